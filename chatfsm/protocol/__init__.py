@@ -1,0 +1,1 @@
+"""What is said: the events, commands and signals of the wire, and their JSON."""

@@ -1,0 +1,263 @@
+"""The wire's JSON to typed events; the names of all that comes in are here.
+
+`decode` never lets one item harm its neighbours: what nobody knows becomes `Unknown`, what lacks
+something that its name needs becomes `Malformed`, and both keep the item. The way out, `encode`,
+is in `outbound` and is met here too. Source: PROTOCOL.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cattrs import Converter
+
+from chatfsm.errors import DecodeError
+from chatfsm.protocol import events as e
+from chatfsm.protocol import json_text
+from chatfsm.protocol import readers as r
+from chatfsm.protocol import signaling as s
+from chatfsm.protocol.outbound import encode
+from chatfsm.protocol.shapes import Read, Reader, Shape, hook
+
+__all__ = ["converter", "decode", "decode_item", "encode"]
+
+
+def _read(reader: Reader, *names: str, into: str = "") -> Read:
+    return Read(into or names[0], reader, names)
+
+
+def _signal(value: object) -> s.Signal:
+    raw = r.json_object(value)
+    kind = raw.get("type")
+    if not isinstance(kind, str):
+        kind = None
+    if kind in SIGNALS:
+        signal: s.Signal = converter.structure(raw, SIGNALS[kind])
+        return signal
+    if r.deeper_than(r.DEEPEST, raw):
+        raise ValueError(f"is nested deeper than {r.DEEPEST} levels")
+    return s.UnknownSignal(kind, raw)
+
+
+def _attachments(value: object) -> tuple[e.Attachment, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError("is not a list")
+    return tuple(converter.structure(r.json_object(item), e.Attachment) for item in value)
+
+
+def _cobrowsing_state(event: object) -> str:
+    return str(event).rpartition("_")[2]
+
+
+def _is_secure(event: object) -> bool:
+    return "_secure_" in str(event)
+
+
+_TIME: Final = _read(r.timestamp, "timestamp")
+_PARTY: Final = _read(r.word, "party_id")
+_MESSAGE: Final = _read(r.word, "msg_id")
+_FORM: Final = _read(r.word, "form_request_id")
+_FORM_NAME: Final = _read(r.name, "form_name")
+_TEXTS: Final = (_read(r.text, "msg"), _read(r.text, "msg_text"))
+# Older senders of receipts write msg_id (PROTOCOL.md §2).
+_RECEIPT: Final = (_read(r.word, "ref_msg_id", "msg_id"), _PARTY, _TIME)
+# What the customer filled in is read by nobody and kept nowhere.
+_ANSWERS: Final = Read("", r.dropped, ("data",))
+
+SHAPES: Final[dict[type, Shape]] = {
+    e.Status: (_read(r.word, "state"), _read(r.seconds, "ewt"), _TIME),
+    e.Ended: (_TIME,),
+    e.PartyJoined: (
+        _PARTY,
+        _read(r.word, "type"),
+        _read(r.name, "display_name"),
+        _read(r.name, "first_name"),
+        _read(r.name, "last_name"),
+        _TIME,
+    ),
+    e.PartyLeft: (_PARTY, _read(r.word, "type"), _TIME),
+    e.Message: (
+        _PARTY,
+        _MESSAGE,
+        *_TEXTS,
+        _read(r.word, "channel"),
+        _read(_attachments, "attachments"),
+        _TIME,
+    ),
+    e.MessageDelivered: _RECEIPT,
+    e.MessageRead: _RECEIPT,
+    e.Typing: (_PARTY, _TIME),
+    e.NotTyping: (_PARTY, _TIME),
+    e.FormShow: (
+        _FORM,
+        _FORM_NAME,
+        _read(r.seconds, "form_timeout"),
+        _read(r.word, "channel"),
+        _TIME,
+    ),
+    e.SecureFormShow: (_FORM, _read(r.name, "form_id"), _TIME),
+    e.SecureFormCancel: (_FORM, _PARTY, _TIME),
+    e.TimeoutWarning: (*_TEXTS, _TIME),
+    e.InactivityTimeout: (*_TEXTS, _TIME),
+    e.Signaling: (
+        _read(_signal, "data", into="signal"),
+        _MESSAGE,
+        _PARTY,
+        _read(r.word, "destination_party_id"),
+        _TIME,
+    ),
+    e.File: (
+        _read(r.word, "file_id"),
+        _read(r.word, "file_type"),
+        _read(r.name, "file_name"),
+        _MESSAGE,
+        _read(r.word, "party_id", "session_id"),  # session_id: old servers (PROTOCOL.md §2)
+        _TIME,
+    ),
+    e.Location: (
+        _read(r.number, "latitude"),
+        _read(r.number, "longitude"),
+        _read(r.text, "url"),
+        _MESSAGE,
+        _PARTY,
+        _TIME,
+    ),
+    e.CaseSet: (_read(r.word, "case_id"), _TIME),
+    e.Info: (_read(r.name, "service_name"), _TIME),
+    e.Cobrowsing: (
+        _read(_cobrowsing_state, "event", into="state"),
+        _MESSAGE,
+        _PARTY,
+        _read(r.text, "provider_type"),
+        _read(r.text, "cobrowsing_url"),
+        _read(r.text, "cobrowsing_id"),
+        _TIME,
+    ),
+    e.FormData: (_FORM, _FORM_NAME, _read(_is_secure, "event", into="secure"), _ANSWERS, _TIME),
+    e.FormDataCancel: (_FORM, _FORM_NAME, _TIME),
+    e.Attachment: (
+        _read(r.text, "id"),
+        _read(r.text, "contentType", into="content_type"),
+        _read(r.text, "content"),
+        _read(r.text, "name"),
+    ),
+    s.CallRequest: (_read(r.flag, "offerVideo", into="offer_video"),),
+    s.CallRejection: (_read(r.text, "reason_code"), _read(r.text, "reason")),
+    s.CallOffer: (_read(r.text, "sdp"), _read(r.flag, "offerVideo", into="offer_video")),
+    s.CallAnswer: (_read(r.text, "sdp"),),
+    s.IceCandidate: (
+        _read(r.name, "candidate"),
+        _read(r.name, "sdpMid", into="sdp_mid"),
+        _read(r.whole, "sdpMLineIndex", into="sdp_m_line_index"),
+    ),
+    s.CallEnd: (),
+    s.CallMedia: (
+        _read(r.flag, "audioEnabled", into="audio_enabled"),
+        _read(r.flag, "videoEnabled", into="video_enabled"),
+    ),
+    s.PhoneCallRequest: (_read(r.text, "number"),),
+    s.SmsRequest: (_read(r.text, "number"),),
+}
+
+EVENTS: Final[dict[str, type]] = {
+    "chat_session_status": e.Status,
+    "chat_session_ended": e.Ended,
+    "chat_session_party_joined": e.PartyJoined,
+    "chat_session_party_left": e.PartyLeft,
+    "chat_session_message": e.Message,
+    "chat_session_message_delivered": e.MessageDelivered,
+    "chat_session_message_read": e.MessageRead,
+    "chat_session_typing": e.Typing,
+    "chat_session_not_typing": e.NotTyping,
+    "chat_session_form_show": e.FormShow,
+    "chat_session_secure_form_show": e.SecureFormShow,
+    "chat_session_secure_form_cancel": e.SecureFormCancel,
+    "chat_session_timeout_warning": e.TimeoutWarning,
+    "chat_session_inactivity_timeout": e.InactivityTimeout,
+    "chat_session_inactvity_timeout": e.InactivityTimeout,  # as the specification prints it
+    "chat_session_signaling": e.Signaling,
+    "chat_session_file": e.File,
+    "chat_session_location": e.Location,
+    "chat_session_case_set": e.CaseSet,
+    "chat_session_info": e.Info,
+    "chat_session_cobrowsing_requested": e.Cobrowsing,
+    "chat_session_cobrowsing_rejected": e.Cobrowsing,
+    "chat_session_cobrowsing_started": e.Cobrowsing,
+    "chat_session_cobrowsing_ended": e.Cobrowsing,
+    # Client events that come back in logs and histories (PROTOCOL.md §3).
+    "chat_session_form_data": e.FormData,
+    "chat_session_secure_form_data": e.FormData,
+    "chat_form_data_cancel": e.FormDataCancel,  # without "session", on the wire too
+    "chat_session_end": e.ClientEvent,
+    "chat_session_disconnect": e.ClientEvent,
+    "chat_session_navigation": e.ClientEvent,
+}
+
+SIGNALS: Final[dict[str | None, type]] = {
+    "REQUEST_CALL": s.CallRequest,
+    "CALL_REJECTED": s.CallRejection,
+    "OFFER_CALL": s.CallOffer,
+    "ANSWER_CALL": s.CallAnswer,
+    "ICE_CANDIDATE": s.IceCandidate,
+    "END_CALL": s.CallEnd,
+    "CALL_STATE": s.CallMedia,
+    "REQUEST_PHONE_CALL": s.PhoneCallRequest,
+    "REQUEST_SMS": s.SmsRequest,
+}
+
+converter: Final = Converter(detailed_validation=False)
+"""Knows every class that comes from the wire: `converter.structure(raw, events.Message)`."""
+
+for _cls, _shape in SHAPES.items():
+    _tag = "event" if _cls in EVENTS.values() else "type" if _cls in SIGNALS.values() else None
+    converter.register_structure_hook(_cls, hook(_cls, _shape, _tag))
+
+_HOOKS: Final = {
+    name: (converter.get_structure_hook(cls), cls)
+    for name, cls in EVENTS.items()
+    if cls is not e.ClientEvent
+}
+
+
+def decode(
+    data: bytes | bytearray | memoryview | str | dict[str, Any] | list[Any],
+) -> list[e.Event]:
+    """The events in a JSON text, or in what was parsed already, in order.
+
+    Takes one event, a list of them, or the envelope `{"events": [...]}`. Raises `DecodeError`
+    where the whole is not JSON or none of these; never because of a single item.
+    """
+    value = data if isinstance(data, (dict, list)) else json_text.parse(data)
+    if isinstance(value, dict):
+        value = [value] if "event" in value else value.get("events")
+    if not isinstance(value, list):
+        raise DecodeError("neither an event, nor a list of events, nor an envelope of them")
+    return [decode_item(item) for item in value]
+
+
+def decode_item(item: object) -> e.Event:
+    """The event that one parsed item of a list is; `Malformed` where it is none. Never raises."""
+    if not isinstance(item, dict):
+        return e.Malformed(None, item, "not an object")
+    name = item.get("event")
+    if not isinstance(name, str):
+        return e.Malformed(None, item, "event is no text", timestamp=_moment(item))
+    if name in _HOOKS:
+        structure, cls = _HOOKS[name]
+        try:
+            event: e.Event = structure(item, cls)
+        except ValueError as error:
+            return e.Malformed(name, item, str(error), timestamp=_moment(item))
+        return event
+    kind = e.ClientEvent if name in EVENTS else e.Unknown
+    return kind(name, item, timestamp=_moment(item))
+
+
+def _moment(item: Mapping[str, Any]) -> float | None:
+    try:
+        return r.timestamp(item.get("timestamp"))
+    except ValueError:
+        return None

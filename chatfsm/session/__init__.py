@@ -1,0 +1,1 @@
+"""What the events mean: the state machine that turns inputs into effects, without any IO."""

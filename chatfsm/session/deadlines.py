@@ -1,0 +1,38 @@
+"""What is due: moments at which something ends by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import inf, isfinite
+from typing import NamedTuple
+
+from chatfsm.errors import LocalProtocolError
+from chatfsm.session.state import Memory, Turn
+
+__all__ = ["Due", "earliest", "lapse"]
+
+
+class Due(NamedTuple):
+    """One lapse: since when it is due, what then happens, and to whom or what."""
+
+    deadline: float
+    lapse: Callable[[Turn, str], None]
+    subject: str
+
+
+def earliest(memory: Memory) -> float:
+    """The next moment at which something is due; infinity where nothing will be."""
+    typing = min(memory.typing.values(), default=inf) if memory.typing else inf
+    if not memory.forms:
+        return typing
+    forms = (waiting.form.deadline for waiting in memory.forms.values())
+    return min(typing, *(deadline for deadline in forms if deadline is not None), inf)
+
+
+def lapse(turn: Turn, due: Iterable[Due]) -> None:
+    """Let everything that is due happen, the oldest first. Refuses a time that is no number."""
+    if not isfinite(turn.now):
+        raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
+    for item in sorted(due, key=lambda item: item.deadline):
+        item.lapse(turn, item.subject)
+    turn.memory.wake = earliest(turn.memory)

@@ -1,0 +1,168 @@
+"""The law: which moves exist, as tables of rows (trigger, source, destination).
+
+Each table is given once to a shared `transitions.Machine` without a model, and compiled from that
+Machine to a plain dict, which is what a session reads. A move that is in no row does not exist.
+The diagrams are drawn from the same Machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+from attrs import frozen
+from transitions import Machine
+
+__all__ = [
+    "CALL",
+    "FORM",
+    "LIFECYCLE",
+    "OUTCOMES",
+    "STATUS_WORDS",
+    "UNEXPECTED",
+    "Law",
+    "Outcome",
+    "Row",
+]
+
+Outcome = Literal["ended", "timed_out", "failed", "gone"]
+
+Row = tuple[str, str, str]
+"""A trigger, the state that it is met in, the state that it leads to."""
+
+
+@frozen(eq=False)
+class Law:
+    """One machine, twice: as `transitions` has it, and as the dict that the hot path reads."""
+
+    name: str
+    machine: Machine
+    moves: Mapping[str, Mapping[str, str]]
+    """state → trigger → next state; a final state has an empty row."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """All states, the initial one first."""
+        return tuple(self.machine.states)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """All triggers, in the order of the table."""
+        return tuple(self.machine.events)
+
+    @property
+    def initial(self) -> str:
+        """The state that everything starts in."""
+        return self.states[0]
+
+    @property
+    def finals(self) -> frozenset[str]:
+        """The states that nothing leads out of."""
+        return frozenset(state for state, row in self.moves.items() if not row)
+
+
+def _law(name: str, states: Iterable[str], rows: Iterable[Row]) -> Law:
+    states = list(states)
+    machine = Machine(
+        model=None,
+        states=states,
+        initial=states[0],
+        transitions=[list(row) for row in rows],
+        auto_transitions=False,
+        name=name,
+    )
+    return Law(name, machine, _compiled(machine))
+
+
+def _compiled(machine: Machine) -> dict[str, dict[str, str]]:
+    moves: dict[str, dict[str, str]] = {state: {} for state in machine.states}
+    for trigger, event in machine.events.items():
+        for source, transitions in event.transitions.items():
+            # Without conditions the first row of a pair is the one that `transitions` takes.
+            moves[source][trigger] = str(transitions[0].dest)
+    return moves
+
+
+# The lifecycle of a session. The triggers are the words of chat_session_status, and for the rest
+# the names of their events without "chat_session_"; "lost" is no event: the server says that it
+# knows no such session.
+
+_EXPECTED: Final = {
+    "establishing": ("ivr", "queued", "connecting", "connected", "completed"),
+    "ivr": ("queued", "connecting", "connected", "completed"),
+    "queued": ("ivr", "connecting", "connected", "completed"),
+    "connecting": ("ivr", "queued", "connected", "completed"),
+    # Back again: a transfer, or the scenario looks for another agent.
+    "connected": ("ivr", "queued", "connecting", "completed"),
+    "completed": ("ivr", "queued", "connecting", "connected"),
+}
+
+_ENDINGS: Final[dict[str, Outcome]] = {
+    "failed": "failed",
+    "ended": "ended",
+    "inactivity_timeout": "timed_out",
+    "lost": "gone",
+}
+
+OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in _ENDINGS.values()}
+"""The final states, each as the outcome that it is."""
+
+UNEXPECTED: Final[tuple[Row, ...]] = tuple(
+    ("establishing", source, "establishing") for source in _EXPECTED if source != "establishing"
+)
+"""Moves that the wire may order though no server is known to: obeyed, and reported."""
+
+STATUS_WORDS: Final = frozenset({*_EXPECTED, "failed"})
+"""The states that a chat_session_status may hold (PROTOCOL.md §1 and §2)."""
+
+LIFECYCLE: Final = _law(
+    "lifecycle",
+    (*_EXPECTED, *OUTCOMES),
+    (
+        *((state, source, state) for source, states in _EXPECTED.items() for state in states),
+        *UNEXPECTED,
+        *((trigger, source, final) for source in _EXPECTED for trigger, final in _ENDINGS.items()),
+    ),
+)
+
+# A form, from being shown; the final states are the reasons of `FormClosed`.
+
+FORM: Final = _law(
+    "form",
+    ("open", "submitted", "cancelled", "expired", "replaced", "terminated"),
+    (
+        ("form_data", "open", "submitted"),
+        ("message", "open", "submitted"),  # a text prompt is answered by the next text
+        ("form_cancel", "open", "cancelled"),
+        ("deadline", "open", "expired"),
+        ("form_show", "open", "replaced"),  # the same request id with other content
+        ("termination", "open", "terminated"),
+    ),
+)
+
+# A call; the triggers are the types of signals, in lower case (PROTOCOL.md §4).
+
+CALL: Final = _law(
+    "call",
+    ("idle", "requested", "offered", "active", "ended", "rejected"),
+    (
+        ("request_call", "idle", "requested"),
+        ("request_call", "ended", "requested"),
+        ("request_call", "rejected", "requested"),
+        ("offer_call", "idle", "offered"),
+        ("offer_call", "requested", "offered"),
+        ("offer_call", "active", "offered"),  # other media, or another agent: answered anew
+        ("offer_call", "ended", "offered"),
+        ("offer_call", "rejected", "offered"),
+        ("answer_call", "requested", "active"),
+        ("answer_call", "offered", "active"),
+        ("call_rejected", "requested", "rejected"),
+        ("call_rejected", "offered", "rejected"),
+        ("end_call", "requested", "ended"),
+        ("end_call", "offered", "ended"),
+        ("end_call", "active", "ended"),
+        ("termination", "requested", "ended"),
+        ("termination", "offered", "ended"),
+        ("termination", "active", "ended"),
+    ),
+)

@@ -1,0 +1,68 @@
+"""The state of the session, from establishing to its one end."""
+
+from __future__ import annotations
+
+from math import inf
+
+from chatfsm.log import logger
+from chatfsm.protocol import events
+from chatfsm.session import law
+from chatfsm.session.effects import StateChanged, Terminated, WaitEstimated
+from chatfsm.session.state import Turn, quoted
+
+
+def status(turn: Turn, event: events.Status) -> bool:
+    """Obey a status; True where the state stays, so that nothing follows from it."""
+    memory = turn.memory
+    if event.state == memory.state:
+        return _wait_again(turn, event.ewt)
+    if event.state not in law.STATUS_WORDS:
+        turn.report("unknown_state", f"no state is called {quoted(event.state)}")
+        return True
+    destination = law.LIFECYCLE.moves[memory.state][event.state]
+    if (event.state, memory.state, destination) in law.UNEXPECTED:
+        turn.report("unexpected_transition", f"from {memory.state} to {destination}")
+    _move(turn, destination)
+    memory.ewt = event.ewt
+    if event.ewt is not None and destination not in law.OUTCOMES:
+        turn.tell(WaitEstimated(event.ewt))
+    return False
+
+
+def ended(turn: Turn, _event: events.Ended) -> None:
+    """The server ended the session."""
+    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["ended"])
+
+
+def timed_out(turn: Turn, event: events.InactivityTimeout) -> None:
+    """The server closed the session for inactivity."""
+    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["inactivity_timeout"])
+    turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
+
+
+def terminate(turn: Turn, _event: events.Event) -> None:
+    """In a final state, say so, once and last, and let go of what no later event can need."""
+    memory = turn.memory
+    outcome = law.OUTCOMES.get(memory.state)
+    if outcome is None:
+        return
+    memory.outcome = outcome
+    memory.outcome_text = memory.outcome_text or ""
+    memory.told = memory.departed = memory.candidates = None
+    memory.told_count = 0
+    memory.wake = inf
+    turn.tell(Terminated(outcome, memory.outcome_text))
+    logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
+
+
+def _wait_again(turn: Turn, ewt: float | None) -> bool:
+    if ewt is None or ewt == turn.memory.ewt:
+        return turn.absorb()
+    turn.memory.ewt = ewt
+    turn.tell(WaitEstimated(ewt))
+    return True
+
+
+def _move(turn: Turn, destination: str) -> None:
+    previous, turn.memory.state = turn.memory.state, destination
+    turn.tell(StateChanged(previous, destination))
