@@ -7,7 +7,7 @@ from typing import Final
 from chatfsm.protocol import events, signaling
 from chatfsm.session import law
 from chatfsm.session.effects import CallChanged, SignalReceived
-from chatfsm.session.identity import content_of, is_repeat
+from chatfsm.session.identity import content_of, is_repeat, speaker_of
 from chatfsm.session.plain import to_plain, written
 from chatfsm.session.state import Turn
 
@@ -26,7 +26,8 @@ _EARLY: Final = frozenset({"idle", "requested", "offered"})
 def repeated(turn: Turn, event: events.Signaling) -> bool:
     """Whether this very signal was told before."""
     content = content_of(written(event.signal))
-    return is_repeat(turn, f"signal\0{event.party_id or ''}", event.msg_id, content)
+    speaker = speaker_of(turn.memory, event.party_id, "signal")
+    return is_repeat(turn, speaker, event.msg_id, content)
 
 
 def signalled(turn: Turn, event: events.Signaling) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from chatfsm.session.effects import Anomaly
 from chatfsm.session.state import Memory, Turn, quoted
 
-__all__ = ["content_of", "is_known", "is_repeat", "remember"]
+__all__ = ["content_of", "is_known", "is_repeat", "remember", "speaker_of"]
 
 # Short contents are kept as they came, at no cost; a digest has one character more than these.
 _SHORT: Final = 64
@@ -30,6 +30,12 @@ def content_of(first: str | None, *rest: str | None) -> str:
     if len(joined) <= _SHORT:
         return joined
     return "#" + blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+
+
+def speaker_of(memory: Memory, party_id: str | None, kind: str = "") -> str:
+    """Whose ids these are: ids count for one kind of event and one party."""
+    who = memory.chat_id if memory.is_own(party_id) else party_id or ""
+    return f"{kind}\0{who}" if kind else who
 
 
 def is_repeat(turn: Turn, speaker: str, msg_id: str | None, content: str) -> bool:

@@ -10,9 +10,9 @@ from chatfsm.session.effects import (
     MessageReceived,
     ReadConfirmed,
 )
-from chatfsm.session.identity import content_of, is_repeat
+from chatfsm.session.identity import content_of, is_repeat, speaker_of
 from chatfsm.session.plain import written
-from chatfsm.session.state import Memory, Turn
+from chatfsm.session.state import Turn
 from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
 
@@ -20,21 +20,25 @@ def message_repeated(turn: Turn, event: events.Message) -> bool:
     """Whether this very message was told before."""
     attached = "".join(written(attachment) for attachment in event.attachments)
     content = content_of(event.msg, event.msg_text, attached or None)
-    speaker = _speaker(turn.memory, event.party_id)
+    speaker = speaker_of(turn.memory, event.party_id)
     return is_repeat(turn, speaker, event.msg_id, content)
 
 
 def file_repeated(turn: Turn, event: events.File) -> bool:
     """Whether this very file was told before."""
     content = content_of(event.file_id, event.file_type, event.file_name)
-    speaker = _speaker(turn.memory, event.party_id or turn.memory.chat_id, "file")
-    return is_repeat(turn, speaker, event.msg_id, content)
+    speaker = speaker_of(turn.memory, event.party_id or turn.memory.chat_id, "file")
+    msg_id = event.msg_id
+    if msg_id is None and event.timestamp is not None:
+        # Some connectors give files no id of their own (PROTOCOL.md §3).
+        msg_id = f"{event.file_id} at {event.timestamp}"
+    return is_repeat(turn, speaker, msg_id, content)
 
 
 def location_repeated(turn: Turn, event: events.Location) -> bool:
     """Whether this very place was told before."""
     content = content_of(str(event.latitude), str(event.longitude), event.url)
-    speaker = _speaker(turn.memory, event.party_id, "location")
+    speaker = speaker_of(turn.memory, event.party_id, "location")
     return is_repeat(turn, speaker, event.msg_id, content)
 
 
@@ -77,11 +81,5 @@ def _receipt_is_old(
 ) -> bool:
     if turn.memory.is_own(event.party_id):
         return True
-    speaker = _speaker(turn.memory, event.party_id, kind)
+    speaker = speaker_of(turn.memory, event.party_id, kind)
     return is_repeat(turn, speaker, event.ref_msg_id, "")
-
-
-def _speaker(memory: Memory, party_id: str | None, kind: str = "") -> str:
-    """Whose ids these are: ids count for one kind of event and one party."""
-    who = memory.chat_id if memory.is_own(party_id) else party_id or ""
-    return f"{kind}\0{who}" if kind else who

@@ -1,0 +1,8 @@
+"""`python -m chatfsm` is the command `chatfsm`."""
+
+import sys
+
+from chatfsm.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The command `chatfsm`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from math import isfinite
+from typing import Final
+
+from chatfsm.errors import ChatError
+from chatfsm.recording.report import FINDINGS
+
+__all__ = ["main"]
+
+_REPLAY: Final = """\
+Replay recorded chats and tell what follows from each event.
+
+FILE is a log: raw events as JSON lines, an envelope {"events": [...]}, or a case history
+{"sessions": [...]}; plain or gzip; - is standard input. The format is told by the content. An
+event belongs to the chat that its "chat_id" names, else to --chat-id, else to the chat called
+like the file. Time is that of the events: nothing waits.
+"""
+
+_STATUS: Final = """\
+exit status: 0 clean; 1 a finding of --fail-on, or a violation with --strict; 2 input that cannot
+be read; 130 interrupted, after the summary of what was read.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except ChatError as error:
+        print(f"chatfsm: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is still buffered must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chatfsm", description="Sessions of live chats with a contact center."
+    )
+    parser.add_argument("--version", action="version", version=f"chatfsm {version('chatfsm')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_replay(commands)
+    return parser
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="replay recorded chats",
+        description=_REPLAY,
+        epilog=_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    output = replay.add_mutually_exclusive_group()
+    output.add_argument(
+        "--json", action="store_true", help="one JSON line an effect, in place of the timeline"
+    )
+    output.add_argument(
+        "--summary", action="store_true", help="one JSON document about all chats, and totals"
+    )
+    output.add_argument(
+        "--quiet", action="store_true", help="print nothing: only the exit status and errors"
+    )
+    replay.add_argument(
+        "--chat-id", metavar="ID", type=_text, help="the chat of events that name none"
+    )
+    replay.add_argument(
+        "--close-after",
+        metavar="SECONDS",
+        type=_seconds,
+        help="report a chat, and let it go, after so much silence in the log (default: never)",
+    )
+    replay.add_argument(
+        "--rows",
+        metavar="N",
+        type=_rows,
+        default=1000,
+        help="rows of a timeline, the first and last half; 0: all (default: 1000)",
+    )
+    replay.add_argument(
+        "--strict", action="store_true", help="stop at the first violation of the protocol"
+    )
+    replay.add_argument(
+        "--fail-on",
+        metavar="KIND",
+        action="append",
+        type=_finding,
+        help=f"exit with 1 where such a finding is met: {', '.join(FINDINGS)}, or any; "
+        "may be given several times. late: only what came after the terminal batch",
+    )
+    replay.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours: on a terminal, always (needs the extra cli), or never",
+    )
+    replay.set_defaults(run=_replay)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from chatfsm.recording.command import run  # noqa: PLC0415  # --help needs none of it
+
+    return run(options)
+
+
+def _text(word: str) -> str:
+    if not word:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return word
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1.0
+    if not isfinite(seconds) or seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds, more than 0")
+    return seconds
+
+
+def _rows(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 0 or more")
+    return int(word)
+
+
+def _finding(word: str) -> tuple[str, ...]:
+    kinds = tuple(kind.strip() for kind in word.split(","))
+    for kind in kinds:
+        if kind not in {*FINDINGS, "any"}:
+            names = ", ".join((*FINDINGS, "any"))
+            raise argparse.ArgumentTypeError(f"{kind!r} is none of {names}")
+    return FINDINGS if "any" in kinds else kinds

@@ -1,0 +1,408 @@
+"""The way out: every command as the wire's event, and what no command can be built from."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any, get_args
+
+import pytest
+
+from chatfsm import commands, encode
+
+# Each command with everything that it can say, and the wire's event for it.
+FULL: list[tuple[commands.Command, dict[str, Any]]] = [
+    (
+        commands.SendText("hi", "<b>hi</b>", msg_id="1"),
+        {"event": "chat_session_message", "msg": "<b>hi</b>", "msg_text": "hi", "msg_id": "1"},
+    ),
+    (
+        commands.SendFile("F1", "image", "cat.png", msg_id="3"),
+        {
+            "event": "chat_session_file",
+            "msg_id": "3",
+            "file_id": "F1",
+            "file_type": "image",
+            "file_name": "cat.png",
+        },
+    ),
+    (
+        commands.SendLocation(52.5, -13.25, "https://maps.example/1", msg_id="5"),
+        {
+            "event": "chat_session_location",
+            "msg_id": "5",
+            "latitude": 52.5,
+            "longitude": -13.25,
+            "url": "https://maps.example/1",
+        },
+    ),
+    (
+        commands.SendNavigation("https://shop.example/", "Shop", msg_id="7"),
+        {
+            "event": "chat_session_navigation",
+            "msg_id": "7",
+            "page": "https://shop.example/",
+            "title": "Shop",
+        },
+    ),
+    (commands.StartTyping("hel"), {"event": "chat_session_typing", "msg": "hel"}),
+    (commands.StopTyping(), {"event": "chat_session_not_typing"}),
+    (
+        commands.SubmitForm("7", {"mood": "good"}, form_name="survey"),
+        {
+            "event": "chat_session_form_data",
+            "form_request_id": "7",
+            "form_name": "survey",
+            "data": {"mood": "good"},
+        },
+    ),
+    (
+        commands.SubmitForm("8", {"pin": "1"}, form_name="card", secure=True),
+        {
+            "event": "chat_session_secure_form_data",
+            "form_request_id": "8",
+            "form_name": "card",
+            "data": {"pin": "1"},
+        },
+    ),
+    (
+        commands.CancelForm("7", form_name="survey"),
+        {"event": "chat_form_data_cancel", "form_request_id": "7", "form_name": "survey"},
+    ),
+    (
+        commands.CancelForm("8", form_name="card", secure=True),
+        {"event": "chat_session_secure_form_cancel", "form_request_id": "8", "form_name": "card"},
+    ),
+    (
+        commands.MarkDelivered("2"),
+        {"event": "chat_session_message_delivered", "ref_msg_id": "2"},
+    ),
+    (commands.MarkRead("2"), {"event": "chat_session_message_read", "ref_msg_id": "2"}),
+    (commands.Disconnect(), {"event": "chat_session_disconnect"}),
+    (commands.End(), {"event": "chat_session_end"}),
+    (
+        commands.CobrowsingReply(
+            "started", "acme", "https://together.example/1", "CB1", msg_id="9"
+        ),
+        {
+            "event": "chat_session_cobrowsing_started",
+            "msg_id": "9",
+            "provider_type": "acme",
+            "cobrowsing_url": "https://together.example/1",
+            "cobrowsing_id": "CB1",
+        },
+    ),
+    (
+        commands.CobrowsingReply("rejected", msg_id="9"),
+        {"event": "chat_session_cobrowsing_rejected", "msg_id": "9"},
+    ),
+    (
+        commands.CobrowsingReply("ended", msg_id="9"),
+        {"event": "chat_session_cobrowsing_ended", "msg_id": "9"},
+    ),
+]
+
+# Each signal of the customer's side, and the data of the wire's event for it.
+SIGNALS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
+    (commands.RequestCall, {"video": True}, {"type": "REQUEST_CALL", "offerVideo": True}),
+    (commands.RequestCall, {}, {"type": "REQUEST_CALL", "offerVideo": False}),
+    (commands.AnswerCall, {"sdp": "v=0"}, {"type": "ANSWER_CALL", "sdp": "v=0"}),
+    (
+        commands.RejectCall,
+        {"reason_code": "busy", "reason": "in a call"},
+        {"type": "CALL_REJECTED", "reason_code": "busy", "reason": "in a call"},
+    ),
+    (commands.RejectCall, {}, {"type": "CALL_REJECTED"}),
+    (
+        commands.SendCandidate,
+        {"candidate": "candidate:1", "sdp_mid": "audio", "sdp_m_line_index": 0},
+        {
+            "type": "ICE_CANDIDATE",
+            "candidate": "candidate:1",
+            "sdpMid": "audio",
+            "sdpMLineIndex": 0,
+        },
+    ),
+    (commands.SendCandidate, {"candidate": ""}, {"type": "ICE_CANDIDATE", "candidate": ""}),
+    (commands.EndCall, {}, {"type": "END_CALL"}),
+    (
+        commands.RequestPhoneCall,
+        {"number": "+1 555 0100"},
+        {"type": "REQUEST_PHONE_CALL", "number": "+1 555 0100"},
+    ),
+    (
+        commands.RequestSms,
+        {"number": "+1 555 0100"},
+        {"type": "REQUEST_SMS", "number": "+1 555 0100"},
+    ),
+]
+
+BARE: list[tuple[commands.Command, dict[str, Any]]] = [
+    (commands.SendText("hi"), {"event": "chat_session_message", "msg": "hi"}),
+    (commands.SendText(""), {"event": "chat_session_message", "msg": ""}),
+    (
+        commands.SendFile("F1", "attachment"),
+        {"event": "chat_session_file", "file_id": "F1", "file_type": "attachment"},
+    ),
+    (
+        commands.SendFile("F1", "image", msg_id=""),
+        {"event": "chat_session_file", "file_id": "F1", "file_type": "image", "msg_id": ""},
+    ),
+    (
+        commands.SendLocation(0, 0),
+        {"event": "chat_session_location", "latitude": 0, "longitude": 0},
+    ),
+    (
+        commands.SendNavigation("https://shop.example/"),
+        {"event": "chat_session_navigation", "page": "https://shop.example/"},
+    ),
+    (commands.StartTyping(), {"event": "chat_session_typing"}),
+    (
+        commands.SubmitForm("7", {}),
+        {"event": "chat_session_form_data", "form_request_id": "7", "data": {}},
+    ),
+    (
+        commands.SubmitForm("7", {"text": "hi"}, form_name=""),
+        {
+            "event": "chat_session_form_data",
+            "form_request_id": "7",
+            "form_name": "",
+            "data": {"text": "hi"},
+        },
+    ),
+    (commands.CancelForm("7"), {"event": "chat_form_data_cancel", "form_request_id": "7"}),
+    (
+        commands.CobrowsingReply("started"),
+        {"event": "chat_session_cobrowsing_started"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "wire"), FULL)
+def test_full_command(command: commands.Command, wire: dict[str, Any]) -> None:
+    """A command with everything that it can say is exactly the wire's event."""
+    assert encode(command) == wire
+
+
+@pytest.mark.parametrize(("command", "wire"), BARE)
+def test_bare_command(command: commands.Command, wire: dict[str, Any]) -> None:
+    """What a command leaves open is absent from the wire, and what is empty is there."""
+    assert encode(command) == wire
+
+
+@pytest.mark.parametrize(("cls", "fields", "data"), SIGNALS)
+def test_signal_command(cls: Any, fields: dict[str, Any], data: dict[str, Any]) -> None:
+    """A step of a call is a signaling event, addressed where the command is."""
+    addressed = cls(**fields, msg_id="11", destination_party_id="P1")
+
+    assert encode(cls(**fields)) == {"event": "chat_session_signaling", "data": data}
+    assert encode(addressed) == {
+        "event": "chat_session_signaling",
+        "msg_id": "11",
+        "destination_party_id": "P1",
+        "data": data,
+    }
+
+
+def test_every_command_is_met() -> None:
+    """Every command of the union has its wire event."""
+    met = {type(command) for command, _ in FULL} | {cls for cls, _, _ in SIGNALS}
+
+    assert met == set(get_args(commands.Command))
+
+
+@pytest.mark.parametrize(("command", "wire"), [*FULL, *BARE])
+def test_wire_is_json(command: commands.Command, wire: dict[str, Any]) -> None:
+    """What goes out is JSON as it stands."""
+    assert json.loads(json.dumps(encode(command), allow_nan=False)) == wire
+
+
+def test_answers_in_any_mapping() -> None:
+    """Answers may come in any mapping, and go out as JSON all the same."""
+    command = commands.SubmitForm("7", MappingProxyType({"mood": "good"}))
+
+    assert json.loads(json.dumps(encode(command)))["data"] == {"mood": "good"}
+
+
+@pytest.mark.parametrize(
+    "thing", [None, 5, "End", {"event": "chat_session_end"}, commands.End, object()]
+)
+def test_no_command(thing: Any) -> None:
+    """What is no command is refused by name of its type."""
+    with pytest.raises(TypeError, match=f"^{type(thing).__name__} is no command"):
+        encode(thing)
+
+
+@pytest.mark.parametrize("kind", ["image/png", "application/pdf", "IMAGE", "", None, 5, "file"])
+def test_file_type(kind: Any) -> None:
+    """A file is an image or an attachment: a MIME type is no file type."""
+    with pytest.raises(ValueError, match="file_type"):
+        commands.SendFile("F1", kind)
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(90, 180), (-90, -180), (0.0, 0.0)])
+def test_places(latitude: float, longitude: float) -> None:
+    """The poles and the date line are places."""
+    command = commands.SendLocation(latitude, longitude)
+
+    assert (command.latitude, command.longitude) == (latitude, longitude)
+
+
+NOWHERE = [
+    (91, 0, "latitude"),
+    (-90.5, 0, "latitude"),
+    (0, 181, "longitude"),
+    (0, -180.5, "longitude"),
+    (float("nan"), 0, "latitude"),
+    (0, float("nan"), "longitude"),
+    (float("inf"), 0, "latitude"),
+    (0, float("-inf"), "longitude"),
+    (10**400, 0, "latitude"),
+]
+
+
+@pytest.mark.parametrize(("latitude", "longitude", "field"), NOWHERE)
+def test_no_places(latitude: float, longitude: float, field: str) -> None:
+    """Degrees that the earth does not have are refused by name of the field."""
+    with pytest.raises(ValueError, match=f"^{field} must be from"):
+        commands.SendLocation(latitude, longitude)
+
+
+@pytest.mark.parametrize("degrees", ["52.5", None, [1]])
+def test_degrees_that_are_no_number(degrees: Any) -> None:
+    """Degrees that are no number are refused."""
+    with pytest.raises(TypeError):
+        commands.SendLocation(degrees, 0)
+    with pytest.raises(TypeError):
+        commands.SendLocation(0, degrees)
+
+
+NAMED: list[tuple[Any, dict[str, Any], str]] = [
+    (commands.SendFile, {"file_type": "image"}, "file_id"),
+    (commands.SendNavigation, {}, "page"),
+    (commands.SubmitForm, {"data": {}}, "request_id"),
+    (commands.CancelForm, {}, "request_id"),
+    (commands.MarkDelivered, {}, "msg_id"),
+    (commands.MarkRead, {}, "msg_id"),
+    (commands.AnswerCall, {}, "sdp"),
+    (commands.RequestPhoneCall, {}, "number"),
+    (commands.RequestSms, {}, "number"),
+]
+
+
+@pytest.mark.parametrize(("cls", "rest", "field"), NAMED)
+@pytest.mark.parametrize("value", ["", None, 5, b"x", ["x"]])
+def test_what_must_be_named(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
+    """What a command is about must be a text that is not empty."""
+    with pytest.raises(ValueError, match=f"^{field} must be a text that is not empty$"):
+        cls(**rest, **{field: value})
+
+
+TEXTS: list[tuple[Any, dict[str, Any], str]] = [
+    (commands.SendText, {}, "text"),
+    (commands.SendText, {"text": "hi"}, "html"),
+    (commands.SendText, {"text": "hi"}, "msg_id"),
+    (commands.SendFile, {"file_id": "F1", "file_type": "image"}, "file_name"),
+    (commands.SendLocation, {"latitude": 0, "longitude": 0}, "url"),
+    (commands.SendNavigation, {"page": "p"}, "title"),
+    (commands.StartTyping, {}, "draft"),
+    (commands.SubmitForm, {"request_id": "7", "data": {}}, "form_name"),
+    (commands.CancelForm, {"request_id": "7"}, "form_name"),
+    (commands.EndCall, {}, "destination_party_id"),
+    (commands.RejectCall, {}, "reason_code"),
+    (commands.RejectCall, {}, "reason"),
+    (commands.SendCandidate, {}, "candidate"),
+    (commands.SendCandidate, {"candidate": "c"}, "sdp_mid"),
+    (commands.CobrowsingReply, {"state": "started"}, "provider_type"),
+    (commands.CobrowsingReply, {"state": "started"}, "cobrowsing_url"),
+    (commands.CobrowsingReply, {"state": "started"}, "cobrowsing_id"),
+]
+
+
+@pytest.mark.parametrize(("cls", "rest", "field"), TEXTS)
+@pytest.mark.parametrize("value", [5, b"x", ["x"]])
+def test_what_must_be_text(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
+    """What the wire has as text is refused when built from anything else."""
+    with pytest.raises((TypeError, ValueError)):
+        cls(**rest, **{field: value})
+
+
+@pytest.mark.parametrize("cls", [commands.SendText, commands.SendCandidate])
+def test_what_must_be_said(cls: Any) -> None:
+    """The text of a command cannot be left out by giving None."""
+    with pytest.raises(TypeError):
+        cls(None)
+
+
+@pytest.mark.parametrize(
+    ("cls", "rest", "field"),
+    [
+        (commands.RequestCall, {}, "video"),
+        (commands.SubmitForm, {"request_id": "7", "data": {}}, "secure"),
+        (commands.CancelForm, {"request_id": "7"}, "secure"),
+    ],
+)
+@pytest.mark.parametrize("value", ["false", None, 5])
+def test_what_must_be_true_or_false(cls: Any, rest: Any, field: str, value: Any) -> None:
+    """A truth value is refused when built from a word, which would be true whatever it says."""
+    with pytest.raises((TypeError, ValueError)):
+        cls(**rest, **{field: value})
+
+
+@pytest.mark.parametrize("answers", [None, [], "mood=good", 5, [("mood", "good")]])
+def test_answers_must_be_a_mapping(answers: Any) -> None:
+    """Answers are a mapping of field names, and nothing else."""
+    with pytest.raises(TypeError, match="^data must be a mapping"):
+        commands.SubmitForm("7", answers)
+
+
+@pytest.mark.parametrize("index", [-1, "0", 0.5, float("nan"), float("inf")])
+def test_line_index(index: Any) -> None:
+    """A line index counts whole lines from 0."""
+    with pytest.raises((TypeError, ValueError)):
+        commands.SendCandidate("c", sdp_m_line_index=index)
+
+
+@pytest.mark.parametrize("state", ["requested", "Started", "", None, 5])
+def test_cobrowsing_states(state: Any) -> None:
+    """The customer's side can reject, start and end co-browsing, and not request it."""
+    with pytest.raises(ValueError, match="state"):
+        commands.CobrowsingReply(state)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.SubmitForm("7", {"pin": "my secret"}),
+        commands.SubmitForm("7", {"pin": "my secret"}, form_name="card", secure=True),
+        commands.AnswerCall("v=0 my secret"),
+    ],
+)
+def test_secrets_in_no_repr(command: commands.Command) -> None:
+    """Form answers and session descriptions go out, and are shown by no repr."""
+    assert "secret" in json.dumps(encode(command))
+    assert "secret" not in repr(command)
+
+
+def test_what_only_the_session_knows_is_named() -> None:
+    """What the session fills in cannot be given by position."""
+    with pytest.raises(TypeError):
+        commands.EndCall("11")
+    with pytest.raises(TypeError):
+        commands.CancelForm("7", "survey")
+
+
+def test_text_of_a_message() -> None:
+    """HTML goes out as the message itself, with the plain text beside it."""
+    plain, rich = commands.SendText("hi"), commands.SendText("hi", "<b>hi</b>")
+
+    assert (plain.body, plain.plain) == ("hi", None)
+    assert (rich.body, rich.plain) == ("<b>hi</b>", "hi")
+
+
+@pytest.mark.parametrize(("command", "_wire"), [*FULL, *BARE])
+def test_commands_are_values(command: Any, _wire: dict[str, Any]) -> None:
+    """A command can be hashed, and not changed."""
+    assert hash(command) == hash(command)
+    with pytest.raises(AttributeError):
+        command.msg_id = "2"

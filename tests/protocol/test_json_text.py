@@ -1,0 +1,106 @@
+"""The parser: JSON from strangers, as far as it can be read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chatfsm import DecodeError
+from chatfsm.protocol.json_text import parse
+
+HUGE = "8" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("-0", 0),
+        ("1.5", 1.5),
+        ("1e2", 100.0),
+        ("null", None),
+        ("true", True),
+        ('"x"', "x"),
+        ('{"a": [1, {"b": null}]}', {"a": [1, {"b": None}]}),
+        (' \n"x"\t', "x"),
+        ('{"a": 1, "a": 2}', {"a": 2}),
+        ("NaN", "NaN"),
+        ("[Infinity, -Infinity]", ["Infinity", "-Infinity"]),
+        ("[1e999, -1e999, 1.5]", ["1e999", "-1e999", 1.5]),
+        (f"[{HUGE}, -{HUGE}, 5, 1.5, NaN]", [HUGE, f"-{HUGE}", 5, 1.5, "NaN"]),
+        (f"{HUGE}.5", f"{HUGE}.5"),
+    ],
+)
+def test_parse(text: str, value: object) -> None:
+    """A JSON text is its value; numbers that JSON does not have, or nobody can use, are text."""
+    assert parse(text) == value
+    assert parse(text.encode()) == value
+    assert type(parse(text)) is type(value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes(encoding: str, kind: type) -> None:
+    """Bytes of any kind are read in any of JSON's encodings."""
+    assert parse(kind('{"é": "👋"}'.encode(encoding))) == {"é": "👋"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "line 1 column 1"),
+        ('{"a": 1,\n  my secret}', "line 2 column 3"),
+        (f"[{HUGE},\n", "line 2 column 1"),
+        ("[1] 2", "line 1 column 5"),
+    ],
+)
+def test_place(text: str, where: str) -> None:
+    """A refusal gives the place of the mistake and nothing of the text."""
+    with pytest.raises(DecodeError, match=f"^not JSON: .* at {where}$") as caught:
+        parse(text)
+
+    assert "secret" not in str(caught.value)
+    assert "888" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [f"[{HUGE}", f"{HUGE} {HUGE}", f"[{HUGE}, {'[' * 200_000}"])
+def test_huge_number_in_a_broken_text(text: str) -> None:
+    """A broken text that holds a huge number is refused like any other broken text."""
+    with pytest.raises(DecodeError, match=r"^not (JSON|read): "):
+        parse(text)
+
+
+def test_deep_text() -> None:
+    """A text nested deeper than the parser can follow is refused."""
+    with pytest.raises(DecodeError, match=r"^not read: nested too deep$"):
+        parse("[" * 200_000)
+
+
+def test_deep_but_readable() -> None:
+    """A text nested a hundred levels deep is no trouble for the parser."""
+    text = "[" * 100 + "]" * 100
+
+    assert json.dumps(parse(text)) == text
+
+
+def test_no_text() -> None:
+    """Bytes that are no text are refused, with the place."""
+    with pytest.raises(DecodeError, match=r"^not text: byte 1 is not utf-8$"):
+        parse(b'"\xfe"')
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {}, ("[]",)])
+def test_neither_text_nor_bytes(value: object) -> None:
+    """What is neither text nor bytes is a mistake of the caller."""
+    with pytest.raises(TypeError, match=f"^JSON comes as bytes or str, not as {type(value).__name__}$"):
+        parse(value)
+
+
+def test_cause_is_hidden() -> None:
+    """A refusal does not drag along the error that holds the whole text."""
+    with pytest.raises(DecodeError) as caught:
+        parse("my secret")
+
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
