@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
+from io import TextIOWrapper
 from typing import Final
 
 from attrs import define, field
@@ -32,8 +33,9 @@ _SELDOM: Final = 1_024
 
 def run(options: Namespace) -> int:
     """Replay as the command line says; returns the exit status."""
-    # What a log may hold and a terminal's encoding may not is shown escaped.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a log may hold and a terminal's encoding may not is shown escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
     reading = _Reading(
         Chats(Settings(strict=options.strict), options.chat_id, options.close_after),
         _output(options),

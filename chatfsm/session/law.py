@@ -84,7 +84,7 @@ def _compiled(machine: Machine) -> dict[str, dict[str, str]]:
 
 
 # The lifecycle of a session. The triggers are the words of chat_session_status, and for the rest
-# the names of their events without "chat_session_"; "lost" is no event: the server says that it
+# the names of their events, shortened; "lost" is no event: the server says that it
 # knows no such session.
 
 _EXPECTED: Final = {

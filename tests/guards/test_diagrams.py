@@ -1,0 +1,25 @@
+"""The diagrams are the law, drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.draw import FOLDER, drawings
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_a_diagram_is_not_stale(name: str) -> None:
+    """What is in diagrams/ is what the Machines say today: else run `python -m tests.draw`."""
+    assert (FOLDER / name).read_text("utf-8") == drawings()[name]
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_the_readme_shows_the_diagram(name: str) -> None:
+    """README.md shows each diagram as it is in its file."""
+    readme = (FOLDER.parent / "README.md").read_text("utf-8")
+    assert f"```mermaid\n{drawings()[name]}```" in readme
+
+
+def test_nothing_else_is_in_the_folder() -> None:
+    """No drawing of a law that is gone stays behind."""
+    assert {path.name for path in FOLDER.iterdir()} == set(drawings())

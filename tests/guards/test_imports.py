@@ -1,0 +1,115 @@
+"""L7: imports go downstairs; L9: `import chatfsm` brings little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chatfsm
+
+PACKAGE = Path(chatfsm.__file__).parent
+
+# The floors, from the ground up. A module may import from floors below its own, and within its
+# room as far as TOPICS allows.
+FLOORS = (
+    {"errors", "log"},
+    {"protocol"},
+    {"session"},
+    {"recording"},
+    {"cli", "__main__", "__init__"},
+)
+# The topics of the session: none imports another; session.py alone knows them all.
+TOPICS = {
+    *("calls", "forms", "inactivity", "lifecycle", "messages", "oddities", "presence"),
+    *("roster", "service"),
+}
+ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
+# What those three bring along by themselves.
+BROUGHT = {"six", "typing_extensions", "exceptiongroup"}
+
+
+def floor_of(room: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of chatfsm that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                child = f"{node.module}.{alias.name}"
+                is_module = (PACKAGE.parent / (child.replace(".", "/") + ".py")).exists()
+                is_room = (PACKAGE.parent / child.replace(".", "/")).is_dir()
+                found.add(child if is_module or is_room else str(node.module))
+    return {name for name in found if name.partition(".")[0] == "chatfsm"}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+MODULES = sorted(PACKAGE.glob("**/*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(("chatfsm", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_downstairs(path: Path) -> None:
+    """No module imports from a floor above its own."""
+    here = floor_of(room_of(name_of(path)))
+    for imported in imports_of(path):
+        assert floor_of(room_of(imported)) <= here, imported
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_topics_do_not_know_each_other(topic: str) -> None:
+    """A topic of the session imports no other topic, and not the session itself."""
+    imported = {name.split(".")[-1] for name in imports_of(PACKAGE / "session" / f"{topic}.py")}
+    assert not imported & (TOPICS | {"session"})
+
+
+def test_every_module_of_the_session_is_a_topic_or_below_them() -> None:
+    """Only session.py stands above the topics; what they share imports none of them."""
+    for path in (PACKAGE / "session").glob("*.py"):
+        if path.stem in TOPICS | {"session"}:
+            continue
+        imported = {name.split(".")[-1] for name in imports_of(path) if ".session." in name}
+        assert not imported & (TOPICS | {"session"}), path.name
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(run.stdout.split())
+
+
+def test_import_brings_three_libraries_and_nothing_else() -> None:
+    """`import chatfsm` loads transitions, attrs, cattrs, the standard library, and no more."""
+    top = {name.partition(".")[0] for name in loaded_by("import chatfsm")}
+    foreign = {name for name in top if name not in sys.stdlib_module_names} - {"chatfsm"}
+    assert foreign <= ALLOWED | BROUGHT
+    assert {"transitions", "attr", "cattrs"} <= foreign
+
+
+def test_import_brings_no_optional_part() -> None:
+    """`import chatfsm` loads none of the parts that only some need."""
+    loaded = {name for name in loaded_by("import chatfsm") if name.startswith("chatfsm.")}
+    assert {room_of(name) for name in loaded} == {"errors", "log", "protocol", "session"}
+
+
+def test_rich_is_loaded_by_printing_only() -> None:
+    """Replay for programs does without rich."""
+    assert "rich" not in loaded_by("import chatfsm.recording.command, chatfsm.cli")

@@ -1,0 +1,113 @@
+"""L2: the law is data, and what sessions read is what `transitions` does."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from transitions import MachineError
+
+import chatfsm
+from chatfsm.session import law
+
+LAWS = {drawn.name: drawn for drawn in (law.LIFECYCLE, law.FORM, law.CALL)}
+PAIRS = [
+    (name, state, trigger)
+    for name, table in LAWS.items()
+    for state in table.states
+    for trigger in table.triggers
+]
+
+
+class Model:
+    """The least that a Machine can move."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+
+def moved_by_transitions(table: law.Law, state: str, trigger: str) -> str | None:
+    """Where `transitions` itself goes; None where it refuses."""
+    model = Model(state)
+    try:
+        table.machine.events[trigger].trigger(model)
+    except MachineError:
+        return None
+    return model.state
+
+
+@pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
+def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
+    """On every (state, trigger) pair the compiled table and the Machine agree."""
+    table = LAWS[name]
+    assert table.moves[state].get(trigger) == moved_by_transitions(table, state, trigger)
+
+
+def test_every_pair_was_compared() -> None:
+    """The pairs above are all there are: ten, six and six states by their triggers."""
+    assert len(PAIRS) == 10 * 10 + 6 * 6 + 6 * 6
+
+
+@pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
+def test_a_machine_is_shared_and_has_no_model(table: law.Law) -> None:
+    """A table's Machine has no model, no automatic moves and no callbacks."""
+    machine = table.machine
+    assert machine.models == []
+    assert not [name for name in machine.events if name.startswith("to_")]
+    for event in machine.events.values():
+        for transitions in event.transitions.values():
+            assert len(transitions) == 1
+            transition = transitions[0]
+            assert not any(
+                (
+                    transition.before,
+                    transition.after,
+                    transition.prepare,
+                    transition.conditions,
+                )
+            )
+
+
+@pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
+def test_only_known_states_are_named(table: law.Law) -> None:
+    """Every row leads from a state to a state of its own table."""
+    for state, row in table.moves.items():
+        assert state in table.states
+        assert set(row.values()) <= set(table.states)
+
+
+def test_nothing_leads_out_of_a_final_state() -> None:
+    """The finals of the lifecycle are the four outcomes, and of a form all but open."""
+    assert law.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"} == set(law.OUTCOMES)
+    assert law.FORM.finals == set(law.FORM.states) - {"open"}
+    assert law.CALL.finals == set()
+
+
+def test_every_live_state_leads_to_every_final() -> None:
+    """A session can end from any state that is not final."""
+    for state in set(law.LIFECYCLE.states) - law.LIFECYCLE.finals:
+        assert law.LIFECYCLE.finals <= set(law.LIFECYCLE.moves[state].values())
+
+
+def test_every_status_word_leads_somewhere_from_everywhere() -> None:
+    """A known status is always obeyed: a row for each live state, but for the state itself."""
+    for state in set(law.LIFECYCLE.states) - law.LIFECYCLE.finals:
+        assert set(law.LIFECYCLE.moves[state]) >= law.STATUS_WORDS - {state}
+
+
+def test_no_source_uses_wildcards_or_adds_models() -> None:
+    """No module names a wildcard source, adds a model, or makes a second kind of Machine."""
+    for path in Path(chatfsm.__file__).parent.glob("**/*.py"):
+        source = path.read_text("utf-8")
+        assert "add_model" not in source
+        if path.name != "law.py":
+            imported = [
+                node.module
+                for node in ast.walk(ast.parse(source))
+                if isinstance(node, ast.ImportFrom)
+            ]
+            assert "transitions" not in imported
+        else:
+            assert source.count("Machine(") == 1
+            assert '"*"' not in source

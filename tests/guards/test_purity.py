@@ -1,0 +1,64 @@
+"""L1: no IO, no clock, no dice in the rooms that only think."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import chatfsm
+
+PACKAGE = Path(chatfsm.__file__).parent
+PURE_ROOMS = ("protocol", "session")
+FORBIDDEN = {
+    *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
+    *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl"),
+    *("subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
+}
+FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "hash", "id", "__import__"}
+
+
+def modules() -> list[Path]:
+    return [path for room in PURE_ROOMS for path in sorted((PACKAGE / room).glob("**/*.py"))]
+
+
+def impurities(source: str) -> list[str]:
+    """Everything in a module that reaches outside, or differs from process to process."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in FORBIDDEN_CALLS
+        ):
+            found.append(f"{node.func.id}()")
+        found += [name for name in names if name.partition(".")[0] in FORBIDDEN]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_pure_module_reaches_nowhere(path: Path) -> None:
+    """A module of protocol/ and session/ imports and calls nothing that does IO or throws dice."""
+    assert impurities(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import time", ["time"]),
+        ("from os import path", ["os"]),
+        ("def f():\n    import uuid", ["uuid"]),
+        ("import asyncio.queues as q", ["asyncio.queues"]),
+        ("x = open('y')", ["open()"]),
+        ("x = hash('y')", ["hash()"]),
+    ],
+)
+def test_the_walk_sees_what_is_planted(source: str, found: list[str]) -> None:
+    """The walk over the syntax trees finds an import or a call that breaks the law."""
+    assert impurities(source) == found

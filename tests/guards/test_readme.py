@@ -1,0 +1,51 @@
+"""README.md is true: its programs run, and its commands are the ones that the gate runs."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from chatfsm.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_programs_print_what_they_show() -> None:
+    """Every Python example of the README prints what stands below it."""
+    examples = "".join(re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(examples, {}, "README.md", None, 0)
+    assert len(test.examples) > 5
+    told: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test, out=told.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(told)
+
+
+def commands() -> list[str]:
+    return re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL)
+
+
+def test_there_are_two_set_up_commands() -> None:
+    """The first replays a shipped log, the second passes the tests; both make the environment."""
+    replay, tests = commands()
+    assert all(command.startswith("python3 -m venv .venv && ") for command in (replay, tests))
+    log = replay.split()[-1]
+    assert (ROOT / log).exists()
+    assert tests.endswith(".venv/bin/python -m pytest -q")
+
+
+def test_the_gate_ends_with_the_test_command() -> None:
+    """.ci/run ends with the very command that the README prints."""
+    gate = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert gate[-1] == commands()[1]
+
+
+def test_the_sample_is_what_replay_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """The timeline in the README is the beginning of what the first command prints."""
+    [sample] = re.findall(r"```text\n(.*?)  …\n```", README, flags=re.DOTALL)
+    assert main(["replay", str(ROOT / commands()[0].split()[-1])]) == 0
+    assert capsys.readouterr().out.startswith(sample)

@@ -1,0 +1,27 @@
+"""The typed example under tests/typed runs too; the checkers read it in .ci/run."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from chatfsm import decode, effects, events
+from tests.typed.exhaustive import embed, kind_of_effect, kind_of_event
+
+
+def test_the_example_runs() -> None:
+    """What the type checkers read is a program that works."""
+    body = b'{"events": [{"event": "chat_session_status", "state": "queued", "ewt": "3"}]}'
+    assert embed(body, now=1.0) == ["lifecycle", "lifecycle"]
+
+
+def test_the_example_knows_events() -> None:
+    """A decoded event finds its case."""
+    [event] = decode([{"event": "chat_session_typing", "party_id": "A"}])
+    assert kind_of_event(event) == "presence"
+    assert len(get_args(events.Event)) == 25
+
+
+def test_the_example_knows_effects() -> None:
+    """A told effect finds its case."""
+    assert kind_of_effect(effects.WarningRaised("hm")) == "warning"
+    assert len(get_args(effects.Effect)) == 24

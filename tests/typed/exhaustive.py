@@ -1,0 +1,100 @@
+"""Both type checkers know that `Event` and `Effect` are closed: read by mypy and pyright.
+
+Each function below is complete, and would not pass with a case less; the last two lack a case
+on purpose, and their ignores would be reported as unused if the checkers did not notice.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from chatfsm import ChatSession, Settings, Tick, decode, effects, events
+
+
+def kind_of_effect(effect: effects.Effect) -> str:
+    """Name what an effect is about; every effect has its case."""
+    match effect:
+        case effects.StateChanged() | effects.WaitEstimated() | effects.Terminated():
+            return "lifecycle"
+        case effects.PartyAdded() | effects.PartyChanged() | effects.PartyRemoved():
+            return "roster"
+        case effects.MessageReceived(message):
+            return message.text
+        case effects.FileReceived() | effects.LocationReceived():
+            return "shared"
+        case effects.DeliveryConfirmed() | effects.ReadConfirmed():
+            return "receipt"
+        case effects.TypingStarted(party_id) | effects.TypingStopped(party_id):
+            return party_id
+        case effects.FormOpened(form) | effects.FormClosed(form):
+            return form.request_id
+        case effects.WarningRaised() | effects.WarningCleared():
+            return "warning"
+        case effects.SignalReceived() | effects.CallChanged():
+            return "call"
+        case effects.CaseChanged() | effects.ServiceNamed() | effects.CobrowsingChanged():
+            return "service"
+        case effects.UnknownReceived(name):
+            return name
+        case effects.Anomaly(kind):
+            return kind
+        case _:
+            assert_never(effect)
+
+
+def kind_of_event(event: events.Event) -> str:
+    """Name what an event is about; every event has its case."""
+    match event:
+        case events.Status() | events.Ended() | events.InactivityTimeout():
+            return "lifecycle"
+        case events.PartyJoined() | events.PartyLeft():
+            return event.party_id
+        case events.Message() | events.File() | events.Location():
+            return "shared"
+        case events.MessageDelivered() | events.MessageRead():
+            return event.ref_msg_id
+        case events.Typing() | events.NotTyping() | events.TimeoutWarning():
+            return "presence"
+        case events.FormShow() | events.SecureFormShow() | events.SecureFormCancel():
+            return event.form_request_id
+        case events.FormData() | events.FormDataCancel() | events.ClientEvent():
+            return "client"
+        case events.Signaling() | events.Cobrowsing():
+            return "media"
+        case events.CaseSet() | events.Info():
+            return "service"
+        case events.Unknown() | events.Malformed():
+            return "odd"
+        case _:
+            assert_never(event)
+
+
+def embed(body: bytes, now: float) -> list[str]:
+    """Use the face of the library as its users do."""
+    session = ChatSession("a-chat", settings=Settings(typing_timeout=10))
+    told = [
+        kind_of_effect(effect)
+        for event in decode(body)
+        for effect in session.receive(event, now=now)
+    ]
+    if session.deadline is not None and now >= session.deadline:
+        told += [kind_of_effect(effect) for effect in session.receive(Tick(), now=now)]
+    return told
+
+
+def forgets_an_effect(effect: effects.WarningRaised | effects.WarningCleared) -> str:
+    """Lack a case, which the checkers must notice."""
+    match effect:
+        case effects.WarningRaised():
+            return "raised"
+        case _:
+            assert_never(effect)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def forgets_an_event(event: events.Unknown | events.Malformed) -> str:
+    """Lack a case, which the checkers must notice."""
+    match event:
+        case events.Unknown():
+            return "unknown"
+        case _:
+            assert_never(event)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
