@@ -35,7 +35,7 @@ def _signal(value: object) -> s.Signal:
     if kind in SIGNALS:
         signal: s.Signal = converter.structure(raw, SIGNALS[kind])
         return signal
-    if r.deeper_than(r.DEEPEST, raw):
+    if any(r.deeper_than(r.DEEPEST, held) for held in raw.values()):
         raise ValueError(f"is nested deeper than {r.DEEPEST} levels")
     return s.UnknownSignal(kind, raw)
 
@@ -99,7 +99,7 @@ SHAPES: Final[dict[type, Shape]] = {
         _TIME,
     ),
     e.SecureFormShow: (_FORM, _read(r.name, "form_id"), _TIME),
-    e.SecureFormCancel: (_FORM, _PARTY, _TIME),
+    e.SecureFormCancel: (_FORM, _PARTY, _ANSWERS, _TIME),
     e.TimeoutWarning: (*_TEXTS, _TIME),
     e.InactivityTimeout: (*_TEXTS, _TIME),
     e.Signaling: (
@@ -137,7 +137,7 @@ SHAPES: Final[dict[type, Shape]] = {
         _TIME,
     ),
     e.FormData: (_FORM, _FORM_NAME, _read(_is_secure, "event", into="secure"), _ANSWERS, _TIME),
-    e.FormDataCancel: (_FORM, _FORM_NAME, _TIME),
+    e.FormDataCancel: (_FORM, _FORM_NAME, _ANSWERS, _TIME),
     e.Attachment: (
         _read(r.text, "id"),
         _read(r.text, "contentType", into="content_type"),
@@ -250,6 +250,8 @@ def decode_item(item: object) -> e.Event:
         try:
             event: e.Event = structure(item, cls)
         except ValueError as error:
+            if "data" in item and _ANSWERS in SHAPES[cls]:
+                item = {key: item[key] for key in item if key != "data"}
             return e.Malformed(name, item, str(error), timestamp=_moment(item))
         return event
     kind = e.ClientEvent if name in EVENTS else e.Unknown

@@ -9,8 +9,7 @@ Source: PROTOCOL.md §3 and §4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import Attribute, field, frozen
 from attrs.validators import ge, in_, instance_of, optional
@@ -21,27 +20,34 @@ def _named(_command: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(f"{attribute.name} must be a text that is not empty")
 
 
-def _mapped(_command: object, attribute: Attribute[Any], value: object) -> None:
+def _answers(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise TypeError(f"{attribute.name} must be a mapping of field names to answers")
+        raise TypeError("data must be a mapping of field names to answers")
+    return dict(value)
 
 
 def _degrees(limit: float) -> Any:
-    def check(_command: object, attribute: Attribute[Any], value: float) -> None:
-        if not isfinite(value) or abs(value) > limit:
+    def check(_command: object, attribute: Attribute[Any], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{attribute.name} must be a number of degrees")
+        if not -limit <= value <= limit:
             raise ValueError(f"{attribute.name} must be from -{limit} to {limit} degrees")
 
     return check
 
 
+# What may be left out, and is text where it is not.
+_TEXT: Final = optional(instance_of(str))
+
+
 @frozen(kw_only=True)
 class _Numbered:
-    msg_id: str | None = None
+    msg_id: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen(kw_only=True)
 class _Signalled(_Numbered):
-    destination_party_id: str | None = None
+    destination_party_id: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
@@ -49,7 +55,7 @@ class SendText(_Numbered):
     """Say something; `html` is sent beside the plain text where given."""
 
     text: str = field(validator=instance_of(str))
-    html: str | None = field(default=None, validator=optional(instance_of(str)))
+    html: str | None = field(default=None, validator=_TEXT)
 
     @property
     def body(self) -> str:
@@ -68,7 +74,7 @@ class SendFile(_Numbered):
 
     file_id: str = field(validator=_named)
     file_type: Literal["image", "attachment"] = field(validator=in_(("image", "attachment")))
-    file_name: str | None = None
+    file_name: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
@@ -77,7 +83,7 @@ class SendLocation(_Numbered):
 
     latitude: float = field(validator=_degrees(90))
     longitude: float = field(validator=_degrees(180))
-    url: str | None = None
+    url: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
@@ -85,14 +91,14 @@ class SendNavigation(_Numbered):
     """Tell which page the customer looks at."""
 
     page: str = field(validator=_named)
-    title: str | None = None
+    title: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
 class StartTyping:
     """The customer types; newer servers show the `draft` to the agent."""
 
-    draft: str | None = None
+    draft: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
@@ -105,9 +111,9 @@ class SubmitForm:
     """Answer a form; the answers are in no repr."""
 
     request_id: str = field(validator=_named)
-    data: Mapping[str, object] = field(repr=False, hash=False, validator=_mapped)
-    form_name: str | None = field(default=None, kw_only=True)
-    secure: bool = field(default=False, kw_only=True)
+    data: dict[str, object] = field(repr=False, hash=False, converter=_answers)
+    form_name: str | None = field(default=None, kw_only=True, validator=_TEXT)
+    secure: bool = field(default=False, kw_only=True, validator=instance_of(bool))
 
 
 @frozen
@@ -115,8 +121,8 @@ class CancelForm:
     """Refuse a form."""
 
     request_id: str = field(validator=_named)
-    form_name: str | None = field(default=None, kw_only=True)
-    secure: bool = field(default=False, kw_only=True)
+    form_name: str | None = field(default=None, kw_only=True, validator=_TEXT)
+    secure: bool = field(default=False, kw_only=True, validator=instance_of(bool))
 
 
 @frozen
@@ -147,7 +153,7 @@ class End:
 class RequestCall(_Signalled):
     """Ask for a call."""
 
-    video: bool = False
+    video: bool = field(default=False, validator=instance_of(bool))
 
 
 @frozen
@@ -161,8 +167,8 @@ class AnswerCall(_Signalled):
 class RejectCall(_Signalled):
     """Decline an offer."""
 
-    reason_code: str | None = None
-    reason: str | None = None
+    reason_code: str | None = field(default=None, validator=_TEXT)
+    reason: str | None = field(default=None, validator=_TEXT)
 
 
 @frozen
@@ -170,8 +176,10 @@ class SendCandidate(_Signalled):
     """Offer a network path; `sdp_m_line_index` counts from 0."""
 
     candidate: str = field(validator=instance_of(str))
-    sdp_mid: str | None = None
-    sdp_m_line_index: int | None = field(default=None, validator=optional(ge(0)))
+    sdp_mid: str | None = field(default=None, validator=_TEXT)
+    sdp_m_line_index: int | None = field(
+        default=None, validator=optional([instance_of(int), ge(0)])
+    )
 
 
 @frozen
@@ -200,9 +208,9 @@ class CobrowsingReply(_Numbered):
     state: Literal["rejected", "started", "ended"] = field(
         validator=in_(("rejected", "started", "ended"))
     )
-    provider_type: str | None = None
-    cobrowsing_url: str | None = None
-    cobrowsing_id: str | None = None
+    provider_type: str | None = field(default=None, validator=_TEXT)
+    cobrowsing_url: str | None = field(default=None, validator=_TEXT)
+    cobrowsing_id: str | None = field(default=None, validator=_TEXT)
 
 
 Command = (

@@ -25,7 +25,7 @@ class Attachment:
     content_type: str | None = None
     content: str | None = field(default=None, repr=False)
     name: str | None = None
-    extra: Mapping[str, object] = field(factory=dict, hash=False)
+    extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
 
 
 @frozen(kw_only=True)

@@ -143,4 +143,7 @@ def _digits(value: float) -> str:
             raise ValueError("is not a finite number")
         if value.is_integer():
             return str(int(value))
-    return str(value)  # an int of thousands of digits raises ValueError by itself
+    try:
+        return str(value)
+    except ValueError:  # an int of more digits than str() writes
+        raise ValueError("is a number too long to write") from None

@@ -35,9 +35,9 @@ def hook(cls: type, shape: Shape, tag: str | None) -> Callable[[Mapping[str, Any
     `tag` is the field that names the kind of object: it is neither read nor kept, unless the
     shape reads it.
     """
-    known = {name for read in shape for name in read.names}
-    tags = 0 if tag is None or tag in known else 1
-    known |= {tag} if tag else set()
+    known: set[str | None] = {name for read in shape for name in read.names}
+    unread = {tag} - known - {None}
+    known |= unread
     required = {field.name for field in fields(cls) if field.default is NOTHING}
     needed = [read for read in shape if read.attribute in required]
 
@@ -48,7 +48,7 @@ def hook(cls: type, shape: Shape, tag: str | None) -> Callable[[Mapping[str, Any
         for read in needed:
             if read.attribute not in values:
                 raise ValueError(_what_lacks(read, unused))
-        if unused or met + tags != len(raw):
+        if unused or met + len(unread & raw.keys()) != len(raw):
             values["extra"] = _extra(raw, known, unused)
         return cls(**values)
 
@@ -70,14 +70,18 @@ def _take(
             except ValueError as error:
                 unused[name] = str(error)
                 continue
+            if value is None:
+                continue
             if attribute in values:
                 unused[name] = "is given twice"
-            elif value is not None:
+            else:
                 values[attribute] = value
     return met
 
 
-def _extra(raw: Mapping[str, Any], known: set[str], unused: dict[str, str]) -> dict[str, Any]:
+def _extra(
+    raw: Mapping[str, Any], known: set[str | None], unused: dict[str, str]
+) -> dict[str, Any]:
     extra = {key: raw[key] for key in raw if key not in known or key in unused}
     if any(deeper_than(DEEPEST, value) for value in extra.values()):
         raise ValueError(f"holds something nested deeper than {DEEPEST} levels")

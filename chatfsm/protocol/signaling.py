@@ -49,7 +49,7 @@ class CallOffer:
 
     sdp: str | None = field(default=None, repr=False)
     offer_video: bool | None = None
-    extra: Mapping[str, object] = field(factory=dict, hash=False)
+    extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
 
 
 @frozen
@@ -57,7 +57,7 @@ class CallAnswer:
     """ANSWER_CALL: the session description that accepts an offer."""
 
     sdp: str | None = field(default=None, repr=False)
-    extra: Mapping[str, object] = field(factory=dict, hash=False)
+    extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
 
 
 @frozen
@@ -107,7 +107,7 @@ class UnknownSignal:
     """Signaling of a type that chatfsm does not know, kept whole; `type` is None where absent."""
 
     type: str | None
-    raw: Mapping[str, object] = field(hash=False)
+    raw: Mapping[str, object] = field(hash=False, repr=False)
 
 
 Signal = (

@@ -102,8 +102,22 @@ def test_parsed_without_events(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["", b"", " ", "\ufeff", codecs.BOM_UTF8, b"\x00", TEXT[:-1], TEXT.encode()[:20], "[1] [2]"]
-    + ["<html>busy</html>", "{'event': 1}", '["\x01"]', "[1,]", '["\\x"]'],
+    [
+        "",
+        b"",
+        " ",
+        "\ufeff",
+        codecs.BOM_UTF8,
+        b"\x00",
+        TEXT[:-1],
+        TEXT.encode()[:20],
+        "[1] [2]",
+        "<html>busy</html>",
+        "{'event': 1}",
+        '["\x01"]',
+        "[1,]",
+        '["\\x"]',
+    ],
 )
 def test_no_json(data: Any) -> None:
     """What is empty, cut short or no JSON at all is refused."""
@@ -117,7 +131,7 @@ def test_no_json(data: Any) -> None:
         (b'["\xff"]', "byte 2 is not utf-8"),
         (b'["\xc3"]', "byte 2 is not utf-8"),
         (b'\xef\xbb\xbf["\xff"]', "byte 2 is not utf-8"),
-        ("[]".encode("utf-16") + b"\x00", "byte 6 is not utf-16"),
+        ("[]".encode("utf-16") + b"\x00", "byte 6 is not utf-16.*"),
         (b"\x00\x00\x00[\x00\x11\x00\x00", "byte 4 is not utf-32-be"),
     ],
 )
@@ -134,7 +148,9 @@ def test_nested_too_deep_to_parse() -> None:
             decode(text)
 
 
-@pytest.mark.parametrize("text", ["my secret", '{"my": "secret', '{"my secret": 5}', '["my secret" 1]'])
+@pytest.mark.parametrize(
+    "text", ["my secret", '{"my": "secret', '{"my secret": 5}', '["my secret" 1]']
+)
 def test_refusals_quote_nothing(text: str) -> None:
     """A refusal says where, and never repeats what came."""
     with pytest.raises(DecodeError) as caught:
@@ -241,8 +257,13 @@ def test_huge_needed_number_parsed_already() -> None:
 
 @pytest.mark.parametrize(
     ("literal", "kept"),
-    [("NaN", "NaN"), ("Infinity", "Infinity"), ("-Infinity", "-Infinity"), ("1e999", "1e999")]
-    + [("-1e999", "-1e999")],
+    [
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("-Infinity", "-Infinity"),
+        ("1e999", "1e999"),
+        ("-1e999", "-1e999"),
+    ],
 )
 def test_numbers_that_json_does_not_have(literal: str, kept: str) -> None:
     """What senders write and JSON does not have is kept as text, and used by nobody as a number."""

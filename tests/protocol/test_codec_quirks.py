@@ -13,7 +13,7 @@ LONG_ID = "i" * 1_025
 LONG_NAME = "n" * 4_097
 
 
-def only(name: str, **fields: Any) -> Any:
+def only(name: str, /, **fields: Any) -> Any:
     """Decode one event of that name."""
     (event,) = decode([{"event": name, **fields}])
     return event
@@ -51,8 +51,23 @@ def test_timestamp(name: str, came: object, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "came",
-    [10**14, "100000000000000", 1e300, 10**400, -1, "-1", "soon", "NaN", float("nan"), "1e999"]
-    + [float("inf"), True, [], {}, [1614718748]],
+    [
+        10**14,
+        "100000000000000",
+        1e300,
+        10**400,
+        -1,
+        "-1",
+        "soon",
+        "NaN",
+        float("nan"),
+        "1e999",
+        float("inf"),
+        True,
+        [],
+        {},
+        [1614718748],
+    ],
 )
 def test_unusable_timestamp(came: object) -> None:
     """A moment that no chat can have is none, and what came is kept."""
@@ -96,8 +111,16 @@ def test_unusable_wait(came: object) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["queued", "connecting", "connected", "ivr", "establishing", "failed", "completed"]
-    + ["on_the_moon"],
+    [
+        "queued",
+        "connecting",
+        "connected",
+        "ivr",
+        "establishing",
+        "failed",
+        "completed",
+        "on_the_moon",
+    ],
 )
 def test_states(state: str) -> None:
     """Every state is heard by the wire's word, also one that nobody knows."""
@@ -116,9 +139,15 @@ def test_empty_names() -> None:
     event = only("chat_session_party_joined", party_id="P1", display_name="", first_name="")
 
     assert event == events.PartyJoined("P1", None, "", "", None)
+    assert only("chat_session_info", service_name="") == events.Info("")
+    assert only("chat_session_secure_form_show", form_request_id="8", form_id="") == (
+        events.SecureFormShow("8", "")
+    )
 
 
-@pytest.mark.parametrize("name", ["chat_session_inactivity_timeout"] * 1 + ["chat_session_inactvity_timeout"])
+@pytest.mark.parametrize(
+    "name", ["chat_session_inactivity_timeout", "chat_session_inactvity_timeout"]
+)
 def test_both_spellings(name: str) -> None:
     """The inactivity timeout is heard as it should be spelled and as it was printed."""
     assert only(name, msg="bye") == events.InactivityTimeout("bye")
@@ -245,6 +274,14 @@ def test_form_timeout(timeout: object) -> None:
     assert event == events.FormShow("7", None, 60.0)
 
 
+@pytest.mark.parametrize("came", [-1, "-60", "soon", "NaN", True, [60]])
+def test_unusable_form_timeout(came: object) -> None:
+    """A timeout that is no length of time is kept, and the form is shown."""
+    event = only("chat_session_form_show", form_request_id="7", form_timeout=came)
+
+    assert event == events.FormShow("7", extra={"form_timeout": came})
+
+
 def test_text_prompt() -> None:
     """An empty form name stays empty: it means a text prompt."""
     event = only("chat_session_form_show", form_request_id="7", form_name="", form_timeout="")
@@ -264,9 +301,7 @@ def test_unusable_coordinates() -> None:
     """Coordinates that are no numbers are kept, and the place is told without them."""
     event = only("chat_session_location", latitude="north", longitude=True, url=[])
 
-    assert event == events.Location(
-        extra={"latitude": "north", "longitude": True, "url": []}
-    )
+    assert event == events.Location(extra={"latitude": "north", "longitude": True, "url": []})
 
 
 @pytest.mark.parametrize("case", [{}, {"case_id": ""}, {"case_id": None}])
@@ -294,7 +329,7 @@ def test_extra_fields_named_like_attributes(tag: str) -> None:
 def test_unusable_values() -> None:
     """Values that cannot be used are kept, and the rest of the event is told."""
     odd = {
-        "type": 1 == 1,
+        "type": True,
         "display_name": ["Ada"],
         "first_name": {"given": "Ada"},
         "last_name": float("inf"),
@@ -340,6 +375,28 @@ def test_long_text() -> None:
     text = "la" * 100_000
 
     assert only("chat_session_message", msg=text) == events.Message(msg=text)
+
+
+def test_long_addresses() -> None:
+    """Addresses are texts like any other, and may be long."""
+    url = "https://together.example/" + "a" * 10_000
+
+    assert only("chat_session_location", url=url) == events.Location(url=url)
+    assert only(
+        "chat_session_cobrowsing_started",
+        provider_type=url,
+        cobrowsing_url=url,
+        cobrowsing_id=url,
+    ) == events.Cobrowsing("started", provider_type=url, cobrowsing_url=url, cobrowsing_id=url)
+
+
+def test_long_attachment() -> None:
+    """What an attachment holds may be long."""
+    content = "aGk=" * 10_000
+
+    event = only("chat_session_message", attachments=[{"content": content}])
+
+    assert event.attachments == (events.Attachment(content=content),)
 
 
 CARD = {"id": "a1", "contentType": "image/png", "content": "aGk=", "name": "cat"}
@@ -521,8 +578,14 @@ def test_client_events_in_a_log(wire: dict[str, Any], expected: events.Event) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["chat_session_ended", "chat_session_message", "chat_session_form_show"]
-    + ["chat_session_location", "chat_session_cobrowsing_started", "chat_form_data_cancel"],
+    [
+        "chat_session_ended",
+        "chat_session_message",
+        "chat_session_form_show",
+        "chat_session_location",
+        "chat_session_cobrowsing_started",
+        "chat_form_data_cancel",
+    ],
 )
 def test_too_deep(name: str) -> None:
     """A known event that would keep something nested too deep is malformed; 32 levels are fine."""

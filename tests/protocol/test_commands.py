@@ -229,7 +229,7 @@ def test_answers_in_any_mapping() -> None:
 )
 def test_no_command(thing: Any) -> None:
     """What is no command is refused by name of its type."""
-    with pytest.raises(TypeError, match=f"^{type(thing).__name__} is no command"):
+    with pytest.raises(TypeError, match=rf"^{type(thing).__name__} is no command"):
         encode(thing)
 
 
@@ -258,10 +258,13 @@ NOWHERE = [
     (float("inf"), 0, "latitude"),
     (0, float("-inf"), "longitude"),
     (10**400, 0, "latitude"),
+    (0, 10**400, "longitude"),
 ]
 
 
-@pytest.mark.parametrize(("latitude", "longitude", "field"), NOWHERE)
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "field"), NOWHERE, ids=lambda part: str(part)[:8]
+)
 def test_no_places(latitude: float, longitude: float, field: str) -> None:
     """Degrees that the earth does not have are refused by name of the field."""
     with pytest.raises(ValueError, match=f"^{field} must be from"):
@@ -290,7 +293,9 @@ NAMED: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("cls", "rest", "field"), NAMED)
+@pytest.mark.parametrize(
+    ("cls", "rest", "field"), NAMED, ids=[f"{cls.__name__}-{field}" for cls, _, field in NAMED]
+)
 @pytest.mark.parametrize("value", ["", None, 5, b"x", ["x"]])
 def test_what_must_be_named(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
     """What a command is about must be a text that is not empty."""
@@ -319,7 +324,9 @@ TEXTS: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("cls", "rest", "field"), TEXTS)
+@pytest.mark.parametrize(
+    ("cls", "rest", "field"), TEXTS, ids=[f"{cls.__name__}-{field}" for cls, _, field in TEXTS]
+)
 @pytest.mark.parametrize("value", [5, b"x", ["x"]])
 def test_what_must_be_text(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
     """What the wire has as text is refused when built from anything else."""
@@ -342,7 +349,7 @@ def test_what_must_be_said(cls: Any) -> None:
         (commands.CancelForm, {"request_id": "7"}, "secure"),
     ],
 )
-@pytest.mark.parametrize("value", ["false", None, 5])
+@pytest.mark.parametrize("value", ["false", 5])
 def test_what_must_be_true_or_false(cls: Any, rest: Any, field: str, value: Any) -> None:
     """A truth value is refused when built from a word, which would be true whatever it says."""
     with pytest.raises((TypeError, ValueError)):
@@ -352,7 +359,7 @@ def test_what_must_be_true_or_false(cls: Any, rest: Any, field: str, value: Any)
 @pytest.mark.parametrize("answers", [None, [], "mood=good", 5, [("mood", "good")]])
 def test_answers_must_be_a_mapping(answers: Any) -> None:
     """Answers are a mapping of field names, and nothing else."""
-    with pytest.raises(TypeError, match="^data must be a mapping"):
+    with pytest.raises(TypeError, match=r"^data must be a mapping"):
         commands.SubmitForm("7", answers)
 
 

@@ -88,8 +88,15 @@ def test_types_of_signals() -> None:
 
 @pytest.mark.parametrize(
     ("came", "flag"),
-    [(True, True), (False, False), ("true", True), ("false", False), ("True", True), ("", None)]
-    + [(None, None)],
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("false", False),
+        ("True", True),
+        ("", None),
+        (None, None),
+    ],
 )
 @pytest.mark.parametrize("kind", ["REQUEST_CALL", "OFFER_CALL"])
 def test_offer_video(kind: str, came: object, flag: bool | None) -> None:
@@ -141,6 +148,13 @@ def test_too_long_candidate() -> None:
     signal = heard({"type": "ICE_CANDIDATE", "candidate": long}).signal
 
     assert signal == signaling.IceCandidate(extra={"candidate": long})
+
+
+@pytest.mark.parametrize("kind", ["OFFER_CALL", "ANSWER_CALL"])
+@pytest.mark.parametrize("sdp", ["", "v=0\r\n" * 2_000])
+def test_length_of_sdp(kind: str, sdp: str) -> None:
+    """A session description may be empty, and may be long."""
+    assert heard({"type": kind, "sdp": sdp}).signal.sdp == sdp
 
 
 def test_numbers_as_text() -> None:
@@ -229,6 +243,15 @@ def test_sdp_of_an_unknown_signal_in_no_repr() -> None:
     """A session description is shown by no repr, also where the signal's type is unknown."""
     event = heard({"type": "OFFER_CALL_AGAIN", "sdp": "v=0 my secret"})
 
+    assert "secret" not in repr(event)
+
+
+@pytest.mark.parametrize("kind", ["OFFER_CALL", "ANSWER_CALL"])
+def test_unusable_sdp_in_no_repr(kind: str) -> None:
+    """A session description that cannot be used is kept, and shown by no repr either."""
+    event = heard({"type": kind, "sdp": ["v=0 my secret"]})
+
+    assert event.signal.extra == {"sdp": ["v=0 my secret"]}
     assert "secret" not in repr(event)
 
 
