@@ -32,6 +32,9 @@ be read; 130 interrupted, after the summary of what was read.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    if sys.stdout is None:
+        print("chatfsm: there is no standard output", file=sys.stderr)
+        return 2
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -39,10 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ChatError as error:
         print(f"chatfsm: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; what is still buffered must not fail again.
+    except OSError as error:
+        # What is still buffered must not fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0  # whoever read the output has seen enough
+        print(f"chatfsm: cannot write: {error.strerror}", file=sys.stderr)
+        return 2
     return status
 
 

@@ -91,6 +91,13 @@ class Chats:
         """What follows from the end of all."""
         yield from self._let_go(list(self._open))
 
+    def abandon(self) -> Iterator[tuple[Chat, None]]:
+        """Let go of what is still open, as it stands: nothing more is heard."""
+        for chat in sorted(self._open.values(), key=lambda chat: chat.number):
+            yield chat, None
+        self._open.clear()
+        self._over.clear()
+
     def _chat(self, record: Record) -> Chat:
         """The chat of a record, moved to the end of those that were heard."""
         chat_id = record.chat_id or self.default_chat_id
@@ -107,18 +114,17 @@ class Chats:
 
     def _silent(self) -> list[Key]:
         """The chats that are silent for too long, and those that are over for long enough."""
-        keys = []
+        keys: dict[Key, None] = {}
         for key, chat in self._over.items():
             if chat.last_record + _LINGER > self._records:
                 break
-            keys.append(key)
+            keys[key] = None
         if self.close_after is not None:
             for key, chat in self._open.items():
                 if chat.last_clock + self.close_after >= self._clock:
                     break
-                if key not in keys:
-                    keys.append(key)
-        return keys
+                keys[key] = None
+        return list(keys)
 
     def _let_go(self, keys: list[Key]) -> Iterator[tuple[Chat, Step | None]]:
         for chat in sorted((self._open[key] for key in keys), key=lambda chat: chat.number):

@@ -76,11 +76,12 @@ class _Reading:
                 except UnreadableLogError as error:
                     status = self._complain(error, UNREADABLE)
                 self._tell(self.chats.end_of(source))
+            self._tell(self.chats.finish())
         except ViolationError as error:
             status = self._complain(error, FOUND)
         except KeyboardInterrupt:
             status = self._complain("interrupted: this is what was read so far", INTERRUPTED)
-        self._tell(self.chats.finish())
+        self._tell(self.chats.abandon())
         self.progress.hide()
         self.output.end(self.totals)
         return status

@@ -24,8 +24,13 @@ __all__ = ["Record", "records"]
 
 # A document has to be parsed as a whole; a case history of years stays far below this.
 _LARGEST_DOCUMENT: Final = 256 * 1024 * 1024
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # with the bytes of a byte order mark
 # A log may start with broken lines, but a file without any good one in so many is no log.
 _PATIENCE: Final = 100
+
+
+Heard = Iterator[tuple[str | None, Event]]
+"""Events, and the chats that the log says they are of."""
 
 
 @frozen
@@ -63,7 +68,7 @@ def records(source: Source) -> Iterator[Record]:
 def _numbered(lines: Iterator[bytes], last: int = 0) -> Iterator[tuple[int, bytes]]:
     """The lines that hold something, with their numbers, from 1 on."""
     for number, line in enumerate(lines, start=last + 1):
-        if line.strip():
+        if line.strip(_BLANK):
             yield number, line
 
 
@@ -72,22 +77,41 @@ def _document_or_lines(
 ) -> Iterator[Record]:
     """A document spread over lines; else lines of which the first is broken."""
     taken = [first[1]]
-    size = len(first[1])
+    try:
+        is_document = _take_document(taken, lines)
+    except UnreadableLogError as error:
+        # What was read before is told before.
+        lines, is_document = _raising(error), False
+    value = _parsed(b"".join(taken)) if is_document else None
+    if value is not None:
+        yield from _from_document(source, value)
+    else:
+        yield from _from_lines(source, _numbered(chain(taken, lines), first[0] - 1))
+
+
+def _take_document(taken: list[bytes], lines: Iterator[bytes]) -> bool:
+    """Take all lines, unless they turn out to be no parts of one document, or too many."""
+    size, whole = len(taken[0]), 0
     for line in lines:
         taken.append(line)
         size += len(line)
-        if size > _LARGEST_DOCUMENT:
-            break
-    else:
-        try:
-            value = json_text.parse(b"".join(taken))
-        except DecodeError:
-            pass
-        else:
-            yield from _from_document(source, value)
-            return
-    last = first[0] - 1
-    yield from _from_lines(source, _numbered(chain(taken, lines), last))
+        # The last event of a list may stand on a line by itself; a second one is no part of it.
+        whole += _events(_parsed(line)) is not None
+        if size > _LARGEST_DOCUMENT or whole > 1:
+            return False
+    return True
+
+
+def _raising(error: UnreadableLogError) -> Iterator[bytes]:
+    yield from ()
+    raise error
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return json_text.parse(text)
+    except DecodeError:
+        return None
 
 
 def _from_document(source: Source, value: object) -> Iterator[Record]:
@@ -99,36 +123,43 @@ def _from_document(source: Source, value: object) -> Iterator[Record]:
 
 
 def _from_lines(source: Source, lines: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
-    """Line by line; a broken line is a malformed event among good ones."""
-    doubtful: list[Record] | None = []
-    doubt = ""
+    """Line by line; a broken line is a malformed event of the chat that stands before it."""
+    doubtful: list[tuple[int, bytes, str]] | None = []
+    chat_id: str | None = None
     for number, line in lines:
-        try:
-            found = _events(json_text.parse(line))
-            why = "neither an event nor an envelope of events"
-        except DecodeError as error:
-            found, why = None, str(error)
-        if found is None:
-            text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            broken = Record(None, Malformed(None, text, why), source, "line", number)
-            if doubtful is None:
-                yield broken
-                continue
-            doubtful.append(broken)
-            doubt = doubt or f"{broken.where}: no log of chat events: {why}"
+        found, why = _line(line)
+        if found is None and doubtful is not None:
+            doubtful.append((number, line, why))
             if len(doubtful) == _PATIENCE:
                 break
             continue
-        if doubtful is not None:
-            yield from doubtful
-            doubtful = None
+        if found is None:
+            yield _broken(source, chat_id, number, line, why)
+            continue
         for chat_id, event in found:
+            if doubtful is not None:
+                yield from (_broken(source, chat_id, *doubt) for doubt in doubtful)
+                doubtful = None
             yield Record(chat_id, event, source, "line", number)
     if doubtful:
-        raise UnreadableLogError(doubt)
+        number, _, why = doubtful[0]
+        raise UnreadableLogError(f"{source.name}: line {number}: no log of chat events: {why}")
 
 
-def _events(value: object, chat_id: str | None = None) -> Iterator[tuple[str | None, Event]] | None:
+def _line(line: bytes) -> tuple[Heard | None, str]:
+    """The events of a line; else why there are none."""
+    try:
+        return _events(json_text.parse(line)), "neither an event nor an envelope of events"
+    except DecodeError as error:
+        return None, str(error)
+
+
+def _broken(source: Source, chat_id: str | None, number: int, line: bytes, why: str) -> Record:
+    text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    return Record(chat_id, Malformed(None, text, why), source, "line", number)
+
+
+def _events(value: object, chat_id: str | None = None) -> Heard | None:
     """The events in one JSON value, each with its chat; None where it is of no known shape."""
     if isinstance(value, list):
         return _from_items(value, chat_id)
@@ -144,7 +175,7 @@ def _events(value: object, chat_id: str | None = None) -> Iterator[tuple[str | N
     return None
 
 
-def _session(item: object) -> Iterator[tuple[str | None, Event]]:
+def _session(item: object) -> Heard:
     """One session of a case history."""
     found = _events(item) if isinstance(item, dict) and "events" in item else None
     if found is None:
@@ -152,7 +183,7 @@ def _session(item: object) -> Iterator[tuple[str | None, Event]]:
     return found
 
 
-def _from_items(items: list[Any], chat_id: str | None) -> Iterator[tuple[str | None, Event]]:
+def _from_items(items: list[Any], chat_id: str | None) -> Heard:
     for item in items:
         own = _chat_id(item) if isinstance(item, dict) else None
         yield own or chat_id, decode_item(item)

@@ -38,13 +38,17 @@ class Timelines:
 
     def step(self, chat: Chat, step: Step) -> None:
         """Keep the rows of the chat."""
-        if chat not in self._timelines:
-            self._timelines[chat] = Timeline(chat.account, self._rows)
-        self._timelines[chat].add(step)
+        self._timeline(chat).add(step)
 
     def over(self, chat: Chat) -> None:
         """Print the chat, and let its rows go."""
-        self._paper.print(self._timelines.pop(chat))
+        self._paper.print(self._timeline(chat))
+        del self._timelines[chat]
+
+    def _timeline(self, chat: Chat) -> Timeline:
+        if chat not in self._timelines:
+            self._timelines[chat] = Timeline(chat.account, self._rows)
+        return self._timelines[chat]
 
     def end(self, totals: Totals) -> None:
         """Say how many there were, where there were several."""

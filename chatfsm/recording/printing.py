@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import textwrap
 import time
 import unicodedata
 from importlib.util import find_spec
@@ -51,7 +50,9 @@ def paper_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Paper:
     if has_rich and (colour == "always" or (colour == "auto" and wanted)):
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
 
-        return Paper(out, width, Console(file=out, force_terminal=True, width=width))
+        return Paper(
+            out, width, Console(file=out, force_terminal=True, no_color=False, width=width)
+        )
     return Paper(out, width, None)
 
 
@@ -100,7 +101,7 @@ class Paper:
         if room is None or room < _LEAST_ROOM:
             self._line([*start, (words, style)])
             return
-        for number, line in enumerate(textwrap.wrap(words, room) or [""]):
+        for number, line in enumerate(_wrapped(words, room)):
             self._line([*(start if number == 0 else [(" " * indent, "")]), (line, style)])
 
     def _line(self, segments: list[Segment]) -> None:
@@ -120,6 +121,23 @@ def _cells(text: str) -> int:
         else 1 + (unicodedata.east_asian_width(character) in "WF")
         for character in text
     )
+
+
+def _wrapped(words: str, room: int) -> list[str]:
+    """Words in lines of so many columns; a word that is wider is broken."""
+    lines = [""]
+    for word in words.split(" "):
+        rest = word
+        if lines[-1] and _cells(lines[-1]) + 1 + _cells(rest) <= room:
+            lines[-1] += f" {rest}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in rest:
+            if _cells(lines[-1]) + _cells(character) > room:
+                lines.append("")
+            lines[-1] += character
+    return lines
 
 
 def _padded(text: str, width: int) -> str:

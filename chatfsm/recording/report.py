@@ -9,7 +9,7 @@ from attrs import asdict, define, field
 
 from chatfsm.protocol.events import Event
 from chatfsm.recording.replay import Step
-from chatfsm.session.effects import Anomaly, MessageReceived, PartyAdded
+from chatfsm.session.effects import Anomaly, MessageReceived, PartyAdded, PartyChanged
 from chatfsm.session.session import ChatSession
 from chatfsm.session.state import Counts
 from chatfsm.session.values import Party
@@ -55,7 +55,7 @@ class Account:
                 self.messages += 1
             elif isinstance(effect, Anomaly):
                 self.anomalies[effect.kind] += 1
-            elif isinstance(effect, PartyAdded):
+            elif isinstance(effect, PartyAdded | PartyChanged):
                 self._meet(effect.party)
         if self.ended_at is None and self.session.done:
             self.ended_at = step.at

@@ -7,8 +7,9 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -24,14 +25,15 @@ _GZIP: Final = b"\x1f\x8b"
 class _Unclosed(io.RawIOBase):
     """Standard input, which is not ours to close."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        taken = self._stream.read(len(buffer))
+        # As much as is there: a log that is still being written is told as it grows.
+        taken = self._stream.read1(len(buffer))
         buffer[: len(taken)] = taken
         return len(taken)
 
@@ -64,7 +66,8 @@ class Source:
         """Every line with its end. Raises `UnreadableLogError`, naming file and line."""
         number = 0
         try:
-            with self._opened() as stream:
+            with ExitStack() as stack:
+                stream = self._opened(stack)
                 while line := stream.readline(LONGEST_LINE + 1):
                     number += 1
                     if len(line) > LONGEST_LINE:
@@ -76,15 +79,17 @@ class Source:
             where = f" after line {number}" if number else ""
             raise UnreadableLogError(f"{self.name}: cannot be read{where}: {why}") from None
 
-    def _opened(self) -> io.BufferedReader[Any] | gzip.GzipFile:
+    def _opened(self, stack: ExitStack) -> io.BufferedReader[Any] | gzip.GzipFile:
         stream: io.BufferedReader[Any]
         if self.name == "-":
+            if sys.stdin is None:
+                raise UnreadableLogError("-: cannot be read: there is no standard input")
             stream = io.BufferedReader(_Unclosed(sys.stdin.buffer))
         else:
             path = Path(self.name)
             self.size = path.stat().st_size
             stream = io.BufferedReader(io.FileIO(path))
-        self._file = stream
+        self._file = stack.enter_context(stream)
         if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            return gzip.GzipFile(fileobj=stream)
+            return stack.enter_context(gzip.GzipFile(fileobj=stream))
         return stream

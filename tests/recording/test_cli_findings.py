@@ -1,0 +1,194 @@
+"""What is wrong with a log: `--fail-on`, `--strict`, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.recording.command import CLEAN, FOUND, INTERRUPTED, UNREADABLE
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+
+
+def test_the_exit_statuses_are_those_that_help_names() -> None:
+    """0 clean, 1 found, 2 unreadable, and what shells say of Ctrl-C."""
+    assert (CLEAN, FOUND, UNREADABLE, INTERRUPTED) == (0, 1, 2, 130)
+
+
+@pytest.fixture
+def odd(wire: Any, log: Log) -> dict[str, Path]:
+    """A log for each kind of finding, and one that is clean."""
+    batch = [wire.ended(at=10), wire.status("completed", at=10), wire.says("ann", "x", at=25)]
+    return {
+        "clean": log("clean.jsonl", wire.says("ann", "x", at=1), *batch),
+        "unknown": log("unknown.jsonl", wire.unknown(at=1)),
+        "malformed": log("malformed.jsonl", wire.status("ivr"), wire.broken(at=1)),
+        "anomalies": log("anomalies.jsonl", wire.leaves("nobody", at=1)),
+        "late": log("late.jsonl", *batch, wire.says("ann", "x", at=26)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["unknown", "malformed", "anomalies", "late"])
+def test_fail_on_a_kind_fails_on_that_kind(
+    odd: dict[str, Path], replays: Replays, kind: str
+) -> None:
+    """Exit status 1 where it is met, 0 where it is not; a broken event is an anomaly too."""
+    for name, path in odd.items():
+        is_met = name == kind or (kind, name) == ("anomalies", "malformed")
+        assert replays("--quiet", "--fail-on", kind, path).status == is_met
+
+
+def test_without_fail_on_no_finding_fails(odd: dict[str, Path], replays: Replays) -> None:
+    """What is odd about a log is told, and the command has done what it was asked for."""
+    ran = replays("--summary", *odd.values())
+    assert ran.status == 0
+    assert ran.totals["findings"] == {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "failing"),
+    [
+        (["--fail-on", "any"], {"unknown", "malformed", "anomalies", "late"}),
+        (["--fail-on", "unknown,late"], {"unknown", "late"}),
+        (["--fail-on", "unknown, malformed"], {"unknown", "malformed"}),
+        (["--fail-on", "unknown", "--fail-on", "late"], {"unknown", "late"}),
+        (["--fail-on=late,any"], {"unknown", "malformed", "anomalies", "late"}),
+    ],
+)
+def test_fail_on_takes_several_kinds(
+    odd: dict[str, Path], replays: Replays, words: list[str], failing: set[str]
+) -> None:
+    """As a list, given several times, or any."""
+    failed = {name for name, path in odd.items() if replays("--quiet", *words, path).status}
+    assert failed == failing
+
+
+def test_a_finding_of_any_chat_fails(odd: dict[str, Path], replays: Replays) -> None:
+    """The exit status is that of all files, and all of them are told."""
+    ran = replays("--summary", "--fail-on=late", odd["late"], odd["clean"], odd["unknown"])
+    assert ran.status == 1
+    assert [each["chat_id"] for each in ran.sessions] == ["late", "clean", "unknown"]
+    assert ran.totals["complete"] is True
+
+
+def test_unreadable_input_is_worse_than_a_finding(
+    odd: dict[str, Path], tmp_path: Path, replays: Replays
+) -> None:
+    """2 wins over 1: nobody knows what the rest would have held."""
+    missing = tmp_path / "missing"
+    assert replays("--quiet", "--fail-on=any", odd["unknown"], missing).status == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("unknown", "unknown: no event is called 'chat_session_weather'"),
+        ("broken", "malformed: chat_session_typing: party_id is missing"),
+        ("leaves", "unknown_party: 'bob' left, and was not here"),
+        ("status", "unknown_state: no state is called 'parked'"),
+        ("cut", "malformed: item: not JSON: "),
+    ],
+)
+def test_strict_stops_at_the_first_violation(
+    wire: Any, log: Log, replays: Replays, kind: str, why: str
+) -> None:
+    """Exit status 1, with file, line and reason; what came before it is told, the rest is not."""
+    bad = {
+        "unknown": wire.unknown(),
+        "broken": wire.broken(),
+        "leaves": wire.leaves("bob"),
+        "status": wire.status("parked"),
+        "cut": '{"event":\n',
+    }[kind]
+    path = log("a.jsonl", wire.status("queued", at=1), bad, wire.ended(at=2))
+    ran = replays("--strict", "--summary", path)
+    assert ran.status == 1
+    assert ran.err.startswith(f"chatfsm: {path}: line 2: {why}")
+    assert ran.err.count("\n") == 1
+    assert (ran.session["state"], ran.session["counts"]["events"]) == ("queued", 1)
+    assert ran.totals["complete"] is False
+
+
+def test_strict_names_the_event_of_a_document(wire: Any, log: Log, replays: Replays) -> None:
+    """A pretty-printed file has no line for an event, so that its number is told."""
+    text = json.dumps({"events": [wire.status("ivr", at=1), wire.unknown()]}, indent=2)
+    ran = replays("--strict", "--quiet", log("a.json", text))
+    assert (ran.status, ran.out) == (1, "")
+    assert "a.json: event 2: unknown: " in ran.err
+
+
+def test_strict_reads_no_further_file(wire: Any, log: Log, replays: Replays) -> None:
+    """The first violation ends it all."""
+    ran = replays(
+        "--strict",
+        "--summary",
+        log("a.jsonl", wire.unknown(at=1)),
+        log("b.jsonl", wire.status("ivr", at=1)),
+    )
+    assert (ran.status, [each["chat_id"] for each in ran.sessions]) == (1, ["a"])
+
+
+def test_strict_says_nothing_about_a_clean_log(wire: Any, log: Log, replays: Replays) -> None:
+    """Duplicates, own events, unknown fields and late events break nothing."""
+    hello = wire.says("ann", "hello", msg_id="1", at=1, mood="fine")
+    path = log("a.jsonl", hello, hello, wire.event("navigation"), wire.ended(), wire.unknown())
+    ran = replays("--strict", path)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == replays(path).out
+
+
+@pytest.mark.parametrize("output", [[], ["--json"], ["--summary"], ["--quiet"]])
+def test_strict_may_stop_at_the_very_first_event(
+    wire: Any, log: Log, replays: Replays, output: list[str]
+) -> None:
+    """A chat of which nothing was told yet is no trouble in any output."""
+    ran = replays("--strict", *output, log("a.jsonl", wire.unknown(at=1), wire.ended()))
+    assert ran.status == 1
+    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 1: unknown: .*\n", ran.err)
+
+
+@pytest.mark.parametrize("output", [[], ["--json"], ["--summary"], ["--quiet"]])
+def test_strict_judges_a_chat_without_time_at_the_end(
+    wire: Any, log: Log, replays: Replays, output: list[str]
+) -> None:
+    """A violation that shows only when all input is read is one like any other."""
+    path = log(
+        "a.jsonl", {**wire.status("ivr"), "chat_id": "x"}, {**wire.unknown(), "chat_id": "x"}
+    )
+    ran = replays("--strict", *output, path)
+    assert ran.status == 1
+    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 2: unknown: .*\n", ran.err)
+    if output == ["--summary"]:
+        assert ran.session["state"] == "ivr"
+        assert ran.totals["complete"] is False
+
+
+def test_strict_has_one_first_violation(wire: Any, log: Log, replays: Replays) -> None:
+    """Where chats that still waited hold further ones, the status stays 1 and one is named."""
+    path = log("a.jsonl", {**wire.unknown(at=1), "chat_id": "x"})
+    waiting = log("b.jsonl", {**wire.unknown(), "chat_id": "y"})
+    ran = replays("--strict", "--summary", waiting, path)
+    assert ran.status == 1
+    assert ran.err.count("chatfsm: ") == 1
+    assert len(ran.sessions) == 2
+
+
+def test_strict_names_a_broken_line_before_later_violations(
+    wire: Any, log: Log, replays: Replays
+) -> None:
+    """The first in the file is named, though a broken line has neither time nor chat."""
+    path = log(
+        "a.jsonl",
+        {**wire.status("ivr", at=1), "chat_id": "x"},
+        "{broken\n",
+        {**wire.unknown(at=2), "chat_id": "x"},
+    )
+    ran = replays("--strict", "--quiet", path)
+    assert ran.status == 1
+    assert "a.jsonl: line 2: malformed: " in ran.err

@@ -1,0 +1,212 @@
+"""The command among others: pipes that close or stay open, Ctrl-C, and a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.cli import main
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+# A child of ours that takes longer than this is stuck, however slow the machine.
+PATIENCE = 60
+# As a terminal starts it: a shell may start what runs in the background deaf to Ctrl-C.
+COMMAND = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from chatfsm.cli import main
+sys.exit(main())
+"""
+
+
+class Keyboard(io.RawIOBase):
+    """A pipe that gives some bytes, and then somebody presses Ctrl-C."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [data]
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        """Give the bytes; then the keys are pressed."""
+        if not self._left:
+            raise KeyboardInterrupt
+        data = self._left.pop()
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@pytest.fixture
+def interrupted(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input gives a chat of two events, and then Ctrl-C."""
+    items = [wire.status("queued", at=1), wire.says("ann", "hello", at=2)]
+    data = "".join(json.dumps(item) + "\n" for item in items).encode()
+    stream = io.TextIOWrapper(io.BufferedReader(Keyboard(data)))
+    monkeypatch.setattr(sys, "stdin", stream)
+
+
+def test_ctrl_c_prints_the_partial_summary(
+    interrupted: None, wire: Any, log: Log, replays: Replays
+) -> None:
+    """All that was read so far is told, as one document, with status 130; later files are not."""
+    early, never = log("early.jsonl", wire.ended()), log("never.jsonl", wire.ended())
+    ran = replays("--summary", early, "-", never)
+    assert ran.status == 130
+    assert ran.err == "chatfsm: interrupted: this is what was read so far\n"
+    assert [(each["chat_id"], each["state"]) for each in ran.sessions] == [
+        ("early", "ended"),
+        ("stdin", "queued"),
+    ]
+    assert (ran.totals["messages"], ran.totals["complete"]) == (1, False)
+
+
+def test_ctrl_c_prints_the_timeline_so_far(interrupted: None, replays: Replays) -> None:
+    """People get the chat as far as it was read."""
+    ran = replays("-")
+    assert ran.status == 130
+    assert "stdin  not over: queued where the log stops, after 1 s" in ran.lines
+    assert ran.lines[-1].endswith("message  ann  hello")
+
+
+def test_ctrl_c_wins_over_findings(monkeypatch: pytest.MonkeyPatch, replays: Replays) -> None:
+    """Status 130 says that the rest is not known."""
+    stream = io.TextIOWrapper(io.BufferedReader(Keyboard(b"")))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert replays("--quiet", "--fail-on=any", "-").status == 130
+
+
+def test_who_stops_reading_hears_no_complaint(
+    wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A closed pipe at standard output ends the command well, also where the end is buffered."""
+    for times in (1, 5_000):
+        path = log("a.jsonl", *[wire.says("ann", "hello")] * times)
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            assert main(["replay", "--json", str(path)]) == 0
+    assert capfd.readouterr().err == ""
+
+
+@contextlib.contextmanager
+def running(*words: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process of its own, which is gone afterwards whatever happens."""
+    child = subprocess.Popen(
+        [sys.executable, "-u", "-c", COMMAND, "replay", *words],
+        stdout=subprocess.PIPE,
+        **{"stderr": subprocess.PIPE, **streams},
+    )
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def test_the_head_of_a_long_output_is_enough(wire: Any, log: Log) -> None:
+    """`chatfsm replay --json big | head -1` prints a line and no complaint."""
+    path = log("big.jsonl", *[wire.says("ann", "hello " * 20)] * 3_000)
+    with running("--json", str(path)) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert json.loads(child.stdout.readline())["seq"] == 0
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(PATIENCE) == 0
+
+
+def next_line(child: subprocess.Popen[bytes]) -> bytes:
+    """What the child prints next; it is not waited for forever."""
+    assert child.stdout is not None
+    ready, _, _ = select.select([child.stdout], [], [], 10)
+    assert ready, "nothing was told of a line that was written"
+    return child.stdout.readline()
+
+
+def test_ctrl_c_in_a_pipe_that_stays_open(wire: Any) -> None:
+    """What came through the pipe is told as it comes, and Ctrl-C ends it with status 130."""
+    with running("--json", "-", stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(wire.says("ann", "hello", at=1)).encode() + b"\n")
+        child.stdin.flush()
+        assert json.loads(next_line(child))["effect"] == "message_received"
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, out) == (130, b"")
+        assert err == b"chatfsm: interrupted: this is what was read so far\n"
+
+
+def test_ctrl_c_gives_a_whole_document(wire: Any) -> None:
+    """The summary of a log that was being read is one JSON document."""
+    line = json.dumps(wire.says("ann", "hello", at=1)).encode() + b"\n"
+    with running("--summary", "-", stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        # More than any pipe holds: when it is written, the child has begun to hear it.
+        child.stdin.write(line * (2 * 1024 * 1024 // len(line)))
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 130
+    assert err == b"chatfsm: interrupted: this is what was read so far\n"
+    document = json.loads(out)
+    assert document["totals"]["complete"] is False
+    assert document["totals"]["messages"] == document["sessions"][0]["messages"] > 1_000
+
+
+def drawn_on(master: int) -> str:
+    """All that is drawn on a terminal, until nobody holds it any more."""
+    taken = b""
+    while True:
+        ready, _, _ = select.select([master], [], [], PATIENCE)
+        assert ready, "nothing is drawn, and the terminal is still held"
+        try:
+            part = os.read(master, 4_096)
+        except OSError:  # Linux says so where the other end is closed
+            part = b""
+        if not part:
+            return taken.decode()
+        taken += part
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_terminal_sees_the_bar(wire: Any, log: Log, quiet: list[str]) -> None:
+    """On a real terminal the bar comes and goes, and nothing of it is in the output."""
+    path = log("a.jsonl", *[wire.says("ann", "hello")] * 5_000)
+    master, slave = pty.openpty()
+    hasty = "from chatfsm.recording import printing; printing._PATIENCE = 0.0; "
+    child = subprocess.Popen(
+        [sys.executable, "-c", hasty + COMMAND, "replay", "--rows=1", *quiet, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(slave)
+    try:
+        shown = drawn_on(master)
+        out, _ = child.communicate(timeout=PATIENCE)
+    finally:
+        os.close(master)
+        child.kill()
+    assert child.returncode == 0
+    assert b"\x1b" not in out
+    if quiet:
+        assert (shown, out) == ("", b"")
+    else:
+        assert re.search(r"a: [0-9,]+ events", shown)
+        assert shown.endswith("\x1b[2K")

@@ -1,0 +1,321 @@
+"""What `chatfsm replay` prints of the files that it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.cli import main
+from chatfsm.recording import printing
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+
+
+def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> None:
+    """The exact lines of a small log: chat, index, time, effect, fields; deadlines in between."""
+    path = log(
+        "small.jsonl",
+        wire.status("queued", ewt="40"),
+        wire.joins("ann", "Ann", at="1000"),
+        wire.types("ann", at=1_001),
+        wire.event("navigation", page="x"),
+        wire.says("SMALL", "hi", msg_id="1", at=1_040, channel="web", mood="\u202e"),
+        wire.ended(),
+        wire.says("ann", "late"),
+    )
+    ran = replays("--json", path)
+    assert (ran.status, ran.err) == (0, "")
+    head = '{"chat_id": "small", "seq": '
+    ann = '{"party_id": "ann", "type": "internal", "display_name": "Ann", '
+    assert ran.out.splitlines(keepends=True) == [
+        head + '0, "at": 1000.0, "effect": "state_changed", "previous": "establishing", '
+        '"state": "queued"}\n',
+        head + '0, "at": 1000.0, "effect": "wait_estimated", "seconds": 40.0}\n',
+        head + f'1, "at": 1000.0, "effect": "party_added", "party": {ann}'
+        '"first_name": null, "last_name": null}}\n',
+        head + '2, "at": 1001.0, "effect": "typing_started", "party_id": "ann"}\n',
+        head + '4, "at": 1031.0, "effect": "typing_stopped", "party_id": "ann"}\n',
+        head + '4, "at": 1040.0, "effect": "message_received", "message": {"msg_id": "1", '
+        '"party_id": "SMALL", "own": true, "sender": null, "text": "hi", "html": "hi", '
+        '"channel": "web", "attachments": [], "timestamp": 1040.0, '
+        '"extra": {"mood": "\\u202e"}}}\n',
+        head + '5, "at": 1040.0, "effect": "state_changed", "previous": "queued", '
+        '"state": "ended"}\n',
+        head + '5, "at": 1040.0, "effect": "terminated", "outcome": "ended", "text": ""}\n',
+    ]
+
+
+def test_json_tells_chats_as_they_happen(wire: Any, log: Log, replays: Replays) -> None:
+    """Effects of several chats come in the order of the log, each with its chat's own index."""
+    path = log(
+        "two.jsonl",
+        *[
+            {**wire.status(state, at=1), "chat_id": chat_id}
+            for chat_id, state in (("a", "ivr"), ("b", "ivr"), ("a", "queued"), ("b", "queued"))
+        ],
+    )
+    told = [(each["chat_id"], each["seq"]) for each in replays("--json", path).effects]
+    assert told == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+
+
+def test_every_effect_has_its_line(wire: Any, log: Log, replays: Replays) -> None:
+    """As many lines as effects are counted, each a JSON object in ASCII."""
+    path = log("a.jsonl", wire.joins("ann", "🐧"), wire.unknown(x="\ud800"), "{\n", wire.ended())
+    ran = replays("--json", path)
+    assert ran.out.isascii()
+    assert len(ran.effects) == replays("--summary", path).session["counts"]["effects"] == 5
+
+
+def test_an_empty_log_is_clean_in_every_output(log: Log, replays: Replays) -> None:
+    """No chats, no lines, no failure."""
+    path = log("empty.jsonl")
+    for words in (["--json"], ["--quiet"], []):
+        ran = replays(*words, path)
+        assert (ran.status, ran.out, ran.err) == (0, "", "")
+
+
+def test_people_get_each_chat_and_a_last_line(wire: Any, log: Log, replays: Replays) -> None:
+    """Several chats are followed by how many there were; one is not."""
+    one = log("a.jsonl", wire.says("ann", "hello"))
+    assert "chats" not in replays(one).out
+    two = log("b.jsonl", wire.says("ann", "hello"), wire.says("ann", "bye"))
+    lines = replays(one, two).lines
+    assert [line for line in lines if line[:3] in {"a  ", "b  "}] == [
+        "a  not over: establishing where the log stops, after 0 s",
+        "b  not over: establishing where the log stops, after 0 s",
+    ]
+    assert lines[-2:] == ["", "2 chats, 3 messages"]
+
+
+def test_a_pipe_gets_no_escape_codes(wire: Any, log: Log, replays: Replays) -> None:
+    """Plain text, whatever is in the log."""
+    path = log("a.jsonl", wire.joins("ann", "\x1b[31mAnn"), wire.says("ann", "\x1b[2Jhello"))
+    ran = replays(path)
+    assert (ran.status, ran.err) == (0, "")
+    assert {c for c in ran.out if not c.isprintable()} == {"\n"}
+
+
+def test_color_always_colours_a_pipe(wire: Any, log: Log, replays: Replays) -> None:
+    """As when the output goes to a pager."""
+    assert "\x1b[" in replays("--color", "always", log("a.jsonl", wire.ended())).out
+
+
+def test_a_terminal_gets_colours_unless_never(
+    wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
+) -> None:
+    """Auto looks at standard output."""
+    path = log("a.jsonl", wire.ended())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "\x1b[" in replays(path).out
+    assert "\x1b[" not in replays("--color=never", path).out
+
+
+def test_color_always_without_rich_says_what_is_missing(
+    wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
+) -> None:
+    """The extra is named, and nothing is printed."""
+    monkeypatch.setattr(printing, "find_spec", lambda name: None)
+    ran = replays("--color", "always", log("a.jsonl", wire.ended()))
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "chatfsm: colours need rich: pip install 'chatfsm[cli]'\n"
+    assert replays(log("a.jsonl", wire.ended())).status == 0
+
+
+def test_what_the_encoding_lacks_is_escaped(
+    wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that knows only ASCII shows the rest by its codes."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main(["replay", str(log("a.jsonl", wire.says("ann", "你好 →")))]) == 0
+    assert b"\\u4f60\\u597d \\u2192" in raw.getvalue()
+
+
+def test_rows_limits_a_timeline(wire: Any, log: Log, replays: Replays) -> None:
+    """The first and the last half are shown, with how many were left out between them; 0: all."""
+    path = log("a.jsonl", *[wire.says("ann", x * 3) for x in "abcdefghij"])
+    ran = replays("--rows=4", path)
+    rows = [line.split()[-1] for line in ran.lines[ran.lines.index("") + 1 :]]
+    assert rows == ["aaa", "bbb", "out", "iii", "jjj"]
+    assert "6 rows left out" in ran.out
+    ran = replays("--rows", "0", path)
+    assert re.findall(r"message +ann +(\w)", ran.out) == list("abcdefghij")
+    assert "left out" not in ran.out
+
+
+def test_a_thousand_rows_are_shown_by_default(wire: Any, log: Log, replays: Replays) -> None:
+    """A longer chat is cut, and its counts are not."""
+    ran = replays(log("a.jsonl", *[wire.says("ann", "x")] * 1_001))
+    assert "1 rows left out" in ran.out
+    assert ran.out.count("message  ann") == 1_000
+    assert "1001 effects of 1001 events" in ran.out
+
+
+def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
+    """Only the exit status tells."""
+    path = log("a.jsonl", wire.unknown(), wire.ended())
+    quiet = replays("--quiet", path)
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    found = replays("--quiet", "--fail-on", "unknown", path)
+    assert (found.status, found.out, found.err) == (1, "", "")
+
+
+def test_quiet_still_says_what_cannot_be_read(tmp_path: Path, replays: Replays) -> None:
+    """An error is no output."""
+    ran = replays("--quiet", tmp_path / "missing.jsonl")
+    assert (ran.status, ran.out) == (2, "")
+    assert "missing.jsonl" in ran.err
+
+
+def test_chat_id_names_what_has_no_name(wire: Any, log: Log, replays: Replays) -> None:
+    """Unnamed events of all files are one chat then, and it knows its own events."""
+    first = log("a.jsonl", wire.status("queued", at=1), wire.says("CHAT-7", "hi", at=2))
+    second = log("b.jsonl", {**wire.ended(at=3), "chat_id": ""})
+    ran = replays("--summary", "--chat-id", "chat-7", first, second)
+    assert (ran.session["chat_id"], ran.session["outcome"]) == ("chat-7", "ended")
+    (message,) = [
+        each["message"]
+        for each in replays("--json", "--chat-id=chat-7", first).effects
+        if each["effect"] == "message_received"
+    ]
+    assert message["own"] is True
+
+
+def test_a_chat_over_two_files_is_one(wire: Any, log: Log, replays: Replays) -> None:
+    """A log that was cut in two by a rotation is read as a whole."""
+    first = log("a.jsonl", {**wire.status("queued", at=1), "chat_id": "x"})
+    second = log("b.jsonl.gz", {**wire.ended(at=5), "chat_id": "x"}, packed=True)
+    ran = replays("--summary", first, second)
+    assert (ran.session["outcome"], ran.session["counts"]["events"]) == ("ended", 2)
+
+
+def test_the_same_name_in_two_folders_is_two_chats(wire: Any, log: Log, replays: Replays) -> None:
+    """They look the same in the summary, and are told one after the other."""
+    ran = replays(
+        "--summary",
+        log("here/chat.jsonl", wire.status("queued")),
+        log("there/chat.jsonl", wire.ended()),
+    )
+    assert [(each["chat_id"], each["state"]) for each in ran.sessions] == [
+        ("chat", "queued"),
+        ("chat", "ended"),
+    ]
+
+
+def test_close_after_reports_a_silent_chat(wire: Any, log: Log, replays: Replays) -> None:
+    """A chat met again after the silence is reported anew, with indexes from 0 on."""
+    path = log(
+        "a.jsonl",
+        *[
+            wire.says("ann", "x", at=at, chat_id=chat)
+            for at, chat in ((0, "x"), (9, "y"), (99, "x"))
+        ],
+    )
+    assert len(replays("--summary", path).sessions) == 2
+    ran = replays("--summary", "--close-after", "30", path)
+    assert [each["chat_id"] for each in ran.sessions] == ["x", "y", "x"]
+    told = replays("--json", "--close-after=30.5", path).effects
+    assert [(each["chat_id"], each["seq"]) for each in told] == [("x", 0), ("y", 0), ("x", 0)]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input_is_a_log(
+    wire: Any,
+    stdin: Callable[[bytes], object],
+    replays: Replays,
+    pack: Callable[[bytes], bytes],
+) -> None:
+    """`-` reads it, packed or not, and its unnamed chat is called stdin."""
+    stdin(pack(json.dumps(wire.ended()).encode()))
+    session = replays("--summary", "-").session
+    assert (session["chat_id"], session["outcome"]) == ("stdin", "ended")
+
+
+def test_a_missing_file_does_not_hide_the_others(
+    wire: Any, log: Log, tmp_path: Path, replays: Replays
+) -> None:
+    """The files that can be read are told, each that cannot is named, and the status is 2."""
+    ran = replays(
+        "--summary",
+        log("a.jsonl", wire.ended()),
+        tmp_path / "missing.jsonl",
+        tmp_path,
+        log("b.jsonl", wire.ended()),
+    )
+    assert ran.status == 2
+    assert [each["chat_id"] for each in ran.sessions] == ["a", "b"]
+    assert ran.err.splitlines() == [
+        f"chatfsm: {tmp_path / 'missing.jsonl'}: cannot be read: No such file or directory",
+        f"chatfsm: {tmp_path}: cannot be read: Is a directory",
+    ]
+    assert ran.totals["complete"] is False
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x7fELF\x00\xff\n\x00", b"%PDF-1.7\n\xff", b'{"chat": "available"}', b'{\n"a": 1\n}']
+)
+@pytest.mark.parametrize("output", [[], ["--json"], ["--quiet"]])
+def test_what_is_no_log_is_said_in_a_line(
+    log: Log, replays: Replays, data: bytes, output: list[str]
+) -> None:
+    """Garbage and JSON of no known shape: status 2, one line on standard error, nothing else."""
+    ran = replays(*output, log("a.bin", data))
+    assert (ran.status, ran.out) == (2, "")
+    assert re.fullmatch(r"chatfsm: \S*a\.bin: .+\n", ran.err)
+
+
+@pytest.mark.parametrize("output", [[], ["--json"], ["--summary"]])
+def test_what_was_read_before_an_error_is_told(
+    wire: Any, log: Log, replays: Replays, output: list[str]
+) -> None:
+    """A packed log whose end is missing: status 2, and all that could be unpacked."""
+    data = b"".join(json.dumps(wire.says("ann", f"word{n}")).encode() + b"\n" for n in range(3))
+    ran = replays(*output, log("cut.jsonl.gz", gzip.compress(data)[:-8]))
+    assert ran.status == 2
+    assert re.fullmatch(r"chatfsm: \S*cut\.jsonl\.gz: cannot be read after line 3: .+\n", ran.err)
+    if output == ["--summary"]:
+        assert (ran.session["messages"], ran.totals["complete"]) == (3, False)
+    else:
+        assert all(f"word{n}" in ran.out for n in range(3))
+
+
+def test_a_log_cut_at_both_ends_is_told(wire: Any, log: Log, replays: Replays) -> None:
+    """A broken first line does not hide what was read before the input broke off."""
+    lines = b'"cut": 1}\n' + json.dumps(wire.says("ann", "hello")).encode() + b"\n"
+    ran = replays("--summary", log("cut.jsonl.gz", gzip.compress(lines)[:-8]))
+    assert ran.status == 2
+    assert "cannot be read after line 2" in ran.err
+    assert (ran.session["messages"], ran.session["counts"]["malformed"]) == (1, 1)
+
+
+def test_the_command_may_print_into_a_text(wire: Any, log: Log) -> None:
+    """A program that calls it with its own standard output gets the same."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["replay", "--json", str(log("a.jsonl", wire.status("queued")))]) == 0
+    assert json.loads(out.getvalue())["effect"] == "state_changed"
+
+
+def test_the_bar_is_asked_now_and_then(
+    wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
+) -> None:
+    """Every thousand events or so, of each file, so that hearing them costs no more."""
+    asked: list[tuple[str, int]] = []
+
+    def show(self: object, source: Any, events: int) -> None:
+        asked.append((source.stem, events))
+
+    monkeypatch.setattr(printing.Progress, "show", show)
+    long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
+    assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
+    assert asked == [("long", 0), ("long", 1_024), ("long", 2_048), ("short", 0)]

@@ -1,0 +1,154 @@
+"""The command line itself: help, version, and what is refused."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm import cli
+from chatfsm.cli import main
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+# A child of ours that takes longer than this is stuck, however slow the machine.
+PATIENCE = 60
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["replay"],
+        ["unknown"],
+        ["replay", "--json", "--summary", "x"],
+        ["replay", "--json", "--quiet", "x"],
+        ["replay", "--wrong", "x"],
+        ["replay", "--color", "sometimes", "x"],
+        ["replay", "--chat-id", "", "x"],
+        ["replay", "--fail-on", "wrong", "x"],
+        ["replay", "--fail-on", "unknown,", "x"],
+        ["replay", "--fail-on", "", "x"],
+        *[["replay", f"--rows={rows}", "x"] for rows in ("-1", "1.5", "many", "", "²")],
+        *[
+            ["replay", f"--close-after={seconds}", "x"]
+            for seconds in ("0", "-1", "nan", "inf", "soon", "")
+        ],
+    ],
+)
+def test_a_wrong_command_line_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, with the usage and what is wrong; nothing on standard output."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert err.startswith("usage: chatfsm")
+    assert "error: " in err
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("--fail-on=wrong", "'wrong' is none of unknown, malformed, anomalies, late, any"),
+        ("--rows=-1", "'-1' is not a whole number, 0 or more"),
+        ("--close-after=0", "'0' is not a number of seconds, more than 0"),
+        ("--chat-id=", "must not be empty"),
+    ],
+)
+def test_a_refusal_says_what_would_do(replays: Replays, word: str, why: str) -> None:
+    """A wrong value is quoted, with what it should have been."""
+    ran = replays(word, "x")
+    assert (ran.status, ran.err.splitlines()[-1].endswith(why)) == (2, True)
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """`chatfsm --version` prints it and ends well."""
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"chatfsm {version('chatfsm')}\n"
+
+
+def test_help_shows_every_option(replays: Replays) -> None:
+    """All options and statuses, and what a FILE may be."""
+    ran = replays("--help")
+    assert (ran.status, ran.err) == (0, "")
+    options = {
+        "--json",
+        "--summary",
+        "--quiet",
+        "--chat-id",
+        "--close-after",
+        "--rows",
+        "--strict",
+        "--fail-on",
+        "--color",
+        "--help",
+    }
+    assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", ran.out, re.MULTILINE)) == options
+    words = " ".join(ran.out.split())
+    assert "exit status: 0 clean; 1 a finding" in words
+    assert "unknown, malformed, anomalies, late, or any" in words
+    assert "- is standard input" in words
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """`chatfsm --help` shows what can be done."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "replay recorded chats" in capsys.readouterr().out
+
+
+def test_the_module_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m chatfsm` does what `chatfsm` does; importing the module does nothing."""
+    assert importlib.import_module("chatfsm.__main__").main is main
+    monkeypatch.delitem(sys.modules, "chatfsm.__main__")
+    monkeypatch.setattr(sys, "argv", ["chatfsm", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("chatfsm", run_name="__main__")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("chatfsm ")
+
+
+def test_python_m_chatfsm_works(wire: Any, log: Log) -> None:
+    """In a process of its own, with its exit status."""
+    path = log("a.jsonl", wire.unknown())
+    words = ["replay", "--summary", "--fail-on", "any", str(path)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "chatfsm", *words],
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (ran.returncode, ran.stderr) == (1, b"")
+    assert json.loads(ran.stdout)["totals"]["findings"]["unknown"] == 1
+
+
+def test_help_needs_none_of_the_rest() -> None:
+    """`chatfsm --help` is fast: what replays and prints is imported only to replay."""
+    code = (
+        "import sys; from chatfsm.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    )
+    code += "\nsys.exit('chatfsm.recording.command' in sys.modules or 'rich' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_the_public_name_of_the_command_is_main() -> None:
+    """What the console script calls is all that the module offers."""
+    assert cli.__all__ == ["main"]

@@ -1,0 +1,421 @@
+"""Timelines on paper and on terminals, and the bar of a long reading."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.errors import ChatError
+from chatfsm.recording import printing
+from chatfsm.recording.printing import Paper, Progress, paper_for
+from chatfsm.recording.replay import ChatReplay
+from chatfsm.recording.report import Account
+from chatfsm.recording.source import Source
+from chatfsm.recording.timeline import Timeline
+from chatfsm.session.session import ChatSession
+
+Begins = Callable[..., Progress]
+ESCAPE = "\x1b["
+COLOUR = re.compile(r"\x1b\[([0-9]+;)*3[0-9](;[0-9]+)*m")
+
+
+def drawn(text: str) -> str:
+    """What a terminal shows of a text with colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
+
+
+def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Timeline:
+    """The timeline of a chat."""
+    chat = ChatReplay(ChatSession(chat_id))
+    account = Account(chat.session)
+    timeline = Timeline(account, None)
+    steps = [step for event in wire.heard(*items) for step in chat.hear(event)]
+    for step in [*steps, *chat.finish()]:
+        account.add(step)
+        timeline.add(step)
+    return timeline
+
+
+@pytest.fixture
+def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra `cli` is not installed."""
+    monkeypatch.setattr(printing, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "rich", None)
+
+
+def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> None:
+    """The verdict first, then rows whose columns stand under each other; exactly this."""
+    out = io.StringIO()
+    paper_for(out, "auto").print(
+        timeline_of(
+            wire,
+            wire.says("ann", "hello"),
+            wire.says("a longer name", "hi"),
+            wire.unknown(),
+            wire.ended(),
+        )
+    )
+    assert out.getvalue() == (
+        "chat  ended, after 0 s\n"
+        "  there     nobody\n"
+        "  told      5 effects of 4 events\n"
+        "  findings  1 unknown\n"
+        "\n"
+        "  +0:00  message  ann            hello\n"
+        "  +0:00  message  a longer name  hi\n"
+        "  +0:00  unknown                 chat_session_weather\n"
+        "  +0:00  state                   establishing → ended\n"
+        "  +0:00  over                    ended\n"
+    )
+
+
+def test_without_names_there_is_no_column_for_them(wire: Any, calm: None) -> None:
+    """A column that would be empty takes no room."""
+    out = io.StringIO()
+    paper_for(out, "auto").print(timeline_of(wire, wire.status("queued")))
+    assert out.getvalue().endswith("\n  +0:00  state  establishing → queued\n")
+
+
+def test_a_chat_in_which_nothing_followed_is_its_verdict(wire: Any, calm: None) -> None:
+    """No rows, no empty line for them."""
+    out = io.StringIO()
+    paper_for(out, "auto").print(timeline_of(wire, wire.event("navigation")))
+    assert out.getvalue().endswith("  findings  none\n")
+
+
+def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
+    """None before the first, one before each other, and one before a note."""
+    out = io.StringIO()
+    paper = paper_for(out, "never")
+    paper.print(timeline_of(wire, wire.ended(), chat_id="a"))
+    paper.print(timeline_of(wire, wire.ended(), chat_id="b"))
+    paper.note("2 chats")
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("a  ")
+    assert lines[lines.index("b  ended, after 0 s") - 1] == ""
+    assert lines[-2:] == ["", "2 chats"]
+
+
+def test_wide_characters_take_two_columns(wire: Any, calm: None) -> None:
+    """Names in scripts of double width, and marks that take none, keep the columns aligned."""
+    out = io.StringIO()
+    paper_for(out, "auto").print(
+        timeline_of(
+            wire, *[wire.says(who, "|") for who in ("你好", "\uff57", "e\u0301", "ann", "🐧")]
+        )
+    )
+    rows = [line for line in out.getvalue().splitlines() if line.endswith("|")]
+    widths = {cells(line) - line.count("\u0301") for line in rows}
+    assert len(rows) == 5
+    assert len(widths) == 1
+
+
+def test_a_pipe_gets_a_row_in_one_line(wire: Any, calm: None) -> None:
+    """However long a text is: what reads a pipe counts lines."""
+    out = io.StringIO()
+    paper_for(out, "auto").print(timeline_of(wire, wire.says("ann", "word " * 500)))
+    assert out.getvalue().splitlines()[-1].count("word") == 500
+
+
+def test_a_terminal_gets_colours(wire: Any, terminal: Any) -> None:
+    """Bold names, and colours for what is good and bad; the words are those of the pipe."""
+    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
+    assert COLOUR.search(terminal.getvalue())
+    pipe = io.StringIO()
+    paper_for(pipe, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
+    shown = [line.rstrip() for line in drawn(terminal.getvalue()).splitlines()]
+    assert shown == pipe.getvalue().splitlines()
+
+
+def test_a_terminal_may_want_no_colours(
+    wire: Any, terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_COLOR turns them off; the text is still wrapped for the terminal."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    assert ESCAPE not in terminal.getvalue()
+    assert max(map(len, terminal.getvalue().splitlines())) <= 80
+
+
+def test_never_means_no_colours_on_a_terminal(wire: Any, terminal: Any) -> None:
+    """The option wins over the terminal."""
+    paper_for(terminal, "never").print(timeline_of(wire, wire.ended()))
+    assert ESCAPE not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+def test_always_means_colours_in_a_pipe(
+    wire: Any, calm: None, monkeypatch: pytest.MonkeyPatch, no_color: str | None
+) -> None:
+    """The option wins over the pipe, and over what the environment wants in general."""
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    out = io.StringIO()
+    paper_for(out, "always").print(timeline_of(wire, wire.ended()))
+    assert COLOUR.search(out.getvalue())
+
+
+def test_always_in_a_pipe_does_not_wrap(wire: Any, calm: None) -> None:
+    """A pipe has no width, in colours neither."""
+    out = io.StringIO()
+    paper_for(out, "always").print(timeline_of(wire, wire.says("ann", "word " * 500)))
+    assert out.getvalue().splitlines()[-1].count("word") == 500
+
+
+@pytest.mark.parametrize("colour", ["auto", "never"])
+def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> None:
+    """No line is longer than the terminal is wide, and what goes on stands under its words."""
+    words = " ".join(f"word{number}" for number in range(60))
+    paper_for(terminal, colour).print(timeline_of(wire, wire.says("ann", words)))
+    lines = [line.rstrip() for line in drawn(terminal.getvalue()).splitlines()]
+    assert max(map(len, lines)) <= 80
+    rows = lines[lines.index("") + 1 :]
+    indent = rows[0].index("word0")
+    assert len(rows) > 5
+    assert [row[:indent].strip() for row in rows[1:]] == [""] * (len(rows) - 1)
+    assert " ".join(row[indent:] for row in rows) == words
+
+
+def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None:
+    """Characters of double width fill a line with half as many."""
+    text = " ".join(["你好世界"] * 60)
+    paper_for(terminal, "never").print(timeline_of(wire, wire.says("ann", text)))
+    lines = terminal.getvalue().splitlines()
+    assert sum(line.count("你好世界") for line in lines) == 60
+    assert max(map(cells, lines)) <= 80
+
+
+def test_the_verdict_is_wrapped_too(wire: Any, terminal: Any) -> None:
+    """A long list of people goes on under its first."""
+    people = [wire.joins(f"p{n}", f"Person {n}") for n in range(20)]
+    paper_for(terminal, "never").print(timeline_of(wire, *people))
+    lines = terminal.getvalue().splitlines()
+    there = lines[1 : lines.index("  told      20 effects of 20 events")]
+    assert len(there) > 3
+    assert {line[:12] for line in there[1:]} == {" " * 12}
+    assert max(map(len, there)) <= 80
+
+
+def test_a_narrow_terminal_wraps_by_itself(
+    wire: Any, terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where columns leave no room for words, the words are left alone."""
+    monkeypatch.setenv("COLUMNS", "30")
+    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    assert drawn(terminal.getvalue()).splitlines()[-1].count("word") == 50
+
+
+@pytest.mark.parametrize("colour", ["auto", "never"])
+def test_a_row_without_words_is_a_row(wire: Any, terminal: Any, colour: Any) -> None:
+    """A party of no type joins, and there is nothing to wrap."""
+    paper_for(terminal, colour).print(timeline_of(wire, wire.joins("ann", "Ann", type=None)))
+    assert drawn(terminal.getvalue()).splitlines()[-1].rstrip() == "  +0:00  joined  Ann"
+
+
+@pytest.mark.parametrize("colour", ["never", "always"])
+def test_nothing_in_a_text_acts_on_a_terminal(wire: Any, terminal: Any, colour: Any) -> None:
+    """Escapes, turned text and lone surrogates are shown, not sent."""
+    bad = "\x1b[2J\x1b]0;title\x07\u202edrawkcab\ud800\r\n\x9b1m"
+    chat = timeline_of(wire, wire.joins("ann", bad), wire.says("ann", bad), chat_id=bad)
+    paper_for(terminal, colour).print(chat)
+    shown = drawn(terminal.getvalue())
+    assert {c for c in shown if not c.isprintable()} == {"\n"}
+    assert "\\x1b[2J" in shown
+
+
+def test_markup_in_a_text_is_text(wire: Any, terminal: Any) -> None:
+    """What looks like rich's own markup, emoji codes or links is shown as it came."""
+    text = "[bold red]no[/] [link=https://joke.example]x[/link] :smile: [/] \\[x]"
+    chat = timeline_of(wire, wire.joins("[b]ann", "[red]Ann[/]"), wire.says("[b]ann", text))
+    paper_for(terminal, "always").print(chat)
+    shown = " ".join(drawn(terminal.getvalue()).split())
+    assert text in shown
+    assert "[red]Ann[/] (internal)" in shown
+
+
+def test_numbers_and_words_are_not_highlighted(wire: Any, calm: None) -> None:
+    """Colours mean something; a number or a True in a message has none."""
+    out = io.StringIO()
+    paper_for(out, "always").print(timeline_of(wire, wire.says("ann", "42 True None 'x' /a/b")))
+    assert out.getvalue().rstrip().endswith("42 True None 'x' /a/b")
+
+
+@pytest.mark.usefixtures("no_rich")
+def test_without_rich_a_terminal_gets_plain_text(wire: Any, terminal: Any) -> None:
+    """Nothing is missing but the colours."""
+    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    assert ESCAPE not in terminal.getvalue()
+    assert max(map(len, terminal.getvalue().splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("no_rich")
+def test_without_rich_colours_cannot_be_had() -> None:
+    """Who wants them always is told which extra is missing."""
+    with pytest.raises(ChatError, match=re.escape("pip install 'chatfsm[cli]'")):
+        paper_for(io.StringIO(), "always")
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        """The time on it."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that the bar looks at."""
+    clock = Clock()
+    monkeypatch.setattr(printing, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def begins(terminal: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Progress]:
+    """Begins to read, with the terminal at standard error."""
+
+    def begin(*, wanted: bool = True) -> Progress:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        return Progress(wanted=wanted)
+
+    return begin
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Iterator[Source]:
+    """A source called `[red]long`, half of which is read."""
+    path = tmp_path / "[red]long.jsonl"
+    path.write_bytes(b'{"event":"chat_session_ended"}\n' * 10_000)
+    source = Source(str(path))
+    lines = source.lines()
+    for _ in range(5_000):
+        next(lines)
+    yield source
+    lines.close()
+
+
+def test_a_short_reading_shows_no_bar(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """Within the first second nothing is drawn."""
+    progress = begins()
+    for now in (100.0, 100.5, 100.999):
+        clock.now = now
+        progress.show(reading, 1_024)
+    progress.hide()
+    assert terminal.getvalue() == ""
+
+
+def test_a_long_reading_shows_a_bar(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """After a second it says which file, how many events, and how far it has come."""
+    progress = begins()
+    clock.now = 101.0
+    progress.show(reading, 5_000)
+    shown = drawn(terminal.getvalue())
+    assert "[red]long: 5,000 events" in shown
+    assert re.search(r"\b5[0-9]%", shown)
+    progress.hide()
+
+
+def test_the_bar_is_not_drawn_all_the_time(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """It is drawn again after a fifth of a second, and not before."""
+    progress = begins()
+    clock.now = 101.0
+    progress.show(reading, 5_000)
+    once = len(terminal.getvalue())
+    clock.now = 101.1
+    progress.show(reading, 6_000)
+    assert len(terminal.getvalue()) == once
+    clock.now = 101.3
+    progress.show(reading, 7_000)
+    assert "7,000 events" in terminal.getvalue()
+    progress.hide()
+
+
+def test_the_bar_goes_and_comes_again(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """It is taken away for what is printed, and hiding it twice does no harm."""
+    progress = begins()
+    clock.now = 101.0
+    progress.show(reading, 5_000)
+    progress.hide()
+    gone = terminal.getvalue()
+    assert gone.endswith("\x1b[2K")
+    progress.hide()
+    assert terminal.getvalue() == gone
+    clock.now = 102.0
+    progress.show(reading, 6_000)
+    assert "6,000 events" in terminal.getvalue()
+    progress.hide()
+
+
+def test_nobody_wants_a_bar_in_a_pipe(
+    clock: Clock, calm: None, reading: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard error that is no terminal gets none, however long it takes."""
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    progress = Progress(wanted=True)
+    clock.now = 999.0
+    progress.show(reading, 5_000)
+    progress.hide()
+    assert pipe.getvalue() == ""
+
+
+def test_a_bar_that_is_not_wanted_is_not_drawn(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """`--quiet` is quiet."""
+    progress = begins(wanted=False)
+    clock.now = 999.0
+    progress.show(reading, 5_000)
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.usefixtures("no_rich")
+def test_without_rich_there_is_no_bar(
+    begins: Begins, clock: Clock, terminal: Any, reading: Source
+) -> None:
+    """The bar is an extra, and its lack is no error."""
+    progress = begins()
+    clock.now = 999.0
+    progress.show(reading, 5_000)
+    progress.hide()
+    assert terminal.getvalue() == ""
+
+
+def test_a_bar_of_unknown_length_is_drawn(begins: Begins, clock: Clock, terminal: Any) -> None:
+    """Standard input has no size: the events are counted all the same."""
+    progress = begins()
+    clock.now = 101.0
+    progress.show(Source("-"), 2_048)
+    assert "stdin: 2,048 events" in drawn(terminal.getvalue())
+    progress.hide()
+
+
+def test_paper_needs_no_console() -> None:
+    """Paper is anything that text can be written to."""
+    out = io.StringIO()
+    Paper(out, None, None).note("words  ")
+    assert out.getvalue() == "\nwords\n"

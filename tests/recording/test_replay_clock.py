@@ -1,0 +1,248 @@
+"""The clock of a replay is that of the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm import ChatSession, RemoteProtocolError, Settings
+from chatfsm.recording.replay import MOST_WAITING, ChatReplay, Step, replay
+from chatfsm.session import effects as f
+
+
+def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[Step]:
+    """The steps of a chat."""
+    return list(replay(wire.heard(*items), "chat", Settings(**settings)))
+
+
+def moments(steps: list[Step]) -> list[tuple[int, float]]:
+    """When each step was, and which event it belongs to."""
+    return [(step.seq, step.at) for step in steps]
+
+
+def kinds(step: Step) -> list[str]:
+    """What was told in a step, by name."""
+    return [type(effect).__name__ for effect in step.effects]
+
+
+def test_the_time_of_an_event_is_its_timestamp(wire: Any) -> None:
+    """Each event happens when the server stamped it."""
+    steps = told(wire, wire.status("queued", at=10), wire.status("connected", at="12.5"))
+    assert moments(steps) == [(0, 10.0), (1, 12.5)]
+
+
+def test_milliseconds_are_read_as_seconds(wire: Any) -> None:
+    """A log in milliseconds runs on the same clock."""
+    steps = told(
+        wire,
+        wire.status("queued", at=1_700_000_000_250),
+        wire.status("connected", at="1700000001"),
+        wire.ended(at="1700000001500"),
+    )
+    assert [at for _, at in moments(steps)] == [1_700_000_000.25, 1_700_000_001, 1_700_000_001.5]
+
+
+def test_an_event_without_a_timestamp_happens_with_the_one_before(wire: Any) -> None:
+    """Time stays where an event has none."""
+    steps = told(
+        wire,
+        wire.status("queued", at=10),
+        wire.status("connected"),
+        wire.ended(at=11),
+        wire.ended(),
+    )
+    assert moments(steps) == [(0, 10.0), (1, 10.0), (2, 11.0), (3, 11.0)]
+
+
+@pytest.mark.parametrize("stamp", ["soon", -5, True, 1e15, {"s": 1}, "NaN"])
+def test_a_timestamp_that_is_none_moves_nothing(wire: Any, stamp: object) -> None:
+    """A time that no chat can have leaves the clock where it was."""
+    steps = told(wire, wire.status("queued", at=10), wire.status("connected", at=stamp))
+    assert moments(steps) == [(0, 10.0), (1, 10.0)]
+
+
+def test_time_never_runs_backwards(wire: Any) -> None:
+    """An event stamped earlier than the one before happens when that one did."""
+    steps = told(
+        wire,
+        wire.status("queued", at=20),
+        wire.status("connecting", at=10),
+        wire.status("connected"),
+        wire.ended(at=21),
+    )
+    assert moments(steps) == [(0, 20.0), (1, 20.0), (2, 20.0), (3, 21.0)]
+
+
+def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
+    """They wait for it, and none is told before."""
+    chat = ChatReplay(ChatSession("chat"))
+    first, second, third = wire.heard(
+        wire.status("queued"), wire.status("connecting"), wire.status("connected", at=50)
+    )
+    assert [*chat.hear(first), *chat.hear(second)] == []
+    assert (chat.now, chat.heard) == (None, 0)
+    steps = list(chat.hear(third))
+    assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
+    assert [step.effects for step in steps] == [
+        (f.StateChanged("establishing", "queued"),),
+        (f.StateChanged("queued", "connecting"),),
+        (f.StateChanged("connecting", "connected"),),
+    ]
+    assert list(chat.finish()) == []
+
+
+def test_a_timestamp_of_zero_is_one(wire: Any) -> None:
+    """The first timestamp may be 0, as in logs made by hand."""
+    steps = told(wire, wire.status("queued", at=0), wire.status("connected", at=7))
+    assert moments(steps) == [(0, 0.0), (1, 7.0)]
+
+
+def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
+    """Its events are told at the end of the log, all at 0."""
+    chat = ChatReplay(ChatSession("chat"))
+    events = wire.heard(wire.status("queued"), wire.ended())
+    assert [step for event in events for step in chat.hear(event)] == []
+    steps = list(chat.finish())
+    assert moments(steps) == [(0, 0.0), (1, 0.0)]
+    assert kinds(steps[1]) == ["StateChanged", "Terminated"]
+    assert list(chat.finish()) == []
+
+
+def test_a_log_of_nothing_tells_nothing() -> None:
+    """No event, no step."""
+    assert list(replay([], "chat")) == []
+
+
+def test_a_thousand_events_wait_for_the_first_timestamp(wire: Any) -> None:
+    """The thousandth still waits."""
+    assert MOST_WAITING == 1_000
+    items = [wire.status("queued")] * 1_000 + [wire.status("connected", at=50)]
+    assert moments(told(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
+
+
+def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
+    """With the next one the chat starts at 0, so that memory stays bounded; later time counts."""
+    chat = ChatReplay(ChatSession("chat"))
+    (event, stamped) = wire.heard(wire.status("queued"), wire.status("connected", at=50))
+    assert [step for _ in range(1_000) for step in chat.hear(event)] == []
+    assert moments(list(chat.hear(event))) == [(seq, 0.0) for seq in range(1_001)]
+    assert moments(list(chat.hear(stamped))) == [(1_001, 50.0)]
+
+
+def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
+    """Each fires at its own time, and carries the index of the event that follows it."""
+    steps = told(
+        wire,
+        wire.status("connected", at=0),
+        wire.shows("late", at=10, form_timeout=60),
+        wire.shows("soon", at=11, form_timeout=5),
+        wire.types("ann", at=12),
+        wire.ended(at=100),
+    )
+    assert moments(steps[4:]) == [(4, 16.0), (4, 42.0), (4, 70.0), (4, 100.0)]
+    assert [kinds(step) for step in steps[4:7]] == [
+        ["FormClosed"],
+        ["TypingStopped"],
+        ["FormClosed"],
+    ]
+    closed = [e for step in steps for e in step.effects if isinstance(e, f.FormClosed)]
+    assert [(e.form.request_id, e.reason) for e in closed] == [
+        ("soon", "expired"),
+        ("late", "expired"),
+    ]
+    assert kinds(steps[7]) == ["StateChanged", "Terminated"]
+
+
+def test_a_deadline_at_the_very_time_of_an_event_comes_first(wire: Any) -> None:
+    """What is due when an event happens is told before it."""
+    steps = told(wire, wire.types("ann", at=10), wire.types("ann", at=40))
+    assert moments(steps) == [(0, 10.0), (1, 40.0), (1, 40.0)]
+    assert [kinds(step) for step in steps] == [
+        ["TypingStarted"],
+        ["TypingStopped"],
+        ["TypingStarted"],
+    ]
+
+
+def test_a_deadline_after_an_event_waits(wire: Any) -> None:
+    """An event just before a deadline changes it, or comes before it."""
+    steps = told(wire, wire.types("ann", at=10), wire.types("ann", at=39.5), wire.ended(at=69))
+    assert moments(steps) == [(0, 10.0), (1, 39.5), (2, 69.0)]
+    assert kinds(steps[2]) == ["StateChanged", "TypingStopped", "Terminated"]
+
+
+def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
+    """Two that are due together are told together."""
+    steps = told(wire, wire.types("ann", at=10), wire.types("bob", at=10), wire.ended(at=99))
+    assert moments(steps)[2:] == [(2, 40.0), (2, 99.0)]
+    assert steps[2].effects == (f.TypingStopped("ann"), f.TypingStopped("bob"))
+
+
+def test_events_that_waited_start_their_deadlines_at_the_first_timestamp(wire: Any) -> None:
+    """Who typed before the clock ran is believed from its start on."""
+    steps = told(wire, wire.types("ann"), wire.status("connected", at=50), wire.ended(at=99))
+    assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 80.0), (2, 99.0)]
+
+
+def test_without_time_nothing_is_due(wire: Any) -> None:
+    """Events that do not move the clock let no deadline pass."""
+    steps = told(wire, wire.types("ann", at=10), *[wire.status("queued")] * 100)
+    assert [step for step in steps if "TypingStopped" in kinds(step)] == []
+
+
+def test_nothing_fires_after_the_last_event(wire: Any) -> None:
+    """The log knows nothing of what came after it: who typed then still types."""
+    chat = ChatReplay(ChatSession("chat"))
+    for event in wire.heard(wire.types("ann", at=10), wire.shows("7", at=10, form_timeout=1)):
+        assert len(list(chat.hear(event))) == 1
+    assert list(chat.finish()) == []
+    assert chat.session.typing == ("ann",)
+    assert [form.request_id for form in chat.session.forms] == ["7"]
+    assert chat.session.deadline == 11.0
+
+
+def test_after_the_end_time_goes_on_in_silence(wire: Any) -> None:
+    """Late events have their steps, which are empty, and no deadline is left to pass."""
+    steps = told(
+        wire,
+        wire.types("ann", at=10),
+        wire.ended(at=11),
+        wire.types("ann", at=12),
+        wire.says("ann", "hello", at=500),
+    )
+    assert moments(steps)[2:] == [(2, 12.0), (3, 500.0)]
+    assert [step.effects for step in steps[2:]] == [(), ()]
+
+
+def test_the_settings_are_those_of_the_session(wire: Any) -> None:
+    """A replay hears with the settings that it is given."""
+    steps = told(wire, wire.types("ann", at=10), wire.status("queued", at=99), typing_timeout=7.0)
+    assert moments(steps) == [(0, 10.0), (1, 17.0), (1, 99.0)]
+
+
+def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) -> None:
+    """What was due before it is told, and `heard` is the index of the event."""
+    chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
+    typing, unknown = wire.heard(wire.types("ann", at=10), wire.unknown(at=99))
+    assert moments(list(chat.hear(typing))) == [(0, 10.0)]
+    steps = chat.hear(unknown)
+    lapse = next(steps)
+    assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann"),))
+    with pytest.raises(RemoteProtocolError):
+        next(steps)
+    assert chat.heard == 1
+
+
+def test_a_strict_replay_names_the_event_that_waited(wire: Any) -> None:
+    """An event that broke the protocol before the first timestamp is found when it is heard."""
+    chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
+    events = wire.heard(
+        wire.status("queued"), wire.unknown(), wire.ended(), wire.status("connected", at=5)
+    )
+    assert [step for event in events[:3] for step in chat.hear(event)] == []
+    steps = chat.hear(events[3])
+    assert next(steps).seq == 0
+    with pytest.raises(RemoteProtocolError):
+        next(steps)
+    assert chat.heard == 1

@@ -1,0 +1,160 @@
+"""What holds for the replay of any log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatSession, Tick, decode
+from chatfsm.protocol.events import Event
+from chatfsm.recording.formats import records
+from chatfsm.recording.replay import ChatReplay, Step, replay
+from chatfsm.recording.source import Source
+from chatfsm.session.effects import Effect
+from chatfsm.session.session import Item
+
+PARTIES = st.sampled_from(["ann", "bob", "CHAT", "chat", ""])
+IDS = st.sampled_from(["1", "2", 3, None])
+TIMES = st.one_of(
+    st.none(),
+    st.integers(0, 300),
+    st.integers(0, 300).map(str),
+    st.integers(100_000_000_000, 100_000_300_000),
+    st.floats(0, 300),
+    st.sampled_from(["", "soon", -1, True, [], 1e300]),
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+STATES = st.sampled_from(
+    ["ivr", "queued", "connecting", "connected", "completed", "failed", "parked", 5]
+)
+
+
+def _event(word: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    name = st.just(f"chat_session_{word}")
+    return st.fixed_dictionaries({"event": name}, optional={**fields, "timestamp": TIMES})
+
+
+ITEMS = st.one_of(
+    _event("status", state=STATES, ewt=st.sampled_from(["", "3", 0, "x"])),
+    _event("party_joined", party_id=PARTIES, display_name=st.text(max_size=3)),
+    _event("party_left", party_id=PARTIES),
+    _event("message", party_id=PARTIES, msg=st.text(max_size=3), msg_id=IDS),
+    _event("typing", party_id=PARTIES),
+    _event("not_typing", party_id=PARTIES),
+    _event(
+        "form_show",
+        form_request_id=IDS,
+        form_name=st.sampled_from(["", "survey"]),
+        form_timeout=st.sampled_from([0, "1", 20, 200]),
+    ),
+    _event("form_data", form_request_id=IDS),
+    _event("timeout_warning", msg=st.text(max_size=3)),
+    _event("signaling", party_id=PARTIES, data=st.just({"type": "OFFER_CALL", "sdp": "s"})),
+    _event("weather"),
+    # Rare, so that most logs go on for a while.
+    st.integers(0, 9).flatmap(lambda dice: JUNK if dice else _event("ended")),
+)
+LOGS = st.lists(ITEMS, max_size=40).map(decode)
+
+
+@frozen
+class Heard:
+    """One input of a session, and what came of it."""
+
+    item: Item
+    now: float
+    effects: tuple[Effect, ...]
+
+
+class Witness(ChatSession):
+    """A session that remembers what it heard."""
+
+    def __init__(self, chat_id: str) -> None:
+        super().__init__(chat_id)
+        self.heard: list[Heard] = []
+
+    def receive(self, item: Item, *, now: float) -> list[Effect]:
+        """Hear, and remember."""
+        effects = super().receive(item, now=now)
+        self.heard.append(Heard(item, now, tuple(effects)))
+        return effects
+
+
+def witnessed(events: list[Event]) -> tuple[list[Step], list[Heard]]:
+    """The steps of a replay, and what its session heard."""
+    session = Witness("chat")
+    chat = ChatReplay(session)
+    steps = [step for event in events for step in chat.hear(event)]
+    return [*steps, *chat.finish()], session.heard
+
+
+@given(events=LOGS)
+def test_the_same_log_is_told_the_same_way_twice(events: list[Event]) -> None:
+    """A replay is a function of its events."""
+    assert repr(list(replay(events, "chat"))) == repr(list(replay(events, "chat")))
+
+
+@given(events=LOGS)
+def test_time_goes_forward(events: list[Event]) -> None:
+    """No step happens before the one that was told before it."""
+    times = [step.at for step in replay(events, "chat")]
+    assert times == sorted(times)
+
+
+@given(events=LOGS)
+def test_each_event_has_one_step_of_its_own(events: list[Event]) -> None:
+    """Every event is heard once and in order; all other steps are deadlines, before their event."""
+    steps, heard = witnessed(events)
+    assert [(step.at, step.effects) for step in steps] == [(h.now, h.effects) for h in heard]
+    is_lapse = [isinstance(each.item, Tick) for each in heard]
+    own = [step.seq for step, lapse in zip(steps, is_lapse, strict=True) if not lapse]
+    assert own == list(range(len(events)))
+    assert [each.item for each in heard if not isinstance(each.item, Tick)] == events
+    seqs = [step.seq for step in steps]
+    assert seqs == sorted(seqs)
+    assert not is_lapse or not is_lapse[-1]
+
+
+@given(events=LOGS)
+def test_a_lapse_always_tells_something(events: list[Event]) -> None:
+    """A deadline is only met where something is due, at its time and not later."""
+    _, heard = witnessed(events)
+    for each in heard:
+        if isinstance(each.item, Tick):
+            assert each.effects
+            assert {type(effect).__name__ for effect in each.effects} <= {
+                "TypingStopped",
+                "FormClosed",
+            }
+
+
+@given(events=LOGS)
+def test_the_clock_starts_at_the_first_timestamp(events: list[Event]) -> None:
+    """All that comes before it happens at it; without any, all happens at 0."""
+    first = next((e.timestamp for e in events if e.timestamp is not None), 0.0)
+    steps = list(replay(events, "chat"))
+    assert all(step.at >= first for step in steps)
+    assert [step.at for step in steps[:1]] == [first] * len(steps[:1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_shipped_log_cut_short_begins_the_same(recorded: list[Path], count: int) -> None:
+    """What a log tells first does not depend on what comes later."""
+    for path in recorded:
+        events = [record.event for record in records(Source(str(path)))]
+        whole = list(replay(events, "chat"))
+        stamped = next(n for n, e in enumerate(events) if e.timestamp is not None)
+        cut = list(replay(events[: stamped + count], "chat"))
+        assert cut == whole[: len(cut)]
+        assert cut

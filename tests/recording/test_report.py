@@ -1,0 +1,280 @@
+"""What there is to say about a chat, and about many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.recording.report import FINDINGS, MOST_NAMES, Account, Totals
+from chatfsm.session.session import ChatSession
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+NONE = {"events": 0, "effects": 0, "duplicates": 0, "unknown": 0, "malformed": 0}
+NOTHING = {**NONE, "anomalies": 0, "late": 0}
+
+
+def counts(**numbers: int) -> dict[str, int]:
+    """Counts, 0 where not given."""
+    return {**NOTHING, **numbers}
+
+
+def test_the_summary_of_a_chat_says_it_all(wire: Any, log: Log, replays: Replays) -> None:
+    """The exact document of a chat that is going on: keys, order, values, totals."""
+    path = log(
+        "chat-1.jsonl",
+        wire.status("connected", at=10),
+        wire.joins("bot", "Otto", type="scenario"),
+        wire.joins("ann", "Ann"),
+        wire.joins("bob", type="msteams"),
+        wire.joins("ann", "Ann"),
+        wire.says("ann", "hello", msg_id="1"),
+        wire.says("ann", "hello", msg_id="1"),
+        wire.says("ann", "hello again", msg_id="1"),
+        wire.says("CHAT-1", "hi"),
+        wire.shows("7"),
+        wire.shows("8"),
+        wire.types("bob"),
+        wire.types("ann"),
+        wire.event("timeout_warning", msg="Still there?"),
+        wire.event("case_set", case_id="C-1"),
+        wire.event("signaling", party_id="ann", data={"type": "OFFER_CALL", "sdp": "v=0"}),
+        wire.unknown(),
+        wire.broken(),
+    )
+    ran = replays("--summary", path)
+    assert (ran.status, ran.err) == (0, "")
+    session = {
+        "chat_id": "chat-1",
+        "state": "connected",
+        "outcome": None,
+        "text": None,
+        "parties": [
+            {"party_id": "bot", "type": "scenario", "display_name": "Otto"},
+            {"party_id": "ann", "type": "internal", "display_name": "Ann"},
+            {"party_id": "bob", "type": "msteams", "display_name": None},
+        ],
+        "agent": "bob",
+        "typing": ["bob", "ann"],
+        "open_forms": ["7", "8"],
+        "warning": "Still there?",
+        "call": "offered",
+        "case_id": "C-1",
+        "messages": 3,
+        "counts": {
+            "events": 18,
+            "effects": 18,
+            "duplicates": 2,
+            "unknown": 1,
+            "malformed": 1,
+            "anomalies": 2,
+            "late": 0,
+        },
+    }
+    totals = {
+        "sessions": 1,
+        "messages": 3,
+        "outcomes": {"open": 1},
+        "counts": session["counts"],
+        "findings": {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 0},
+        "complete": True,
+    }
+    assert json.dumps(ran.document) == json.dumps({"sessions": [session], "totals": totals})
+
+
+def test_the_summary_of_an_ended_chat(wire: Any, log: Log, replays: Replays) -> None:
+    """Its exact document, line by line: what stood at the end stays, what was open is closed."""
+    path = log(
+        "a.jsonl",
+        wire.joins("ann", "Ann", at=10),
+        wire.types("ann", at=11),
+        wire.shows("7", at=11),
+        wire.event("inactivity_timeout", msg="Too late.", at=12),
+        wire.ended(at=12),
+    )
+    assert replays("--summary", path).out == (
+        '{"sessions": [\n'
+        '{"chat_id": "a", "state": "timed_out", "outcome": "timed_out", "text": "Too late.", '
+        '"parties": [{"party_id": "ann", "type": "internal", "display_name": "Ann"}], '
+        '"agent": "ann", "typing": [], "open_forms": [], "warning": null, "call": "idle", '
+        '"case_id": null, "messages": 0, "counts": {"events": 4, "effects": 7, "duplicates": 0, '
+        '"unknown": 0, "malformed": 0, "anomalies": 0, "late": 1}}\n'
+        "],\n"
+        '"totals": {"sessions": 1, "messages": 0, "outcomes": {"timed_out": 1}, "counts": '
+        '{"events": 4, "effects": 7, "duplicates": 0, "unknown": 0, "malformed": 0, '
+        '"anomalies": 0, "late": 1}, "findings": {"unknown": 0, "malformed": 0, "anomalies": 0, '
+        '"late": 0}, "complete": true}}\n'
+    )
+
+
+def test_the_summary_of_no_chat_is_a_document(log: Log, replays: Replays) -> None:
+    """An empty log has no sessions and totals of 0, and is no failure."""
+    ran = replays("--summary", log("empty.jsonl"))
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.document == {
+        "sessions": [],
+        "totals": {
+            "sessions": 0,
+            "messages": 0,
+            "outcomes": {},
+            "counts": NOTHING,
+            "findings": dict.fromkeys(FINDINGS, 0),
+            "complete": True,
+        },
+    }
+
+
+def test_the_summary_of_many_chats_is_one_document(wire: Any, log: Log, replays: Replays) -> None:
+    """Every chat is in it once, and the totals are the sums."""
+    ends = {"a": wire.ended(), "b": wire.status("failed"), "c": wire.event("inactivity_timeout")}
+    path = log(
+        "many.jsonl",
+        *[
+            {**item, "chat_id": chat_id, "timestamp": 5}
+            for chat_id, end in ends.items()
+            for item in (wire.says("ann", "hello"), wire.unknown(), end, wire.ended())
+        ],
+        wire.says("ann", "hello"),
+        wire.broken(),
+    )
+    ran = replays("--summary", path)
+    assert [each["chat_id"] for each in ran.sessions] == ["a", "b", "c", "many"]
+    assert ran.totals == {
+        "sessions": 4,
+        "messages": 4,
+        "outcomes": {"ended": 1, "failed": 1, "open": 1, "timed_out": 1},
+        "counts": counts(events=11, effects=14, unknown=3, malformed=1, anomalies=1, late=3),
+        "findings": {"unknown": 3, "malformed": 1, "anomalies": 1, "late": 0},
+        "complete": True,
+    }
+    assert list(ran.totals["outcomes"]) == ["ended", "failed", "open", "timed_out"]
+
+
+def test_late_events_count_as_nothing_else(wire: Any, log: Log, replays: Replays) -> None:
+    """After the end duplicates, unknown and broken events are late, and only that."""
+    hello = wire.says("ann", "hello", msg_id="1")
+    path = log(
+        "a.jsonl", hello, wire.ended(), hello, wire.unknown(), wire.broken(), wire.ended(), "{\n"
+    )
+    session = replays("--summary", path).session
+    assert session["counts"] == counts(events=2, effects=3, late=5)
+    assert session["messages"] == 1
+
+
+def test_duplicates_are_events_and_tell_nothing(wire: Any, log: Log, replays: Replays) -> None:
+    """What was told already is absorbed: an event, a duplicate, no effect, no finding."""
+    hello = wire.says("ann", "hello", msg_id="1")
+    ran = replays("--summary", "--fail-on", "any", log("a.jsonl", hello, hello, hello))
+    assert ran.session["counts"] == counts(events=3, effects=1, duplicates=2)
+    assert ran.status == 0
+
+
+def test_an_own_client_event_is_no_finding(wire: Any, log: Log, replays: Replays) -> None:
+    """What the customer's side sent comes back in logs, and is only counted."""
+    path = log(
+        "a.jsonl",
+        wire.event("end"),
+        wire.event("disconnect"),
+        wire.event("navigation", page="x"),
+        wire.event("form_data", form_request_id="7", data={}),
+        wire.event("chat_form_data_cancel", form_request_id="7"),
+    )
+    ran = replays("--summary", "--fail-on", "any", log("b.jsonl"), path)
+    assert ran.session["counts"] == counts(events=5)
+    assert ran.status == 0
+
+
+def test_a_malformed_event_is_an_anomaly_too(wire: Any, log: Log, replays: Replays) -> None:
+    """Anomalies are of every kind, malformed among them."""
+    path = log("a.jsonl", wire.broken(), wire.status("parked"), wire.leaves("nobody"))
+    session = replays("--summary", path).session
+    assert session["counts"] == counts(events=3, effects=3, malformed=1, anomalies=3)
+
+
+def test_the_text_of_an_end_without_words_is_empty(wire: Any, log: Log, replays: Replays) -> None:
+    """It is "" once the chat is over, and null before."""
+    over = replays("--summary", log("a.jsonl", wire.ended())).session
+    assert (over["outcome"], over["text"]) == ("ended", "")
+    going = replays("--summary", log("b.jsonl", wire.status("ivr"))).session
+    assert (going["outcome"], going["text"]) == (None, None)
+
+
+def test_without_people_there_is_no_agent(wire: Any, log: Log, replays: Replays) -> None:
+    """A scenario is no agent, and neither is one who has left."""
+    path = log(
+        "a.jsonl",
+        wire.joins("bot", "Otto", type="scenario"),
+        wire.joins("ann", "Ann"),
+        wire.leaves("ann"),
+    )
+    session = replays("--summary", path).session
+    assert session["agent"] is None
+    assert [party["party_id"] for party in session["parties"]] == ["bot"]
+
+
+def test_a_summary_is_ascii_whatever_was_said(wire: Any, log: Log, replays: Replays) -> None:
+    """Emoji, controls and lone surrogates are escaped, so that any reader takes the document."""
+    path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
+    ran = replays("--summary", path)
+    assert ran.out.isascii()
+    assert ran.session["chat_id"] == "é\u202e"
+    assert ran.session["parties"][0]["display_name"] == "\x1b[31m🐧\ud800"
+
+
+def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:
+    """A log with more parties tells the first by name, and the number of the rest."""
+    people = [f"p{index}" for index in range(MOST_NAMES + 3)]
+    path = log("a.jsonl", *[item for who in people for item in (wire.joins(who), wire.leaves(who))])
+    there = replays(path).lines[1]
+    assert there.endswith(f"p{MOST_NAMES - 1} (internal), and 3 more")
+    assert there.count("(internal)") == MOST_NAMES
+
+
+def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> None:
+    """A party that leaves and joins again is one party, with its last name."""
+    path = log("a.jsonl", wire.joins("ann", "Ann"), wire.leaves("ann"), wire.joins("ann", "Ann B."))
+    assert replays(path).lines[1] == "  there     Ann B. (internal)"
+
+
+def test_an_account_of_nothing_lasted_no_time() -> None:
+    """A chat that told nothing has no first moment, and no findings."""
+    account = Account(ChatSession("a"))
+    assert account.lasted == 0.0
+    assert account.findings() == {}
+    assert account.summary()["counts"] == NOTHING
+
+
+@pytest.mark.parametrize(("end", "lasted"), [("ended", 30.0), ("status", 500.0)])
+def test_a_chat_lasts_until_its_end_or_that_of_its_log(
+    wire: Any, log: Log, replays: Replays, end: str, lasted: float
+) -> None:
+    """Late events make no chat longer."""
+    path = log(
+        "a.jsonl",
+        wire.status("queued", at=10),
+        wire.event(end, state="connected", at=40),
+        wire.says("ann", "hello", at=510),
+    )
+    expected = {30.0: "ended, after 30 s", 500.0: "not over: connected where the log stops, "}
+    assert expected[lasted] in replays(path).lines[0]
+    assert ("after 8 min 20 s" in replays(path).lines[0]) == (lasted == 500.0)
+
+
+def test_totals_add_up_findings(wire: Any) -> None:
+    """Findings of several chats are added, kind by kind; those never met are 0."""
+    totals = Totals()
+    for number in (1, 2):
+        session = ChatSession(f"chat-{number}")
+        for event in wire.heard(*[wire.unknown()] * number, wire.broken()):
+            session.receive(event, now=0.0)
+        totals.add(Account(session))
+    assert totals.summary()["findings"] == {
+        "unknown": 3,
+        "malformed": 2,
+        "anomalies": 2,
+        "late": 0,
+    }

@@ -1,0 +1,433 @@
+"""A chat as people read it: the verdict, then a row for each thing that happened."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm.recording.replay import ChatReplay, Step
+from chatfsm.recording.report import Account
+from chatfsm.recording.timeline import (
+    _WORDS,
+    Row,
+    Timeline,
+    harmless_text,
+    length_of_time,
+    verdict,
+)
+from chatfsm.session import effects as f
+from chatfsm.session.session import ChatSession
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+
+
+def timeline_of(wire: Any, *items: dict[str, Any], limit: int | None = None) -> Timeline:
+    """The timeline of a chat called `chat`."""
+    session = ChatSession("chat")
+    chat, account = ChatReplay(session), Account(session)
+    timeline = Timeline(account, limit)
+
+    def take(step: Step) -> None:
+        account.add(step)
+        timeline.add(step)
+
+    for event in wire.heard(*items):
+        for step in chat.hear(event):
+            take(step)
+    for step in chat.finish():
+        take(step)
+    return timeline
+
+
+def rows_of(wire: Any, *items: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What, who and the words of each row."""
+    return [(row.what, row.who, row.text) for row in timeline_of(wire, *items).rows()]
+
+
+def headings(wire: Any, *items: dict[str, Any]) -> dict[str, str]:
+    """The verdict on a chat, by heading."""
+    lines = verdict(timeline_of(wire, *items).account)
+    return {heading: words for heading, words, _ in lines}
+
+
+def test_every_effect_has_words() -> None:
+    """No effect is left out of a timeline."""
+    assert set(_WORDS) == set(get_args(f.Effect))
+
+
+def test_each_thing_that_happens_is_a_row(wire: Any) -> None:
+    """What, who, and words, in the order of the effects."""
+    assert rows_of(
+        wire,
+        wire.event("info", service_name="Zoo"),
+        wire.status("queued", ewt="75", at=10),
+        wire.joins("ann", first_name="Ann", last_name="Lee"),
+        wire.status("connected"),
+        wire.types("ann"),
+        wire.says("ann", "hello"),
+        wire.says("CHAT", "hi"),
+        wire.says("zed", "who am I?"),
+        wire.event("message", msg="from nobody"),
+        wire.event("message_delivered", ref_msg_id="1", party_id="ann"),
+        wire.event("message_read", ref_msg_id="1", party_id="zed"),
+        wire.joins("ann", "Ann L.", type="msteams"),
+        wire.event("case_set", case_id="C-1"),
+        wire.event("case_set"),
+        wire.event("cobrowsing_started"),
+        wire.event("timeout_warning", msg="Still there?"),
+        wire.says("chat", "yes"),
+        wire.unknown(),
+        wire.broken(),
+        wire.leaves("ann"),
+        wire.ended(),
+    ) == [
+        ("service", "", "Zoo"),
+        ("state", "", "establishing → queued"),
+        ("wait", "", "about 1 min 15 s"),
+        ("joined", "Ann Lee", "internal"),
+        ("state", "", "queued → connected"),
+        ("typing", "Ann Lee", "…"),
+        ("typing", "Ann Lee", "stopped"),
+        ("message", "Ann Lee", "hello"),
+        ("message", "customer", "hi"),
+        ("message", "zed", "who am I?"),
+        ("message", "", "from nobody"),
+        ("delivered", "Ann Lee", "message 1"),
+        ("read", "zed", "message 1"),
+        ("changed", "Ann L.", "msteams"),
+        ("case", "", "C-1"),
+        ("case", "", "none"),
+        ("cobrowsing", "", "started"),
+        ("warning", "", "Still there?"),
+        ("warning", "", "cleared"),
+        ("message", "customer", "yes"),
+        ("unknown", "", "chat_session_weather"),
+        ("anomaly", "", "malformed: chat_session_typing: party_id is missing"),
+        ("left", "Ann L.", "msteams"),
+        ("state", "", "connected → ended"),
+        ("over", "", "ended"),
+    ]
+
+
+def test_forms_are_told_by_kind_name_and_request(wire: Any) -> None:
+    """A form, a secure form and a text prompt read differently, and closing says why."""
+    assert rows_of(
+        wire,
+        wire.shows("1", "survey"),
+        wire.event("secure_form_show", form_request_id="2", form_id="card"),
+        wire.shows("3", ""),
+        wire.event("form_show", form_request_id="4"),
+        wire.shows("1", "other"),
+        wire.event("form_data", form_request_id="1"),
+        wire.event("secure_form_cancel", form_request_id="2"),
+        wire.ended(),
+    ) == [
+        ("form", "", "shown: form survey, request 1"),
+        ("form", "", "shown: secure form card, request 2"),
+        ("form", "", "shown: text prompt, request 3"),
+        ("form", "", "shown: form, request 4"),
+        ("form", "", "replaced: form survey, request 1"),
+        ("form", "", "shown: form other, request 1"),
+        ("form", "", "submitted: form other, request 1"),
+        ("form", "", "cancelled: secure form card, request 2"),
+        ("state", "", "establishing → ended"),
+        ("form", "", "terminated: text prompt, request 3"),
+        ("form", "", "terminated: form, request 4"),
+        ("over", "", "ended"),
+    ]
+
+
+def test_calls_are_told_by_signal_and_state(wire: Any) -> None:
+    """A signal names its kind, and a call its states."""
+    offer = {"type": "OFFER_CALL", "sdp": "v=0"}
+    assert rows_of(
+        wire,
+        wire.joins("ann", "Ann"),
+        wire.event("signaling", party_id="ann", data=offer),
+        wire.event("signaling", data={"type": "END_CALL"}),
+    ) == [
+        ("joined", "Ann", "internal"),
+        ("signal", "Ann", "CallOffer"),
+        ("call", "", "idle → offered"),
+        ("signal", "", "CallEnd"),
+        ("call", "", "offered → ended"),
+    ]
+
+
+def test_what_is_shared_is_told_with_what_is_known_of_it(wire: Any) -> None:
+    """Files, places and attachments are named as well as they can be."""
+    attached = [{"id": "1", "name": "map.png"}, {"id": "2"}]
+    assert rows_of(
+        wire,
+        wire.event("file", party_id="ann", file_id="f1", file_name="a.jpg", file_type="image"),
+        wire.event("file", file_id="f2"),
+        wire.event("location", party_id="ann", latitude=52.25, longitude="-7", url="geo:1"),
+        wire.event("location", party_id="chat", longitude=0),
+        wire.event("message", party_id="ann", msg="see", attachments=attached),
+        wire.event("message", party_id="ann", attachments=attached[1:]),
+        wire.event("message", party_id="ann"),
+    ) == [
+        ("file", "ann", "a.jpg (image)"),
+        ("file", "customer", "f2 (of no type)"),
+        ("location", "ann", "52.25°, -7° geo:1"),
+        ("location", "customer", "?, 0°"),
+        ("message", "ann", "see [attached: map.png] [attached: 2]"),
+        ("message", "ann", "(no text) [attached: 2]"),
+        ("message", "ann", "(no text)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ({"event": "chat_session_ended"}, "ended"),
+        ({"event": "chat_session_status", "state": "failed"}, "failed"),
+        ({"event": "chat_session_inactivity_timeout"}, "timed out"),
+        ({"event": "chat_session_inactivity_timeout", "msg": "Bye"}, "timed out Bye"),
+    ],
+)
+def test_the_last_row_says_how_it_ended(wire: Any, end: dict[str, Any], words: str) -> None:
+    """An end is told in words, with what the server said about it."""
+    assert rows_of(wire, end)[-1] == ("over", "", words)
+
+
+def test_time_counts_from_the_first_event(wire: Any) -> None:
+    """Minutes and seconds, and hours where there are any."""
+    timeline = timeline_of(
+        wire,
+        *[wire.says("ann", "x", at=1_000 + after) for after in (0, 0.4, 59.4, 60, 3_599, 3_600)],
+        wire.says("ann", "x", at=1_000 + 36_000 + 61),
+    )
+    assert [row.at for row in timeline.rows()] == [
+        "+0:00",
+        "+0:00",
+        "+0:59",
+        "+1:00",
+        "+59:59",
+        "+1:00:00",
+        "+10:01:01",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (60, "1 min 0 s"),
+        (3_599, "59 min 59 s"),
+        (3_600, "1 h 0 min"),
+        (90_061, "25 h 1 min"),
+    ],
+)
+def test_a_length_of_time_reads_as_a_person_says_it(seconds: float, words: str) -> None:
+    """Seconds, then minutes, then hours."""
+    assert length_of_time(seconds) == words
+
+
+def test_a_party_is_called_by_the_name_that_it_has_now(wire: Any) -> None:
+    """Who joined without a name and got one later is called by it from then on."""
+    rows = rows_of(
+        wire, wire.joins("4f2a-77"), wire.joins("4f2a-77", "Ann"), wire.says("4f2a-77", "hello")
+    )
+    assert rows[-1] == ("message", "Ann", "hello")
+
+
+def test_the_verdict_calls_a_party_by_its_last_name(wire: Any) -> None:
+    """Who was there is told by the name that became known."""
+    found = headings(wire, wire.joins("4f2a-77"), wire.joins("4f2a-77", "Ann"), wire.ended())
+    assert found["there"] == "Ann (internal)"
+
+
+def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
+    """How it ended, after how long, who was there, how much was told, and no finding."""
+    lines = list(
+        verdict(
+            timeline_of(
+                wire,
+                wire.joins("bot", "Otto", type="scenario", at=10),
+                wire.joins("ann", "Ann"),
+                wire.joins("zed", "Zed", type=None),
+                wire.says("ann", "hello"),
+                wire.ended(at=85),
+            ).account
+        )
+    )
+    assert lines == [
+        ("chat", "ended, after 1 min 15 s", "good"),
+        ("there", "Otto (scenario), Ann (internal), Zed", "plain"),
+        ("told", "6 effects of 5 events", "plain"),
+        ("findings", "none", "good"),
+    ]
+
+
+def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
+    """What the server said, every finding by kind, and what was absorbed."""
+    hello = wire.says("ann", "hello", msg_id="1", at=10)
+    lines = list(
+        verdict(
+            timeline_of(
+                wire,
+                hello,
+                hello,
+                wire.unknown(),
+                wire.unknown(),
+                wire.broken(),
+                wire.leaves("nobody"),
+                wire.event("inactivity_timeout", msg="Good\x07bye"),
+                wire.ended(),
+            ).account
+        )
+    )
+    assert lines == [
+        ("chat", "timed out, after 0 s", "bad"),
+        ("said", "Good\\x07bye", "plain"),
+        ("there", "nobody", "plain"),
+        ("told", "7 effects of 7 events", "plain"),
+        ("findings", "2 unknown, 1 malformed, 1 unknown_party", "bad"),
+        ("absorbed", "1 told before, 1 late in the terminal batch", "quiet"),
+    ]
+
+
+def test_the_verdict_tells_late_events_apart(wire: Any, log: Log, replays: Replays) -> None:
+    """Those of the terminal batch are absorbed, those that came by themselves are a finding."""
+    path = log(
+        "a.jsonl",
+        wire.ended(at=10),
+        wire.ended(at=12),
+        wire.says("ann", "hello", at=25),
+        wire.says("ann", "hello", at=26),
+    )
+    lines = replays(path).lines
+    assert "  findings  1 late" in lines
+    assert "  absorbed  2 late in the terminal batch" in lines
+
+
+@pytest.mark.parametrize(("state", "tone"), [("failed", "bad"), ("queued", "state")])
+def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
+    """A failure is bad; a chat that goes on where the log stops is neither good nor bad."""
+    (first, *_) = verdict(timeline_of(wire, wire.status(state)).account)
+    assert first[2] == tone
+    assert (first[1] == "not over: queued where the log stops, after 0 s") == (state == "queued")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told", "left_out"),
+    [
+        (None, "abcdefghij", 0),
+        (20, "abcdefghij", 0),
+        (10, "abcdefghij", 0),
+        (9, "abcde*ghij", 1),
+        (4, "ab*ij", 6),
+        (3, "ab*j", 7),
+        (2, "a*j", 8),
+        (1, "a*", 9),
+    ],
+)
+def test_a_long_chat_is_told_by_its_first_and_last_rows(
+    wire: Any, limit: int | None, told: str, left_out: int
+) -> None:
+    """In place of the rows between them stands how many there were."""
+    timeline = timeline_of(wire, *[wire.says("ann", x) for x in "abcdefghij"], limit=limit)
+    rows = list(timeline.rows())
+    assert "".join("*" if row.what == "…" else row.text for row in rows) == told
+    assert timeline.left_out == left_out
+    if left_out:
+        assert Row("", "…", "", f"{left_out} rows left out", "quiet") in rows
+
+
+def test_long_names_are_shortened(wire: Any) -> None:
+    """In the column of names and above it; the ends of short ones stay."""
+    names = ["x" * 40, "y" * 41, "z" * 3_000]
+    people = [wire.joins(f"p{n}", name, type="t" * 99) for n, name in enumerate(names)]
+    shown = ["x" * 40, "y" * 39 + "…", "z" * 39 + "…"]
+    assert [who for _, who, _ in rows_of(wire, *people)] == shown
+    kind = "t" * 39 + "…"
+    assert headings(wire, *people)["there"] == ", ".join(f"{name} ({kind})" for name in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("plain", "plain"),
+        ("Grüße, 你好, שלום, 🐧", "Grüße, 你好, שלום, 🐧"),
+        ("two\nlines", "two⏎lines"),
+        ("back\rto the start", "back\\rto the start"),
+        ("tab\there", "tab\\there"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x07\x08\x00\x7f", "\\x07\\x08\\x00\\x7f"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\x85", "\\x85"),
+        ("\u202eesrever\u202c", "\\u202eesrever\\u202c"),
+        ("\u2066a\u2069\u200e\u200f\u061c", "\\u2066a\\u2069\\u200e\\u200f\\u061c"),
+        ("\u2028\u2029", "\\u2028\\u2029"),
+        ("\ufeff\u200b\xad", "\\ufeff\\u200b\\xad"),
+        ("\ud800 and \udfff", "\\ud800 and \\udfff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("👩\u200d🚒 \u0646\u200c\u0645", "👩\u200d🚒 \u0646\u200c\u0645"),
+        ("[bold red]x[/]", "[bold red]x[/]"),
+    ],
+)
+def test_text_is_made_harmless(text: str, harmless: str) -> None:
+    """Nothing in it moves a cursor, changes colours or turns the direction; words stay words."""
+    assert harmless_text(text) == harmless
+
+
+@given(text=st.text(st.characters()))
+def test_harmless_text_holds_nothing_that_acts(text: str) -> None:
+    """No control, no surrogate, no line end and no format character but joiners is left."""
+    left = harmless_text(text)
+    left.encode("utf-8")
+    assert len(left.splitlines()) <= 1
+    kinds = {unicodedata.category(c) for c in left if c not in "\u200c\u200d"}
+    assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert harmless_text(left) == left
+
+
+def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
+    """Names, types, ids, texts, reasons: whatever the wire brings is shown escaped."""
+    bad = "\x1b[2J\u202e\ud800\n"
+    timeline = timeline_of(
+        wire,
+        wire.event("info", service_name=bad),
+        wire.joins(bad, bad, type=bad),
+        wire.joins(bad, bad, type=bad + "2"),
+        wire.says(bad, bad, attachments=[{"id": bad, "name": bad}]),
+        wire.says("x" + bad, bad),
+        wire.types(bad),
+        wire.shows(bad, bad),
+        wire.event("secure_form_show", form_request_id="1" + bad, form_id=bad),
+        wire.event("file", party_id=bad, file_id=bad, file_type=bad, file_name=bad),
+        wire.event("location", party_id=bad, url=bad),
+        wire.event("case_set", case_id=bad),
+        wire.event("cobrowsing_started"),
+        wire.event("message_read", ref_msg_id=bad, party_id=bad),
+        wire.event("message_delivered", ref_msg_id=bad, party_id=bad),
+        wire.event("timeout_warning", msg=bad),
+        wire.event("signaling", party_id=bad, data={"type": bad}),
+        {"event": bad},
+        wire.status(bad),
+        wire.leaves(bad * 2),
+        wire.leaves(bad),
+        wire.event("inactivity_timeout", msg=bad),
+    )
+    rows = list(timeline.rows())
+    assert len(rows) >= 22
+    shown = [text for row in rows for text in (row.at, row.what, row.who, row.text)]
+    shown += [text for line in verdict(timeline.account) for text in line]
+    assert [text for text in shown if text != harmless_text(text)] == []
+    assert sum("\\x1b" in text for text in shown) >= 30
+
+
+def test_the_name_of_the_chat_is_harmless() -> None:
+    """The id of a chat comes from the log as well."""
+    (first, *_) = verdict(Account(ChatSession("\x1b[31mchat")))
+    assert first[0] == "\\x1b[31mchat"
