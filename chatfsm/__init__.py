@@ -6,20 +6,34 @@ for event in decode(reply_body):
         ...
 """
 
-from chatfsm.errors import ChatError, DecodeError, LocalProtocolError, RemoteProtocolError
+from chatfsm.errors import (
+    ChatError,
+    DecodeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    ReplayDivergence,
+    SnapshotError,
+)
 from chatfsm.protocol import commands, events, signaling
 from chatfsm.protocol.codec import decode, encode
 from chatfsm.session import effects
-from chatfsm.session.session import ChatSession, Tick
+from chatfsm.session.inputs import History, Lost, SendFailed, Sent, Tick
+from chatfsm.session.session import ChatSession
 from chatfsm.session.settings import Settings
 
 __all__ = [
     "ChatError",
     "ChatSession",
     "DecodeError",
+    "History",
     "LocalProtocolError",
+    "Lost",
     "RemoteProtocolError",
+    "ReplayDivergence",
+    "SendFailed",
+    "Sent",
     "Settings",
+    "SnapshotError",
     "Tick",
     "commands",
     "decode",

@@ -19,14 +19,23 @@ _REPLAY: Final = """\
 Replay recorded chats and tell what follows from each event.
 
 FILE is a log: raw events as JSON lines, an envelope {"events": [...]}, or a case history
-{"sessions": [...]}; plain or gzip; - is standard input. The format is told by the content. An
-event belongs to the chat that its "chat_id" names, else to --chat-id, else to the chat called
-like the file. Time is that of the events: nothing waits.
+{"sessions": [...]}, or a journal; plain or gzip; - is standard input. The format is told by the
+content. An event belongs to the chat that its "chat_id" names, else to --chat-id, else to the
+chat called like the file. Time is that of the events: nothing waits.
+"""
+
+_SCRUB: Final = """\
+Write a log anew without what tells of people: ids and names become pseudonyms, texts become their
+length, what forms were answered with, session descriptions and unknown fields are gone. States,
+effects and times stay as they were, and so does who is who.
+
+The same pseudonyms in several logs need the same key: set CHATFSM_SCRUB_KEY to a secret of yours.
+Without it a key is made for this one run, and thrown away.
 """
 
 _STATUS: Final = """\
-exit status: 0 clean; 1 a finding of --fail-on, or a violation with --strict; 2 input that cannot
-be read; 130 interrupted, after the summary of what was read.
+exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, a difference with
+--verify; 2 input that cannot be read; 130 interrupted, after the summary of what was read.
 """
 
 
@@ -59,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"chatfsm {version('chatfsm')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_replay(commands)
+    _add_scrub(commands)
     return parser
 
 
@@ -101,6 +111,11 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--strict", action="store_true", help="stop at the first violation of the protocol"
     )
     replay.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare journals with what they say, and stop at the first difference",
+    )
+    replay.add_argument(
         "--fail-on",
         metavar="KIND",
         action="append",
@@ -117,8 +132,30 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     replay.set_defaults(run=_replay)
 
 
+def _add_scrub(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    scrub = commands.add_parser(
+        "scrub",
+        help="take from a log whatever tells of people",
+        description=_SCRUB,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    scrub.add_argument("input", metavar="IN", help="a log, or - for standard input")
+    scrub.add_argument("output", metavar="OUT", help="the scrubbed log, or - for standard output")
+    scrub.add_argument(
+        "--chat-id", metavar="ID", type=_text, help="the chat of events that name none"
+    )
+    scrub.add_argument("--force", action="store_true", help="write over OUT where it is there")
+    scrub.set_defaults(run=_scrub)
+
+
 def _replay(options: argparse.Namespace) -> int:
     from chatfsm.recording.command import run  # noqa: PLC0415  # --help needs none of it
+
+    return run(options)
+
+
+def _scrub(options: argparse.Namespace) -> int:
+    from chatfsm.recording.scrub import run  # noqa: PLC0415  # as above
 
     return run(options)
 

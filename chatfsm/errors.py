@@ -7,6 +7,8 @@ __all__ = [
     "DecodeError",
     "LocalProtocolError",
     "RemoteProtocolError",
+    "ReplayDivergence",
+    "SnapshotError",
     "UnreadableLogError",
 ]
 
@@ -38,3 +40,25 @@ class DecodeError(ChatError, ValueError):
 
 class UnreadableLogError(ChatError):
     """A file cannot be read as a recorded log; the text names the file, and the line if any."""
+
+
+class SnapshotError(ChatError, ValueError):
+    """A snapshot cannot be restored: it is none of ours, of a newer version, or was changed."""
+
+
+class ReplayDivergence(ChatError):  # noqa: N818  # an outcome of a comparison, named as such
+    """A journal, heard again, gave something else than what it says.
+
+    `where` is the line of the journal; `expected` and `came` are the two lists of effects as
+    JSON, or the two texts of a refusal; `before` is the session's state before that input. The
+    text names effects, and the field that differs, but quotes nothing that people wrote.
+    """
+
+    def __init__(
+        self, where: str, difference: str, before: str, *, expected: object, came: object
+    ) -> None:
+        super().__init__(f"{where}: {difference}; before it the session was {before}")
+        self.where = where
+        self.expected = expected
+        self.came = came
+        self.before = before

@@ -26,8 +26,28 @@ FORM = {
     "form_show": "chat_session_form_show, same id, other content",
     "termination": "the session is over",
 }
-CALL = {trigger: trigger.upper() for trigger in law.CALL.triggers if trigger != "termination"} | {
-    "termination": "the session is over"
+CALL = {
+    **{trigger: trigger.upper() for trigger in law.CALL.triggers},
+    # The same signals, said by the app.
+    "answer": "ANSWER_CALL",
+    "reject": "CALL_REJECTED",
+    "hang_up": "END_CALL",
+    "termination": "the session is over",
+}
+DELIVERY = {
+    "sent": "Sent, or its echo",
+    "refused": "SendFailed",
+    "in_doubt": "SendFailed, retryable",
+    "missing": "a complete History lacks it",
+    "delivered": "chat_session_message_delivered",
+    "read": "chat_session_message_read",
+}
+CALL_COMMANDS = {
+    "RequestCall": "request_call",
+    "AnswerCall": "answer",
+    "RejectCall": "reject",
+    "SendCandidate": "candidate",
+    "EndCall": "hang_up",
 }
 
 
@@ -37,6 +57,8 @@ def arrows(drawn: law.Law) -> dict[tuple[str, str], list[str]]:
     for trigger, event in drawn.machine.events.items():
         for source, transitions in event.transitions.items():
             for transition in transitions:
+                if transition.dest == source:
+                    continue  # allowed, and moves nothing
                 found.setdefault((source, transition.dest), []).append(trigger)
     return found
 
@@ -51,6 +73,8 @@ def mermaid(drawn: law.Law, words: dict[str, str]) -> str:
         if len(live) > 1
         and all(found.get((s, destination)) == found.get((live[0], destination)) for s in live)
     }
+    if len(shared) == 1:
+        shared = {}  # one arrow more is simpler than a box
     indent = "        " if shared else "    "
     lines = ["stateDiagram-v2"]
     if shared:
@@ -60,7 +84,7 @@ def mermaid(drawn: law.Law, words: dict[str, str]) -> str:
         if destination in shared:
             continue
         unexpected = (triggers[0], source, destination) in law.UNEXPECTED
-        label = " / ".join(words[trigger] for trigger in triggers)
+        label = " / ".join(dict.fromkeys(words[trigger] for trigger in triggers))
         lines.append(f"{indent}{source} --> {destination} : {label}{' (unexpected)' * unexpected}")
     if shared:
         lines.append("    }")
@@ -78,7 +102,65 @@ def drawings() -> dict[str, str]:
         "lifecycle.mmd": mermaid(law.LIFECYCLE, LIFECYCLE),
         "form.mmd": mermaid(law.FORM, FORM),
         "call.mmd": mermaid(law.CALL, CALL),
+        "delivery.mmd": mermaid(law.DELIVERY, DELIVERY),
+        "commands.md": commands(),
     }
+
+
+def commands() -> str:
+    """Which command is allowed when, from the law, and why not elsewhere."""
+    orders = {
+        "".join(part.title() for part in trigger.split("_")): trigger
+        for trigger in law.ORDERS.triggers
+    }
+    replies = {trigger: trigger for trigger in law.COBROWSING.triggers}
+    refusing = [
+        state
+        for state in law.ORDERS.states
+        if set(law.ORDERS.moves[state]) != set(law.ORDERS.triggers)
+    ]
+    return "\n".join(
+        [
+            "# What the app may say, and when",
+            "",
+            "Drawn from the law. A refused command raises `LocalProtocolError`, which says why not",
+            "now, and changes nothing.",
+            "",
+            *table("the session is", law.ORDERS, orders),
+            "",
+            "The reasons, where there is no yes:",
+            "",
+            *(f"- {state.replace('_', ' ')}: {law.why_not(state)}" for state in refusing),
+            "",
+            "These depend on the call as well; the reason is the state of the call:",
+            "",
+            *table("the call is", law.CALL, CALL_COMMANDS),
+            "",
+            "And `CobrowsingReply` on co-browsing, by what it says; the reason is its state:",
+            "",
+            *table("co-browsing is", law.COBROWSING, replies),
+            "",
+            "`SubmitForm` and `CancelForm` need the form to be open: the reason says how, and how",
+            "long ago, it was closed, or that it was never shown. What is said needs room: at most",
+            "`Settings.max_unsent` messages may wait to be sent.",
+            "",
+        ]
+    )
+
+
+def table(heading: str, drawn: law.Law, rows: dict[str, str]) -> list[str]:
+    """A table of Markdown: a row a command, a column a state."""
+    states = drawn.states
+    return [
+        f"| {heading} | {' | '.join(state.replace('_', ' ') for state in states)} |",
+        "|---" * (len(states) + 1) + "|",
+        *(
+            f"| `{name}` | "
+            + " | ".join("yes" if trigger in drawn.moves[state] else "no" for state in states)
+            + " |"
+            for name, trigger in rows.items()
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""Hypothesis strategies of what a server may send: valid, odd and hostile items."""
+"""Hypothesis strategies of what a session may be told: by a server, an app, a transport."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from attrs import evolve
 from hypothesis import strategies as st
 
-from chatfsm.protocol import codec
+from chatfsm.protocol import codec, commands, events
+from chatfsm.protocol.codec import decode_item
+from chatfsm.session import inputs
 
 # Few of each, so that ids meet again.
 PARTIES = ("A", "B", "C", "CHAT-1", "chat-1")
@@ -100,4 +104,140 @@ def odd_items(draw: st.DrawFn) -> Any:
         else:
             item[field] = draw(odd_values)
     item |= draw(st.dictionaries(st.text(max_size=3), odd_values, max_size=2))
+    return item
+
+
+# A clock whose moments, and their differences, are exact: multiples of a 64th of a second.
+moments = st.integers(0, 64 * 50).map(lambda ticks: ticks / 64)
+
+_short = st.sampled_from(("", "hello", "<b>hi</b>", "\ud800", "x" * 70))
+_own_ids = st.sampled_from(("1", "3", "5", "7", "chat-1:1", "9"))
+_targets = st.one_of(st.none(), party_ids)
+
+orders: st.SearchStrategy[commands.Command] = st.one_of(
+    st.builds(commands.SendText, _short, html=st.one_of(st.none(), _short)),
+    st.builds(commands.SendText, st.just("hello")),
+    st.builds(
+        commands.SendFile,
+        st.sampled_from(("f1", "f2")),
+        st.sampled_from(("image", "attachment")),
+        st.one_of(st.none(), _short),
+    ),
+    st.builds(commands.SendLocation, st.integers(-90, 90), st.floats(-180, 180)),
+    st.builds(commands.SendNavigation, st.just("/page"), st.one_of(st.none(), _short)),
+    st.builds(commands.StartTyping, st.one_of(st.none(), _short)),
+    st.builds(commands.StopTyping),
+    st.builds(commands.SubmitForm, msg_ids, st.just({"answer": "yes"})),
+    st.builds(commands.CancelForm, msg_ids),
+    st.builds(commands.MarkDelivered, msg_ids),
+    st.builds(commands.MarkRead, msg_ids),
+    st.builds(commands.Disconnect),
+    st.builds(commands.End),
+    st.builds(commands.RequestCall, video=st.booleans(), destination_party_id=_targets),
+    st.builds(commands.AnswerCall, st.just("v=0")),
+    st.builds(commands.RejectCall, st.one_of(st.none(), _short)),
+    st.builds(commands.SendCandidate, _short, destination_party_id=_targets),
+    st.builds(commands.EndCall),
+    st.builds(commands.RequestPhoneCall, st.just("+15550100")),
+    st.builds(commands.RequestSms, st.just("+15550100")),
+    st.builds(commands.CobrowsingReply, st.sampled_from(("rejected", "started", "ended"))),
+)
+"""What an app may order, allowed or not."""
+
+fates: st.SearchStrategy[inputs.Sent | inputs.SendFailed] = st.one_of(
+    st.builds(inputs.Sent, st.lists(_own_ids, max_size=3)),
+    st.builds(inputs.SendFailed, st.lists(_own_ids, max_size=3), st.just("no"), st.booleans()),
+)
+"""What a transport may say of messages that were sent, or of others."""
+
+# What a session learns of the past, by topic: what meets in one list is to bear on the same.
+TOPICS = {
+    "roster": ("chat_session_party_joined", "chat_session_party_left"),
+    "forms": (
+        *("chat_session_form_show", "chat_session_form_show", "chat_session_secure_form_show"),
+        *("chat_session_form_data", "chat_session_secure_form_data", "chat_form_data_cancel"),
+        *("chat_session_secure_form_cancel", "chat_session_message"),
+    ),
+    "messages": ("chat_session_message", "chat_session_file", "chat_session_location"),
+    "receipts": ("chat_session_message_delivered", "chat_session_message_read"),
+    "service": ("chat_session_case_set", "chat_session_info"),
+}
+EVERYTHING = tuple(name for names in TOPICS.values() for name in names)
+
+
+@st.composite
+def past_items(
+    draw: st.DrawFn, names: tuple[str, ...] = EVERYTHING, *, stamped: bool = True
+) -> dict[str, Any]:
+    """An event as a history holds it; `stamped`: the server said when."""
+    if draw(st.integers(0, 7)) == 0:
+        return draw(valid_items())
+    item: dict[str, Any] = {"event": draw(st.sampled_from(names))}
+    for field in names_of(codec.EVENTS[item["event"]]):
+        if field not in {"timestamp", "data"}:
+            item[field] = draw(_PAST_FIELDS.get(field, FIELDS.get(field, texts)))
+    if stamped or draw(st.booleans()):
+        item["timestamp"] = draw(st.integers(1, 9))
+    return item
+
+
+def pasts(
+    *topics: tuple[str, ...], stamped: bool = True, most: int = 7
+) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """All that a history holds, about one of these topics; about any, or all, where none is."""
+    return st.sampled_from(topics or (*TOPICS.values(), EVERYTHING)).flatmap(
+        lambda names: st.lists(past_items(names, stamped=stamped), min_size=1, max_size=most)
+    )
+
+
+_PAST_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "party_id": st.sampled_from(("A", "B", "chat-1")),
+    "form_request_id": st.sampled_from(("1", "2")),
+    "case_id": st.sampled_from(("", "case-1", "case-2")),
+    "service_name": st.sampled_from(("Bank", "Library")),
+    "form_timeout": st.sampled_from((0, 30)),
+    "form_name": st.sampled_from(("", "survey", "order")),
+    "channel": st.just("web"),
+    "first_name": st.just(""),
+    "last_name": st.just(""),
+    "msg": st.sampled_from(("hello", "bye")),
+    "msg_text": st.none(),
+    "msg_id": st.sampled_from(("1", "2", "4")),
+    "type": st.sampled_from(("scenario", "internal")),
+}
+
+
+def decoded(items: Iterable[Any]) -> tuple[events.Event, ...]:
+    """What a session is told when a server sends these."""
+    return tuple(decode_item(item) for item in items)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, most: int = 5) -> inputs.History:
+    """A page of the past, or all of it."""
+    items = draw(st.lists(st.one_of(past_items(stamped=False), odd_items()), max_size=most))
+    return inputs.History(decoded(items), complete=draw(st.booleans()))
+
+
+def happenings() -> st.SearchStrategy[Any]:
+    """Anything that a session can be told; commands and valid events more often than the rest."""
+    return st.one_of(
+        valid_items(ending=False).map(decode_item),
+        valid_items(ending=False).map(decode_item),
+        odd_items().map(decode_item),
+        orders,
+        orders,
+        fates,
+        histories(),
+        st.just(inputs.Tick()),
+        st.one_of(valid_items().map(decode_item), st.builds(inputs.Lost, texts)),
+    )
+
+
+def exact(item: Any) -> Any:
+    """The same input, with no time limit that a clock in 64ths of a second cannot keep."""
+    if isinstance(item, events.FormShow) and item.form_timeout is not None:
+        return evolve(item, form_timeout=round(min(item.form_timeout, 10_000) * 64) / 64)
+    if isinstance(item, inputs.History):
+        return evolve(item, events=tuple(exact(event) for event in item.events))
     return item

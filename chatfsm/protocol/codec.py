@@ -8,7 +8,7 @@ is in `outbound` and is met here too. Source: PROTOCOL.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cattrs import Converter
 
@@ -254,12 +254,19 @@ def decode_item(item: object) -> e.Event:
                 item = {key: item[key] for key in item if key != "data"}
             return e.Malformed(name, item, str(error), timestamp=_moment(item))
         return event
-    kind = e.ClientEvent if name in EVENTS else e.Unknown
-    return kind(name, item, timestamp=_moment(item))
+    if name in EVENTS:
+        return e.ClientEvent(
+            name, item, _read_or_none(r.word, item, "msg_id"), timestamp=_moment(item)
+        )
+    return e.Unknown(name, item, timestamp=_moment(item))
 
 
 def _moment(item: Mapping[str, Any]) -> float | None:
+    return cast("float | None", _read_or_none(r.timestamp, item, "timestamp"))
+
+
+def _read_or_none(reader: Reader, item: Mapping[str, Any], name: str) -> Any:
     try:
-        return r.timestamp(item.get("timestamp"))
+        return reader(item.get(name))
     except ValueError:
         return None

@@ -235,6 +235,7 @@ class ClientEvent(_Stamped):
 
     name: str
     raw: Mapping[str, object] = field(hash=False, repr=False)
+    msg_id: str | None = None
 
 
 @frozen

@@ -8,8 +8,10 @@ from typing import Final
 
 from attrs import define, field
 
-from chatfsm.errors import ChatError, RemoteProtocolError
+from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
+from chatfsm.recording.entries import Entry, Opening
 from chatfsm.recording.formats import Record
+from chatfsm.recording.journal import Journal
 from chatfsm.recording.replay import ChatReplay, Step
 from chatfsm.recording.report import Account
 from chatfsm.recording.source import Source
@@ -57,6 +59,8 @@ class Chats:
     settings: Settings
     default_chat_id: str | None = None
     """The chat of records without a chat_id; None: one a file, called by the file's stem."""
+    journal: Journal = field(factory=lambda: Journal(compare=False))
+    """What becomes of journals."""
     close_after: float | None = None
     """Seconds of silence, on the clock of the log, after which a chat is let go."""
     _open: OrderedDict[Key, Chat] = field(factory=OrderedDict)
@@ -74,13 +78,29 @@ class Chats:
         yield from self._let_go(self._silent())
         chat = self._chat(record)
         was_over = chat.account.session.done
+        was_late = chat.account.session.counts.late if was_over else 0
         chat.pending.append(record)
-        yield from self._steps(chat, chat.replay.hear(record.event))
-        if was_over:
-            chat.account.late(record.event)
+        yield from self._steps(chat, self._heard(chat, record))
+        if was_over and chat.account.session.counts.late > was_late:
+            chat.account.late(record.event.timestamp)
         if chat.account.session.done:
             self._over[chat.key] = chat
             self._over.move_to_end(chat.key)
+
+    def _heard(self, chat: Chat, record: Record) -> Iterator[Step]:
+        """The steps of an event on the clock of the log, or of a journal's entry on its own."""
+        event = record.event
+        if isinstance(event, Opening):
+            session = self.journal.opens(event, record.where)
+            chat.replay.session = chat.account.session = session
+            chat.pending.clear()
+        elif isinstance(event, Entry):
+            effects = self.journal.hears(chat.replay.session, event, record.where)
+            yield chat.replay.again(event, effects)
+        elif self.journal.is_of(chat.key[1]):
+            raise UnreadableLogError(f"{record.where}: no line of a journal")
+        else:
+            yield from chat.replay.hear(event)
 
     def end_of(self, source: Source) -> Iterator[tuple[Chat, Step | None]]:
         """What follows from the end of a file: over are its unnamed chats, and the ended ones."""

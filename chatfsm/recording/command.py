@@ -10,9 +10,10 @@ from typing import Final
 
 from attrs import define, field
 
-from chatfsm.errors import UnreadableLogError
+from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.recording.chats import Chat, Chats, ViolationError
 from chatfsm.recording.formats import records
+from chatfsm.recording.journal import Journal
 from chatfsm.recording.outputs import Effects, Nothing, Output, Summary, Timelines
 from chatfsm.recording.printing import Progress, paper_for
 from chatfsm.recording.replay import Step
@@ -37,14 +38,29 @@ def run(options: Namespace) -> int:
         # What a log may hold and a terminal's encoding may not is shown escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     reading = _Reading(
-        Chats(Settings(strict=options.strict), options.chat_id, options.close_after),
+        Chats(
+            Settings(strict=options.strict),
+            options.chat_id,
+            Journal(compare=options.verify, strict=options.strict),
+            close_after=options.close_after,
+        ),
         _output(options),
         Progress(wanted=not options.quiet),
     )
     status = reading.read([Source(name) for name in options.files])
+    if options.verify and status == CLEAN:
+        status = _say_what_agreed(reading.chats.journal.agreed)
     fatal = {kind for kinds in options.fail_on or () for kind in kinds}
     found = any(reading.totals.findings[kind] for kind in fatal)
     return FOUND if status == CLEAN and found else status
+
+
+def _say_what_agreed(entries: int) -> int:
+    if entries == 0:
+        print("chatfsm: nothing to verify: no journal was read", file=sys.stderr)
+        return UNREADABLE
+    print(f"chatfsm: {entries} entries agree", file=sys.stderr)
+    return CLEAN
 
 
 def _output(options: Namespace) -> Output:
@@ -77,7 +93,7 @@ class _Reading:
                     status = self._complain(error, UNREADABLE)
                 self._tell(self.chats.end_of(source))
             self._tell(self.chats.finish())
-        except ViolationError as error:
+        except (ViolationError, ReplayDivergence) as error:
             status = self._complain(error, FOUND)
         except KeyboardInterrupt:
             status = self._complain("interrupted: this is what was read so far", INTERRUPTED)

@@ -2,7 +2,7 @@
 
 Read are: raw events as JSON lines, envelopes `{"events": [...]}` one a line or as a whole
 document, lists, and case histories `{"sessions": [...]}`. An event or an envelope may carry a
-`chat_id` of its own.
+`chat_id` of its own. A journal is JSON lines too, of inputs and what they led to.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from chatfsm.protocol import json_text
 from chatfsm.protocol.codec import decode_item
 from chatfsm.protocol.events import Event, Malformed
 from chatfsm.protocol.readers import word
+from chatfsm.recording.entries import Entry, JournalLineError, Opening, entry_of
 from chatfsm.recording.source import Source
 
 __all__ = ["Record", "records"]
@@ -29,8 +30,8 @@ _BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # with the bytes of a byte order mark
 _PATIENCE: Final = 100
 
 
-Heard = Iterator[tuple[str | None, Event]]
-"""Events, and the chats that the log says they are of."""
+Heard = Iterator[tuple[str | None, object]]
+"""Items as they came, or entries of a journal, and the chats that the log says they are of."""
 
 
 @frozen
@@ -39,11 +40,13 @@ class Record:
 
     chat_id: str | None
     """As the log says; None where it does not."""
-    event: Event
+    event: Event | Opening | Entry
     source: Source
     unit: str
     """What `place` counts in the file: lines, or events of a document."""
     place: int
+    raw: object = None
+    """The item as it came, without the chat's id; None where a line could not be read."""
 
     @property
     def where(self) -> str:
@@ -96,10 +99,17 @@ def _take_document(taken: list[bytes], lines: Iterator[bytes]) -> bool:
         taken.append(line)
         size += len(line)
         # The last event of a list may stand on a line by itself; a second one is no part of it.
-        whole += _events(_parsed(line)) is not None
+        whole += _is_whole(line)
         if size > _LARGEST_DOCUMENT or whole > 1:
             return False
     return True
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return _line(line)[0] is not None
+    except JournalLineError:
+        return True
 
 
 def _raising(error: UnreadableLogError) -> Iterator[bytes]:
@@ -115,11 +125,14 @@ def _parsed(text: bytes) -> object:
 
 
 def _from_document(source: Source, value: object) -> Iterator[Record]:
-    found = _events(value)
+    try:
+        found = _events(value)
+    except JournalLineError:
+        found = None
     if found is None:
         raise UnreadableLogError(f"{source.name}: JSON, but no events that chatfsm knows")
-    for place, (chat_id, event) in enumerate(found, start=1):
-        yield Record(chat_id, event, source, "event", place)
+    for place, (chat_id, item) in enumerate(found, start=1):
+        yield _record(source, chat_id, item, "event", place)
 
 
 def _from_lines(source: Source, lines: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
@@ -127,7 +140,10 @@ def _from_lines(source: Source, lines: Iterator[tuple[int, bytes]]) -> Iterator[
     doubtful: list[tuple[int, bytes, str]] | None = []
     chat_id: str | None = None
     for number, line in lines:
-        found, why = _line(line)
+        try:
+            found, why = _line(line)
+        except JournalLineError as error:
+            raise UnreadableLogError(f"{source.name}: line {number}: {error}") from None
         if found is None and doubtful is not None:
             doubtful.append((number, line, why))
             if len(doubtful) == _PATIENCE:
@@ -136,11 +152,11 @@ def _from_lines(source: Source, lines: Iterator[tuple[int, bytes]]) -> Iterator[
         if found is None:
             yield _broken(source, chat_id, number, line, why)
             continue
-        for chat_id, event in found:
+        for chat_id, item in found:
             if doubtful is not None:
                 yield from (_broken(source, chat_id, *doubt) for doubt in doubtful)
                 doubtful = None
-            yield Record(chat_id, event, source, "line", number)
+            yield _record(source, chat_id, item, "line", number)
     if doubtful:
         number, _, why = doubtful[0]
         raise UnreadableLogError(f"{source.name}: line {number}: no log of chat events: {why}")
@@ -159,14 +175,24 @@ def _broken(source: Source, chat_id: str | None, number: int, line: bytes, why: 
     return Record(chat_id, Malformed(None, text, why), source, "line", number)
 
 
+def _record(source: Source, chat_id: str | None, item: object, unit: str, place: int) -> Record:
+    event = item if isinstance(item, Opening | Entry | Malformed) else decode_item(item)
+    return Record(chat_id, event, source, unit, place, item)
+
+
 def _events(value: object, chat_id: str | None = None) -> Heard | None:
     """The events in one JSON value, each with its chat; None where it is of no known shape."""
     if isinstance(value, list):
         return _from_items(value, chat_id)
-    if not isinstance(value, dict):
-        return None
+    return _from_object(value, chat_id) if isinstance(value, dict) else None
+
+
+def _from_object(value: dict[str, Any], chat_id: str | None) -> Heard | None:
     if "event" in value:
         return _from_items([value], chat_id)
+    entry = entry_of(value)
+    if entry is not None:
+        return iter([(entry.chat_id, entry)])
     chat_id = _chat_id(value) or chat_id
     if isinstance(value.get("events"), list):
         return _from_items(value["events"], chat_id)
@@ -186,7 +212,7 @@ def _session(item: object) -> Heard:
 def _from_items(items: list[Any], chat_id: str | None) -> Heard:
     for item in items:
         own = _chat_id(item) if isinstance(item, dict) else None
-        yield own or chat_id, decode_item(item)
+        yield own or chat_id, item
 
 
 def _chat_id(item: dict[str, Any]) -> str | None:

@@ -13,8 +13,10 @@ from typing import Final
 from attrs import define, field, frozen
 
 from chatfsm.protocol.events import Event
+from chatfsm.recording.entries import Entry
 from chatfsm.session.effects import Effect
-from chatfsm.session.session import ChatSession, Tick
+from chatfsm.session.inputs import Tick
+from chatfsm.session.session import ChatSession
 from chatfsm.session.settings import Settings
 
 __all__ = ["ChatReplay", "Step", "replay"]
@@ -61,6 +63,12 @@ class ChatReplay:
             yield from self._lapses(timestamp)
             self.now = timestamp
         yield self._step(event)
+
+    def again(self, entry: Entry, effects: list[Effect]) -> Step:
+        """The step of a journal's entry, at its own time."""
+        self.now = entry.at
+        self.heard += 1
+        return Step(self.heard - 1, entry.at, tuple(effects))
 
     def finish(self) -> Iterator[Step]:
         """The steps of events that never met a timestamp; they happen at 0."""

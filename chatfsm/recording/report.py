@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from attrs import asdict, define, field
 
-from chatfsm.protocol.events import Event
 from chatfsm.recording.replay import Step
 from chatfsm.session.effects import Anomaly, MessageReceived, PartyAdded, PartyChanged
 from chatfsm.session.session import ChatSession
@@ -60,9 +59,8 @@ class Account:
         if self.ended_at is None and self.session.done:
             self.ended_at = step.at
 
-    def late(self, event: Event) -> None:
-        """Take in an event that came after the end."""
-        stamp = event.timestamp
+    def late(self, stamp: float | None) -> None:
+        """Take in that an event came after the end, and its time, where it bears one."""
         if stamp is not None and self.ended_at is not None:
             self.late_alone += stamp > self.ended_at + _TERMINAL_BATCH
 

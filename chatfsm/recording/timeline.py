@@ -40,6 +40,7 @@ class Row:
 _JOINERS: Final = {"\u200c", "\u200d"}
 # Names and ids may be thousands of characters long.
 _LONGEST_NAME: Final = 40
+_WHOLE_ID: Final = 16
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 
@@ -120,6 +121,11 @@ def _described(party: Party) -> str:
     return f"{_short(party.name)}{kind}"
 
 
+def _begun(party_id: str) -> str:
+    """The beginning of the id of somebody who was never announced: enough to tell them apart."""
+    return party_id if len(party_id) <= _WHOLE_ID else f"{party_id[: _WHOLE_ID - 1]}…"
+
+
 def _short(name: str) -> str:
     harmless = harmless_text(name)
     return harmless if len(harmless) <= _LONGEST_NAME else harmless[: _LONGEST_NAME - 1] + "…"
@@ -161,7 +167,7 @@ class Timeline:
         if party_id is None:
             return ""
         party = self.account.met.get(party_id)
-        return party_id if party is None else party.name
+        return party.name if party is not None else _begun(party_id)
 
     def _since(self, at: float) -> str:
         whole = round(at - (self.account.first_at or 0.0))
@@ -207,6 +213,12 @@ def _state(_timeline: Timeline, effect: f.StateChanged | f.CallChanged) -> Words
     return what, "", f"{effect.previous} → {effect.state}", "state"
 
 
+def _going(event: dict[str, Any]) -> str:
+    """An event on its way to the server, with the words that it brings."""
+    words = event.get("msg")
+    return str(event.get("event")) if words is None else f"{event.get('event')}: {words}"
+
+
 def _terminated(_timeline: Timeline, effect: f.Terminated) -> Words:
     tone: Tone = "good" if effect.outcome == "ended" else "bad"
     return "over", "", f"{_ENDINGS[effect.outcome]} {effect.text}".strip(), tone
@@ -234,6 +246,15 @@ _WORDS: Final[dict[type, Callable[[Timeline, Any], Words]]] = {
     f.CallChanged: _state,
     f.FileReceived: _file,
     f.LocationReceived: _location,
+    f.SendEvents: lambda _, e: ("send", "customer", ", ".join(map(_going, e.events)), "own"),
+    f.MessageSent: lambda _, e: ("sent", "customer", f"message {e.msg_id}", "quiet"),
+    f.MessageFailed: lambda _, e: ("failed", "customer", f"message {e.msg_id}: {e.why}", "bad"),
+    f.MessageUnconfirmed: lambda _, e: (
+        "in doubt",
+        "customer",
+        f"message {e.msg_id}: {e.why}",
+        "bad",
+    ),
     f.DeliveryConfirmed: lambda t, e: (
         "delivered",
         t.name_of(e.party_id),

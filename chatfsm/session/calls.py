@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeGuard, cast
 
-from chatfsm.protocol import events, signaling
+from attrs import evolve
+
+from chatfsm.errors import LocalProtocolError
+from chatfsm.protocol import commands, events, signaling
+from chatfsm.protocol.codec import decode_item
+from chatfsm.protocol.outbound import encode
 from chatfsm.session import law
 from chatfsm.session.effects import CallChanged, SignalReceived
-from chatfsm.session.identity import content_of, is_repeat, speaker_of
-from chatfsm.session.plain import to_plain, written
+from chatfsm.session.identity import content_of, is_known, is_repeat, remember, speaker_of
+from chatfsm.session.outbox import count_on, take_msg_id
+from chatfsm.session.plain import harmless, snake, to_plain, written
 from chatfsm.session.state import Turn
 
 _TRIGGERS: Final[dict[type, str]] = {
@@ -19,6 +25,22 @@ _TRIGGERS: Final[dict[type, str]] = {
     signaling.CallEnd: "end_call",
 }
 
+CallCommand = (
+    commands.RequestCall
+    | commands.AnswerCall
+    | commands.RejectCall
+    | commands.SendCandidate
+    | commands.EndCall
+)
+
+_ORDERS: Final[dict[type, str]] = {
+    commands.RequestCall: "request_call",
+    commands.AnswerCall: "answer",
+    commands.RejectCall: "reject",
+    commands.SendCandidate: "candidate",
+    commands.EndCall: "hang_up",
+}
+
 # Before the answer, the other side's candidates cannot be used yet (PROTOCOL.md §4).
 _EARLY: Final = frozenset({"idle", "requested", "offered"})
 
@@ -27,19 +49,60 @@ def repeated(turn: Turn, event: events.Signaling) -> bool:
     """Whether this very signal was told before."""
     content = content_of(written(event.signal))
     speaker = speaker_of(turn.memory, event.party_id, "signal")
+    count_on(turn, event)
+    if event.msg_id and is_known(turn.memory, speaker, event.msg_id, content):
+        return turn.absorb()
+    _report_crowd(turn, event.signal)
     return is_repeat(turn, speaker, event.msg_id, content)
 
 
 def signalled(turn: Turn, event: events.Signaling) -> None:
     """Tell a signal, and what it makes of the call; a move that is in no table is none."""
     signal = event.signal
-    if isinstance(signal, signaling.IceCandidate) and turn.memory.call in _EARLY:
+    if _is_early(signal, turn) and not _is_crowded(turn):
         _keep(turn, signal)
+    if isinstance(signal, signaling.CallOffer) and not turn.memory.is_own(event.party_id):
+        turn.memory.call_party = event.party_id
     turn.tell(SignalReceived(event.party_id, signal))
     _move(turn, _TRIGGERS.get(type(signal), ""))
 
 
-def cut(turn: Turn, _event: events.Event) -> None:
+def check(turn: Turn, command: CallCommand) -> None:
+    """Refuse what the call is in no state for, and say so."""
+    order = _ORDERS[type(command)]
+    if order not in law.CALL.moves[turn.memory.call]:
+        what = snake(type(command)).replace("_", " ")
+        raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call}")
+
+
+def order(turn: Turn, command: CallCommand) -> None:
+    """Signal what the app wants of the call, to whoever offered it."""
+    _signal(turn, command)
+    if isinstance(command, commands.RejectCall):
+        # A rejecting client says both (PROTOCOL.md §4).
+        _signal(turn, commands.EndCall(destination_party_id=command.destination_party_id))
+    _move(turn, _ORDERS[type(command)])
+
+
+def ask(turn: Turn, command: commands.RequestPhoneCall | commands.RequestSms) -> None:
+    """Ask to be phoned, or to go on by text message; that is no call of this session's."""
+    _signal(turn, command)
+
+
+def _signal(
+    turn: Turn, command: CallCommand | commands.RequestPhoneCall | commands.RequestSms
+) -> None:
+    """Say it, and remember it, so that its echo is no news."""
+    memory = turn.memory
+    to = command.destination_party_id or memory.call_party
+    event = encode(evolve(command, msg_id=take_msg_id(turn), destination_party_id=to))
+    turn.say(event)
+    echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
+    speaker = speaker_of(memory, memory.chat_id, "signal")
+    remember(turn, speaker, str(event["msg_id"]), content_of(written(echo.signal)))
+
+
+def cut(turn: Turn, _item: object) -> None:
     """No call outlives the session."""
     if turn.memory.state in law.OUTCOMES:
         _move(turn, "termination")
@@ -47,18 +110,30 @@ def cut(turn: Turn, _event: events.Event) -> None:
 
 def _move(turn: Turn, trigger: str) -> None:
     memory = turn.memory
-    destination = law.CALL.moves[memory.call].get(trigger)
-    if destination is not None:
+    destination = law.CALL.moves[memory.call].get(trigger, memory.call)
+    if destination != memory.call:
         previous, memory.call = memory.call, destination
         if destination not in _EARLY:
             memory.candidates = None
+        if destination in {"ended", "rejected"}:
+            memory.call_party = None
         turn.tell(CallChanged(previous, destination))
 
 
-def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
-    kept = turn.memory.candidates or []
-    if len(kept) >= turn.settings.max_candidates:
+def _is_early(signal: signaling.Signal, turn: Turn) -> TypeGuard[signaling.IceCandidate]:
+    return isinstance(signal, signaling.IceCandidate) and turn.memory.call in _EARLY
+
+
+def _is_crowded(turn: Turn) -> bool:
+    return len(turn.memory.candidates or ()) >= turn.settings.max_candidates
+
+
+def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
+    if _is_early(signal, turn) and _is_crowded(turn):
         text = f"more than {turn.settings.max_candidates} candidates before the answer"
-        turn.report("too_many_candidates", text, to_plain(candidate))
-    else:
-        turn.memory.candidates = [*kept, candidate]
+        turn.report("too_many_candidates", text, to_plain(signal))
+
+
+def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
+    plain = evolve(candidate, extra=cast("dict[str, object]", harmless(candidate.extra)))
+    turn.memory.candidates = [*(turn.memory.candidates or ()), plain]

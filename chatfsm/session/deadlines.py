@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf, isfinite
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chatfsm.errors import LocalProtocolError
 from chatfsm.session.state import Memory, Turn
 
-__all__ = ["Due", "earliest", "lapse"]
+__all__ = ["Due", "after", "earliest", "lapse"]
+
+
+# The largest float there is: JSON has no infinity.
+_LARGEST: Final = 1.7976931348623157e308
 
 
 class Due(NamedTuple):
@@ -20,9 +24,16 @@ class Due(NamedTuple):
     subject: str
 
 
+def after(now: float, seconds: float) -> float:
+    """So many seconds from now; a number that can be written, however far off."""
+    return min(now + seconds, _LARGEST)
+
+
 def earliest(memory: Memory) -> float:
     """The next moment at which something is due; infinity where nothing will be."""
     typing = min(memory.typing.values(), default=inf) if memory.typing else inf
+    if memory.own_typing is not None:
+        typing = min(typing, memory.own_typing.deadline)
     if not memory.forms:
         return typing
     forms = (waiting.form.deadline for waiting in memory.forms.values())
@@ -35,4 +46,5 @@ def lapse(turn: Turn, due: Iterable[Due]) -> None:
         raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
     for item in sorted(due, key=lambda item: item.deadline):
         item.lapse(turn, item.subject)
+    turn.post()
     turn.memory.wake = earliest(turn.memory)

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from math import inf
+from typing import Final, cast
 
 from attrs import evolve
 
-from chatfsm.protocol import events
+from chatfsm.errors import LocalProtocolError
+from chatfsm.protocol import commands, events
+from chatfsm.protocol.outbound import encode
 from chatfsm.session import law
-from chatfsm.session.deadlines import Due
+from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import FormClosed, FormOpened, FormReason
 from chatfsm.session.identity import content_of, is_known, remember
 from chatfsm.session.plain import to_plain, written
-from chatfsm.session.state import OpenForm, Turn, quoted
+from chatfsm.session.state import ClosedForm, OpenForm, Turn, quoted
 from chatfsm.session.values import Form
+
+Shown = events.FormShow | events.SecureFormShow
 
 # Where closed forms are remembered among what was told; no party is called so.
 _FORMS = "\0forms"
 
+_WORDS: Final[dict[FormReason, str]] = {
+    "submitted": "was answered",
+    "cancelled": "was cancelled",
+    "expired": "expired",
+    "replaced": "was replaced",
+    "terminated": "ended with the session",
+}
 
-def shown(turn: Turn, event: events.FormShow) -> None:
+
+def shown(turn: Turn, event: Shown) -> None:
     """Open a form; its time runs from now (PROTOCOL.md §5: a choice)."""
-    deadline = None
-    if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
-        deadline = turn.now + event.form_timeout
-    _open(turn, event, Form(event.form_request_id, event.form_name, deadline=deadline))
-
-
-def secure_shown(turn: Turn, event: events.SecureFormShow) -> None:
-    """Open a secure form; the wire gives it no time limit."""
-    _open(turn, event, Form(event.form_request_id, event.form_id, secure=True))
+    _open(turn, event, _asked(turn, event))
 
 
 def submitted(turn: Turn, event: events.FormData) -> None:
@@ -45,17 +50,100 @@ def cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel
 
 def prompt_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
-    memory = turn.memory
-    if not memory.forms or not memory.is_own(event.party_id):
+    if turn.memory.is_own(event.party_id):
+        if event.timestamp is not None:
+            _remember_text(turn, event.timestamp)
+        _close(turn, _latest_prompt(turn), "message")
+
+
+def had_shown(turn: Turn, event: Shown) -> None:
+    """A form of the past: open only where nothing has answered it since."""
+    memory, stamp = turn.memory, _past(event)
+    form = _asked(turn, event)
+    closed = (memory.closed_forms or {}).get(form.request_id)
+    text_at = memory.own_text_at
+    answered = form.is_text_prompt and text_at is not None and stamp <= text_at
+    waiting = (memory.forms or {}).get(form.request_id)
+    if answered or (closed is not None and stamp <= _closed_at(closed)):
+        turn.absorb()
+    elif waiting is None or (stamp, _content(event)) > (_past(waiting), waiting.content):
+        _open(turn, event, form)
+        _put_in_order(turn, form.request_id, stamp)
+    else:
+        turn.absorb()
+
+
+def had_answered(
+    turn: Turn, event: events.FormData | events.FormDataCancel | events.SecureFormCancel
+) -> None:
+    """An answer of the past: it closes the form, in whatever order the two are told."""
+    memory, request_id = turn.memory, event.form_request_id
+    if request_id is None:
         return
-    prompts = [
-        request_id for request_id, open_ in memory.forms.items() if open_.form.is_text_prompt
-    ]
-    if prompts:
-        _close(turn, prompts[-1], "message")
+    stamp = event.timestamp
+    waiting = (memory.forms or {}).get(request_id)
+    if waiting is not None and (stamp is None or stamp >= _past(waiting)):
+        trigger = "form_data" if isinstance(event, events.FormData) else "form_cancel"
+        _close(turn, request_id, trigger, stamp)
+    else:
+        turn.absorb()
+        closed = (memory.closed_forms or {}).get(request_id)
+        at = inf if stamp is None else stamp
+        if waiting is None and (closed is None or at > _closed_at(closed)):
+            reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
+            _remember_closed(turn, request_id, ClosedForm(reason, turn.now, stamp))
 
 
-def all_closed(turn: Turn, _event: events.Event) -> None:
+def prompts_had_been_answered(turn: Turn, event: events.Message) -> None:
+    """A text of the past answers all text prompts before it."""
+    if not turn.memory.is_own(event.party_id):
+        return
+    _remember_text(turn, _past(event))
+    for request_id, waiting in list((turn.memory.forms or {}).items()):
+        if waiting.form.is_text_prompt and _past(waiting) <= _past(event):
+            _close(turn, request_id, "message", event.timestamp)
+
+
+def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -> None:
+    """Refuse to answer what does not wait for an answer, and say why."""
+    memory, request_id = turn.memory, command.request_id
+    waiting = (memory.forms or {}).get(request_id)
+    verb = "answer" if isinstance(command, commands.SubmitForm) else "cancel"
+    refusal = f"cannot {verb} form {quoted(request_id)}"
+    if waiting is None:
+        closed = (memory.closed_forms or {}).get(request_id)
+        if closed is None:
+            raise LocalProtocolError(f"{refusal}: the server has not shown it")
+        raise LocalProtocolError(f"{refusal}: it {_WORDS[closed.reason]} {_ago(turn, closed.at)}")
+    deadline = waiting.form.deadline
+    if deadline is not None and turn.now >= deadline:
+        raise LocalProtocolError(f"{refusal}: it expired {_ago(turn, deadline)}")
+
+
+def submit(turn: Turn, command: commands.SubmitForm) -> None:
+    """Answer a form; what the answer holds is kept nowhere."""
+    form = _form(turn, command.request_id)
+    turn.say(encode(evolve(command, form_name=form.name, secure=form.secure)))
+    _close(turn, command.request_id, "form_data")
+
+
+def cancel(turn: Turn, command: commands.CancelForm) -> None:
+    """Refuse a form."""
+    form = _form(turn, command.request_id)
+    turn.say(encode(evolve(command, form_name=form.name, secure=form.secure)))
+    _close(turn, command.request_id, "form_cancel")
+
+
+def answer_prompt(turn: Turn, command: commands.SendText) -> None:
+    """A text answers the latest open text prompt: as form data, beside the message itself."""
+    prompt = _latest_prompt(turn)
+    if prompt is not None:
+        answer = {"text": command.text}
+        turn.say(encode(commands.SubmitForm(prompt, answer, form_name="")))
+        _close(turn, prompt, "message")
+
+
+def all_closed(turn: Turn, _item: object) -> None:
     """No form outlives the session."""
     memory = turn.memory
     if memory.forms and memory.state in law.OUTCOMES:
@@ -71,12 +159,13 @@ def due(turn: Turn) -> Iterator[Due]:
             yield Due(deadline, _expire, request_id)
 
 
-def _open(turn: Turn, event: events.FormShow | events.SecureFormShow, form: Form) -> None:
+def _open(turn: Turn, event: Shown, form: Form) -> None:
     memory = turn.memory
-    content = content_of(written(evolve(event, timestamp=None)), type(event).__name__)
+    content = _content(event)
     waiting = (memory.forms or {}).get(form.request_id)
     if (waiting is not None and waiting.content == content) or _was_opened(turn, event, content):
         turn.absorb()
+        _remember_show(turn, event, content)
         return
     if waiting is not None:
         _close(turn, form.request_id, "form_show")
@@ -86,15 +175,47 @@ def _open(turn: Turn, event: events.FormShow | events.SecureFormShow, form: Form
         return
     if memory.forms is None:
         memory.forms = {}
-    memory.forms[form.request_id] = OpenForm(form, content)
+    memory.forms[form.request_id] = OpenForm(form, content, event.timestamp)
     if form.deadline is not None:
         memory.wake = min(memory.wake, form.deadline)
-    if event.timestamp is not None:
-        remember(turn, _FORMS, form.request_id, _stamped(event, content))
+    _remember_show(turn, event, content)
     turn.tell(FormOpened(form))
 
 
-def _was_opened(turn: Turn, event: events.FormShow | events.SecureFormShow, content: str) -> bool:
+def _remember_show(turn: Turn, event: Shown, content: str) -> None:
+    if event.timestamp is not None and not _was_opened(turn, event, content):
+        remember(turn, _FORMS, event.form_request_id, _stamped(event, content))
+
+
+def _asked(turn: Turn, event: Shown) -> Form:
+    """The form that an event shows; the wire gives secure ones no time limit."""
+    if isinstance(event, events.SecureFormShow):
+        return Form(event.form_request_id, event.form_id, secure=True)
+    deadline = None
+    if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
+        deadline = after(turn.now, event.form_timeout)
+    return Form(event.form_request_id, event.form_name, deadline=deadline)
+
+
+def _content(event: Shown) -> str:
+    return content_of(written(evolve(event, timestamp=None)), type(event).__name__)
+
+
+def _put_in_order(turn: Turn, request_id: str, stamp: float) -> None:
+    """Forms stand in the order of showing, whatever the order in which the past is told."""
+    forms = turn.memory.forms or {}
+    if request_id in forms:
+        forms[request_id] = evolve(forms[request_id], stamp=stamp)
+    in_order = sorted(forms.items(), key=lambda item: (_shown_at(item[1]), item[0]))
+    turn.memory.forms = dict(in_order) or None
+
+
+def _shown_at(waiting: OpenForm) -> float:
+    """When a form was shown; without a time: after all of the past."""
+    return inf if waiting.stamp is None else waiting.stamp
+
+
+def _was_opened(turn: Turn, event: Shown, content: str) -> bool:
     """Whether this very event was met before, so that a cached poll opens no dead form."""
     if event.timestamp is None:
         return False
@@ -102,11 +223,22 @@ def _was_opened(turn: Turn, event: events.FormShow | events.SecureFormShow, cont
     return is_known(turn.memory, _FORMS, event.form_request_id, stamped) is True
 
 
-def _stamped(event: events.FormShow | events.SecureFormShow, content: str) -> str:
+def _stamped(event: Shown, content: str) -> str:
     return content_of(content, str(event.timestamp))
 
 
-def _close(turn: Turn, request_id: str | None, trigger: str) -> None:
+def _form(turn: Turn, request_id: str) -> Form:
+    return (turn.memory.forms or {})[request_id].form
+
+
+def _latest_prompt(turn: Turn) -> str | None:
+    for request_id, waiting in reversed((turn.memory.forms or {}).items()):
+        if waiting.form.is_text_prompt:
+            return request_id
+    return None
+
+
+def _close(turn: Turn, request_id: str | None, trigger: str, stamp: float | None = None) -> None:
     forms = turn.memory.forms
     if not forms or request_id not in forms:
         return  # answered elsewhere, or closed before: nothing waits, nothing is told
@@ -114,8 +246,41 @@ def _close(turn: Turn, request_id: str | None, trigger: str) -> None:
     waiting = forms.pop(request_id)
     if not forms:
         turn.memory.forms = None
+    if reason != "replaced":  # else a form with this id waits still
+        at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
+        _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, stamp))
     turn.tell(FormClosed(waiting.form, reason))
+
+
+def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:
+    closed = turn.memory.closed_forms
+    if closed is None:
+        closed = turn.memory.closed_forms = {}
+    closed.pop(request_id, None)
+    if len(closed) >= turn.settings.max_forms:
+        del closed[next(iter(closed))]
+    closed[request_id] = how
+
+
+def _ago(turn: Turn, at: float) -> str:
+    return f"{max(0, round(turn.now - at))} s ago"
 
 
 def _expire(turn: Turn, request_id: str) -> None:
     _close(turn, request_id, "deadline")
+
+
+def _past(event: Shown | events.Message | OpenForm) -> float:
+    """When it was, on the server's clock; before anything else where it bears no time."""
+    stamp = event.stamp if isinstance(event, OpenForm) else event.timestamp
+    return -1.0 if stamp is None else stamp
+
+
+def _closed_at(closed: ClosedForm) -> float:
+    """When a form was closed; without a time: later than all of the past."""
+    return inf if closed.stamp is None else closed.stamp
+
+
+def _remember_text(turn: Turn, at: float) -> None:
+    before = turn.memory.own_text_at
+    turn.memory.own_text_at = at if before is None else max(at, before)

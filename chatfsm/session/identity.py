@@ -21,11 +21,12 @@ _SHORT: Final = 64
 _PORTION: Final = 8
 
 
-def content_of(first: str | None, *rest: str | None) -> str:
+def content_of(first: str | None, second: str | None = None, third: str | None = None) -> str:
     """What tells contents apart: of bounded length, and the same in every process."""
-    if first is not None and len(first) <= _SHORT and first[:1] != "\0" and not any(rest):
+    is_alone = second is None and third is None
+    if is_alone and first is not None and len(first) <= _SHORT and first[:1] != "\0":
         return first
-    parts = ("~" if part is None else f"{len(part)}:{part}" for part in (first, *rest))
+    parts = ("~" if part is None else f"{len(part)}:{part}" for part in (first, second, third))
     joined = "\0" + "".join(parts)
     if len(joined) <= _SHORT:
         return joined
@@ -35,16 +36,19 @@ def content_of(first: str | None, *rest: str | None) -> str:
 def speaker_of(memory: Memory, party_id: str | None, kind: str = "") -> str:
     """Whose ids these are: ids count for one kind of event and one party."""
     who = memory.chat_id if memory.is_own(party_id) else party_id or ""
-    return f"{kind}\0{who}" if kind else who
+    return f"\0{kind}\0{who}" if kind or who[:1] == "\0" else who
 
 
-def is_repeat(turn: Turn, speaker: str, msg_id: str | None, content: str) -> bool:
+def is_repeat(
+    turn: Turn, speaker: str, msg_id: str | None, content: str, at: float | None = None
+) -> bool:
     """Whether this was told before; counts it if so, and remembers it if not.
 
-    The same id with other content is no repeat: it is reported as `id_reused`.
+    The same id with other content is no repeat: it is reported as `id_reused`. What has no id is
+    no repeat either, unless a history brings it and it was told with the same time.
     """
     if msg_id is None:
-        return False
+        return _is_nameless_repeat(turn, speaker, content_of(content, str(at)))
     known = is_known(turn.memory, speaker, msg_id, content)
     if known:
         return turn.absorb()
@@ -54,14 +58,22 @@ def is_repeat(turn: Turn, speaker: str, msg_id: str | None, content: str) -> boo
     return False
 
 
+def _is_nameless_repeat(turn: Turn, speaker: str, content: str) -> bool:
+    speaker = f"\0nameless\0{speaker}"
+    if is_known(turn.memory, speaker, content, ""):
+        return turn.absorb() if turn.replaying else False
+    remember(turn, speaker, content, "")
+    return False
+
+
 def is_known(memory: Memory, speaker: str, msg_id: str, content: str) -> bool | None:
     """True: told before; False: the id was, with other content; None: the id is new."""
     if memory.told is None or speaker not in memory.told:
         return None
-    told = memory.told[speaker]
-    if msg_id not in told:
+    told, name = memory.told[speaker], _name(msg_id)
+    if name not in told:
         return None
-    return told[msg_id] == content or _variant(msg_id, content) in told
+    return told[name] == content or _variant(msg_id, content) in told
 
 
 def remember(turn: Turn, speaker: str, msg_id: str, content: str) -> None:
@@ -72,15 +84,21 @@ def remember(turn: Turn, speaker: str, msg_id: str, content: str) -> None:
     if memory.told_count >= turn.settings.max_ids:
         _forget(turn, memory.told)
     told = memory.told.setdefault(speaker, {})
-    if msg_id in told:
+    name = _name(msg_id)
+    if name in told:
         told[_variant(msg_id, content)] = ""
     else:
-        told[msg_id] = content
+        told[name] = content
     memory.told_count += 1
 
 
+def _name(msg_id: str) -> str:
+    """An id as it is remembered: what begins with a NUL must not look like a variant."""
+    return f"\0i{msg_id}" if msg_id[:1] == "\0" else msg_id
+
+
 def _variant(msg_id: str, content: str) -> str:
-    return f"{msg_id}\0{content}"
+    return f"\0v{len(msg_id)}:{msg_id}{content}"
 
 
 def _forget(turn: Turn, told: dict[str, dict[str, str]]) -> None:
@@ -88,16 +106,15 @@ def _forget(turn: Turn, told: dict[str, dict[str, str]]) -> None:
     memory, limit = turn.memory, turn.settings.max_ids
     portion = max(1, limit // _PORTION)
     busiest = max(told, key=lambda speaker: len(told[speaker]))
-    order = [busiest] if len(told[busiest]) >= portion else list(told)
-    for speaker in order:
+    speakers = iter([busiest] if len(told[busiest]) >= portion else list(told))
+    while portion:
+        speaker = next(speakers)
         for msg_id in list(islice(told[speaker], portion)):
             del told[speaker][msg_id]
             portion -= 1
             memory.told_count -= 1
         if not told[speaker]:
             del told[speaker]
-        if portion == 0:
-            break
     if memory.told_all:
         memory.told_all = False
         text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"

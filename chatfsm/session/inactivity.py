@@ -23,7 +23,7 @@ def somebody_acted(turn: Turn, event: Shared) -> None:
         customer_acted(turn, event)
 
 
-def customer_acted(turn: Turn, _event: events.Event) -> None:
+def customer_acted(turn: Turn, _item: object) -> None:
     """The customer did something, so the server's patience starts anew."""
     if turn.memory.warning is not None:
         turn.memory.warning = None

@@ -15,14 +15,18 @@ from transitions import Machine
 
 __all__ = [
     "CALL",
+    "COBROWSING",
+    "DELIVERY",
     "FORM",
     "LIFECYCLE",
+    "ORDERS",
     "OUTCOMES",
     "STATUS_WORDS",
     "UNEXPECTED",
     "Law",
     "Outcome",
     "Row",
+    "why_not",
 ]
 
 Outcome = Literal["ended", "timed_out", "failed", "gone"]
@@ -161,8 +165,82 @@ CALL: Final = _law(
         ("end_call", "requested", "ended"),
         ("end_call", "offered", "ended"),
         ("end_call", "active", "ended"),
+        # What the app orders; an answer, a rejection or candidates need an offer of theirs.
+        ("answer", "offered", "active"),
+        ("reject", "offered", "rejected"),
+        ("candidate", "requested", "requested"),
+        ("candidate", "offered", "offered"),
+        ("candidate", "active", "active"),
+        ("hang_up", "requested", "ended"),
+        ("hang_up", "offered", "ended"),
+        ("hang_up", "active", "ended"),
         ("termination", "requested", "ended"),
         ("termination", "offered", "ended"),
         ("termination", "active", "ended"),
     ),
 )
+
+# A message of the customer's, from being said to being read. Whoever carries it says "sent",
+# "refused", or "in_doubt" where the reply was lost; the rest is what the server says of it.
+
+DELIVERY: Final = _law(
+    "delivery",
+    ("pending", "unconfirmed", "sent", "delivered", "read", "failed"),
+    (
+        *(("sent", source, "sent") for source in ("pending", "unconfirmed")),
+        *(("refused", source, "failed") for source in ("pending", "unconfirmed")),
+        ("in_doubt", "pending", "unconfirmed"),
+        ("missing", "unconfirmed", "pending"),  # a complete history lacks it: it is sent again
+        *(("delivered", source, "delivered") for source in ("pending", "unconfirmed", "sent")),
+        *(("read", source, "read") for source in ("pending", "unconfirmed", "sent", "delivered")),
+    ),
+)
+
+# Co-browsing, as far as the app may answer.
+
+COBROWSING: Final = _law(
+    "cobrowsing",
+    ("none", "requested", "rejected", "started", "ended"),
+    (
+        ("rejected", "requested", "rejected"),
+        ("started", "requested", "started"),
+        ("ended", "requested", "ended"),
+        ("ended", "started", "ended"),
+    ),
+)
+
+# What the app may order in which state of the session; no order moves the session by itself. A
+# final state has no row: nothing is sent any more.
+
+_ALWAYS: Final = (
+    *("send_text", "send_file", "send_location", "send_navigation"),
+    *("start_typing", "stop_typing", "submit_form", "cancel_form"),
+    *("mark_delivered", "mark_read", "cobrowsing_reply", "end"),
+    *("answer_call", "reject_call", "send_candidate", "end_call"),
+)
+_UNTIL_COMPLETED: Final = ("disconnect", "request_phone_call", "request_sms")
+_WITH_SOMEBODY: Final = ("request_call",)
+
+ORDERS: Final = _law(
+    "orders",
+    LIFECYCLE.states,
+    (
+        *((order, state, state) for order in _ALWAYS for state in _EXPECTED),
+        *(
+            (order, state, state)
+            for order in _UNTIL_COMPLETED
+            for state in _EXPECTED
+            if state != "completed"
+        ),
+        *((order, "connected", "connected") for order in _WITH_SOMEBODY),
+    ),
+)
+
+
+def why_not(state: str) -> str:
+    """Why a state of the session has no row for an order, in words for people."""
+    if state in OUTCOMES:
+        return f"the session is over: {state.replace('_', ' ')}"
+    if state == "completed":
+        return "the conversation is completed"
+    return f"nobody is connected yet: the session is {state}"

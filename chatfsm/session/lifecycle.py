@@ -8,6 +8,7 @@ from chatfsm.log import logger
 from chatfsm.protocol import events
 from chatfsm.session import law
 from chatfsm.session.effects import StateChanged, Terminated, WaitEstimated
+from chatfsm.session.inputs import Lost
 from chatfsm.session.state import Turn, quoted
 
 
@@ -40,7 +41,13 @@ def timed_out(turn: Turn, event: events.InactivityTimeout) -> None:
     turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
 
 
-def terminate(turn: Turn, _event: events.Event) -> None:
+def lost(turn: Turn, item: Lost) -> None:
+    """The server knows no such session."""
+    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["lost"])
+    turn.memory.outcome_text = item.reason
+
+
+def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     """In a final state, say so, once and last, and let go of what no later event can need."""
     memory = turn.memory
     outcome = law.OUTCOMES.get(memory.state)

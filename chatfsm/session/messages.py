@@ -10,7 +10,8 @@ from chatfsm.session.effects import (
     MessageReceived,
     ReadConfirmed,
 )
-from chatfsm.session.identity import content_of, is_repeat, speaker_of
+from chatfsm.session.identity import content_of, is_known, is_repeat, remember, speaker_of
+from chatfsm.session.outbox import confirm, echo_of, learn_number
 from chatfsm.session.plain import written
 from chatfsm.session.state import Turn
 from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
@@ -18,28 +19,43 @@ from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
 def message_repeated(turn: Turn, event: events.Message) -> bool:
     """Whether this very message was told before."""
-    attached = "".join(written(attachment) for attachment in event.attachments)
-    content = content_of(event.msg, event.msg_text, attached or None)
+    if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, event.msg, event.msg_text):
+        return turn.absorb()
+    attached = None
+    if event.attachments:
+        attached = "".join(written(attachment) for attachment in event.attachments)
+    content = content_of(event.msg, event.msg_text, attached)
     speaker = speaker_of(turn.memory, event.party_id)
-    return is_repeat(turn, speaker, event.msg_id, content)
+    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
 
 
 def file_repeated(turn: Turn, event: events.File) -> bool:
     """Whether this very file was told before."""
+    party_id = event.party_id or turn.memory.chat_id
     content = content_of(event.file_id, event.file_type, event.file_name)
-    speaker = speaker_of(turn.memory, event.party_id or turn.memory.chat_id, "file")
+    speaker = speaker_of(turn.memory, party_id, "file")
     msg_id = event.msg_id
     if msg_id is None and event.timestamp is not None:
         # Some connectors give files no id of their own (PROTOCOL.md §3).
         msg_id = f"{event.file_id} at {event.timestamp}"
-    return is_repeat(turn, speaker, msg_id, content)
+    nameless = event.msg_id is None and msg_id is not None
+    known = nameless and is_known(turn.memory, speaker, str(msg_id), content)
+    said_id = None if turn.settings.empty_file_ids else event.msg_id
+    if not known and _is_echo(turn, party_id, said_id, f"file {event.file_id}"):
+        if msg_id is not None and msg_id != said_id:
+            remember(turn, speaker, msg_id, content)
+        return turn.absorb()
+    return is_repeat(turn, speaker, msg_id, content, event.timestamp)
 
 
 def location_repeated(turn: Turn, event: events.Location) -> bool:
     """Whether this very place was told before."""
+    place = f"{event.latitude} {event.longitude}"
+    if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, place):
+        return turn.absorb()
     content = content_of(str(event.latitude), str(event.longitude), event.url)
     speaker = speaker_of(turn.memory, event.party_id, "location")
-    return is_repeat(turn, speaker, event.msg_id, content)
+    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
 
 
 def message(turn: Turn, event: events.Message) -> None:
@@ -64,15 +80,25 @@ def location(turn: Turn, event: events.Location) -> None:
     turn.tell(LocationReceived(SharedLocation(event, sender, own)))
 
 
+def said(turn: Turn, event: events.ClientEvent) -> None:
+    """Any other event of our own side, which may be the echo of what this session said."""
+    memory = turn.memory
+    if event.msg_id:
+        learn_number(memory, event.msg_id)
+        confirm(turn, echo_of(memory, event.msg_id, event.name), "sent")
+
+
 def delivered(turn: Turn, event: events.MessageDelivered) -> None:
     """Tell that the other side has a message; the customer's own receipts are no news."""
     if not _receipt_is_old(turn, event, "delivered"):
+        confirm(turn, event.ref_msg_id, "delivered")
         turn.tell(DeliveryConfirmed(event.ref_msg_id, event.party_id))
 
 
 def read(turn: Turn, event: events.MessageRead) -> None:
     """Tell that the other side has read a message."""
     if not _receipt_is_old(turn, event, "read"):
+        confirm(turn, event.ref_msg_id, "read")
         turn.tell(ReadConfirmed(event.ref_msg_id, event.party_id))
 
 
@@ -83,3 +109,14 @@ def _receipt_is_old(
         return True
     speaker = speaker_of(turn.memory, event.party_id, kind)
     return is_repeat(turn, speaker, event.ref_msg_id, "")
+
+
+def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str | None) -> bool:
+    """Whether an own event is what this session said itself, which then has arrived."""
+    memory = turn.memory
+    if not memory.is_own(party_id):
+        return False
+    learn_number(memory, msg_id)
+    said_id = echo_of(memory, msg_id, *texts)
+    confirm(turn, said_id, "sent")
+    return said_id is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, Final, get_args
 
@@ -19,7 +19,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from chatfsm.protocol.signaling import Signal
 from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
-__all__ = ["harmless", "snake", "to_plain", "written"]
+__all__ = ["harmless", "snake", "to_plain", "without_secrets", "written"]
 
 # json.dumps stops at about a thousand levels, less when called from deep inside a program.
 _DEEPEST: Final = 64
@@ -46,6 +46,13 @@ def _harmless_container(value: dict[Any, Any] | list[Any] | tuple[Any, ...], lev
     if isinstance(value, dict):
         return {str(harmless(key)): harmless(item, levels - 1) for key, item in value.items()}
     return [harmless(item, levels - 1) for item in value]
+
+
+def without_secrets(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event on its way to the server, without what answers a secure form."""
+    is_secret = "_secure_" in str(event.get("event")) and "data" in event
+    plain: Any = harmless(dict(event))
+    return {**plain, "data": "(secure)"} if is_secret else plain
 
 
 def snake(cls: type) -> str:

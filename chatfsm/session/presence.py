@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chatfsm.protocol import events
 from chatfsm.session import law
-from chatfsm.session.deadlines import Due
+from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import TypingStarted, TypingStopped
 from chatfsm.session.state import Turn, quoted
 
@@ -24,7 +24,7 @@ def typing(turn: Turn, event: events.Typing) -> None:
             turn.report("too_many_typists", f"no room to remember that {who} types")
             return
         turn.tell(TypingStarted(event.party_id))
-    deadline = turn.now + turn.settings.typing_timeout
+    deadline = after(turn.now, turn.settings.typing_timeout)
     memory.typing[event.party_id] = deadline
     memory.wake = min(memory.wake, deadline)
 
@@ -35,7 +35,7 @@ def stopped(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Mess
         _stop(turn, event.party_id)
 
 
-def all_stopped(turn: Turn, _event: events.Event) -> None:
+def all_stopped(turn: Turn, _item: object) -> None:
     """Nobody types once the conversation is over, be it completed or ended."""
     memory = turn.memory
     if memory.typing and (memory.state == "completed" or memory.state in law.OUTCOMES):
@@ -51,9 +51,7 @@ def due(turn: Turn) -> Iterator[Due]:
 
 
 def _stop(turn: Turn, party_id: str) -> None:
-    typing = turn.memory.typing
-    if typing is not None:
-        del typing[party_id]
-        if not typing:
-            turn.memory.typing = None
+    typing = turn.memory.typing or {}
+    del typing[party_id]
+    turn.memory.typing = typing or None
     turn.tell(TypingStopped(party_id))

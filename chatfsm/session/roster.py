@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from chatfsm.protocol import events
-from chatfsm.session.effects import PartyAdded, PartyChanged, PartyRemoved
-from chatfsm.session.plain import to_plain
+from chatfsm.session.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
+from chatfsm.session.plain import to_plain, written
 from chatfsm.session.state import Memory, Turn, quoted
 from chatfsm.session.values import Party
 
@@ -12,21 +14,36 @@ from chatfsm.session.values import Party
 def joined(turn: Turn, event: events.PartyJoined) -> None:
     """Add a party, or learn its new names."""
     memory = turn.memory
-    party = Party(event.party_id, event.type, event.display_name, event.first_name, event.last_name)
     before = memory.party(event.party_id)
-    if before == party or (before is None and _is_of_the_past(memory, event)):
+    party = _party(event, event.party_id if before is None else before.party_id)
+    if before == party or _is_of_the_past(memory, event, before):
         turn.absorb()
     elif before is not None:
-        memory.parties = tuple(party if known is before else known for known in memory.parties)
+        _replace(memory, before, party)
+        _arrive(memory, party.party_id, event.timestamp)
         turn.tell(PartyChanged(party))
-    elif len(memory.parties) >= turn.settings.max_parties:
-        who = quoted(event.party_id)
-        turn.report("too_many_parties", f"no room in the roster for {who}", to_plain(party))
-    else:
+    elif not _is_full(turn, party):
         if memory.departed is not None:
-            memory.departed.pop(event.party_id, None)
-        memory.parties = (*memory.parties, party)
+            memory.departed.pop(_id(memory, event), None)
+        _add(memory, party, event.timestamp)
         turn.tell(PartyAdded(party))
+
+
+def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
+    """Report a leaving of nobody; True where the leaving is old, and was told."""
+    memory = turn.memory
+    party = memory.party(event.party_id)
+    if party is not None:
+        is_old = event.timestamp is not None and event.timestamp < _arrived_at(memory, party)
+    else:
+        departed = memory.departed or {}
+        is_old = departed.get(_id(memory, event), -1.0) == event.timestamp
+    if is_old:
+        return turn.absorb()
+    if party is None:
+        who = quoted(event.party_id)
+        turn.report("unknown_party", f"{who} left, and was not here")
+    return False
 
 
 def left(turn: Turn, event: events.PartyLeft) -> None:
@@ -34,30 +51,147 @@ def left(turn: Turn, event: events.PartyLeft) -> None:
     memory = turn.memory
     party = memory.party(event.party_id)
     if party is not None:
-        memory.parties = tuple(known for known in memory.parties if known is not party)
-        _remember_departure(turn, event)
+        _remove(memory, party)
+        _remember_departure(turn, _id(memory, event), event.timestamp)
         turn.tell(PartyRemoved(party))
-    elif memory.departed is not None and (
-        memory.departed.get(event.party_id, -1.0) == event.timestamp
-    ):
+
+
+def had_joined(turn: Turn, event: events.PartyJoined) -> None:
+    """A joining of the past: whoever left since is not here, and the latest names count."""
+    memory, at = turn.memory, _past(event)
+    before = memory.party(event.party_id)
+    party = _party(event, _id(memory, event) if before is None else before.party_id)
+    if at <= _gone_at(memory, _id(memory, event)):
         turn.absorb()
+    elif before is None:
+        if _is_full(turn, party):
+            return
+        _add(memory, party, at)
+        _put_in_order(memory)
+        turn.tell(PartyAdded(party))
+    elif before != party and (at, written(party)) > (_known_at(memory, before), written(before)):
+        _replace(memory, before, party)
+        _arrive(memory, party.party_id, at)
+        _put_in_order(memory)
+        turn.tell(PartyChanged(party))
     else:
-        who = quoted(event.party_id)
-        turn.report("unknown_party", f"{who} left, and was not here")
+        _arrive(memory, before.party_id, at)
+        _put_in_order(memory)
+        turn.absorb()
 
 
-def _is_of_the_past(memory: Memory, event: events.PartyJoined) -> bool:
-    """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
-    if memory.departed is None or event.timestamp is None:
+def had_left(turn: Turn, event: events.PartyLeft) -> bool:
+    """A leaving of the past; True where it is older than the party's being here, or no news."""
+    memory, at = turn.memory, _past(event)
+    party = memory.party(event.party_id)
+    if party is not None and at >= _known_at(memory, party):
+        _remove(memory, party)
+        _remember_departure(turn, _id(memory, event), at)
+        turn.tell(PartyRemoved(party))
         return False
-    departed = memory.departed.get(event.party_id)
+    if at > _gone_at(memory, _id(memory, event)):
+        _remember_departure(turn, _id(memory, event), at)
+    if party is not None and memory.arrivals and party.party_id in memory.arrivals:
+        # Older than the last joining, but not than all: the stay began after it.
+        first, last = memory.arrivals[party.party_id]
+        memory.arrivals[party.party_id] = (last if first <= at else first), last
+        _put_in_order(memory)
+    return turn.absorb()
+
+
+def _is_of_the_past(memory: Memory, event: events.PartyJoined, before: Party | None) -> bool:
+    """Whether a joining is older than that party's last move: a cached poll brings such ones."""
+    if event.timestamp is None:
+        return False
+    if before is not None:
+        return event.timestamp < _arrived_at(memory, before)
+    departed = (memory.departed or {}).get(_id(memory, event))
     return departed is not None and event.timestamp < departed
 
 
-def _remember_departure(turn: Turn, event: events.PartyLeft) -> None:
+def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
     departed = turn.memory.departed
     if departed is None:
         departed = turn.memory.departed = {}
+    departed.pop(party_id, None)
     if len(departed) >= turn.settings.max_parties:
-        del departed[next(iter(departed))]
-    departed[event.party_id] = event.timestamp
+        forgotten = next(iter(departed))
+        del departed[forgotten]
+        text = f"more parties have left than are remembered: {quoted(forgotten)} is forgotten"
+        turn.note(Anomaly("too_many_parties", text))
+    departed[party_id] = at
+
+
+def _add(memory: Memory, party: Party, at: float | None) -> None:
+    memory.parties = (*memory.parties, party)
+    _arrive(memory, party.party_id, at)
+
+
+def _arrive(memory: Memory, party_id: str, at: float | None) -> None:
+    if at is not None:
+        if memory.arrivals is None:
+            memory.arrivals = {}
+        first, last = memory.arrivals.get(party_id, (at, at))
+        memory.arrivals[party_id] = min(first, at), max(last, at)
+
+
+def _remove(memory: Memory, party: Party) -> None:
+    memory.parties = tuple(known for known in memory.parties if known is not party)
+    if memory.arrivals is not None:
+        memory.arrivals.pop(party.party_id, None)
+        memory.arrivals = memory.arrivals or None
+
+
+def _party(event: events.PartyJoined, party_id: str) -> Party:
+    return Party(party_id, event.type, event.display_name, event.first_name, event.last_name)
+
+
+def _id(memory: Memory, event: events.PartyJoined | events.PartyLeft) -> str:
+    """Whose event it is; the customer's id may come in any case, and is the chat's."""
+    return memory.chat_id if memory.is_own(event.party_id) else event.party_id
+
+
+def _put_in_order(memory: Memory) -> None:
+    """Parties stand in the order of joining, whatever the order in which the past is told."""
+    memory.parties = tuple(sorted(memory.parties, key=lambda known: _place(memory, known)))
+
+
+def _replace(memory: Memory, before: Party, party: Party) -> None:
+    memory.parties = tuple(party if known is before else known for known in memory.parties)
+
+
+def _is_full(turn: Turn, party: Party) -> bool:
+    """Whether there is no room for one more, which is reported."""
+    if len(turn.memory.parties) < turn.settings.max_parties:
+        return False
+    who = quoted(party.party_id)
+    turn.report("too_many_parties", f"no room in the roster for {who}", to_plain(party))
+    return True
+
+
+def _past(event: events.PartyJoined | events.PartyLeft) -> float:
+    """When it was, on the server's clock; before anything else where it bears no time."""
+    return -1.0 if event.timestamp is None else event.timestamp
+
+
+def _gone_at(memory: Memory, party_id: str) -> float:
+    """When a party left; never: minus infinity; without a time: later than all of the past."""
+    if memory.departed is None or party_id not in memory.departed:
+        return -inf
+    at = memory.departed[party_id]
+    return inf if at is None else at
+
+
+def _arrived_at(memory: Memory, party: Party) -> float:
+    """When a party joined; without a time: before anything."""
+    return (memory.arrivals or {}).get(party.party_id, (-inf, -inf))[1]
+
+
+def _known_at(memory: Memory, party: Party) -> float:
+    """When a party was last said to be here; without a time: after all of the past."""
+    return (memory.arrivals or {}).get(party.party_id, (inf, inf))[1]
+
+
+def _place(memory: Memory, party: Party) -> tuple[float, str]:
+    """Where in the order of joining a party stands: without a time, after all of the past."""
+    return (memory.arrivals or {}).get(party.party_id, (inf, inf))[0], party.party_id

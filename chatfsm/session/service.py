@@ -2,38 +2,91 @@
 
 from __future__ import annotations
 
-from chatfsm.protocol import events
+from math import inf
+
+from attrs import evolve
+
+from chatfsm.errors import LocalProtocolError
+from chatfsm.protocol import commands, events
+from chatfsm.protocol.outbound import encode
+from chatfsm.session import law
 from chatfsm.session.effects import CaseChanged, CobrowsingChanged, ServiceNamed
-from chatfsm.session.identity import is_repeat
+from chatfsm.session.identity import is_repeat, speaker_of
+from chatfsm.session.outbox import count_on, take_msg_id
 from chatfsm.session.state import Turn
 
 
 def case_set(turn: Turn, event: events.CaseSet) -> None:
     """Tell the case, or that there is none; the first word about it is news in any case."""
     memory = turn.memory
-    if memory.case_told and event.case_id == memory.case_id:
+    if memory.case_at is not None and event.case_id == memory.case_id:
+        memory.case_at = max(memory.case_at, _live(event))
         turn.absorb()
         return
-    memory.case_told = True
-    memory.case_id = event.case_id
+    memory.case_id, memory.case_at = event.case_id, _live(event)
     turn.tell(CaseChanged(event.case_id))
+
+
+def case_was_set(turn: Turn, event: events.CaseSet) -> None:
+    """The same, of the past: the latest word counts."""
+    memory = turn.memory
+    if _is_later(event, event.case_id, memory.case_at, memory.case_id):
+        is_news = memory.case_at is None or event.case_id != memory.case_id
+        memory.case_at = _past(event)
+        if is_news:
+            memory.case_id = event.case_id
+            turn.tell(CaseChanged(event.case_id))
+            return
+    turn.absorb()
 
 
 def named(turn: Turn, event: events.Info) -> None:
     """Tell the name of the service, where the event holds one."""
-    name = event.service_name
+    memory, name = turn.memory, event.service_name
     if not name:
         return
-    if name == turn.memory.service_name:
+    if name == memory.service_name:
+        memory.service_at = max(memory.service_at or 0.0, _live(event))
         turn.absorb()
         return
-    turn.memory.service_name = name
+    memory.service_name, memory.service_at = name, _live(event)
     turn.tell(ServiceNamed(name))
+
+
+def was_named(turn: Turn, event: events.Info) -> None:
+    """The same, of the past: the latest word counts."""
+    memory, name = turn.memory, event.service_name
+    if name and _is_later(event, name, memory.service_at, memory.service_name):
+        memory.service_at = _past(event)
+        if name != memory.service_name:
+            memory.service_name = name
+            turn.tell(ServiceNamed(name))
+            return
+    turn.absorb()
+
+
+def _live(event: events.CaseSet | events.Info) -> float:
+    """The time of what is said now: nothing of the past is later, where it bears no time."""
+    return inf if event.timestamp is None else event.timestamp
+
+
+def _past(event: events.CaseSet | events.Info) -> float:
+    """The time of what was said then: earlier than anything, where it bears none."""
+    return -1.0 if event.timestamp is None else event.timestamp
+
+
+def _is_later(
+    event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
+) -> bool:
+    """Whether a word of the past counts; of two at the same time, the greater, in any order."""
+    return at is None or (_past(event), value or "") > (at, known or "")
 
 
 def cobrowsing_repeated(turn: Turn, event: events.Cobrowsing) -> bool:
     """Whether this very step was told before."""
-    return is_repeat(turn, "cobrowsing\0", event.msg_id, event.state)
+    count_on(turn, event)
+    speaker = speaker_of(turn.memory, event.party_id, "cobrowsing")
+    return is_repeat(turn, speaker, event.msg_id, event.state)
 
 
 def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
@@ -43,3 +96,19 @@ def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
         return
     turn.memory.cobrowsing = event.state
     turn.tell(CobrowsingChanged(event.state))
+
+
+def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
+    """Refuse a reply that nothing was asked for, or that comes too late."""
+    state = turn.memory.cobrowsing or law.COBROWSING.initial
+    if command.state not in law.COBROWSING.moves[state]:
+        raise LocalProtocolError(
+            f"cannot say that co-browsing is {command.state}: it is {state}, as far as is known"
+        )
+
+
+def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
+    """Answer a request for co-browsing."""
+    turn.say(encode(evolve(command, msg_id=take_msg_id(turn))))
+    turn.memory.cobrowsing = command.state
+    turn.tell(CobrowsingChanged(command.state))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Any
+from typing import Any, Final, Literal
 
 from attrs import Attribute, field, frozen
+from attrs.validators import in_
+
+_LARGEST: Final = 1.7976931348623157e308  # of all floats: a whole number may be larger
 
 
 def _positive(_settings: object, attribute: Attribute[Any], value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"Settings.{attribute.name} must be a number of seconds")
-    if not isfinite(value) or value <= 0:
+    if not 0 < value <= _LARGEST:
         raise ValueError(f"Settings.{attribute.name} must be more than 0 seconds, and finite")
 
 
@@ -38,6 +40,24 @@ class Settings:
 
     typing_timeout: float = field(default=30.0, validator=_positive)
     """Seconds after which a party that said it types, and nothing since, has stopped."""
+
+    typing_renew: float = field(default=10.0, validator=_positive)
+    """Seconds after which the server is told again that the customer types; well under the 30
+    after which chatfsm itself stops believing it of others."""
+
+    typing_idle: float = field(default=5.0, validator=_positive)
+    """Seconds without a key after which the customer is said to have stopped typing."""
+
+    msg_id_format: Literal["n", "chat_id:n"] = field(default="n", validator=in_(("n", "chat_id:n")))
+    """How ids of own messages look: the documentation has `chatId:messageNumber`, the vendor's
+    web client counts 1, 3, 5 (PROTOCOL.md §3), and so do we."""
+
+    empty_file_ids: bool = False
+    """Send files with an empty msg_id: one connector answers 500 to any other (PROTOCOL.md §3)."""
+
+    max_unsent: int = field(default=256, validator=_count)
+    """How many messages may wait to be sent, or to be known as sent; one more is refused. As many
+    of those that were sent are remembered, for receipts."""
 
     max_ids: int = field(default=4_096, validator=_count)
     """How many message ids are remembered, to know duplicates; a chat of hours has fewer."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Final
+from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.log import logger
 from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session import law
-from chatfsm.session.effects import Anomaly, AnomalyKind, Effect
+from chatfsm.session.effects import Anomaly, AnomalyKind, Effect, FormReason, SendEvents
 from chatfsm.session.law import Outcome
 from chatfsm.session.settings import Settings
 from chatfsm.session.values import Form, Party
 
-__all__ = ["Counts", "Memory", "OpenForm", "Turn", "quoted"]
+__all__ = ["ClosedForm", "Counts", "Memory", "OpenForm", "Outgoing", "OwnTyping", "Turn", "quoted"]
 
 # How much of a name from the wire an explanation quotes.
 _QUOTED: Final = 80
@@ -46,6 +46,34 @@ class OpenForm:
 
     form: Form
     content: str
+    stamp: float | None = None
+    """The server's time of it."""
+
+
+@frozen
+class ClosedForm:
+    """A form that waits no more: why, since when, and the server's time of it."""
+
+    reason: FormReason
+    at: float
+    stamp: float | None = None
+
+
+@define(weakref_slot=False)
+class OwnTyping:
+    """The customer types: when that was told last, and until when it is believed."""
+
+    told_at: float
+    deadline: float
+
+
+@define(weakref_slot=False)
+class Outgoing:
+    """What was said and may have to be said again, and what its echo may hold."""
+
+    events: tuple[dict[str, Any], ...]
+    echo: tuple[str, ...] = ()
+    state: str = law.DELIVERY.initial
 
 
 @define(weakref_slot=False)
@@ -59,18 +87,33 @@ class Memory:
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
     departed: dict[str, float | None] | None = None
-    """Who left, and the server's time of it."""
+    """Who left, and the server's time of it; None: it did not say."""
+    arrivals: dict[str, tuple[float, float]] | None = None
+    """When those who are here first and last joined, on the server's clock, where it said."""
     typing: dict[str, float] | None = None
     """Who types, and until when that is believed."""
     forms: dict[str, OpenForm] | None = None
     """By request id, in the order of opening."""
+    closed_forms: dict[str, ClosedForm] | None = None
+    """By request id, the last of those that wait no more."""
+    own_text_at: float | None = None
+    """The server's time of the customer's last text."""
+    own_typing: OwnTyping | None = None
+    outbox: dict[str, Outgoing] | None = None
+    """By msg_id, in the order of saying: what is on its way, and the last that has arrived."""
+    next_number: int = 1
     warning: str | None = None
     call: str = law.CALL.initial
+    call_party: str | None = None
+    """Who offered the call, where that is known."""
     candidates: list[IceCandidate] | None = None
     """Those that came before the answer."""
     case_id: str | None = None
-    case_told: bool = False
+    case_at: float | None = None
+    """The server's time of it; infinite where the server did not say; None: it never spoke."""
     service_name: str | None = None
+    service_at: float | None = None
+    """As `case_at`."""
     cobrowsing: str | None = None
     told: dict[str, dict[str, str]] | None = None
     """What was told, by speaker and id: see `identity`."""
@@ -82,10 +125,14 @@ class Memory:
     """No deadline is before this; a bound, so that an input compares one number."""
 
     def party(self, party_id: str | None) -> Party | None:
-        """Who has this id, where that was announced."""
+        """Who has this id, where that was announced; the customer's counts in any case."""
         for party in self.parties:
             if party.party_id == party_id:
                 return party
+        if self.is_own(party_id):
+            for party in self.parties:
+                if self.is_own(party.party_id):
+                    return party
         return None
 
     def is_own(self, party_id: str | None) -> bool:
@@ -104,10 +151,27 @@ class Turn:
     now: float
     effects: list[Effect]
     anomalies: list[Effect] | None = None
+    said: tuple[dict[str, Any], ...] = ()
+    """What goes to the server in this turn, so far."""
+    said_ids: tuple[str, ...] = ()
+    replaying: bool = False
+    """Whether what is heard is past."""
 
     def tell(self, effect: Effect) -> None:
         """Add what follows."""
-        self.effects.append(effect)
+        self.effects.append(evolve(effect, replayed=True) if self.replaying else effect)
+
+    def say(self, event: dict[str, Any], msg_id: str | None = None) -> None:
+        """Add what goes to the server; `msg_id` where its fate is to be known."""
+        self.said = (*self.said, event)
+        if msg_id is not None:
+            self.said_ids = (*self.said_ids, msg_id)
+
+    def post(self) -> None:
+        """Tell the transport what to send."""
+        if self.said:
+            self.tell(SendEvents(self.said, self.said_ids))
+            self.said = self.said_ids = ()
 
     def absorb(self) -> bool:
         """Count an event whose content was told already; True, for a listener to return."""
@@ -127,6 +191,8 @@ class Turn:
     def note(self, anomaly: Anomaly) -> None:
         """Tell an anomaly that is nobody's violation, after all that the input brought."""
         self.memory.counts.anomalies += 1
+        if self.replaying:
+            anomaly = evolve(anomaly, replayed=True)
         logger.warning("chat %a: anomaly, %s", self.memory.chat_id, anomaly.kind)
         if self.anomalies is None:
             self.anomalies = []

@@ -13,7 +13,7 @@ def test_a_diagram_is_not_stale(name: str) -> None:
     assert (FOLDER / name).read_text("utf-8") == drawings()[name]
 
 
-@pytest.mark.parametrize("name", drawings())
+@pytest.mark.parametrize("name", [name for name in drawings() if name.endswith(".mmd")])
 def test_the_readme_shows_the_diagram(name: str) -> None:
     """README.md shows each diagram as it is in its file."""
     readme = (FOLDER.parent / "README.md").read_text("utf-8")

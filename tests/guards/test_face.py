@@ -12,7 +12,7 @@ import pytest
 import chatfsm
 from chatfsm import commands, effects, errors, events, signaling
 from chatfsm.protocol import codec
-from chatfsm.session.state import Counts, Memory, OpenForm
+from chatfsm.session.state import ClosedForm, Counts, Memory, OpenForm, Outgoing, OwnTyping
 
 PACKAGE = Path(chatfsm.__file__).parent
 MODULES = sorted(PACKAGE.glob("**/*.py"))
@@ -30,9 +30,15 @@ def test_the_public_names() -> None:
         "ChatError",
         "ChatSession",
         "DecodeError",
+        "History",
         "LocalProtocolError",
+        "Lost",
         "RemoteProtocolError",
+        "ReplayDivergence",
+        "SendFailed",
+        "Sent",
         "Settings",
+        "SnapshotError",
         "Tick",
         "commands",
         "decode",
@@ -79,7 +85,7 @@ def test_values_are_frozen(module: object) -> None:
         assert cls.__dictoffset__ == 0
 
 
-@pytest.mark.parametrize("cls", [Memory, Counts, OpenForm])
+@pytest.mark.parametrize("cls", [Memory, Counts, OpenForm, ClosedForm, OwnTyping, Outgoing])
 def test_what_a_session_remembers_is_data(cls: type) -> None:
     """L8: state is attrs classes only, without a dict that could hide something."""
     assert attrs.has(cls)

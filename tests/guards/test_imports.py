@@ -25,7 +25,7 @@ FLOORS = (
 # The topics of the session: none imports another; session.py alone knows them all.
 TOPICS = {
     *("calls", "forms", "inactivity", "lifecycle", "messages", "oddities", "presence"),
-    *("roster", "service"),
+    *("roster", "service", "keys", "saying"),
 }
 ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
 # What those three bring along by themselves.

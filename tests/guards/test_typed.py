@@ -24,4 +24,4 @@ def test_the_example_knows_events() -> None:
 def test_the_example_knows_effects() -> None:
     """A told effect finds its case."""
     assert kind_of_effect(effects.WarningRaised("hm")) == "warning"
-    assert len(get_args(effects.Effect)) == 24
+    assert len(get_args(effects.Effect)) == 28

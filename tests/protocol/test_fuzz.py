@@ -568,7 +568,10 @@ def test_only_counted_comes_back(command: commands.Command) -> None:
     """What a log only counts is a client event, kept whole."""
     wire = encode(command)
 
-    assert decode([wire]) == [events.ClientEvent(wire["event"], wire)]
+    [event] = decode([wire])
+    assert isinstance(event, events.ClientEvent)
+    assert (event.name, event.raw) == (wire["event"], wire)
+    assert event.msg_id == (wire.get("msg_id") or None)
 
 
 SIGNALLED: list[tuple[SearchStrategy[Any], type, dict[str, str]]] = [

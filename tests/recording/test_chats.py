@@ -24,7 +24,7 @@ from chatfsm.recording.replay import Step
 from chatfsm.recording.source import Source
 
 Log = Callable[..., Path]
-Item = dict[str, Any]
+Input = dict[str, Any]
 
 
 class Listener:
@@ -41,7 +41,7 @@ class Listener:
         self._source = Source(name)
         self._lines = count(1)
 
-    def hears(self, item: Item, chat_id: str | None = None) -> list[str]:
+    def hears(self, item: Input, chat_id: str | None = None) -> list[str]:
         """One record is heard; gives what it told, in short."""
         place = next(self._lines)
         record = Record(chat_id, decode_item(dict(item)), self._source, "line", place)
@@ -305,7 +305,7 @@ def test_what_waits_forever_breaks_the_protocol_at_the_end(wire: Any) -> None:
         play.ends()
 
 
-def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterator[Item]:
+def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterator[Input]:
     """A log of many short chats, one after the other."""
     for index in range(number):
         about = {"chat_id": f"chat-{index}", "at": 1_000 + index * apart}
@@ -314,7 +314,7 @@ def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterato
         yield wire.ended(**about) if ended else wire.leaves("ann", **about)
 
 
-def most_open(chats: Chats, items: Iterable[Item]) -> tuple[int, int]:
+def most_open(chats: Chats, items: Iterable[Input]) -> tuple[int, int]:
     """How many chats were kept at most, and how many were let go."""
     source, most, over = Source("many.jsonl"), 0, 0
     for place, item in enumerate(items, start=1):

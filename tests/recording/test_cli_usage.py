@@ -92,6 +92,7 @@ def test_help_shows_every_option(replays: Replays) -> None:
         "--close-after",
         "--rows",
         "--strict",
+        "--verify",
         "--fail-on",
         "--color",
         "--help",

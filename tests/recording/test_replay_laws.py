@@ -16,7 +16,7 @@ from chatfsm.recording.formats import records
 from chatfsm.recording.replay import ChatReplay, Step, replay
 from chatfsm.recording.source import Source
 from chatfsm.session.effects import Effect
-from chatfsm.session.session import Item
+from chatfsm.session.inputs import Input
 
 PARTIES = st.sampled_from(["ann", "bob", "CHAT", "chat", ""])
 IDS = st.sampled_from(["1", "2", 3, None])
@@ -72,7 +72,7 @@ LOGS = st.lists(ITEMS, max_size=40).map(decode)
 class Heard:
     """One input of a session, and what came of it."""
 
-    item: Item
+    item: Input
     now: float
     effects: tuple[Effect, ...]
 
@@ -84,7 +84,7 @@ class Witness(ChatSession):
         super().__init__(chat_id)
         self.heard: list[Heard] = []
 
-    def receive(self, item: Item, *, now: float) -> list[Effect]:
+    def receive(self, item: Input, *, now: float) -> list[Effect]:
         """Hear, and remember."""
         effects = super().receive(item, now=now)
         self.heard.append(Heard(item, now, tuple(effects)))

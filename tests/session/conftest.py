@@ -9,7 +9,7 @@ import pytest
 
 from chatfsm import ChatSession, Settings, Tick, decode
 from chatfsm.session.effects import Anomaly, Effect, Terminated
-from chatfsm.session.session import Item
+from chatfsm.session.inputs import Input
 from chatfsm.session.state import Memory
 
 
@@ -25,7 +25,7 @@ class Play:
         self.now = 0.0
         self.told: list[Effect] = []
 
-    def receives(self, item: Item, *, at: float | None = None) -> list[Effect]:
+    def receives(self, item: Input, *, at: float | None = None) -> list[Effect]:
         """The session receives an input as it is."""
         if at is not None:
             self.now = at

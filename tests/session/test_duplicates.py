@@ -63,6 +63,7 @@ WORDS = {
 
 
 def word_of(kind: str) -> str:
+    """The word of the wire that a case above is about."""
     return WORDS.get(kind, kind)
 
 
@@ -105,6 +106,27 @@ def test_without_an_id_nothing_is_a_duplicate(play: Play, kind: str) -> None:
         effects = play.hears(word_of(kind), party_id="ann", msg_id=msg_id, **content)
         assert [type(effect) for effect in effects] == [told]
     assert play.session.counts.duplicates == 0
+
+
+def test_a_file_without_an_id_is_known_by_its_time(play: Play) -> None:
+    """A file without an id of its own is the same file where it was shared at the same time."""
+    play.hears("file", party_id="ann", file_id="f-1", msg_id="", timestamp="100")
+
+    assert play.hears("file", party_id="ann", file_id="f-1", timestamp=100) == []
+    assert len(play.hears("file", party_id="ann", file_id="f-1", timestamp="101")) == 1
+    assert len(play.hears("file", party_id="ann", file_id="f-2", timestamp="100")) == 1
+    assert len(play.hears("file", party_id="bob", file_id="f-1", timestamp="100")) == 1
+    assert len(play.hears("file", party_id="ann", file_id="f-1")) == 1
+    assert play.session.counts.duplicates == 1
+
+
+def test_a_file_with_an_id_is_known_by_its_id(play: Play) -> None:
+    """Where a file has an id of its own, the time of it counts for nothing."""
+    fields = {"party_id": "ann", "file_id": "f-1"}
+    play.hears("file", **fields, msg_id="2", timestamp="100")
+
+    assert play.hears("file", **fields, msg_id="2", timestamp="101") == []
+    assert len(play.hears("file", **fields, msg_id="4", timestamp="100")) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -39,6 +39,7 @@ ENDINGS = [
 
 
 def reach(play: Play, state: str) -> None:
+    """Bring a new session to a state before the end."""
     if state != "establishing":
         play.status(state)
     assert play.session.state == state

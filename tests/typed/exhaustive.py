@@ -24,6 +24,12 @@ def kind_of_effect(effect: effects.Effect) -> str:
             return "shared"
         case effects.DeliveryConfirmed() | effects.ReadConfirmed():
             return "receipt"
+        case effects.SendEvents(events_to_send):
+            return str(len(events_to_send))
+        case effects.MessageSent(msg_id) | effects.MessageFailed(msg_id):
+            return msg_id
+        case effects.MessageUnconfirmed():
+            return "doubt"
         case effects.TypingStarted(party_id) | effects.TypingStopped(party_id):
             return party_id
         case effects.FormOpened(form) | effects.FormClosed(form):

@@ -1,0 +1,288 @@
+"""What `chatfsm replay` makes of journals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm import Tick, commands
+
+File = Callable[..., Path]
+Runs = Callable[..., Any]
+NEVER = "a text that somebody wrote"
+
+
+@pytest.fixture
+def journal(plays: Any, file: File) -> Path:
+    """A journal of everything."""
+    return file("any.jsonl", plays().happens().text)
+
+
+def told(play: Any) -> list[dict[str, Any]]:
+    """What the entries of a journal tell, as `--json` prints it."""
+    entries = [entry for entry in play.written if "in" in entry]
+    return [
+        {"chat_id": entry["chat_id"], "seq": entry["seq"], "at": entry["at"], **effect}
+        for entry in entries
+        for effect in entry.get("out", ())
+    ]
+
+
+def test_json_is_what_the_journal_says(plays: Any, runs: Runs, file: File) -> None:
+    """The effects of every entry, in order, with its own time and number."""
+    play = plays().happens()
+    ran = runs("replay", "--json", file("a.jsonl", play.text))
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.items == told(play)
+
+
+def test_summary_is_of_the_session(plays: Any, runs: Runs, file: File) -> None:
+    """The chat as the recorded session knew it at last."""
+    play = plays("the-chat").happens()
+    (chat,) = runs("replay", "--summary", file("a.jsonl", play.text)).document["sessions"]
+    assert (chat["chat_id"], chat["state"], chat["outcome"]) == ("the-chat", "gone", "gone")
+    counts = play.recorded.counts
+    assert chat["counts"]["effects"] == counts.effects
+    assert chat["counts"]["late"] == counts.late == 1
+    assert chat["text"] == "error 5005"
+
+
+def test_the_timeline_tells_both_sides(journal: Path, runs: Runs) -> None:
+    """People read what the server told and what the app said, and how it ended."""
+    ran = runs("replay", journal)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("chat-1  ")
+    assert "gone" in ran.out.splitlines()[0]
+    assert "good" in ran.out
+    assert "4000-1234" not in ran.out
+
+
+def test_verify_says_how_many_agree(journal: Path, runs: Runs) -> None:
+    """Status 0, and the number of entries on standard error."""
+    ran = runs("replay", "--verify", "--quiet", journal)
+    assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 38 entries agree\n")
+
+
+def test_verify_adds_up_files_and_still_prints(plays: Any, runs: Runs, file: File) -> None:
+    """Several journals are one number; the outputs are as without it."""
+    play, other = plays().happens(), plays("chat-2").happens()
+    paths = file("a.jsonl", play.text), file("b.jsonl", other.text)
+    ran = runs("replay", "--verify", "--json", *paths)
+    assert (ran.status, ran.err) == (0, "chatfsm: 76 entries agree\n")
+    assert ran.items == told(play) + told(other)
+
+
+def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
+    """Status 1, with file, line and what differs, and no text of anybody."""
+    play = plays()
+    play.hears("status", state="queued", at=1.0)
+    play.hears("message", party_id="ann", msg=NEVER, at=2.0)
+    play.hears("status", state="connected", at=3.0)
+    lines = play.written
+    lines[2]["out"][0]["message"]["text"] = "other"
+    path = file("a.jsonl", *lines)
+    ran = runs("replay", "--verify", "--quiet", path)
+    assert ran.status == 1
+    assert ran.err.startswith(
+        f"chatfsm: {path}: line 3: effect 0, message_received, differs in message; "
+    )
+    assert ran.err.count("\n") == 1
+    assert NEVER not in ran.err
+    assert "agree" not in ran.err
+    assert runs("replay", "--quiet", path).status == 0, "not compared without --verify"
+
+
+def test_verify_tells_what_was_read_before_the_difference(
+    plays: Any, runs: Runs, file: File
+) -> None:
+    """The effects up to it are printed, the rest is not read."""
+    play = plays()
+    for number, state in enumerate(("ivr", "queued", "connected")):
+        play.hears("status", state=state, at=float(number))
+    lines = play.written
+    lines[2]["out"] = []
+    ran = runs("replay", "--verify", "--json", file("a.jsonl", *lines))
+    assert (ran.status, [item["state"] for item in ran.items]) == (1, ["ivr"])
+
+
+@pytest.mark.parametrize("content", ["", '{"event": "chat_session_ended"}\n'])
+def test_verify_without_a_journal_fails(runs: Runs, file: File, content: str) -> None:
+    """Status 2: to agree with nothing proves nothing."""
+    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", content))
+    assert ran.status == 2
+    assert ran.err == "chatfsm: nothing to verify: no journal was read\n"
+
+
+def test_verify_of_an_opening_alone_fails(plays: Any, runs: Runs, file: File) -> None:
+    """An opening compares nothing."""
+    play = plays()
+    play.receives(Tick())
+    assert runs("replay", "--verify", "--quiet", file("a.jsonl", play.lines[0])).status == 2
+
+
+def test_a_missing_file_is_unreadable(tmp_path: Path, journal: Path, runs: Runs) -> None:
+    """Status 2, also where another file agrees."""
+    ran = runs("replay", "--verify", "--quiet", journal, tmp_path / "none.jsonl")
+    assert ran.status == 2
+    assert "none.jsonl" in ran.err
+
+
+def test_a_packed_journal_is_read(plays: Any, runs: Runs, file: File, stdin: Any) -> None:
+    """As gzip, by its content, and from standard input."""
+    play = plays().happens()
+    packed = file("a.jsonl.gz", play.text, packed=True)
+    assert runs("replay", "--verify", "--quiet", packed).err == "chatfsm: 38 entries agree\n"
+    stdin(packed.read_bytes())
+    ran = runs("replay", "--verify", "--json", "-")
+    assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
+    assert ran.items == told(play)
+
+
+def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
+    """Two lives in one journal are told as one chat, each on its own clock."""
+    first = plays()
+    first.hears("party_joined", party_id="ann", type="internal", at=5.0)
+    second = first.restarts(at=900.0)
+    second.receives(commands.SendText("hello"), at=901.0)
+    path = file("a.jsonl", first.text)
+    ran = runs("replay", "--verify", "--summary", path)
+    assert (ran.status, ran.err) == (0, "chatfsm: 2 entries agree\n")
+    (chat,) = ran.document["sessions"]
+    assert (chat["agent"], chat["counts"]["effects"]) == ("ann", 2)
+    items = [{**item, "seq": 0} for item in runs("replay", "--json", path).items]
+    assert items == told(first)
+
+
+def test_chats_interleaved_are_told_apart(plays: Any, runs: Runs, file: File) -> None:
+    """Every chat of a journal has its own session."""
+    lines: list[str] = []
+    one, two = plays("one", lines=lines), plays("two", lines=lines)
+    one.hears("status", state="ivr")
+    two.hears("status", state="queued")
+    one.hears("status", state="connected")
+    ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
+    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
+    states = [(chat["chat_id"], chat["state"]) for chat in ran.document["sessions"]]
+    assert states == [("one", "connected"), ("two", "queued")]
+
+
+def test_strict_finds_violations_in_a_journal(plays: Any, runs: Runs, file: File) -> None:
+    """What a lenient session forgave is a violation now: status 1, with file and line."""
+    play = plays()
+    play.hears("status", state="ivr")
+    play.hears("weather", text=NEVER)
+    path = file("a.jsonl", play.text)
+    ran = runs("replay", "--strict", "--quiet", path)
+    assert ran.status == 1
+    assert ran.err.startswith(f"chatfsm: {path}: line 3: unknown: ")
+    assert NEVER not in ran.err
+
+
+def test_strict_forgives_what_a_strict_session_refused(plays: Any, runs: Runs, file: File) -> None:
+    """It was refused when it was recorded, and the chat went on."""
+    play = plays(strict=True)
+    play.hears("status", state="ivr")
+    with pytest.raises(Exception, match="unknown"):
+        play.hears("weather")
+    play.hears("status", state="queued")
+    ran = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", play.text))
+    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
+    assert [item["state"] for item in ran.items] == ["ivr", "queued"]
+
+
+def test_a_clean_journal_is_strictly_clean(plays: Any, runs: Runs, file: File) -> None:
+    """Commands, refused or not, are no violation of the server's."""
+    play = plays()
+    play.refuses(commands.EndCall())
+    play.receives(commands.SendText("hello"))
+    assert runs("replay", "--strict", "--quiet", file("a.jsonl", play.text)).status == 0
+
+
+def test_findings_of_a_journal_count(journal: Path, runs: Runs) -> None:
+    """--fail-on hears of what was told in a journal."""
+    assert runs("replay", "--quiet", "--fail-on", "unknown", journal).status == 1
+    assert runs("replay", "--quiet", "--verify", "--fail-on", "malformed", journal).status == 1
+
+
+def test_a_broken_line_in_a_journal_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+    """An entry that cannot be read was not compared: no status 0, and the line is named."""
+    play = plays()
+    play.hears("status", state="ivr")
+    play.receives(Tick())
+    play.hears("status", state="queued")
+    lines = [*play.lines[:2], play.lines[2][:30] + "\n", *play.lines[3:]]
+    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+    assert ran.status in {1, 2}
+    assert "line 3" in ran.err
+    assert "agree" not in ran.err
+
+
+def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+    """It is unreadable, and says why."""
+    play = plays()
+    play.receives(Tick())
+    lines = [{**line, "v": 2} for line in play.written]
+    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+    assert ran.status == 2
+    assert "version 2" in ran.err
+    assert "line 1" in ran.err
+
+
+def opening_at_inf(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+    """An opening at no time."""
+    return {**opening, "at": float("inf"), "snapshot": snapshot}
+
+
+def nameless(opening: dict[str, Any], _snapshot: dict[str, Any]) -> dict[str, Any]:
+    """An opening of no chat."""
+    return {**opening, "chat_id": ""}
+
+
+def tampered(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+    """An opening whose snapshot was changed."""
+    return {**opening, "snapshot": {**snapshot, "digest": "0"}}
+
+
+@pytest.mark.parametrize("broken", [opening_at_inf, nameless, tampered])
+@pytest.mark.parametrize("verify", [["--verify"], []])
+def test_an_unusable_opening_is_named(
+    plays: Any, runs: Runs, file: File, broken: Any, verify: list[str]
+) -> None:
+    """Status 2, with file and line, whatever is wrong with it."""
+    play = plays()
+    play.receives(Tick())
+    lines = play.written
+    lines[0] = broken(lines[0], play.recorded.snapshot(now=0.0))
+    path = file("a.jsonl", *lines)
+    ran = runs("replay", "--quiet", *verify, path)
+    assert ran.status == 2
+    assert "a.jsonl: line 1" in ran.err
+
+
+def test_an_entry_without_its_opening_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+    """Nobody knows how the session was made, even if a new one would tell the same."""
+    play = plays()
+    play.hears("status", state="ivr")
+    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *play.lines[1:]))
+    assert ran.status != 0
+    assert "line 1" in ran.err
+
+
+def test_an_event_of_no_chat_in_a_journal_s_shape(runs: Runs, file: File) -> None:
+    """A raw event that has fields called v and in is an event still."""
+    path = file("a.jsonl", {"event": "chat_session_status", "state": "ivr", "v": 1, "in": {}})
+    (item,) = runs("replay", "--json", path).items
+    assert item["state"] == "ivr"
+
+
+def test_help_tells_of_journals(runs: Runs) -> None:
+    """The formats, the flag and the status are in the help."""
+    ran = runs("replay", "--help")
+    assert ran.status == 0
+    text = " ".join(ran.out.split())
+    assert "or a journal" in text
+    assert "--verify compare journals with what they say, and stop at the first" in text
+    assert "1 a finding of --fail-on, a violation with --strict, a difference with --verify" in text

@@ -1,0 +1,160 @@
+"""Whatever a session was told, its journal is heard again to the same effects."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatSession, Settings
+from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
+from chatfsm.recording.entries import entry_of, input_to_json
+from chatfsm.recording.journal import Recorded, verify
+from chatfsm.session.effects import to_json
+from tests.strategies import happenings, moments
+
+SMALL = Settings(max_ids=8, max_parties=2, max_typists=2, max_forms=2, max_candidates=2)
+STRICT = Settings(strict=True, max_unsent=2, msg_id_format="chat_id:n", empty_file_ids=True)
+settings = st.sampled_from((Settings(), SMALL, STRICT))
+scripts = st.lists(st.tuples(happenings(), moments), max_size=12)
+
+
+def hear(recorded: Any, script: list[tuple[Any, float]], start: float = 0.0) -> list[Any]:
+    """Let it hear all of it, at times that go on; what was told, or why not."""
+    said: list[Any] = []
+    now = start
+    for item, pause in script:
+        now += pause
+        try:
+            said.append([to_json(effect) for effect in recorded.receive(item, now=now)])
+        except ChatError as error:
+            said.append(str(error))
+    return said
+
+
+def told(lines: list[str]) -> list[Any]:
+    """What the entries of a journal say was told."""
+    entries = [json.loads(line) for line in lines]
+    return [entry.get("out", entry.get("refused")) for entry in entries if "in" in entry]
+
+
+@given(scripts, settings)
+def test_the_journal_of_any_run_agrees(script: list[Any], chosen: Settings) -> None:
+    """From a fresh start: every entry is there, and every one agrees."""
+    lines: list[str] = []
+    said = hear(Recorded(ChatSession("chat-1", settings=chosen), lines.append), script)
+    assert told(lines) == json.loads(json.dumps(said))
+    assert verify(lines) == len(script)
+
+
+@given(scripts, scripts, settings, moments)
+def test_the_journal_of_a_life_begun_before_agrees(
+    before: list[Any], script: list[Any], chosen: Settings, clock: float
+) -> None:
+    """From a start in the middle: what was not recorded is in the opening's snapshot."""
+    session = ChatSession("chat-1", settings=chosen)
+    hear(session, before, clock)
+    end = clock + sum(pause for _, pause in before)
+    lines: list[str] = []
+    hear(Recorded(session, lines.append), script, end)
+    assert verify(lines) == len(script)
+
+
+@given(scripts, scripts, settings, settings, moments)
+def test_a_journal_over_a_restart_agrees(
+    first: list[Any], second: list[Any], one: Settings, other: Settings, clock: float
+) -> None:
+    """Two lives in one file, with settings and clocks of their own."""
+    lines: list[str] = []
+    session = ChatSession("chat-1", settings=one)
+    hear(Recorded(session, lines.append), first)
+    data = json.loads(json.dumps(session.snapshot(now=sum(pause for _, pause in first))))
+    restored = ChatSession.restore(data, settings=other, now=clock)
+    hear(Recorded(restored, lines.append), second, clock)
+    assert verify(lines) == len(first) + len(second)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), happenings(), moments), max_size=20))
+def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
+    """Several chats in one file, in any order."""
+    lines: list[str] = []
+    chats = {
+        chat_id: Recorded(ChatSession(chat_id, settings=SMALL), lines.append) for chat_id in "abc"
+    }
+    now = 0.0
+    for chat_id, item, pause in script:
+        now += pause
+        hear(chats[chat_id], [(item, 0.0)], now)
+    assert verify(lines) == len(script)
+
+
+@given(scripts, settings)
+def test_recording_changes_nothing(script: list[Any], chosen: Settings) -> None:
+    """A session that is recorded tells and knows what one that is not does."""
+    recorded = Recorded(ChatSession("chat-1", settings=chosen), len)
+    bare = ChatSession("chat-1", settings=chosen)
+    assert hear(recorded, script) == hear(bare, script)
+    assert recorded.session == bare
+
+
+@given(happenings())
+def test_an_input_is_the_same_again(item: Any) -> None:
+    """Written as JSON and read again, an input is written as the same JSON."""
+    line = {"v": 1, "chat_id": "c", "seq": 0, "at": 0, "in": input_to_json(item), "out": []}
+    entry = entry_of(json.loads(json.dumps(line)))
+    assert type(entry.item) is type(item)
+    assert input_to_json(entry.item) == input_to_json(item)
+
+
+@given(st.lists(st.tuples(happenings(), moments), min_size=1, max_size=8), st.data())
+def test_effects_that_were_altered_are_found(script: list[Any], data: st.DataObject) -> None:
+    """One effect more, in any line, is a difference in that line."""
+    lines: list[str] = []
+    hear(Recorded(ChatSession("chat-1"), lines.append), script)
+    number = data.draw(st.integers(2, len(lines)))
+    entry = json.loads(lines[number - 1])
+    entry["out"] = [*entry.pop("out", []), {"effect": "tampered"}]
+    entry.pop("refused", None)
+    lines[number - 1] = json.dumps(entry)
+    with pytest.raises(ReplayDivergence) as caught:
+        verify(lines)
+    assert caught.value.where == f"line {number}"
+    assert caught.value.expected == entry["out"]
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), st.binary(max_size=20)), min_size=1, max_size=3))
+def test_no_noise_breaks_verify(lines: list[str | bytes]) -> None:
+    """Whatever a file holds, it agrees with nothing, or is said to be no journal."""
+    agreed = 0
+    with suppress(UnreadableLogError):
+        agreed = verify(lines)
+    assert agreed == 0
+
+
+@given(scripts, st.data())
+def test_no_change_of_a_journal_breaks_verify(script: list[Any], data: st.DataObject) -> None:
+    """A line with any value replaced agrees, differs or cannot be read; nothing else."""
+    lines: list[str] = []
+    hear(Recorded(ChatSession("chat-1"), lines.append), [*script, *script])
+    if not lines:
+        assert verify(lines) == 0
+        return
+    number = data.draw(st.integers(0, len(lines) - 1))
+    entry = json.loads(lines[number])
+    key = data.draw(st.sampled_from(sorted(entry)))
+    odd = st.sampled_from((None, "", 0, -1, "x", [], {}, [1], {"input": 1}, 1e308, True))
+    where = entry
+    if isinstance(entry[key], dict) and entry[key] and data.draw(st.booleans()):
+        where, key = entry[key], data.draw(st.sampled_from(sorted(entry[key])))
+    where[key] = data.draw(odd)
+    lines[number] = json.dumps(entry)
+    said = "line 0: as before"
+    try:
+        assert verify(lines) == len(script) * 2
+    except (ReplayDivergence, UnreadableLogError) as error:
+        said = str(error)
+    assert said.startswith("line ")

@@ -1,0 +1,293 @@
+"""What `verify` makes of journals: those that agree, those that do not, and what is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chatfsm import Tick, commands
+from chatfsm.errors import ReplayDivergence, UnreadableLogError
+from chatfsm.recording.journal import verify
+
+NEVER = "a text that somebody wrote"
+
+
+def altered(lines: list[str], number: int, change: Callable[[dict[str, Any]], object]) -> list[str]:
+    """The journal with one line, counted from 1, changed."""
+    entry = json.loads(lines[number - 1])
+    change(entry)
+    return [*lines[: number - 1], json.dumps(entry) + "\n", *lines[number:]]
+
+
+def diverges(lines: list[str]) -> ReplayDivergence:
+    """The difference that is found."""
+    with pytest.raises(ReplayDivergence) as caught:
+        verify(lines)
+    return caught.value
+
+
+def spoken(play: Any) -> Any:
+    """A chat of texts, in which every line leads to something; lines 2 to 6."""
+    play.hears("status", state="connected", at=1.0)
+    play.hears("party_joined", party_id="ann", type="internal", display_name=NEVER, at=2.0)
+    play.hears("typing", party_id="ann", at=3.0)
+    play.hears("message", party_id="ann", msg=NEVER, msg_id="2", at=4.0)
+    play.receives(commands.SendText(NEVER), at=5.0)
+    return play
+
+
+def test_a_journal_of_everything_agrees(play: Any) -> None:
+    """Events, odd ones, commands, refusals, ticks, fates, history and the end: as many inputs."""
+    told = play.happens().text
+    assert verify(play.lines) == 38
+    for kind in ("anomaly", "unknown_received", "form_closed", "send_events", "terminated"):
+        assert f'"effect": "{kind}"' in told
+    for kind in ("malformed", "history", "lost", "sent", "send_failed", "tick", "start_typing"):
+        assert f'"in": {{"input": "{kind}"' in told
+    assert '"refused": ' in told
+
+
+def test_lines_may_be_bytes_and_some_blank(play: Any) -> None:
+    """As they are read from a file, whichever way."""
+    spoken(play)
+    assert verify([line.encode() for line in play.lines]) == 5
+    assert verify(["\n", *play.lines, "  \n", ""]) == 5
+    assert verify(iter(play.lines)) == 5
+    assert verify([]) == 0
+
+
+def test_chats_in_one_journal_are_told_apart(plays: Any) -> None:
+    """Each chat has its own opening, session and entries, however they are interleaved."""
+    lines: list[str] = []
+    one, two = plays("one", lines=lines), plays("two", lines=lines, max_forms=1)
+    for turn in range(4):
+        one.hears("typing", party_id=f"p{turn}", at=float(turn))
+        two.hears("form_show", form_request_id=str(turn), form_name="x", at=float(-turn))
+    one.hears("not_typing", party_id="p3")
+    assert verify(lines) == 9
+    assert {json.loads(line)["chat_id"] for line in lines} == {"one", "two"}
+
+
+def test_a_restart_goes_on_in_the_same_journal(plays: Any) -> None:
+    """Two lives, with clocks of their own, over one file; the second begins with a snapshot."""
+    first = spoken(plays())
+    second = first.restarts(at=90_000.5)
+    second.hears("message", party_id="ann", msg=NEVER, msg_id="2", at=90_001.0)
+    second.receives(commands.SendText("more"), at=90_002.0)
+    second.receives(Tick(), at=90_100.0)
+    assert verify(first.lines) == 8
+    third = second.restarts(at=-5.0, max_forms=3)
+    third.hears("ended")
+    assert verify(first.lines) == 9
+    late = first.lines[6:]
+    assert verify(late) == 4, "the second life alone"
+
+
+def test_the_clock_of_an_opening_is_the_session_s(plays: Any) -> None:
+    """What was left of a deadline at the opening is left of it when it is heard again."""
+    first = plays()
+    first.hears("typing", party_id="ann", at=10.0)
+    second = first.restarts(at=500.0)
+    (stopped,) = second.receives(Tick(), at=530.0)
+    assert stopped.party_id == "ann"
+    assert verify(first.lines) == 2
+    early = altered(first.lines, 4, lambda entry: entry.update(at=529.0))
+    assert diverges(early).where == "line 4"
+
+
+def test_an_altered_effect_is_found(play: Any) -> None:
+    """The line, the field that differs, both lists of effects, and the state before it."""
+    lines = altered(
+        spoken(play).lines, 5, lambda entry: entry["out"][1]["message"].update(text="changed")
+    )
+    found = diverges(lines)
+    assert found.where == "line 5"
+    assert found.expected == json.loads(lines[4])["out"]
+    assert found.came == play.written[4]["out"]
+    assert str(found).startswith(
+        "line 5: effect 1, message_received, differs in message; before it the session was "
+    )
+    assert found.before in str(found)
+    assert found.before.startswith("connected, parties ['ann'], typing ['ann'], forms [], ")
+
+
+def test_an_altered_time_is_found(play: Any) -> None:
+    """Where something was due at another time, the line tells other effects."""
+    spoken(play)
+    play.receives(Tick(), at=40.0)
+    play.hears("typing", party_id="ann", at=41.0)
+    play.hears("status", state="completed", at=50.0)
+    found = diverges(altered(play.lines, 9, lambda entry: entry.update(at=75.0)))
+    assert found.where == "line 9"
+    assert str(found).startswith(
+        "line 9: expected state_changed, typing_stopped, came typing_stopped, state_changed; "
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "says"),
+    [
+        (2, {"state": "queued"}, "line 2: effect 0, state_changed, differs in state; "),
+        (3, {"party_id": "ben"}, "line 3: effect 0, party_added, differs in party; "),
+        (3, {"input": "party_left"}, "line 3: "),
+        (4, {"party_id": "ben"}, "line 4: effect 0, typing_started, differs in party_id; "),
+        (5, {"party_id": "chat-1"}, "line 5: expected typing_stopped, message_received, came "),
+        (6, {"text": "other"}, "line 6: effect 0, send_events, differs in events; "),
+    ],
+)
+def test_an_altered_input_is_found(
+    play: Any, number: int, change: dict[str, Any], says: str
+) -> None:
+    """Whatever was heard, another input would have led to something else."""
+
+    def alter(entry: dict[str, Any]) -> None:
+        entry["in"].update(change)
+        if change.get("input") == "party_left":
+            for name in ("display_name", "first_name", "last_name"):
+                del entry["in"][name]
+
+    assert str(diverges(altered(spoken(play).lines, number, alter))).startswith(says)
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 5, 6])
+def test_effects_more_or_fewer_are_found(play: Any, number: int) -> None:
+    """None, one too many, and a refusal where there was none."""
+    lines = spoken(play).lines
+    fewer = diverges(altered(lines, number, lambda entry: entry.update(out=[])))
+    assert (fewer.where, fewer.expected) == (f"line {number}", [])
+    assert "expected no effects, came " in str(fewer)
+    more = altered(lines, number, lambda entry: entry["out"].append({"effect": "terminated"}))
+    assert ", terminated, came " in str(diverges(more))
+
+    def refuse(entry: dict[str, Any]) -> None:
+        entry["refused"] = NEVER
+        del entry["out"]
+
+    refused = diverges(altered(lines, number, refuse))
+    assert "expected a refusal, came " in str(refused)
+    assert refused.expected == NEVER
+    assert NEVER not in str(refused)
+
+
+def test_another_refusal_is_found(play: Any) -> None:
+    """Also the reason is compared, and also that there was one."""
+    why = play.refuses(commands.EndCall())
+    other = diverges(altered(play.lines, 2, lambda entry: entry.update(refused=NEVER)))
+    assert (other.where, other.expected, other.came) == ("line 2", NEVER, why)
+    assert NEVER not in str(other)
+
+    def allow(entry: dict[str, Any]) -> None:
+        del entry["refused"]
+        entry["out"] = []
+
+    allowed = diverges(altered(play.lines, 2, allow))
+    assert "expected no effects, came a refusal" in str(allowed)
+    assert (allowed.expected, allowed.came) == ([], why)
+
+
+def test_the_first_difference_is_told(play: Any) -> None:
+    """What comes after it is not heard any more."""
+    lines = altered(spoken(play).lines, 3, lambda entry: entry.update(out=[]))
+    assert diverges([*lines, "{broken\n"]).where == "line 3"
+
+
+def test_blank_lines_count_as_lines(play: Any) -> None:
+    """The number is that of an editor."""
+    lines = altered(spoken(play).lines, 2, lambda entry: entry.update(out=[]))
+    assert diverges(["\n", "\n", *lines]).where == "line 4"
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 5, 6])
+def test_a_difference_quotes_no_text(play: Any, number: int) -> None:
+    """What people wrote, and what they are called, is in the attributes and nowhere else."""
+    lines = spoken(play).lines
+    for change in ({"out": []}, {"out": [{"effect": "message_received", "text": NEVER}]}):
+        found = diverges(altered(lines, number, lambda entry, new=change: entry.update(new)))
+        assert NEVER not in str(found)
+        assert NEVER not in found.before
+        assert found.expected == change["out"]
+
+
+def test_settings_of_the_opening_are_those_of_the_session(plays: Any) -> None:
+    """Another bound makes another session."""
+    play = plays(max_parties=1)
+    play.hears("party_joined", party_id="ann")
+    play.hears("party_joined", party_id="ben")
+    assert verify(play.lines) == 2
+    larger = altered(
+        play.lines, 1, lambda entry: entry["journal"]["settings"].update(max_parties=2)
+    )
+    assert diverges(larger).where == "line 3"
+
+
+def foreign(play: Any) -> dict[str, str]:
+    """Lines that are none of a journal's, or are broken."""
+    spoken(play)
+    opening, entry = play.written[0], play.written[1]
+    settings = opening["journal"]["settings"]
+    made = opening["journal"]
+    snapshot = play.recorded.snapshot(now=0.0)
+    broken = {
+        "event": {"event": "chat_session_ended"},
+        "list": [entry],
+        "number": 5,
+        "object": {},
+        "newer": {**entry, "v": 2},
+        "no_v": {key: value for key, value in entry.items() if key != "v"},
+        "no_in": {key: value for key, value in entry.items() if key != "in"},
+        "no_out": {key: value for key, value in entry.items() if key != "out"},
+        "no_at": {key: value for key, value in entry.items() if key != "at"},
+        "no_chat": {key: value for key, value in entry.items() if key != "chat_id"},
+        "no_time": {**entry, "at": "noon"},
+        "nan": {**entry, "at": float("nan")},
+        "no_input": {**entry, "in": {"input": "weather"}},
+        "text_input": {**entry, "in": "tick"},
+        "more_input": {**entry, "in": {"input": "tick", "more": 1}},
+        "no_settings": {**opening, "journal": {"chatfsm": "0.1.0"}},
+        "odd_settings": {**opening, "journal": {**made, "settings": {**settings, "max_ids": 0}}},
+        "more_settings": {**opening, "journal": {**made, "settings": {**settings, "more": 1}}},
+        "opening_at_nan": {**opening, "at": float("inf"), "snapshot": snapshot},
+        "no_chat_id": {**opening, "chat_id": ""},
+        "no_snapshot": {**opening, "snapshot": {"format": "x"}},
+        "tampered": {**opening, "snapshot": {**snapshot, "digest": "0"}},
+        "newer_snapshot": {**opening, "snapshot": {**snapshot, "version": 99}},
+    }
+    lines = {name: json.dumps(line) + "\n" for name, line in broken.items()}
+    return {**lines, "cut": play.lines[1][:40], "text": "hello\n"}
+
+
+FOREIGN = (
+    *("event", "list", "number", "object", "newer", "no_v", "no_in", "no_out", "no_at", "no_chat"),
+    *("no_time", "nan", "no_input", "text_input", "more_input", "no_settings", "odd_settings"),
+    *("more_settings", "opening_at_nan", "no_chat_id", "no_snapshot", "tampered"),
+    *("newer_snapshot", "cut", "text"),
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_line_that_is_none_of_a_journal_is_named(play: Any, name: str) -> None:
+    """Whatever is broken about it, the number of the line is told, and nothing that it holds."""
+    line = foreign(play)[name]
+    with pytest.raises(UnreadableLogError) as caught:
+        verify([*play.lines, "\n", line])
+    assert str(caught.value).startswith("line 8: ")
+    assert NEVER not in str(caught.value)
+
+
+def test_every_foreign_line_is_tried(play: Any) -> None:
+    """The list above is complete."""
+    assert set(foreign(play)) == set(FOREIGN)
+
+
+def test_an_entry_before_its_opening_is_named(play: Any, plays: Any) -> None:
+    """What was cut off at its start cannot be compared."""
+    spoken(play)
+    with pytest.raises(UnreadableLogError, match=r"^line 1: .*no opening"):
+        verify(play.lines[1:])
+    other = plays("other")
+    other.receives(Tick())
+    with pytest.raises(UnreadableLogError, match=r"^line 7: .*no opening"):
+        verify([*play.lines, *other.lines[1:]])

@@ -1,0 +1,47 @@
+"""The journal of any run, scrubbed, is the journal of a run in which the same happened."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatSession, Settings
+from chatfsm.errors import ChatError
+from chatfsm.recording.journal import Recorded, verify
+from chatfsm.recording.pseudonyms import Pseudonyms
+from chatfsm.recording.scrub import scrubbed
+from chatfsm.recording.source import Source
+from tests.strategies import happenings, moments
+
+settings = st.sampled_from((Settings(), Settings(max_ids=8, max_parties=2, max_forms=2)))
+KEPT = ("effect", "replayed", "seconds", "kind", "reason", "outcome", "msg_ids")
+
+
+def told(line: str) -> Any:
+    """What of an entry must stay."""
+    entry = json.loads(line)
+    out = [{key: effect.get(key) for key in KEPT} for effect in entry.get("out", ())]
+    return entry.get("seq"), entry["at"], "refused" in entry, out
+
+
+@given(script=st.lists(st.tuples(happenings(), moments), max_size=10), chosen=settings)
+def test_any_journal_stays_what_it_was(
+    tmp_path_factory: pytest.TempPathFactory, script: list[Any], chosen: Settings
+) -> None:
+    """As many entries, at the same times, with the same effects; and they agree."""
+    path = tmp_path_factory.mktemp("journals") / "a.jsonl"
+    with path.open("w", encoding="ascii") as out:
+        recorded, now = Recorded(ChatSession("chat-1", settings=chosen), out.write), 0.0
+        for item, pause in script:
+            now += pause
+            with suppress(ChatError):
+                recorded.receive(item, now=now)
+    lines = list(scrubbed(Source(str(path)), Pseudonyms(b"a key")))
+    was = path.read_text(encoding="ascii").splitlines()
+    assert [told(line) for line in lines] == [told(line) for line in was]
+    assert verify(lines) == len(script)
