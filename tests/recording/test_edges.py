@@ -1,0 +1,58 @@
+"""Where there is nowhere to write to, and lines that only look like a journal's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatfsm.cli import main
+from chatfsm.errors import UnreadableLogError
+from chatfsm.recording.formats import records
+from chatfsm.recording.source import Source
+
+NEWER = {"v": 99, "chat_id": "a", "seq": 0, "at": 0, "in": {"input": "tick"}, "out": []}
+EVENT = json.dumps({"event": "chat_session_status", "state": "queued"})
+
+
+def test_without_standard_output_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program started without standard output gets a message and status 2."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["replay", "any.jsonl"]) == 2
+    monkeypatch.undo()
+    assert capsys.readouterr().err == "chatfsm: there is no standard output\n"
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """Output that cannot be written is an error of status 2, without a traceback."""
+    log = tmp_path / "log.jsonl"
+    log.write_text(EVENT)
+    command = [sys.executable, "-m", "chatfsm", "replay", "--json", str(log)]
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert run.returncode == 2
+    assert run.stderr.startswith("chatfsm: cannot write: ")
+    assert "Traceback" not in run.stderr
+
+
+def test_a_document_that_is_a_newer_journal_is_unreadable(tmp_path: Path) -> None:
+    """A line of a journal, spread over lines, and of another version, is no log."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(NEWER, indent=2))
+    with pytest.raises(UnreadableLogError, match="no events that chatfsm knows"):
+        list(records(Source(str(path))))
+
+
+def test_a_newer_journal_behind_a_broken_line_is_named(tmp_path: Path) -> None:
+    """Lines of a journal of another version are no parts of a document, and are named."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(["{broken", json.dumps(NEWER), json.dumps(NEWER)]))
+    with pytest.raises(UnreadableLogError, match=r"line 2: version 99 of a journal"):
+        list(records(Source(str(path))))
