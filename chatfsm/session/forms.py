@@ -171,7 +171,8 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
         _close(turn, form.request_id, "form_show")
     elif len(memory.forms or ()) >= turn.settings.max_forms:
         who = quoted(form.request_id)
-        turn.report("too_many_forms", f"no room to keep form {who} open", to_plain(form))
+        lost = to_plain(evolve(form, deadline=None))  # nobody keeps one
+        turn.report("too_many_forms", f"no room to keep form {who} open", lost)
         return
     if memory.forms is None:
         memory.forms = {}
