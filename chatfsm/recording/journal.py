@@ -117,10 +117,9 @@ def _written(item: Input, told: list[Effect]) -> list[dict[str, Any]]:
 
 def _difference(expected: object, came: object) -> str:
     """Which effects, or which field of one, are others than expected; quotes no content."""
-    if not isinstance(expected, list) or not isinstance(came, list):
-        return f"expected {_kinds(expected)}, came {_kinds(came)}"
-    if _kinds(expected) != _kinds(came):
-        return f"expected {_kinds(expected)}, came {_kinds(came)}"
+    kinds = _kinds(expected), _kinds(came)
+    if not isinstance(expected, list) or not isinstance(came, list) or kinds[0] != kinds[1]:
+        return f"expected {kinds[0]}, came {kinds[1]}"
     [(number, one, other), *_] = [
         (number, one, other)
         for number, (one, other) in enumerate(zip(expected, came, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from attrs import frozen
 
 from chatfsm.protocol import events
@@ -48,11 +50,14 @@ class Form:
         return self.name == "" and not self.secure
 
 
-@frozen
-class ChatMessage:
-    """A message as it was understood; it carries the event and copies nothing."""
+Said = TypeVar("Said", bound=events.Message | events.File | events.Location)
 
-    event: events.Message
+
+@frozen
+class _Shared(Generic[Said]):
+    """What somebody shared, as it was understood; it carries the event and copies nothing."""
+
+    event: Said
     sender: Party | None
     """Who it is from; None where the party was never announced."""
     own: bool
@@ -60,13 +65,23 @@ class ChatMessage:
 
     @property
     def party_id(self) -> str | None:
-        """The id of the party it is from."""
+        """The id of the party it is from; None for an own file of some servers."""
         return self.event.party_id
 
     @property
     def msg_id(self) -> str | None:
         """The id that receipts refer to."""
         return self.event.msg_id
+
+    @property
+    def timestamp(self) -> float | None:
+        """The server's time, in seconds since 1970."""
+        return self.event.timestamp
+
+
+@frozen
+class ChatMessage(_Shared[events.Message]):
+    """A message."""
 
     @property
     def text(self) -> str:
@@ -84,29 +99,10 @@ class ChatMessage:
         """The rich parts."""
         return self.event.attachments
 
-    @property
-    def timestamp(self) -> float | None:
-        """The server's time, in seconds since 1970."""
-        return self.event.timestamp
-
 
 @frozen
-class SharedFile:
-    """A file that somebody shared."""
-
-    event: events.File
-    sender: Party | None
-    own: bool
-
-    @property
-    def party_id(self) -> str | None:
-        """The id of the party it is from; None for an own file of some servers."""
-        return self.event.party_id
-
-    @property
-    def msg_id(self) -> str | None:
-        """The id that receipts refer to."""
-        return self.event.msg_id
+class SharedFile(_Shared[events.File]):
+    """A file."""
 
     @property
     def file_id(self) -> str:
@@ -123,29 +119,10 @@ class SharedFile:
         """The name that the sender gave it: untrusted, it may be a path."""
         return self.event.file_name
 
-    @property
-    def timestamp(self) -> float | None:
-        """The server's time, in seconds since 1970."""
-        return self.event.timestamp
-
 
 @frozen
-class SharedLocation:
-    """A place that somebody shared, in degrees."""
-
-    event: events.Location
-    sender: Party | None
-    own: bool
-
-    @property
-    def party_id(self) -> str | None:
-        """The id of the party it is from."""
-        return self.event.party_id
-
-    @property
-    def msg_id(self) -> str | None:
-        """The id that receipts refer to."""
-        return self.event.msg_id
+class SharedLocation(_Shared[events.Location]):
+    """A place, in degrees."""
 
     @property
     def latitude(self) -> float | None:
@@ -161,8 +138,3 @@ class SharedLocation:
     def url(self) -> str | None:
         """A map of the place: untrusted."""
         return self.event.url
-
-    @property
-    def timestamp(self) -> float | None:
-        """The server's time, in seconds since 1970."""
-        return self.event.timestamp
