@@ -16,6 +16,7 @@ from chatfsm.errors import (
 )
 from chatfsm.protocol import commands, events, signaling
 from chatfsm.protocol.codec import decode, encode
+from chatfsm.protocol.lines import decode_lines
 from chatfsm.session import effects
 from chatfsm.session.inputs import History, Lost, SendFailed, Sent, Tick
 from chatfsm.session.session import ChatSession
@@ -37,6 +38,7 @@ __all__ = [
     "Tick",
     "commands",
     "decode",
+    "decode_lines",
     "effects",
     "encode",
     "events",

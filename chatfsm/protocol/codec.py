@@ -18,9 +18,9 @@ from chatfsm.protocol import json_text
 from chatfsm.protocol import readers as r
 from chatfsm.protocol import signaling as s
 from chatfsm.protocol.outbound import encode
-from chatfsm.protocol.shapes import Read, Reader, Shape, hook
+from chatfsm.protocol.shapes import Glance, Read, Reader, Shape, glance, hook
 
-__all__ = ["converter", "decode", "decode_item", "encode"]
+__all__ = ["converter", "decode", "decode_item", "encode", "seen"]
 
 
 def _read(reader: Reader, *names: str, into: str = "") -> Read:
@@ -222,24 +222,40 @@ _HOOKS: Final = {
 }
 
 
-def decode(
-    data: bytes | bytearray | memoryview | str | dict[str, Any] | list[Any],
-) -> list[e.Event]:
+_SEEN: Final = {cls: glance(cls, SHAPES[cls], "event") for _, cls in _HOOKS.values()}
+_GLANCES: Final[dict[str | None, Glance]] = {name: _SEEN[cls] for name, (_, cls) in _HOOKS.items()}
+
+
+def decode(data: json_text.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
     """The events in a JSON text, or in what was parsed already, in order.
 
     Takes one event, a list of them, or the envelope `{"events": [...]}`. Raises `DecodeError`
     where the whole is not JSON or none of these; never because of a single item.
     """
-    value = data if isinstance(data, (dict, list)) else json_text.parse(data)
-    if isinstance(value, dict):
-        value = [value] if "event" in value else value.get("events")
-    if not isinstance(value, list):
-        raise DecodeError("neither an event, nor a list of events, nor an envelope of them")
-    return [decode_item(item) for item in value]
+    if isinstance(data, (dict, list)):
+        return [decode_item(item) for item in _items(data)]
+    items = _items(json_text.parse_roughly(data))
+    found: list[Any] = [seen(item) for item in items]
+    if all(found):
+        return found
+    if json_text.may_be_rounded(data):
+        items = _items(json_text.parse(data))
+    return [event or decode_item(item) for event, item in zip(found, items, strict=True)]
 
 
 def decode_item(item: object) -> e.Event:
     """The event that one parsed item of a list is; `Malformed` where it is none. Never raises."""
+    return seen(item) or _looked_into(item)
+
+
+def seen(item: Any) -> e.Event | None:
+    """The event that one parsed item is, where that can be seen at a glance; else None."""
+    name = item.get("event") if item.__class__ is dict else None
+    look = _GLANCES.get(name) if name.__class__ is str else None
+    return look(item) if look is not None else None
+
+
+def _looked_into(item: object) -> e.Event:
     if not isinstance(item, dict):
         return e.Malformed(None, item, "not an object")
     name = item.get("event")
@@ -259,6 +275,14 @@ def decode_item(item: object) -> e.Event:
             name, item, _read_or_none(r.word, item, "msg_id"), timestamp=_moment(item)
         )
     return e.Unknown(name, item, timestamp=_moment(item))
+
+
+def _items(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        value = [value] if "event" in value else value.get("events")
+    if not isinstance(value, list):
+        raise DecodeError("neither an event, nor a list of events, nor an envelope of them")
+    return value
 
 
 def _moment(item: Mapping[str, Any]) -> float | None:

@@ -10,10 +10,11 @@ without a default may be missing. Source: PROTOCOL.md §2; `FormData`, `FormData
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import field, frozen
 
+from chatfsm.frozen import quicken
 from chatfsm.protocol.signaling import Signal
 
 
@@ -282,3 +283,5 @@ Event = (
     | Unknown
     | Malformed
 )
+
+quicken(get_args(Event))

@@ -147,3 +147,20 @@ def _digits(value: float) -> str:
         return str(value)
     except ValueError:  # an int of more digits than str() writes
         raise ValueError("is a number too long to write") from None
+
+
+# For a glance, as code: what must hold of a value `{0}` for its reader to give it back as it came;
+# and for readers that may be called at once, what gives the same as they do, sooner for the usual
+# time in seconds.
+AS_IT_IS: Final[dict[object, str]] = {
+    text: "{0}.__class__ is str",
+    word: f"{{0}}.__class__ is str and 0 < len({{0}}) <= {LONGEST_ID}",
+    name: f"{{0}}.__class__ is str and len({{0}}) <= {LONGEST_NAME}",
+}
+AT_ONCE: Final[dict[object, str]] = {
+    timestamp: "found if {0}.__class__ is str"
+    f" and 0.0 <= (found := float({{0}})) < {_FIRST_MILLISECONDS!r} else read_{{0}}({{0}})",
+    seconds: "read_{0}({0})",
+    number: "read_{0}({0})",
+    dropped: "read_{0}({0})",
+}

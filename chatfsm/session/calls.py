@@ -12,10 +12,10 @@ from chatfsm.protocol.codec import decode_item
 from chatfsm.protocol.outbound import encode
 from chatfsm.session import law
 from chatfsm.session.effects import CallChanged, SignalReceived
-from chatfsm.session.identity import content_of, is_known, is_repeat, remember, speaker_of
+from chatfsm.session.identity import contents_of, is_known, is_repeat, remember, speaker_of
 from chatfsm.session.outbox import count_on, take_msg_id
-from chatfsm.session.plain import harmless, snake, to_plain, written
-from chatfsm.session.state import Turn
+from chatfsm.session.plain import harmless, snake, to_plain
+from chatfsm.session.state import Call, Turn
 
 _TRIGGERS: Final[dict[type, str]] = {
     signaling.CallRequest: "request_call",
@@ -47,7 +47,7 @@ _EARLY: Final = frozenset({"idle", "requested", "offered"})
 
 def repeated(turn: Turn, event: events.Signaling) -> bool:
     """Whether this very signal was told before."""
-    content = content_of(written(event.signal))
+    content = contents_of(event.signal)
     speaker = speaker_of(turn.memory, event.party_id, "signal")
     count_on(turn, event)
     if event.msg_id and is_known(turn.memory, speaker, event.msg_id, content):
@@ -62,17 +62,17 @@ def signalled(turn: Turn, event: events.Signaling) -> None:
     if _is_early(signal, turn) and not _is_crowded(turn):
         _keep(turn, signal)
     if isinstance(signal, signaling.CallOffer) and not turn.memory.is_own(event.party_id):
-        turn.memory.call_party = event.party_id
-    turn.tell(SignalReceived(event.party_id, signal))
+        turn.memory.call = evolve(turn.memory.call, party=event.party_id)
+    turn.effects.append(SignalReceived(event.party_id, signal))
     _move(turn, _TRIGGERS.get(type(signal), ""))
 
 
 def check(turn: Turn, command: CallCommand) -> None:
     """Refuse what the call is in no state for, and say so."""
     order = _ORDERS[type(command)]
-    if order not in law.CALL.moves[turn.memory.call]:
+    if order not in law.CALL.moves[turn.memory.call.state]:
         what = snake(type(command)).replace("_", " ")
-        raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call}")
+        raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
 
 
 def order(turn: Turn, command: CallCommand) -> None:
@@ -94,12 +94,12 @@ def _signal(
 ) -> None:
     """Say it, and remember it, so that its echo is no news."""
     memory = turn.memory
-    to = command.destination_party_id or memory.call_party
+    to = command.destination_party_id or memory.call.party
     event = encode(evolve(command, msg_id=take_msg_id(turn), destination_party_id=to))
     turn.say(event)
     echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
     speaker = speaker_of(memory, memory.chat_id, "signal")
-    remember(turn, speaker, str(event["msg_id"]), content_of(written(echo.signal)))
+    remember(turn, speaker, str(event["msg_id"]), contents_of(echo.signal))
 
 
 def cut(turn: Turn, _item: object) -> None:
@@ -109,23 +109,23 @@ def cut(turn: Turn, _item: object) -> None:
 
 
 def _move(turn: Turn, trigger: str) -> None:
-    memory = turn.memory
-    destination = law.CALL.moves[memory.call].get(trigger, memory.call)
-    if destination != memory.call:
-        previous, memory.call = memory.call, destination
-        if destination not in _EARLY:
-            memory.candidates = None
-        if destination in {"ended", "rejected"}:
-            memory.call_party = None
-        turn.tell(CallChanged(previous, destination))
+    call = turn.memory.call
+    destination = law.CALL.moves[call.state].get(trigger, call.state)
+    if destination != call.state:
+        turn.memory.call = Call(
+            destination,
+            None if destination in {"ended", "rejected"} else call.party,
+            call.candidates if destination in _EARLY else (),
+        )
+        turn.effects.append(CallChanged(call.state, destination))
 
 
 def _is_early(signal: signaling.Signal, turn: Turn) -> TypeGuard[signaling.IceCandidate]:
-    return isinstance(signal, signaling.IceCandidate) and turn.memory.call in _EARLY
+    return isinstance(signal, signaling.IceCandidate) and turn.memory.call.state in _EARLY
 
 
 def _is_crowded(turn: Turn) -> bool:
-    return len(turn.memory.candidates or ()) >= turn.settings.max_candidates
+    return len(turn.memory.call.candidates) >= turn.settings.max_candidates
 
 
 def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
@@ -136,4 +136,5 @@ def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
 
 def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
     plain = evolve(candidate, extra=cast("dict[str, object]", harmless(candidate.extra)))
-    turn.memory.candidates = [*(turn.memory.candidates or ()), plain]
+    call = turn.memory.call
+    turn.memory.call = evolve(call, candidates=(*call.candidates, plain))

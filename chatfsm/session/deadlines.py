@@ -26,7 +26,8 @@ class Due(NamedTuple):
 
 def after(now: float, seconds: float) -> float:
     """So many seconds from now; a number that can be written, however far off."""
-    return min(now + seconds, _LARGEST)
+    at = now + seconds
+    return at if at < _LARGEST else _LARGEST  # noqa: FURB136  # half the time of min()
 
 
 def earliest(memory: Memory) -> float:

@@ -9,24 +9,13 @@ from typing import Any, Final, Literal, get_args
 
 from attrs import field, frozen
 
+from chatfsm.frozen import quicken
 from chatfsm.protocol.signaling import Signal
 from chatfsm.session.law import Outcome
 from chatfsm.session.plain import snake, to_plain, without_secrets
-from chatfsm.session.values import ChatMessage, Form, Party, SharedFile, SharedLocation
+from chatfsm.session.values import AnomalyKind, ChatMessage, Form, Party, SharedFile, SharedLocation
 
 FormReason = Literal["submitted", "cancelled", "expired", "replaced", "terminated"]
-AnomalyKind = Literal[
-    "unexpected_transition",  # a state that the law does not expect after the one before
-    "unknown_state",  # a state word that nobody knows
-    "unknown_party",  # somebody left who was not there
-    "malformed",  # an item that is no event, or lacks what it needs
-    "id_reused",  # a message id of before, with other content
-    "too_many_ids",  # told once: from here on, old duplicates cannot be known any more
-    "too_many_parties",
-    "too_many_typists",
-    "too_many_forms",
-    "too_many_candidates",
-]
 
 
 def _event_names(events: tuple[dict[str, Any], ...]) -> str:
@@ -281,6 +270,8 @@ Effect = (
     | Anomaly
     | Terminated
 )
+
+quicken(get_args(Effect))
 
 _NAMES: Final = {cls: snake(cls) for cls in get_args(Effect)}
 

@@ -14,9 +14,9 @@ from chatfsm.protocol.outbound import encode
 from chatfsm.session import law
 from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import FormClosed, FormOpened, FormReason
-from chatfsm.session.identity import content_of, is_known, remember
-from chatfsm.session.plain import to_plain, written
-from chatfsm.session.state import ClosedForm, OpenForm, Turn, quoted
+from chatfsm.session.identity import contents_of, is_known, remember
+from chatfsm.session.plain import to_plain
+from chatfsm.session.state import Answers, ClosedForm, OpenForm, Turn, quoted
 from chatfsm.session.values import Form
 
 Shown = events.FormShow | events.SecureFormShow
@@ -50,9 +50,9 @@ def cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel
 
 def prompt_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
-    if turn.memory.is_own(event.party_id):
-        if event.timestamp is not None:
-            _remember_text(turn, event.timestamp)
+    if event.timestamp is not None:
+        _remember_text(turn, event.timestamp)
+    if turn.memory.forms:
         _close(turn, _latest_prompt(turn), "message")
 
 
@@ -60,13 +60,13 @@ def had_shown(turn: Turn, event: Shown) -> None:
     """A form of the past: open only where nothing has answered it since."""
     memory, stamp = turn.memory, _past(event)
     form = _asked(turn, event)
-    closed = (memory.closed_forms or {}).get(form.request_id)
-    text_at = memory.own_text_at
+    closed = _closed(turn).get(form.request_id)
+    text_at = None if memory.answers is None else memory.answers.text_at
     answered = form.is_text_prompt and text_at is not None and stamp <= text_at
     waiting = (memory.forms or {}).get(form.request_id)
     if answered or (closed is not None and stamp <= _closed_at(closed)):
         turn.absorb()
-    elif waiting is None or (stamp, _content(event)) > (_past(waiting), waiting.content):
+    elif waiting is None or (stamp, contents_of(event)) > (_past(waiting), waiting.content):
         _open(turn, event, form)
         _put_in_order(turn, form.request_id, stamp)
     else:
@@ -87,7 +87,7 @@ def had_answered(
         _close(turn, request_id, trigger, stamp)
     else:
         turn.absorb()
-        closed = (memory.closed_forms or {}).get(request_id)
+        closed = _closed(turn).get(request_id)
         at = inf if stamp is None else stamp
         if waiting is None and (closed is None or at > _closed_at(closed)):
             reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
@@ -95,9 +95,7 @@ def had_answered(
 
 
 def prompts_had_been_answered(turn: Turn, event: events.Message) -> None:
-    """A text of the past answers all text prompts before it."""
-    if not turn.memory.is_own(event.party_id):
-        return
+    """A text of the customer's in the past answers all text prompts before it."""
     _remember_text(turn, _past(event))
     for request_id, waiting in list((turn.memory.forms or {}).items()):
         if waiting.form.is_text_prompt and _past(waiting) <= _past(event):
@@ -111,7 +109,7 @@ def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -
     verb = "answer" if isinstance(command, commands.SubmitForm) else "cancel"
     refusal = f"cannot {verb} form {quoted(request_id)}"
     if waiting is None:
-        closed = (memory.closed_forms or {}).get(request_id)
+        closed = _closed(turn).get(request_id)
         if closed is None:
             raise LocalProtocolError(f"{refusal}: the server has not shown it")
         raise LocalProtocolError(f"{refusal}: it {_WORDS[closed.reason]} {_ago(turn, closed.at)}")
@@ -160,32 +158,34 @@ def due(turn: Turn) -> Iterator[Due]:
 
 
 def _open(turn: Turn, event: Shown, form: Form) -> None:
-    memory = turn.memory
-    content = _content(event)
-    waiting = (memory.forms or {}).get(form.request_id)
-    if (waiting is not None and waiting.content == content) or _was_opened(turn, event, content):
+    memory, request_id = turn.memory, form.request_id
+    content = contents_of(event)
+    stamped = None if event.timestamp is None else f"{event.timestamp} {request_id}"
+    # This very event, with its time, was met before: a cached poll opens no dead form.
+    is_old = stamped is not None and is_known(memory, _FORMS, stamped, content) is True
+    waiting = (memory.forms or {}).get(request_id)
+    if is_old or (waiting is not None and waiting.content == content):
         turn.absorb()
-        _remember_show(turn, event, content)
-        return
-    if waiting is not None:
-        _close(turn, form.request_id, "form_show")
-    elif len(memory.forms or ()) >= turn.settings.max_forms:
-        who = quoted(form.request_id)
+    elif waiting is None and len(memory.forms or ()) >= turn.settings.max_forms:
         lost = to_plain(evolve(form, deadline=None))  # nobody keeps one
-        turn.report("too_many_forms", f"no room to keep form {who} open", lost)
+        turn.report("too_many_forms", f"no room to keep form {quoted(request_id)} open", lost)
         return
+    else:
+        if waiting is not None:
+            _close(turn, request_id, "form_show")
+        _keep_open(turn, OpenForm(form, content, event.timestamp))
+    if stamped is not None and not is_old:
+        remember(turn, _FORMS, stamped, content)
+
+
+def _keep_open(turn: Turn, waiting: OpenForm) -> None:
+    memory, form = turn.memory, waiting.form
     if memory.forms is None:
         memory.forms = {}
-    memory.forms[form.request_id] = OpenForm(form, content, event.timestamp)
+    memory.forms[form.request_id] = waiting
     if form.deadline is not None:
         memory.wake = min(memory.wake, form.deadline)
-    _remember_show(turn, event, content)
-    turn.tell(FormOpened(form))
-
-
-def _remember_show(turn: Turn, event: Shown, content: str) -> None:
-    if event.timestamp is not None and not _was_opened(turn, event, content):
-        remember(turn, _FORMS, event.form_request_id, _stamped(event, content))
+    turn.effects.append(FormOpened(form))
 
 
 def _asked(turn: Turn, event: Shown) -> Form:
@@ -196,10 +196,6 @@ def _asked(turn: Turn, event: Shown) -> Form:
     if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
         deadline = after(turn.now, event.form_timeout)
     return Form(event.form_request_id, event.form_name, deadline=deadline)
-
-
-def _content(event: Shown) -> str:
-    return content_of(written(evolve(event, timestamp=None)), type(event).__name__)
 
 
 def _put_in_order(turn: Turn, request_id: str, stamp: float) -> None:
@@ -214,18 +210,6 @@ def _put_in_order(turn: Turn, request_id: str, stamp: float) -> None:
 def _shown_at(waiting: OpenForm) -> float:
     """When a form was shown; without a time: after all of the past."""
     return inf if waiting.stamp is None else waiting.stamp
-
-
-def _was_opened(turn: Turn, event: Shown, content: str) -> bool:
-    """Whether this very event was met before, so that a cached poll opens no dead form."""
-    if event.timestamp is None:
-        return False
-    stamped = _stamped(event, content)
-    return is_known(turn.memory, _FORMS, event.form_request_id, stamped) is True
-
-
-def _stamped(event: Shown, content: str) -> str:
-    return content_of(content, str(event.timestamp))
 
 
 def _form(turn: Turn, request_id: str) -> Form:
@@ -250,17 +234,16 @@ def _close(turn: Turn, request_id: str | None, trigger: str, stamp: float | None
     if reason != "replaced":  # else a form with this id waits still
         at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
         _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, stamp))
-    turn.tell(FormClosed(waiting.form, reason))
+    turn.effects.append(FormClosed(waiting.form, reason))
 
 
 def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:
-    closed = turn.memory.closed_forms
-    if closed is None:
-        closed = turn.memory.closed_forms = {}
+    closed = _closed(turn)
     closed.pop(request_id, None)
     if len(closed) >= turn.settings.max_forms:
         del closed[next(iter(closed))]
     closed[request_id] = how
+    _answers(turn).forms = closed
 
 
 def _ago(turn: Turn, at: float) -> str:
@@ -283,5 +266,15 @@ def _closed_at(closed: ClosedForm) -> float:
 
 
 def _remember_text(turn: Turn, at: float) -> None:
-    before = turn.memory.own_text_at
-    turn.memory.own_text_at = at if before is None else max(at, before)
+    answers = turn.memory.answers or _answers(turn)
+    answers.text_at = max(at, answers.text_at or at)
+
+
+def _answers(turn: Turn) -> Answers:
+    if turn.memory.answers is None:
+        turn.memory.answers = Answers()
+    return turn.memory.answers
+
+
+def _closed(turn: Turn) -> dict[str, ClosedForm]:
+    return (turn.memory.answers and turn.memory.answers.forms) or {}

@@ -6,14 +6,14 @@ from chatfsm.protocol import events
 from chatfsm.session.effects import WarningCleared, WarningRaised
 from chatfsm.session.state import Turn
 
-Shared = events.Message | events.File | events.Location | events.SecureFormCancel
+Shared = events.File | events.Location | events.SecureFormCancel
 
 
 def warned(turn: Turn, event: events.TimeoutWarning) -> None:
     """Tell the warning, each time."""
     text = event.msg_text if event.msg_text is not None else event.msg or ""
     turn.memory.warning = text
-    turn.tell(WarningRaised(text))
+    turn.effects.append(WarningRaised(text))
 
 
 def somebody_acted(turn: Turn, event: Shared) -> None:
@@ -27,4 +27,4 @@ def customer_acted(turn: Turn, _item: object) -> None:
     """The customer did something, so the server's patience starts anew."""
     if turn.memory.warning is not None:
         turn.memory.warning = None
-        turn.tell(WarningCleared())
+        turn.effects.append(WarningCleared())

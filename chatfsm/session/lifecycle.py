@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Final
+
+from attrs import evolve
 
 from chatfsm.log import logger
 from chatfsm.protocol import events
@@ -11,9 +14,11 @@ from chatfsm.session.effects import StateChanged, Terminated, WaitEstimated
 from chatfsm.session.inputs import Lost
 from chatfsm.session.state import Turn, quoted
 
+_CONSEQUENTIAL: Final = frozenset({"completed", *law.OUTCOMES})
+
 
 def status(turn: Turn, event: events.Status) -> bool:
-    """Obey a status; True where the state stays, so that nothing follows from it."""
+    """Obey a status; True where the conversation goes on, so that nothing follows from it."""
     memory = turn.memory
     if event.state == memory.state:
         return _wait_again(turn, event.ewt)
@@ -26,8 +31,8 @@ def status(turn: Turn, event: events.Status) -> bool:
     _move(turn, destination)
     memory.ewt = event.ewt
     if event.ewt is not None and destination not in law.OUTCOMES:
-        turn.tell(WaitEstimated(event.ewt))
-    return False
+        turn.effects.append(WaitEstimated(event.ewt))
+    return destination not in _CONSEQUENTIAL
 
 
 def ended(turn: Turn, _event: events.Ended) -> None:
@@ -53,12 +58,12 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     outcome = law.OUTCOMES.get(memory.state)
     if outcome is None:
         return
-    memory.outcome = outcome
     memory.outcome_text = memory.outcome_text or ""
-    memory.told = memory.departed = memory.candidates = None
-    memory.told_count = 0
+    memory.told = memory.roll = None
+    if memory.call.candidates:
+        memory.call = evolve(memory.call, candidates=())
     memory.wake = inf
-    turn.tell(Terminated(outcome, memory.outcome_text))
+    turn.effects.append(Terminated(outcome, memory.outcome_text))
     logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
 
 
@@ -66,10 +71,10 @@ def _wait_again(turn: Turn, ewt: float | None) -> bool:
     if ewt is None or ewt == turn.memory.ewt:
         return turn.absorb()
     turn.memory.ewt = ewt
-    turn.tell(WaitEstimated(ewt))
+    turn.effects.append(WaitEstimated(ewt))
     return True
 
 
 def _move(turn: Turn, destination: str) -> None:
     previous, turn.memory.state = turn.memory.state, destination
-    turn.tell(StateChanged(previous, destination))
+    turn.effects.append(StateChanged(previous, destination))

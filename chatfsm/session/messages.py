@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from chatfsm.frozen import maker
 from chatfsm.protocol import events
 from chatfsm.session.effects import (
     DeliveryConfirmed,
@@ -10,23 +13,60 @@ from chatfsm.session.effects import (
     MessageReceived,
     ReadConfirmed,
 )
-from chatfsm.session.identity import content_of, is_known, is_repeat, remember, speaker_of
+from chatfsm.session.identity import (
+    SHORT,
+    content_of,
+    is_known,
+    is_repeat,
+    named,
+    remember,
+    speaker_of,
+)
 from chatfsm.session.outbox import confirm, echo_of, learn_number
 from chatfsm.session.plain import written
 from chatfsm.session.state import Turn
 from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
+# Nearly half of all events are messages, so they are made the fastest way there is.
+_received: Final = maker(MessageReceived)
+_message: Final = maker(ChatMessage)
+
+
+def came_back(turn: Turn, event: events.Message) -> bool:
+    """Whether an own message is what this session said itself, which then has arrived."""
+    learn_number(turn.memory, event.msg_id)
+    if turn.memory.outbox is None or not event.msg_id:
+        return False
+    said_id = echo_of(turn.memory, event.msg_id, event.msg, event.msg_text)
+    confirm(turn, said_id, "sent")
+    return said_id is not None and turn.absorb()
+
+
+def own_repeated(turn: Turn, event: events.Message) -> bool:
+    """Whether this very message of the customer's was told before."""
+    speaker = turn.memory.chat_id
+    if speaker <= "\1":
+        speaker = named(speaker)
+    return is_repeat(turn, speaker, event.msg_id, _content(event), event.timestamp)
+
 
 def message_repeated(turn: Turn, event: events.Message) -> bool:
-    """Whether this very message was told before."""
-    if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, event.msg, event.msg_text):
-        return turn.absorb()
+    """Whether this very message of somebody else's was told before."""
+    speaker = event.party_id or ""
+    if speaker <= "\1":
+        speaker = named(speaker)
+    content = event.msg
+    is_plain = event.msg_text is None and not event.attachments
+    if content is None or content < "\1" or len(content) > SHORT or not is_plain:
+        content = _content(event)
+    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
+
+
+def _content(event: events.Message) -> str:
     attached = None
     if event.attachments:
         attached = "".join(written(attachment) for attachment in event.attachments)
-    content = content_of(event.msg, event.msg_text, attached)
-    speaker = speaker_of(turn.memory, event.party_id)
-    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
+    return content_of(event.msg, event.msg_text, attached)
 
 
 def file_repeated(turn: Turn, event: events.File) -> bool:
@@ -59,10 +99,15 @@ def location_repeated(turn: Turn, event: events.Location) -> bool:
 
 
 def message(turn: Turn, event: events.Message) -> None:
-    """Tell a message."""
-    memory = turn.memory
-    sender, own = memory.party(event.party_id), memory.is_own(event.party_id)
-    turn.tell(MessageReceived(ChatMessage(event, sender, own)))
+    """Tell a message of somebody else's."""
+    sender = turn.memory.announced(event.party_id)
+    turn.effects.append(_received(_message(event, sender, False)))
+
+
+def own_message(turn: Turn, event: events.Message) -> None:
+    """Tell a message of the customer's, said on another device or in another life."""
+    sender = turn.memory.announced(turn.memory.chat_id)
+    turn.effects.append(_received(_message(event, sender, True)))
 
 
 def file(turn: Turn, event: events.File) -> None:
@@ -70,14 +115,14 @@ def file(turn: Turn, event: events.File) -> None:
     memory = turn.memory
     sender = memory.party(event.party_id)
     own = event.party_id is None or memory.is_own(event.party_id)
-    turn.tell(FileReceived(SharedFile(event, sender, own)))
+    turn.effects.append(FileReceived(SharedFile(event, sender, own)))
 
 
 def location(turn: Turn, event: events.Location) -> None:
     """Tell a place."""
     memory = turn.memory
     sender, own = memory.party(event.party_id), memory.is_own(event.party_id)
-    turn.tell(LocationReceived(SharedLocation(event, sender, own)))
+    turn.effects.append(LocationReceived(SharedLocation(event, sender, own)))
 
 
 def said(turn: Turn, event: events.ClientEvent) -> None:
@@ -91,15 +136,17 @@ def said(turn: Turn, event: events.ClientEvent) -> None:
 def delivered(turn: Turn, event: events.MessageDelivered) -> None:
     """Tell that the other side has a message; the customer's own receipts are no news."""
     if not _receipt_is_old(turn, event, "delivered"):
-        confirm(turn, event.ref_msg_id, "delivered")
-        turn.tell(DeliveryConfirmed(event.ref_msg_id, event.party_id))
+        if turn.memory.outbox:
+            confirm(turn, event.ref_msg_id, "delivered")
+        turn.effects.append(DeliveryConfirmed(event.ref_msg_id, event.party_id))
 
 
 def read(turn: Turn, event: events.MessageRead) -> None:
     """Tell that the other side has read a message."""
     if not _receipt_is_old(turn, event, "read"):
-        confirm(turn, event.ref_msg_id, "read")
-        turn.tell(ReadConfirmed(event.ref_msg_id, event.party_id))
+        if turn.memory.outbox:
+            confirm(turn, event.ref_msg_id, "read")
+        turn.effects.append(ReadConfirmed(event.ref_msg_id, event.party_id))
 
 
 def _receipt_is_old(
@@ -107,8 +154,7 @@ def _receipt_is_old(
 ) -> bool:
     if turn.memory.is_own(event.party_id):
         return True
-    speaker = speaker_of(turn.memory, event.party_id, kind)
-    return is_repeat(turn, speaker, event.ref_msg_id, "")
+    return is_repeat(turn, named(event.party_id, kind), event.ref_msg_id, "")
 
 
 def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str | None) -> bool:

@@ -20,9 +20,9 @@ def unknown(turn: Turn, event: events.Unknown) -> None:
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
     is_repeat(turn, _ODD, None, written(event))  # a history is not to tell it again
-    turn.memory.counts.unknown += 1
+    turn.counts.unknown += 1
     logger.info("chat %a: unknown event", turn.memory.chat_id)
-    turn.tell(UnknownReceived(event.name, event.raw))
+    turn.effects.append(UnknownReceived(event.name, event.raw))
 
 
 def malformed(turn: Turn, event: events.Malformed) -> None:
@@ -30,7 +30,7 @@ def malformed(turn: Turn, event: events.Malformed) -> None:
     what = "item" if event.name is None else event.name
     turn.report("malformed", f"{what}: {event.why}", event.raw)
     is_repeat(turn, _ODD, None, written(event))
-    turn.memory.counts.malformed += 1
+    turn.counts.malformed += 1
 
 
 def was_unknown(turn: Turn, event: events.Unknown) -> None:
@@ -51,9 +51,9 @@ def only_counted(_turn: Turn, _event: object) -> None:
 
 def late(turn: Turn, _event: object) -> None:
     """After the end nothing is heard any more: it is counted, as late and as nothing else."""
-    turn.memory.counts.late += 1
+    turn.counts.late += 1
 
 
 def late_history(turn: Turn, item: History) -> None:
     """After the end the past is no news either."""
-    turn.memory.counts.late += len(item.events)
+    turn.counts.late += len(item.events)

@@ -13,25 +13,27 @@ from chatfsm.session.state import Turn, quoted
 
 def typing(turn: Turn, event: events.Typing) -> None:
     """Somebody types; said again, it only lasts longer. The customer's own is no news."""
-    memory = turn.memory
-    if memory.is_own(event.party_id):
-        return
-    if memory.typing is None:
-        memory.typing = {}
-    if event.party_id not in memory.typing:
-        if len(memory.typing) >= turn.settings.max_typists:
-            who = quoted(event.party_id)
+    memory, party_id = turn.memory, event.party_id
+    typing = memory.typing
+    if typing is None or party_id not in typing:
+        if memory.is_own(party_id):
+            return
+        if typing is None:
+            typing = memory.typing = {}
+        if len(typing) >= turn.settings.max_typists:
+            who = quoted(party_id)
             turn.report("too_many_typists", f"no room to remember that {who} types")
             return
-        turn.tell(TypingStarted(event.party_id))
-    deadline = after(turn.now, turn.settings.typing_timeout)
-    memory.typing[event.party_id] = deadline
-    memory.wake = min(memory.wake, deadline)
+        turn.effects.append(TypingStarted(party_id))
+    deadline = typing[party_id] = after(turn.now, turn.settings.typing_timeout)
+    if deadline < memory.wake:  # noqa: PLR1730  # half the time of min()
+        memory.wake = deadline
 
 
 def stopped(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Message) -> None:
     """Somebody types no more: by saying so, by leaving, or by having spoken."""
-    if turn.memory.typing and event.party_id in turn.memory.typing:
+    typing = turn.memory.typing
+    if typing is not None and event.party_id in typing:
         _stop(turn, event.party_id)
 
 
@@ -54,4 +56,4 @@ def _stop(turn: Turn, party_id: str) -> None:
     typing = turn.memory.typing or {}
     del typing[party_id]
     turn.memory.typing = typing or None
-    turn.tell(TypingStopped(party_id))
+    turn.effects.append(TypingStopped(party_id))

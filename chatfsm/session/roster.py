@@ -7,26 +7,26 @@ from math import inf
 from chatfsm.protocol import events
 from chatfsm.session.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.session.plain import to_plain, written
-from chatfsm.session.state import Memory, Turn, quoted
+from chatfsm.session.state import Memory, Roll, Turn, quoted
 from chatfsm.session.values import Party
 
 
 def joined(turn: Turn, event: events.PartyJoined) -> None:
     """Add a party, or learn its new names."""
-    memory = turn.memory
-    before = memory.party(event.party_id)
-    party = _party(event, event.party_id if before is None else before.party_id)
+    memory, party_id = turn.memory, _id(turn.memory, event)
+    before = memory.announced(party_id)
+    party = _party(event, party_id)
     if before == party or _is_of_the_past(memory, event, before):
         turn.absorb()
     elif before is not None:
         _replace(memory, before, party)
         _arrive(memory, party.party_id, event.timestamp)
-        turn.tell(PartyChanged(party))
+        turn.effects.append(PartyChanged(party))
     elif not _is_full(turn, party):
-        if memory.departed is not None:
-            memory.departed.pop(_id(memory, event), None)
+        if memory.roll is not None:
+            _departed(memory).pop(party_id, None)
         _add(memory, party, event.timestamp)
-        turn.tell(PartyAdded(party))
+        turn.effects.append(PartyAdded(party))
 
 
 def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
@@ -36,8 +36,7 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
     if party is not None:
         is_old = event.timestamp is not None and event.timestamp < _arrived_at(memory, party)
     else:
-        departed = memory.departed or {}
-        is_old = departed.get(_id(memory, event), -1.0) == event.timestamp
+        is_old = _departed(memory).get(_id(memory, event), -1.0) == event.timestamp
     if is_old:
         return turn.absorb()
     if party is None:
@@ -53,14 +52,14 @@ def left(turn: Turn, event: events.PartyLeft) -> None:
     if party is not None:
         _remove(memory, party)
         _remember_departure(turn, _id(memory, event), event.timestamp)
-        turn.tell(PartyRemoved(party))
+        turn.effects.append(PartyRemoved(party))
 
 
 def had_joined(turn: Turn, event: events.PartyJoined) -> None:
     """A joining of the past: whoever left since is not here, and the latest names count."""
     memory, at = turn.memory, _past(event)
     before = memory.party(event.party_id)
-    party = _party(event, _id(memory, event) if before is None else before.party_id)
+    party = _party(event, _id(memory, event))
     if at <= _gone_at(memory, _id(memory, event)):
         turn.absorb()
     elif before is None:
@@ -68,12 +67,12 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
             return
         _add(memory, party, at)
         _put_in_order(memory)
-        turn.tell(PartyAdded(party))
+        turn.effects.append(PartyAdded(party))
     elif before != party and (at, written(party)) > (_known_at(memory, before), written(before)):
         _replace(memory, before, party)
         _arrive(memory, party.party_id, at)
         _put_in_order(memory)
-        turn.tell(PartyChanged(party))
+        turn.effects.append(PartyChanged(party))
     else:
         _arrive(memory, before.party_id, at)
         _put_in_order(memory)
@@ -87,14 +86,15 @@ def had_left(turn: Turn, event: events.PartyLeft) -> bool:
     if party is not None and at >= _known_at(memory, party):
         _remove(memory, party)
         _remember_departure(turn, _id(memory, event), at)
-        turn.tell(PartyRemoved(party))
+        turn.effects.append(PartyRemoved(party))
         return False
     if at > _gone_at(memory, _id(memory, event)):
         _remember_departure(turn, _id(memory, event), at)
-    if party is not None and memory.arrivals and party.party_id in memory.arrivals:
+    arrivals = _arrivals(memory)
+    if party is not None and party.party_id in arrivals:
         # Older than the last joining, but not than all: the stay began after it.
-        first, last = memory.arrivals[party.party_id]
-        memory.arrivals[party.party_id] = (last if first <= at else first), last
+        first, last = arrivals[party.party_id]
+        arrivals[party.party_id] = (last if first <= at else first), last
         _put_in_order(memory)
     return turn.absorb()
 
@@ -105,14 +105,12 @@ def _is_of_the_past(memory: Memory, event: events.PartyJoined, before: Party | N
         return False
     if before is not None:
         return event.timestamp < _arrived_at(memory, before)
-    departed = (memory.departed or {}).get(_id(memory, event))
+    departed = _departed(memory).get(_id(memory, event))
     return departed is not None and event.timestamp < departed
 
 
 def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
-    departed = turn.memory.departed
-    if departed is None:
-        departed = turn.memory.departed = {}
+    departed = _departed(turn.memory)
     departed.pop(party_id, None)
     if len(departed) >= turn.settings.max_parties:
         forgotten = next(iter(departed))
@@ -120,6 +118,7 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
         text = f"more parties have left than are remembered: {quoted(forgotten)} is forgotten"
         turn.note(Anomaly("too_many_parties", text))
     departed[party_id] = at
+    _roll(turn.memory).departed = departed
 
 
 def _add(memory: Memory, party: Party, at: float | None) -> None:
@@ -129,17 +128,31 @@ def _add(memory: Memory, party: Party, at: float | None) -> None:
 
 def _arrive(memory: Memory, party_id: str, at: float | None) -> None:
     if at is not None:
-        if memory.arrivals is None:
-            memory.arrivals = {}
-        first, last = memory.arrivals.get(party_id, (at, at))
-        memory.arrivals[party_id] = min(first, at), max(last, at)
+        arrivals = _arrivals(memory)
+        first, last = arrivals.get(party_id, (at, at))
+        arrivals[party_id] = min(first, at), max(last, at)
+        _roll(memory).arrivals = arrivals
 
 
 def _remove(memory: Memory, party: Party) -> None:
     memory.parties = tuple(known for known in memory.parties if known is not party)
-    if memory.arrivals is not None:
-        memory.arrivals.pop(party.party_id, None)
-        memory.arrivals = memory.arrivals or None
+    if memory.roll is not None and memory.roll.arrivals is not None:
+        memory.roll.arrivals.pop(party.party_id, None)
+        memory.roll.arrivals = memory.roll.arrivals or None
+
+
+def _roll(memory: Memory) -> Roll:
+    if memory.roll is None:
+        memory.roll = Roll()
+    return memory.roll
+
+
+def _departed(memory: Memory) -> dict[str, float | None]:
+    return (memory.roll and memory.roll.departed) or {}
+
+
+def _arrivals(memory: Memory) -> dict[str, tuple[float, float]]:
+    return (memory.roll and memory.roll.arrivals) or {}
 
 
 def _party(event: events.PartyJoined, party_id: str) -> Party:
@@ -176,22 +189,20 @@ def _past(event: events.PartyJoined | events.PartyLeft) -> float:
 
 def _gone_at(memory: Memory, party_id: str) -> float:
     """When a party left; never: minus infinity; without a time: later than all of the past."""
-    if memory.departed is None or party_id not in memory.departed:
-        return -inf
-    at = memory.departed[party_id]
+    at = _departed(memory).get(party_id, -inf)
     return inf if at is None else at
 
 
 def _arrived_at(memory: Memory, party: Party) -> float:
     """When a party joined; without a time: before anything."""
-    return (memory.arrivals or {}).get(party.party_id, (-inf, -inf))[1]
+    return _arrivals(memory).get(party.party_id, (-inf, -inf))[1]
 
 
 def _known_at(memory: Memory, party: Party) -> float:
     """When a party was last said to be here; without a time: after all of the past."""
-    return (memory.arrivals or {}).get(party.party_id, (inf, inf))[1]
+    return _arrivals(memory).get(party.party_id, (inf, inf))[1]
 
 
 def _place(memory: Memory, party: Party) -> tuple[float, str]:
     """Where in the order of joining a party stands: without a time, after all of the past."""
-    return (memory.arrivals or {}).get(party.party_id, (inf, inf))[0], party.party_id
+    return _arrivals(memory).get(party.party_id, (inf, inf))[0], party.party_id

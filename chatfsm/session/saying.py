@@ -84,7 +84,7 @@ def _say(turn: Turn, command: Shared, kind: str, content: str, *echo: str | None
     turn.say(event, msg_id)
     # Sent again, if need be, with all that went before it: the answer to a prompt, say.
     remember(turn, speaker_of(turn.memory, turn.memory.chat_id, kind), msg_id, content)
-    outbox.keep(turn, msg_id, turn.said, *echo)
+    outbox.keep(turn, msg_id, *echo)
 
 
 def _mark(turn: Turn, command: commands.MarkDelivered | commands.MarkRead, kind: str) -> None:

@@ -18,49 +18,46 @@ from chatfsm.session.state import Turn
 
 def case_set(turn: Turn, event: events.CaseSet) -> None:
     """Tell the case, or that there is none; the first word about it is news in any case."""
-    memory = turn.memory
-    if memory.case_at is not None and event.case_id == memory.case_id:
-        memory.case_at = max(memory.case_at, _live(event))
+    known, at = turn.memory.service, _live(event)
+    if known.case_at is not None and event.case_id == known.case_id:
+        turn.memory.service = evolve(known, case_at=max(known.case_at, at))
         turn.absorb()
         return
-    memory.case_id, memory.case_at = event.case_id, _live(event)
-    turn.tell(CaseChanged(event.case_id))
+    turn.memory.service = evolve(known, case_id=event.case_id, case_at=at)
+    turn.effects.append(CaseChanged(event.case_id))
 
 
 def case_was_set(turn: Turn, event: events.CaseSet) -> None:
     """The same, of the past: the latest word counts."""
-    memory = turn.memory
-    if _is_later(event, event.case_id, memory.case_at, memory.case_id):
-        is_news = memory.case_at is None or event.case_id != memory.case_id
-        memory.case_at = _past(event)
-        if is_news:
-            memory.case_id = event.case_id
-            turn.tell(CaseChanged(event.case_id))
+    known = turn.memory.service
+    if _is_later(event, event.case_id, known.case_at, known.case_id):
+        turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past(event))
+        if known.case_at is None or event.case_id != known.case_id:
+            turn.effects.append(CaseChanged(event.case_id))
             return
     turn.absorb()
 
 
 def named(turn: Turn, event: events.Info) -> None:
     """Tell the name of the service, where the event holds one."""
-    memory, name = turn.memory, event.service_name
+    known, name, at = turn.memory.service, event.service_name, _live(event)
     if not name:
         return
-    if name == memory.service_name:
-        memory.service_at = max(memory.service_at or 0.0, _live(event))
+    if name == known.name:
+        turn.memory.service = evolve(known, name_at=max(known.name_at or 0.0, at))
         turn.absorb()
         return
-    memory.service_name, memory.service_at = name, _live(event)
-    turn.tell(ServiceNamed(name))
+    turn.memory.service = evolve(known, name=name, name_at=at)
+    turn.effects.append(ServiceNamed(name))
 
 
 def was_named(turn: Turn, event: events.Info) -> None:
     """The same, of the past: the latest word counts."""
-    memory, name = turn.memory, event.service_name
-    if name and _is_later(event, name, memory.service_at, memory.service_name):
-        memory.service_at = _past(event)
-        if name != memory.service_name:
-            memory.service_name = name
-            turn.tell(ServiceNamed(name))
+    known, name = turn.memory.service, event.service_name
+    if name and _is_later(event, name, known.name_at, known.name):
+        turn.memory.service = evolve(known, name=name, name_at=_past(event))
+        if name != known.name:
+            turn.effects.append(ServiceNamed(name))
             return
     turn.absorb()
 
@@ -91,16 +88,17 @@ def cobrowsing_repeated(turn: Turn, event: events.Cobrowsing) -> bool:
 
 def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
     """Tell a step of co-browsing."""
-    if event.state == turn.memory.cobrowsing:
+    known = turn.memory.service
+    if event.state == known.cobrowsing:
         turn.absorb()
         return
-    turn.memory.cobrowsing = event.state
-    turn.tell(CobrowsingChanged(event.state))
+    turn.memory.service = evolve(known, cobrowsing=event.state)
+    turn.effects.append(CobrowsingChanged(event.state))
 
 
 def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     """Refuse a reply that nothing was asked for, or that comes too late."""
-    state = turn.memory.cobrowsing or law.COBROWSING.initial
+    state = turn.memory.service.cobrowsing or law.COBROWSING.initial
     if command.state not in law.COBROWSING.moves[state]:
         raise LocalProtocolError(
             f"cannot say that co-browsing is {command.state}: it is {state}, as far as is known"
@@ -110,5 +108,5 @@ def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
 def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     """Answer a request for co-browsing."""
     turn.say(encode(evolve(command, msg_id=take_msg_id(turn))))
-    turn.memory.cobrowsing = command.state
-    turn.tell(CobrowsingChanged(command.state))
+    turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
+    turn.effects.append(CobrowsingChanged(command.state))

@@ -9,64 +9,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from copy import deepcopy
 from hashlib import blake2b
 from math import fsum, isfinite
 from typing import Any, Final
 
+from attrs import fields
 from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.session import deadlines
+from chatfsm.session.migrations import MIGRATIONS
 from chatfsm.session.plain import harmless
-from chatfsm.session.state import Memory
+from chatfsm.session.state import Answers, Counts, Memory, Outgoing, Roll, Service, Told
 
 __all__ = ["FORMAT", "VERSION", "restored", "taken"]
 
 FORMAT: Final = "chatfsm.session"
-VERSION: Final = 1
-
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
-"""For each older version, what makes the body of the next one of its body."""
-
-_converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
-_converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
-
-
-# Dicts whose order means something, which JSON does not promise to keep: lists of pairs in JSON.
-_ORDERED: Final = (
-    *("departed", "arrivals", "typing", "forms", "closed_forms", "outbox"),
-    "told",
-)
+VERSION: Final = 2
 
 
 def taken(memory: Memory, now: float) -> dict[str, Any]:
     """What a session remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    body: dict[str, Any] = _converter.unstructure(memory)
-    del body["wake"]
-    _shift(body, lambda at: _left(at, now))
-    if body["told"]:
-        body["told"] = {speaker: list(ids.items()) for speaker, ids in body["told"].items()}
-    for name in _ORDERED:
-        body[name] = body[name] and list(body[name].items())
-    plain = harmless(body)
-    return {"format": FORMAT, "version": VERSION, "memory": plain, "digest": _digest(plain)}
+    body = _moved(_write(memory), lambda at: _left(at, now))
+    return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
 
 
 def restored(data: object, now: float) -> Memory:
     """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    body = deepcopy(_checked(data))
+    body = _checked(data)
     try:
-        for name in _ORDERED:
-            body[name] = body[name] and dict(body[name])
-        if body["told"]:
-            body["told"] = {speaker: dict(ids) for speaker, ids in body["told"].items()}
-        _shift(body, lambda left: fsum([now, *left]))
-        memory = _converter.structure(body, Memory)
+        memory: Memory = _read(_moved(body, lambda left: fsum([now, *left])), Memory)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
         raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
     memory.wake = deadlines.earliest(memory)
@@ -90,18 +67,27 @@ def _checked(data: object) -> dict[str, Any]:
         is_whole = False
     if not is_whole:
         raise SnapshotError("a snapshot that was changed: its digest is another")
+    return _migrated(body, version)
+
+
+def _migrated(body: dict[str, Any], version: int) -> dict[str, Any]:
     for older in range(version, VERSION):
         if older not in MIGRATIONS:
             raise SnapshotError(
                 f"version {older} is too old: nothing makes version {older + 1} of it"
             )
-        body = MIGRATIONS[older](body)
+        try:
+            body = MIGRATIONS[older](body)
+        except Exception as error:  # noqa: BLE001  # whatever a forged one may lead to
+            raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
     return body
 
 
+_as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def _digest(body: object) -> str:
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(_as_text(body).encode(), digest_size=16).hexdigest()
 
 
 def _left(at: float, now: float) -> list[float]:
@@ -115,16 +101,97 @@ def _left(at: float, now: float) -> list[float]:
     return [left, lost]
 
 
-def _shift(body: dict[str, Any], shift: Callable[[Any], Any]) -> None:
-    """Shift every moment on the session's clock."""
-    typing = body["typing"] or {}
-    for party_id, at in typing.items():
-        typing[party_id] = shift(at)
-    for waiting in (body["forms"] or {}).values():
-        if waiting["form"]["deadline"] is not None:
-            waiting["form"]["deadline"] = shift(waiting["form"]["deadline"])
-    for how in (body["closed_forms"] or {}).values():
-        how["at"] = shift(how["at"])
-    own = body["own_typing"]
-    if own:
-        own |= {"told_at": shift(own["told_at"]), "deadline": shift(own["deadline"])}
+def _moved(body: dict[str, Any], move: Callable[[Any], Any]) -> dict[str, Any]:
+    """The same with every moment moved to another clock."""
+    typing, forms, own = body["typing"], body["forms"], body["own_typing"]
+    return {
+        **body,
+        "typing": typing and [[party_id, move(at)] for party_id, at in typing],
+        "forms": forms and [[name, _form_moved(waiting, move)] for name, waiting in forms],
+        "answers": body["answers"] and _answers_moved(body["answers"], move),
+        "own_typing": own and {name: move(at) for name, at in own.items()},
+    }
+
+
+def _form_moved(waiting: dict[str, Any], move: Callable[[Any], Any]) -> dict[str, Any]:
+    form = waiting["form"]
+    if form["deadline"] is None:
+        return waiting
+    return {**waiting, "form": {**form, "deadline": move(form["deadline"])}}
+
+
+def _answers_moved(answers: dict[str, Any], move: Callable[[Any], Any]) -> dict[str, Any]:
+    closed = answers["forms"]
+    moved = closed and [[name, {**how, "at": move(how["at"])}] for name, how in closed]
+    return {**answers, "forms": moved}
+
+
+# How each class is written and read. The order of some dicts means something, which JSON does not
+# promise to keep: they are lists of pairs there.
+
+_converter: Final = Converter(
+    forbid_extra_keys=True, detailed_validation=False, unstruct_collection_overrides={tuple: list}
+)
+_converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
+
+
+def _pairs(ordered: dict[str, Any] | None) -> list[list[Any]] | None:
+    if ordered is None:
+        return None
+    return [[key, _converter.unstructure(held)] for key, held in ordered.items()]
+
+
+def _ordered(pairs: Any, cls: Any) -> Any:
+    return _converter.structure(pairs and dict(pairs), cls)
+
+
+def _told_written(told: Told) -> dict[str, Any]:
+    """Of each speaker the ids and the contents side by side: there may be thousands."""
+    ids = [[speaker, list(ids), list(ids.values())] for speaker, ids in told.ids.items()]
+    return {"ids": ids, "count": told.count, "complete": told.complete}
+
+
+def _told_read(body: dict[str, Any], _cls: object) -> Told:
+    texts: Any = list[str]
+    read = _converter.get_structure_hook(texts)
+    ids = {
+        str(speaker): dict(zip(read(names, texts), read(contents, texts), strict=True))
+        for speaker, names, contents in body["ids"]
+    }
+    if set(body) != {"ids", "count", "complete"}:
+        raise ValueError("has other parts than those that were told")
+    return Told(ids, int(body["count"]), bool(body["complete"]))
+
+
+def _finite(at: float | None) -> float | str | None:
+    return at if at is None or isfinite(at) else str(at)
+
+
+def _teach(cls: type[Any], **known: Any) -> None:
+    """Let the converter write and read a class, some of its fields in ways of their own."""
+    write = make_dict_unstructure_fn(cls, _converter, **known)
+    read = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True, **known)
+    _converter.register_unstructure_hook(cls, write)
+    _converter.register_structure_hook(cls, read)
+
+
+_pairwise: Final = override(unstruct_hook=_pairs, struct_hook=_ordered)
+_timely: Final = override(unstruct_hook=_finite)
+
+_converter.register_unstructure_hook(Told, _told_written)
+_converter.register_structure_hook(Told, _told_read)
+_teach(Roll, **dict.fromkeys((known.name for known in fields(Roll)), _pairwise))
+_teach(Answers, forms=_pairwise)
+_teach(Service, case_at=_timely, name_at=_timely)
+_teach(Outgoing, events=override(unstruct_hook=lambda events: [harmless(said) for said in events]))
+_teach(
+    Memory,
+    typing=_pairwise,
+    forms=_pairwise,
+    outbox=_pairwise,
+    counts=override(unstruct_hook=lambda counts: _converter.unstructure(counts or Counts())),
+    wake=override(omit=True),
+    own_name=override(omit=True),
+)
+_write: Final = _converter.get_unstructure_hook(Memory)
+_read: Final = _converter.get_structure_hook(Memory)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from attrs import frozen
 
+from chatfsm.frozen import quicken
 from chatfsm.protocol import events
 
-__all__ = ["ChatMessage", "Form", "Party", "SharedFile", "SharedLocation"]
+__all__ = ["AnomalyKind", "ChatMessage", "Form", "Party", "SharedFile", "SharedLocation"]
+
+AnomalyKind = Literal[
+    "unexpected_transition",  # a state that the law does not expect after the one before
+    "unknown_state",  # a state word that nobody knows
+    "unknown_party",  # somebody left who was not there
+    "malformed",  # an item that is no event, or lacks what it needs
+    "id_reused",  # a message id of before, with other content
+    "too_many_ids",  # told once: from here on, old duplicates cannot be known any more
+    "too_many_parties",
+    "too_many_typists",
+    "too_many_forms",
+    "too_many_candidates",
+]
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Party:
     """Somebody in the conversation; every name may be missing or empty."""
 
@@ -34,7 +48,7 @@ class Party:
         return self.type in {"internal", "msteams"}
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Form:
     """A form that the server showed; `deadline` is on the session's clock, None: no limit."""
 
@@ -53,7 +67,7 @@ class Form:
 Said = TypeVar("Said", bound=events.Message | events.File | events.Location)
 
 
-@frozen
+@frozen(weakref_slot=False)
 class _Shared(Generic[Said]):
     """What somebody shared, as it was understood; it carries the event and copies nothing."""
 
@@ -79,7 +93,7 @@ class _Shared(Generic[Said]):
         return self.event.timestamp
 
 
-@frozen
+@frozen(weakref_slot=False)
 class ChatMessage(_Shared[events.Message]):
     """A message."""
 
@@ -100,7 +114,7 @@ class ChatMessage(_Shared[events.Message]):
         return self.event.attachments
 
 
-@frozen
+@frozen(weakref_slot=False)
 class SharedFile(_Shared[events.File]):
     """A file."""
 
@@ -120,7 +134,7 @@ class SharedFile(_Shared[events.File]):
         return self.event.file_name
 
 
-@frozen
+@frozen(weakref_slot=False)
 class SharedLocation(_Shared[events.Location]):
     """A place, in degrees."""
 
@@ -138,3 +152,6 @@ class SharedLocation(_Shared[events.Location]):
     def url(self) -> str | None:
         """A map of the place: untrusted."""
         return self.event.url
+
+
+quicken((Party, Form, ChatMessage, SharedFile, SharedLocation))

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session import deadlines
-from chatfsm.session.law import Outcome
+from chatfsm.session.law import OUTCOMES, Outcome
 from chatfsm.session.state import Counts, Memory, quoted
 from chatfsm.session.values import Form, Party
 
@@ -34,7 +34,7 @@ class View:
     @property
     def done(self) -> bool:
         """Whether the session is over: nothing will follow from anything."""
-        return self._memory.outcome is not None
+        return self._memory.state in OUTCOMES
 
     @property
     def chat_id(self) -> str:
@@ -49,7 +49,7 @@ class View:
     @property
     def outcome(self) -> Outcome | None:
         """How the session ended; None while it has not."""
-        return self._memory.outcome
+        return OUTCOMES.get(self._memory.state)
 
     @property
     def outcome_text(self) -> str | None:
@@ -92,27 +92,27 @@ class View:
     @property
     def call(self) -> str:
         """One of the states of the call's law; idle at first."""
-        return self._memory.call
+        return self._memory.call.state
 
     @property
     def early_candidates(self) -> tuple[IceCandidate, ...]:
         """The ICE candidates that came before the call's answer: use them when you answer."""
-        return tuple(self._memory.candidates or ())
+        return self._memory.call.candidates
 
     @property
     def case_id(self) -> str | None:
         """The case that the conversation belongs to."""
-        return self._memory.case_id
+        return self._memory.service.case_id
 
     @property
     def service_name(self) -> str | None:
         """What the service calls itself."""
-        return self._memory.service_name
+        return self._memory.service.name
 
     @property
     def cobrowsing(self) -> str | None:
         """The last step of co-browsing: requested, rejected, started or ended."""
-        return self._memory.cobrowsing
+        return self._memory.service.cobrowsing
 
     @property
     def outbox(self) -> dict[str, str]:
@@ -126,4 +126,4 @@ class View:
     @property
     def counts(self) -> Counts:
         """What the session has met so far; a copy."""
-        return evolve(self._memory.counts)
+        return evolve(self._memory.counts or Counts())

@@ -42,6 +42,7 @@ def test_the_public_names() -> None:
         "Tick",
         "commands",
         "decode",
+        "decode_lines",
         "effects",
         "encode",
         "events",

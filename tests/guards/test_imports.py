@@ -16,18 +16,21 @@ PACKAGE = Path(chatfsm.__file__).parent
 # The floors, from the ground up. A module may import from floors below its own, and within its
 # room as far as TOPICS allows.
 FLOORS = (
-    {"errors", "log"},
+    {"errors", "frozen", "log"},
     {"protocol"},
     {"session"},
     {"recording"},
     {"cli", "__main__", "__init__"},
 )
-# The topics of the session: none imports another; session.py alone knows them all.
+# The topics of the session: none imports another; listeners.py alone knows them all.
 TOPICS = {
     *("calls", "forms", "inactivity", "lifecycle", "messages", "oddities", "presence"),
     *("roster", "service", "keys", "saying"),
 }
+ABOVE = {"listeners", "session"}
 ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
+# What is used where it is installed, and done without where not.
+WELCOME = {"orjson"}
 # What those three bring along by themselves.
 BROUGHT = {"six", "typing_extensions", "exceptiongroup"}
 
@@ -76,16 +79,16 @@ def test_imports_go_downstairs(path: Path) -> None:
 def test_topics_do_not_know_each_other(topic: str) -> None:
     """A topic of the session imports no other topic, and not the session itself."""
     imported = {name.split(".")[-1] for name in imports_of(PACKAGE / "session" / f"{topic}.py")}
-    assert not imported & (TOPICS | {"session"})
+    assert not imported & (TOPICS | ABOVE)
 
 
 def test_every_module_of_the_session_is_a_topic_or_below_them() -> None:
-    """Only session.py stands above the topics; what they share imports none of them."""
+    """Only the session and its table stand above the topics; what they share imports none."""
     for path in (PACKAGE / "session").glob("*.py"):
-        if path.stem in TOPICS | {"session"}:
+        if path.stem in TOPICS | ABOVE:
             continue
         imported = {name.split(".")[-1] for name in imports_of(path) if ".session." in name}
-        assert not imported & (TOPICS | {"session"}), path.name
+        assert not imported & (TOPICS | ABOVE), path.name
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -100,14 +103,14 @@ def test_import_brings_three_libraries_and_nothing_else() -> None:
     """`import chatfsm` loads transitions, attrs, cattrs, the standard library, and no more."""
     top = {name.partition(".")[0] for name in loaded_by("import chatfsm")}
     foreign = {name for name in top if name not in sys.stdlib_module_names} - {"chatfsm"}
-    assert foreign <= ALLOWED | BROUGHT
+    assert foreign <= ALLOWED | BROUGHT | WELCOME
     assert {"transitions", "attr", "cattrs"} <= foreign
 
 
 def test_import_brings_no_optional_part() -> None:
     """`import chatfsm` loads none of the parts that only some need."""
     loaded = {name for name in loaded_by("import chatfsm") if name.startswith("chatfsm.")}
-    assert {room_of(name) for name in loaded} == {"errors", "log", "protocol", "session"}
+    assert {room_of(name) for name in loaded} == {"errors", "frozen", "log", "protocol", "session"}
 
 
 def test_rich_is_loaded_by_printing_only() -> None:

@@ -19,6 +19,7 @@ from chatfsm.session.effects import (
     TypingStopped,
     to_json,
 )
+from chatfsm.session.state import Memory, Roll, Told
 from chatfsm.session.values import Form, Party
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_the_departures_are_bounded(plays: type[Play]) -> None:
         play.joins(party_id, timestamp=number * 100)
         play.leaves(party_id, timestamp=number * 100 + 1)
 
-    assert len(play.session._memory.departed or ()) == 2
+    assert len(departed(play.session._memory)) == 2
     assert play.joins("eve", timestamp=300) == []
     assert play.joins("bob", timestamp=200) == []
     assert play.joins("ann", timestamp=100) == [PartyAdded(Party("ann"))]
@@ -151,7 +152,7 @@ def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
     assert len(play.says("ann", "hello", "0")) == 1
     for number in range(50):
         play.says("ann", "hello", str(100 + number))
-        assert play.session._memory.told_count <= 4
+        assert told_of(play.session._memory).count <= 4
     assert play.anomalies == ["too_many_ids"]
 
 
@@ -162,7 +163,7 @@ def test_one_id_is_the_least(plays: type[Play]) -> None:
         play.says("ann", "hello", msg_id)
 
     assert play.says("ann", "hello", "6") == []
-    assert play.session._memory.told_count == 1
+    assert told_of(play.session._memory).count == 1
 
 
 def test_variants_of_an_id_count_too(plays: type[Play]) -> None:
@@ -221,8 +222,7 @@ def test_long_contents_take_no_room(play: Play) -> None:
     play.shows("7", "y" * 4_000, timestamp="100", hint="z" * 1_000_000)
     play.signals("OFFER_CALL", msg_id="4", sdp="s" * 1_000_000)
 
-    told = play.session._memory.told
-    assert told is not None
+    told = told_of(play.session._memory).ids
     kept = [text for contents in told.values() for text in contents.values()]
     assert len(kept) == 3
     assert max(len(text) for text in kept) < 100
@@ -231,11 +231,20 @@ def test_long_contents_take_no_room(play: Play) -> None:
 
 def remembered(play: Play, limit: int) -> None:
     """The ids that are remembered are counted right, and within their bound."""
-    memory = play.session._memory
-    told = memory.told or {}
-    assert memory.told_count == sum(len(contents) for contents in told.values())
-    assert memory.told_count <= limit
-    assert all(told.values())
+    told = told_of(play.session._memory)
+    assert told.count == sum(len(contents) for contents in told.ids.values())
+    assert told.count <= limit
+    assert all(told.ids.values())
+
+
+def told_of(memory: Memory) -> Told:
+    """What is remembered of what was told; nothing, where nothing was."""
+    return memory.told or Told()
+
+
+def departed(memory: Memory) -> dict[str, float | None]:
+    """Who left, as far as is remembered."""
+    return (memory.roll or Roll()).departed or {}
 
 
 PARTIES = st.sampled_from(["ann", "bob", "eve", "chat-1", "CHAT-1", ""])
@@ -314,10 +323,10 @@ def _within_bounds(play: Play) -> None:
     memory = play.session._memory
     remembered(play, 8)
     assert len(memory.parties) <= 2
-    assert len(memory.departed or ()) <= 2
+    assert len(departed(memory)) <= 2
     assert len(memory.typing or ()) <= 1
     assert len(memory.forms or ()) <= 2
-    assert len(memory.candidates or ()) <= 2
+    assert len(memory.call.candidates) <= 2
     # Containers are dropped when empty, and no deadline is before the bound of them all.
     assert memory.typing != {}
     assert memory.forms != {}

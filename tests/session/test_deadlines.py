@@ -114,8 +114,8 @@ def test_what_is_over_leaves_nothing_behind(play: Play) -> None:
     after = play.recalls()[0]
     assert after.typing is None
     assert after.forms is None
-    assert after.closed_forms is not None
-    assert evolve(after, counts=before.counts, closed_forms=None) == before
+    assert after.answers is not None
+    assert evolve(after, counts=before.counts, answers=None) == before
 
 
 def test_after_what_was_due_the_bound_is_the_next_deadline(play: Play) -> None:

@@ -101,9 +101,8 @@ def test_the_end_lets_go_of_what_it_needs_no_more(play: Play) -> None:
 
     memory, wake = play.recalls()
     assert memory.told is None
-    assert memory.told_count == 0
-    assert memory.departed is None
-    assert memory.candidates is None
+    assert memory.roll is None
+    assert memory.call.candidates == ()
     assert play.session.early_candidates == ()
     assert wake == float("inf")
 

@@ -93,7 +93,7 @@ def test_no_error_holds_what_somebody_wrote(plays: type[Play], item: dict[str, A
         except RemoteProtocolError as error:
             texts += [str(error), repr(error), repr(error.effects)]
 
-    assert play.session._memory.counts.events + len(texts) // 3 + play.session.counts.late == 3
+    assert play.session.counts.events + len(texts) // 3 + play.session.counts.late == 3
     assert SECRET not in "".join(texts)
 
 

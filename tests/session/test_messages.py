@@ -101,14 +101,14 @@ def test_own_is_who_has_the_id_of_the_chat(plays: type[Play], party_id: str, own
 
 
 def test_the_announced_customer_is_the_sender_in_any_case(plays: type[Play]) -> None:
-    """The customer, announced under an id in one case, is the sender of an id in another."""
+    """The customer, announced in whatever case, is here under the chat's id, and the sender."""
     play = plays("Chat-A")
     play.joins("CHAT-A", type="external", display_name="Eve")
 
     [effect] = play.says("chat-a", "hello", "1")
 
     assert effect.message.own is True
-    assert effect.message.sender == Party("CHAT-A", "external", "Eve")
+    assert effect.message.sender == Party("Chat-A", "external", "Eve")
 
 
 def test_a_sender_who_left_is_not_announced_any_more(play: Play) -> None:

@@ -24,6 +24,7 @@ from chatfsm import (
     effects,
 )
 from chatfsm.protocol.codec import decode_item
+from chatfsm.session.state import Answers, Roll, Told
 from tests.strategies import exact, histories, moments, odd_items, orders, valid_items
 
 # Small bounds, so that a few steps reach them.
@@ -314,15 +315,15 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         memory = self.session._memory
-        told = memory.told or {}
-        assert memory.told_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
-        assert all(told.values()), "a speaker of whom nothing is remembered"
+        told = memory.told or Told()
+        assert told.count == sum(len(ids) for ids in told.ids.values()) <= SETTINGS.max_ids
+        assert all(told.ids.values()), "a speaker of whom nothing is remembered"
         assert len(memory.parties) <= SETTINGS.max_parties
-        assert len(memory.departed or ()) <= SETTINGS.max_parties
+        assert len((memory.roll or Roll()).departed or ()) <= SETTINGS.max_parties
         assert len(memory.typing or ()) <= SETTINGS.max_typists
         assert len(memory.forms or ()) <= SETTINGS.max_forms
-        assert len(memory.candidates or ()) <= SETTINGS.max_candidates
-        assert len(memory.closed_forms or ()) <= SETTINGS.max_forms
+        assert len(memory.call.candidates) <= SETTINGS.max_candidates
+        assert len((memory.answers or Answers()).forms or ()) <= SETTINGS.max_forms
         outbox = self.session.outbox
         is_open = [state in {"pending", "unconfirmed"} for state in outbox.values()]
         assert sum(is_open) <= SETTINGS.max_unsent

@@ -394,26 +394,27 @@ def test_a_time_that_is_no_number_is_refused(now: float) -> None:
 def test_older_versions_are_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step makes the body of the next version, and all of them are taken."""
     kept = connected().snapshot(now=0.0)
-    assert kept["version"] == 1
-    monkeypatch.setattr(snapshot, "VERSION", 3)
+    present = snapshot.VERSION
+    assert kept["version"] == present
+    monkeypatch.setattr(snapshot, "VERSION", present + 2)
     steps = {
-        1: lambda body: {**body, "case_id": "step 1"},
-        2: lambda body: {**body, "case_id": f"{body['case_id']}, step 2"},
+        present: lambda body: {**body, "warning": "step 1"},
+        present + 1: lambda body: {**body, "warning": f"{body['warning']}, step 2"},
     }
     for version, step in steps.items():
         monkeypatch.setitem(snapshot.MIGRATIONS, version, step)
     again = ChatSession.restore(kept, now=0.0)
-    assert again.case_id == "step 1, step 2"
-    assert again.snapshot(now=0.0)["version"] == 3
+    assert again.warning == "step 1, step 2"
+    assert again.snapshot(now=0.0)["version"] == present + 2
     assert restarted(again) == again
 
 
 def test_the_last_version_alone_is_not_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot of version 2 takes no step from 1."""
-    monkeypatch.setattr(snapshot, "VERSION", 2)
+    """A snapshot of the present version takes no step from the one before."""
     kept = connected().snapshot(now=0.0)
-    monkeypatch.setitem(snapshot.MIGRATIONS, 1, lambda body: {**body, "case_id": "migrated"})
-    assert ChatSession.restore(kept, now=0.0).case_id is None
+    before = snapshot.VERSION - 1
+    monkeypatch.setitem(snapshot.MIGRATIONS, before, lambda body: {**body, "warning": "migrated"})
+    assert ChatSession.restore(kept, now=0.0).warning is None
 
 
 def test_a_migration_that_makes_no_memory_is_a_snapshot_error(
@@ -421,10 +422,12 @@ def test_a_migration_that_makes_no_memory_is_a_snapshot_error(
 ) -> None:
     """What comes out of the steps is checked like what came in."""
     kept = connected().snapshot(now=0.0)
-    monkeypatch.setattr(snapshot, "VERSION", 2)
-    monkeypatch.setitem(snapshot.MIGRATIONS, 1, lambda body: {**body, "other": 1})
-    with pytest.raises(SnapshotError):
-        ChatSession.restore(kept, now=0.0)
+    present = snapshot.VERSION
+    monkeypatch.setattr(snapshot, "VERSION", present + 1)
+    for step in (lambda body: {**body, "other": 1}, lambda body: body["none"]):
+        monkeypatch.setitem(snapshot.MIGRATIONS, present, step)
+        with pytest.raises(SnapshotError, match="not a session's memory"):
+            ChatSession.restore(kept, now=0.0)
 
 
 @given(st.lists(happenings(), max_size=12), st.floats(0, 1e6), st.floats(-1e6, 1e6))

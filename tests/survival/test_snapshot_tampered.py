@@ -254,7 +254,7 @@ def test_an_older_version_that_nothing_migrates_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A step that is missing is no reason for another error."""
-    monkeypatch.setattr(snapshot, "VERSION", 2)
+    monkeypatch.setattr(snapshot, "VERSION", snapshot.VERSION + 1)
     monkeypatch.setattr(snapshot, "MIGRATIONS", {})
     prove_refused(KEPT)
 

@@ -1,0 +1,130 @@
+"""How frozen values are built fast: as mutable twins of theirs, whose class is set at last.
+
+attrs fills a frozen object through `object.__setattr__`, a call a field. A twin has the same
+layout and plain assignment; once it is full it becomes what it is to be, and nobody ever sees it
+before. Five fields, CPython 3.11, as ratios in one run: attrs 1, a twin behind the class's own
+name 0.58, a twin filled where it is needed 0.42, an object that is not frozen at all 0.31.
+
+Where there is no global lock, setting a class stops the other threads: there attrs does it all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from attrs import NOTHING, Attribute, fields
+
+__all__ = ["compiled", "filling", "maker", "quicken"]
+
+TWINS_PAY: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+Names = dict[str, Any]
+Made = TypeVar("Made")
+
+
+def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
+    """Let frozen attrs classes be built by their twins, whoever calls them.
+
+    They take and refuse what they did before. They cannot be subclassed any more: a twin is that
+    of one class. TypeError for a class whose fields are checked or converted.
+    """
+    for cls in classes:
+        if any(known.validator or known.converter for known in fields(cls)):
+            raise TypeError(f"{cls.__name__} has checks that a twin would pass by")
+        if twins_pay:
+            _quicken(cls)
+
+
+def maker(cls: type[Made]) -> Callable[..., Made]:
+    """A function that makes what `cls` does, without the detour through the class.
+
+    It takes all by place, what is by name only last: CPython is slower with names.
+    """
+    made: Callable[..., Made] = _function(cls, "make", ", ".join(_parameters(cls)))
+    return made
+
+
+def _function(cls: type[Any], name: str, parameters: str) -> Any:
+    lines, names = filling(cls, {known.name: known.name for known in fields(cls)})
+    code = [f"def {name}({parameters}):", *(f"    {line}" for line in lines)]
+    return compiled("\n".join(code), {"NOTHING": NOTHING, **names}, name)
+
+
+def _quicken(cls: type[Any]) -> None:
+    placed = [known for known in fields(cls) if not known.kw_only]
+    parameters = ["_", *_parameters(cls)]
+    if len(placed) < len(fields(cls)):
+        parameters.insert(len(placed) + 1, "*")
+    made = _function(cls, "__new__", ", ".join(parameters))
+    made.__annotations__ = cls.__init__.__annotations__
+    made.__qualname__ = cls.__name__  # as a call with wrong arguments is told
+    replaced = {
+        "__new__": made,
+        "__init__": object.__init__,
+        "__init_subclass__": classmethod(_refuse_subclass),
+        "__getnewargs_ex__": _arguments,  # what copies and pickles begin with
+    }
+    for name, value in replaced.items():
+        setattr(cls, name, value)
+
+
+def filling(
+    cls: type[Any], values: Mapping[str, str], *, twins_pay: bool = TWINS_PAY
+) -> tuple[list[str], Names]:
+    """Lines of code that return an object, and the names that they use.
+
+    `values`: an expression for each field; one that is `NOTHING` is the field's own default.
+    """
+    names: Names = {"cls": cls}
+    given = {known.name: _or_made(known, values[known.name], names) for known in fields(cls)}
+    if not twins_pay:
+        arguments = ", ".join(f"{name}={value}" for name, value in given.items())
+        return [f"return cls({arguments})"], names
+    names["twin"] = _twin_of(cls)
+    assignments = (f"made.{name} = {value}" for name, value in given.items())
+    return ["made = twin()", *assignments, "made.__class__ = cls", "return made"], names
+
+
+def compiled(code: str, names: Names, name: str) -> Any:
+    """What `code` defines as `name`, with these names around it. Never code from outside."""
+    exec(code, names)  # noqa: S102  # written here, from fields of our own classes
+    return names[name]
+
+
+def _twin_of(cls: type[Any]) -> type:
+    if "__weakref__" in cls.__slots__ and len(cls.__slots__) > 1:
+        # CPython counts the places of fields or that of weak references, not both at once.
+        raise TypeError(f"{cls.__name__} needs weakref_slot=False to have a twin")
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(cls.__name__, cls.__bases__, {"__slots__": cls.__slots__, **plain})
+
+
+def _or_made(known: Attribute[Any], value: str, names: Names) -> str:
+    """A value, or what the field's factory makes where none is given."""
+    make = getattr(known.default, "factory", None)
+    if make is None:
+        return value
+    names[f"make_{known.name}"] = make
+    made = "{}" if make is dict else f"make_{known.name}()"
+    return made if value == "NOTHING" else f"{made} if {value} is NOTHING else {value}"
+
+
+def _parameters(cls: type) -> list[str]:
+    def parameter(known: Attribute[Any]) -> str:
+        if known.default is NOTHING:
+            return known.name
+        is_made = getattr(known.default, "factory", None) is not None
+        return f"{known.name}={'NOTHING' if is_made else repr(known.default)}"
+
+    in_order = sorted(fields(cls), key=lambda known: known.kw_only or False)
+    return [parameter(known) for known in in_order]
+
+
+def _arguments(self: Any) -> tuple[tuple[()], Names]:
+    return (), {known.name: getattr(self, known.name) for known in fields(type(self))}
+
+
+def _refuse_subclass(cls: type, /, **_options: object) -> None:
+    raise TypeError(f"{cls.__bases__[0].__name__} is final")

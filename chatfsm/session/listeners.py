@@ -1,0 +1,235 @@
+"""Who listens to what: the table of contents of the session room.
+
+A row has its listeners in the order in which they hear an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, get_args
+
+from attrs import evolve
+
+from chatfsm.frozen import compiled
+from chatfsm.protocol import commands as c
+from chatfsm.protocol import events
+from chatfsm.session import (
+    calls,
+    deadlines,
+    forms,
+    inactivity,
+    keys,
+    lifecycle,
+    messages,
+    oddities,
+    outbox,
+    presence,
+    roster,
+    saying,
+    service,
+)
+from chatfsm.session.inputs import History, Lost, SendFailed, Sent, Tick
+from chatfsm.session.law import LIFECYCLE, OUTCOMES
+from chatfsm.session.state import Turn
+
+__all__ = ["EVENTS_IN", "ORDERED", "TAKEN_IN", "Check", "Listener", "catch_up"]
+
+Listener = Callable[[Turn, Any], bool | None]
+"""Hears an input; True: it is dealt with, those further down the row need not hear it."""
+
+Check = Callable[[Turn, Any], None]
+"""Looks at an order before anything is changed; raises `LocalProtocolError` to refuse it."""
+
+
+def _each(*listeners: Listener) -> Listener:
+    """One listener made of several, which hear the input in this order."""
+    return _written(_calls(listeners), listeners)
+
+
+def _by_side(own: tuple[Listener, ...], other: tuple[Listener, ...]) -> Listener:
+    """Who listens to what the customer's side said, and who to what anybody else did."""
+    lines = ["if turn.memory.is_own(item.party_id):", *(f" {line}" for line in _calls(own))]
+    lines += ["else:", *(f" {line}" for line in _calls(other, len(own)))]
+    return _written(lines, (*own, *other))
+
+
+def _calls(listeners: tuple[Listener, ...], first: int = 0) -> list[str]:
+    numbers = range(first, first + len(listeners))
+    return [f"if listener_{number}(turn, item): return" for number in numbers]
+
+
+def _written(lines: list[str], listeners: tuple[Listener, ...]) -> Listener:
+    """A function written out: CPython is quick where a line calls the same function each time.
+
+    With a loop in its place, all events of many chats take 1.3 times as long to be heard.
+    """
+    names = {f"listener_{number}": listener for number, listener in enumerate(listeners)}
+    code = "\n".join(("def hear(turn, item):", *(f"  {line}" for line in lines)))
+    hear: Listener = compiled(code, names, "hear")
+    return hear
+
+
+def _allowed(_turn: Turn, _order: object) -> None:
+    """Nothing but the state of the session decides."""
+
+
+def _heed(turn: Turn, _item: object) -> None:
+    """From here on those listen who listen in the new state."""
+    turn.listeners = EVENTS_IN[turn.memory.state]
+
+
+# What follows once the session is completed or over; each looks at the state by itself.
+_CONSEQUENCES: Final = (
+    _heed,
+    presence.all_stopped,
+    forms.all_closed,
+    calls.cut,
+    keys.forgotten,
+    saying.abandoned,
+    lifecycle.terminate,
+)
+
+# Who listens to events of the past, which are merged by identity, in whatever order they come.
+# What is passing (states, typing, warnings, calls) is past, and what ended then has not ended now.
+PAST: Final[dict[type, Listener]] = {
+    **dict.fromkeys(get_args(events.Event), oddities.only_counted),
+    events.PartyJoined: roster.had_joined,
+    events.PartyLeft: _each(roster.had_left, presence.stopped),
+    events.Message: _by_side(
+        own=(
+            forms.prompts_had_been_answered,
+            messages.came_back,
+            messages.own_repeated,
+            messages.own_message,
+        ),
+        other=(messages.message_repeated, messages.message),
+    ),
+    events.ClientEvent: messages.said,
+    events.File: _each(messages.file_repeated, messages.file),
+    events.Location: _each(messages.location_repeated, messages.location),
+    events.MessageDelivered: messages.delivered,
+    events.MessageRead: messages.read,
+    events.FormShow: forms.had_shown,
+    events.SecureFormShow: forms.had_shown,
+    events.SecureFormCancel: forms.had_answered,
+    events.FormData: forms.had_answered,
+    events.FormDataCancel: forms.had_answered,
+    events.Signaling: outbox.count_on,
+    events.Cobrowsing: outbox.count_on,
+    events.CaseSet: service.case_was_set,
+    events.Info: service.was_named,
+    events.Unknown: oddities.was_unknown,
+    events.Malformed: oddities.was_malformed,
+}
+
+
+def _merged(turn: Turn, history: History) -> None:
+    """What a history tells that was not told, then what has to be said again after it."""
+    lapsed = len(turn.effects)
+    turn.replaying = True
+    for event in history.events:
+        PAST[event.__class__](turn, event)
+        turn.counts.events += 1
+    turn.replaying = False
+    turn.effects[lapsed:] = [evolve(told, replayed=True) for told in turn.effects[lapsed:]]
+    if history.complete:
+        outbox.send_missing(turn)
+
+
+# Who listens to what happens now.
+_EVENTS: Final[dict[type, Listener]] = {
+    events.Status: _each(lifecycle.status, *_CONSEQUENCES),
+    events.Ended: _each(lifecycle.ended, *_CONSEQUENCES),
+    events.InactivityTimeout: _each(lifecycle.timed_out, *_CONSEQUENCES),
+    events.PartyJoined: roster.joined,
+    events.PartyLeft: _each(roster.stranger_left, presence.stopped, roster.left),
+    events.Message: _by_side(
+        own=(
+            messages.came_back,
+            messages.own_repeated,
+            forms.prompt_answered,
+            inactivity.customer_acted,
+            messages.own_message,
+        ),
+        other=(messages.message_repeated, presence.stopped, messages.message),
+    ),
+    events.File: _each(messages.file_repeated, inactivity.somebody_acted, messages.file),
+    events.Location: _each(
+        messages.location_repeated, inactivity.somebody_acted, messages.location
+    ),
+    events.MessageDelivered: messages.delivered,
+    events.MessageRead: messages.read,
+    events.Typing: presence.typing,
+    events.NotTyping: presence.stopped,
+    events.FormShow: forms.shown,
+    events.SecureFormShow: forms.shown,
+    events.SecureFormCancel: _each(forms.cancelled, inactivity.somebody_acted),
+    events.FormData: _each(forms.submitted, inactivity.customer_acted),
+    events.FormDataCancel: _each(forms.cancelled, inactivity.customer_acted),
+    events.TimeoutWarning: inactivity.warned,
+    events.Signaling: _each(calls.repeated, calls.signalled),
+    events.CaseSet: service.case_set,
+    events.Info: service.named,
+    events.Cobrowsing: _each(service.cobrowsing_repeated, service.cobrowsing),
+    events.ClientEvent: messages.said,
+    events.Unknown: oddities.unknown,
+    events.Malformed: oddities.malformed,
+}
+
+# What the app may order: how it is checked, and what comes of it.
+ORDERED: Final[dict[type, tuple[Check, Listener]]] = {
+    c.SendText: (
+        saying.check,
+        _each(keys.released, forms.answer_prompt, inactivity.customer_acted, saying.text),
+    ),
+    c.SendFile: (
+        saying.check,
+        _each(keys.released, inactivity.customer_acted, saying.file),
+    ),
+    c.SendLocation: (
+        saying.check,
+        _each(keys.released, inactivity.customer_acted, saying.location),
+    ),
+    c.SendNavigation: (saying.check, saying.navigation),
+    c.StartTyping: (_allowed, keys.pressed),
+    c.StopTyping: (_allowed, keys.released),
+    c.SubmitForm: (forms.check_open, _each(forms.submit, inactivity.customer_acted)),
+    c.CancelForm: (forms.check_open, _each(forms.cancel, inactivity.customer_acted)),
+    c.MarkDelivered: (_allowed, saying.marked_delivered),
+    c.MarkRead: (_allowed, saying.marked_read),
+    c.Disconnect: (_allowed, saying.leave),
+    c.End: (_allowed, saying.leave),
+    c.RequestCall: (calls.check, calls.order),
+    c.AnswerCall: (calls.check, calls.order),
+    c.RejectCall: (calls.check, calls.order),
+    c.SendCandidate: (calls.check, calls.order),
+    c.EndCall: (calls.check, calls.order),
+    c.RequestPhoneCall: (_allowed, calls.ask),
+    c.RequestSms: (_allowed, calls.ask),
+    c.CobrowsingReply: (service.check_reply, service.reply),
+}
+
+# What else happens: the time, and what the transport knows.
+_TAKEN: Final[dict[type, Listener]] = {
+    Tick: oddities.only_counted,
+    Sent: saying.sent,
+    SendFailed: saying.failed,
+    Lost: _each(lifecycle.lost, *_CONSEQUENCES),
+    History: _merged,
+}
+
+# A final state has a table too: it absorbs everything (law L4).
+_LATE: Final[dict[type, Listener]] = {
+    **dict.fromkeys((Tick, Sent, SendFailed, Lost), oddities.only_counted),
+    History: oddities.late_history,
+    **dict.fromkeys(get_args(events.Event), oddities.late),
+}
+
+# One look-up finds the listener and asks the law: what is in no row of a state is not heard there.
+EVENTS_IN: Final = {state: {} if state in OUTCOMES else _EVENTS for state in LIFECYCLE.states}
+TAKEN_IN: Final = {state: _LATE if state in OUTCOMES else _TAKEN for state in LIFECYCLE.states}
+
+
+def catch_up(turn: Turn) -> None:
+    """Let happen what is due by now."""
+    deadlines.lapse(turn, (*presence.due(turn), *forms.due(turn), *keys.due(turn)))

@@ -1,0 +1,177 @@
+"""What is seen at a glance, parsed together, or parsed by orjson, is what a closer look finds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import DecodeError, decode, decode_lines, effects, events
+from chatfsm.protocol import codec, json_text
+from tests.strategies import odd_items, valid_items
+
+STANDARD = "the standard library"
+
+
+@pytest.fixture(params=[STANDARD, "orjson"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With orjson and without it."""
+    loads = None if request.param == STANDARD else pytest.importorskip("orjson").loads
+    monkeypatch.setattr(json_text, "_loads", loads)
+    return str(request.param)
+
+
+def looked_into(item: Any) -> events.Event:
+    """The event of an item, by the way that every item can go."""
+    return codec._looked_into(item)
+
+
+@given(st.one_of(valid_items(), odd_items()))
+def test_a_glance_sees_what_a_closer_look_finds(item: Any) -> None:
+    """The same event, field by field, or nothing."""
+    seen = codec.seen(item)
+    if seen is not None:
+        found = looked_into(item)
+        assert type(seen) is type(found)
+        assert seen == found
+        assert repr(seen) == repr(found)
+
+
+@pytest.mark.parametrize("name", sorted(codec._GLANCES))
+def test_most_of_what_is_meant_is_seen_at_a_glance(name: str) -> None:
+    """Captured shapes are seen; only what holds objects of its own needs the closer look."""
+    needs_a_look = {"chat_session_signaling"}
+    fields = {
+        read.names[0]: "5" for read in codec.SHAPES[codec.EVENTS[name]] if read.names[0] != "event"
+    }
+    fields.pop("attachments", None)
+    item = {"event": name, **fields}
+    assert (codec.seen(item) is None) == (name in needs_a_look)
+
+
+texts = st.text(max_size=4)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+HUGE = 2**64 + 1
+
+
+@given(values)
+def test_orjson_parses_what_the_standard_library_does(value: Any) -> None:
+    """Whatever JSON holds, but numbers of more than 64 bits, which come rounded."""
+    pytest.importorskip("orjson")
+    text = json.dumps(value)
+    if not json_text.may_be_rounded(text):
+        assert repr(json_text.parse_roughly(text)) == repr(json_text.parse(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            '{"a": NaN}',
+            '{"a": 1e400}',
+            '{"a": -Infinity}',
+            '"\\ud800"',
+            "1" * 400,
+            "[1,]",
+            "{",
+            "",
+        ),
+        *("\ufeff[]", '{"a": 1, "a": 2}', "-0", "-0.0", "1E5", '"\\u0000"', "9" * 5_000),
+    ],
+)
+def test_what_orjson_refuses_is_parsed_all_the_same(text: str) -> None:
+    """Or is refused by both, with the same words."""
+    pytest.importorskip("orjson")
+
+    def outcome(parse: Any) -> str:
+        try:
+            return repr(parse(text))
+        except DecodeError as error:
+            return f"refused: {error}"
+
+    assert outcome(json_text.parse_roughly) == outcome(json_text.parse)
+
+
+@pytest.mark.parametrize("number", [HUGE, -HUGE, 10**30])
+def test_a_number_beyond_64_bits_is_not_rounded(number: int, parser: str) -> None:
+    """An id may be any number, and unknown fields are kept as they came."""
+    item = {"event": "chat_session_typing", "party_id": number, "extra": number}
+    line = json.dumps(item).encode()
+    for found in (decode(line), decode(line.decode()), decode_lines(line)):
+        [event] = found
+        assert isinstance(event, events.Typing)
+        assert event.party_id == str(number)
+        assert event.extra == {"extra": number}
+
+
+@pytest.mark.parametrize("text", [b"1", bytearray(b"2" * 18), memoryview(b"x")])
+def test_usual_numbers_are_never_in_doubt(text: Any, parser: str) -> None:
+    """Fewer digits than 64 bits hold."""
+    assert not json_text.may_be_rounded(text)
+
+
+def one_by_one(lines: list[bytes]) -> list[events.Event]:
+    """What `decode_lines` should give."""
+    found: list[events.Event] = []
+    for line in lines:
+        if line.strip():
+            try:
+                found += decode(line)
+            except DecodeError as error:
+                text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+                found.append(events.Malformed(None, text, str(error)))
+    return found
+
+
+broken = st.sampled_from(
+    [
+        *(b"", b"  ", b"\r", b"{", b"}", b"[", b"]", b'{"a": "x', b'y"}', b"5", b'"x"', b"\xff"),
+        *(
+            b'{"a": [{}',
+            b"{}, {}]}",
+            b'{"a": {}',
+            b'"b": 1}',
+            b"{}, {}",
+            b'{"events": 1}',
+            b"[1, 2",
+        ),
+    ]
+)
+good = st.one_of(valid_items(), odd_items()).map(lambda item: json.dumps(item).encode())
+listed = st.lists(valid_items(), max_size=2).map(lambda items: json.dumps(items).encode())
+
+
+@given(st.lists(st.one_of(good, good, listed, broken), max_size=9))
+def test_lines_together_are_what_they_are_one_by_one(lines: list[bytes]) -> None:
+    """However broken some are, and whatever two of them would make together."""
+    assert [repr(event) for event in decode_lines(b"\n".join(lines))] == [
+        repr(event) for event in one_by_one(lines)
+    ]
+
+
+def test_more_lines_than_are_taken_at_once(parser: str) -> None:
+    """Thousands of lines, with a list and a broken one among them."""
+    item = {"event": "chat_session_typing", "party_id": "ann"}
+    lines = [json.dumps(item).encode()] * 2_000
+    lines[700] = json.dumps([item, item]).encode()
+    lines[1_500] = b"{"
+    found = decode_lines(b"\n".join(lines))
+    assert len(found) == 2_001
+    assert [type(event) for event in found if not isinstance(event, events.Typing)] == [
+        events.Malformed
+    ]
+
+
+def test_values_are_what_they_were_without_twins() -> None:
+    """An effect is told by the name of its class, is frozen, and shows its fields."""
+    effect = effects.TypingStarted("ann", replayed=True)
+    assert repr(effect) == "TypingStarted(party_id='ann')"
+    with pytest.raises(AttributeError):
+        effect.party_id = "bob"  # type: ignore[misc]
