@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any, Final, TypeVar
 
 from attrs import NOTHING, Attribute, fields
@@ -33,6 +34,7 @@ def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
     for cls in classes:
         if any(known.validator or known.converter for known in fields(cls)):
             raise TypeError(f"{cls.__name__} has checks that a twin would pass by")
+        _refuse_twinless(cls)
         if twins_pay:
             _quicken(cls)
 
@@ -53,21 +55,31 @@ def _function(cls: type[Any], name: str, parameters: str) -> Any:
 
 
 def _quicken(cls: type[Any]) -> None:
-    placed = [known for known in fields(cls) if not known.kw_only]
-    parameters = ["_", *_parameters(cls)]
-    if len(placed) < len(fields(cls)):
-        parameters.insert(len(placed) + 1, "*")
-    made = _function(cls, "__new__", ", ".join(parameters))
-    made.__annotations__ = cls.__init__.__annotations__
-    made.__qualname__ = cls.__name__  # as a call with wrong arguments is told
+    """Put the twin in place when the first value is made: most programs make few kinds."""
+    as_attrs_does = wraps(cls.__init__)
+
+    @as_attrs_does
+    def first(_: type, *arguments: object, **named: object) -> Any:
+        cls.__new__ = as_attrs_does(_built_by_twin(cls))
+        return cls(*arguments, **named)
+
     replaced = {
-        "__new__": made,
+        "__new__": first,
         "__init__": object.__init__,
         "__init_subclass__": classmethod(_refuse_subclass),
         "__getnewargs_ex__": _arguments,  # what copies and pickles begin with
     }
     for name, value in replaced.items():
         setattr(cls, name, value)
+
+
+def _built_by_twin(cls: type[Any]) -> Callable[..., Any]:
+    placed = [known for known in fields(cls) if not known.kw_only]
+    parameters = ["_", *_parameters(cls)]
+    if len(placed) < len(fields(cls)):
+        parameters.insert(len(placed) + 1, "*")
+    made: Callable[..., Any] = _function(cls, "__new__", ", ".join(parameters))
+    return made
 
 
 def filling(
@@ -93,10 +105,13 @@ def compiled(code: str, names: Names, name: str) -> Any:
     return names[name]
 
 
-def _twin_of(cls: type[Any]) -> type:
+def _refuse_twinless(cls: type[Any]) -> None:
     if "__weakref__" in cls.__slots__ and len(cls.__slots__) > 1:
         # CPython counts the places of fields or that of weak references, not both at once.
         raise TypeError(f"{cls.__name__} needs weakref_slot=False to have a twin")
+
+
+def _twin_of(cls: type[Any]) -> type:
     plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(cls.__name__, cls.__bases__, {"__slots__": cls.__slots__, **plain})
 

@@ -1,8 +1,8 @@
 """The wire's JSON to typed events; the names of all that comes in are here.
 
 `decode` never lets one item harm its neighbours: what nobody knows becomes `Unknown`, what lacks
-something that its name needs becomes `Malformed`, and both keep the item. The way out, `encode`,
-is in `outbound` and is met here too. Source: PROTOCOL.md.
+something that its name needs `Malformed`; both keep the item. `encode`, the way out, is in
+`outbound`. Source: PROTOCOL.md.
 """
 
 from __future__ import annotations
@@ -46,14 +46,6 @@ def _attachments(value: object) -> tuple[e.Attachment, ...] | None:
     if not isinstance(value, list):
         raise ValueError("is not a list")
     return tuple(converter.structure(r.json_object(item), e.Attachment) for item in value)
-
-
-def _cobrowsing_state(event: object) -> str:
-    return str(event).rpartition("_")[2]
-
-
-def _is_secure(event: object) -> bool:
-    return "_secure_" in str(event)
 
 
 _TIME: Final = _read(r.timestamp, "timestamp")
@@ -128,7 +120,7 @@ SHAPES: Final[dict[type, Shape]] = {
     e.CaseSet: (_read(r.word, "case_id"), _TIME),
     e.Info: (_read(r.name, "service_name"), _TIME),
     e.Cobrowsing: (
-        _read(_cobrowsing_state, "event", into="state"),
+        _read(r.last_word, "event", into="state"),
         _MESSAGE,
         _PARTY,
         _read(r.text, "provider_type"),
@@ -136,7 +128,7 @@ SHAPES: Final[dict[type, Shape]] = {
         _read(r.text, "cobrowsing_id"),
         _TIME,
     ),
-    e.FormData: (_FORM, _FORM_NAME, _read(_is_secure, "event", into="secure"), _ANSWERS, _TIME),
+    e.FormData: (_FORM, _FORM_NAME, _read(r.is_secure, "event", into="secure"), _ANSWERS, _TIME),
     e.FormDataCancel: (_FORM, _FORM_NAME, _ANSWERS, _TIME),
     e.Attachment: (
         _read(r.text, "id"),
@@ -222,8 +214,18 @@ _HOOKS: Final = {
 }
 
 
-_SEEN: Final = {cls: glance(cls, SHAPES[cls], "event") for _, cls in _HOOKS.values()}
-_GLANCES: Final[dict[str | None, Glance]] = {name: _SEEN[cls] for name, (_, cls) in _HOOKS.items()}
+def _first_glance(name: str) -> Glance:
+    """Makes the glance when such an event is first met, and steps aside."""
+
+    def look(raw: Mapping[str, Any]) -> Any:
+        _, cls = _HOOKS[name]
+        _GLANCES[name] = glance(cls, SHAPES[cls], "event")
+        return _GLANCES[name](raw)
+
+    return look
+
+
+_GLANCES: Final[dict[str | None, Glance]] = {name: _first_glance(name) for name in _HOOKS}
 
 
 def decode(data: json_text.Text | dict[str, Any] | list[Any]) -> list[e.Event]:

@@ -114,6 +114,16 @@ def dropped(_value: object) -> None:
     """Whatever it is, it is not kept (what the customer filled in)."""
 
 
+def last_word(event: object) -> str:
+    """What the name of an event ends with."""
+    return str(event).rpartition("_")[2]
+
+
+def is_secure(event: object) -> bool:
+    """Whether an event is, by its name, about a secure form."""
+    return "_secure_" in str(event)
+
+
 def json_object(value: object) -> dict[str, object]:
     """An object, or a JSON text of one (signaling `data` is documented as a text)."""
     if isinstance(value, str):

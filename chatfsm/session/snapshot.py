@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from hashlib import blake2b
 from math import fsum, isfinite
 from typing import Any, Final
 
-from attrs import fields
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
@@ -33,7 +33,7 @@ def taken(memory: Memory, now: float) -> dict[str, Any]:
     """What a session remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    body = _moved(_write(memory), lambda at: _left(at, now))
+    body = _moved(_converter().unstructure(memory), lambda at: _left(at, now))
     return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
 
 
@@ -43,7 +43,8 @@ def restored(data: object, now: float) -> Memory:
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
     body = _checked(data)
     try:
-        memory: Memory = _read(_moved(body, lambda left: fsum([now, *left])), Memory)
+        moved = _moved(body, lambda left: fsum([now, *left]))
+        memory = _converter().structure(moved, Memory)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
         raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
     memory.wake = deadlines.earliest(memory)
@@ -129,20 +130,16 @@ def _answers_moved(answers: dict[str, Any], move: Callable[[Any], Any]) -> dict[
 # How each class is written and read. The order of some dicts means something, which JSON does not
 # promise to keep: they are lists of pairs there.
 
-_converter: Final = Converter(
-    forbid_extra_keys=True, detailed_validation=False, unstruct_collection_overrides={tuple: list}
-)
-_converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
-
 
 def _pairs(ordered: dict[str, Any] | None) -> list[list[Any]] | None:
     if ordered is None:
         return None
-    return [[key, _converter.unstructure(held)] for key, held in ordered.items()]
+    unstructure = _converter().unstructure
+    return [[key, unstructure(held)] for key, held in ordered.items()]
 
 
 def _ordered(pairs: Any, cls: Any) -> Any:
-    return _converter.structure(pairs and dict(pairs), cls)
+    return _converter().structure(pairs and dict(pairs), cls)
 
 
 def _told_written(told: Told) -> dict[str, Any]:
@@ -152,14 +149,12 @@ def _told_written(told: Told) -> dict[str, Any]:
 
 
 def _told_read(body: dict[str, Any], _cls: object) -> Told:
-    texts: Any = list[str]
-    read = _converter.get_structure_hook(texts)
-    ids = {
-        str(speaker): dict(zip(read(names, texts), read(contents, texts), strict=True))
-        for speaker, names, contents in body["ids"]
-    }
     if set(body) != {"ids", "count", "complete"}:
         raise ValueError("has other parts than those that were told")
+    ids = {
+        str(speaker): dict(zip(map(str, names), map(str, contents), strict=True))
+        for speaker, names, contents in body["ids"]
+    }
     return Told(ids, int(body["count"]), bool(body["complete"]))
 
 
@@ -167,31 +162,35 @@ def _finite(at: float | None) -> float | str | None:
     return at if at is None or isfinite(at) else str(at)
 
 
-def _teach(cls: type[Any], **known: Any) -> None:
-    """Let the converter write and read a class, some of its fields in ways of their own."""
-    write = make_dict_unstructure_fn(cls, _converter, **known)
-    read = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True, **known)
-    _converter.register_unstructure_hook(cls, write)
-    _converter.register_structure_hook(cls, read)
-
-
-_pairwise: Final = override(unstruct_hook=_pairs, struct_hook=_ordered)
-_timely: Final = override(unstruct_hook=_finite)
-
-_converter.register_unstructure_hook(Told, _told_written)
-_converter.register_structure_hook(Told, _told_read)
-_teach(Roll, **dict.fromkeys((known.name for known in fields(Roll)), _pairwise))
-_teach(Answers, forms=_pairwise)
-_teach(Service, case_at=_timely, name_at=_timely)
-_teach(Outgoing, events=override(unstruct_hook=lambda events: [harmless(said) for said in events]))
-_teach(
-    Memory,
-    typing=_pairwise,
-    forms=_pairwise,
-    outbox=_pairwise,
-    counts=override(unstruct_hook=lambda counts: _converter.unstructure(counts or Counts())),
-    wake=override(omit=True),
-    own_name=override(omit=True),
-)
-_write: Final = _converter.get_unstructure_hook(Memory)
-_read: Final = _converter.get_structure_hook(Memory)
+@cache
+def _converter() -> Converter:
+    """Made when the first snapshot is: who takes none does without."""
+    made = Converter(
+        forbid_extra_keys=True,
+        detailed_validation=False,
+        unstruct_collection_overrides={tuple: list},
+    )
+    made.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
+    made.register_unstructure_hook(Told, _told_written)
+    made.register_structure_hook(Told, _told_read)
+    pairwise = override(unstruct_hook=_pairs, struct_hook=_ordered)
+    timely = override(unstruct_hook=_finite)
+    written = override(unstruct_hook=lambda events: [harmless(event) for event in events])
+    counted = override(unstruct_hook=lambda counts: made.unstructure(counts or Counts()))
+    left_out = override(omit=True)
+    ways: dict[type, dict[str, Any]] = {
+        Roll: {"departed": pairwise, "arrivals": pairwise},
+        Answers: {"forms": pairwise},
+        Service: {"case_at": timely, "name_at": timely},
+        Outgoing: {"events": written},
+        Memory: {
+            **dict.fromkeys(("typing", "forms", "outbox"), pairwise),
+            "counts": counted,
+            **dict.fromkeys(("wake", "own_name"), left_out),
+        },
+    }
+    for cls, known in ways.items():
+        made.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, made, **known))
+        read: Any = make_dict_structure_fn(cls, made, _cattrs_forbid_extra_keys=True, **known)
+        made.register_structure_hook(cls, read)
+    return made
