@@ -19,6 +19,8 @@ from chatfsm.session.view import View
 __all__ = ["ChatSession"]
 
 _USUAL: Final = Settings()
+# In place of effects that the app has: a session keeps nothing of them.
+_TOLD: Final[list[Effect]] = []
 _NAMES: Final = {cls: snake(cls) for cls in ORDERED}
 
 
@@ -77,6 +79,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
             return self._told(turn)
         if effects:
             counts.effects += len(effects)
+            turn.effects = _TOLD
         return effects
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
@@ -132,7 +135,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
 
     def _told(self, turn: Turn) -> list[Effect]:
         """The effects of a turn, counted."""
-        effects = turn.effects
+        effects, turn.effects = turn.effects, _TOLD
         if turn.anomalies is not None:
             effects += turn.anomalies
             turn.anomalies = None

@@ -1,84 +1,75 @@
-"""How fast recorded lines become effects, next to parsing them: `python -m tests.bench`.
+"""Measures chatfsm, beside its peers, in one run: `python -m tests.bench`.
 
-All is measured in one run, interleaved, as the median of several rounds, because machines are
-noisy; what counts is the ratio.
+What is measured together is interleaved, and what counts is the ratio of two medians, since
+machines are noisy; `spread` is how far the middle half of the rounds' ratios is apart. Peers do the
+same work on the same decoded events, and a check before the first round proves that they tell the
+same. What is not installed is "not there". How to set up the peers, and how to read the table, is
+in `notes.md` beside this file.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
-from time import perf_counter
+from typing import Final
 
-from chatfsm import ChatSession, decode
+from attrs import asdict, evolve
 
-LOGS = Path(__file__).parent.parent / "logs"
-ROUNDS = 15
-REPEATS = 20
+from tests.bench.measure import progress
+from tests.bench.report import Row, document, table
+from tests.bench.rows import endless, logs, parsing, sessions, sizes, snapshots, starting
+from tests.bench.scale import FULL, QUICK, Scale
 
-
-def recorded_chats() -> dict[str, list[bytes]]:
-    """The lines of every recorded session that is one event a line, by name."""
-    skipped = {"unknown_events", "hostile", "polls", "two_chats"}
-    return {
-        path.stem: [as_said(line) for line in path.read_bytes().splitlines()]
-        for path in sorted(LOGS.glob("*.jsonl"))
-        if path.stem not in skipped
-    }
-
-
-def as_said(line: bytes) -> bytes:
-    """A recorded line as the server said it, without the chat's id that the log adds."""
-    item = json.loads(line)
-    item.pop("chat_id", None)
-    return json.dumps(item, separators=(",", ":")).encode()
-
-
-def parse(chats: dict[str, list[bytes]]) -> None:
-    """The limit: json.loads alone, line by line."""
-    for lines in chats.values():
-        for line in lines:
-            json.loads(line)
-
-
-def decoded(chats: dict[str, list[bytes]]) -> None:
-    """Lines to typed events."""
-    for lines in chats.values():
-        for line in lines:
-            decode(line)
-
-
-def heard(chats: dict[str, list[bytes]]) -> None:
-    """Lines to effects: decode, then receive."""
-    for name, lines in chats.items():
-        session = ChatSession(name)
-        for number, line in enumerate(lines):
-            for event in decode(line):
-                session.receive(event, now=float(number))
+GROUPS: Final[dict[str, Callable[[Scale], Iterator[Row]]]] = {
+    "events": sessions.fed,
+    "parsing": parsing.parsed,
+    "lines": logs.lines,
+    "command": logs.command,
+    "creating": sessions.created,
+    "snapshots": snapshots.there_and_back,
+    "memory": sizes.open_sessions,
+    "endless": endless.endless,
+    "starting": starting.imports,
+}
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    chats = recorded_chats()
-    events = sum(len(lines) for lines in chats.values()) * REPEATS
-    works = {"json.loads alone": parse, "decode": decoded, "decode + receive": heard}
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS):
-        for name, work in works.items():
-            start = perf_counter()
-            for _ in range(REPEATS):
-                work(chats)
-            times[name].append(perf_counter() - start)
-    limit = median(times["json.loads alone"])
-    print(f"{len(chats)} chats, {events // REPEATS} lines, medians of {ROUNDS} rounds")
-    for name, rounds in times.items():
-        took = median(rounds)
-        each = took / events * 1e6
-        rate, ratio = events / took, took / limit
-        print(
-            f"{name:18} {each:6.2f} µs a line {rate:10,.0f} a second {ratio:6.2f} times the limit"
-        )
+    """Measure what was asked for, and print it."""
+    options = _options()
+    if options.list:
+        print("\n".join(GROUPS))
+        return
+    scale = QUICK if options.quick else FULL
+    if options.rounds:
+        scale = evolve(scale, rounds=options.rounds, command_rounds=options.rounds)
+    rows = []
+    for name in options.only or GROUPS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        rows += GROUPS[name](scale)
+        progress("")
+    found = document(rows, {"scale": asdict(scale)})
+    if options.save:
+        options.save.write_text(found + "\n", "utf-8")
+    print(found if options.json else table(rows))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document, and no table")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the JSON there")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in a minute")
+    parser.add_argument("--rounds", type=_rounds, metavar="N", help="rounds of everything")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, metavar="NAME", help="these groups")
+    parser.add_argument("--list", action="store_true", help="the names of the groups")
+    return parser.parse_args()
+
+
+def _rounds(word: str) -> int:
+    if not word.isdecimal() or int(word) < 2:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 2 or more")
+    return int(word)
 
 
 if __name__ == "__main__":

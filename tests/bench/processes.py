@@ -1,0 +1,45 @@
+"""Other processes of Python: what they print, and how long they take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+__all__ = ["Start", "printed", "started", "worker_times"]
+
+ROOT: Final = Path(__file__).parents[2]
+
+# orjson that cannot be imported, before anything has looked for it.
+_HIDING: Final = "import sys; sys.modules['orjson'] = None; "
+
+Start = Callable[[], float]
+
+
+def printed(*arguments: str) -> str:
+    """What Python prints with these arguments. Raises CalledProcessError where it fails."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def started(*arguments: str, units: int = 1) -> Start:
+    """What measures a whole process, in seconds a unit; what it prints is thrown away."""
+
+    def run() -> float:
+        start = perf_counter()
+        printed(*arguments)
+        return (perf_counter() - start) / units
+
+    return run
+
+
+def worker_times(module: str, numbers: Sequence[int], *, hiding_orjson: bool) -> dict[str, Any]:
+    """The times that a module of workers/ has measured, in a process without orjson if so."""
+    call = f"from tests.bench.workers.{module} import main; main(*{list(numbers)})"
+    found: dict[str, Any] = json.loads(printed("-c", (_HIDING if hiding_orjson else "") + call))
+    return found

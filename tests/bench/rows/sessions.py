@@ -1,0 +1,133 @@
+"""Decoded events to effects: chatfsm beside the floor and the state machine libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from importlib import import_module
+from typing import Any, Final
+
+from attrs import evolve
+
+from chatfsm import ChatSession
+from tests.bench.floor import Floor
+from tests.bench.hearing import Heard, effects_of, hear_all, heard
+from tests.bench.lean_floor import LeanFloor
+from tests.bench.measure import Times, Work, interleave, timed
+from tests.bench.peers.with_xstate import Node, is_there
+from tests.bench.report import Row, absent, absolute, at_least, at_most
+from tests.bench.scale import Scale
+from tests.bench.workloads import EVENTS_A_CHAT, chats
+
+__all__ = ["created", "fed", "say_the_same"]
+
+GROUP: Final = "decoded events → effects, an event"
+PIP: Final = "pip install -r tests/bench/requirements.txt"
+NPM: Final = "npm install --no-package-lock --prefix tests/bench/xstate"
+
+# Module of peers/, what it is called, how many times as fast we want to be.
+LIBRARIES: Final = (
+    ("with_transitions", "transitions, a Machine a session", 15.0),
+    ("with_automat", "Automat", None),
+    ("with_statemachine", "python-statemachine", 100.0),
+)
+XSTATE: Final = ("XState actor, in node", 8.0)
+
+
+def fed(scale: Scale) -> Iterator[Row]:
+    """The session layer beside all peers that are there."""
+    log = [heard(chat) for chat in chats(scale.chats)]
+    works: dict[str, Work] = {
+        "chatfsm": timed(lambda: hear_all(log), scale.chats * EVENTS_A_CHAT),
+        **_told_by({"floor": Floor, "lean floor": LeanFloor}, log),
+    }
+    sizes = (scale.transitions_chats, scale.automat_chats, scale.statemachine_chats)
+    for (module, name, _), size in zip(LIBRARIES, sizes, strict=True):
+        made = _peer(module)
+        if made is not None:
+            works |= _told_by({name: made}, log[:size])
+    with ExitStack() as stack:
+        if is_there():
+            works[XSTATE[0]] = _node(stack, log)
+        times = interleave(works, scale.rounds)
+    yield from _rows(times)
+
+
+def created(scale: Scale) -> Iterator[Row]:
+    """Making sessions, and nothing else."""
+    ids = [f"chat-{number}" for number in range(scale.open_sessions)]
+    times = interleave(
+        {
+            "chatfsm": timed(lambda: [ChatSession(chat_id) for chat_id in ids], len(ids)),
+            "floor": timed(lambda: [Floor(chat_id) for chat_id in ids], len(ids)),
+        },
+        scale.rounds,
+    )
+    yield absolute("sessions", "creating a session", times, "chatfsm", 0.6)
+    yield at_most("sessions", "creating a session, vs floor", times, ("chatfsm", "floor"), None)
+
+
+def say_the_same(maker: Callable[[str], Any], log: Iterable[Heard]) -> None:
+    """Raise where a peer tells other kinds of effects, or in another order, than chatfsm does."""
+    for chat in log:
+        receive = maker(chat.chat_id).receive
+        told = [_kinds(receive(event, now)) for event, now in chat.timed]
+        if told != [_kinds(effects) for effects in effects_of(chat)]:
+            raise AssertionError(f"{maker} tells chat {chat.chat_id} otherwise than chatfsm")
+
+
+def _rows(times: Times) -> Iterator[Row]:
+    yield at_most(GROUP, "vs the floor", times, ("chatfsm", "floor"), 0.7)
+    lean = "its effects carry the event instead of copying fields"
+    row = at_most(GROUP, "vs the lean floor", times, ("chatfsm", "lean floor"), None)
+    yield evolve(row, note=lean)
+    for _, name, target in LIBRARIES:
+        if name in times:
+            yield at_least(GROUP, f"vs {name}", times, ("chatfsm", name), target)
+        else:
+            yield absent(GROUP, f"vs {name}", PIP)
+    name, target = XSTATE
+    if name in times:
+        yield at_least(GROUP, f"vs {name}", times, ("chatfsm", name), target)
+    else:
+        yield absent(GROUP, f"vs {name}", f"needs node, and {NPM}")
+
+
+def _told_by(makers: dict[str, Callable[[str], Any]], log: list[Heard]) -> dict[str, Work]:
+    works = {}
+    for name, maker in makers.items():
+        say_the_same(maker, log[:100])
+        works[name] = timed(_hearing(maker, log), len(log) * EVENTS_A_CHAT)
+    return works
+
+
+def _hearing(maker: Callable[[str], Any], log: list[Heard]) -> Callable[[], None]:
+    def hear() -> None:
+        for chat in log:
+            receive = maker(chat.chat_id).receive
+            for event, now in chat.timed:
+                receive(event, now)
+
+    return hear
+
+
+def _peer(module: str) -> Callable[[str], Any] | None:
+    try:
+        return import_module(f"tests.bench.peers.{module}").Chat
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("tests"):
+            raise
+        return None
+
+
+def _node(stack: ExitStack, log: list[Heard]) -> Work:
+    node = stack.enter_context(Node(log))
+    for chat in log[:100]:
+        ours = [kind for effects in effects_of(chat) for kind in _kinds(effects)]
+        if node.kinds[chat.chat_id] != ours:
+            raise AssertionError(f"XState tells chat {chat.chat_id} otherwise than chatfsm")
+    return lambda: node.hear_all() / (len(log) * EVENTS_A_CHAT)
+
+
+def _kinds(effects: Iterable[object]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]

@@ -1,0 +1,33 @@
+"""A session to plain JSON, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from chatfsm import ChatSession
+from tests.bench.hearing import heard
+from tests.bench.measure import interleave, timed
+from tests.bench.report import Row, absolute
+from tests.bench.scale import Scale
+from tests.bench.workloads import mid_conversation
+
+__all__ = ["there_and_back"]
+
+GROUP: Final = "sessions"
+TIMES: Final = 50
+
+
+def there_and_back(scale: Scale) -> Iterator[Row]:
+    """Of a session with two parties and twenty messages."""
+    chat = heard(mid_conversation())
+    session = ChatSession(chat.chat_id)
+    for event, now in chat.timed:
+        session.receive(event, now=now)
+
+    def both() -> None:
+        for _ in range(TIMES):
+            ChatSession.restore(session.snapshot(now=now), now=0.0)
+
+    times = interleave({"both": timed(both, TIMES)}, scale.rounds * 3)
+    yield absolute(GROUP, "snapshot + restore, 20 messages", times, "both", 60.0)
