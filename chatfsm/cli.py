@@ -33,6 +33,19 @@ The same pseudonyms in several logs need the same key: set CHATFSM_SCRUB_KEY to 
 Without it a key is made for this one run, and thrown away.
 """
 
+_CHAT: Final = """\
+Chat with a contact center, on a terminal, or line by line through a pipe.
+
+Whoever asks is named by two ids. CHATFSM_APP_ID in the environment, or --app-id, names the entry
+of the scenario. CHATFSM_CLIENT_ID names the customer; without it there is a fresh id, which
+--state keeps. Lines are said as they are; /help shows the orders that begin with a slash.
+"""
+
+_CHAT_STATUS: Final = """\
+exit status: 0 the chat was left, or has ended; 1 it ended otherwise: failed, timed out, or gone;
+2 it could not be had at all; 130 interrupted, after what was said has been sent.
+"""
+
 _STATUS: Final = """\
 exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, a difference with
 --verify; 2 input that cannot be read; 130 interrupted, after the summary of what was read.
@@ -69,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_replay(commands)
     _add_scrub(commands)
+    _add_chat(commands)
     return parser
 
 
@@ -148,6 +162,52 @@ def _add_scrub(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     scrub.set_defaults(run=_scrub)
 
 
+def _add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chat = commands.add_parser(
+        "chat",
+        help="chat with a contact center",
+        description=_CHAT,
+        epilog=_CHAT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chat.add_argument("--url", required=True, type=_text, help="https:// and the host of the API")
+    chat.add_argument(
+        "--tenant-url", metavar="DOMAIN", type=_text, help="the tenant (default: the host of --url)"
+    )
+    chat.add_argument(
+        "--app-id", metavar="ID", type=_text, help="the scenario entry (default: CHATFSM_APP_ID)"
+    )
+    chat.add_argument(
+        *("--version", "--api-version"),
+        dest="api",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="of the API (default: 2)",
+    )
+    chat.add_argument(
+        "--form",
+        metavar="NAME=FIELD,FIELD",
+        action="append",
+        type=_form,
+        help="the fields of a form, which is then asked field by field; may be given several "
+        "times. Other forms are answered in lines name=value, with an empty line at the end",
+    )
+    chat.add_argument(
+        "--state", metavar="FILE", type=_text, help="keep the chat here, and go on from here"
+    )
+    chat.add_argument(
+        "--record", metavar="FILE", type=_text, help="add a journal of the chat to this file"
+    )
+    chat.add_argument("--plain", action="store_true", help="no colours, and no editing, ever")
+    chat.add_argument(
+        "--insecure-http",
+        action="store_true",
+        help="allow http://, where anybody on the way can read all: for tests on this machine",
+    )
+    chat.set_defaults(run=_chat)
+
+
 def _replay(options: argparse.Namespace) -> int:
     from chatfsm.recording.command import run  # noqa: PLC0415  # --help needs none of it
 
@@ -156,6 +216,12 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _scrub(options: argparse.Namespace) -> int:
     from chatfsm.recording.scrub import run  # noqa: PLC0415  # as above
+
+    return run(options)
+
+
+def _chat(options: argparse.Namespace) -> int:
+    from chatfsm.chatting.command import run  # noqa: PLC0415  # as above
 
     return run(options)
 
@@ -189,3 +255,11 @@ def _finding(word: str) -> tuple[str, ...]:
             names = ", ".join((*FINDINGS, "any"))
             raise argparse.ArgumentTypeError(f"{kind!r} is none of {names}")
     return FINDINGS if "any" in kinds else kinds
+
+
+def _form(word: str) -> tuple[str, tuple[str, ...]]:
+    name, equals, fields = word.partition("=")
+    names = tuple(part.strip() for part in fields.split(","))
+    if not name.strip() or not equals or not all(names) or len({*names}) != len(names):
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=FIELD,FIELD")
+    return name.strip(), names

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 __all__ = [
+    "ApiError",
+    "AuthorizationError",
+    "BusyError",
+    "CaseError",
     "ChatError",
+    "ConfigurationError",
     "DecodeError",
+    "FileError",
     "LocalProtocolError",
     "RemoteProtocolError",
     "ReplayDivergence",
+    "RequestRefusedError",
+    "SessionGoneError",
     "SnapshotError",
+    "TransientError",
+    "TransportError",
     "UnreadableLogError",
 ]
 
@@ -62,3 +72,67 @@ class ReplayDivergence(ChatError):  # noqa: N818  # an outcome of a comparison, 
         self.expected = expected
         self.came = came
         self.before = before
+
+
+class ApiError(ChatError):
+    """The contact center did not do what a request asked for.
+
+    `error_code` is the server's, None where it gave none; `status` that of HTTP, None where no
+    reply came; `retry_after` seconds that the server asks to wait; `transient`: whether the same
+    request may succeed later. The text holds none of what the request said.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        error_code: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.error_code = error_code
+        self.status = status
+        self.retry_after = retry_after
+        self.transient = transient
+
+
+class ConfigurationError(ApiError):
+    """The tenant's domain or the launch point is unknown there."""
+
+
+class AuthorizationError(ApiError):
+    """The app's id or the client's is not accepted."""
+
+
+class SessionGoneError(ApiError):
+    """The server knows no such chat session (any more)."""
+
+
+class TransientError(ApiError):
+    """The server cannot now; it may later."""
+
+
+class BusyError(ApiError):
+    """The server holds a poll of this session already, or is asked too often."""
+
+
+class RequestRefusedError(ApiError):
+    """The server refuses this very request, and will again."""
+
+
+class FileError(ApiError):
+    """The file is too large, not there, or could not be kept."""
+
+
+class CaseError(ApiError):
+    """There is no case, or the system that keeps the cases refused."""
+
+
+class TransportError(ApiError):
+    """No reply came that can be read; `kind` as in `HttpFailure`."""
+
+    def __init__(self, kind: str, why: str = "") -> None:
+        super().__init__(f"no reply ({kind}){': ' if why else ''}{why}", transient=True)
+        self.kind = kind

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chatfsm.conversation import moves
 from chatfsm.session import law
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
@@ -49,6 +50,55 @@ CALL_COMMANDS = {
     "SendCandidate": "candidate",
     "EndCall": "hang_up",
 }
+
+
+# How a chat travels: what each law is about, and what its triggers are.
+CONVERSATION = (
+    (
+        moves.LINK,
+        "The link, as `LinkChanged` tells it.",
+        {
+            "heard": "a poll is answered",
+            "failed": "no reply, or a passing error",
+            "busy": "429, 5509: the server asks for patience",
+            "refused": "401, 403: the credentials",
+            "resume": "Resume",
+            "end": "the chat is over",
+        },
+    ),
+    (
+        moves.POLL,
+        "The poll, of which there is one at a time.",
+        {
+            "open": "the chat's id is known",
+            "ask": "its time has come",
+            "answer": "a reply",
+            "fail": "none, or an error",
+        },
+    ),
+    (
+        moves.HISTORY,
+        "The history, which is asked for after every gap.",
+        {
+            "doubt": "something may have been lost, or have arrived",
+            "ask": "its time has come",
+            "answer": "a reply",
+            "fail": "none, or a passing error",
+            "give_up": "refused for good",
+        },
+    ),
+    (
+        moves.POST,
+        "The POST of what was said, of which there is one at a time.",
+        {
+            "ask": "something waits",
+            "answer": "a reply",
+            "put_back": "nothing of it was taken",
+            "doubt": "it may have arrived",
+            "resolve": "the history tells",
+        },
+    ),
+)
 
 
 def arrows(drawn: law.Law) -> dict[tuple[str, str], list[str]]:
@@ -104,7 +154,16 @@ def drawings() -> dict[str, str]:
         "call.mmd": mermaid(law.CALL, CALL),
         "delivery.mmd": mermaid(law.DELIVERY, DELIVERY),
         "commands.md": commands(),
+        "conversation.md": conversation(),
     }
+
+
+def conversation() -> str:
+    """How a chat travels over HTTP, law by law."""
+    parts = ["# How a chat travels", "", "Drawn from the laws of the conversation."]
+    for drawn, about, words in CONVERSATION:
+        parts += ["", about, "", f"```mermaid\n{mermaid(drawn, words)}```"]
+    return "\n".join(parts) + "\n"
 
 
 def commands() -> str:

@@ -17,9 +17,9 @@ from chatfsm.errors import ChatError
 from chatfsm.recording.source import Source
 from chatfsm.recording.timeline import Timeline, Tone, verdict
 
-__all__ = ["Paper", "Progress", "paper_for"]
+__all__ = ["STYLES", "Paper", "Progress", "paper_for"]
 
-_STYLES: Final[dict[Tone, str]] = {
+STYLES: Final[dict[Tone, str]] = {
     "plain": "",
     "quiet": "dim",
     "state": "cyan",
@@ -71,9 +71,9 @@ class Paper:
             self._line([])
         self._is_first = False
         (name, ending, tone), *more = verdict(timeline.account)
-        self._line([(name, "bold"), ("  ", ""), (ending, _STYLES[tone])])
+        self._line([(name, "bold"), ("  ", ""), (ending, STYLES[tone])])
         for heading, words, tone in more:
-            self._words([("  ", ""), (_padded(heading, 10), "dim")], words, _STYLES[tone])
+            self._words([("  ", ""), (_padded(heading, 10), "dim")], words, STYLES[tone])
         rows = list(timeline.rows())
         if rows:
             self._line([])
@@ -83,11 +83,11 @@ class Paper:
         for row in rows:
             start = [
                 (f"  {row.at:>{at}}  ", "dim"),
-                (f"{row.what:<{what}}  ", _STYLES[row.tone]),
+                (f"{row.what:<{what}}  ", STYLES[row.tone]),
                 (_padded(row.who, who), "bold"),
                 ("  " if who else "", ""),
             ]
-            self._words(start, row.text, _STYLES[row.tone])
+            self._words(start, row.text, STYLES[row.tone])
 
     def note(self, words: str) -> None:
         """Print a line by itself."""

@@ -26,6 +26,7 @@ __all__ = [
     "Law",
     "Outcome",
     "Row",
+    "law_of",
     "why_not",
 ]
 
@@ -65,7 +66,8 @@ class Law:
         return frozenset(state for state, row in self.moves.items() if not row)
 
 
-def _law(name: str, states: Iterable[str], rows: Iterable[Row]) -> Law:
+def law_of(name: str, states: Iterable[str], rows: Iterable[Row]) -> Law:
+    """The law that these rows are; the first state is the one that everything starts in."""
     states = list(states)
     machine = Machine(
         model=None,
@@ -119,7 +121,7 @@ UNEXPECTED: Final[tuple[Row, ...]] = tuple(
 STATUS_WORDS: Final = frozenset({*_EXPECTED, "failed"})
 """The states that a chat_session_status may hold (PROTOCOL.md §1 and §2)."""
 
-LIFECYCLE: Final = _law(
+LIFECYCLE: Final = law_of(
     "lifecycle",
     (*_EXPECTED, *OUTCOMES),
     (
@@ -131,7 +133,7 @@ LIFECYCLE: Final = _law(
 
 # A form, from being shown; the final states are the reasons of `FormClosed`.
 
-FORM: Final = _law(
+FORM: Final = law_of(
     "form",
     ("open", "submitted", "cancelled", "expired", "replaced", "terminated"),
     (
@@ -146,7 +148,7 @@ FORM: Final = _law(
 
 # A call; the triggers are the types of signals, in lower case (PROTOCOL.md §4).
 
-CALL: Final = _law(
+CALL: Final = law_of(
     "call",
     ("idle", "requested", "offered", "active", "ended", "rejected"),
     (
@@ -183,7 +185,7 @@ CALL: Final = _law(
 # A message of the customer's, from being said to being read. Whoever carries it says "sent",
 # "refused", or "in_doubt" where the reply was lost; the rest is what the server says of it.
 
-DELIVERY: Final = _law(
+DELIVERY: Final = law_of(
     "delivery",
     ("pending", "unconfirmed", "sent", "delivered", "read", "failed"),
     (
@@ -198,7 +200,7 @@ DELIVERY: Final = _law(
 
 # Co-browsing, as far as the app may answer.
 
-COBROWSING: Final = _law(
+COBROWSING: Final = law_of(
     "cobrowsing",
     ("none", "requested", "rejected", "started", "ended"),
     (
@@ -221,7 +223,7 @@ _ALWAYS: Final = (
 _UNTIL_COMPLETED: Final = ("disconnect", "request_phone_call", "request_sms")
 _WITH_SOMEBODY: Final = ("request_call",)
 
-ORDERS: Final = _law(
+ORDERS: Final = law_of(
     "orders",
     LIFECYCLE.states,
     (

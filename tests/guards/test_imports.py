@@ -19,7 +19,10 @@ FLOORS = (
     {"errors", "frozen", "log"},
     {"protocol"},
     {"session"},
-    {"recording"},
+    {"conversation"},
+    {"adapters", "recording", "testing"},
+    {"drivers"},
+    {"chatting"},
     {"cli", "__main__", "__init__"},
 )
 # The topics of the session: none imports another; listeners.py alone knows them all.

@@ -10,12 +10,14 @@ import pytest
 import chatfsm
 
 PACKAGE = Path(chatfsm.__file__).parent
-PURE_ROOMS = ("protocol", "session")
+PURE_ROOMS = ("protocol", "session", "conversation")
 FORBIDDEN = {
     *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl"),
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
 }
+# It takes texts apart and does no IO, unlike its neighbours.
+ALLOWED = {"urllib.parse"}
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "hash", "id", "__import__"}
 
 
@@ -38,13 +40,15 @@ def impurities(source: str) -> list[str]:
             and node.func.id in FORBIDDEN_CALLS
         ):
             found.append(f"{node.func.id}()")
-        found += [name for name in names if name.partition(".")[0] in FORBIDDEN]
+        found += [
+            name for name in names if name.partition(".")[0] in FORBIDDEN and name not in ALLOWED
+        ]
     return found
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_pure_module_reaches_nowhere(path: Path) -> None:
-    """A module of protocol/ and session/ imports and calls nothing that does IO or throws dice."""
+    """A module of a pure room imports and calls nothing that does IO or throws dice."""
     assert impurities(path.read_text("utf-8")) == []
 
 
@@ -55,6 +59,8 @@ def test_a_pure_module_reaches_nowhere(path: Path) -> None:
         ("from os import path", ["os"]),
         ("def f():\n    import uuid", ["uuid"]),
         ("import asyncio.queues as q", ["asyncio.queues"]),
+        ("from urllib.request import urlopen", ["urllib.request"]),
+        ("from urllib.parse import quote", []),
         ("x = open('y')", ["open()"]),
         ("x = hash('y')", ["hash()"]),
     ],

@@ -1,0 +1,102 @@
+"""The poll: one at a time, by construction."""
+
+from __future__ import annotations
+
+from math import inf
+
+from chatfsm.conversation import endpoints, moves
+from chatfsm.conversation.api_errors import NO_EVENTS
+from chatfsm.conversation.backoff import wait
+from chatfsm.conversation.exchange import HttpFailure, HttpReply
+from chatfsm.conversation.judging import (
+    answer_in,
+    change_link,
+    consequences,
+    doubt,
+    is_busy,
+    may_have_arrived,
+)
+from chatfsm.conversation.settings import ClientSettings
+from chatfsm.conversation.state import Owed, State, Step, moved
+from chatfsm.errors import ApiError
+from chatfsm.protocol.events import Event
+
+__all__ = ["answered", "ask", "broke_off", "next_at", "open_up"]
+
+
+def open_up(step: Step) -> None:
+    """There is a chat: polls may be asked."""
+    step.state.poll = moved(moves.POLL, step.state.poll, "open")
+
+
+def broke_off(state: State, settings: ClientSettings) -> None:
+    """The server may hold the poll still, and give it what happens meanwhile, which nobody hears.
+
+    PROTOCOL.md §5: an aborted poll may or may not be delivered again.
+    """
+    state.recheck_at = state.polled_at + settings.hold
+
+
+def next_at(state: State) -> float:
+    """When the next poll is to be asked; infinity: not now.
+
+    After a gap the history comes first. Where that fails, polls go on meanwhile: a customer who
+    does not poll is soon taken for gone.
+    """
+    is_first = state.history == "fresh" or state.history_pace.failures > 0
+    return state.poll_pace.at if state.poll == "due" and is_first else inf
+
+
+def ask(step: Step) -> None:
+    """Ask what is new."""
+    state, settings, method = step.state, step.settings, endpoints.POLL
+    state.poll = moved(moves.POLL, state.poll, "ask")
+    state.polled_at = step.now
+    step.ask(
+        "poll",
+        method,
+        path=method.path_for(None, step.chat_id),
+        timeout=settings.poll_timeout,
+        max_body=settings.max_body,
+    )
+
+
+def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
+    """Let the session hear what is new."""
+    try:
+        events = answer_in(step, owed, endpoints.POLL, item, is_chat=True)
+    except ApiError as error:
+        if error.error_code != NO_EVENTS:
+            _failed(step, error)
+            return
+        events = []
+    _heard(step, events)
+
+
+def _heard(step: Step, events: list[Event]) -> None:
+    state, settings = step.state, step.settings
+    state.poll = moved(moves.POLL, state.poll, "answer")
+    state.heard_at = step.now
+    change_link(step, "heard")
+    before = len(step.effects)
+    for event in events:
+        step.hear(event)
+    is_news = len(step.effects) > before
+    state.poll_pace.failures = 0
+    state.poll_pace.at = state.polled_at + (
+        settings.poll_every_busy if is_news else settings.poll_every
+    )
+
+
+def _failed(step: Step, error: ApiError) -> None:
+    state, pace = step.state, step.state.poll_pace
+    state.poll = moved(moves.POLL, state.poll, "fail")
+    if consequences(step, error):
+        return
+    pace.failures += 1
+    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
+    pace.at = step.now + delay
+    change_link(step, "busy" if is_busy(error) else "failed", str(error))
+    if may_have_arrived(error):  # and so may the reply have been, with what was new
+        doubt(step, after=delay)
+        broke_off(state, step.settings)

@@ -1,0 +1,71 @@
+"""The history: asked for after every gap that may have swallowed something, and merged."""
+
+from __future__ import annotations
+
+from math import inf
+
+from chatfsm.conversation import endpoints, moves, posting
+from chatfsm.conversation.backoff import wait
+from chatfsm.conversation.exchange import HttpFailure, HttpReply
+from chatfsm.conversation.judging import answer_in, change_link, consequences, doubt
+from chatfsm.conversation.state import Owed, State, Step, moved
+from chatfsm.errors import ApiError
+from chatfsm.session.inputs import History
+
+__all__ = ["answered", "ask", "next_at"]
+
+
+def next_at(state: State) -> float:
+    """When the history is to be asked for, or doubted; infinity: it is not."""
+    due = state.history_pace.at if state.history == "due" else inf
+    return due if state.recheck_at is None else min(due, state.recheck_at)
+
+
+def ask(step: Step) -> None:
+    """Ask for the history, unless it is only now that there is a doubt and it has to wait."""
+    state = step.state
+    if state.recheck_at is not None and step.now >= state.recheck_at:
+        state.recheck_at = None
+        doubt(step)
+        if step.now < next_at(state):
+            return
+    state.history = moved(moves.HISTORY, state.history, "ask")
+    method, settings = endpoints.HISTORY, step.settings
+    step.ask(
+        "history",
+        method,
+        path=method.path_for(None, step.chat_id),
+        timeout=settings.request_timeout,
+        max_body=settings.max_body,
+    )
+
+
+def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
+    """Merge what the server kept, and know what has arrived."""
+    try:
+        events = answer_in(step, owed, endpoints.HISTORY, item, is_chat=True)
+    except ApiError as error:
+        _failed(step, error)
+        return
+    state = step.state
+    state.history = moved(moves.HISTORY, state.history, "answer")
+    state.history_pace.failures = 0
+    if state.history == "fresh":
+        posting.resolve(step, events, complete=True)
+    else:  # asked for before the last doubt: it cannot tell
+        step.hear(History(events, complete=False))
+
+
+def _failed(step: Step, error: ApiError) -> None:
+    state, pace = step.state, step.state.history_pace
+    if consequences(step, error):
+        state.history = moved(moves.HISTORY, state.history, "fail")
+    elif error.transient:
+        state.history = moved(moves.HISTORY, state.history, "fail")
+        pace.failures += 1
+        pace.at = step.now + wait(step.settings, step.chat_id, pace.failures, error.retry_after)
+        change_link(step, "failed", str(error))
+    else:
+        # The server will not tell, ever: what is in doubt stays so, and the rest goes on.
+        state.history = moved(moves.HISTORY, state.history, "give_up")
+        posting.resolve(step, [], complete=False)

@@ -1,0 +1,213 @@
+"""Stages: a client, the time on its clock, and the words in which an app and a server speak."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chatfsm import LocalProtocolError, Tick, commands
+from chatfsm.conversation.calls import RequestChat
+from chatfsm.conversation.client import ChatClient
+from chatfsm.conversation.endpoint import Endpoint
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.conversation.settings import ClientSettings
+
+CHAT = "chat-1"
+HOST = "https://chat.example.com"
+
+
+def endpoint(**changes: Any) -> Endpoint:
+    """A contact center of nobody's."""
+    usual = {
+        "url": HOST,
+        "tenant_url": "tenant.example.com",
+        "app_id": "the-app",
+        "client_id": "the-client",
+    }
+    return Endpoint(**(usual | changes))
+
+
+def kind_of(request: HttpRequest) -> str:
+    """What a request is for: poll, post, history, or the last words of its path."""
+    path = urlsplit(request.url).path.rpartition("/clientweb/api/")[2].partition("/")[2]
+    if path.endswith("/events"):
+        return {"GET": "poll", "POST": "post"}[request.method]
+    return path.rpartition("/")[2] if path.endswith("/history") else path
+
+
+class Stage:
+    """A client, the time on its clock, what it has told, and what it waits for.
+
+    `at` moves the clock; without it the clock stands still.
+    """
+
+    def __init__(
+        self,
+        version: int = 2,
+        chat_id: str | None = None,
+        where: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.endpoint = endpoint(version=version, **(where or {}))
+        self.settings = ClientSettings(**settings)
+        self.client = ChatClient(self.endpoint, settings=self.settings, chat_id=chat_id)
+        self.now = 0.0
+        self.told: list[Any] = []
+        self.waiting: dict[int, HttpRequest] = {}
+        self.requests: list[HttpRequest] = []
+
+    def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
+        """The client receives an item; what follows, without the requests."""
+        if at is not None:
+            self.now = at
+        effects = self.client.receive(item, now=self.now)
+        asked = [effect for effect in effects if isinstance(effect, HttpRequest)]
+        self.requests += asked
+        self.waiting |= {request.id: request for request in asked}
+        told = [effect for effect in effects if not isinstance(effect, HttpRequest)]
+        self.told += told
+        return told
+
+    def ticks(self, *, at: float | None = None) -> list[Any]:
+        """The time comes."""
+        return self.receives(Tick(), at=at)
+
+    def asked(self, kind: str) -> HttpRequest:
+        """The one request of its kind that waits for an answer."""
+        (request,) = [r for r in self.waiting.values() if kind_of(r) == kind]
+        return request
+
+    @property
+    def owes(self) -> list[str]:
+        """The kinds of requests that wait for an answer."""
+        return sorted(kind_of(request) for request in self.waiting.values())
+
+    def replies(
+        self,
+        kind: str,
+        body: Any = b"",
+        *,
+        status: int = 200,
+        at: float | None = None,
+        **headers: str,
+    ) -> list[Any]:
+        """The server answers; what is no bytes is JSON."""
+        request = self.asked(kind)
+        del self.waiting[request.id]
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.receives(HttpReply(request.id, status, named, content), at=at)
+
+    def polled(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
+        """The server answers the poll; `event` is the wire's name without "chat_session_"."""
+        return self.replies("poll", {"events": wire(events)}, at=at)
+
+    def remembers(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
+        """The server answers with what it kept."""
+        return self.replies("history", {"events": wire(events)}, at=at)
+
+    def fails(
+        self, kind: str, how: Any = "timeout", why: str = "", *, at: float | None = None
+    ) -> list[Any]:
+        """No reply comes."""
+        request = self.asked(kind)
+        del self.waiting[request.id]
+        return self.receives(HttpFailure(request.id, how, why), at=at)
+
+    def opens(self, *, is_new: bool = True, state: str = "queued") -> Stage:
+        """The app asks for a chat, and the server has one."""
+        self.receives(RequestChat())
+        self.replies("chats", {"chat_id": CHAT, "state": state, "is_new_chat": is_new})
+        return self
+
+    def receives_chat(self, chat_id: object) -> list[Any]:
+        """The app asks for a chat, and the server says that it has this one."""
+        self.receives(RequestChat())
+        return self.replies("chats", {"chat_id": chat_id, "state": "queued"})
+
+    def says(self, text: str = "hello", *, at: float | None = None) -> list[Any]:
+        """The customer says something."""
+        return self.receives(commands.SendText(text), at=at)
+
+    def refused(self, item: Any, *, at: float | None = None) -> str:
+        """The app asks for what it may not; the reason, and not a trace."""
+        if at is not None:
+            self.now = at
+        before = self.knows()
+        with pytest.raises(LocalProtocolError) as caught:
+            self.client.receive(item, now=self.now)
+        assert self.knows() == before
+        return str(caught.value)
+
+    def restarts(self, *, at: float, **changes: Any) -> Stage:
+        """The process dies; another one goes on with the last snapshot, on another clock."""
+        snapshot = json.loads(json.dumps(self.client.snapshot(now=self.now)))
+        self.now = at
+        self.client = ChatClient.restore(
+            snapshot, changes.get("endpoint", self.endpoint), settings=self.settings, now=at
+        )
+        self.waiting.clear()
+        return self
+
+    def knows(self) -> Any:
+        """A copy of all that the client remembers."""
+        session = self.client.session
+        memory = None if session is None else deepcopy(session._memory)
+        return deepcopy(self.client._state), memory
+
+    def is_due(self) -> list[str]:
+        """Go to the client's deadline, and tick; what was asked for there."""
+        deadline = self.client.deadline
+        assert deadline is not None
+        before = set(self.waiting)
+        self.ticks(at=max(self.now, deadline))
+        return sorted(kind_of(r) for number, r in self.waiting.items() if number not in before)
+
+    @property
+    def posted(self) -> list[list[str]]:
+        """What went out, POST by POST: texts of messages, names of the rest."""
+        return [
+            [
+                event.get("msg", short(event["event"]))
+                for event in json.loads(request.body)["events"]
+            ]
+            for request in self.requests
+            if kind_of(request) == "post"
+        ]
+
+
+def short(name: str) -> str:
+    """The name of a wire event without what all have in common."""
+    return name.removeprefix("chat_session_")
+
+
+def wire(events: Any) -> list[dict[str, Any]]:
+    """Events as the server writes them."""
+    return [{**event, "event": f"chat_session_{event['event']}"} for event in events]
+
+
+def query_of(request: HttpRequest) -> dict[str, list[str]]:
+    """The query of a request's URL."""
+    return parse_qs(urlsplit(request.url).query)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A client without a chat, at time 0."""
+    return Stage()
+
+
+@pytest.fixture
+def chat() -> Stage:
+    """A client whose chat was opened a moment ago; the first poll is on its way."""
+    return Stage().opens()
+
+
+@pytest.fixture(scope="session")
+def stages() -> type[Stage]:
+    """A maker of stages: `stages(version=1, max_batch=2)`."""
+    return Stage

@@ -1,0 +1,169 @@
+"""What a reply that is no success means: by code first, by status where there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatError, errors
+from chatfsm.conversation.api_errors import BY_CODE, error_of
+from chatfsm.conversation.exchange import HttpReply
+from chatfsm.errors import ApiError
+
+# PROTOCOL.md §1: the code, the class, and whether the same may succeed later.
+CODES = [
+    ("1000", errors.ConfigurationError, False),
+    *((code, errors.AuthorizationError, False) for code in ("2000", "2001", "2002", "2003")),
+    ("2004", errors.AuthorizationError, False),
+    ("3000", errors.AuthorizationError, False),
+    ("5000", errors.TransientError, True),
+    ("5001", errors.TransientError, True),
+    ("5003", errors.RequestRefusedError, False),
+    ("5004", errors.TransientError, True),
+    ("5005", errors.SessionGoneError, False),
+    ("5006", errors.ConfigurationError, False),
+    ("5500", errors.TransientError, True),
+    ("5501", errors.FileError, False),
+    ("5502", errors.FileError, False),
+    ("5509", errors.BusyError, True),
+    ("5511", errors.TransientError, True),
+    ("5558", errors.FileError, False),
+    ("5601", errors.CaseError, False),
+    ("5602", errors.CaseError, True),
+    ("5603", errors.RequestRefusedError, False),
+    ("5955", errors.TransientError, True),
+]
+STATUSES = [
+    (400, errors.RequestRefusedError, False),
+    (401, errors.AuthorizationError, False),
+    (403, errors.AuthorizationError, False),
+    (404, errors.RequestRefusedError, False),
+    (406, errors.RequestRefusedError, False),
+    (408, errors.TransientError, True),
+    (429, errors.BusyError, True),
+    (301, errors.RequestRefusedError, False),
+    (101, errors.RequestRefusedError, False),
+    (500, errors.TransientError, True),
+    (503, errors.TransientError, True),
+    (599, errors.TransientError, True),
+]
+
+
+def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
+    """A reply; what is no bytes is JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpReply(1, status, headers, content)
+
+
+def error(status: int, body: object = b"", **headers: str) -> ApiError:
+    """The error that a reply is."""
+    found = error_of(reply(status, body, **headers))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("code", "cls", "transient"), CODES)
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500, 503])
+def test_a_code_means_the_same_with_any_status(
+    code: str, cls: type[ApiError], transient: bool, status: int
+) -> None:
+    """The pairing of the two is documented nowhere, so the code decides, as text or number."""
+    for written in (code, int(code)):
+        found = error(status, {"error_code": written})
+        assert type(found) is cls
+        assert found.transient is transient
+        assert (found.error_code, found.status) == (code, status)
+        assert str(found).startswith(f"error {code} (status {status}): ")
+
+
+def test_every_code_of_the_table_is_here() -> None:
+    """The rows above are the whole table."""
+    assert [code for code, *_ in CODES] == list(BY_CODE)
+
+
+@pytest.mark.parametrize(("status", "cls", "transient"), STATUSES)
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"error_code":""}', b'{"a":1}', b"[" * 9999]
+)
+def test_without_a_code_the_status_decides(
+    status: int, cls: type[ApiError], transient: bool, body: bytes
+) -> None:
+    """Whatever stands in the body instead of a code."""
+    found = error(status, body)
+    assert type(found) is cls
+    assert found.transient is transient
+    assert found.error_code is None
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"error_code":0}', b'{"error_code":"0"}', b"<html>"]
+)
+def test_a_success_is_no_error(status: int, body: bytes) -> None:
+    """Nor is the code 0."""
+    assert error_of(reply(status, body)) is None
+
+
+def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
+    """What the table does not have is judged by its status."""
+    found = error(503, {"error_code": "7777", "error_message": "Mond"})
+    assert type(found) is errors.TransientError
+    assert found.error_code == "7777"
+    assert str(found) == "error 7777 (status 503): the server failed, 'Mond'"
+
+
+def test_a_404_on_the_chat_is_its_end() -> None:
+    """Only there, and only where no code says otherwise."""
+    gone = error_of(reply(404), on_chat=True)
+    assert type(gone) is errors.SessionGoneError
+    other = error_of(reply(404, {"error_code": "5502"}), on_chat=True)
+    assert type(other) is errors.FileError
+
+
+def test_a_file_is_not_looked_at() -> None:
+    """What a download brings is nobody's error, even if it looks like one."""
+    content = {"error_code": "5005"}
+    assert error_of(reply(200, content), is_json=False) is None
+    assert type(error_of(reply(404, content), is_json=False)) is errors.SessionGoneError
+
+
+def test_what_could_not_be_decoded_is_not_quoted() -> None:
+    """With 5003 the server may quote what people wrote."""
+    found = error(400, {"error_code": "5003", "error_message": 'near "my card is 4111"'})
+    assert "4111" not in str(found)
+
+
+def test_a_long_message_is_shortened() -> None:
+    """The server's words are for people, and few."""
+    found = error(400, {"error_code": "5603", "error_message": "x" * 100_000})
+    assert len(str(found)) < 200
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), (" 7.5 ", 7.5), ("", None), ("-1", None), ("inf", None), ("nan", None)],
+)
+def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
+    """What is no number of seconds is none."""
+    assert error(429, **{"retry-after": value}).retry_after == seconds
+
+
+@given(st.integers(100, 599), st.binary(max_size=200), st.booleans(), st.booleans())
+def test_nothing_in_a_reply_raises(status: int, body: bytes, is_json: bool, on_chat: bool) -> None:
+    """Whatever the network brings is an error or a success."""
+    found = error_of(HttpReply(1, status, {}, body), is_json=is_json, on_chat=on_chat)
+    assert found is None or isinstance(found, ChatError)
+
+
+JSON = st.sampled_from([None, True, 5511, 1e400, -0.5, [], ["a"], {}, {"a": "0"}]) | st.text()
+
+
+@given(st.integers(200, 599), JSON, JSON)
+def test_nothing_in_an_error_raises(status: int, code: object, message: object) -> None:
+    """Codes and messages of any type, with any secret in them."""
+    body = json.dumps({"error_code": code, "error_message": message}).encode()
+    found = error_of(HttpReply(1, status, {}, body), secrets=("a", "0"))
+    assert found is None or str(found).isascii()
