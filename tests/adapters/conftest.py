@@ -1,0 +1,29 @@
+"""What every test of senders stands on."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from chatfsm.testing.certificate import CERTIFICATE
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine says of proxies is not for 127.0.0.1."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def trusting() -> ssl.SSLContext:
+    """A client's context that trusts the stages' certificate, and no other."""
+    return ssl.create_default_context(cadata=CERTIFICATE)
+
+
+@pytest.fixture(scope="session")
+def usual() -> ssl.SSLContext:
+    """A client's context as libraries make it, made once, for that takes a while."""
+    return ssl.create_default_context()

@@ -1,0 +1,142 @@
+"""Every sender by name, over clients of its library that trust what the test says."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any, Self
+
+import aiohttp as aiohttp_library
+import anyio
+import httpx as httpx_library
+import httpx2 as httpx2_library
+import requests as requests_library
+from anyio.from_thread import start_blocking_portal
+from attrs import evolve
+from requests.adapters import HTTPAdapter
+
+from chatfsm.adapters import aiohttp, httpx, requests, stdlib
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.testing.cases import HEADERS
+
+Answer = HttpReply | HttpFailure
+
+
+def get(stage: Any, number: int = 1, **changes: Any) -> HttpRequest:
+    """A GET for a stage."""
+    return evolve(HttpRequest(number, "GET", f"{stage.origin}/", HEADERS, timeout=5.0), **changes)
+
+
+class Lent:
+    """A sender over a client that was passed in, and is closed after the sender."""
+
+    def __init__(self, make_sender: Callable[[Any], Any], client: Any) -> None:
+        self.client = client
+        self.sender = make_sender(client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.sender(request)
+
+    def close(self) -> None:
+        self.sender.close()
+        self.client.close()
+
+
+class LentAsync(Lent):
+    """The same for a sender that is awaited."""
+
+    async def aclose(self) -> None:
+        await self.sender.aclose()
+        await (self.client.aclose() if hasattr(self.client, "aclose") else self.client.close())
+
+
+class Spoken:
+    """An asynchronous sender that a test calls without awaiting: it runs on a loop of its own."""
+
+    def __init__(self, make_sender: Callable[[], Any]) -> None:
+        self.loop = start_blocking_portal("asyncio")
+        self.make_sender = make_sender
+
+    def __enter__(self) -> Self:
+        self.portal = self.loop.__enter__()
+        self.sender = self.portal.call(self._made)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.portal.call(self.sender.aclose)
+        # asyncio closes the sockets below TLS a little later, and not after its end.
+        self.portal.call(anyio.sleep, 0.05)
+        self.loop.__exit__(*error)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.portal.call(self.sender, request)
+
+    async def _made(self) -> Any:
+        return self.make_sender()
+
+
+class TrustingAdapter(HTTPAdapter):
+    """How requests is told of a context."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        super().__init__()
+
+    def init_poolmanager(self, *sizes: Any, **named: Any) -> None:
+        super().init_poolmanager(*sizes, **named, ssl_context=self.context)
+
+    def cert_verify(self, *asked: Any, **named: Any) -> None:
+        """The context has the certificates already."""
+
+
+def over_requests(context: ssl.SSLContext) -> Lent:
+    session = requests_library.Session()
+    session.mount("https://", TrustingAdapter(context))
+    return Lent(requests.Sender, session)
+
+
+def over_httpx(context: ssl.SSLContext) -> Lent:
+    return Lent(httpx.Sender, httpx_library.Client(verify=context))
+
+
+def over_httpx2(context: ssl.SSLContext) -> Lent:
+    return Lent(httpx.Sender, httpx2_library.Client(verify=context))
+
+
+def over_httpx_async(context: ssl.SSLContext) -> LentAsync:
+    return LentAsync(httpx.AsyncSender, httpx_library.AsyncClient(verify=context))
+
+
+def over_httpx2_async(context: ssl.SSLContext) -> LentAsync:
+    return LentAsync(httpx.AsyncSender, httpx2_library.AsyncClient(verify=context))
+
+
+def over_aiohttp(context: ssl.SSLContext) -> LentAsync:
+    session = aiohttp_library.ClientSession(connector=aiohttp_library.TCPConnector(ssl=context))
+    return LentAsync(aiohttp.AsyncSender, session)
+
+
+BLOCKING: dict[str, Callable[[ssl.SSLContext], Any]] = {
+    "stdlib": stdlib.Sender,
+    "requests": over_requests,
+    "httpx": over_httpx,
+    "httpx2": over_httpx2,
+}
+AWAITED: dict[str, Callable[[ssl.SSLContext], Any]] = {
+    "httpx async": over_httpx_async,
+    "httpx2 async": over_httpx2_async,
+    "aiohttp": over_aiohttp,
+}
+
+
+def sender(name: str, context: ssl.SSLContext) -> Any:
+    """A sender that blocks, to be used in a `with` block."""
+    if name in BLOCKING:
+        return BLOCKING[name](context)
+    return Spoken(lambda: AWAITED[name](context))

@@ -1,0 +1,94 @@
+"""A reply's body, piece by piece."""
+
+from __future__ import annotations
+
+import collections
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm.adapters.exchanges import Body, UnusableReplyError, failure, headers_for
+from chatfsm.conversation.exchange import HttpRequest
+
+PIECES = st.lists(st.binary(max_size=200), max_size=8)
+
+
+def request(limit: int = 10_000, *headers: tuple[str, str]) -> HttpRequest:
+    return HttpRequest(1, "GET", "https://chat.example/", headers, max_body=limit)
+
+
+def body(limit: int, encoding: str = "identity") -> Body:
+    return Body.of(request(limit), [("Content-Encoding", encoding)])
+
+
+@given(PIECES)
+def test_pieces_become_a_whole(pieces: list[bytes]) -> None:
+    """However it comes in pieces, the body is their sum."""
+    taken = body(10_000)
+    for piece in pieces:
+        taken.take(piece)
+    assert taken.whole() == b"".join(pieces)
+
+
+@given(PIECES, st.integers(1, 60))
+def test_gzip_is_undone_however_it_is_cut(members: list[bytes], size: int) -> None:
+    """Any number of gzip members, cut anywhere, is what was packed."""
+    packed = b"".join(map(gzip.compress, members))
+    taken = body(10_000, "GZip")
+    for start in range(0, len(packed), size):
+        taken.take(packed[start : start + size])
+    assert taken.whole() == b"".join(members)
+
+
+@given(st.binary(min_size=1, max_size=300), st.booleans())
+def test_the_limit_is_exact(content: bytes, packs: bool) -> None:
+    """A body as long as allowed is taken; one byte more is refused, packed or not."""
+    sent = gzip.compress(content) if packs else content
+    room = len(sent) - len(content) if packs else 0
+    fits = body(len(content) + max(0, room), "gzip" if packs else "")
+    fits.take(sent)
+    assert fits.whole() == content
+    with pytest.raises(UnusableReplyError, match="longer than"):
+        body(len(content) - 1, "gzip" if packs else "").take(sent)
+
+
+def test_gzip_of_nothing_for_ever_is_refused() -> None:
+    """Members that unpack to nothing count by what they take up while packed."""
+    taken = body(1000, "gzip")
+    with pytest.raises(UnusableReplyError, match="longer than 1000 bytes"):
+        collections.deque(map(taken.take, [gzip.compress(b"")] * 1000))
+
+
+def test_an_encoding_that_was_not_asked_for_is_refused() -> None:
+    """What a body cannot undo is not taken for content."""
+    with pytest.raises(UnusableReplyError, match="not asked for"):
+        body(1000, "br")
+
+
+@pytest.mark.parametrize("end", [b"", b"\x00" * 4])
+def test_gzip_without_its_end_is_refused(end: bytes) -> None:
+    """A checksum that is missing, or wrong, is told."""
+    taken = body(1000, "gzip")
+    with pytest.raises(UnusableReplyError, match="gzip"):
+        (taken.take(gzip.compress(b"hello")[:-8] + end * 2), taken.whole())
+
+
+def test_gzip_is_asked_for_unless_the_request_says_else() -> None:
+    """The request's own word on encodings stands."""
+    assert headers_for(request()) == [("Accept-Encoding", "gzip")]
+    own = ("accept-encoding", "identity")
+    assert headers_for(request(1, own)) == [own]
+
+
+def test_errors_inside_errors_are_searched_for_the_systems_words() -> None:
+    """Eight deep, and no deeper: a ring of causes comes to an end as well."""
+    error = ValueError("quotes the reply")
+    error.__context__ = RuntimeError("and so does this")
+    error.__context__.__cause__ = OSError(104, "Connection reset by peer")
+    assert failure(request(), "protocol", error).why == "ValueError: Connection reset by peer"
+    ring = ValueError("round")
+    ring.__cause__ = KeyError("and round")
+    ring.__cause__.__cause__ = ring
+    assert failure(request(), "protocol", ring).why == "ValueError"

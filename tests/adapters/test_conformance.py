@@ -1,0 +1,88 @@
+"""Every sender of ours, in every case of the kit."""
+
+from __future__ import annotations
+
+import gc
+import ssl
+from collections.abc import Callable, Collection
+from typing import Any
+
+import anyio
+import pytest
+
+from chatfsm.adapters import aiohttp, httpx, requests, stdlib
+from chatfsm.testing.conformance import Conformance, cases, check_async_sender, check_sender
+from tests.adapters.senders import AWAITED, BLOCKING
+
+OURS = {
+    "stdlib": stdlib.Sender,
+    "requests": requests.Sender,
+    "httpx": httpx.Sender,
+}
+OURS_AWAITED = {
+    "httpx on asyncio": ("asyncio", httpx.AsyncSender),
+    "httpx on trio": ("trio", httpx.AsyncSender),
+    "aiohttp": ("asyncio", aiohttp.AsyncSender),
+}
+# aiohttp's own connector gives what a server says unasked to the next request; ours does not,
+# but a session that is passed in has its own.
+UNASKED = "again-after-a-second-reply"
+HARD = [
+    case
+    for case in cases()
+    if case.startswith(("drip", "stall", "interim", "again", "post")) and case != UNASKED
+]
+# What httpx leaves where a reply is left before its end, or a handshake is cancelled: generators
+# inside generators, and a socket, to the collector.
+LEFT_BEHIND = pytest.mark.filterwarnings(
+    "ignore:Async generator:ResourceWarning", "ignore:unclosed:ResourceWarning"
+)
+
+
+def passed(
+    make_sender: Callable[[], Any], only: Collection[str] = (), backend: str = "asyncio"
+) -> int:
+    """How many cases a sender passes that is awaited."""
+
+    async def check() -> Conformance:
+        return await check_async_sender(make_sender, only=only)
+
+    told = anyio.run(check, backend=backend)
+    gc.collect()  # now, so that what was left behind is not told of in another test
+    return told.passed
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_sender_conforms(name: str) -> None:
+    """A sender that makes its own client passes every case."""
+    assert check_sender(OURS[name]).passed == len(cases())
+
+
+@LEFT_BEHIND
+@pytest.mark.parametrize("name", OURS_AWAITED)
+def test_an_asynchronous_sender_conforms(name: str) -> None:
+    """A sender that is awaited passes every case, on each of the loops that it is for."""
+    backend, make_sender = OURS_AWAITED[name]
+    assert passed(make_sender, backend=backend) == len(cases())
+
+
+def test_a_sender_over_a_client_of_httpx2_conforms(usual: ssl.SSLContext) -> None:
+    """What holds for httpx holds for its successor."""
+    assert check_sender(lambda: BLOCKING["httpx2"](usual)).passed == len(cases())
+
+
+@LEFT_BEHIND
+def test_an_asynchronous_client_of_httpx2_conforms(usual: ssl.SSLContext) -> None:
+    """Nor is there a difference where it is awaited."""
+    assert passed(lambda: AWAITED["httpx2 async"](usual)) == len(cases())
+
+
+@pytest.mark.parametrize("name", ["requests", "httpx"])
+def test_a_sender_over_a_lent_client_conforms(usual: ssl.SSLContext, name: str) -> None:
+    """A client that is passed in keeps to deadlines as well, where the library lets it."""
+    assert check_sender(lambda: BLOCKING[name](usual), only=HARD).passed == len(HARD)
+
+
+def test_a_sender_over_a_lent_session_of_aiohttp_conforms(usual: ssl.SSLContext) -> None:
+    """So does a session of aiohttp; in one case, its own connector errs."""
+    assert passed(lambda: AWAITED["aiohttp"](usual), only=HARD) == len(HARD)

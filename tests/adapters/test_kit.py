@@ -1,0 +1,262 @@
+"""The conformance kit itself: senders that are wrong on purpose are caught, by the case's name."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from http.client import HTTPConnection
+from threading import Event
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+import anyio
+import pytest
+from attrs import evolve
+
+from chatfsm.adapters import stdlib
+from chatfsm.adapters.exchanges import AsyncClosing, Closing
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.errors import ChatError
+from chatfsm.testing.conformance import (
+    Conformance,
+    ConformanceError,
+    cases,
+    check_async_sender,
+    check_sender,
+)
+from tests.adapters.senders import Answer
+
+
+class Wrong(stdlib.Sender):
+    """A right sender, from which the wrong ones differ by one thing."""
+
+
+class FollowsRedirects(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        if isinstance(answer, HttpReply) and answer.status // 100 == 3:
+            there = urljoin(request.url, answer.headers["location"])
+            return super().__call__(evolve(request, url=there))
+        return answer
+
+
+class ReadsAll(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        return super().__call__(evolve(request, max_body=2**40))
+
+
+class SwallowsTruncation(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        if isinstance(answer, HttpFailure) and answer.kind == "protocol":
+            return HttpReply(request.id, 200, {}, b"")
+        return answer
+
+
+class SendsAgain(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        return super().__call__(request) if isinstance(answer, HttpFailure) else answer
+
+
+class TrustsAnyone(Wrong):
+    def __init__(self) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__(context)
+
+
+class DecodesUrls(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        return super().__call__(evolve(request, url=unquote(request.url, "latin-1")))
+
+
+class DropsHeaders(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        return super().__call__(evolve(request, headers=request.headers[:2]))
+
+
+class TellsSecrets(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        if isinstance(answer, HttpFailure):
+            return evolve(answer, why=f"could not send {request.headers}")
+        return answer
+
+
+class SaysNoReason(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        return evolve(answer, why="") if isinstance(answer, HttpFailure) else answer
+
+
+class MixesUpIds(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        return evolve(super().__call__(request), id=request.id + 1)
+
+
+class CallsAllConnect(Wrong):
+    def __call__(self, request: HttpRequest) -> Answer:
+        answer = super().__call__(request)
+        return evolve(answer, kind="connect") if isinstance(answer, HttpFailure) else answer
+
+
+class Raises(Closing):
+    def __call__(self, request: HttpRequest) -> Answer:
+        raise ConnectionError(request.headers)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+class TimesEachRead(Closing):
+    """One connection, never looked at before it is used again, and a timeout for each read."""
+
+    def __init__(self) -> None:
+        self.connection: HTTPConnection | None = None
+
+    def __call__(self, request: HttpRequest) -> Answer:
+        url = urlsplit(request.url)
+        self.connection = self.connection or HTTPConnection(url.netloc, timeout=request.timeout)
+        try:
+            self.connection.request(request.method, url.path, headers=dict(request.headers))
+            with self.connection.getresponse() as response:
+                body = response.read()
+            return HttpReply(request.id, response.status, {}, body)
+        except TimeoutError:
+            self.close()
+            return HttpFailure(request.id, "timeout", "a read took too long")
+        except OSError as error:
+            self.close()
+            return HttpFailure(request.id, "protocol", str(error))
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class CannotClose(Wrong):
+    def close(self) -> None:
+        super().close()
+        raise OSError
+
+
+WRONG: dict[Any, tuple[str, ...]] = {
+    FollowsRedirects: (
+        *(f"redirect-{status}-get" for status in (301, 302, 303, 307, 308)),
+        *("redirect-302-post", "redirect-307-post", "redirect-to-another-host"),
+    ),
+    ReadsAll: ("flood-by-length", "flood-in-chunks", "gzip-bomb", "one-byte-too-many"),
+    SwallowsTruncation: ("truncated-body", "truncated-chunk", "gzip-truncated", "garbage"),
+    SendsAgain: ("post-taken-and-dropped",),
+    TrustsAnyone: ("tls-not-trusted",),
+    DecodesUrls: ("request-url-as-sent",),
+    DropsHeaders: ("request-headers-as-sent",),
+    TellsSecrets: ("connect-refused", "truncated-body", "stall-in-body"),
+    SaysNoReason: ("connect-refused", "truncated-body"),
+    MixesUpIds: ("reply", "truncated-body"),
+    CallsAllConnect: ("truncated-body", "stall-before-headers", "reset-after-request"),
+    Raises: ("reply", "connect-refused"),
+    TimesEachRead: ("drip-headers", "drip-body", "again-after-a-second-reply"),
+    CannotClose: ("reply",),
+}
+RIGHT = ("chunked", "gzip")
+
+
+@pytest.mark.parametrize("sender", WRONG, ids=lambda sender: sender.__name__)
+def test_a_wrong_sender_is_caught(sender: Any) -> None:
+    """It fails in the cases that are about what it does wrong, and each is named."""
+    with pytest.raises(ConformanceError) as caught:
+        check_sender(sender, only=WRONG[sender], patience=0.06)
+    assert set(caught.value.failed) == set(WRONG[sender])
+    assert all(f"\n  {name}: " in str(caught.value) for name in WRONG[sender])
+
+
+@pytest.mark.parametrize("sender", [FollowsRedirects, ReadsAll, SendsAgain, TrustsAnyone])
+def test_a_wrong_sender_passes_what_it_does_right(sender: Any) -> None:
+    """Cases do not find fault where there is none."""
+    assert check_sender(sender, only=RIGHT).passed == 2
+
+
+def test_a_sender_that_hangs_is_given_up() -> None:
+    """The kit goes on after twenty patiences, and says that nothing came."""
+    released = Event()
+
+    class Hangs(Raises):
+        def __call__(self, request: HttpRequest) -> Answer:
+            released.wait()
+            return HttpReply(request.id, 200, {}, b"")
+
+    try:
+        with pytest.raises(ConformanceError, match=r"reply: expected a reply .*; came nothing"):
+            check_sender(Hangs, only=["reply"], patience=0.02)
+    finally:
+        released.set()
+
+
+def test_an_asynchronous_sender_that_hangs_or_raises_is_caught() -> None:
+    """The same holds for a sender that is awaited."""
+
+    class Wronged(AsyncClosing):
+        async def __call__(self, request: HttpRequest) -> Answer:
+            if request.method == "GET":
+                await anyio.sleep_forever()
+            raise LookupError
+
+        async def aclose(self) -> None:
+            """Nothing was opened."""
+
+    async def check() -> None:
+        only = ["reply", "request-headers-as-sent", "several-at-once"]
+        with pytest.raises(ConformanceError) as caught:
+            await check_async_sender(Wronged, only=only, patience=0.02)
+        assert "came nothing, for 0.4 s" in caught.value.failed["reply"]
+        assert "came nothing" in caught.value.failed["several-at-once"]
+        assert "LookupError was raised" in caught.value.failed["request-headers-as-sent"]
+
+    anyio.run(check)
+
+
+def test_a_maker_that_raises_is_told_of() -> None:
+    """A sender that cannot be made fails its cases, also where it would be awaited."""
+    words = "reply: making or closing the sender raised OSError"
+
+    def make() -> Any:
+        raise OSError("no room")
+
+    async def check() -> None:
+        with pytest.raises(ConformanceError, match=words):
+            await check_async_sender(make, only=["reply"], patience=0.02)
+
+    with pytest.raises(ConformanceError, match=words):
+        check_sender(make, only=["reply"], patience=0.02)
+    anyio.run(check)
+
+
+def test_what_a_failure_says_quotes_nothing() -> None:
+    """The error is one of the library's own, and holds no header of the requests."""
+    with pytest.raises(ChatError) as caught:
+        check_sender(TellsSecrets, only=["connect-refused"], patience=0.1)
+    assert "its words quote the request" in str(caught.value)
+    assert "client 8" not in str(caught.value)
+
+
+def test_the_report_of_the_right() -> None:
+    """Cases are chosen by name; the report counts them; a name that is none's is refused."""
+    assert check_sender(stdlib.Sender, only=["reply"], patience=2.0) == Conformance(1, ())
+    with pytest.raises(LookupError, match="no case is called reply-to-all"):
+        check_sender(stdlib.Sender, only=["reply", "reply-to-all"])
+    assert len(set(cases())) == len(cases()) == 93
+
+
+def test_the_kit_needs_the_standard_library() -> None:
+    """Importing it brings none of the libraries for testing, nor any for HTTP, nor anyio."""
+    code = "import sys, chatfsm.testing.conformance; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    foreign = {"pytest", "hypothesis", "requests", "httpx", "aiohttp", "anyio"}
+    assert not foreign & set(run.stdout.split())
