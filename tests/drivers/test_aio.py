@@ -1,0 +1,340 @@
+"""The asynchronous driver, on asyncio and on trio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from chatfsm.adapters import httpx
+from chatfsm.conversation.calls import CheckAvailability, CloseCase
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.conversation.replies import Availability
+from chatfsm.conversation.tidings import ChatOpened
+from chatfsm.drivers import aio
+from chatfsm.errors import ApiError, LocalProtocolError, TransportError
+from chatfsm.protocol.commands import End, SendText
+from chatfsm.session import effects as f
+from chatfsm.session.inputs import Tick
+from tests.drivers.machine import Machine, carried, named, poll, post, telling
+from tests.drivers.server import Server
+
+Play = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Runs a play on one of the two, for ten seconds at most."""
+
+    async def bounded(play: Play, *given: object) -> None:
+        with anyio.fail_after(10):
+            await play(*given)
+
+    return lambda play, *given: anyio.run(bounded, play, *given, backend=request.param)
+
+
+async def carry(request: HttpRequest) -> HttpReply | HttpFailure:
+    """A sender that always has a reply."""
+    await anyio.lowlevel.checkpoint()
+    return carried(request)
+
+
+def texts(effects: list[Any]) -> list[str]:
+    return [effect.message.text for effect in effects if isinstance(effect, f.MessageReceived)]
+
+
+async def until(chat: aio.Chat, kind: type) -> Any:
+    """The next effect of a kind."""
+    async for effect in chat:
+        if isinstance(effect, kind):
+            return effect
+    raise AssertionError(f"the chat ended without {kind.__name__}")
+
+
+async def a_whole_chat(server: Server, notes: Path) -> None:
+    heard: list[Any] = []
+    async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
+        assert (await chat.open()).chat_id == "CHAT-client-1"
+        await chat.typing()
+        await chat.say("a form, please")
+        async for effect in chat:
+            heard.append(effect)
+            match effect:
+                case f.FormOpened(form):
+                    await chat.submit(form, {"score": "9"})
+                case f.MessageReceived(message) if message.text.startswith("Thank"):
+                    await chat.upload(notes)
+                case f.FileReceived(file):
+                    assert await chat.download(file) == b"my notes"
+                    await chat.end()
+    assert heard[0] == ChatOpened("CHAT-client-1", is_new=True)
+    assert isinstance(heard[-1], f.Terminated)
+    assert texts(heard) == ["Good morning, this is Ada.", "Thank you for 1 answers."]
+
+
+def test_a_whole_chat(run: Any, tmp_path: Path) -> None:
+    """Open, say, answer a form, share a file, get one, end: the words do what they say."""
+    (tmp_path / "notes.txt").write_text("my notes")
+    with Server() as server:
+        run(a_whole_chat, server, tmp_path / "notes.txt")
+    assert server.center.most_polls == 1
+
+
+async def refused_in_place(server: Server) -> None:
+    async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
+        with pytest.raises(LocalProtocolError, match="no chat yet"):
+            await chat.say("hello")
+        assert await chat.ask(CheckAvailability()) == Availability(is_available=True, ewt=3.0)
+        await chat.open()
+        with pytest.raises(ApiError):
+            await chat.ask(CloseCase())
+
+
+def test_what_is_not_allowed_is_refused_where_it_was_said(run: Any) -> None:
+    """`LocalProtocolError` and `ApiError` come out of the word itself."""
+    with Server() as server:
+        run(refused_in_place, server)
+        assert server.do(lambda: server.center.rooms["client-1"].received) == []
+
+
+async def cancelled_after_saying(server: Server) -> None:
+    async with httpx.AsyncSender() as send:
+        with anyio.CancelScope() as scope:
+            async with aio.Chat(server.client(), send) as chat:
+                await chat.open()
+                for number in range(40):
+                    await chat.say(f"line {number}")
+                scope.cancel()
+                await anyio.sleep_forever()
+        assert scope.cancelled_caught
+
+
+def test_a_cancelled_block_is_flushed(run: Any) -> None:
+    """Whoever cancels the block cuts off nothing that was said."""
+    with Server() as server:
+        run(cancelled_after_saying, server)
+        assert server.center.rooms["client-1"].texts == [f"line {number}" for number in range(40)]
+
+
+def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
+    """The same where asyncio itself cancels, as it does at Ctrl-C."""
+
+    async def chatting(server: Server, has_said: asyncio.Event) -> None:
+        async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
+            await chat.open()
+            await chat.say("my last words")
+            has_said.set()
+            await anyio.sleep_forever()
+
+    async def play(server: Server) -> None:
+        has_said = asyncio.Event()
+        task = asyncio.create_task(chatting(server, has_said))
+        await has_said.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Server() as server:
+        asyncio.run(play(server))
+        assert server.center.rooms["client-1"].texts == ["my last words"]
+
+
+async def failing_block() -> None:
+    async with aio.Chat(Machine(), carry) as chat:
+        await chat.say("hi")
+        raise ZeroDivisionError
+
+
+def test_an_error_of_the_block_comes_out_as_it_is(run: Any) -> None:
+    """No group is wrapped around what the app raises."""
+    with pytest.raises(ZeroDivisionError):
+        run(failing_block)
+
+
+async def slow_app(server: Server) -> None:
+    received: list[str] = []
+    async with httpx.AsyncSender() as send, aio.Chat(server.client(), send, room=3) as chat:
+        await chat.open()
+        while len(chat._desk.told) <= 3:
+            await chat._changed()
+        before = len(chat._desk.told)
+        room = server.center.rooms["client-1"]
+        for number in range(30):
+            server.do(lambda text=f"news {number}": room.says(text))
+            await anyio.lowlevel.checkpoint()
+        assert len(chat._desk.told) == before
+        async for effect in chat:
+            received += texts([effect])
+            if len(received) == 31:
+                break
+    assert received[1:] == [f"news {number}" for number in range(30)]
+
+
+def test_a_slow_app_loses_nothing_and_is_not_flooded(run: Any) -> None:
+    """While too much waits no poll is sent: the server keeps the news, and all of it comes."""
+    with Server() as server:
+        run(slow_app, server)
+
+
+async def deadlines() -> None:
+    def wake(name: str, later: float | None) -> Any:
+        def tell(_item: object) -> list[object]:
+            machine.deadline = later
+            return [*named(name)]
+
+        return tell
+
+    machine = Machine([wake("one", 2.0), wake("two", None)], deadline=1.0)
+    clock = iter([0.0, 0.5, 1.0, 1.0, 2.0])
+    async with aio.Chat(machine, carry, now=lambda: next(clock, 3.0)) as chat:
+        assert [await anext(chat), await anext(chat)] == named("one", "two")
+    assert machine.heard == [Tick(), Tick()]
+
+
+def test_ticks_come_at_the_deadlines(run: Any) -> None:
+    """One task lets the machine hear a `Tick` at each of its deadlines."""
+    run(deadlines)
+
+
+async def breaking() -> None:
+    def fail(_item: object) -> list[object]:
+        raise ZeroDivisionError
+
+    async def raising(_request: HttpRequest) -> HttpReply:
+        raise RuntimeError("an adapter's bug")
+
+    machine = Machine([telling(post(1)), fail])
+    async with aio.Chat(machine, raising) as chat:
+        await chat.order(SendText("one"))
+        with pytest.raises(ZeroDivisionError):
+            await anext(chat)
+        with pytest.raises(ZeroDivisionError):
+            await chat.say("more")
+    assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
+
+
+def test_what_breaks_is_told_to_the_app(run: Any) -> None:
+    """A sender that raises is a failure; a machine that raises is told by iterator and words."""
+    run(breaking)
+
+
+async def ending() -> None:
+    machine = Machine([telling(*named("a", "b"))])
+    async with aio.Chat(machine, carry, told=named("before")) as chat:
+        await chat.order(End())
+        machine.done = True
+        assert [effect async for effect in chat] == named("before", "a", "b")
+    with pytest.raises(LocalProtocolError, match="block"):
+        await chat.say("late")
+
+
+def test_iteration_ends_with_the_chat(run: Any) -> None:
+    """What waited is told first, then what came; when the machine is done the iterator stops."""
+    run(ending)
+
+
+async def asking_while_closing() -> None:
+    async with aio.Chat(Machine(), carry) as chat:
+        async with anyio.create_task_group() as tasks:
+
+            async def ask() -> None:
+                with pytest.raises(TransportError, match="closed meanwhile"):
+                    await chat.ask(CheckAvailability())
+
+            tasks.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            await chat.aclose()
+        with pytest.raises(LocalProtocolError, match="closed"):
+            await chat.say("late")
+
+
+def test_whoever_waits_for_an_answer_hears_of_the_end(run: Any) -> None:
+    """Closing ends the waiting of another task, which learns that nobody knows."""
+    run(asking_while_closing)
+
+
+async def closing_in_vain() -> None:
+    given_up: list[int] = []
+
+    async def stalling(request: HttpRequest) -> HttpReply:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            given_up.append(request.id)
+
+    machine = Machine([telling(poll(1), post(2))], waiting=1)
+    async with aio.Chat(machine, stalling, closing_timeout=0.05) as chat:
+        await chat.say("into the void")
+        await anyio.wait_all_tasks_blocked()
+    assert sorted(given_up) == [1, 2]
+
+
+def test_closing_does_not_wait_for_ever(run: Any) -> None:
+    """Where what was said cannot be sent, the block ends, and nothing stays under way."""
+    run(closing_in_vain)
+
+
+async def many(server: Server) -> None:
+    heard: dict[int, list[str]] = {}
+
+    async def customer(chats: aio.Chats, number: int) -> None:
+        chat = chats.open(server.client(f"client-{number}"))
+        await chat.open()
+        await chat.say(f"I am {number}")
+        heard[number] = []
+        async for effect in chat:
+            heard[number] += (new := texts([effect]))
+            if new and len(heard[number]) == 2:
+                await chat.end()
+
+    async with httpx.AsyncSender() as send, aio.Chats(send) as chats:
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(customer, chats, number)
+        assert not chats._hub.members
+    for number in range(20):
+        assert heard[number] == ["Good morning, this is Ada.", f"You said: I am {number}"]
+
+
+def test_many_chats_share_one_sender(run: Any) -> None:
+    """Twenty customers at once each hear their own agent, and what is over is forgotten."""
+    with Server() as server:
+        run(many, server)
+
+
+async def left_open(server: Server) -> None:
+    async with httpx.AsyncSender() as send, aio.Chats(send) as chats:
+        opened = [chats.open(server.client(f"client-{number}")) for number in range(5)]
+        for chat in opened:
+            await chat.open()
+            await chat.say("my last words")
+    with pytest.raises(LocalProtocolError, match="not in their block"):
+        chats.open(server.client())
+
+
+def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
+    """Chats that nobody closed are closed with the others, after what was said is out."""
+    with Server() as server:
+        run(left_open, server)
+        assert [room.texts for room in server.center.rooms.values()] == [["my last words"]] * 5
+
+
+async def told_again() -> None:
+    kept: list[dict[str, Any]] = []
+    async with aio.Chats(carry) as chats:
+        chat = chats.open(Machine([telling(*named("a", "b"))]), keep=kept.append)
+        await chat.order(End())
+        await anext(chat)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chat.aclose)
+    assert [len(record["told"]) for record in kept] == [2, 2]
+
+
+def test_what_another_task_has_in_hand_is_told_again(run: Any) -> None:
+    """Who closes a chat does not speak for the task that handles its effects."""
+    run(told_again)

@@ -1,0 +1,91 @@
+"""The heap of deadlines, and what aio needs to be imported."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import anyio
+import pytest
+from attrs import define
+
+from chatfsm.drivers.hub import Hub
+from chatfsm.session.inputs import Tick
+from tests.drivers.machine import poll
+
+
+@define(eq=False)
+class Member:
+    """Counts its ticks; each moves its deadline to the next in a row."""
+
+    deadlines: list[float]
+    due: float = float("inf")
+    ticks: int = 0
+
+    @property
+    def deadline(self) -> float | None:
+        return self.deadlines[0] if self.deadlines else None
+
+    def heard(self, item: object) -> None:
+        assert item == Tick()
+        self.ticks += 1
+        self.deadlines.pop(0)
+
+
+async def never(_request: object) -> Any:
+    raise AssertionError("nothing is to be sent")
+
+
+def hub_at(clock: list[float]) -> Hub:
+    hub = Hub(never, lambda: clock[0])
+    hub._wake = anyio.Event()
+    return hub
+
+
+def test_each_member_is_woken_at_its_deadline() -> None:
+    """Whatever the order of scheduling, a tick comes when it is due and not before."""
+    clock = [0.0]
+    late, early = Member([3.0]), Member([1.0, 2.0])
+    hub = hub_at(clock)
+    for member in (late, early):
+        hub.schedule(member)
+    woken = []
+    for clock[0] in (0.5, 1.0, 2.5, 3.0, 9.0):
+        hub._wake_the_due()
+        woken.append((early.ticks, late.ticks))
+    assert woken == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
+
+
+def test_a_deadline_that_moves_costs_no_second_entry() -> None:
+    """Later deadlines wait for the entry that is there; an earlier one takes its place."""
+    clock = [0.0]
+    member = Member([2.0])
+    hub = hub_at(clock)
+    for deadline in (2.0, 5.0, 9.0, 7.0):
+        member.deadlines = [deadline]
+        hub.schedule(member)
+    assert len(hub._heap) == 1
+    member.deadlines = [1.0]
+    hub.schedule(member)
+    member.deadlines = [4.0]
+    for clock[0], ticks in ((1.0, 0), (2.0, 0), (4.0, 1)):
+        hub._wake_the_due()
+        assert member.ticks == ticks
+    assert hub._heap == []
+
+
+def test_nothing_is_carried_outside_the_block() -> None:
+    """A request that comes too late is dropped: whoever restores the chat asks again."""
+    hub = hub_at([0.0])
+    hub.carry(Member([]), poll(1))
+    assert not hub.is_open
+    assert hub._under_way == {}
+
+
+def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever imports the driver without its library is told what to install."""
+    monkeypatch.setitem(sys.modules, "anyio", None)
+    monkeypatch.delitem(sys.modules, "chatfsm.drivers.aio", raising=False)
+    with pytest.raises(ImportError, match=r"chatfsm\[aio\]"):
+        importlib.import_module("chatfsm.drivers.aio")

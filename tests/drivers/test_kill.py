@@ -1,0 +1,57 @@
+"""A chat whose process is killed, again and again: nothing is lost, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.drivers.server import Server
+
+LINES = 24
+KILLED_AT = (3, 9, 16)
+"""How many messages were heard when the process was killed."""
+ROOT = Path(__file__).parents[2]
+
+
+def started(server: Server, folder: Path) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "tests.drivers.victim", server.url]
+    files = [str(folder / "chat.json"), str(folder / "heard.txt"), str(LINES)]
+    return subprocess.Popen([*program, *files], cwd=ROOT)
+
+
+def heard_in(folder: Path) -> list[str]:
+    path = folder / "heard.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def killed(server: Server, folder: Path, heard: int) -> None:
+    """Run it until it has heard so much, and kill it without a word."""
+    victim = started(server, folder)
+    try:
+        until = time.monotonic() + 30
+        while len(heard_in(folder)) < heard:
+            assert victim.poll() is None, "it ended by itself"
+            assert time.monotonic() < until, "it hears nothing more"
+            time.sleep(0.002)
+    finally:
+        victim.kill()
+        victim.wait(10)
+
+
+def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:
+    """Killed three times in one chat, the customer's lines arrive once each, in order.
+
+    Everything that the agent said is heard; what was being handled may be heard again.
+    """
+    with Server() as server:
+        for heard in KILLED_AT:
+            killed(server, tmp_path, heard)
+        assert started(server, tmp_path).wait(30) == 0
+        [room] = server.center.rooms.values()
+    lines = [f"line {number}" for number in range(LINES)]
+    assert room.texts == lines
+    heard_at_all = heard_in(tmp_path)
+    assert set(heard_at_all) == {"Good morning, this is Ada.", *(f"You said: {x}" for x in lines)}
+    assert len(heard_at_all) - len(set(heard_at_all)) <= len(KILLED_AT)

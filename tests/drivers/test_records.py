@@ -1,0 +1,129 @@
+"""A chat's record: what waits for the app survives in it, exactly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm import ChatSession, Tick, decode
+from chatfsm.conversation.calls import GetVersion
+from chatfsm.conversation.client import ChatClient
+from chatfsm.conversation.endpoint import Endpoint
+from chatfsm.conversation.tidings import Answered, ChatOpened, LinkChanged, Undelivered
+from chatfsm.drivers import keeping
+from chatfsm.drivers.records import record_of, told_in
+from chatfsm.errors import SnapshotError
+from chatfsm.session.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceived
+from chatfsm.session.values import Form
+
+LOGS = sorted((Path(__file__).parents[1] / "logs").glob("*.jsonl"))
+ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-client")
+
+
+def there_and_back(effects: Any, at: float = 0.0, later: float = 0.0) -> tuple[object, ...]:
+    """The effects, through the JSON of a record."""
+    text = json.dumps(record_of({"some": "snapshot"}, effects, at), allow_nan=False)
+    snapshot, told = told_in(json.loads(text), later)
+    assert snapshot == {"some": "snapshot"}
+    return told
+
+
+def effects_of(log: Path) -> list[object]:
+    session = ChatSession("a-chat")
+    found: list[object] = []
+    for line in log.read_bytes().splitlines():
+        for event in decode(line):
+            found += session.receive(event, now=1.0)
+    return found
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_what_recorded_chats_told_survives(log: Path) -> None:
+    """Every effect of every recorded chat comes back equal, in order."""
+    effects = effects_of(log)
+    assert there_and_back(effects) == tuple(effects)
+
+
+def test_what_the_conversation_tells_survives() -> None:
+    """The tidings that concern the app come back; answers go to whoever asked, who is gone."""
+    told = (ChatOpened("C", is_new=True), LinkChanged("live"), Undelivered("typing", None, "why"))
+    assert there_and_back([*told, Answered(GetVersion(), 1)]) == told
+
+
+def test_deadlines_travel_as_seconds_left() -> None:
+    """On another clock a form has as much time left as it had."""
+    form = Form("7", "survey", deadline=130.0)
+    told = there_and_back([FormOpened(form), FormClosed(form, "expired")], at=100.0, later=5.0)
+    assert [effect.form.deadline for effect in told] == [35.0, 35.0]
+
+
+def test_hostile_content_can_be_written() -> None:
+    """What the wire brought unread is made harmless, however deep and whatever number."""
+    deep: Any = float("nan")
+    for _ in range(5_000):
+        deep = [deep]
+    [told] = there_and_back([UnknownReceived("odd", deep)])
+    assert isinstance(told, UnknownReceived)
+
+
+BROKEN: list[Any] = [
+    None,
+    {},
+    {"format": "other"},
+    {"format": "chatfsm.chat", "version": 2, "client": {}, "told": []},
+    {"format": "chatfsm.chat", "version": 1, "client": {}},
+    {"format": "chatfsm.chat", "version": 1, "client": {}, "told": [{"effect": "Nothing"}]},
+    {"format": "chatfsm.chat", "version": 1, "client": {}, "told": [{"effect": "ServiceNamed"}]},
+    {"format": "chatfsm.chat", "version": 1, "client": {}, "told": 7},
+]
+
+
+@pytest.mark.parametrize("record", BROKEN)
+def test_what_is_no_record_is_refused(record: object) -> None:
+    """A record that was changed, or is something else, is a `SnapshotError`."""
+    with pytest.raises(SnapshotError):
+        told_in(record, 0.0)
+
+
+def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
+    """From its file come the client with its chat, and what waited for the app."""
+    client = ChatClient(ENDPOINT, chat_id="CHAT-1")
+    client.receive(Tick(), now=1.0)
+    keep = keeping.FileKeeper(str(tmp_path / "chat.json"))
+    keep(record_of(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
+    restored = keeping.restore(keeping.read(keep.path), ENDPOINT, now=50.0)
+    assert restored.client.session is not None
+    assert restored.client.session.chat_id == "CHAT-1"
+    assert restored.told == (ServiceNamed("Parcels"),)
+
+
+def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    """The second record stands in place of the first, nothing is left beside it."""
+    keep = keeping.FileKeeper(tmp_path / "chat.json")
+    keep({"record": 1})
+    keep({"record": 2})
+    assert keeping.read(keep.path) == {"record": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["chat.json"]
+    assert keep.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    """What fails on the way to the disk does not touch what was kept."""
+    keep = keeping.FileKeeper(tmp_path / "chat.json")
+    keep({"record": 1})
+    with pytest.raises(ValueError, match="not JSON"):
+        keep({"record": float("nan")})
+    assert keeping.read(keep.path) == {"record": 1}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    """A file that holds no record is a `SnapshotError`; none at all is no record."""
+    path = tmp_path / "chat.json"
+    assert keeping.read(path) is None
+    path.write_text(text)
+    with pytest.raises(SnapshotError):
+        keeping.read(path)

@@ -1,0 +1,117 @@
+"""One scripted chat, through every adapter: the effects are the same, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from chatfsm.adapters import aiohttp, httpx, requests, stdlib
+from chatfsm.conversation.tidings import ChatOpened, LinkChanged
+from chatfsm.drivers import aio, threads
+from chatfsm.session import effects as f
+from chatfsm.session.effects import to_json
+from tests.drivers.center import AGENT, Center, Room
+from tests.drivers.server import Server
+
+
+def written(effect: Any) -> str:
+    if isinstance(effect, ChatOpened | LinkChanged):
+        return repr(effect)
+    return json.dumps(to_json(effect))
+
+
+def silent(_room: Room, _event: object) -> None:
+    """An agent who does nothing by herself, so that the play decides what comes before what."""
+
+
+def closes(room: Room) -> None:
+    room.tell("chat_session_typing", party_id=AGENT)
+    room.says("Grüße, and <b>goodbye</b> 🙂")
+    room.tell("chat_session_weather", sky="blue")
+    room.tell("chat_session_ended")
+
+
+STEPS: tuple[tuple[type, Callable[[Room], None] | str], ...] = (
+    (f.MessageReceived, "Good morning, with a \N{SNOWMAN}"),
+    (f.MessageSent, lambda room: room.tell("chat_session_form_show", form_request_id="7")),
+    (f.FormOpened, "no forms, please"),
+    (f.MessageSent, closes),
+)
+"""After which effect comes what: the agent does something, or the customer says something."""
+
+
+class Play:
+    """Says and does what is next, whenever the effect has come that it waits for."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.left = list(STEPS)
+        self.told: list[str] = []
+
+    def hear(self, effect: object) -> str | None:
+        """What the customer says now, if anything."""
+        self.told.append(written(effect))
+        if not self.left or not isinstance(effect, self.left[0][0]):
+            return None
+        _, step = self.left.pop(0)
+        if isinstance(step, str):
+            return step
+        self.server.do(lambda: step(self.server.center.rooms["client-1"]))
+        return None
+
+
+@contextmanager
+def playing(version: int) -> Iterator[tuple[Play, Any]]:
+    with Server(Center(script=silent)) as server:
+        play = Play(server)
+        yield play, server.client(version=version)
+    assert play.left == []
+
+
+def with_threads(make_sender: Callable[[], Any], version: int) -> list[str]:
+    with (
+        playing(version) as (play, client),
+        make_sender() as send,
+        threads.Chat(client, send) as chat,
+    ):
+        chat.open()
+        for effect in chat:
+            if (text := play.hear(effect)) is not None:
+                chat.say(text)
+    return play.told
+
+
+def with_aio(make_sender: Callable[[], Any], version: int, backend: str) -> list[str]:
+    async def run(play: Play, client: Any) -> None:
+        async with make_sender() as send, aio.Chat(client, send) as chat:
+            await chat.open()
+            async for effect in chat:
+                if (text := play.hear(effect)) is not None:
+                    await chat.say(text)
+
+    with playing(version) as (play, client):
+        anyio.run(run, play, client, backend=backend)
+    return play.told
+
+
+OTHERS: dict[str, Callable[[int], list[str]]] = {
+    "requests": lambda version: with_threads(requests.Sender, version),
+    "httpx": lambda version: with_threads(httpx.Sender, version),
+    "httpx-asyncio": lambda version: with_aio(httpx.AsyncSender, version, "asyncio"),
+    "httpx-trio": lambda version: with_aio(httpx.AsyncSender, version, "trio"),
+    "aiohttp": lambda version: with_aio(aiohttp.AsyncSender, version, "asyncio"),
+}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_adapter_gives_the_same_effects(version: int) -> None:
+    """Five adapters, blocking and asynchronous, tell one chat in the same bytes."""
+    by_stdlib = with_threads(stdlib.Sender, version)
+    assert '"outcome": "ended"' in by_stdlib[-1]
+    assert len([line for line in by_stdlib if "message_received" in line]) == 2
+    assert {name: run(version) for name, run in OTHERS.items()} == dict.fromkeys(OTHERS, by_stdlib)

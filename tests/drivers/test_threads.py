@@ -1,0 +1,267 @@
+"""The blocking driver."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.adapters import stdlib
+from chatfsm.conversation.calls import CheckAvailability, CloseCase
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.conversation.replies import Availability
+from chatfsm.conversation.tidings import ChatOpened, LinkChanged
+from chatfsm.drivers import threads
+from chatfsm.errors import ApiError, LocalProtocolError, TransportError
+from chatfsm.protocol.commands import End, SendText
+from chatfsm.session import effects as f
+from chatfsm.session.inputs import Tick
+from tests.drivers.machine import Machine, carried, named, poll, post, telling
+from tests.drivers.server import Server
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Whatever a test does, the threads that it began have ended."""
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as serving:
+        yield serving
+
+
+def texts(effects: list[Any]) -> list[str]:
+    return [effect.message.text for effect in effects if isinstance(effect, f.MessageReceived)]
+
+
+def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
+    """Open, say, answer a form, share a file, get one, end: the words do what they say."""
+    (tmp_path / "notes.txt").write_text("my notes")
+    heard: list[Any] = []
+    with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
+        assert chat.open(parameters={"name": "Tove"}).chat_id == "CHAT-client-1"
+        assert chat.look(lambda client: client.session.chat_id) == "CHAT-client-1"
+        chat.typing()
+        chat.say("a form, please")
+        for effect in chat:
+            heard.append(effect)
+            match effect:
+                case f.FormOpened(form):
+                    chat.submit(form, {"score": "9"})
+                case f.MessageReceived(message) if message.text.startswith("Thank"):
+                    chat.upload(tmp_path / "notes.txt")
+                case f.FileReceived(file):
+                    assert chat.download(file) == b"my notes"
+                    chat.end()
+    assert heard[0] == ChatOpened("CHAT-client-1", is_new=True)
+    assert isinstance(heard[-1], f.Terminated)
+    assert texts(heard) == ["Good morning, this is Ada.", "Thank you for 1 answers."]
+    [room] = server.center.rooms.values()
+    said = [event["event"] for event in room.received]
+    assert said[-1] == "chat_session_end"
+    assert {"chat_session_form_data", "chat_session_file", "chat_session_typing"} <= set(said)
+    assert server.center.most_polls == 1
+
+
+def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Server) -> None:
+    """`LocalProtocolError` comes out of the word itself, and nothing was sent."""
+    with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
+        with pytest.raises(LocalProtocolError, match="no chat yet"):
+            chat.say("hello")
+        chat.open()
+        with pytest.raises(LocalProtocolError, match="has not shown it"):
+            chat.submit("7", {})
+    assert server.do(lambda: server.center.rooms["client-1"].received) == []
+
+
+def test_whoever_asks_is_answered(server: Server) -> None:
+    """`ask` returns what the server answers, and raises what it refuses."""
+    with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
+        assert chat.ask(CheckAvailability()) == Availability(is_available=True, ewt=3.0)
+        chat.open()
+        with pytest.raises(ApiError):
+            chat.ask(CloseCase())
+
+
+def test_what_was_said_is_sent_before_the_block_ends(server: Server) -> None:
+    """Leaving the block at once loses nothing that was said."""
+    with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
+        chat.open()
+        for number in range(40):
+            chat.say(f"line {number}")
+    assert server.center.rooms["client-1"].texts == [f"line {number}" for number in range(40)]
+
+
+def interrupted(server: Server, error: type[BaseException]) -> None:
+    with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
+        chat.open()
+        chat.say("my last words")
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_interrupted_block_is_flushed_too(server: Server, error: type[BaseException]) -> None:
+    """Ctrl-C, or an error of the app's, leaves the block as it is, after what was said is out."""
+    with pytest.raises(error):
+        interrupted(server, error)
+    assert server.center.rooms["client-1"].texts == ["my last words"]
+
+
+def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
+    """While too much waits no poll is sent: the server keeps the news, and all of it comes."""
+    received: list[str] = []
+    with stdlib.Sender() as send, threads.Chat(server.client(), send, room=3) as chat:
+        chat.open()
+        with chat._change:  # until the greeting, of more effects than there is room for, is here
+            assert chat._change.wait_for(lambda: len(chat._desk.told) > 3, 10)
+            before = len(chat._desk.told)
+        room = server.center.rooms["client-1"]
+        for number in range(30):
+            server.do(lambda text=f"news {number}": room.says(text))
+        assert len(chat._desk.told) == before
+        while len(received) < 31:
+            effect = next(chat)
+            received += [effect.message.text] if isinstance(effect, f.MessageReceived) else []
+    assert received[1:] == [f"news {number}" for number in range(30)]
+
+
+def test_iteration_ends_with_the_chat() -> None:
+    """When the machine is done, what waits is told, and then the iterator stops."""
+    machine = Machine([telling(*named("a", "b"))])
+    with threads.Chat(machine, carried) as chat:
+        chat.order(End())
+        machine.done = True
+        assert list(chat) == named("a", "b")
+    assert list(chat) == []
+
+
+def test_ticks_come_at_the_deadline() -> None:
+    """The clock's thread lets the machine hear a `Tick` when its time has come."""
+
+    def tell(_item: object) -> list[object]:
+        machine.deadline = None
+        return [*named("woken")]
+
+    machine = Machine([tell], deadline=0.0)
+    with threads.Chat(machine, carried) as chat:
+        assert next(chat) == named("woken")[0]
+    assert machine.heard == [Tick()]
+
+
+def test_a_request_is_carried_while_another_is_held() -> None:
+    """A poll that the server holds keeps nothing that is said waiting."""
+    is_posted = threading.Event()
+
+    def send(request: HttpRequest) -> HttpReply | HttpFailure:
+        if request.method == "GET":
+            assert is_posted.wait(10)
+        is_posted.set()
+        return carried(request)
+
+    machine = Machine(
+        [telling(poll(1)), telling(post(2)), telling(*named("a")), telling(*named("b"))]
+    )
+    with threads.Chat(machine, send) as chat:
+        chat.order(SendText("one"))
+        chat.order(SendText("two"))
+        assert [next(chat), next(chat)] == named("a", "b")
+    assert {type(item) for item in machine.heard} == {SendText, HttpReply}
+
+
+def test_a_sender_that_raises_is_a_failure() -> None:
+    """An adapter's bug does not stop the chat: the machine hears of a failure."""
+
+    def send(_request: HttpRequest) -> HttpReply:
+        raise RuntimeError("an adapter's bug")
+
+    machine = Machine([telling(post(1)), telling(*named("told"))])
+    with threads.Chat(machine, send) as chat:
+        chat.order(SendText("one"))
+        next(chat)
+    assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
+
+
+def test_a_machine_that_breaks_is_told_to_the_app() -> None:
+    """What goes wrong in a thread comes out of the iterator, and out of every word."""
+
+    def fail(_item: object) -> list[object]:
+        raise ZeroDivisionError
+
+    with threads.Chat(Machine([telling(post(1)), fail]), carried) as chat:
+        chat.order(SendText("one"))
+        with pytest.raises(ZeroDivisionError):
+            next(chat)
+        with pytest.raises(ZeroDivisionError):
+            chat.say("more")
+
+
+def test_words_need_the_block() -> None:
+    """Before the block and after it nothing can be ordered, and closing does no harm."""
+    chat = threads.Chat(Machine(), carried)
+    chat.close()
+    with pytest.raises(LocalProtocolError, match="not in its with block"):
+        chat.say("early")
+    with chat:
+        chat.close()
+        with pytest.raises(LocalProtocolError, match=r"closed|block"):
+            chat.say("late")
+
+
+def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
+    """Closing the chat ends the waiting of another thread, which learns that nobody knows."""
+    is_asking = threading.Event()
+    outcome: list[BaseException] = []
+
+    def ask() -> None:
+        with pytest.raises(TransportError) as caught:
+            chat.ask(CheckAvailability())
+        outcome.append(caught.value)
+
+    def hear(_item: object) -> list[object]:
+        is_asking.set()
+        return []
+
+    with threads.Chat(Machine([hear]), carried) as chat:
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert is_asking.wait(10)
+    asking.join(10)
+    assert "closed meanwhile" in str(outcome[0])
+
+
+def test_closing_does_not_wait_for_ever() -> None:
+    """Where what was said cannot be sent, the block ends all the same."""
+    with threads.Chat(Machine(waiting=1), carried, closing_timeout=0.05) as chat:
+        chat.say("into the void")
+
+
+def test_what_waited_is_told_first() -> None:
+    """After a restart the app is told again what it had not handled."""
+    with threads.Chat(Machine(), carried, told=named("a")) as chat:
+        assert next(chat) == named("a")[0]
+
+
+def test_a_link_that_fails_is_told_and_tried_again(server: Server) -> None:
+    """A poll that fails is followed by another, and the chat is live again."""
+    failed = threading.Event()
+
+    def send(request: HttpRequest) -> HttpReply | HttpFailure:
+        if request.method == "GET" and not failed.is_set():
+            failed.set()
+            return HttpFailure(request.id, "connect", "planted")
+        return sender(request)
+
+    states = []
+    with stdlib.Sender() as sender, threads.Chat(server.client(), send) as chat:
+        chat.open()
+        while "live" not in states:
+            effect = next(chat)
+            states += [effect.state] if isinstance(effect, LinkChanged) else []
+    assert states == ["retrying", "live"]

@@ -1,0 +1,98 @@
+"""The friendly words, and the commands that they mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.conversation.calls import LARGEST_FILE, Resume, UploadFile
+from chatfsm.conversation.replies import UploadedFile
+from chatfsm.drivers.words import Words, file_id_of, sharing, upload_of
+from chatfsm.errors import LocalProtocolError
+from chatfsm.protocol import commands as c
+from chatfsm.protocol import events
+from chatfsm.session.values import ChatMessage, Form, SharedFile
+
+
+class Repeating(Words[object]):
+    """Returns what is ordered."""
+
+    def order(self, command: object) -> object:
+        return command
+
+
+SECURE = Form("8", "card", secure=True)
+MESSAGE = ChatMessage(events.Message(msg_id="4"), None, own=False)
+FILE = SharedFile(events.File("f-1", msg_id="6"), None, own=False)
+
+SAID: list[tuple[Any, object]] = [
+    (lambda words: words.say("hi"), c.SendText("hi")),
+    (lambda words: words.say("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
+    (lambda words: words.typing(), c.StartTyping()),
+    (lambda words: words.typing("he"), c.StartTyping("he")),
+    (lambda words: words.stop_typing(), c.StopTyping()),
+    (lambda words: words.submit("7", {"a": "1"}), c.SubmitForm("7", {"a": "1"})),
+    (lambda words: words.submit(SECURE, {}), c.SubmitForm("8", {}, secure=True)),
+    (lambda words: words.cancel("7"), c.CancelForm("7")),
+    (lambda words: words.cancel(SECURE), c.CancelForm("8", secure=True)),
+    (lambda words: words.received("2"), c.MarkDelivered("2")),
+    (lambda words: words.received(MESSAGE), c.MarkDelivered("4")),
+    (lambda words: words.read(MESSAGE), c.MarkRead("4")),
+    (lambda words: words.read(FILE), c.MarkRead("6")),
+    (lambda words: words.disconnect(), c.Disconnect()),
+    (lambda words: words.end(), c.End()),
+    (lambda words: words.resume("app"), Resume("app")),
+]
+
+
+@pytest.mark.parametrize(("say", "command"), SAID, ids=lambda value: type(value).__name__)
+def test_a_word_means_a_command(say: Any, command: object) -> None:
+    """Each word orders the command that it is short for."""
+    assert say(Repeating()) == command
+
+
+def test_words_need_something_that_hears_them() -> None:
+    """The words alone order nothing."""
+    with pytest.raises(TypeError, match="abstract"):
+        Words()  # type: ignore[abstract]
+
+
+def test_a_message_without_an_id_cannot_be_marked() -> None:
+    """A receipt names a message: without an id it is refused where it was said."""
+    with pytest.raises(LocalProtocolError, match="no id"):
+        Repeating().read(ChatMessage(events.Message(), None, own=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "file_type"),
+    [
+        ("cat.png", "image/png", "image"),
+        ("notes.txt", "text/plain", "attachment"),
+        ("notes.txt.gz", "application/octet-stream", "attachment"),
+        ("without", "application/octet-stream", "attachment"),
+    ],
+)
+def test_a_file_is_brought_and_shared(tmp_path: Path, name: str, kind: str, file_type: str) -> None:
+    """The type is guessed from the name alone, and the wire is told image or attachment."""
+    (tmp_path / name).write_bytes(b"content")
+    call = upload_of(tmp_path / name)
+    assert call == UploadFile(name, b"content", kind)
+    assert sharing(call, UploadedFile("f-1")) == c.SendFile("f-1", file_type, name)
+    assert sharing(call, UploadedFile("f-1", "other")).file_name == "other"
+
+
+def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    """What the server would refuse is refused here, whatever its size."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        os.truncate(file.fileno(), LARGEST_FILE + 1)
+    with pytest.raises(LocalProtocolError, match="cannot upload more"):
+        upload_of(str(path))
+
+
+def test_a_file_is_known_by_its_id() -> None:
+    """A download is asked for by what was told, or by the id."""
+    assert file_id_of(FILE) == file_id_of("f-1") == "f-1"

@@ -1,0 +1,58 @@
+"""A program that chats until it is killed, and goes on from what it kept.
+
+Says so many lines, one after each thing that it hears, writes what the agent says to a file, and
+ends the chat when the last line was answered.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from chatfsm.adapters import stdlib
+from chatfsm.conversation.client import ChatClient
+from chatfsm.conversation.endpoint import Endpoint
+from chatfsm.drivers import keeping, threads
+from chatfsm.session.effects import MessageReceived
+from tests.drivers.server import QUICK
+
+
+def chat_on(url: str, state: Path, heard: Path, lines: int) -> None:
+    endpoint = Endpoint(url, "tenant.example", "an-app", "client-1", allow_http=True)
+    client, told = ChatClient(endpoint, settings=QUICK), ()
+    record = keeping.read(state)
+    if record is not None:
+        restored = keeping.restore(record, endpoint, settings=QUICK, now=time.monotonic())
+        client, told = restored.client, restored.told
+    keep = keeping.FileKeeper(state)
+    with stdlib.Sender() as send, threads.Chat(client, send, keep=keep, told=told) as chat:
+        if client.session is None:
+            chat.open()
+        say_next(chat, client, lines)
+        for effect in chat:
+            if isinstance(effect, MessageReceived):
+                note(heard, effect.message.text)
+                if effect.message.text == f"You said: line {lines - 1}":
+                    chat.end()
+                    continue
+            say_next(chat, client, lines)
+
+
+def say_next(chat: threads.Chat, client: ChatClient, lines: int) -> None:
+    """Say the line that follows those which the session knows of."""
+    number = len(client.session.outbox)
+    if number < lines and not client.done:
+        chat.say(f"line {number}")
+
+
+def note(heard: Path, text: str) -> None:
+    with heard.open("a") as file:
+        file.write(f"{text}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+if __name__ == "__main__":
+    chat_on(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))

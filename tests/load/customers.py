@@ -1,0 +1,142 @@
+"""The customers, all in one process over one sender, and what they count."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from attrs import define, field
+
+from chatfsm.adapters import aiohttp, httpx
+from chatfsm.conversation.client import ChatClient
+from chatfsm.conversation.endpoint import Endpoint
+from chatfsm.conversation.tidings import LinkChanged
+from chatfsm.drivers import aio
+from chatfsm.session.effects import MessageReceived, MessageSent, MessageUnconfirmed, Terminated
+
+OPENED_A_SECOND = 100
+"""How fast chats are opened: faster, and the opening is all that is measured."""
+ROOT = Path(__file__).parents[2]
+
+
+@define
+class Count:
+    """What all customers have met."""
+
+    heard: dict[int, list[str]] = field(factory=dict)
+    said: Counter[int] = field(factory=Counter)
+    arrived: int = 0
+    in_doubt: int = 0
+    ended: int = 0
+    effects: int = 0
+    links: Counter[str] = field(factory=Counter)
+    memory: list[int] = field(factory=list)
+
+
+async def customer(chats: aio.Chats, url: str, number: int, count: Count) -> None:
+    """Hear the agent, and say a line after every other message; end after the last one."""
+    endpoint = Endpoint(url, "tenant.example", "an-app", f"client-{number}", allow_http=True)
+    chat = chats.open(ChatClient(endpoint))
+    heard = count.heard[number] = []
+    await anyio.sleep(number / OPENED_A_SECOND)
+    await chat.open()
+    async for effect in chat:
+        count.effects += 1
+        match effect:
+            case MessageReceived(message=message):
+                heard.append(message.text)
+                if message.text.startswith("the last"):
+                    await chat.end()
+                elif len(heard) % 2:
+                    await chat.say(f"line {count.said[number]}")
+                    count.said[number] += 1
+            case MessageSent():
+                count.arrived += 1
+            case MessageUnconfirmed():  # where the word of the end overtook that of the line
+                count.in_doubt += 1
+            case Terminated():
+                count.ended += 1
+            case LinkChanged(state=state):
+                count.links[state] += 1
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def agents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The center's process: its address, and its ledger once the block has ended."""
+    program = [sys.executable, "-m", "tests.load", "--center"]
+    opening = options.chats / OPENED_A_SECOND  # so that all are there for as long as was asked
+    given = ["--seconds", str(options.seconds + opening), "--every", str(options.every)]
+    ledger: dict[str, Any] = {}
+    with subprocess.Popen(
+        [*program, *given], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield process.stdout.readline().strip(), ledger
+        process.stdin.close()
+        ledger |= json.loads(process.stdout.readline())
+
+
+async def all_chat(options: argparse.Namespace, url: str, count: Count) -> None:
+    """All customers at once, and a look at the memory in the middle."""
+    sender = {"aiohttp": aiohttp, "httpx": httpx}[options.sender].AsyncSender
+    count.memory.append(resident())
+    async with sender() as send, aio.Chats(send) as chats, anyio.create_task_group() as tasks:
+        for number in range(options.chats):
+            tasks.start_soon(customer, chats, url, number, count)
+        await anyio.sleep(options.chats / OPENED_A_SECOND + options.seconds / 2)
+        count.memory.append(resident())
+
+
+def verdict(count: Count, ledger: dict[str, Any]) -> dict[str, Any]:
+    """What was lost, and what was told twice."""
+    lost = twice = 0
+    for heard in count.heard.values():
+        last = heard[-1] if heard and heard[-1].startswith("the last of") else "the last of 0"
+        expected = {f"news {number}" for number in range(int(last.split()[-1]))} | {last}
+        lost += len(expected - set(heard))
+        twice += len(heard) - len(set(heard))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    before, within = count.memory
+    return {
+        "chats": len(count.heard),
+        "ended": count.ended,
+        "effects": count.effects,
+        "messages heard": sum(map(len, count.heard.values())),
+        "messages lost": lost,
+        "messages told twice": twice,
+        "lines said": count.said.total(),
+        "lines known to have arrived": count.arrived,
+        "lines in doubt at the end": count.in_doubt,
+        "lines lost or sent twice": count.said.total() - ledger["lines"],
+        "links": dict(count.links),
+        "KiB a chat": round((within - before) / 1024 / len(count.heard), 1),
+        "cpu seconds": round(usage.ru_utime + usage.ru_stime, 1),
+    }
+
+
+def run(options: argparse.Namespace) -> None:
+    """Let them chat, and print what both ends have counted."""
+    count, began = Count(), time.monotonic()
+    with agents(options) as (url, ledger):
+        anyio.run(all_chat, options, url, count, backend=options.backend)
+    print("customers", json.dumps(verdict(count, ledger), indent=2))
+    print("center", json.dumps(ledger, indent=2))
+    print(f"{time.monotonic() - began:.0f} s")
