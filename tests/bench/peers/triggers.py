@@ -6,6 +6,7 @@ calls the same few lines that draw the conclusions, so that what differs is the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import inf
 from typing import Any, Final
 
@@ -36,12 +37,12 @@ HEARD: Final = {
 TRIGGERS: Final = {cls: f"hear_{name}" for cls, name in (HEARD | ENDS).items()}
 
 
-class Driven(Floor):
+class Driven(Floor, ABC):
     """A floor whose moves and conclusions are triggered through a library: see `fire`."""
 
+    @abstractmethod
     def fire(self, trigger: str, item: events.Event, now: float, effects: list[Any]) -> None:
         """Trigger by name, in the library's usual way."""
-        raise NotImplementedError
 
     def receive(self, item: events.Event, now: float) -> list[Any]:
         """As the floor's, but everything after the clock goes through the library."""

@@ -1,0 +1,293 @@
+"""`chatfsm chat`, from its options to its exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.chatting.saved import Saved
+from chatfsm.cli import main
+from chatfsm.errors import SnapshotError
+from chatfsm.recording.journal import verify
+from tests.drivers.center import Center
+from tests.drivers.server import Server
+
+Chat = Callable[..., int]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(hold=0.05) as serving:
+        yield serving
+
+
+@pytest.fixture
+def chat(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
+    """Runs the command with lines on its standard input."""
+    monkeypatch.setenv("CHATFSM_APP_ID", "an-app")
+    monkeypatch.setenv("CHATFSM_CLIENT_ID", "client-1")
+    opened = []
+
+    def run(lines: str, *options: str) -> int:
+        source, sink = os.pipe()
+        os.write(sink, lines.encode())
+        os.close(sink)
+        opened.append(os.fdopen(source))
+        monkeypatch.setattr(sys, "stdin", opened[-1])
+        return main(["chat", "--url", server.url, "--insecure-http", *options])
+
+    yield run
+    for file in opened:
+        file.close()
+
+
+def refused(*options: str) -> list[str]:
+    return ["chat", "--url", "https://chat.example", *options]
+
+
+def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
+    """Lines go in, rows come out, and after /end the rest is waited for."""
+    assert chat("hello\n/end\n") == 0
+    rows = capsys.readouterr().out
+    assert "new: CHAT-client-1" in rows
+    assert "said         hello\n" in rows
+    assert "message      Ada: You said: hello\n" in rows
+    assert rows.splitlines()[-1].split()[1:] == ["over", "ended"]
+    assert server.center.rooms["client-1"].texts == ["hello"]
+
+
+def test_at_the_end_of_the_input_it_leaves(chat: Chat, server: Server) -> None:
+    """Without /end the chat goes on at the server, and what was said has arrived."""
+    assert chat("hello\nlast line without an end") == 0
+    room = server.center.rooms["client-1"]
+    assert room.texts == ["hello", "last line without an end"]
+    assert not room.is_over
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_chat_goes_on_from_its_state(
+    chat: Chat, server: Server, tmp_path: Path, capsys: Any, version: str
+) -> None:
+    """With --state the second run is the same chat, and the third, after its end, a new one."""
+    options = ("--state", str(tmp_path / "state.json"), "--version", version)
+    assert chat("one\n", *options) == 0
+    assert chat("two\n/end\n", *options) == 0
+    [room] = server.center.rooms.values()
+    assert room.texts == ["one", "two"]
+    assert "new: CHAT-client-1" in capsys.readouterr().out
+    assert chat("three\n/end\n", *options) == 0
+    assert server.center.rooms["client-1"].texts == ["three"]
+
+
+def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
+    """With --record all is written down, over two runs, and agrees when it is heard again."""
+    journal = tmp_path / "journal.jsonl"
+    options = ("--state", str(tmp_path / "state.json"), "--record", str(journal))
+    assert chat("one\n", *options) == 0
+    assert chat("two\n/end\n", *options) == 0
+    lines = journal.read_text().splitlines()
+    assert sum("journal" in json.loads(line) for line in lines) == 2
+    assert verify(lines) == len(lines) - 2
+    assert journal.stat().st_mode & 0o777 == 0o600
+
+
+class Reader(io.StringIO):
+    """Whoever reads what is shown, and does something when it is time to."""
+
+    def __init__(self, reactions: dict[str, Callable[[], object]]) -> None:
+        super().__init__()
+        self.reactions = reactions
+
+    def write(self, text: str) -> int:
+        for cue in [cue for cue in self.reactions if cue in text]:
+            self.reactions.pop(cue)()
+        return super().write(text)
+
+
+def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: Chat) -> None:
+    """The form that --form describes is asked field by field."""
+    source, sink = os.pipe()
+    with os.fdopen(source) as lines, os.fdopen(sink, "w", buffering=1) as typing:
+        reader = Reader(
+            {
+                "Good morning": lambda: typing.write("a form, please\n"),
+                "... survey: score?": lambda: typing.write("9\n"),
+                "... survey: why?": lambda: typing.write("quick\n"),
+                "Thank you for 2 answers.": lambda: typing.write("/end\n"),
+            },
+        )
+        monkeypatch.setattr(sys, "stdin", lines)
+        monkeypatch.setattr(sys, "stdout", reader)
+        options = ("--insecure-http", "--form", "survey=score, why")
+        assert main(["chat", "--url", server.url, *options]) == 0
+    assert reader.reactions == {}
+    [answer] = [event for event in server.center.rooms["client-1"].received if "data" in event]
+    assert answer["data"] == {"score": "9", "why": "quick"}
+
+
+def test_a_state_that_cannot_be_kept_any_more(
+    chat: Chat, server: Server, monkeypatch: Any, tmp_path: Path, capsys: Any
+) -> None:
+    """What cannot be kept is not sent: the chat stops, and says where."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "stdout", Reader({"Good morning": lambda: shutil.rmtree(folder)}))
+    source, sink = os.pipe()
+    with os.fdopen(source) as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        options = ("--insecure-http", "--state", str(folder / "state.json"))
+        assert main(["chat", "--url", server.url, *options]) == 2
+    os.close(sink)
+    assert "state.json.new: No such file" in capsys.readouterr().err
+
+
+def test_a_chat_that_fails_has_another_status(chat: Chat, server: Server) -> None:
+    """A chat that the center breaks off is no success."""
+    server.center.script = lambda room, _event: room.tell("chat_session_status", state="failed")
+    assert chat("hello\n/disconnect\n") == 1
+
+
+def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
+    """No chat at all is told on standard error, without a trace."""
+    assert chat("hello\n", "--url", "http://127.0.0.1:9") == 2
+    assert "chatfsm: no reply (connect)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--url", "http://chat.example", "--app-id", "secret-app"], "see --insecure-http"),
+        (["--url", "https://chat.example/path", "--app-id", "secret-app"], "nothing after it"),
+        (["--url", "https://chat.example", "--app-id", 'secret"app'], "app_id must be visible"),
+        (["--url", "https://chat.example"], "set CHATFSM_APP_ID"),
+        (["--url", "nonsense", "--app-id", "secret-app"], "https://"),
+        (["--url", "https://c.example", "--app-id", "a", "--state", "/"], "/: "),
+        (["--url", "https://c.example", "--app-id", "a", "--record", "/no/where"], "/no/where: "),
+    ],
+)
+def test_what_cannot_be_is_told(
+    arguments: list[str], why: str, monkeypatch: Any, capsys: Any
+) -> None:
+    """A wrong option is named on standard error, and no id is shown."""
+    monkeypatch.delenv("CHATFSM_APP_ID", raising=False)
+    assert main(["chat", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert why in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("form", ["survey", "=a", "survey=", "survey=a,,b", "survey=a,a"])
+def test_a_form_without_fields_is_refused(form: str, capsys: Any) -> None:
+    """--form takes a name and fields, each once."""
+    with pytest.raises(SystemExit):
+        main(refused("--form", form))
+    assert "is not NAME=FIELD,FIELD" in capsys.readouterr().err
+
+
+def test_the_help_says_all(capsys: Any) -> None:
+    """Every option, the environment, and the exit statuses are in the help."""
+    with pytest.raises(SystemExit):
+        main(["chat", "--help"])
+    told = capsys.readouterr().out
+    for word in (
+        *("--url", "--tenant-url", "--app-id", "--version", "--form", "--state", "--record"),
+        *("--plain", "--insecure-http", "CHATFSM_APP_ID", "CHATFSM_CLIENT_ID", "exit status"),
+    ):
+        assert word in told
+
+
+def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
+    """Without one in the environment it is made once, and kept; two that differ are refused."""
+    path = str(tmp_path / "state.json")
+    saved = Saved.at(path, {})
+    saved.keep({"a": "record"})
+    again = Saved.at(path, {"CHATFSM_CLIENT_ID": saved.client_id})
+    assert (again.client_id, again.record) == (saved.client_id, {"a": "record"})
+    assert saved.client_id not in repr(saved)
+    assert Saved.at(None, {}).client_id != saved.client_id
+    Saved.at(None, {}).keep({"nowhere": "to keep it"})
+    with pytest.raises(SnapshotError, match="another client id"):
+        Saved.at(path, {"CHATFSM_CLIENT_ID": "other"})
+    Path(path).write_text("{}")
+    with pytest.raises(SnapshotError, match="not the state of a chat"):
+        Saved.at(path, {})
+
+
+class Terminal:
+    """The command in a terminal of its own: keys go in, and what it draws comes out."""
+
+    def __init__(self, url: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "chatfsm", "chat", "--url", url, "--insecure-http"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "CHATFSM_APP_ID": "an-app", "CHATFSM_CLIENT_ID": "client-1"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.drawn = ""
+
+    def press(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def shows(self, text: str) -> None:
+        """Wait until it has drawn this."""
+        until = time.monotonic() + 30
+        while text not in self.drawn:
+            ready, _, _ = select.select([self.ours], [], [], max(0.0, until - time.monotonic()))
+            assert ready, f"it never showed {text!r}"
+            self.drawn += os.read(self.ours, 65_536).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        os.close(self.ours)
+
+
+def test_a_chat_on_a_terminal() -> None:
+    """Rows above, what is typed below, corrected key by key; typing is told; /end ends it."""
+    with Server(Center()) as server:
+        terminal = Terminal(server.url)
+        try:
+            terminal.shows("Good morning, this is Ada.")
+            terminal.press("helo\x1b[Dl")
+            terminal.shows("hell")
+            terminal.press("\r")
+            terminal.shows("You said: hello")
+            terminal.press("/end\r")
+            terminal.shows("over")
+            assert terminal.process.wait(10) == 0
+        finally:
+            terminal.close()
+        events = [event["event"] for event in server.center.rooms["client-1"].received]
+    assert "chat_session_typing" in events
+    assert events.count("chat_session_message") == 1
+
+
+def test_ctrl_c_leaves_after_what_was_said() -> None:
+    """An interrupt is status 130, the terminal is put back, and what was said has arrived."""
+    with Server(Center()) as server:
+        terminal = Terminal(server.url)
+        try:
+            terminal.shows("Good morning")
+            terminal.press("my last words\r")
+            terminal.shows("said")
+            terminal.process.send_signal(2)
+            assert terminal.process.wait(10) == 130
+        finally:
+            terminal.close()
+        assert server.center.rooms["client-1"].texts == ["my last words"]
