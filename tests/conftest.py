@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 # The machines that run tests are noisy, so no example has a time limit; and the same tests give
 # the same answer everywhere, so nothing is left to chance unless asked for.
 settings.register_profile("usual", derandomize=True, deadline=None, max_examples=100, database=None)
+# For what does not look for errors, but at what the tests reach.
+settings.register_profile("few", derandomize=True, deadline=None, max_examples=20, database=None)
 settings.register_profile(
     "large",
     deadline=None,

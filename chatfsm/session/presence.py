@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from chatfsm.frozen import maker
 from chatfsm.protocol import events
 from chatfsm.session import law
 from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import TypingStarted, TypingStopped
 from chatfsm.session.state import Turn, quoted
+
+# Told before nearly every message: made the fastest way there is.
+_started: Final = maker(TypingStarted)
+_stopped: Final = maker(TypingStopped)
 
 
 def typing(turn: Turn, event: events.Typing) -> None:
@@ -24,7 +30,7 @@ def typing(turn: Turn, event: events.Typing) -> None:
             who = quoted(party_id)
             turn.report("too_many_typists", f"no room to remember that {who} types")
             return
-        turn.effects.append(TypingStarted(party_id))
+        turn.effects.append(_started(party_id))
     deadline = typing[party_id] = after(turn.now, turn.settings.typing_timeout)
     if deadline < memory.wake:  # noqa: PLR1730  # half the time of min()
         memory.wake = deadline
@@ -56,4 +62,4 @@ def _stop(turn: Turn, party_id: str) -> None:
     typing = turn.memory.typing or {}
     del typing[party_id]
     turn.memory.typing = typing or None
-    turn.effects.append(TypingStopped(party_id))
+    turn.effects.append(_stopped(party_id))

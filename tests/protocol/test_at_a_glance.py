@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -167,6 +169,19 @@ def test_more_lines_than_are_taken_at_once(parser: str) -> None:
     assert [type(event) for event in found if not isinstance(event, events.Typing)] == [
         events.Malformed
     ]
+
+
+def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is an extra."""
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    spec = importlib.util.spec_from_file_location("json_text_alone", json_text.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    assert alone._loads is None
+    assert alone.parse_roughly(b'{"a": [1, NaN]}') == {"a": [1, "NaN"]}
+    assert not alone.may_be_rounded(str(HUGE))
 
 
 def test_values_are_what_they_were_without_twins() -> None:

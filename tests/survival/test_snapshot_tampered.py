@@ -242,9 +242,14 @@ def test_a_forged_digest_does_no_worse_than_a_session(path: tuple[Any, ...], val
     assert isinstance(restored, ChatSession)
 
 
-def test_an_unknown_field_is_refused_even_with_its_digest() -> None:
-    """A memory holds what this version knows, and nothing else."""
-    memory = {**KEPT["memory"], "new": 1}
+@pytest.mark.parametrize("section", [None, "told", "service", "call", "answers", "counts"])
+def test_an_unknown_field_is_refused_even_with_its_digest(section: str | None) -> None:
+    """A memory holds what this version knows, and nothing else, and so does each of its parts."""
+    memory = {**KEPT["memory"]}
+    if section is None:
+        memory["new"] = 1
+    else:
+        memory[section] = {**memory[section], "new": 1}
     data = {**KEPT, "memory": memory, "digest": snapshot._digest(memory)}
     with pytest.raises(SnapshotError, match="not a session's memory"):
         ChatSession.restore(data, now=0.0)
