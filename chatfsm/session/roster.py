@@ -16,7 +16,9 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
     memory, party_id = turn.memory, _id(turn.memory, event)
     before = memory.announced(party_id)
     party = _party(event, party_id)
-    if before == party or _is_of_the_past(memory, event, before):
+    if before == party or _is_of_the_past(
+        memory, party, event.timestamp, is_here=before is not None
+    ):
         turn.absorb()
     elif before is not None:
         _replace(memory, before, party)
@@ -32,7 +34,7 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
 def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
     """Report a leaving of nobody; True where the leaving is old, and was told."""
     memory = turn.memory
-    party = memory.party(event.party_id)
+    party = _here(memory, event)
     if party is not None:
         is_old = event.timestamp is not None and event.timestamp < _arrived_at(memory, party)
     else:
@@ -48,10 +50,10 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
 def left(turn: Turn, event: events.PartyLeft) -> None:
     """Remove a party."""
     memory = turn.memory
-    party = memory.party(event.party_id)
+    party = _here(memory, event)
     if party is not None:
         _remove(memory, party)
-        _remember_departure(turn, _id(memory, event), event.timestamp)
+        _remember_departure(turn, party.party_id, event.timestamp)
         turn.effects.append(PartyRemoved(party))
 
 
@@ -99,14 +101,19 @@ def had_left(turn: Turn, event: events.PartyLeft) -> bool:
     return turn.absorb()
 
 
-def _is_of_the_past(memory: Memory, event: events.PartyJoined, before: Party | None) -> bool:
+def _here(memory: Memory, event: events.PartyLeft) -> Party | None:
+    """Who it is that left; nearly always somebody under just this id."""
+    return memory.announced(event.party_id) or memory.party(event.party_id)
+
+
+def _is_of_the_past(memory: Memory, party: Party, at: float | None, *, is_here: bool) -> bool:
     """Whether a joining is older than that party's last move: a cached poll brings such ones."""
-    if event.timestamp is None:
+    if at is None or memory.roll is None:
         return False
-    if before is not None:
-        return event.timestamp < _arrived_at(memory, before)
-    departed = _departed(memory).get(_id(memory, event))
-    return departed is not None and event.timestamp < departed
+    if is_here:
+        return at < _arrived_at(memory, party)
+    departed = _departed(memory).get(party.party_id)
+    return departed is not None and at < departed
 
 
 def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
@@ -127,18 +134,21 @@ def _add(memory: Memory, party: Party, at: float | None) -> None:
 
 
 def _arrive(memory: Memory, party_id: str, at: float | None) -> None:
-    if at is not None:
-        arrivals = _arrivals(memory)
-        first, last = arrivals.get(party_id, (at, at))
-        arrivals[party_id] = min(first, at), max(last, at)
-        _roll(memory).arrivals = arrivals
+    if at is None:
+        return
+    roll = _roll(memory)
+    if roll.arrivals is None:
+        roll.arrivals = {}
+    known = roll.arrivals.get(party_id)
+    roll.arrivals[party_id] = (at, at) if known is None else (min(known[0], at), max(known[1], at))
 
 
 def _remove(memory: Memory, party: Party) -> None:
     memory.parties = tuple(known for known in memory.parties if known is not party)
-    if memory.roll is not None and memory.roll.arrivals is not None:
-        memory.roll.arrivals.pop(party.party_id, None)
-        memory.roll.arrivals = memory.roll.arrivals or None
+    roll = memory.roll
+    if roll is not None and roll.arrivals is not None:
+        roll.arrivals.pop(party.party_id, None)
+        roll.arrivals = roll.arrivals or None
 
 
 def _roll(memory: Memory) -> Roll:

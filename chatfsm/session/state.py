@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import define, evolve, field, frozen
 
 from chatfsm.errors import RemoteProtocolError
+from chatfsm.frozen import quicken
 from chatfsm.log import logger
 from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session import law
@@ -144,6 +145,8 @@ class Service:
     """As `case_at`."""
     cobrowsing: str | None = None
 
+
+quicken((OpenForm, ClosedForm))
 
 _NO_COUNTS: Final = Counts()
 _NO_CALL: Final = Call()
