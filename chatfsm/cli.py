@@ -51,6 +51,9 @@ exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, a dif
 --verify; 2 input that cannot be read; 130 interrupted, after the summary of what was read.
 """
 
+# More processes than any machine has use for; each takes 30 MB.
+_MOST_JOBS: Final = 64
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
@@ -138,6 +141,14 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "may be given several times. late: only what came after the terminal batch",
     )
     replay.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        default=1,
+        help=f"hear the chats in so many processes, 1 to {_MOST_JOBS}; what is printed is the "
+        "same. Standard input, other pipes, and --close-after take one (default: 1)",
+    )
+    replay.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
@@ -209,7 +220,10 @@ def _add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from chatfsm.recording.command import run  # noqa: PLC0415  # --help needs none of it
+    if options.jobs > 1:
+        from chatfsm.scale.processes import run  # noqa: PLC0415  # --help needs none of it
+    else:
+        from chatfsm.recording.command import run  # noqa: PLC0415  # as above
 
     return run(options)
 
@@ -245,6 +259,12 @@ def _seconds(word: str) -> float:
 def _rows(word: str) -> int:
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 0 or more")
+    return int(word)
+
+
+def _jobs(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= _MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to {_MOST_JOBS}")
     return int(word)
 
 

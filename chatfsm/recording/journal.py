@@ -140,7 +140,8 @@ class Journal:
     """The sessions of a journal, as far as it was heard again."""
 
     def __init__(self, *, compare: bool, strict: bool = False) -> None:
-        self._compare = compare
+        self.compares = compare
+        """Whether entries are compared with what they say."""
         self._strict = strict
         self._next: dict[str, int] = {}
         self.agreed = 0
@@ -157,7 +158,7 @@ class Journal:
 
     def hears(self, session: ChatSession, entry: Entry, where: str) -> list[Effect]:
         """What follows from an entry. `ReplayDivergence` where it is not what the entry says."""
-        if not self._compare:
+        if not self.compares:
             return hear_again(session, entry, None)
         expected = self._next.get(entry.chat_id)
         if expected is None:
@@ -171,7 +172,7 @@ class Journal:
 
     def is_of(self, chat_id: str) -> bool:
         """Whether a chat has an opening, so that whatever is no entry is out of place."""
-        return self._compare and chat_id in self._next
+        return self.compares and chat_id in self._next
 
 
 def verify(lines: Iterable[str | bytes]) -> int:

@@ -13,11 +13,13 @@ import unicodedata
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TextIO
 
+from attrs import frozen
+
 from chatfsm.errors import ChatError
-from chatfsm.recording.source import Source
+from chatfsm.recording.source import Reached, Source
 from chatfsm.recording.timeline import Timeline, Tone, verdict
 
-__all__ = ["STYLES", "Paper", "Progress", "paper_for"]
+__all__ = ["STYLES", "Look", "Paper", "Progress", "look_for", "paper_for"]
 
 STYLES: Final[dict[Tone, str]] = {
     "plain": "",
@@ -38,7 +40,12 @@ Segment = tuple[str, str]
 
 
 def paper_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Paper:
-    """Where timelines go: in colours and wrapped on a terminal, plain in a pipe.
+    """Where timelines go, as `look_for` says."""
+    return look_for(out, colour).paper(out)
+
+
+def look_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Look:
+    """How timelines look: in colours and wrapped on a terminal, plain in a pipe.
 
     Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
     """
@@ -47,13 +54,25 @@ def paper_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Paper:
     if colour == "always" and not has_rich:
         raise ChatError("colours need rich: pip install 'chatfsm[cli]'")
     wanted = out.isatty() and "NO_COLOR" not in os.environ
-    if has_rich and (colour == "always" or (colour == "auto" and wanted)):
+    return Look(width, has_rich and (colour == "always" or (colour == "auto" and wanted)))
+
+
+@frozen
+class Look:
+    """How timelines look, wherever they are made ready."""
+
+    width: int | None
+    """Columns of the terminal; None: lines are as long as they are."""
+    is_coloured: bool
+
+    def paper(self, out: TextIO) -> Paper:
+        """What makes them look so."""
+        if not self.is_coloured:
+            return Paper(out, self.width, None)
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
 
-        return Paper(
-            out, width, Console(file=out, force_terminal=True, no_color=False, width=width)
-        )
-    return Paper(out, width, None)
+        console = Console(file=out, force_terminal=True, no_color=False, width=self.width)
+        return Paper(out, self.width, console)
 
 
 class Paper:
@@ -63,13 +82,9 @@ class Paper:
         self._out = out
         self._width = width
         self._console = console
-        self._is_first = True
 
     def print(self, timeline: Timeline) -> None:
         """Print one chat: the verdict, then what happened."""
-        if not self._is_first:
-            self._line([])
-        self._is_first = False
         (name, ending, tone), *more = verdict(timeline.account)
         self._line([(name, "bold"), ("  ", ""), (ending, STYLES[tone])])
         for heading, words, tone in more:
@@ -152,7 +167,7 @@ class Progress:
         self._next = time.monotonic() + _PATIENCE
         self._bar: tuple[Any, Any] | None = None
 
-    def show(self, source: Source, events: int) -> None:
+    def show(self, source: Source | Reached, events: int) -> None:
         """Draw the bar, unless it is too early to."""
         if not self._wanted or time.monotonic() < self._next:
             return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import asdict, define, field
 
 from chatfsm.recording.replay import Step
-from chatfsm.session.effects import Anomaly, MessageReceived, PartyAdded, PartyChanged
+from chatfsm.session.effects import Anomaly, Effect, MessageReceived, PartyAdded, PartyChanged
 from chatfsm.session.session import ChatSession
 from chatfsm.session.state import Counts
 from chatfsm.session.values import Party
@@ -21,6 +22,8 @@ FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
 # A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
 # is held for 15 s at most (§1). What is stamped later than that came by itself.
 _TERMINAL_BATCH: Final = 15.0
+
+_MET: Final = (PartyAdded, PartyChanged)
 
 # Who was there is told by name; a log with more parties than this is told by their number.
 MOST_NAMES: Final = 50
@@ -46,18 +49,22 @@ class Account:
 
     def add(self, step: Step) -> None:
         """Take in what followed from one event."""
+        self.take(step.at, step.effects)
+
+    def take(self, at: float, effects: Sequence[Effect]) -> None:
+        """Take in what followed at a time."""
         if self.first_at is None:
-            self.first_at = step.at
-        self.last_at = step.at
-        for effect in step.effects:
+            self.first_at = at
+        self.last_at = at
+        for effect in effects:
             if isinstance(effect, MessageReceived):
                 self.messages += 1
             elif isinstance(effect, Anomaly):
                 self.anomalies[effect.kind] += 1
-            elif isinstance(effect, PartyAdded | PartyChanged):
+            elif isinstance(effect, _MET):
                 self._meet(effect.party)
         if self.ended_at is None and self.session.done:
-            self.ended_at = step.at
+            self.ended_at = at
 
     def late(self, stamp: float | None) -> None:
         """Take in that an event came after the end, and its time, where it bears one."""
@@ -118,13 +125,32 @@ class Totals:
     complete: bool = True
     """Whether all of the input was read."""
 
+    @classmethod
+    def of(cls, account: Account) -> Totals:
+        """Those of one chat."""
+        totals = cls()
+        totals.add(account)
+        return totals
+
     def add(self, account: Account) -> None:
         """Take in a chat that is done with."""
         self.sessions += 1
         self.messages += account.messages
         self.outcomes[account.session.outcome or "open"] += 1
         self.findings.update(account.findings())
-        for name, count in asdict(account.session.counts).items():
+        self._count(account.session.counts)
+
+    def join(self, other: Totals) -> None:
+        """Take in other chats that were added up."""
+        self.sessions += other.sessions
+        self.messages += other.messages
+        self.outcomes.update(other.outcomes)
+        self.findings.update(other.findings)
+        self._count(other.counts)
+        self.complete = self.complete and other.complete
+
+    def _count(self, counts: Counts) -> None:
+        for name, count in asdict(counts).items():
             setattr(self.counts, name, getattr(self.counts, name) + count)
 
     def summary(self) -> dict[str, Any]:

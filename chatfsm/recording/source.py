@@ -11,15 +11,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import Factory, define, field, frozen
 
 from chatfsm.errors import UnreadableLogError
 
-__all__ = ["LONGEST_LINE", "Source"]
+__all__ = ["LONGEST_LINE", "Reached", "Source"]
 
 # A poll reply of the largest upload's size, twice over: what is longer is no log of chats.
 LONGEST_LINE: Final = 64 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
+# As much as a pipe gives at once. More saves nothing: it is some hundred lines already.
+_PIECE: Final = 64 * 1024
 
 
 class _Unclosed(io.RawIOBase):
@@ -38,22 +40,25 @@ class _Unclosed(io.RawIOBase):
         return len(taken)
 
 
+@frozen
+class Reached:
+    """How far a reading has come in an input, told from elsewhere."""
+
+    stem: str
+    position: int
+    size: int | None
+
+
 @define
 class Source:
     """One input, `-` being standard input; `position` counts the bytes taken from the file."""
 
     name: str
+    stem: str = field(default=Factory(lambda self: _stem(self.name), takes_self=True), init=False)
+    """What a chat of this file is called where the log does not say: its name, no ending."""
     size: int | None = field(default=None, init=False)
     """Bytes of the file; None where that is not known."""
     _file: io.BufferedReader[Any] | None = field(default=None, init=False, repr=False)
-
-    @property
-    def stem(self) -> str:
-        """What a chat of this file is called where the log does not say: its name, no ending."""
-        if self.name == "-":
-            return "stdin"
-        path = Path(self.name)
-        return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
     @property
     def position(self) -> int:
@@ -62,22 +67,46 @@ class Source:
             return 0
         return self._file.tell()
 
+    @property
+    def reached(self) -> Reached:
+        """How far the reading has come."""
+        return Reached(self.stem, self.position, self.size)
+
     def lines(self) -> Iterator[bytes]:
         """Every line with its end. Raises `UnreadableLogError`, naming file and line."""
+        for lines in self.blocks():
+            yield from lines
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """As `lines`, as many at once as are there, and no more than a piece holds."""
         number = 0
         try:
             with ExitStack() as stack:
-                stream = self._opened(stack)
-                while line := stream.readline(LONGEST_LINE + 1):
-                    number += 1
-                    if len(line) > LONGEST_LINE:
+                for lines in self._whole(self._opened(stack)):
+                    # Every other line of a block began in this piece, and ends in it.
+                    if len(lines[0]) > LONGEST_LINE:
                         limit = f"longer than {LONGEST_LINE // 1024 // 1024} MiB"
-                        raise UnreadableLogError(f"{self.name}: line {number} is {limit}")
-                    yield line
+                        raise UnreadableLogError(f"{self.name}: line {number + 1} is {limit}")
+                    yield lines
+                    number += len(lines)
         except (OSError, EOFError, zlib.error) as error:
             why = getattr(error, "strerror", None) or str(error)
             where = f" after line {number}" if number else ""
             raise UnreadableLogError(f"{self.name}: cannot be read{where}: {why}") from None
+
+    def _whole(self, stream: io.BufferedReader[Any] | gzip.GzipFile) -> Iterator[list[bytes]]:
+        """The lines that each piece of a stream completes, and in the end what is left."""
+        begun = bytearray()
+        while piece := stream.read1(_PIECE):
+            end = piece.rfind(b"\n") + 1
+            if end:
+                yield io.BytesIO(bytes(begun) + piece[:end]).readlines()
+                begun.clear()
+            begun += piece[end:]
+            if len(begun) > LONGEST_LINE:
+                break
+        if begun:
+            yield [bytes(begun)]
 
     def _opened(self, stack: ExitStack) -> io.BufferedReader[Any] | gzip.GzipFile:
         stream: io.BufferedReader[Any]
@@ -93,3 +122,10 @@ class Source:
         if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
             return stack.enter_context(gzip.GzipFile(fileobj=stream))
         return stream
+
+
+def _stem(name: str) -> str:
+    if name == "-":
+        return "stdin"
+    path = Path(name)
+    return path.with_suffix("").stem if path.suffix == ".gz" else path.stem

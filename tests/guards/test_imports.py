@@ -21,7 +21,7 @@ FLOORS = (
     {"session"},
     {"conversation"},
     {"adapters", "recording", "testing"},
-    {"drivers"},
+    {"drivers", "scale"},
     {"chatting"},
     {"cli", "__main__", "__init__"},
 )

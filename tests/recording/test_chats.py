@@ -18,6 +18,7 @@ from chatfsm import Settings
 from chatfsm.cli import main
 from chatfsm.protocol.codec import decode_item
 from chatfsm.recording import chats as chats_module
+from chatfsm.recording import source as source_module
 from chatfsm.recording.chats import Chat, Chats, ViolationError
 from chatfsm.recording.formats import Record
 from chatfsm.recording.replay import Step
@@ -30,11 +31,22 @@ Input = dict[str, Any]
 class Listener:
     """Hears records of one file after the other, and keeps what was told."""
 
-    def __init__(self, chats: Chats) -> None:
-        self.chats = chats
+    wants_steps = True
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.chats = Chats(self, settings, **options)
         self.told: list[tuple[Chat, Step | None]] = []
+        self._taken = 0
         self._source = Source("first.jsonl")
         self._lines = count(1)
+
+    def step(self, chat: Chat, step: Step) -> None:
+        """Something followed."""
+        self.told.append((chat, step))
+
+    def over(self, chat: Chat) -> None:
+        """A chat was let go."""
+        self.told.append((chat, None))
 
     def opens(self, name: str) -> None:
         """The next records are of this file."""
@@ -44,25 +56,26 @@ class Listener:
     def hears(self, item: Input, chat_id: str | None = None) -> list[str]:
         """One record is heard; gives what it told, in short."""
         place = next(self._lines)
-        record = Record(chat_id, decode_item(dict(item)), self._source, "line", place)
-        return self._takes(self.chats.hear(record))
+        self.chats.hear(Record(chat_id, decode_item(dict(item)), self._source, "line", place))
+        return self._news()
 
     def ends(self) -> list[str]:
         """The file ends."""
-        return self._takes(self.chats.end_of(self._source))
+        self.chats.end_of(self._source)
+        return self._news()
 
     def finishes(self) -> list[str]:
         """Everything ends."""
-        return self._takes(self.chats.finish())
+        self.chats.finish()
+        return self._news()
 
     @property
     def open(self) -> list[str]:
         """The chats that are kept, the least recently heard first."""
         return [chat.account.session.chat_id for chat in self.chats._open.values()]
 
-    def _takes(self, steps: Iterator[tuple[Chat, Step | None]]) -> list[str]:
-        told = list(steps)
-        self.told += told
+    def _news(self) -> list[str]:
+        told, self._taken = self.told[self._taken :], len(self.told)
         return [
             f"{chat.account.session.chat_id} is over"
             if step is None
@@ -73,7 +86,7 @@ class Listener:
 
 def listener(*, strict: bool = False, **options: Any) -> Listener:
     """A listener to chats with these options."""
-    return Listener(Chats(Settings(strict=strict), **options))
+    return Listener(Settings(strict=strict), **options)
 
 
 def test_the_chats_of_a_file_do_not_mix(wire: Any) -> None:
@@ -314,32 +327,30 @@ def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterato
         yield wire.ended(**about) if ended else wire.leaves("ann", **about)
 
 
-def most_open(chats: Chats, items: Iterable[Input]) -> tuple[int, int]:
+def most_open(play: Listener, items: Iterable[Input]) -> tuple[int, int]:
     """How many chats were kept at most, and how many were let go."""
-    source, most, over = Source("many.jsonl"), 0, 0
-    for place, item in enumerate(items, start=1):
-        chat_id = item.pop("chat_id")
-        record = Record(chat_id, decode_item(item), source, "line", place)
-        over += sum(step is None for _, step in chats.hear(record))
-        most = max(most, len(chats._open), len(chats._over))
-    return most, over
+    most = 0
+    for item in items:
+        play.hears(item, item.pop("chat_id"))
+        most = max(most, len(play.chats._open), len(play.chats._over))
+    return most, sum(step is None for _, step in play.told)
 
 
 def test_chats_that_have_ended_are_not_kept(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many chats a log holds, only those are kept that ended lately."""
     monkeypatch.setattr(chats_module, "_LINGER", 30)
-    chats = Chats(Settings())
-    most, over = most_open(chats, short_chats(wire, 1_000, ended=True, apart=1.0))
+    play = listener()
+    most, over = most_open(play, short_chats(wire, 1_000, ended=True, apart=1.0))
     assert 5 <= most <= 12
-    assert over == 1_000 - len(chats._open)
+    assert over == 1_000 - len(play.chats._open)
 
 
 def test_chats_that_fell_silent_are_not_kept(wire: Any) -> None:
     """Chats that never end are let go after the silence that was asked for."""
-    chats = Chats(Settings(), close_after=60.0)
-    most, over = most_open(chats, short_chats(wire, 1_000, ended=False, apart=10.0))
+    play = listener(close_after=60.0)
+    most, over = most_open(play, short_chats(wire, 1_000, ended=False, apart=10.0))
     assert most == 7
-    assert over == 1_000 - len(chats._open)
+    assert over == 1_000 - len(play.chats._open)
 
 
 def peak(words: list[str]) -> int:
@@ -359,6 +370,7 @@ def test_a_longer_log_needs_no_more_memory(
 ) -> None:
     """Four times as many chats that are over need the memory of those that are not."""
     monkeypatch.setattr(chats_module, "_LINGER", 30)
+    monkeypatch.setattr(source_module, "_PIECE", 2_048)  # what is read at once is far less
     files = {
         number: log(f"{number}.jsonl", *short_chats(wire, number, ended=ended, apart=10.0))
         for number in (50, 200)

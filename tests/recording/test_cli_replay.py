@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -309,7 +310,7 @@ def test_the_command_may_print_into_a_text(wire: Any, log: Log) -> None:
 def test_the_bar_is_asked_now_and_then(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
-    """Every thousand events or so, of each file, so that hearing them costs no more."""
+    """At the start of each file, and after as much as is read at once, which costs no more."""
     asked: list[tuple[str, int]] = []
 
     def show(self: object, source: Any, events: int) -> None:
@@ -318,4 +319,9 @@ def test_the_bar_is_asked_now_and_then(
     monkeypatch.setattr(printing.Progress, "show", show)
     long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
     assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
-    assert asked == [("long", 0), ("long", 1_024), ("long", 2_048), ("short", 0)]
+    assert [stem for stem, _ in asked] == ["long"] * (len(asked) - 1) + ["short"]
+    assert asked[0] == ("long", 0)
+    assert asked[-1] == ("short", 0)
+    apart = [later - earlier for (_, earlier), (_, later) in pairwise(asked[:-1])]
+    assert 0 < len(apart) < 10
+    assert all(0 < number <= 2_000 for number in apart)

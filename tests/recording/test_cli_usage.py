@@ -39,6 +39,7 @@ PATIENCE = 60
         ["replay", "--fail-on", "unknown,", "x"],
         ["replay", "--fail-on", "", "x"],
         *[["replay", f"--rows={rows}", "x"] for rows in ("-1", "1.5", "many", "", "²")],
+        *[["replay", f"--jobs={jobs}", "x"] for jobs in ("0", "65", "-1", "1.5", "all", "", "²")],
         *[
             ["replay", f"--close-after={seconds}", "x"]
             for seconds in ("0", "-1", "nan", "inf", "soon", "")
@@ -63,6 +64,7 @@ def test_a_wrong_command_line_is_refused(
         ("--fail-on=wrong", "'wrong' is none of unknown, malformed, anomalies, late, any"),
         ("--rows=-1", "'-1' is not a whole number, 0 or more"),
         ("--close-after=0", "'0' is not a number of seconds, more than 0"),
+        ("--jobs=65", "'65' is not a whole number from 1 to 64"),
         ("--chat-id=", "must not be empty"),
     ],
 )
@@ -95,6 +97,7 @@ def test_help_shows_every_option(replays: Replays) -> None:
         "--verify",
         "--fail-on",
         "--color",
+        "--jobs",
         "--help",
     }
     assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", ran.out, re.MULTILINE)) == options

@@ -1,0 +1,96 @@
+"""Where a run is told: standard output, complaints, a bar, totals, and the exit status."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from io import TextIOWrapper
+from typing import Final
+
+from attrs import define, field
+
+from chatfsm.recording.outputs import Effects, Nothing, Output, Printer, Summary, Timelines
+from chatfsm.recording.printing import Progress, look_for
+from chatfsm.recording.report import Totals
+
+__all__ = ["CLEAN", "FOUND", "INTERRUPTED", "UNREADABLE", "Desk", "desk_for"]
+
+CLEAN: Final = 0
+FOUND: Final = 1
+UNREADABLE: Final = 2
+INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
+
+
+@define
+class Desk:
+    """What one run has told, and how it stands."""
+
+    output: Output
+    printer: Printer
+    progress: Progress
+    totals: Totals = field(factory=Totals)
+    status: int = CLEAN
+    complaints: int = 0
+    """How many complaints there were."""
+    already: int = 0
+    """So many complaints were made before, and are not made again."""
+
+    def complain(self, why: object, status: int) -> None:
+        """Say why not all could be read, on standard error."""
+        self.status = status
+        self.totals.complete = False
+        self.complaints += 1
+        if self.complaints > self.already:
+            self.progress.hide()
+            sys.stderr.write(f"chatfsm: {why}\n")
+
+    def over(self, totals: Totals, text: str) -> None:
+        """Take in a chat that is over, and print what is said of it."""
+        self.totals.join(totals)
+        self.progress.hide()
+        self.printer.over(text)
+
+    def end(self, options: Namespace, agreed: int) -> int:
+        """Print what is said in the end; returns the exit status.
+
+        `agreed`: how many entries of journals agree with what they say.
+        """
+        self.progress.hide()
+        self.printer.end(self.totals)
+        if options.verify and self.status == CLEAN:
+            self.status = _say_what_agreed(agreed)
+        fatal = {kind for kinds in options.fail_on or () for kind in kinds}
+        found = any(self.totals.findings[kind] for kind in fatal)
+        return FOUND if self.status == CLEAN and found else self.status
+
+    def again(self) -> Desk:
+        """One that prints what follows of the same run, when that is begun anew."""
+        printer = Printer(sys.stdout, self.output, self.printer.written)
+        return Desk(self.output, printer, self.progress, already=self.complaints)
+
+
+def desk_for(options: Namespace) -> Desk:
+    """Where a run is told as the command line says."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a log may hold and a terminal's encoding may not is shown escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    output = _output(options)
+    return Desk(output, Printer(sys.stdout, output), Progress(wanted=not options.quiet))
+
+
+def _output(options: Namespace) -> Output:
+    if options.json:
+        return Effects()
+    if options.summary:
+        return Summary()
+    if options.quiet:
+        return Nothing()
+    return Timelines(look_for(sys.stdout, options.color), options.rows or None)
+
+
+def _say_what_agreed(entries: int) -> int:
+    if entries == 0:
+        sys.stderr.write("chatfsm: nothing to verify: no journal was read\n")
+        return UNREADABLE
+    sys.stderr.write(f"chatfsm: {entries} entries agree\n")
+    return CLEAN

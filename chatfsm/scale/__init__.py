@@ -1,0 +1,1 @@
+"""The same replay over many logs, by several processes."""

@@ -1,0 +1,110 @@
+"""Runs of `chatfsm replay` by one process, and by several workers in this one."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from chatfsm import cli
+from chatfsm.recording import chats, source
+from chatfsm.recording.desk import desk_for
+from chatfsm.recording.glance import Share
+from chatfsm.recording.outputs import Output
+from chatfsm.scale.pieces import Parcel, Piece
+from chatfsm.scale.processes import finish, print_in_order
+from chatfsm.scale.worker import Telling, hear_share
+
+
+@frozen
+class Ran:
+    """What came of a run."""
+
+    status: int
+    out: str
+    err: str
+
+
+@frozen
+class Runs:
+    """Runs the command on files of a folder."""
+
+    folder: Path
+    everything = Share(0, 1)
+    half = Share(0, 2)
+
+    def writes(self, name: str, data: bytes, *, packed: bool = False) -> str:
+        """A log in the folder."""
+        path = self.folder / name
+        path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
+        return str(path)
+
+    def alone(self, *words: str) -> Ran:
+        """By one process that hears all."""
+        return _captured(lambda: cli.main(["replay", *words]))
+
+    def shared(self, jobs: int, *words: str) -> Ran:
+        """By so many workers, one after the other."""
+        options = self.options(*words, "--jobs", str(jobs))
+
+        def run() -> int:
+            desk = desk_for(options)
+            said, agreed = [], 0
+            for number in range(jobs):
+                parcels: list[Parcel] = []
+                output = _sent(desk.output)
+                share = Share(number, jobs, options.chat_id)
+                agreed += hear_share(options, Telling(output, share, parcels.append)).agreed
+                said.append(_pieces(parcels))
+            is_stopped = print_in_order(said, desk)
+            return finish(options, desk, is_stopped=is_stopped, agreed=agreed)
+
+        return _captured(run)
+
+    def options(self, *words: str) -> Namespace:
+        """What the command line says."""
+        return cli._parser().parse_args(["replay", *words])
+
+    def output(self, options: Namespace) -> Output:
+        """What these options ask for."""
+        return desk_for(options).output
+
+
+def _sent(value: Any) -> Any:
+    """What comes out of a pipe."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301  # it was just pickled
+
+
+def _pieces(parcels: list[Parcel]) -> Iterator[Piece]:
+    """The pieces as they come out of a pipe; they are in order."""
+    pieces = [piece for parcel in parcels for piece in _sent(parcel).pieces]
+    assert pieces == sorted(pieces, key=lambda piece: piece.moment)
+    return iter(pieces)
+
+
+def _captured(run: Callable[[], int]) -> Ran:
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = run()
+    return Ran(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    """Runs on files of a folder of its own."""
+    return Runs(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little is read at once, and chats linger for a few records, so that small logs show it."""
+    monkeypatch.setattr(source, "_PIECE", 512)
+    monkeypatch.setattr(chats, "_LINGER", 5)

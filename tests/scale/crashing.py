@@ -1,0 +1,39 @@
+"""Workers that end too early, for tests to start in place of those that work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from chatfsm.recording.chats import Chats
+from chatfsm.recording.records import Record
+from chatfsm.scale.pieces import Parcel
+from chatfsm.scale.worker import work
+
+
+def is_killed(*words: Any) -> None:
+    """The system takes its memory back: it is gone, in the middle of the first log."""
+    options, _, share, pipe, _ = words
+    if share.index == 1:
+        pipe.send(Parcel([], None, 0, f"{options.files[0]}: line 7"))
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(*words)
+
+
+def leaves(*words: Any) -> None:
+    """It ends as if all was done, and has said nothing."""
+    words[3].close()
+
+
+def has_a_bug(*words: Any) -> None:
+    """It fails at the third line, whoever hears that."""
+    hear = Chats.hear
+
+    def stumble(self: Chats, record: Record) -> None:
+        if record.place == 3:
+            raise MemoryError("the secret of line 3")
+        hear(self, record)
+
+    Chats.hear = stumble  # type: ignore[method-assign]  # in this process, which ends soon
+    work(*words)
