@@ -3,7 +3,7 @@
 attrs fills a frozen object through `object.__setattr__`, a call a field. A twin has the same
 layout and plain assignment; once it is full it becomes what it is to be, and nobody ever sees it
 before. Five fields, CPython 3.11, as ratios in one run: attrs 1, a twin behind the class's own
-name 0.58, a twin filled where it is needed 0.42, an object that is not frozen at all 0.31.
+name 0.57, a twin that a `maker` fills 0.37, an object that is not frozen at all 0.34.
 
 Where there is no global lock, setting a class stops the other threads: there attrs does it all.
 """

@@ -75,7 +75,9 @@ class ChatReplay:
         if timestamp is not None and timestamp > now:
             # No later than `deadline`, in a third of its time, which is paid for every event.
             if self.session._memory.wake <= timestamp:  # noqa: SLF001
-                return None
+                deadline = self.session.deadline
+                if deadline is not None and deadline <= timestamp:
+                    return None
             self.now = now = timestamp
         effects = self.session.receive(event, now=now)
         self.heard += 1

@@ -32,7 +32,7 @@ def typing(turn: Turn, event: events.Typing) -> None:
             return
         turn.effects.append(_started(party_id))
     deadline = typing[party_id] = after(turn.now, turn.settings.typing_timeout)
-    if deadline < memory.wake:  # noqa: PLR1730  # half the time of min()
+    if deadline < memory.wake:  # noqa: PLR1730  # a third of the time of min()
         memory.wake = deadline
 
 
