@@ -1,7 +1,10 @@
-"""What was told before: knows a duplicate by who said it, its id and its content (law L5).
+r"""What was told before: knows a duplicate by who said it, its id and its content (law L5).
 
 Remembered as speaker → id → content. An id that came with several contents has a further entry
 for each. The number of entries is bounded by `Settings.max_ids`.
+
+Names of our own making begin with NUL, and what came with one is escaped; a text greater than
+"\\1" begins with none, and can be used as it is.
 """
 
 from __future__ import annotations

@@ -11,10 +11,14 @@ __all__ = ["MIGRATIONS"]
 def _in_sections(flat: dict[str, Any]) -> dict[str, Any]:
     """Version 1 had on one floor what version 2 has in sections."""
     told = [[speaker, *_side_by_side(ids)] for speaker, ids in flat["told"] or ()]
-    roll = {"departed": flat["departed"], "arrivals": flat["arrivals"]}
+    roll = {"departed": flat["departed"], "arrivals": _under_chats_id(flat)}
     answers = {"forms": flat["closed_forms"], "text_at": flat["own_text_at"]}
     return {
         **{name: value for name, value in flat.items() if name not in _MOVED},
+        "parties": [
+            {**party, "party_id": _own_or_as_is(flat, party["party_id"])}
+            for party in flat["parties"]
+        ],
         "roll": roll if any(roll.values()) else None,
         "answers": answers if any(part is not None for part in answers.values()) else None,
         "told": {"ids": told, "count": flat["told_count"], "complete": flat["told_all"]}
@@ -40,6 +44,17 @@ _MOVED: Final = {
     *("told", "told_count", "told_all", "call", "call_party", "candidates"),
     *("case_id", "case_at", "service_name", "service_at", "cobrowsing"),
 }
+
+
+def _under_chats_id(flat: dict[str, Any]) -> Any:
+    arrivals = flat["arrivals"]
+    return arrivals and [[_own_or_as_is(flat, party_id), at] for party_id, at in arrivals]
+
+
+def _own_or_as_is(flat: dict[str, Any], party_id: str) -> str:
+    """Version 1 listed an announced customer in whatever case came; now it is the chat's."""
+    chat_id: str = flat["chat_id"]
+    return chat_id if party_id.casefold() == chat_id.casefold() else party_id
 
 
 def _side_by_side(pairs: list[list[str]]) -> tuple[list[str], list[str]]:

@@ -141,6 +141,24 @@ def test_a_recorded_session_goes_on(version: int) -> None:
     assert work.msg_ids == ("9",)
 
 
+def test_a_customer_of_version_1_is_found_under_the_chats_id() -> None:
+    """Whatever the case in which that version listed an announced one."""
+    kept = recorded(1)
+    memory = kept["memory"]
+    spelled = CHAT.upper()
+    memory["parties"].append({**memory["parties"][0], "party_id": spelled, "type": "external"})
+    memory["arrivals"].append([spelled, [1742461220.0, 1742461220.0]])
+    kept["digest"] = snapshot._digest(memory)
+    session = ChatSession.restore(kept, now=50.0)
+    assert [party.party_id for party in session.parties] == [AGENT, CHAT]
+    (leaves,) = decode(
+        [{"event": "chat_session_party_left", "party_id": spelled, "timestamp": "1742461240"}]
+    )
+    assert session.receive(leaves, now=51.0) == [
+        effects.PartyRemoved(Party(**{**memory["parties"][1], "party_id": CHAT}))
+    ]
+
+
 @pytest.mark.parametrize("version", range(1, snapshot.VERSION + 1))
 def test_a_recorded_snapshot_holds_no_secret(version: int) -> None:
     """What answered the secure form is not in it."""
