@@ -4,7 +4,7 @@ Remembered as speaker → id → content. An id that came with several contents 
 for each. The number of entries is bounded by `Settings.max_ids`.
 
 Names of our own making begin with NUL, and what came with one is escaped; a text greater than
-"\\1" begins with none, and can be used as it is.
+"\1" begins with none, and can be used as it is.
 """
 
 from __future__ import annotations
