@@ -139,7 +139,7 @@ def _pairs(ordered: dict[str, Any] | None) -> list[list[Any]] | None:
 
 
 def _ordered(pairs: Any, cls: Any) -> Any:
-    return _converter().structure(pairs and dict(pairs), cls)
+    return _converter().structure(None if pairs is None else dict(pairs), cls)
 
 
 def _told_written(told: Told) -> dict[str, Any]:
