@@ -1,1 +1,1 @@
-"""What others need to test with: the conformance kit for senders is in `conformance`."""
+"""What others need to test with: `conformance` tries senders, `invariants` watches sessions."""

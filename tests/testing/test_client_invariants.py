@@ -1,0 +1,137 @@
+"""The watcher of a client sees what is wrong with its requests, its deadlines and its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from chatfsm import Tick
+from chatfsm.conversation.calls import RequestChat, UploadFile
+from chatfsm.conversation.client import ChatClient
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.testing.invariants import ClientWatcher
+from tests.conversation.conftest import Stage, endpoint, kind_of
+from tests.testing.test_invariants import Claims
+
+
+class Watched(Stage):
+    """A stage whose client is watched."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.watcher = ClientWatcher()
+
+    def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
+        self.now = self.now if at is None else at
+        told = self.client.receive(item, now=self.now)
+        self.watcher.follow(item, told, self.client, now=self.now)
+        asked = [effect for effect in told if isinstance(effect, HttpRequest)]
+        self.waiting |= {request.id: request for request in asked}
+        self.requests += asked
+        return told
+
+
+def test_a_client_that_does_well_is_left_alone() -> None:
+    """Through a lost poll that it gives up by itself, a restart, an upload and the end."""
+    stage = Watched()
+    stage.opens()
+    stage.receives(UploadFile("a.txt", b"a"))
+    stage.says("hello")
+    stage.ticks(at=36.0)
+    assert "history" in stage.owes or "poll" in stage.owes
+    stage.restarts(at=40.0)
+    stage.watcher.restarted()
+    while "history" not in stage.owes:
+        stage.is_due()
+    stage.remembers()
+    while "poll" not in stage.owes:
+        stage.is_due()
+    stage.polled({"event": "ended"})
+    assert stage.watcher.session.is_over
+    stage.ticks(at=stage.now + 60.0)
+
+
+def test_refused_credentials_are_no_standstill() -> None:
+    """Such a chat waits for the app."""
+    stage = Watched()
+    stage.opens()
+    stage.replies("poll", status=401, at=1.0)
+    assert stage.client.deadline is None
+
+
+def requests_of(stage: Watched) -> dict[str, HttpRequest]:
+    return {kind_of(request): request for request in stage.waiting.values()}
+
+
+def test_a_second_poll_is_seen() -> None:
+    """While one is on its way; the same of a POST and of a history; and ids are unique."""
+    stage = Watched()
+    stage.opens()
+    stage.says("hello")
+    poll, post = (requests_of(stage)[kind] for kind in ("poll", "post"))
+    for request, sentence in (
+        (evolve(poll, id=90), "a second poll while one is on its way"),
+        (evolve(post, id=91), "a second POST while one is on its way"),
+        (poll, "not unique"),
+    ):
+        with pytest.raises(AssertionError, match=sentence):
+            stage.watcher.follow(Tick(), [request], stage.client, now=0.0)
+
+
+def test_a_poll_after_a_failure_is_no_second() -> None:
+    """What was answered, failed or given up has landed."""
+    stage = Watched()
+    stage.opens()
+    poll = requests_of(stage)["poll"]
+    follow = stage.watcher.follow
+    replied = HttpReply(90, 200, {}, b"")
+    follow(HttpFailure(poll.id, "connect"), [evolve(poll, id=90)], stage.client, now=0.0)
+    follow(replied, [evolve(poll, id=91)], stage.client, now=0.0)
+    with pytest.raises(AssertionError, match="a second poll"):
+        follow(replied, [evolve(poll, id=92)], stage.client, now=1.0)
+    stage.watcher.flights.expired(35.0)
+    follow(replied, [evolve(poll, id=93)], stage.client, now=1.0)
+    assert stage.watcher.flights.last_id == 93
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"deadline": None}, "a chat that lives stands still"),
+        ({"deadline": 0.0}, "something is due and was not done"),
+    ],
+)
+def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -> None:
+    """One that is still to come, as long as the chat lives."""
+    stage = Watched()
+    stage.opens()
+    claiming: Any = Claims(stage.client, **claims)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match=sentence):
+        stage.watcher.follow(Tick(), [], claiming, now=0.0)
+
+
+def test_nothing_comes_after_the_end() -> None:
+    """No request, nothing told, and Terminated is the last of its step."""
+    stage = Watched()
+    stage.opens()
+    poll = requests_of(stage)["poll"]
+    told = stage.polled({"event": "ended"}, at=1.0)
+    with pytest.raises(AssertionError, match="a request after Terminated"):
+        stage.watcher.follow(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
+    with pytest.raises(AssertionError, match="something was told after Terminated"):
+        stage.watcher.follow(Tick(), told[:1], stage.client, now=2.0)
+    for effects_told in ([told[-1], told[0]], [told[-1], told[-1]]):
+        with pytest.raises(AssertionError, match="Terminated is not the last of its step"):
+            ClientWatcher().follow(Tick(), effects_told, stage.client, now=2.0)
+    with pytest.raises(AssertionError, match="a request though the chat is over"):
+        ClientWatcher().follow(Tick(), [poll], stage.client, now=2.0)
+
+
+def test_a_client_without_a_chat_may_wait() -> None:
+    """Before there is a chat nothing is to happen."""
+    client, watcher = ChatClient(endpoint()), ClientWatcher()
+    watcher.follow(Tick(), client.receive(Tick(), now=0.0), client, now=0.0)
+    watcher.follow(RequestChat(), client.receive(RequestChat(), now=0.0), client, now=0.0)
+    assert watcher.flights.last_id == 1
