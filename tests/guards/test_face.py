@@ -101,8 +101,11 @@ def test_a_module_is_small(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_wire_names_live_in_the_codec(path: Path) -> None:
-    """The names of wire events are written in the two modules of the codec only."""
-    if path.name in {"codec.py", "outbound.py"}:
+    """The names of wire events are written in the codec, and in one module of the simulator.
+
+    Also in the polling loop of the demo, which is to use nothing of chatfsm.
+    """
+    if path.name in {"codec.py", "outbound.py", "naive.py", "wire.py"}:
         assert '"chat_session_message"' in path.read_text("utf-8")
     else:
         code = path.read_text("utf-8")

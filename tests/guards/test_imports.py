@@ -20,10 +20,11 @@ FLOORS = (
     {"protocol"},
     {"session"},
     {"conversation"},
-    {"adapters", "recording", "testing"},
+    {"adapters", "recording", "simulator", "testing"},
     {"drivers", "scale"},
-    {"chatting"},
-    {"cli", "__main__", "__init__"},
+    {"chatting", "serving"},
+    {"demo"},
+    {"arguments", "cli", "__main__", "__init__"},
 )
 # The topics of the session: none imports another; listeners.py alone knows them all.
 TOPICS = {

@@ -10,7 +10,7 @@ import pytest
 import chatfsm
 
 PACKAGE = Path(chatfsm.__file__).parent
-PURE_ROOMS = ("protocol", "session", "conversation")
+PURE_ROOMS = ("protocol", "session", "conversation", "simulator")
 FORBIDDEN = {
     *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl"),

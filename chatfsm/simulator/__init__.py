@@ -1,0 +1,1 @@
+"""A stand-in contact center: what it says, what goes wrong, and when; without IO."""

@@ -1,0 +1,109 @@
+"""Whose contact center it is: tenants, the entries that apps come in by, and who answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+from attrs.validators import and_, deep_iterable, ge, gt, instance_of, optional
+
+from chatfsm.simulator.scenario import Scenario
+
+__all__ = ["PARAMETER_TYPES", "Agent", "Entry", "IceServer", "SharedFile", "Tenant"]
+
+# Source: PROTOCOL.md §1, the answer of "expected parameters".
+PARAMETER_TYPES: Final = ("PHONE", "TEXT", "EMAIL", "FIRST_NAME", "LAST_NAME", "ACCOUNT", "COMPANY")
+
+_TEXT: Final = instance_of(str)
+
+
+def _not_empty(_owner: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{attribute.name} must be a text that is not empty")
+
+
+def _parameters(_entry: object, _attribute: object, value: Mapping[str, str]) -> None:
+    for name, kind in value.items():
+        if kind not in PARAMETER_TYPES:
+            raise ValueError(f"parameter {name!r} must be one of {', '.join(PARAMETER_TYPES)}")
+
+
+@frozen(kw_only=True)
+class Agent:
+    """Somebody who answers chats; `capacity`: how many at once."""
+
+    party_id: str = field(validator=_not_empty)
+    display_name: str = field(default="", validator=_TEXT)
+    first_name: str = field(default="", validator=_TEXT)
+    last_name: str = field(default="", validator=_TEXT)
+    photo: bytes | None = field(default=None, repr=False, validator=optional(instance_of(bytes)))
+    capacity: int = field(default=1, validator=[instance_of(int), ge(1)])
+
+
+@frozen(kw_only=True)
+class Entry:
+    """Where an app comes in: the scenario that it starts, and what is said of it before."""
+
+    app_id: str = field(validator=_not_empty)
+    scenario: Scenario | None = field(default=None, validator=optional(instance_of(Scenario)))
+    """None: the entry has no launch point, and chats are refused with 5006."""
+    parameters: Mapping[str, str] = field(factory=dict, validator=_parameters, hash=False)
+    """Names to types: what `parameters` answers."""
+    is_open: bool = field(default=True, validator=instance_of(bool))
+    """Whether `availability` says that somebody is there."""
+    ewt: str | None = field(default=None, validator=optional(_TEXT))
+    """The estimate of `availability`, in seconds; None: that of the agents, "": none at all."""
+    inactivity_timeout: float | None = field(
+        default=None, validator=optional(and_(instance_of((int, float)), gt(0)))
+    )
+    """Seconds; None: those of the center's settings."""
+
+
+@frozen(kw_only=True)
+class IceServer:
+    """One that helps calls through firewalls."""
+
+    url: str = field(validator=_not_empty)
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class SharedFile:
+    """A file that the people of a tenant may share, by its id."""
+
+    file_id: str = field(validator=_not_empty)
+    content: bytes = field(repr=False, validator=instance_of(bytes))
+    content_type: str = "application/octet-stream"
+    file_name: str = ""
+
+
+def _unique_apps(_tenant: object, _attribute: object, value: tuple[Entry, ...]) -> None:
+    names = [entry.app_id for entry in value]
+    if len(set(names)) < len(names):
+        raise ValueError("two entries have the same app_id")
+
+
+@frozen(kw_only=True)
+class Tenant:
+    """One customer of the contact center, known by its domain."""
+
+    url: str = field(validator=_not_empty)
+    entries: tuple[Entry, ...] = field(
+        converter=tuple[Entry, ...], validator=[deep_iterable(instance_of(Entry)), _unique_apps]
+    )
+    agents: tuple[Agent, ...] = field(
+        default=(), converter=tuple[Agent, ...], validator=deep_iterable(instance_of(Agent))
+    )
+    ice_servers: tuple[IceServer, ...] = field(default=(), converter=tuple[IceServer, ...])
+    files: tuple[SharedFile, ...] = field(default=(), converter=tuple[SharedFile, ...])
+
+    def entry(self, app_id: str) -> Entry | None:
+        """The entry of an app."""
+        return next((entry for entry in self.entries if entry.app_id == app_id), None)
+
+    def agent(self, party_id: str) -> Agent | None:
+        """The agent with an id, however it is spelled."""
+        wanted = party_id.lower()
+        return next((one for one in self.agents if one.party_id.lower() == wanted), None)

@@ -1,0 +1,148 @@
+"""Files up and down, and photos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm.conversation.calls import UploadFile
+from chatfsm.conversation.endpoints import METHODS
+from chatfsm.conversation.exchange import HttpReply
+from chatfsm.simulator.multipart import Part, file_in
+from tests.simulator.center.office import PHOTO, Office
+
+FORM = "multipart/form-data; boundary=XX"
+
+
+def body(*parts: tuple[str, bytes], boundary: str = "XX") -> bytes:
+    """Parts of a header and a content each."""
+    mark = f"--{boundary}\r\n".encode()
+    written = b"".join(
+        mark + head.encode() + b"\r\n\r\n" + content + b"\r\n" for head, content in parts
+    )
+    return written + f"--{boundary}--\r\n".encode()
+
+
+def a_file(name: str = "a.txt", content: bytes = b"abc", kind: str = "text/plain") -> Any:
+    head = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+    return f"{head}\r\nContent-Type: {kind}", content
+
+
+def upload(office: Office, content: bytes = b"abc", **how: Any) -> str:
+    headers = {"Content-Type": FORM}
+    found: str = office.asks(
+        "POST", "files", body(a_file(content=content)), headers=headers, **how
+    )["file_id"]
+    return found
+
+
+def download(office: Office, chat_id: str, path: str, **how: Any) -> HttpReply:
+    reply = office.ask("GET", f"chats/{chat_id}/{path}", tenant=None, **how)
+    assert reply is not None
+    return reply
+
+
+def test_a_file_comes_back_as_it_went() -> None:
+    """With its type, without the tenant's domain, and to its owner alone."""
+    office = Office()
+    chat_id, other = office.opens(), office.opens(client="bert")
+    file_id = upload(office, b"\r\n--X\r\n\x00")
+    reply = download(office, chat_id, f"files/{file_id}")
+    assert (reply.status, reply.body) == (200, b"\r\n--X\r\n\x00")
+    assert reply.headers["content-type"] == "text/plain"
+    assert download(office, other, f"files/{file_id}", client="bert").status == 404
+    assert download(office, chat_id, f"files/{file_id}", client="bert").status == 404
+
+
+def test_what_the_tenants_people_share_can_be_had() -> None:
+    """By every customer of the tenant; what nobody has is refused with 5502."""
+    office = Office()
+    chat_id = office.opens()
+    assert download(office, chat_id, "files/menu").body == b"soup"
+    assert office.refused("GET", f"chats/{chat_id}/files/other", tenant=None) == (404, "5502")
+
+
+def test_photos_of_agents() -> None:
+    """However the id is spelled; who has none is refused with 5502."""
+    office = Office()
+    chat_id = office.opens()
+    reply = download(office, chat_id, "profilephotos/a1")
+    assert (reply.body, reply.headers["content-type"]) == (PHOTO, "image/png")
+    for party in ("A2", "nobody"):
+        path = f"chats/{chat_id}/profilephotos/{party}"
+        assert office.refused("GET", path, tenant=None) == (404, "5502")
+
+
+def test_a_download_is_for_those_who_are_let_in() -> None:
+    """Without credentials, of another app, and of no chat, it is refused."""
+    office = Office()
+    chat_id = office.opens()
+    path = f"chats/{chat_id}/files/menu"
+    how = {"tenant": None, "headers": {"Authorization": ""}}
+    assert office.refused("GET", path, **how) == (403, "2000")
+    assert office.refused("GET", path, tenant=None, app="x") == (403, "3000")
+    assert office.refused("GET", "chats/none/files/menu", tenant=None) == (404, "5005")
+
+
+def test_a_file_that_is_too_large() -> None:
+    """It is refused with 5501, whether the file or all around it is too long."""
+    office = Office(max_file=10)
+    assert upload(office, b"x" * 10)
+    headers = {"Content-Type": FORM}
+    for content in (b"x" * 11, b"x" * 100_000):
+        found = office.refused("POST", "files", body(a_file(content=content)), headers=headers)
+        assert found == (400, "5501")
+
+
+@pytest.mark.parametrize("settings", [{"max_files": 2}, {"max_stored": 6}])
+def test_the_oldest_file_is_replaced(settings: dict[str, int]) -> None:
+    """When there are too many, or too many bytes."""
+    office = Office(**settings)
+    chat_id = office.opens()
+    ids = [upload(office) for _ in range(3)]
+    found = [download(office, chat_id, f"files/{file_id}").status for file_id in ids]
+    assert found == [404, 200, 200]
+
+
+@pytest.mark.parametrize("name", ["a.txt", 'a "b".txt', "a\r\nb", "ü" * 20, "", "%25"])
+def test_what_chatfsm_sends_is_understood(name: str) -> None:
+    """Whatever the file is called."""
+    call = UploadFile(name or "x", b"\r\n--\r\n", "image/png")
+    content_type, written = METHODS[UploadFile].body(call)
+    assert content_type
+    assert file_in(written, content_type) == Part(name or "x", "image/png", b"\r\n--\r\n")
+
+
+def test_other_parts_are_passed_over() -> None:
+    """And so is what stands before the first; a file needs neither name nor type."""
+    parts = (('content-disposition: form-data; name="note"', b"x"), ("X: y", b""))
+    written = body(*parts, ("CONTENT-DISPOSITION: form-data; name=file", b""))
+    for start in (b"", b"hello\r\n"):
+        found = file_in(start + written, 'Multipart/Form-Data; charset=x; boundary="XX"')
+        assert found == Part("", "application/octet-stream", b"")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "written"),
+    [
+        ("", body(a_file())),
+        ("text/plain; boundary=XX", body(a_file())),
+        ("multipart/form-data", body(a_file())),
+        (FORM, b""),
+        (FORM, b"--"),
+        (FORM, b"--XX"),
+        (FORM, b"x--XX\r\n"),
+        (FORM, b"--XX--"),
+        (FORM, body(a_file())[:-8]),
+        (FORM, body(a_file()).replace(b"--XX\r\n", b"--XX", 1)),
+        (FORM, body(a_file()).replace(b"\r\n\r\n", b"\r\n")),
+        (FORM, body((f"X: {'y' * 9000}", b""), a_file())),
+        (FORM, body(*[("X: y", b"")] * 16, a_file())),
+        (FORM, body(("X: y", b""))),
+    ],
+)
+def test_an_upload_that_is_none(content_type: str, written: bytes) -> None:
+    """It is refused with 5003."""
+    found = Office().refused("POST", "files", written, headers={"Content-Type": content_type})
+    assert found == (400, "5003")
