@@ -1,0 +1,271 @@
+"""What may go wrong between clients and a contact center, as data.
+
+Written on a command line: `drop-reply:0.05,duplicate:poll:0.1,500/5500:post@3,delay=2:0.2`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, Final, Literal, Self, cast, get_args
+
+from attrs import asdict, field, fields, frozen
+
+from chatfsm.conversation.api_errors import error_of
+from chatfsm.conversation.exchange import HttpReply
+
+__all__ = ["KINDS", "SUBJECTS", "Fault", "Faults", "Subject"]
+
+Subject = Literal["any", "open", "poll", "post", "history", "upload", "other"]
+SUBJECTS: Final = get_args(Subject)
+"""What a request is about; `other`: none of those named, `any`: whatever it is."""
+
+KINDS: Final[dict[str, str]] = {
+    "refuse": "no connection is made: the request never leaves",
+    "drop-request": "the request is lost on its way, and nobody answers",
+    "drop-reply": "the request arrives, its reply is lost, and nobody answers",
+    "reset": "the request arrives, and the connection breaks before its reply",
+    "truncate": "the request arrives, and the connection breaks within its reply",
+    "garbage": "the request arrives, and what comes back is no HTTP",
+    "portal": "somebody on the way answers with a page of its own; the request never arrives",
+    "duplicate": "a cache gives its last answer again; the request, a GET, never arrives",
+    "status": "the server answers with this status, and has done nothing",
+    "after": "the server has done what it was asked, and answers with this status",
+    "delay": "the reply comes so many seconds later",
+    "reorder": "the reply is overtaken by the client's next, or comes so many seconds later",
+    "twice": "the reply comes twice",
+    "restart": "the server restarts as the request arrives",
+    "jump": "the server's clock jumps by so many seconds as the request arrives",
+}
+"""What each kind of fault does. `status` and `after` are written with the status itself: `500`,
+`after-500`."""
+
+_TIMED: Final = {"delay", "jump"}
+_MAY_BE_TIMED: Final = _TIMED | {"reorder", "status", "after"}
+_STATUS: Final = {"status", "after"}
+# What a cache keeps is what was asked with GET.
+_CACHED: Final = {"any", "poll", "history", "other"}
+_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+# 5001 says that no server is free: whoever says so has done nothing.
+_NOTHING_DONE: Final = "5001"
+_SERVER_ERRORS: Final = range(500, 600)
+
+
+def _number(value: object) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and isfinite(cast("float", value))
+
+
+@frozen
+class Fault:
+    """One thing that may go wrong. Raises ValueError, saying what does not go together."""
+
+    kind: str
+    """One of `KINDS`."""
+    on: Subject = "any"
+    """Which requests it may hit."""
+    rate: float | None = None
+    """How many of those it hits, of 1; None: see `at`, or all."""
+    at: int | None = None
+    """The only one that it hits: counted from 1 among those that it may hit."""
+    status: int | None = None
+    code: str | None = None
+    """The error code that goes with a status; None: the reply has no body."""
+    seconds: float | None = None
+    """How long, how far, or, beside a status, what Retry-After says."""
+
+    def __attrs_post_init__(self) -> None:
+        for is_wrong, why in self._doubts():
+            if is_wrong:
+                raise ValueError(why)
+
+    def _doubts(self) -> Iterator[tuple[bool, str]]:
+        kind, is_status = self.kind, self.kind in _STATUS
+        yield kind not in KINDS, f"no fault is called {kind!a}; there are {', '.join(_WORDS)}"
+        yield self.on not in SUBJECTS, f"requests are {', '.join(SUBJECTS)}, not {self.on!a}"
+        yield self.rate is not None and self.at is not None, "a rate and a number are too much"
+        if self.rate is not None:
+            is_rate = _number(self.rate) and 0 < self.rate <= 1
+            yield not is_rate, f"a rate is more than 0 and 1 at most, not {self.rate!a}"
+        if self.at is not None:
+            is_count = isinstance(self.at, int) and not isinstance(self.at, bool) and self.at >= 1
+            yield not is_count, f"requests are counted from 1, not {self.at!a}"
+        yield from self._doubts_of_status(is_status=is_status)
+        yield kind in _TIMED and self.seconds is None, f"{kind} needs seconds: {kind}=2"
+        if self.seconds is not None:
+            yield kind not in _MAY_BE_TIMED, f"{kind} takes no seconds"
+            is_time = _number(self.seconds) and (kind == "jump" or self.seconds >= 0)
+            yield not is_time, f"{self.seconds!a} are no seconds of a {kind}"
+        is_cached = kind != "duplicate" or self.on in _CACHED
+        yield not is_cached, f"no cache answers {self.on}: duplicates are of {_listed(_CACHED)}"
+
+    def _doubts_of_status(self, *, is_status: bool) -> Iterator[tuple[bool, str]]:
+        yield not is_status and self.status is not None, f"{self.kind} takes no status"
+        yield not is_status and self.code is not None, f"{self.kind} takes no error code"
+        if is_status:
+            status = self.status if isinstance(self.status, int) else 0
+            yield not 400 <= status <= 599, f"{self.status!a} is no status of an error"  # noqa: PLR2004  # HTTP
+            is_done = self.kind == "after"
+            fits = not is_done or (status in _SERVER_ERRORS and self.code != _NOTHING_DONE)
+            yield not fits, "nothing was done where a server answers so: after- is for 5xx"
+        if self.code is not None:
+            is_code = isinstance(self.code, str) and _CODE.fullmatch(self.code) is not None
+            yield not is_code, f"{self.code!a} is no error code"
+
+    def __str__(self) -> str:
+        word = self.kind
+        if self.status is not None:
+            word = f"after-{self.status}" if self.kind == "after" else str(self.status)
+            word += "" if self.code is None else f"/{self.code}"
+        word += "" if self.seconds is None else f"={_written(self.seconds)}"
+        on = "" if self.on == "any" else self.on
+        if self.at is not None:
+            return f"{word}:{on}@{self.at}"
+        rate = "" if self.rate is None else _written(self.rate)
+        return ":".join(part for part in (word, on, rate) if part)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a client does not try again what it hits: refused for good, or the end."""
+        if self.status is None:
+            return False
+        error = error_of(self.reply_to(0), on_chat=True)
+        return error is not None and not error.transient
+
+    def reply_to(self, request_id: int) -> HttpReply:
+        """The reply with its status."""
+        headers = {"content-type": "application/json"}
+        if self.seconds is not None:
+            headers["retry-after"] = _written(self.seconds)
+        said = f'{{"error_code": "{self.code}", "error_message": "a fault"}}' if self.code else ""
+        return HttpReply(request_id, self.status or 0, headers, said.encode())
+
+
+def _listed(words: set[str]) -> str:
+    return ", ".join(word for word in SUBJECTS if word in words)
+
+
+def _written(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")
+
+
+_HEAD: Final = re.compile(
+    r"(?:(?P<after>after-)?(?P<status>[0-9]{3})(?:/(?P<code>[^=:@]*))?|(?P<kind>[^=:@]*))"
+    r"(?:=(?P<seconds>[^:@]*))?"
+)
+_WHEN: Final = re.compile(r"(?P<on>[a-z]*)(?:@(?P<at>[0-9]{1,15}))?")
+_DECIMAL: Final = re.compile(r"-?[0-9.]+(?:e[+-]?[0-9]+)?")
+# What stands at the beginning of a part.
+_WORDS: Final = (*(kind for kind in KINDS if kind not in _STATUS), "a status", "after- a status")
+
+
+@frozen
+class Faults:
+    """All that may go wrong, in the order in which it is asked for; iterable."""
+
+    each: tuple[Fault, ...] = field(default=(), converter=tuple[Fault, ...])
+
+    @classmethod
+    def parse(cls, spec: str) -> Self:
+        """The faults of a command line; "" are none. Raises ValueError, naming the part.
+
+        Parts are divided by commas: the kind, or the status and its error code after a slash;
+        seconds after `=`; then, after colons, which requests, and a rate or `@` a number. A part
+        may be the name of a preset.
+        """
+        found: list[Fault] = []
+        for part in spec.split(",") if spec.strip() else []:
+            word = part.strip()
+            if word in PRESETS:
+                found += cls.parse(PRESETS[word])
+                continue
+            try:
+                found.append(_fault_in(word))
+            except ValueError as error:
+                raise ValueError(f"cannot read the fault {word!a}: {error}") from None
+        return cls(tuple(found))
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.each))
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(self.each)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As plain JSON: an object a fault, of what is not as usual."""
+        usual = {known.name: known.default for known in fields(Fault)}
+        return [
+            {name: value for name, value in asdict(fault).items() if value != usual[name]}
+            for fault in self.each
+        ]
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """What `to_json` gave. Raises ValueError, saying which fault is wrong and why."""
+        if not isinstance(value, list):
+            raise ValueError("faults are a list of objects")  # noqa: TRY004  # as for all bad data
+        names = {known.name for known in fields(Fault)}
+        found: list[Fault] = []
+        for number, item in enumerate(value, 1):
+            if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
+                raise ValueError(f"fault {number}: no object with a kind")  # noqa: TRY004
+            if unknown := sorted(set(map(str, item)) - names):
+                raise ValueError(f"fault {number}: no fault has {unknown[0]!a}")
+            try:
+                found.append(Fault(**item))
+            except ValueError as error:
+                raise ValueError(f"fault {number}: {error}") from None
+        return cls(tuple(found))
+
+
+def _fault_in(part: str) -> Fault:
+    head, *rest = part.split(":")
+    if "@" in head:
+        raise ValueError("a number stands after a colon: restart:@50")
+    match = cast("re.Match[str]", _HEAD.fullmatch(head))  # any text without : and @ is one
+    said: dict[str, Any] = {"kind": match["kind"]}
+    if match["status"]:
+        kind = "after" if match["after"] else "status"
+        said = {"kind": kind, "status": int(match["status"]), "code": match["code"]}
+    elif match["kind"] in _STATUS:
+        raise ValueError("a status is written as such: 503, or after-503")
+    if match["seconds"] is not None:
+        said["seconds"] = _decimal(match["seconds"])
+    for token in rest:
+        for name, value in _when(token):
+            if name in said:
+                raise ValueError(f"{token!a} is one too many")
+            said[name] = value
+    return Fault(**said)
+
+
+def _when(token: str) -> Iterator[tuple[str, Any]]:
+    """Which requests, or how many of them."""
+    if _DECIMAL.fullmatch(token):
+        yield "rate", _decimal(token)
+        return
+    match = _WHEN.fullmatch(token)
+    if match is None or not token:
+        raise ValueError(f"{token!a} is neither {', '.join(SUBJECTS)}, nor a rate, nor @ a number")
+    if match["on"]:
+        yield "on", match["on"]
+    if match["at"]:
+        yield "at", int(match["at"])
+
+
+def _decimal(text: str) -> float:
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!a} is no number")
+    return float(text)
+
+
+PRESETS: Final[dict[str, str]] = {
+    "calm": "",
+    "lossy": "refuse:0.02,drop-request:0.02,drop-reply:0.02,reset:0.02,truncate:0.01,garbage:0.01",
+    "proxy": "duplicate:poll:0.1,twice:0.02,reorder:0.05,portal:0.01,after-502:0.01,delay=2:0.05",
+    "sick": "500:0.01,500/5500:0.01,after-500/5500:0.01,503=2:0.01,503/5001:0.02,after-503:0.01,"
+    "429=3:poll:0.02,400/5509:poll:0.02",
+    "storm": "lossy,proxy,sick,delay=40:0.005,restart:0.002,jump=3600:0.001,jump=-3600:0.001",
+}
+"""Faults by name. None of them is lasting: what is to be said gets through, sooner or later."""

@@ -1,0 +1,41 @@
+"""A world with the echo scenario, and watchers on all its customers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chatfsm.conversation.client import ClientInput
+from chatfsm.conversation.tidings import Tiding
+from chatfsm.simulator.builtin import AGENTS, FILE, SCENARIOS
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.customer import Customer
+from chatfsm.simulator.settings import CenterSettings
+from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.simulator.world import World
+from chatfsm.testing.invariants import ClientWatcher
+
+
+def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
+    """A world of one tenant, in which whoever does wrong is seen at once."""
+    entry = Entry(app_id="demo", scenario=SCENARIOS["echo"])
+    tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
+    center = ContactCenter([tenant], CenterSettings(**settings), seed=seed)
+    watchers: dict[int, tuple[int, ClientWatcher]] = {}
+
+    def watch(customer: Customer, item: ClientInput, told: list[Tiding]) -> None:
+        lives, watcher = watchers.setdefault(customer.number, (1, ClientWatcher()))
+        if lives != customer.lives:
+            watcher.restarted()
+            watchers[customer.number] = customer.lives, watcher
+        watcher.follow(item, told, customer.client, now=customer.clock)
+
+    return World(center, faults=faults, seed=seed, watch=watch)
+
+
+@pytest.fixture(scope="session")
+def worlds() -> Callable[..., World]:
+    """A maker of worlds: `worlds("storm", seed=3)`."""
+    return world_of

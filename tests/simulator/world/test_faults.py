@@ -1,0 +1,168 @@
+"""Faults are data: written, read, and told what does not go together."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm.simulator.faults import KINDS, PRESETS, SUBJECTS, Fault, Faults
+
+SPECS: dict[str, Fault] = {
+    "drop-reply:0.05": Fault("drop-reply", rate=0.05),
+    "duplicate:poll:0.1": Fault("duplicate", "poll", rate=0.1),
+    "500/5500:post@3": Fault("status", "post", at=3, status=500, code="5500"),
+    "delay=2:0.2": Fault("delay", rate=0.2, seconds=2.0),
+    "restart:@50": Fault("restart", at=50),
+    "jump=-3600:@80": Fault("jump", at=80, seconds=-3600.0),
+    "refuse": Fault("refuse"),
+    "reset:upload": Fault("reset", "upload"),
+    "429=3:poll": Fault("status", "poll", status=429, seconds=3.0),
+    "503/5001=2.5": Fault("status", status=503, code="5001", seconds=2.5),
+    "after-502:post:0.01": Fault("after", "post", rate=0.01, status=502),
+    "reorder": Fault("reorder"),
+    "reorder=9:history": Fault("reorder", "history", seconds=9.0),
+}
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> Fault:
+    """Any fault that there can be."""
+    kind = draw(st.sampled_from(tuple(KINDS)))
+    made: dict[str, Any] = {"kind": kind}
+    on = ("any", "poll", "history", "other") if kind == "duplicate" else SUBJECTS
+    made["on"] = draw(st.sampled_from(on))
+    made |= draw(
+        st.one_of(
+            st.just({}),
+            st.floats(1e-9, 1.0).map(lambda rate: {"rate": rate}),
+            st.integers(1, 10**9).map(lambda at: {"at": at}),
+        )
+    )
+    if kind in {"status", "after"}:
+        least = 500 if kind == "after" else 400
+        made["status"] = draw(st.integers(least, 599))
+        made["code"] = draw(st.sampled_from((None, "5500", "5955", "no-such.code")))
+    seconds = st.floats(0.0, 1e6)
+    if kind in {"delay", "jump"}:
+        made["seconds"] = draw(seconds)
+    elif kind in {"reorder", "status", "after"}:
+        made["seconds"] = draw(st.none() | seconds)
+    return Fault(**made)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_spec_is_a_fault(spec: str) -> None:
+    """What is written on a command line is this fault, and is written so again."""
+    assert Faults.parse(spec).each == (SPECS[spec],)
+    assert str(Faults.parse(f" {spec} ")) == spec
+
+
+@given(st.lists(faults(), max_size=5).map(tuple))
+def test_faults_survive_being_written(several: tuple[Fault, ...]) -> None:
+    """As a text and as JSON, in their order."""
+    plan = Faults(several)
+    assert Faults.parse(str(plan)) == plan
+    assert Faults.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert tuple(plan) == several
+
+
+def test_no_faults_are_an_empty_text() -> None:
+    """Nothing goes wrong where nothing is asked for."""
+    assert Faults.parse("") == Faults.parse("  ") == Faults.parse("calm") == Faults()
+    assert str(Faults()) == ""
+    assert Faults().to_json() == []
+
+
+def test_a_preset_stands_for_its_faults() -> None:
+    """By name, also beside others and within one another; none ends a chat."""
+    storm = Faults.parse("storm")
+    assert Faults.parse("restart:@50,lossy").each[1:] == Faults.parse(PRESETS["lossy"]).each
+    assert set(Faults.parse("lossy")) < set(storm)
+    assert {fault.kind for fault in storm} == set(KINDS)
+    assert not any(fault.is_lasting for fault in storm)
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_lasting"),
+    [
+        ("404", True),
+        ("503/5005", True),
+        ("401", True),
+        ("403/3000", True),
+        ("400:post", True),
+        ("400/5509", False),
+        ("429", False),
+        ("500/5500", False),
+        ("after-503", False),
+        ("reset", False),
+    ],
+)
+def test_what_ends_a_chat_is_known(spec: str, is_lasting: bool) -> None:
+    """What a client does not try again is told apart from what passes."""
+    (fault,) = Faults.parse(spec)
+    assert fault.is_lasting is is_lasting
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("drop:0.1", "no fault is called 'drop'; there are refuse, drop-request"),
+        ("reset,,refuse", "cannot read the fault ''"),
+        ("reset:polls", "requests are any, open, poll, post, history, upload, other, not 'polls'"),
+        ("reset:1.5", "a rate is more than 0 and 1 at most, not 1.5"),
+        ("reset:0", "a rate is more than 0 and 1 at most, not 0.0"),
+        ("reset:poll:post", "'post' is one too many"),
+        ("reset:0.1@3", "neither any, open"),
+        ("reset:poll@3:0.5", "a rate and a number are too much"),
+        ("reset:@0", "requests are counted from 1, not 0"),
+        ("reset:", "'' is neither any"),
+        ("reset@3", "a number stands after a colon: restart:@50"),
+        ("reset=3", "reset takes no seconds"),
+        ("delay", "delay needs seconds: delay=2"),
+        ("delay=soon", "'soon' is no number"),
+        ("delay=-1", "-1.0 are no seconds of a delay"),
+        ("delay=1.2.3", "could not convert"),
+        ("duplicate:post", "no cache answers post: duplicates are of any, poll, history, other"),
+        ("200", "200 is no status of an error"),
+        ("500/", "'' is no error code"),
+        ("500/a b", "'a b' is no error code"),
+        ("after-429", "nothing was done where a server answers so: after- is for 5xx"),
+        ("after-503/5001", "nothing was done where a server answers so"),
+        ("status:poll", "a status is written as such: 503, or after-503"),
+        ("after", "a status is written as such"),
+        ("delay=1=2", "'1=2' is no number"),
+        ("5000", "no fault is called '5000'"),
+    ],
+)
+def test_what_is_wrong_is_named(spec: str, why: str) -> None:
+    """The part, and what is wrong with it."""
+    with pytest.raises(ValueError, match="cannot read the fault") as caught:
+        Faults.parse(spec)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ({}, "faults are a list of objects"),
+        (["reset"], "fault 1: no object with a kind"),
+        ([{"kind": "reset"}, {"kind": "fire"}], "fault 2: no fault is called 'fire'"),
+        ([{"kind": "reset", "when": 3}], "fault 1: no fault has 'when'"),
+        ([{"kind": "reset", "status": 500}], "fault 1: reset takes no status"),
+        ([{"kind": "reset", "code": "5500"}], "fault 1: reset takes no error code"),
+        ([{"kind": "reset", "rate": "often"}], "fault 1: a rate is more than 0"),
+        ([{"kind": "reset", "at": True}], "fault 1: requests are counted from 1"),
+        ([{"kind": "status", "status": "500"}], "fault 1: '500' is no status"),
+        ([{"kind": "status", "status": 500, "code": 5500}], "fault 1: 5500 is no error code"),
+        ([{"kind": "jump", "seconds": float("inf")}], "fault 1: inf are no seconds of a jump"),
+    ],
+)
+def test_bad_json_is_named(value: Any, why: str) -> None:
+    """Which fault it is, and what is wrong with it."""
+    with pytest.raises(ValueError, match="fault") as caught:
+        Faults.from_json(value)
+    assert why in str(caught.value)

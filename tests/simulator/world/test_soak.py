@@ -1,0 +1,81 @@
+"""A soak in small, and whether it sees a session that does wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm.session import messages
+from chatfsm.session import snapshot as snapshots
+from tests.soak.__main__ import main, play
+from tests.soak.ledger import Ledger
+
+
+def test_a_few_chats_in_a_storm(capsys: pytest.CaptureFixture[str]) -> None:
+    """All that was said has arrived once, all that was answered was told once."""
+    assert main(["--chats", "6", "--minutes", "0.7", "--seed", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "chats       6\n" in told
+    assert "violations  0\n" in told
+
+
+def test_a_few_chats_that_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where faults end sessions, each end is told with its reason, and each loss."""
+    outcome = play(3, 7, 8, "lossy,404/5005:poll:0.05", 0.7)
+    assert outcome.violations == []
+    assert outcome.ends["gone"] > 0
+
+
+def test_the_same_seed_is_the_same_soak() -> None:
+    """What was seen once can be seen again."""
+    assert play(4, 0, 2, "storm", 0.5) == play(4, 0, 2, "storm", 0.5)
+
+
+def test_a_session_that_tells_twice_is_caught(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bug is planted: no message is known again. It is named, with the way to see it again."""
+
+    def never(*_args: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(messages, "is_repeat", never)
+    spec = "duplicate:poll:0.5"
+    assert main(["--chats", "2", "--minutes", "1", "--seed", "5", "--faults", spec]) == 1
+    told = capsys.readouterr().out
+    assert "--seed 5 --group 0: ViolationError: chat" in told
+    assert "was told twice" in told
+
+
+def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another: what waits to be sent is not in the snapshot."""
+    taken = snapshots.taken
+
+    def forgetful(memory: Any, now: float) -> Any:
+        whole = taken(memory, now)
+        body = {**whole["memory"], "outbox": None}
+        return {**whole, "memory": body, "digest": snapshots._digest(body)}
+
+    monkeypatch.setattr(snapshots, "taken", forgetful)
+    assert play(1, 0, 6, "storm", 1.0).violations
+
+
+def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one in the books: a text that was never said does not arrive."""
+    said = Ledger.said
+
+    def invents(self: Ledger, text: str, customer: Any) -> None:
+        said(self, text, customer)
+        self.texts.append("never said")
+
+    monkeypatch.setattr(Ledger, "said", invents)
+    (violation,) = play(1, 0, 3, "", 0.5).violations
+    assert "never said" in violation
+
+
+def test_faults_that_cannot_be_read_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything begins."""
+    with pytest.raises(SystemExit):
+        main(["--faults", "fire:0.1"])
+    assert "no fault is called 'fire'" in capsys.readouterr().err

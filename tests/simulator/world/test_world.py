@@ -1,0 +1,269 @@
+"""Hours of chats in no time: what customers, a network and a center do together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatfsm import effects
+from chatfsm.conversation.calls import RequestChat
+from chatfsm.conversation.tidings import LinkChanged, Refused
+from chatfsm.simulator.customer import Customer
+from chatfsm.simulator.faults import Faults
+from chatfsm.simulator.world import World
+from tests.simulator.world.conftest import world_of
+
+Worlds = Callable[..., World]
+
+
+def opened(world: World, **more: Any) -> Customer:
+    """A customer whose agent has said hello."""
+    customer = world.customer("a-client", **more)
+    customer.opens()
+    world.run_until(lambda: customer.heard)
+    return customer
+
+
+def arrived(customer: Customer) -> list[str]:
+    """The texts that the center took from a customer."""
+    center: Any = customer.world.center
+    taken = center.chats[customer.chat_id].said
+    return [event["msg"] for event in taken if "msg" in event]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_hour_of_chat(worlds: Worlds, version: int) -> None:
+    """A word every minute, each answered; and then the end, once."""
+    world = worlds()
+    customer = opened(world, version=version)
+    for minute in range(60):
+        world.at(60.0 * minute + 10.0, lambda minute=minute: customer.says(f"text {minute}"))
+    world.run(3_600.0 - world.now)
+    assert world.now == 3_600.0
+    assert customer.heard[1:] == [f"You said: text {minute}" for minute in range(60)]
+    customer.ends()
+    world.run_until(lambda: customer.done, limit=5.0)
+    assert [e for e in customer.told if isinstance(e, effects.Terminated)] == customer.told[-1:]
+
+
+def test_nothing_happens_by_itself(worlds: Worlds) -> None:
+    """A world without customers has no deadline, and its time runs all the same."""
+    world = worlds()
+    assert world.deadline is None
+    world.run(60.0)
+    assert world.now == 60.0
+    assert "0 customers" in repr(world)
+
+
+def test_a_world_may_go_unwatched() -> None:
+    """And its faults be given as such."""
+    plan = Faults.parse("delay=1:post")
+    world = World(world_of().center, faults=plan)
+    assert world.network.faults == plan
+    customer = opened(world)
+    assert len(customer.heard) == 1
+
+
+def test_what_does_not_come_is_not_waited_for(worlds: Worlds) -> None:
+    """`run_until` gives up after its limit, or when nothing more can happen."""
+    world = worlds()
+    with pytest.raises(TimeoutError, match="not so after 60 s"):
+        world.run_until(lambda: False, limit=60.0)
+    customer = opened(world)
+    with pytest.raises(TimeoutError):
+        world.run_until(lambda: customer.done, limit=60.0)
+
+
+def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) -> None:
+    """What is always due at once, an action or a center, is an error and no endless loop."""
+    monkeypatch.setattr("chatfsm.simulator.world._MOST_AT_ONCE", 100)
+    world, other = worlds(), worlds()
+
+    def again() -> None:
+        world.at(0.0, again)
+
+    world.at(1.0, again)
+    with pytest.raises(RuntimeError, match="the time stands still: <World at 1 s"):
+        world.run(2.0)
+
+    class Restless:
+        deadline = 2.0
+
+        def collect(self, *, now: float) -> list[Any]:
+            return []
+
+    other.network.center = Restless()  # type: ignore[assignment]
+    with pytest.raises(RuntimeError, match="the time stands still: <World at 2 s"):
+        other.run(5.0)
+
+
+@pytest.mark.parametrize("ahead", [None, 0.0, -500.0, 1e6])
+@pytest.mark.parametrize("before_sending", [False, True])
+def test_a_customer_is_killed_and_comes_back(
+    worlds: Worlds, before_sending: bool, ahead: float | None
+) -> None:
+    """On whatever clock; what was said before arrives once, and what is said meanwhile is told."""
+    world = worlds()
+    customer = opened(world)
+    customer.kill(before_sending=before_sending)
+    if before_sending:
+        customer.says("last words")
+    assert not customer.is_alive
+    world.run(40.0)
+    customer.restart(ahead=ahead)
+    customer.says("back again")
+    world.run(60.0)
+    said = ["last words"] * before_sending + ["back again"]
+    assert arrived(customer) == said
+    assert customer.heard[1:] == [f"You said: {text}" for text in said]
+    assert customer.lives == 2
+    assert "life 2" in repr(customer)
+
+
+def test_killed_before_there_is_a_chat(worlds: Worlds) -> None:
+    """Who comes back asks again, and gets the chat that is there."""
+    world = worlds()
+    customer = world.customer("a-client")
+    customer.opens()
+    customer.kill()
+    world.run(5.0)
+    customer.restart()
+    world.run(5.0)
+    assert len(customer.heard) == 1
+    other = world.customer("another")
+    other.kill()
+    other.restart()
+    assert other.session is None, "who asked for nothing gets nothing"
+
+
+def test_the_dead_do_not_speak(worlds: Worlds) -> None:
+    """And the living need no restart."""
+    world = worlds()
+    customer = opened(world)
+    with pytest.raises(RuntimeError, match="customer 1 lives"):
+        customer.restart()
+    customer.kill()
+    with pytest.raises(RuntimeError, match="customer 1 is dead"):
+        customer.says("boo")
+    world.run(60.0)
+    assert len(customer.heard) == 1
+
+
+def test_copies_reach_no_dead(worlds: Worlds) -> None:
+    """The second copy of a reply finds nobody, where the first was the last that was heard."""
+    world = worlds("twice")
+    customer = world.customer("a-client")
+    world.watch = lambda who, item, told: who.kill() if who.session and who.is_alive else None
+    customer.opens()
+    world.run(10.0)
+    assert not customer.is_alive
+    assert customer.told
+
+
+@pytest.mark.parametrize("again", [5.0, None])
+def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
+    """Where that failed in passing, and as long as there is none."""
+    world = worlds("refuse:open@1")
+    customer = world.customer("a-client")
+    customer.opens(RequestChat(sender="me"), again=again)
+    world.run(10.0)
+    assert isinstance(customer.told[0], Refused)
+    assert (customer.session is None) == (again is None)
+
+
+def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
+    """Nor is one by somebody who has died meanwhile."""
+    world = worlds("403/3000:open@1,refuse:open@2")
+    first, second = world.customer("first"), world.customer("second")
+    first.opens()
+    second.opens()
+    world.run(1.0)
+    second.kill()
+    world.run(60.0)
+    assert first.session is None
+    assert world.network.requests == 2
+
+
+def test_a_lost_reply_times_out(worlds: Worlds) -> None:
+    """As with an HTTP library: after the request's timeout, and the center hears of it."""
+    world = worlds("drop-reply:open@1")
+    customer = world.customer("a-client")
+    customer.opens(again=1.0)
+    world.run(29.9)
+    assert customer.told == []
+    world.run(0.2)
+    (refused,) = customer.told
+    assert isinstance(refused, Refused)
+    assert "timeout" in str(refused.error)
+    world.run_until(lambda: customer.heard, limit=5.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [("reset:poll@3", "reset"), ("refuse:poll@3", "refused"), ("garbage:poll@3", "garbage")],
+)
+def test_what_breaks_is_a_failure(worlds: Worlds, spec: str, why: str) -> None:
+    """The client is told in words of its own, and goes on."""
+    world = worlds(spec)
+    customer = opened(world)
+    world.run(30.0)
+    links = [e for e in customer.told if isinstance(e, LinkChanged) and e.state == "retrying"]
+    assert [why in link.why for link in links] == [True]
+    customer.says("still there")
+    world.run(30.0)
+    assert customer.heard[-1] == "You said: still there"
+
+
+def test_forms_typing_and_disconnecting(worlds: Worlds) -> None:
+    """The words of a customer go where they should."""
+    world = worlds()
+    customer = opened(world)
+    customer.types()
+    customer.says("form")
+    world.run_until(lambda: customer.forms)
+    customer.answers(customer.forms[0].request_id, {"name": "me"})
+    world.run(5.0)
+    assert customer.heard[-1] == "Thank you for your answer."
+    customer.disconnects()
+    world.run_until(lambda: customer.done)
+
+
+def story(seed: int, spec: str) -> Customer:
+    """A customer says ten things, dies twice, and all calms down."""
+    world = world_of(spec, seed=seed, poll_timeout=1e6)
+    customer = world.customer("a-client", version=1 + seed % 2, ahead=seed * 7.0)
+    customer.opens()
+    world.run_until(lambda: customer.session)
+    for number in range(10):
+        if not customer.is_alive:
+            customer.restart(ahead=-float(number))
+        customer.says(f"text {number}")
+        world.run(1.0 + (seed * number) % 13)
+        if number in {3, 7}:
+            customer.kill()
+    world.network.faults = Faults()
+    world.run(300.0)
+    return customer
+
+
+@settings(max_examples=12)  # each is ten minutes of a chat
+@given(st.integers(0, 1_000), st.sampled_from(("lossy", "proxy", "sick", "storm")))
+def test_nothing_is_lost_and_nothing_is_twice(seed: int, spec: str) -> None:
+    """Whatever goes wrong, and whoever dies: all arrives once, in order, and is answered once."""
+    customer = story(seed, spec)
+    said = [f"text {number}" for number in range(10)]
+    assert arrived(customer) == said
+    answers = sorted(f"You said: {text}" for text in said)
+    assert sorted(customer.heard[1:]) == answers or sorted(customer.heard)[1:] == answers
+
+
+def test_the_same_seed_is_the_same_world() -> None:
+    """Byte for byte; and another seed is another."""
+    first, second, other = story(5, "storm"), story(5, "storm"), story(7, "storm")
+    assert first.told == second.told
+    assert first.client.snapshot(now=0.0) == second.client.snapshot(now=0.0)
+    assert first.told != other.told

@@ -1,0 +1,50 @@
+"""Thousands of chats in virtual time under all faults: `python -m tests.soak --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from chatfsm.simulator.faults import Faults
+from tests.soak.groups import Group, Outcome
+from tests.soak.totals import Totals
+
+# Chats that share a world, its agents and its network.
+TOGETHER = 20
+# One group in so many lives through what ends sessions.
+LASTING_EVERY = 8
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=3.0, help="of trouble, for each chat")
+    parser.add_argument("--chats", type=int, default=10_000)
+    parser.add_argument("--faults", default="storm", help="what goes wrong: a spec, or a preset")
+    parser.add_argument("--group", type=int, help="only this one, as a violation names it")
+    options = parser.parse_args(arguments)
+    try:
+        Faults.parse(options.faults)
+    except ValueError as error:
+        parser.error(str(error))
+    began, used = time.perf_counter(), time.process_time()
+    totals = Totals(options.seed)
+    groups = range(-(-options.chats // TOGETHER))
+    for number in groups if options.group is None else [options.group]:
+        chats = min(TOGETHER, options.chats - number * TOGETHER)
+        totals.add(play(options.seed, number, chats, options.faults, options.minutes))
+        if sys.stderr.isatty() or number % 50 == 49:
+            print(f"\r{totals.line()}", end="\n" if number % 50 == 49 else "", file=sys.stderr)
+    print(totals.report(time.perf_counter() - began, time.process_time() - used))
+    return 1 if totals.violations else 0
+
+
+def play(seed: int, number: int, chats: int, faults: str, minutes: float) -> Outcome:
+    """One group, from the first chat to the last end."""
+    lasting = number % LASTING_EVERY == LASTING_EVERY - 1
+    return Group(seed, number, chats, faults, lasting=lasting).lives_through(minutes * 60.0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

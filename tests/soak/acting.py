@@ -1,0 +1,165 @@
+"""What the people of a chat do, by dice: the customer, the agents, and whoever kills processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chatfsm import LocalProtocolError, commands
+from chatfsm.conversation.calls import Resume, UploadFile
+from chatfsm.conversation.tidings import Answered, AuthorizationFailed, Tiding
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.customer import Customer
+from chatfsm.simulator.world import World
+from tests.soak.dice import Dice
+from tests.soak.ledger import Ledger
+
+# Words that make the agent of the echo scenario do something.
+WORDS = ("form", "prompt", "secure form", "file", "transfer", "queue", "call", "hang up")
+
+
+class Chat:
+    """One customer with habits, and the agents at the other end."""
+
+    def __init__(self, world: World, center: ContactCenter, name: str, dice: Dice) -> None:
+        self.world = world
+        self.center = center
+        self.dice = dice
+        version = 1 if dice.throw() < 0.25 else 2
+        self.customer: Customer = world.customer(name, version=version)
+        self.ledger = Ledger()
+        self.spoken = 0
+        self.uploads = 0
+
+    def begins(self, until: float) -> None:
+        """Open a chat in a moment, and do things until a time."""
+        self.world.at(self.dice.between(0.0, 5.0), self.customer.opens)
+        self.world.at(self.dice.between(3.0, 15.0), lambda: self.acts(until))
+        self.world.at(self.dice.between(5.0, 25.0), lambda: self.is_spoken_to(until))
+
+    def acts(self, until: float) -> None:
+        """The customer does one thing, and the next in a while."""
+        now = self.world.now
+        if now >= until or self.customer.done:
+            return
+        self.world.at(now + self.dice.between(0.5, 24.0), lambda: self.acts(until))
+        if self.customer.is_alive and self.customer.session is not None:
+            try:
+                self.dice.one_of(_HABITS)(self)
+            except LocalProtocolError:  # that it may not now is a legal answer
+                return
+
+    def is_spoken_to(self, until: float) -> None:
+        """The agents do a few things at once, and the next in a while."""
+        now = self.world.now
+        chat = self.center.chats.get(self.customer.chat_id)
+        if now >= until or self.customer.done:
+            return
+        self.world.at(now + self.dice.between(4.0, 40.0), lambda: self.is_spoken_to(until))
+        if chat is not None and not chat.is_over:
+            for event in self._burst():
+                self.center.tell(chat.chat_id, event, now=now)
+
+    def follow(self, told: list[Tiding]) -> None:
+        """Do what follows from what was told: share what was uploaded, and log in again."""
+        for effect in told:
+            if isinstance(effect, Answered) and isinstance(effect.call, UploadFile):
+                value: Any = effect.value
+                self.world.at(self.world.now, lambda file_id=value.file_id: self.shares(file_id))
+            elif isinstance(effect, AuthorizationFailed):
+                self.world.at(self.world.now + 5.0, self.resumes)
+
+    def says(self, text: str) -> None:
+        self.customer.says(text)
+        self.ledger.said(text, self.customer)
+
+    def shares(self, file_id: str) -> None:
+        if self.customer.is_alive and not self.customer.done:
+            self.customer.receive(commands.SendFile(file_id, "attachment", "notes.txt"))
+            self.ledger.files.append(file_id)
+
+    def resumes(self) -> None:
+        if self.customer.is_alive and not self.customer.done:
+            try:
+                self.customer.receive(Resume())
+            except LocalProtocolError:  # another one was first
+                return
+
+    def says_something(self) -> None:
+        self.says(f"text {len(self.ledger.texts)}")
+
+    def says_much(self) -> None:
+        for _ in range(3):
+            if self.customer.is_alive:
+                self.says_something()
+
+    def says_a_word(self) -> None:
+        self.says(self.dice.one_of(WORDS))
+
+    def types(self) -> None:
+        self.customer.types()
+
+    def answers(self) -> None:
+        if self.customer.forms:
+            form = self.dice.one_of(self.customer.forms)
+            if not form.is_text_prompt:
+                self.customer.answers(form.request_id, {"stars": "5"})
+                self.ledger.answered.append(form.request_id)
+
+    def uploads_a_file(self) -> None:
+        self.uploads += 1
+        content = f"{self.customer.number} {self.uploads}".encode()
+        self.customer.receive(UploadFile("notes.txt", content))
+
+    def reads(self) -> None:
+        self.customer.receive(commands.MarkRead(str(2 * self.spoken)))
+
+    def dies(self) -> None:
+        """The process is killed, and another goes on after a while, on another clock."""
+        customer, lives = self.customer, self.customer.lives
+        customer.kill(before_sending=self.dice.throw() < 0.3)
+        ahead = self.dice.one_of((0.0, -1_000.0, 86_400.0))
+
+        def comes_back() -> None:
+            if not customer.is_alive and customer.lives == lives:
+                customer.restart(ahead=ahead)
+            elif customer.lives == lives and not customer.done:  # it is to die in its next step
+                self.world.at(self.world.now + 10.0, comes_back)
+
+        self.world.at(self.world.now + self.dice.between(0.0, 45.0), comes_back)
+
+    def _burst(self) -> list[dict[str, Any]]:
+        number = self.customer.number
+        party = {"party_id": f"AGENT-{number}"}
+        events: list[dict[str, Any]] = []
+        for _ in range(1 + int(self.dice.throw() * 5)):
+            self.spoken += 1
+            text = {"event": "chat_session_message", "msg": f"answer {self.spoken}"}
+            events += [
+                {"event": "chat_session_typing", **party},
+                {"event": "chat_session_not_typing", **party},
+                {**text, **party},
+            ]
+        events.append({**self.dice.one_of(_ODDS), **party})
+        return events
+
+
+_ODDS: tuple[dict[str, Any], ...] = (
+    {"event": "chat_session_typing"},
+    {"event": "chat_session_party_joined", "display_name": "Ines", "type": "internal"},
+    {"event": "chat_session_party_left"},
+    {"event": "chat_session_location", "latitude": "52.5", "longitude": "13.4"},
+    {"event": "chat_session_case_set", "case_id": "case 7"},
+    {"event": "chat_session_info", "service_name": "parcels"},
+    {"event": "chat_session_timeout_warning", "msg": "Are you there?"},
+    {"event": "chat_session_status", "state": "connected", "ewt": "0"},
+    {"event": "chat_session_weather", "sky": "blue"},
+    {"event": "chat_session_signaling", "data": {"type": "OFFER_CALL", "sdp": "v=0"}},
+    {"event": "chat_session_signaling", "data": {"type": "END_CALL"}},
+)
+
+_HABITS: tuple[Callable[[Chat], None], ...] = (
+    *(Chat.says_something, Chat.says_something, Chat.says_something, Chat.says_much),
+    *(Chat.says_a_word, Chat.says_a_word, Chat.types, Chat.answers, Chat.answers),
+    *(Chat.uploads_a_file, Chat.reads, Chat.dies),
+)

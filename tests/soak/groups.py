@@ -1,0 +1,211 @@
+"""A group of chats that share a world: trouble, then calm, then the end, and what holds of each."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from typing import Any
+
+from attrs import define, field
+
+from chatfsm.conversation.client import ClientInput
+from chatfsm.conversation.settings import ClientSettings
+from chatfsm.conversation.tidings import Tiding
+from chatfsm.simulator.builtin import FILE
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.customer import Customer
+from chatfsm.simulator.faults import Faults
+from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.settings import CenterSettings
+from chatfsm.simulator.steps import Converse, FindAgent, Say, ShowForm
+from chatfsm.simulator.tenants import Agent, Entry, Tenant
+from chatfsm.simulator.world import World
+from chatfsm.testing.invariants import ClientWatcher, survives_a_restart
+from tests.soak.acting import Chat
+from tests.soak.dice import Dice
+
+SCENARIO = Scenario(
+    "soak",
+    (
+        Say("Welcome.", by="scenario"),
+        FindAgent(),
+        Say("Hello.", typing=1.0),
+        ShowForm("survey"),
+        Converse(typing=0.5),
+    ),
+)
+AGENTS = tuple(Agent(party_id=f"A{n}", display_name=f"Agent {n}", capacity=8) for n in range(4))
+# What the chats of this group live through beside the rest: each of these may be the end.
+LASTING = (
+    "404/5005:0.002,404:0.001,401:0.002,403/3000:0.002,400/5003:post:0.02,403:history:0.01,"
+    "400:open:0.05,400/5006:open:0.02"
+)
+# Nobody is sick for ever here, so nothing that was said is ever given up.
+SETTINGS = ClientSettings(max_attempts=1_000_000)
+# Twenty polls that are held for as long as they may be.
+CALM = 300.0
+
+
+@define
+class Outcome:
+    """What became of a group, in figures."""
+
+    group: int
+    chats: int = 0
+    events: int = 0
+    effects: int = 0
+    requests: int = 0
+    lives: int = 0
+    seconds: float = 0.0
+    """Of virtual time."""
+    faults: Counter[str] = field(factory=Counter)
+    ends: Counter[str] = field(factory=Counter)
+    violations: list[str] = field(factory=list)
+
+
+class ViolationError(AssertionError):
+    """An invariant broke in a step of somebody's."""
+
+
+def center_settings(dice: Dice) -> CenterSettings:
+    """Centers differ; in none of these a chat ends by itself: silence is the network's."""
+    return CenterSettings(
+        inactivity_timeout=1e6,
+        poll_timeout=1e6,
+        hold=dice.one_of((5.0, 15.0)),
+        milliseconds=dice.throw() < 0.3,
+        flags_as_text=dice.throw() < 0.3,
+        busy_with_429=dice.throw() < 0.5,
+        hears_aborts=dice.throw() < 0.3,
+        signals_in_history=dice.throw() < 0.7,
+    )
+
+
+class Group:
+    """Chats that live through the same faults; `lasting`: some of those end sessions for good."""
+
+    def __init__(self, seed: int, number: int, chats: int, faults: str, *, lasting: bool) -> None:
+        self.lasting = lasting
+        self.outcome = Outcome(number, chats)
+        spec = ",".join(part for part in (faults, LASTING if lasting else "") if part)
+        dice = Dice(seed, number)
+        entry = Entry(app_id="demo", scenario=SCENARIO)
+        tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
+        self.center = ContactCenter(
+            [tenant], center_settings(dice), seed=number, on_event=self.counts
+        )
+        self.world = World(
+            self.center,
+            faults=Faults.parse(spec),
+            seed=int(dice.throw() * 2**53),
+            watch=self.watches,
+        )
+        self.watchers = [ClientWatcher() for _ in range(chats)]
+        self.lives = [1] * chats
+        self.dice = Dice(seed, number, "cuts")
+        self.chats = [
+            Chat(self.world, self.center, f"customer-{name}", Dice(seed, number, name))
+            for name in range(1, chats + 1)
+        ]
+        for chat in self.chats:
+            chat.customer.client.settings = SETTINGS
+
+    def counts(self, _chat_id: str, _event: dict[str, Any]) -> None:
+        self.outcome.events += 1
+
+    def watches(self, customer: Customer, item: ClientInput, told: list[Tiding]) -> None:
+        """Each step of each client."""
+        place = customer.number - 1
+        watcher = self.watchers[place]
+        if self.lives[place] != customer.lives:
+            self.lives[place] = customer.lives
+            watcher.restarted()
+        try:
+            now = customer.clock
+            watcher.follow(item, told, customer.client, now=now)
+            if customer.session is not None and self.dice.throw() < 0.01:
+                survives_a_restart(customer.session, now=now)
+        except AssertionError as error:
+            raise ViolationError(f"chat {customer.number}: {error}") from error
+        self.outcome.effects += len(told)
+        self.chats[place].follow(told)
+
+    def lives_through(self, seconds: float) -> Outcome:
+        """Trouble for so many seconds, then calm, then the end."""
+        outcome = self.outcome
+        try:
+            for chat in self.chats:
+                chat.begins(seconds)
+            self.world.run(seconds)
+            self.calms_down()
+            self.checks()
+            self.ends()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what a soak looks for
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = "" if isinstance(error, AssertionError) else f", in {where.name}"
+            outcome.violations.append(f"{type(error).__name__}: {error}{place}")
+        outcome.requests = self.world.network.requests
+        outcome.faults = self.world.network.met
+        outcome.lives = sum(chat.customer.lives for chat in self.chats)
+        outcome.seconds = self.world.now
+        return outcome
+
+    def calms_down(self) -> None:
+        """From here on nothing fails, until everything that was said is known to have arrived."""
+        self.world.network.faults = Faults()
+        until = self.world.now + CALM
+        waiting = list(self.chats)
+        while waiting and self.world.now < until:
+            self.world.run(5.0)
+            waiting = [chat for chat in waiting if not self.is_settled(chat)]
+        names = [chat.customer for chat in waiting]
+        assert not waiting, f"not calm after {CALM:g} s: {names}"
+
+    def is_settled(self, chat: Chat) -> bool:
+        customer = chat.customer
+        if customer.is_doomed:
+            return False
+        if customer.done or (self.lasting and customer.session is None and customer.is_alive):
+            return True
+        kept = self.center.chats.get(customer.chat_id)
+        if kept is None:
+            return False
+        return chat.ledger.is_settled(customer, kept)
+
+    def checks(self) -> None:
+        """What holds of each chat when all is calm."""
+        for chat in self.chats:
+            customer = chat.customer
+            kept = self.center.chats.get(customer.chat_id)
+            try:
+                if self.lasting:
+                    chat.ledger.check_fates(customer, kept)
+                else:
+                    assert kept is not None, "there is no chat"
+                    assert not customer.done, f"over: {customer.session}"
+                    chat.ledger.check_all(customer, kept)
+                    # Who is here a history tells by its times; in one second, leaving counts.
+                    is_exact = self.center.settings.milliseconds
+                    if is_exact and not self.world.network.met["jump"]:
+                        chat.ledger.check_roster(customer, kept)
+            except AssertionError as error:
+                raise ViolationError(f"chat {customer.number}: {error}") from error
+
+    def ends(self) -> None:
+        """The customers end what is not over yet; each end is told once, with its reason."""
+        for chat in self.chats:
+            customer = chat.customer
+            if customer.session is not None and not customer.done:
+                customer.ends()
+        self.world.run(60.0)
+        for chat in self.chats:
+            customer = chat.customer
+            if customer.session is None and self.lasting:
+                self.outcome.ends["never opened"] += 1
+                continue
+            try:
+                chat.ledger.check_end(customer)
+            except AssertionError as error:
+                raise ViolationError(f"chat {customer.number}: {error}") from error
+            assert customer.session is not None
+            self.outcome.ends[str(customer.session.outcome)] += 1

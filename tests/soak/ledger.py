@@ -1,0 +1,120 @@
+"""What a customer and the agents of one chat said, and whether it came through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from chatfsm import effects
+from chatfsm.conversation.tidings import Undelivered
+from chatfsm.simulator.chat import Chat
+from chatfsm.simulator.customer import Customer
+
+_MESSAGE = "chat_session_message"
+_FILE = "chat_session_file"
+_FORM_DATA = {"chat_session_form_data", "chat_session_secure_form_data"}
+
+
+class Ledger:
+    """Kept while one chat goes on, and compared when all is calm."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        """What the customer said, in order."""
+        self.msg_ids: dict[str, str] = {}
+        """The texts by the ids that they got."""
+        self.files: list[str] = []
+        self.answered: list[str] = []
+
+    def said(self, text: str, customer: Customer) -> None:
+        """A text was said, and the client took it."""
+        assert customer.session is not None
+        self.texts.append(text)
+        self.msg_ids[list(customer.session.outbox)[-1]] = text
+
+    def is_settled(self, customer: Customer, chat: Chat) -> bool:
+        """Whether nothing is on its way any more, in either direction."""
+        client = customer.client
+        health = client.health(customer.now)
+        state = client._state
+        return (
+            customer.is_alive
+            and not health.waiting
+            and not chat.news
+            and health.link == "live"
+            and state.history == "fresh"
+            and state.recheck_at is None
+            and not any(owed.purpose != "poll" for owed in state.owed.values())
+        )
+
+    def check_all(self, customer: Customer, chat: Chat) -> None:
+        """Everything has arrived once and in order, and everything was told once."""
+        self._check_said(customer, chat)
+        arrived = [event["msg"] for event in chat.said if event["event"] == _MESSAGE]
+        assert arrived == self.texts, f"said {self.texts}, arrived {arrived}"
+        failed = [e for e in customer.told if isinstance(e, effects.MessageFailed)]
+        assert not failed, failed
+        assert customer.session is not None
+        fates = set(customer.session.outbox.values())
+        assert fates <= {"sent", "delivered", "read"}, fates
+        self._check_heard(customer, chat)
+
+    def check_roster(self, customer: Customer, chat: Chat) -> None:
+        """Who is said to be here is here."""
+        assert customer.session is not None
+        here = {party.party_id for party in customer.session.parties}
+        assert here == set(chat.present), f"here are {chat.present}, told {here}"
+
+    def check_fates(self, customer: Customer, chat: Chat | None) -> None:
+        """Nothing arrived twice, and of what did not arrive the customer was told."""
+        taken = [] if chat is None else chat.said
+        messages = [event for event in taken if event["event"] == _MESSAGE]
+        arrived = Counter(event["msg_id"] for event in messages)
+        assert all(count == 1 for count in arrived.values()), f"arrived twice: {arrived}"
+        told = {
+            effect.msg_id
+            for effect in customer.told
+            if isinstance(effect, (effects.MessageFailed, effects.MessageUnconfirmed))
+        }
+        confirmed = {e.msg_id for e in customer.told if isinstance(e, effects.MessageSent)}
+        for msg_id, text in self.msg_ids.items():
+            assert msg_id in arrived or msg_id in told, f"{text} was lost, and nobody was told"
+            assert msg_id in arrived or msg_id not in confirmed, f"{text} never arrived"
+
+    def check_end(self, customer: Customer) -> None:
+        """The end was told once, last, with a reason that has a type."""
+        ends = [e for e in customer.told if isinstance(e, effects.Terminated)]
+        assert len(ends) == 1, f"{len(ends)} ends"
+        assert customer.told[-1] is ends[0], "something was told after the end"
+        assert customer.session is not None
+        assert ends[0].outcome == customer.session.outcome
+
+    def _check_said(self, customer: Customer, chat: Chat) -> None:
+        """Files and answers: each once, but what answers a secure form survives no restart."""
+        files = [event["file_id"] for event in chat.said if event["event"] == _FILE]
+        assert files == self.files, f"shared {self.files}, arrived {files}"
+        answers = [
+            event["form_request_id"]
+            for event in chat.said
+            if event["event"] in _FORM_DATA and event.get("form_name") != ""
+        ]
+        lost = [e.subject for e in customer.told if isinstance(e, Undelivered)]
+        assert len(answers) == len(set(answers)), f"answered twice: {answers}"
+        assert len(lost) == len(set(lost)), f"lost twice: {lost}"
+        assert set(self.answered) == {*answers, *lost}, (self.answered, answers, lost)
+
+    def _check_heard(self, customer: Customer, chat: Chat) -> None:
+        """All that the agents said and shared, each once."""
+        theirs = [event for event in chat.past if event.get("party_id") != chat.chat_id]
+        spoken = Counter(event["msg"] for event in theirs if event["event"] == _MESSAGE)
+        heard = Counter(customer.heard)
+        assert heard == spoken, f"lost {spoken - heard}, twice or invented {heard - spoken}"
+        shared = Counter(event["file_id"] for event in theirs if event["event"] == _FILE)
+        got: Counter[Any] = Counter()
+        for effect in customer.told:
+            if isinstance(effect, effects.FileReceived):
+                assert not effect.file.own, "an own file was told"
+                got[effect.file.file_id] += 1
+            elif isinstance(effect, effects.MessageReceived):
+                assert not effect.message.own, f"an own message was told: {effect.message.text}"
+        assert got == shared, f"files {shared}, told {got}"
