@@ -1,0 +1,101 @@
+"""A contact center behind a face, and clients of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from attrs import define, field
+
+from chatfsm.adapters.stdlib import Sender
+from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.serving import scripts
+from chatfsm.serving.face import Face
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.network import Network
+from chatfsm.simulator.settings import CenterSettings
+
+SCHEME = "MOBILE-API-140-327-PLAIN"
+
+
+@define
+class Client:
+    """A customer who speaks HTTP by hand; `api` is the version."""
+
+    url: str
+    send: Sender = field(factory=Sender)
+    api: int = 2
+    who: str = 'appId="demo", clientId="me"'
+    news: list[dict[str, Any]] = field(factory=list)
+
+    def ask(self, method: Any, path: str, body: object = None, timeout: float = 10.0) -> Any:
+        """What comes of a request: a reply, or a failure."""
+        url = f"{self.url}/clientweb/api/v{self.api}/{path}?tenantUrl={scripts.TENANT_URL}"
+        headers = (("Authorization", f"{SCHEME} {self.who}"),)
+        text = b"" if body is None else json.dumps(body).encode()
+        return self.send(HttpRequest(1, method, url, headers, text, timeout))
+
+    def read(self, method: str, path: str, body: object = None) -> Any:
+        """What a reply that has to be a success says."""
+        reply = self.ask(method, path, body)
+        assert isinstance(reply, HttpReply), reply
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body or b"{}")
+
+    def open(self) -> str:
+        """Request a chat; returns its id."""
+        return str(self.read("POST", "chats", {})["chat_id"])
+
+    def hear(self, chat_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Poll until such an event comes."""
+        for _ in range(50):
+            while self.news:
+                event = self.news.pop(0)
+                if wanted(event):
+                    return event
+            self.news += self.read("GET", f"chats/{chat_id}/events")["events"]
+        raise AssertionError("it never came")
+
+    def say(self, chat_id: str, **event: Any) -> None:
+        """Post an event; version 1 answers with news."""
+        said = self.read("POST", f"chats/{chat_id}/events", {"events": [event]})
+        self.news += said.get("events", [])
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.send.close()
+
+
+@pytest.fixture(scope="module")
+def face() -> Iterator[Face]:
+    """A center whose agents repeat what they hear, twenty times as fast as people."""
+    center = ContactCenter([scripts.tenant_for(scripts.named("echo"))], CenterSettings(hold=5.0))
+    with Face(Network(center), speed=20.0) as served:
+        yield served
+
+
+@pytest.fixture
+def client(face: Face) -> Iterator[Client]:
+    with closing(Client(face.url)) as client:
+        yield client
+
+
+def raw(url: str, method: str, path: str = "/", **headers: str) -> http.client.HTTPResponse:
+    """One request as the standard library sends it, whatever the method."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection.request(method, path, headers=headers)
+    reply = connection.getresponse()
+    reply.read()
+    connection.close()
+    return reply
+
+
+def failed(outcome: object) -> HttpFailure:
+    """The failure that an outcome has to be."""
+    assert isinstance(outcome, HttpFailure), outcome
+    return outcome

@@ -1,0 +1,52 @@
+"""A network that does with each request what its path says, in place of the simulator's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from attrs import define, evolve, field
+
+from chatfsm.conversation.exchange import HttpReply, HttpRequest
+from chatfsm.simulator.network import Broken, Network
+
+REPLY = HttpReply(0, 200, {"content-type": "application/json"}, b'{"events": []}')
+
+
+@define(eq=False)
+class Wire:
+    """`answers`: what comes of a path, at once; what is not in it is held until `release`."""
+
+    answers: dict[str, HttpReply | Broken] = field(factory=dict)
+    requests: list[HttpRequest] = field(factory=list)
+    held: list[HttpRequest] = field(factory=list)
+    cancelled: list[int] = field(factory=list)
+    deadline: float | None = None
+    when_collecting: Callable[[], object] = lambda: None
+    _ready: list[HttpReply | Broken] = field(factory=list)
+
+    def send(self, request: HttpRequest, *, now: float) -> None:
+        self.requests.append(request)
+        answer = self.answers.get(urlsplit(request.url).path)
+        if answer is None:
+            self.held.append(request)
+        else:
+            self._ready.append(evolve(answer, id=request.id))
+
+    def collect(self, *, now: float) -> list[HttpReply | Broken]:
+        self.when_collecting()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def cancel(self, request_id: int, *, now: float) -> None:
+        self.cancelled.append(request_id)
+
+    def release(self, answer: HttpReply = REPLY) -> None:
+        """Answer all that is held."""
+        self._ready += [evolve(answer, id=request.id) for request in self.held]
+        self.held.clear()
+
+    @property
+    def network(self) -> Network:
+        return cast("Network", cast("Any", self))
