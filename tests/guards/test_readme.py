@@ -30,11 +30,10 @@ def commands() -> list[str]:
 
 
 def test_there_are_two_set_up_commands() -> None:
-    """The first replays a shipped log, the second passes the tests; both make the environment."""
-    replay, tests = commands()
-    assert all(command.startswith("python3 -m venv .venv && ") for command in (replay, tests))
-    log = replay.split()[-1]
-    assert (ROOT / log).exists()
+    """The first shows the demo, the second passes the tests; both make the environment."""
+    demo, tests = commands()
+    assert all(command.startswith("python3 -m venv .venv && ") for command in (demo, tests))
+    assert demo.endswith("'.[simulator]' && .venv/bin/chatfsm demo")
     assert tests.endswith(".venv/bin/python -m pytest -q")
 
 
@@ -44,8 +43,28 @@ def test_the_gate_ends_with_the_test_command() -> None:
     assert gate[-1] == commands()[1]
 
 
-def test_the_sample_is_what_replay_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    """The timeline in the README is the beginning of what the first command prints."""
-    [sample] = re.findall(r"```text\n(.*?)  …\n```", README, flags=re.DOTALL)
-    assert main(["replay", str(ROOT / commands()[0].split()[-1])]) == 0
+def without_times(text: str) -> str:
+    """The seconds that a demo takes differ from run to run; all else in it does not."""
+    return re.sub(r"^ +\+\d+\.\d  ", "  +0.0  ", text, flags=re.MULTILINE)
+
+
+def test_the_sample_is_what_the_demo_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """The README has the beginning of the demo's timeline, and all of its verdict."""
+    [sample] = re.findall(r"```text\n(What chatfsm tells.*?)```", README, flags=re.DOTALL)
+    timeline, verdict = sample.split("  …\n")
+    assert main(commands()[0].split()[-1:]) == 0
+    printed = without_times(capsys.readouterr().out)
+    assert f"\n\n{without_times(timeline)}" in printed
+    assert f"\n\n{verdict}\n" in printed
+
+
+def test_the_replay_is_what_replay_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timeline in the README is the beginning of what the command above it prints."""
+    [(command, sample)] = re.findall(
+        r"```console\n\$ \.venv/bin/chatfsm (.*?)\n(.*?)  …\n```", README, flags=re.DOTALL
+    )
+    monkeypatch.chdir(ROOT)
+    assert main(command.split()) == 0
     assert capsys.readouterr().out.startswith(sample)

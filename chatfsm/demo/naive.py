@@ -1,0 +1,100 @@
+"""A polling loop as many apps have one: short, and nothing is wrong with it on a good day.
+
+It is here to be compared with, and is no straw man: it waits between its tries, numbers what it
+says, clears the typing at every message, and stops at the end that it knows. It uses nothing of
+chatfsm, and what it gets wrong was seen in shipped clients (PROTOCOL.md §6).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.request import ProxyHandler, Request, build_opener
+
+__all__ = ["PollingLoop"]
+
+_FAILED: Final = (OSError, HTTPException, ValueError)
+_PAUSE: Final = 0.2  # seconds until the next try: a person would not wait for much longer
+_TRIES: Final = 5
+_TIMEOUT: Final = 20.0  # longer than servers hold a poll
+
+
+class PollingLoop:
+    """Polls, and shows what comes, until the chat has ended or `is_over` is set.
+
+    `show` is the app's screen: it is told what happens, who does it, and in which words.
+    """
+
+    def __init__(
+        self, chats: str, headers: dict[str, str], show: Callable[[str, str, str], object]
+    ) -> None:
+        self.url = chats
+        self.headers = headers
+        self.show = show
+        self.messages: list[str] = []
+        self.names: dict[str, str] = {}
+        self.typing: set[str] = set()
+        self.forms: list[str] = []
+        self.said = 0
+        self.is_over = False
+
+    def run(self) -> None:
+        """Have the chat, to its end."""
+        path, question, query = self.url.partition("?")
+        chat_id = self.call("POST", {})["chat_id"]
+        self.url = f"{path}/{chat_id}/events{question}{query}"
+        while not self.is_over:
+            try:
+                news = self.call("GET")
+            except _FAILED:
+                time.sleep(_PAUSE)
+                continue
+            for event in news.get("events", []):
+                self.hear(event)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Show what has happened."""
+        who = self.names.get(event.get("party_id", ""), "")
+        match event["event"]:
+            case "chat_session_party_joined":
+                who = self.names[event["party_id"]] = event["display_name"]
+                self.show("joined", who, "")
+            case "chat_session_message":
+                self.typing.discard(who)
+                self.messages.append(event["msg"])
+                self.show("message", who, event["msg"])
+            case "chat_session_typing":
+                self.typing.add(who)
+                self.show("typing", who, "…")
+            case "chat_session_not_typing":
+                self.typing.discard(who)
+                self.show("typing", who, "stopped")
+            case "chat_session_form_show":
+                self.forms.append(event["form_name"])
+                self.show("form", "", event["form_name"])
+            case "chat_session_ended":
+                self.is_over = True
+                self.show("over", "", "ended")
+
+    def say(self, text: str) -> None:
+        """Post a message, again and again until the server has taken it."""
+        self.said += 1
+        event = {"event": "chat_session_message", "msg": text, "msg_id": str(self.said)}
+        for _ in range(_TRIES):
+            try:
+                self.call("POST", {"events": [event]})
+            except _FAILED:
+                time.sleep(_PAUSE)
+                self.show("again", "customer", text)
+            else:
+                return
+
+    def call(self, method: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the server."""
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(self.url, content, self.headers, method=method)  # noqa: S310  # the loopback
+        with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as reply:
+            return json.loads(reply.read() or b"{}")

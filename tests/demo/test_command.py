@@ -1,0 +1,149 @@
+"""`chatfsm demo`, from its options to its exit status, over real HTTP on the loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from chatfsm.cli import main
+from chatfsm.demo import scene
+from chatfsm.simulator.faults import Faults
+
+VERDICT = """\
+                              the polling loop  chatfsm
+  faults met                  3                 3
+  said by the customer        4                 4
+    arrived at the server     5                 4
+  said by the center          5                 5
+    told to the customer      5                 5
+  lost                        1                 0
+  doubled                     2                 0
+  still typing at the end     Pilar             nobody
+  form still open at the end  delivery_notes    none
+  polls after the end         5, then stopped   0
+
+Lost by the polling loop: Then a courier brings it today.
+
+Doubled by the polling loop: Yes, all afternoon.; It is still in our depot, I am
+sorry.
+
+"""
+
+
+def test_a_whole_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both have had their chat with the same faults, and chatfsm's came through whole."""
+    assert main(["demo", "--plain"]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith(VERDICT)
+    assert max(map(len, out.splitlines())) <= 80
+    ours, _, theirs = out.partition("What the polling loop shows")
+    assert all(fault in side for fault in FAULTS for side in (ours, theirs))
+    # Each text was told once here, and there as often as the network has brought it.
+    assert ours.count("Then a courier brings it today.") == 1
+    assert ours.count("It is still in our depot, I am sorry.") == 1
+    assert "form       expired: form delivery_notes" in ours
+    assert ours.index("typing     Pilar: stopped") < ours.index("state      connected → timed_out")
+    assert "over       timed out" in ours
+    timeline = theirs.partition("  faults met")[0]
+    assert timeline.count("Then a courier brings it today.") == 0
+    assert timeline.count("It is still in our depot, I am sorry.") == 2
+    assert "again      customer: Yes, all afternoon." in timeline
+
+
+FAULTS = (
+    "fault      poll 4: a cache repeats the reply before",
+    "fault      poll 5: answered, but the connection breaks within the reply",
+    "fault      POST 4: arrived, but the connection breaks before the reply",
+)
+
+
+def test_the_status_is_what_became_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no poll finds the chat, chatfsm's has not come through either, and the status is 1."""
+    monkeypatch.setattr(scene, "FAULTS", Faults.parse("404/5005:poll"))
+    assert main(["demo", "--seed", "7"]) == 1
+    table = capsys.readouterr().out.partition("  faults met")[2]
+    assert re.search(r"said by the center +1 +1\n", table)
+    assert re.search(r"told to the customer +0 +0\n", table)
+    assert re.search(r"polls after the end +5, then stopped +1\n", table)
+    assert "Lost by chatfsm: Welcome! What is it about?" in table
+
+
+def test_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without aiohttp it is said what to install, and the status is 2."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "chatfsm.demo.command.find_spec",
+        lambda name: None if name == "aiohttp" else find_spec(name),
+    )
+    assert main(["demo"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "chatfsm: the demo needs aiohttp: pip install 'chatfsm[simulator]'\n",
+    )
+
+
+def test_no_port_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing can be served on the loopback, that is what is said."""
+
+    def refuse(_network: object) -> Any:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr("chatfsm.demo.playing.Face", refuse)
+    assert main(["demo"]) == 2
+    assert capsys.readouterr().err == (
+        "chatfsm: cannot serve on the loopback: Address already in use\n"
+    )
+
+
+def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever presses Ctrl-C gets the status that shells give it."""
+
+    def interrupt(*_arguments: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chatfsm.demo.playing.play", interrupt)
+    assert main(["demo"]) == 130
+
+
+def demo(*options: str) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "chatfsm", "demo", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_ctrl_c_is_clean() -> None:
+    """Interrupted in the middle, it ends soon, with 130 and without a traceback."""
+    with demo() as process:
+        assert process.stdout
+        assert any("Good morning, this is Pilar." in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_whoever_has_seen_enough_may_leave() -> None:
+    """As `chatfsm demo | head -5`: no complaint, and no failure."""
+    with demo() as process:
+        assert process.stdout
+        assert process.stderr
+        for _ in range(5):
+            process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""

@@ -1,0 +1,119 @@
+"""The polling loop does what such loops do, right and wrong."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.demo import naive
+
+
+class Screen:
+    """A loop in front of a server that answers as it is told, and what it shows."""
+
+    def __init__(self, *replies: object) -> None:
+        self.replies = list(replies)
+        self.asked: list[tuple[str, Any]] = []
+        self.rows: list[tuple[str, str, str]] = []
+        self.loop = naive.PollingLoop("http://127.0.0.1/chats?tenantUrl=t", {}, self.show)
+        self.loop.call = self.call  # type: ignore[method-assign]  # the network is another test's
+
+    def show(self, what: str, who: str, text: str) -> None:
+        self.rows.append((what, who, text))
+
+    def call(self, method: str, body: Any = None) -> Any:
+        self.asked.append((method, body))
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naive, "_PAUSE", 0.0)
+
+
+def event(word: str, **fields: Any) -> dict[str, Any]:
+    return {"event": f"chat_session_{word}", **fields}
+
+
+JOINED = event("party_joined", party_id="P", display_name="Pilar")
+HELLO = event("message", party_id="P", msg="Hello!", msg_id="2")
+ENDED = event("ended")
+
+
+def test_on_a_good_day_nothing_is_wrong() -> None:
+    """It shows who is there and what is said, clears the typing, and stops at the end."""
+    typing = event("typing", party_id="P")
+    screen = Screen({"chat_id": "C"}, {"events": [JOINED, typing, HELLO]}, {"events": [ENDED]})
+    screen.loop.run()
+    assert screen.rows == [
+        ("joined", "Pilar", ""),
+        ("typing", "Pilar", "…"),
+        ("message", "Pilar", "Hello!"),
+        ("over", "", "ended"),
+    ]
+    assert screen.loop.url == "http://127.0.0.1/chats/C/events?tenantUrl=t"
+    assert screen.loop.typing == set()
+    assert [method for method, _ in screen.asked] == ["POST", "GET", "GET"]
+
+
+def test_typing_is_cleared_when_it_is_told() -> None:
+    """It is no straw man: an agent who stops is shown as stopped."""
+    screen = Screen()
+    for item in (JOINED, event("typing", party_id="P"), event("not_typing", party_id="P")):
+        screen.loop.hear(item)
+    assert screen.loop.typing == set()
+    assert screen.rows[-1] == ("typing", "Pilar", "stopped")
+
+
+def test_what_comes_twice_is_shown_twice() -> None:
+    """A cached poll doubles its messages."""
+    screen = Screen({"chat_id": "C"}, *[{"events": [HELLO]}] * 2, {"events": [ENDED]})
+    screen.loop.run()
+    assert screen.loop.messages == ["Hello!", "Hello!"]
+
+
+def test_a_post_that_fails_is_posted_again() -> None:
+    """It goes on until the server says that it has taken the message, the very same each time."""
+    screen = Screen(ConnectionResetError(), {})
+    screen.loop.say("Is anybody there?")
+    [(_, first), (_, second)] = screen.asked
+    assert first == second == {"events": [event("message", msg="Is anybody there?", msg_id="1")]}
+    assert screen.rows == [("again", "customer", "Is anybody there?")]
+
+
+def test_it_gives_up_in_the_end() -> None:
+    """A server that is not there is not asked for ever."""
+    screen = Screen(*[OSError()] * 9)
+    screen.loop.say("Is anybody there?")
+    assert len(screen.asked) == 5
+
+
+def test_a_poll_that_fails_is_asked_again_and_what_it_brought_is_lost() -> None:
+    """After a failed poll it polls on, and asks for no history."""
+    screen = Screen({"chat_id": "C"}, ValueError("no JSON"), {"events": [ENDED]})
+    screen.loop.run()
+    assert [method for method, _ in screen.asked] == ["POST", "GET", "GET"]
+    assert screen.loop.messages == []
+
+
+def test_it_knows_one_end_only() -> None:
+    """A form that ran out stays open, and an end of another kind is none to it."""
+    screen = Screen()
+    screen.loop.hear(event("form_show", form_request_id="1", form_name="notes", form_timeout="1"))
+    screen.loop.hear(event("inactivity_timeout"))
+    assert screen.loop.forms == ["notes"]
+    assert not screen.loop.is_over
+
+
+def test_it_uses_nothing_of_chatfsm() -> None:
+    """The loop is what somebody writes who has the standard library and the API's documentation."""
+    tree = ast.parse(Path(naive.__file__).read_text("utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported
+    assert not any(str(module).startswith("chatfsm") for module in imported)

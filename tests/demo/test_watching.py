@@ -1,0 +1,99 @@
+"""The watched way to the center tells of what really strikes, when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pytest
+from attrs import define, field
+
+from chatfsm.conversation.exchange import HttpReply, HttpRequest
+from chatfsm.demo.watching import Watched
+from chatfsm.simulator.faults import Faults
+
+CHATS = "http://127.0.0.1/clientweb/api/v2/chats"
+
+
+@define
+class Center:
+    """Answers everything at once, with the status that a path is said to have."""
+
+    statuses: Mapping[str, int] = field(factory=dict)
+    deadline: float | None = None
+
+    def handle(self, request: HttpRequest, *, now: float) -> HttpReply:
+        name = request.url.rpartition("/")[2]
+        return HttpReply(request.id, self.statuses.get(name, 200), {}, b"{}")
+
+    def collect(self, *, now: float) -> list[HttpReply]:
+        return []
+
+    def give_up(self, request_id: int, *, now: float) -> None:
+        """Nothing is held."""
+
+    def restart(self, *, now: float) -> list[int]:
+        return []
+
+    def jump(self, seconds: float) -> None:
+        """There is no clock."""
+
+
+class Watch:
+    """A watched network, and what it has told."""
+
+    def __init__(self, faults: str, **statuses: int) -> None:
+        self.told: list[str] = []
+        center = Center(statuses)
+        self.network = Watched(center, Faults.parse(faults), self.told.append)
+        self.number = 0
+
+    def ask(self, method: Literal["GET", "POST"], path: str) -> Any:
+        """Send one request, and take what arrives."""
+        self.number += 1
+        self.network.send(HttpRequest(self.number, method, CHATS + path, (), b""), now=0.0)
+        [arrival] = self.network.collect(now=0.0)
+        return arrival
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("refuse:poll@2", "poll 2: no connection"),
+        ("reset:poll@2", "poll 2: arrived, but the connection breaks before the reply"),
+        ("truncate:poll@2", "poll 2: answered, but the connection breaks within the reply"),
+        ("garbage:poll@2", "poll 2: arrived, but what comes back is no HTTP"),
+        ("drop-reply:poll@2", "poll 2: nobody answers"),
+        ("duplicate:poll@2", "poll 2: a cache repeats the reply before"),
+        ("reset:post@1", "POST 1: arrived, but the connection breaks before the reply"),
+        ("reset:open@1", "open 1: arrived, but the connection breaks before the reply"),
+    ],
+)
+def test_a_fault_is_told_when_it_strikes(fault: str, words: str) -> None:
+    """Each kind of fault has its words, with the number of the request that it has struck."""
+    watch = Watch(fault)
+    for method, path in (("POST", ""), ("POST", "/C/events"), *[("GET", "/C/events")] * 3):
+        watch.ask("POST" if method == "POST" else "GET", path)
+    assert watch.told == [words]
+    assert watch.network.strikes == 1
+
+
+def test_what_does_not_strike_is_not_told() -> None:
+    """A fault that was planned and met nothing is no fault."""
+    watch = Watch("truncate:poll@7,duplicate:poll@1")
+    watch.ask("GET", "/C/events")
+    assert watch.told == []
+    assert watch.network.strikes == 0
+
+
+def test_late_polls_are_counted() -> None:
+    """A poll that is answered 404 is late, and whoever wants to know is told how many there are."""
+    watch = Watch("", events=404)
+    watch.ask("GET", "/C/events")
+    numbers: list[int] = []
+    watch.network.late = numbers.append
+    watch.ask("GET", "/C/events")
+    watch.ask("POST", "/C/events")
+    watch.ask("GET", "/C/history")
+    assert numbers == [2]
+    assert watch.network.late_polls == 2
