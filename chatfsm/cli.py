@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from chatfsm.arguments import chat, demo, replay, scrub, simulate
@@ -43,8 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chatfsm", description="Sessions of live chats with a contact center."
     )
-    parser.add_argument("--version", action="version", version=f"chatfsm {version('chatfsm')}")
+    version_help = "show program's version number and exit"
+    parser.add_argument("--version", action=_Version, nargs=0, help=version_help)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: to load what knows it takes as long as help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415  # for this alone
+
+        sys.stdout.write(f"chatfsm {version('chatfsm')}\n")
+        parser.exit()

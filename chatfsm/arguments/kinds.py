@@ -6,7 +6,7 @@ import argparse
 from math import isfinite
 from typing import Final
 
-from chatfsm.recording.report import FINDINGS
+from chatfsm.recording.findings import FINDINGS
 
 __all__ = [
     "MOST_JOBS",

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from chatfsm.arguments import kinds
-from chatfsm.recording.report import FINDINGS
+from chatfsm.recording.findings import FINDINGS
 
 __all__ = ["add"]
 

@@ -8,16 +8,14 @@ from typing import Any, Final
 
 from attrs import asdict, define, field
 
+from chatfsm.recording.findings import FINDINGS
 from chatfsm.recording.replay import Step
 from chatfsm.session.effects import Anomaly, Effect, MessageReceived, PartyAdded, PartyChanged
 from chatfsm.session.session import ChatSession
 from chatfsm.session.state import Counts
 from chatfsm.session.values import Party
 
-__all__ = ["FINDINGS", "Account", "Totals"]
-
-FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
-"""What may be wrong with a log; late events count as a finding beyond the terminal batch only."""
+__all__ = ["Account", "Totals"]
 
 # A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
 # is held for 15 s at most (§1). What is stamped later than that came by itself.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -49,6 +54,74 @@ def test_the_public_names() -> None:
         "signaling",
     ]
     assert all(hasattr(chatfsm, name) for name in chatfsm.__all__)
+
+
+def test_a_name_is_what_type_checkers_take_it_for() -> None:
+    """The imports that they read say of each name what its first use loads."""
+    source = ast.parse(Path(chatfsm.__file__).read_text("utf-8"))
+    (checking,) = [node for node in source.body if isinstance(node, ast.If)]
+    read = {
+        alias.name: (str(node.module), alias.name)
+        for node in checking.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = {name: (home, name) for name, home in chatfsm._HOME.items()}
+    modules = {name: (home.rpartition(".")[0], name) for name, home in chatfsm._MODULES.items()}
+    assert read == homes | modules
+    assert sorted(read) == chatfsm.__all__
+    for name, (home, _) in read.items():
+        assert getattr(chatfsm, name) is getattr(importlib.import_module(home), name)
+
+
+def test_all_names_are_listed_before_they_are_used() -> None:
+    """`dir` and `import *` tell them all, in a process that has used none."""
+    told = "import chatfsm; print({*chatfsm.__all__} <= {*dir(chatfsm)}, len(vars(chatfsm)))"
+    known, few = in_a_fresh_process(told).split()
+    assert known == "True"
+    assert int(few) < len(chatfsm.__all__)
+    words = "from chatfsm import *; import chatfsm; print({*chatfsm.__all__} <= {*globals()})"
+    assert in_a_fresh_process(words).strip() == "True"
+
+
+def test_a_name_that_is_none_is_refused() -> None:
+    """As by any module."""
+    with pytest.raises(AttributeError, match="module 'chatfsm' has no attribute 'nothing'"):
+        chatfsm.nothing  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from chatfsm import nothing  # type: ignore[attr-defined]  # noqa: F401, PLC0415
+
+
+def test_threads_may_use_a_name_at_once() -> None:
+    """All of them get the same, in a process that has loaded nothing."""
+    words = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import chatfsm
+names = [name for name in chatfsm.__all__ for _ in range(2)]
+barrier = Barrier(len(names))
+def use(name):
+    barrier.wait(30)
+    return name, id(getattr(chatfsm, name))
+with ThreadPoolExecutor(len(names)) as pool:
+    print(len(set(pool.map(use, names))) == len(chatfsm.__all__))
+"""
+    assert in_a_fresh_process(words).strip() == "True"
+
+
+def test_what_was_pickled_comes_back_where_nothing_was_used() -> None:
+    """A pickle names the module of a class, not the face."""
+    made = pickle.dumps([events.Typing("ann"), commands.SendText("x"), chatfsm.Settings()])
+    words = f"import pickle, chatfsm; print(len(pickle.loads({made!r})))"
+    assert in_a_fresh_process(words).strip() == "3"
+
+
+def in_a_fresh_process(words: str) -> str:
+    """What Python prints."""
+    run = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60
+    )
+    return run.stdout
 
 
 def test_every_error_has_one_root() -> None:

@@ -103,18 +103,55 @@ def loaded_by(statement: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_import_brings_three_libraries_and_nothing_else() -> None:
-    """`import chatfsm` loads transitions, attrs, cattrs, the standard library, and no more."""
-    top = {name.partition(".")[0] for name in loaded_by("import chatfsm")}
-    foreign = {name for name in top if name not in sys.stdlib_module_names} - {"chatfsm"}
-    assert foreign <= ALLOWED | BROUGHT | WELCOME
-    assert {"transitions", "attr", "cattrs"} <= foreign
+def foreign(loaded: set[str]) -> set[str]:
+    """The libraries among modules that were loaded."""
+    tops = {name.partition(".")[0] for name in loaded}
+    return {name for name in tops if name not in sys.stdlib_module_names} - {"chatfsm"}
 
 
-def test_import_brings_no_optional_part() -> None:
-    """`import chatfsm` loads none of the parts that only some need."""
-    loaded = {name for name in loaded_by("import chatfsm") if name.startswith("chatfsm.")}
-    assert {room_of(name) for name in loaded} == {"errors", "frozen", "log", "protocol", "session"}
+def rooms(loaded: set[str]) -> set[str]:
+    return {room_of(name) for name in loaded if name.startswith("chatfsm.")}
+
+
+def test_import_alone_brings_nothing() -> None:
+    """`import chatfsm` loads no library and no room: names load what they need when used."""
+    loaded = loaded_by("import chatfsm")
+    assert (foreign(loaded), rooms(loaded)) == (set(), set())
+
+
+def test_the_names_bring_three_libraries_and_nothing_else() -> None:
+    """All public names load transitions, attrs, cattrs, the standard library, and no more."""
+    loaded = foreign(loaded_by("from chatfsm import *"))
+    assert loaded <= ALLOWED | BROUGHT | WELCOME
+    assert {"transitions", "attr", "cattrs"} <= loaded
+
+
+def test_the_names_bring_no_optional_part() -> None:
+    """All public names load none of the parts that only some need."""
+    loaded = loaded_by("from chatfsm import *")
+    assert rooms(loaded) == {"errors", "frozen", "log", "protocol", "session"}
+
+
+@pytest.mark.parametrize("name", chatfsm.__all__)
+def test_each_name_loads_by_itself(name: str) -> None:
+    """In whatever order they are used first, and nothing beyond what all of them load."""
+    loaded = loaded_by(f"import chatfsm; chatfsm.{name}")
+    assert foreign(loaded) <= ALLOWED | BROUGHT | WELCOME
+    assert rooms(loaded) <= {"errors", "frozen", "log", "protocol", "session"}
+    assert rooms(loaded), "it loads something"
+
+
+def test_errors_bring_no_library() -> None:
+    """Whoever only catches errors pays for nothing else."""
+    assert foreign(loaded_by("from chatfsm import ChatError, SnapshotError")) == set()
+
+
+def test_help_brings_no_library() -> None:
+    """The command's help loads what it prints, and neither sessions nor anybody's metadata."""
+    words = "from chatfsm.cli import _parser; _parser().format_help()"
+    loaded = loaded_by(words)
+    assert foreign(loaded) == set()
+    assert "importlib.metadata" not in loaded
 
 
 def test_rich_is_loaded_by_printing_only() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording.report import FINDINGS, MOST_NAMES, Account, Totals
+from chatfsm.recording.findings import FINDINGS
+from chatfsm.recording.report import MOST_NAMES, Account, Totals
 from chatfsm.session.session import ChatSession
 
 Log = Callable[..., Path]

@@ -20,8 +20,10 @@ def imports(scale: Scale) -> Iterator[Row]:
     """Fresh processes; of an import only the import is measured, of a program all of it."""
     times = interleave(
         {
-            "import chatfsm": _importing("chatfsm"),
-            "transitions, attrs, cattrs": _importing("transitions, attrs, cattrs"),
+            "import chatfsm": _timed("import chatfsm"),
+            "a session": _timed('import chatfsm; chatfsm.ChatSession("x")'),
+            "all names": _timed("from chatfsm import *"),
+            "transitions, attrs, cattrs": _timed("import transitions, attrs, cattrs"),
             "chatfsm --help": started("-m", "chatfsm", "--help"),
             "empty argparse program": started("-c", EMPTY),
         },
@@ -29,13 +31,16 @@ def imports(scale: Scale) -> Iterator[Row]:
     )
     pair = ("import chatfsm", "transitions, attrs, cattrs")
     yield at_most(GROUP, "import chatfsm, vs its requirements", times, pair, 1.15)
+    for name in ("a session", "all names"):
+        pair = (name, "transitions, attrs, cattrs")
+        yield at_most(GROUP, f"import chatfsm, and {name}", times, pair, None)
     pair = ("chatfsm --help", "empty argparse program")
     yield at_most(GROUP, "chatfsm --help, vs an empty program", times, pair, 2.0)
 
 
-def _importing(modules: str) -> Start:
+def _timed(statements: str) -> Start:
     program = (
-        "from time import perf_counter; start = perf_counter(); "
-        f"import {modules}; print(perf_counter() - start)"
+        "from time import perf_counter; start = perf_counter()\n"
+        f"{statements}\nprint(perf_counter() - start)"
     )
     return lambda: float(printed("-c", program))

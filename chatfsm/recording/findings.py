@@ -1,0 +1,10 @@
+"""What may be wrong with a log: words that the command's help needs before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FINDINGS"]
+
+FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
+"""What may be wrong with a log; late events count as a finding beyond the terminal batch only."""
