@@ -46,6 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         dest="color",
         action="store_const",
         const="never",
+        default="auto",  # the first of two options of one dest decides
         help="no colours, ever: as --color never",
     )
     look.add_argument(

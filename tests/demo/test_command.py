@@ -76,6 +76,25 @@ def test_the_status_is_what_became_of_it(
     assert "Lost by chatfsm: Welcome! What is it about?" in table
 
 
+@pytest.mark.parametrize(
+    ("words", "color"),
+    [
+        ([], "auto"),
+        (["--plain"], "never"),
+        (["--color", "never"], "never"),
+        (["--color", "always"], "always"),
+    ],
+)
+def test_the_colours_that_are_asked_for(
+    words: list[str], color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word of it, the terminal decides."""
+    asked: list[str] = []
+    monkeypatch.setattr("chatfsm.demo.command.run", lambda options: asked.append(options.color))
+    main(["demo", *words])
+    assert asked == [color]
+
+
 def test_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
