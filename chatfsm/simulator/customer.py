@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from chatfsm.conversation.calls import RequestChat
 from chatfsm.conversation.client import ChatClient, ClientInput
 from chatfsm.conversation.endpoint import Endpoint
@@ -49,6 +47,8 @@ class Customer:
         self._kept: dict[str, Any] | None = None
         self.is_doomed = False
         """Whether it dies in its next step that has requests."""
+        self._opening = RequestChat()
+        """What it asked for a chat with, and asks with again."""
         self._opens_again: float | None = None
 
     def __repr__(self) -> str:
@@ -91,7 +91,8 @@ class Customer:
     def opens(self, call: RequestChat | None = None, *, again: float | None = 5.0) -> list[Tiding]:
         """Ask for a chat; where that fails in passing, again after so many seconds."""
         self._opens_again = again
-        return self.receive(RequestChat() if call is None else call)
+        self._opening = call or self._opening
+        return self.receive(self._opening)
 
     def says(self, text: str) -> list[Tiding]:
         """Say something."""
@@ -178,12 +179,12 @@ class Customer:
         if self._opens_again is None or not isinstance(refused.call, RequestChat):
             return
         if refused.error.transient:
-            life, call = self.lives, evolve(refused.call)
-            self.world.at(self.world.now + self._opens_again, lambda: self._reopen(life, call))
+            life = self.lives
+            self.world.at(self.world.now + self._opens_again, lambda: self._reopen(life))
 
-    def _reopen(self, life: int, call: RequestChat) -> None:
+    def _reopen(self, life: int) -> None:
         if self.is_alive and self.lives == life and self.client.session is None:
-            self.receive(call)
+            self.receive(self._opening)
 
     def _plan(self) -> None:
         """Have the world wake the client at its deadline."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import shutil
 import tempfile
@@ -70,10 +69,6 @@ class Page:
         """Type a text, as a keyboard would."""
         await self.value(f"document.querySelector({selector!r}).focus()")
         await self.do("Input.insertText", text=text)
-
-    async def picture(self) -> bytes:
-        """What it looks like, as PNG."""
-        return base64.b64decode((await self.do("Page.captureScreenshot"))["data"])
 
 
 @asynccontextmanager

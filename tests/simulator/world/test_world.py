@@ -188,6 +188,19 @@ def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
     assert world.network.requests == 2
 
 
+def test_another_life_asks_for_the_same_chat(worlds: Worlds) -> None:
+    """Who dies before there is a chat asks in the same words when restarted."""
+    world = worlds("refuse:open@1")
+    customer = world.customer("a-client")
+    customer.opens(RequestChat(phone_number="5550100"))
+    world.run(1.0)
+    customer.kill()
+    customer.restart()
+    world.run(1.0)
+    [chat] = world.center.chats.values()
+    assert chat.phone_number == "5550100"
+
+
 def test_a_lost_reply_times_out(worlds: Worlds) -> None:
     """As with an HTTP library: after the request's timeout, and the center hears of it."""
     world = worlds("drop-reply:open@1")
