@@ -24,6 +24,8 @@ TWINS_PAY: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 Names = dict[str, Any]
 Made = TypeVar("Made")
 
+_NONE: Final[Mapping[str, type[Any]]] = {}
+
 
 def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
     """Let frozen attrs classes be built by their twins, whoever calls them.
@@ -39,19 +41,32 @@ def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
             _quicken(cls)
 
 
-def maker(cls: type[Made]) -> Callable[..., Made]:
+def maker(cls: type[Made], **inner: type[Any]) -> Callable[..., Made]:
     """A function that makes what `cls` does, without the detour through the class.
 
-    It takes all by place, what is by name only last: CPython is slower with names.
+    It takes all by place, what is by name only last: CPython is slower with names. `inner`: the
+    classes of fields that are made on the way; it takes what those are made of in their place.
     """
-    made: Callable[..., Made] = _function(cls, "make", ", ".join(_parameters(cls)))
+    parameters = [
+        parameter
+        for known in _in_order(cls)
+        for parameter in _parameters(inner.get(known.name), known)
+    ]
+    made: Callable[..., Made] = _function(cls, "make", ", ".join(parameters), inner)
     return made
 
 
-def _function(cls: type[Any], name: str, parameters: str) -> Any:
-    lines, names = filling(cls, {known.name: known.name for known in fields(cls)})
-    code = [f"def {name}({parameters}):", *(f"    {line}" for line in lines)]
-    return compiled("\n".join(code), {"NOTHING": NOTHING, **names}, name)
+def _function(
+    cls: type[Any], name: str, parameters: str, inner: Mapping[str, type[Any]] = _NONE
+) -> Any:
+    lines: list[str] = []
+    names: Names = {"NOTHING": NOTHING}
+    for into, made_of in {**inner, "made": cls}.items():
+        fill, needs = filling(made_of, {known.name: known.name for known in fields(made_of)}, into)
+        lines += fill
+        names |= needs
+    code = [f"def {name}({parameters}):", *(f"    {line}" for line in lines), "    return made"]
+    return compiled("\n".join(code), names, name)
 
 
 def _quicken(cls: type[Any]) -> None:
@@ -75,7 +90,7 @@ def _quicken(cls: type[Any]) -> None:
 
 def _built_by_twin(cls: type[Any]) -> Callable[..., Any]:
     placed = [known for known in fields(cls) if not known.kw_only]
-    parameters = ["_", *_parameters(cls)]
+    parameters = ["_", *(_parameter(known) for known in _in_order(cls))]
     if len(placed) < len(fields(cls)):
         parameters.insert(len(placed) + 1, "*")
     made: Callable[..., Any] = _function(cls, "__new__", ", ".join(parameters))
@@ -83,20 +98,20 @@ def _built_by_twin(cls: type[Any]) -> Callable[..., Any]:
 
 
 def filling(
-    cls: type[Any], values: Mapping[str, str], *, twins_pay: bool = TWINS_PAY
+    cls: type[Any], values: Mapping[str, str], into: str = "made", *, twins_pay: bool = TWINS_PAY
 ) -> tuple[list[str], Names]:
-    """Lines of code that return an object, and the names that they use.
+    """Lines of code that make an object, under the name of `into`, and the names that they use.
 
     `values`: an expression for each field; one that is `NOTHING` is the field's own default.
     """
-    names: Names = {"cls": cls}
+    names: Names = {f"{into}_cls": cls}
     given = {known.name: _or_made(known, values[known.name], names) for known in fields(cls)}
     if not twins_pay:
         arguments = ", ".join(f"{name}={value}" for name, value in given.items())
-        return [f"return cls({arguments})"], names
-    names["twin"] = _twin_of(cls)
-    assignments = (f"made.{name} = {value}" for name, value in given.items())
-    return ["made = twin()", *assignments, "made.__class__ = cls", "return made"], names
+        return [f"{into} = {into}_cls({arguments})"], names
+    names[f"{into}_twin"] = _twin_of(cls)
+    assignments = (f"{into}.{name} = {value}" for name, value in given.items())
+    return [f"{into} = {into}_twin()", *assignments, f"{into}.__class__ = {into}_cls"], names
 
 
 def compiled(code: str, names: Names, name: str) -> Any:
@@ -126,15 +141,21 @@ def _or_made(known: Attribute[Any], value: str, names: Names) -> str:
     return made if value == "NOTHING" else f"{made} if {value} is NOTHING else {value}"
 
 
-def _parameters(cls: type) -> list[str]:
-    def parameter(known: Attribute[Any]) -> str:
-        if known.default is NOTHING:
-            return known.name
-        is_made = getattr(known.default, "factory", None) is not None
-        return f"{known.name}={'NOTHING' if is_made else repr(known.default)}"
+def _in_order(cls: type) -> list[Attribute[Any]]:
+    """The fields, those that are given by name only last."""
+    return sorted(fields(cls), key=lambda known: known.kw_only or False)
 
-    in_order = sorted(fields(cls), key=lambda known: known.kw_only or False)
-    return [parameter(known) for known in in_order]
+
+def _parameters(inner: type | None, known: Attribute[Any]) -> list[str]:
+    """The parameter of a field, or those of what the field is made of."""
+    return [_parameter(known)] if inner is None else [_parameter(part) for part in _in_order(inner)]
+
+
+def _parameter(known: Attribute[Any]) -> str:
+    if known.default is NOTHING:
+        return known.name
+    is_made = getattr(known.default, "factory", None) is not None
+    return f"{known.name}={'NOTHING' if is_made else repr(known.default)}"
 
 
 def _arguments(self: Any) -> tuple[tuple[()], Names]:

@@ -8,7 +8,7 @@ something that its name needs `Malformed`; both keep the item. `encode`, the way
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cattrs import Converter
 
@@ -17,10 +17,11 @@ from chatfsm.protocol import events as e
 from chatfsm.protocol import json_text
 from chatfsm.protocol import readers as r
 from chatfsm.protocol import signaling as s
+from chatfsm.protocol.glances import glances
 from chatfsm.protocol.outbound import encode
-from chatfsm.protocol.shapes import Glance, Read, Reader, Shape, glance, hook
+from chatfsm.protocol.shapes import Read, Reader, Shape, hook
 
-__all__ = ["converter", "decode", "decode_item", "encode", "seen"]
+__all__ = ["converter", "decode", "decode_item", "encode", "seen", "seen_all"]
 
 
 def _read(reader: Reader, *names: str, into: str = "") -> Read:
@@ -213,19 +214,7 @@ _HOOKS: Final = {
     if cls is not e.ClientEvent
 }
 
-
-def _first_glance(name: str) -> Glance:
-    """Makes the glance when such an event is first met, and steps aside."""
-
-    def look(raw: Mapping[str, Any]) -> Any:
-        _, cls = _HOOKS[name]
-        _GLANCES[name] = glance(cls, SHAPES[cls], "event")
-        return _GLANCES[name](raw)
-
-    return look
-
-
-_GLANCES: Final[dict[str | None, Glance]] = {name: _first_glance(name) for name in _HOOKS}
+_GLANCES: Final = glances({name: (cls, SHAPES[cls]) for name, (_, cls) in _HOOKS.items()}, "event")
 
 
 def decode(data: json_text.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
@@ -236,25 +225,42 @@ def decode(data: json_text.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
     """
     if isinstance(data, (dict, list)):
         return [decode_item(item) for item in _items(data)]
-    items = _items(json_text.parse_roughly(data))
-    found: list[Any] = [seen(item) for item in items]
+    value = json_text.parse_roughly(data)
+    event = seen(value)
+    if event is not None:
+        return [event]
+    items = _items(value)
+    found = seen_all(items)
     if all(found):
         return found
     if json_text.may_be_rounded(data):
         items = _items(json_text.parse(data))
-    return [event or decode_item(item) for event, item in zip(found, items, strict=True)]
+    return [event or _looked_into(item) for event, item in zip(found, items, strict=True)]
 
 
-def decode_item(item: object) -> e.Event:
+def decode_item(item: Any) -> e.Event:
     """The event that one parsed item of a list is; `Malformed` where it is none. Never raises."""
-    return seen(item) or _looked_into(item)
+    try:  # as `seen`, without the call
+        event = _GLANCES[item["event"]](item) if item.__class__ is dict else None
+    except (KeyError, TypeError):
+        event = None
+    return event if event is not None else _looked_into(item)
 
 
 def seen(item: Any) -> e.Event | None:
     """The event that one parsed item is, where that can be seen at a glance; else None."""
-    name = item.get("event") if item.__class__ is dict else None
-    look = _GLANCES.get(name) if name.__class__ is str else None
-    return look(item) if look is not None else None
+    try:
+        return _GLANCES[item["event"]](item) if item.__class__ is dict else None
+    except (KeyError, TypeError):  # no event, or one that nobody knows
+        return None
+
+
+def seen_all(items: list[Any]) -> list[Any]:
+    """As `seen`, of each item that a parser gave: mostly all are events, and none asks twice."""
+    try:
+        return [_GLANCES[item["event"]](item) for item in items]
+    except (KeyError, TypeError):
+        return [seen(item) for item in items]
 
 
 def _looked_into(item: object) -> e.Event:
@@ -273,9 +279,8 @@ def _looked_into(item: object) -> e.Event:
             return e.Malformed(name, item, str(error), timestamp=_moment(item))
         return event
     if name in EVENTS:
-        return e.ClientEvent(
-            name, item, _read_or_none(r.word, item, "msg_id"), timestamp=_moment(item)
-        )
+        msg_id = r.or_none(r.word, item.get("msg_id"))
+        return e.ClientEvent(name, item, msg_id, timestamp=_moment(item))
     return e.Unknown(name, item, timestamp=_moment(item))
 
 
@@ -288,11 +293,4 @@ def _items(value: object) -> list[Any]:
 
 
 def _moment(item: Mapping[str, Any]) -> float | None:
-    return cast("float | None", _read_or_none(r.timestamp, item, "timestamp"))
-
-
-def _read_or_none(reader: Reader, item: Mapping[str, Any], name: str) -> Any:
-    try:
-        return reader(item.get(name))
-    except ValueError:
-        return None
+    return r.or_none(r.timestamp, item.get("timestamp"))

@@ -43,23 +43,39 @@ def may_be_rounded(data: Text) -> bool:
 
 
 def parse_lines(lines: list[bytes]) -> list[object]:
-    """The value of each line, parsed together; None for a line that wants parsing by itself.
+    """The value of each line, as `parse_roughly` gives it; None for what is no JSON, too."""
+    if _loads is None:
+        return _parsed_together(lines)
+    try:
+        return list(map(_loads, lines))
+    except ValueError:
+        return list(map(_value_or_none, lines))
 
-    Numbers as in `parse_roughly`. Lines are only put together where the value of a line cannot
-    reach into the next: a comma before a `{` is a boundary wherever no list is open.
+
+def _parsed_together(lines: list[bytes]) -> list[object]:
+    """In 0.6 of the time of one by one, as far as no value can reach into the next line.
+
+    A comma before a `{` is a boundary wherever no list is open.
     """
     text = b",\n".join(lines)
-    if b"[" not in text and text[:1] == b"{" and text.count(b"\n{") == len(lines) - 1:
-        try:
-            values = parse_roughly(b"[" + text + b"]")
-        except DecodeError:
-            values = None
-        if isinstance(values, list) and len(values) == len(lines):
-            return values
+    if b"[" in text:
+        values = iter(_parsed_together([line for line in lines if b"[" not in line]))
+        return [_value_or_none(line) if b"[" in line else next(values) for line in lines]
+    if text[:1] == b"{" and text.count(b"\n{") == len(lines) - 1:
+        found = _value_or_none(b"[" + text + b"]")
+        if isinstance(found, list) and len(found) == len(lines):
+            return found
     if len(lines) <= 1:
-        return [None] * len(lines)
+        return list(map(_value_or_none, lines))
     half = len(lines) // 2
-    return parse_lines(lines[:half]) + parse_lines(lines[half:])
+    return _parsed_together(lines[:half]) + _parsed_together(lines[half:])
+
+
+def _value_or_none(line: bytes) -> object:
+    try:
+        return parse_roughly(line)
+    except DecodeError:
+        return None
 
 
 def parse(data: Text) -> object:
@@ -69,6 +85,17 @@ def parse(data: Text) -> object:
     large to compute with. Of repeated keys the last one counts. Raises `DecodeError`; its text
     gives the place and never quotes the input. TypeError for what is neither bytes nor str.
     """
+    if data.__class__ is bytes or data.__class__ is str:
+        # UTF-8 with nothing before it, as nearly all texts are, in half of the time that looking
+        # for all else takes. Other encodings begin with a mark, or hold a NUL: no JSON in UTF-8.
+        try:
+            text = data if isinstance(data, str) else str(data, "utf-8", "surrogatepass")
+            value, end = _USUAL.raw_decode(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if end == len(text) or not text[end:].strip(_BLANK):
+                return value
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"JSON comes as bytes or str, not as {type(data).__name__}")
     try:
@@ -110,6 +137,8 @@ def _countable(digits: str) -> int | str:
 
 _USUAL: Final = json.JSONDecoder(parse_float=_finite, parse_constant=str)
 _PATIENT: Final = json.JSONDecoder(parse_float=_finite, parse_constant=str, parse_int=_countable)
+
+_BLANK: Final = " \t\n\r"
 
 # A number of 64 bits has 19 digits or more where it is too long.
 _MANY_DIGITS: Final = b"0" * 19

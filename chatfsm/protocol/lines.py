@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from chatfsm.errors import DecodeError
 from chatfsm.protocol import events as e
 from chatfsm.protocol import json_text
-from chatfsm.protocol.codec import decode, seen
+from chatfsm.protocol.codec import decode, seen_all
 
 __all__ = ["decode_lines"]
 
@@ -18,14 +18,14 @@ TOGETHER: Final = 512
 def decode_lines(data: bytes) -> list[e.Event]:
     """The events in JSON lines, in order; each line is what `decode` takes.
 
-    Parsed together, which the standard library does in a third of the time of one by one. A line
-    that `decode` does not take becomes a `Malformed`; blank ones are passed over. Never raises.
+    Parsed together, which the standard library does sooner than one by one. A line that `decode`
+    does not take becomes a `Malformed`; blank ones are passed over. Never raises.
     """
-    lines = list(filter(bytes.strip, data.split(b"\n")))
+    lines = list(filter(None, data.split(b"\n")))
     events: list[e.Event] = []
     for start in range(0, len(lines), TOGETHER):
         part = lines[start : start + TOGETHER]
-        found: list[Any] = [seen(value) for value in json_text.parse_lines(part)]
+        found = seen_all(json_text.parse_lines(part))
         if all(found):
             events += found
         else:
@@ -35,6 +35,8 @@ def decode_lines(data: bytes) -> list[e.Event]:
 
 
 def _line(line: bytes) -> list[e.Event]:
+    if not line.strip():
+        return []
     try:
         return decode(line)
     except DecodeError as error:

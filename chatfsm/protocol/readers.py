@@ -7,11 +7,14 @@ of fields: those live in the codec alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
-from typing import Final
+from typing import Final, TypeVar
 
 from chatfsm.errors import DecodeError
 from chatfsm.protocol import json_text
+
+Read = TypeVar("Read")
 
 # Ids and names are remembered by sessions, so their length is part of what bounds the memory.
 # Real ids have 36 characters at most and real names fewer than 100.
@@ -19,7 +22,7 @@ LONGEST_ID: Final = 1_024
 LONGEST_NAME: Final = 4_096
 
 # Under 10^11 a timestamp counts seconds, from there on milliseconds; both end in the year 5138.
-_FIRST_MILLISECONDS: Final = 1e11
+FIRST_MILLISECONDS: Final = 1e11
 _LAST_MILLISECONDS: Final = 1e14
 
 # json.loads stops at about a thousand levels; what is kept and compared must stay well below.
@@ -80,7 +83,7 @@ def timestamp(value: object) -> float | None:
     The specification says milliseconds, captured traffic has strings of seconds (PROTOCOL.md §2).
     """
     found = seconds(value)
-    if found is None or found < _FIRST_MILLISECONDS:
+    if found is None or found < FIRST_MILLISECONDS:
         return found
     if found < _LAST_MILLISECONDS:
         return found / 1000
@@ -136,6 +139,14 @@ def json_object(value: object) -> dict[str, object]:
     return value
 
 
+def or_none(reader: Callable[[object], Read | None], value: object) -> Read | None:
+    """What a reader makes of a value; None where it cannot use it."""
+    try:
+        return reader(value)
+    except ValueError:
+        return None
+
+
 def deeper_than(levels: int, value: object) -> bool:
     """Whether lists and objects are nested in `value` more than so many levels deep."""
     if isinstance(value, dict):
@@ -157,20 +168,3 @@ def _digits(value: float) -> str:
         return str(value)
     except ValueError:  # an int of more digits than str() writes
         raise ValueError("is a number too long to write") from None
-
-
-# For a glance, as code: what must hold of a value `{0}` for its reader to give it back as it came;
-# and for readers that may be called at once, what gives the same as they do, sooner for the usual
-# time in seconds.
-AS_IT_IS: Final[dict[object, str]] = {
-    text: "{0}.__class__ is str",
-    word: f"{{0}}.__class__ is str and 0 < len({{0}}) <= {LONGEST_ID}",
-    name: f"{{0}}.__class__ is str and len({{0}}) <= {LONGEST_NAME}",
-}
-AT_ONCE: Final[dict[object, str]] = {
-    timestamp: "found if {0}.__class__ is str"
-    f" and 0.0 <= (found := float({{0}})) < {_FIRST_MILLISECONDS!r} else read_{{0}}({{0}})",
-    seconds: "read_{0}({0})",
-    number: "read_{0}({0})",
-    dropped: "read_{0}({0})",
-}

@@ -137,7 +137,28 @@ def test_without_twins_the_same_is_made(twins_pay: bool) -> None:
     quicken([Plain], twins_pay=twins_pay)
     values = {"one": "one", "extra": "NOTHING"}
     lines, names = filling(Plain, values, twins_pay=twins_pay)
-    code = "\n".join(("def make(one):", *(f" {line}" for line in lines)))
+    code = "\n".join(("def make(one):", *(f" {line}" for line in lines), " return made"))
     made_so = compiled(code, names | {"NOTHING": attrs.NOTHING}, "make")("a")
     assert made_so == Plain("a") == maker(Plain)("a")
     assert type(made_so) is Plain
+
+
+def test_what_a_field_is_made_of_may_be_given_in_its_place() -> None:
+    """A maker makes the inner value on the way, from its own fields, with their defaults."""
+
+    @attrs.frozen(weakref_slot=False)
+    class Inner:
+        one: str
+        other: dict[str, object] = attrs.field(factory=dict)
+
+    @attrs.frozen(weakref_slot=False)
+    class Outer:
+        inner: Inner
+        more: int = 3
+        last: bool = attrs.field(default=False, kw_only=True)
+
+    quicken([Inner, Outer])
+    made = maker(Outer, inner=Inner)
+    assert made("a", {"b": 1}, 5, True) == Outer(Inner("a", {"b": 1}), 5, last=True)
+    assert made("a") == Outer(Inner("a"))
+    assert made("a").inner.other is not made("a").inner.other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections import UserDict
 from typing import Any
 
 import pytest
@@ -52,6 +53,79 @@ def test_most_of_what_is_meant_is_seen_at_a_glance(name: str) -> None:
     fields.pop("attachments", None)
     item = {"event": name, **fields}
     assert (codec.seen(item) is None) == (name in needs_a_look)
+
+
+def judged(item: Any) -> None:
+    """What is seen of an item, if anything, is what a closer look finds."""
+    seen = codec.seen(item)
+    if seen is not None:
+        found = looked_into(item)
+        assert type(seen) is type(found)
+        assert repr(seen) == repr(found)
+
+
+SHARP = (
+    *(None, "", "0", "5", 5, 5.0, True, False, b"5", ["5"], {"a": "5"}, -1, "-1", "-0", "-0.0"),
+    *(
+        "5 ",
+        "\u0665",
+        "1_0",
+        "nan",
+        "NaN",
+        "inf",
+        "-inf",
+        "1e999",
+        "1e308",
+        10**400,
+        "1e11",
+        "1e14",
+    ),
+    *("99999999999", "99999999999.9", "100000000000", "1740992400000", "99999999999999.9", 1e11),
+    *("x" * length for length in (1_023, 1_024, 1_025, 4_095, 4_096, 4_097)),
+)
+
+
+@pytest.mark.parametrize("name", sorted(codec._GLANCES))
+def test_a_glance_stops_where_its_readers_do(name: str) -> None:
+    """At every bound of every field, with the others there and without them."""
+    names = [name for read in codec.SHAPES[codec.EVENTS[name]] for name in read.names]
+    usual = {read.names[0]: "5" for read in codec.SHAPES[codec.EVENTS[name]]}
+    needed = {key: "5" for key in names if key in {"state", "party_id", "file_id"} or "_id" in key}
+    for others in ({}, needed, usual, dict.fromkeys(names), dict.fromkeys(names, "")):
+        judged(others | {"event": name})
+        judged(others | {"event": name, "unknown": "5"})
+        for field in {*names, "unknown"} - {"event"}:
+            judged({key: others[key] for key in others if key != field} | {"event": name})
+            for value in SHARP:
+                judged(others | {"event": name, field: value})
+
+
+class Strange(dict[str, Any]):
+    """An object of a class that no parser knows."""
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        *(None, 5, "event", b"event", [], ["event"], ("event",), {}, {"event": None}),
+        *({"event": []}, {"event": {}}, {"event": 5}, {"event": "nobody's"}, {"event": ""}),
+        *({"event": "chat_session_end", "msg_id": "7"}, {"event": "chat_session_typing"}),
+    ],
+)
+def test_what_no_glance_knows_is_looked_into(item: Any) -> None:
+    """By itself, in a list, and among lines."""
+    assert codec.seen(item) is None
+    assert codec.seen_all([{"event": "chat_session_ended"}, item]) == [events.Ended(), None]
+    assert repr(codec.decode_item(item)) == repr(looked_into(item))
+    assert repr(decode([item])) == repr([looked_into(item)])
+
+
+@pytest.mark.parametrize("kind", [Strange, UserDict])
+def test_an_object_of_another_class_is_looked_into(kind: Any) -> None:
+    """What no parser gives, but a caller may."""
+    item = kind(event="chat_session_typing", party_id="ann")
+    assert codec.seen(item) is None
+    assert repr(codec.decode_item(item)) == repr(looked_into(item))
 
 
 texts = st.text(max_size=4)
@@ -150,12 +224,78 @@ good = st.one_of(valid_items(), odd_items()).map(lambda item: json.dumps(item).e
 listed = st.lists(valid_items(), max_size=2).map(lambda items: json.dumps(items).encode())
 
 
+@pytest.mark.parametrize("loads", [None, json_text._loads])
 @given(st.lists(st.one_of(good, good, listed, broken), max_size=9))
-def test_lines_together_are_what_they_are_one_by_one(lines: list[bytes]) -> None:
-    """However broken some are, and whatever two of them would make together."""
-    assert [repr(event) for event in decode_lines(b"\n".join(lines))] == [
-        repr(event) for event in one_by_one(lines)
-    ]
+def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[bytes]) -> None:
+    """However broken some are, whatever two of them would make together, whoever parses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_loads", loads)
+        together = decode_lines(b"\n".join(lines))
+        assert [repr(event) for event in together] == [repr(event) for event in one_by_one(lines)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"{}", b" ", b"\r", b"{}\r", b"\t{} "],
+        [b'{"a": [1', b"2]}", b"5, 6"],
+        [b'{"a": [{}', b"{}]}", b"{}, {}"],
+        [b'{"a": 1', b'"b": 2}', b"{}, {}"],
+        [b'{"a": "', b'"}', b"{}"],
+        [b'"["', b'{"a": "]"}', b"[]", b"{}", b'{"a": []}', b"null", b"5"],
+        [b"\xef\xbb\xbf{}", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"{}"],
+        [],
+    ],
+)
+def test_each_line_has_its_own_value(lines: list[bytes], parser: str) -> None:
+    """And none has that of a line which it would make with the next."""
+
+    def alone(line: bytes) -> object:
+        try:
+            return json_text.parse(line)
+        except DecodeError:
+            return None
+
+    assert repr(json_text.parse_lines(lines)) == repr([alone(line) for line in lines])
+
+
+def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the lines that hold none, all are parsed at once."""
+    parsed: list[bytes] = []
+
+    def parse(text: bytes) -> object:
+        parsed.append(text)
+        return json.loads(text)
+
+    monkeypatch.setattr(json_text, "_loads", None)
+    monkeypatch.setattr(json_text, "parse_roughly", parse)
+    lines = [b'{"a": 1}', b'{"a": "[link]"}', b'{"a": 3}', b'{"a": []}', b'{"a": 5}']
+    assert json_text.parse_lines(lines) == [json.loads(line) for line in lines]
+    assert sorted(map(len, parsed)) == [9, 15, 30]
+
+
+around = st.sampled_from(("", " ", "\n", "\r\n", "\t", "\0", "\ufeff", "\xa0", ",", "5", "]"))
+encodings = st.sampled_from(("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"))
+
+
+@given(st.builds("{}{}{}".format, around, values.map(json.dumps), around), encodings)
+def test_a_text_in_plain_is_parsed_as_any_is(text: str, encoding: str) -> None:
+    """Or is refused with the same words, in any encoding, whatever surrounds it."""
+
+    class Said(str):
+        """A text, but not of the class that is usual."""
+
+        __slots__ = ()
+
+    def outcome(data: Any) -> str:
+        try:
+            return repr(json_text.parse(data))
+        except DecodeError as error:
+            return f"refused: {error}"
+
+    assert outcome(text) == outcome(Said(text))
+    data = text.encode(encoding)
+    assert outcome(data) == outcome(bytearray(data))
 
 
 def test_more_lines_than_are_taken_at_once(parser: str) -> None:
