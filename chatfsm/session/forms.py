@@ -16,13 +16,13 @@ from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import FormClosed, FormOpened, FormReason
 from chatfsm.session.identity import contents_of, is_known, remember
 from chatfsm.session.plain import to_plain
-from chatfsm.session.state import Answers, ClosedForm, OpenForm, Turn, quoted
+from chatfsm.session.state import ClosedForm, OpenForm, Turn, quoted
 from chatfsm.session.values import Form
 
 Shown = events.FormShow | events.SecureFormShow
 
-# Where closed forms are remembered among what was told; no party is called so.
-_FORMS = "\0forms"
+# Where forms are remembered among what was told.
+_FORMS: Final = ("form", None)
 
 _WORDS: Final[dict[FormReason, str]] = {
     "submitted": "was answered",
@@ -50,9 +50,10 @@ def cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel
 
 def prompt_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
-    if event.timestamp is not None:
-        _remember_text(turn, event.timestamp)
-    if turn.memory.forms:
+    memory, at = turn.memory, event.timestamp
+    if at is not None and (memory.text_at is None or at > memory.text_at):
+        memory.text_at = at
+    if memory.forms:
         _close(turn, _latest_prompt(turn), "message")
 
 
@@ -61,7 +62,7 @@ def had_shown(turn: Turn, event: Shown) -> None:
     memory, stamp = turn.memory, _past(event)
     form = _asked(turn, event)
     closed = _closed(turn).get(form.request_id)
-    text_at = None if memory.answers is None else memory.answers.text_at
+    text_at = memory.text_at
     answered = form.is_text_prompt and text_at is not None and stamp <= text_at
     waiting = (memory.forms or {}).get(form.request_id)
     if answered or (closed is not None and stamp <= _closed_at(closed)):
@@ -96,7 +97,8 @@ def had_answered(
 
 def prompts_had_been_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's in the past answers all text prompts before it."""
-    _remember_text(turn, _past(event))
+    at = _past(event)
+    turn.memory.text_at = max(at, turn.memory.text_at or at)
     for request_id, waiting in list((turn.memory.forms or {}).items()):
         if waiting.form.is_text_prompt and _past(waiting) <= _past(event):
             _close(turn, request_id, "message", event.timestamp)
@@ -243,7 +245,7 @@ def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:
     if len(closed) >= turn.settings.max_forms:
         del closed[next(iter(closed))]
     closed[request_id] = how
-    _answers(turn).forms = closed
+    turn.memory.closed = closed
 
 
 def _ago(turn: Turn, at: float) -> str:
@@ -265,16 +267,5 @@ def _closed_at(closed: ClosedForm) -> float:
     return inf if closed.stamp is None else closed.stamp
 
 
-def _remember_text(turn: Turn, at: float) -> None:
-    answers = turn.memory.answers or _answers(turn)
-    answers.text_at = max(at, answers.text_at or at)
-
-
-def _answers(turn: Turn) -> Answers:
-    if turn.memory.answers is None:
-        turn.memory.answers = Answers()
-    return turn.memory.answers
-
-
 def _closed(turn: Turn) -> dict[str, ClosedForm]:
-    return (turn.memory.answers and turn.memory.answers.forms) or {}
+    return turn.memory.closed or {}

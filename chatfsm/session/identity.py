@@ -1,10 +1,8 @@
-r"""What was told before: knows a duplicate by who said it, its id and its content (law L5).
+"""What was told before: knows a duplicate by who said it, its id and its content (law L5).
 
-Remembered as speaker → id → content. An id that came with several contents has a further entry
-for each. The number of entries is bounded by `Settings.max_ids`.
-
-Names of our own making begin with NUL, and what came with one is escaped; a text greater than
-"\1" begins with none, and can be used as it is.
+Remembered as speaker → id → content. A speaker is a party, or a kind of event and a party; an id
+is that of the wire, or a tuple where it came with a further content, or where there is none: what
+we make ourselves is never taken for what came. The number of ids is bounded by `Settings.max_ids`.
 """
 
 from __future__ import annotations
@@ -22,41 +20,40 @@ from chatfsm.protocol import events
 from chatfsm.protocol.signaling import Signal
 from chatfsm.session.effects import Anomaly
 from chatfsm.session.plain import harmless
-from chatfsm.session.state import Memory, Told, Turn, quoted
+from chatfsm.session.state import Content, Memory, Name, Speaker, Turn, quoted
 
 __all__ = [
+    "DIGEST",
     "SHORT",
     "content_of",
     "contents_of",
+    "digest_of",
     "is_known",
     "is_repeat",
-    "named",
     "remember",
     "speaker_of",
 ]
 
-# Short contents are kept as they came, at no cost; a digest has one character more than these.
+# Short contents are kept as they came, at no cost. Of the others so many bytes of a digest are:
+# two contents look the same in one case of 2^96.
 SHORT: Final = 64
+DIGEST: Final = 12
 # An eighth at a time, so that forgetting costs each event the same however many are remembered.
 _PORTION: Final = 8
 
 
-def content_of(first: str | None, second: str | None = None, third: str | None = None) -> str:
+def content_of(first: str | None, second: str | None = None, third: str | None = None) -> Content:
     """What tells contents apart: of bounded length, and the same in every process."""
-    if first is None or third is not None:
-        return _bounded(f"\0{_part(first)}{_part(second)}{_part(third)}")
-    if second is not None:
-        return _bounded(f"\0{len(first)}:{first}{len(second)}:{second}~")
-    if len(first) <= SHORT and first[:1] != "\0":
+    if first is not None and second is None and third is None and len(first) <= SHORT:
         return first
-    return _bounded(f"\0{len(first)}:{first}~~")
+    return digest_of(f"{_part(first)}{_part(second)}{_part(third)}")
 
 
-def contents_of(value: events.FormShow | events.SecureFormShow | Signal) -> str:
+def contents_of(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
     """The same of all that a form or a signal holds, but its time."""
     unread, *read = _HELD[value.__class__](value)
     rest = json.dumps(harmless(unread), sort_keys=True) if unread else ""
-    return _bounded(f"\0{read!r}{rest}")
+    return digest_of(f"{read!r}{rest}")
 
 
 def _held_by(cls: type) -> Callable[[Any], tuple[Any, ...]]:
@@ -72,29 +69,24 @@ _HELD: Final = {
 }
 
 
-def _bounded(text: str) -> str:
-    if len(text) <= SHORT:
-        return text
-    return "#" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+def digest_of(text: str) -> bytes:
+    """What is kept of a long content."""
+    digest = blake2b(f"\0{text}".encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    return digest[:DIGEST]
 
 
 def _part(part: str | None) -> str:
     return "~" if part is None else f"{len(part)}:{part}"
 
 
-def speaker_of(memory: Memory, party_id: str | None, kind: str = "") -> str:
+def speaker_of(memory: Memory, party_id: str | None, kind: str = "") -> Speaker:
     """Whose ids these are: ids count for one kind of event and one party."""
-    return named(memory.chat_id if memory.is_own(party_id) else party_id, kind)
-
-
-def named(party_id: str | None, kind: str = "") -> str:
-    """The same where it is known whether the party is the customer: then by the chat's id."""
-    who = party_id or ""
-    return f"\0{kind}\0{who}" if kind or who[:1] == "\0" else who
+    who = memory.chat_id if memory.is_own(party_id) else party_id
+    return (kind, who) if kind else who
 
 
 def is_repeat(
-    turn: Turn, speaker: str, msg_id: str | None, content: str, at: float | None = None
+    turn: Turn, speaker: Speaker, msg_id: str | None, content: Content, at: float | None = None
 ) -> bool:
     """Whether this was told before; counts it if so, and remembers it if not.
 
@@ -102,17 +94,7 @@ def is_repeat(
     no repeat either, unless a history brings it and it was told with the same time.
     """
     if msg_id is None:
-        return _is_nameless_repeat(turn, speaker, content_of(content, str(at)))
-    told = turn.memory.told
-    ids = None if told is None else told.ids.get(speaker)
-    if ids is not None and msg_id > "\1":  # nearly all that is said
-        before = ids.get(msg_id)
-        if before == content:
-            return turn.absorb()
-        if before is None and told is not None and told.count < turn.settings.max_ids:
-            ids[msg_id] = content
-            told.count += 1
-            return False
+        return _is_nameless_repeat(turn, speaker, content, at)
     known = is_known(turn.memory, speaker, msg_id, content)
     if known:
         return turn.absorb()
@@ -122,67 +104,64 @@ def is_repeat(
     return False
 
 
-def _is_nameless_repeat(turn: Turn, speaker: str, content: str) -> bool:
-    speaker = f"\0nameless\0{speaker}"
-    if is_known(turn.memory, speaker, content, ""):
+def _is_nameless_repeat(turn: Turn, speaker: Speaker, content: Content, at: float | None) -> bool:
+    name = (None, content, at)
+    if name in turn.memory.told.get(speaker, ()):
         return turn.absorb() if turn.replaying else False
-    remember(turn, speaker, content, "")
+    _ids_of(turn, speaker)[name] = ""
+    turn.memory.told_count += 1
     return False
 
 
-def is_known(memory: Memory, speaker: str, msg_id: str, content: str) -> bool | None:
+def is_known(memory: Memory, speaker: Speaker, msg_id: str, content: Content) -> bool | None:
     """True: told before; False: the id was, with other content; None: the id is new."""
-    ids = memory.told.ids.get(speaker) if memory.told is not None else None
+    ids = memory.told.get(speaker)
     if ids is None:
         return None
-    known = ids.get(msg_id if msg_id > "\1" else _name(msg_id))
+    known = ids.get(msg_id)
     if known is None:
         return None
-    return known == content or _variant(msg_id, content) in ids
+    return known == content or (msg_id, content) in ids
 
 
-def remember(turn: Turn, speaker: str, msg_id: str, content: str) -> None:
+def remember(turn: Turn, speaker: Speaker, msg_id: str, content: Content) -> None:
     """Remember that this was told, and forget the oldest where that is too much."""
-    told = turn.memory.told
-    if told is None:
-        told = turn.memory.told = Told()
-    if told.count >= turn.settings.max_ids:
-        _forget(turn, told)
-    ids = told.ids.get(speaker)
-    if ids is None:
-        ids = told.ids[speaker] = {}
-    name = msg_id if msg_id > "\1" else _name(msg_id)
-    if name in ids:
-        ids[_variant(msg_id, content)] = ""
+    ids = _ids_of(turn, speaker)
+    if msg_id in ids:
+        ids[msg_id, content] = ""
     else:
-        ids[name] = content
-    told.count += 1
+        ids[msg_id] = content
+    turn.memory.told_count += 1
 
 
-def _name(msg_id: str) -> str:
-    """An id as it is remembered: what begins with a NUL must not look like a variant."""
-    return f"\0i{msg_id}" if msg_id[:1] == "\0" else msg_id
+def _ids_of(turn: Turn, speaker: Speaker) -> dict[Name, Content]:
+    """The ids of a speaker, with room for one more."""
+    memory = turn.memory
+    if memory.told_count >= turn.settings.max_ids:
+        _forget(turn)
+    ids = memory.told.get(speaker)
+    if ids is None:
+        ids = memory.told[speaker] = {}
+    return ids
 
 
-def _variant(msg_id: str, content: str) -> str:
-    return f"\0v{len(msg_id)}:{msg_id}{content}"
-
-
-def _forget(turn: Turn, told: Told) -> None:
+def _forget(turn: Turn) -> None:
     """Forget the oldest of whoever said most, or of the first speakers where nobody said much."""
-    limit = turn.settings.max_ids
+    memory, told, limit = turn.memory, turn.memory.told, turn.settings.max_ids
     portion = max(1, limit // _PORTION)
-    busiest = max(told.ids, key=lambda speaker: len(told.ids[speaker]))
-    speakers = iter([busiest] if len(told.ids[busiest]) >= portion else list(told.ids))
+    busiest = max(told, key=lambda speaker: len(told[speaker]))
+    speakers = iter([busiest] if len(told[busiest]) >= portion else list(told))
+    memory.told_count -= portion
     while portion:
         speaker = next(speakers)
-        for msg_id in list(islice(told.ids[speaker], portion)):
-            del told.ids[speaker][msg_id]
-            portion -= 1
-            told.count -= 1
-        if not told.ids[speaker]:
-            del told.ids[speaker]
-    if told.complete:
-        told.complete = False
+        oldest = list(islice(told[speaker], portion))
+        portion -= len(oldest)
+        if len(oldest) == len(told[speaker]):
+            del told[speaker]
+        else:
+            for name in oldest:
+                del told[speaker][name]
+    if memory.told_all:
+        memory.told_all = False
         text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"
         turn.note(Anomaly("too_many_ids", text))

@@ -7,12 +7,16 @@ from typing import Final
 
 from attrs import evolve
 
+from chatfsm.frozen import maker
 from chatfsm.log import logger
 from chatfsm.protocol import events
 from chatfsm.session import law
 from chatfsm.session.effects import StateChanged, Terminated, WaitEstimated
 from chatfsm.session.inputs import Lost
 from chatfsm.session.state import Turn, quoted
+
+_moved: Final = maker(StateChanged)
+_estimated: Final = maker(WaitEstimated)
 
 _CONSEQUENTIAL: Final = frozenset({"completed", *law.OUTCOMES})
 
@@ -31,7 +35,7 @@ def status(turn: Turn, event: events.Status) -> bool:
     _move(turn, destination)
     memory.ewt = event.ewt
     if event.ewt is not None and destination not in law.OUTCOMES:
-        turn.effects.append(WaitEstimated(event.ewt))
+        turn.effects.append(_estimated(event.ewt))
     return destination not in _CONSEQUENTIAL
 
 
@@ -59,7 +63,8 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     if outcome is None:
         return
     memory.outcome_text = memory.outcome_text or ""
-    memory.told = memory.roll = None
+    memory.told, memory.told_count, memory.told_all = {}, 0, True
+    memory.arrivals, memory.departed, memory.departed_all = (), None, True
     if memory.call.candidates:
         memory.call = evolve(memory.call, candidates=())
     memory.wake = inf
@@ -71,10 +76,10 @@ def _wait_again(turn: Turn, ewt: float | None) -> bool:
     if ewt is None or ewt == turn.memory.ewt:
         return turn.absorb()
     turn.memory.ewt = ewt
-    turn.effects.append(WaitEstimated(ewt))
+    turn.effects.append(_estimated(ewt))
     return True
 
 
 def _move(turn: Turn, destination: str) -> None:
     previous, turn.memory.state = turn.memory.state, destination
-    turn.effects.append(StateChanged(previous, destination))
+    turn.effects.append(_moved(previous, destination))

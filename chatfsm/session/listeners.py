@@ -27,12 +27,13 @@ from chatfsm.session import (
     roster,
     saying,
     service,
+    usual,
 )
 from chatfsm.session.inputs import History, Lost, SendFailed, Sent, Tick
 from chatfsm.session.law import LIFECYCLE, OUTCOMES
 from chatfsm.session.state import Turn
 
-__all__ = ["EVENTS_IN", "ORDERED", "TAKEN_IN", "Check", "Listener", "catch_up"]
+__all__ = ["EVENTS_IN", "MESSAGE", "ORDERED", "TAKEN_IN", "Check", "Listener", "catch_up"]
 
 Listener = Callable[[Turn, Any], bool | None]
 """Hears an input; True: it is dealt with, those further down the row need not hear it."""
@@ -56,7 +57,9 @@ def _by_side(own: tuple[Listener, ...], other: tuple[Listener, ...]) -> Listener
     """Who listens to what the customer's side said, and who to what anybody else did."""
 
     def hear(turn: Turn, event: Any) -> None:
-        for listener in own if turn.memory.is_own(event.party_id) else other:
+        memory = turn.memory
+        is_own = event.party_id != memory.other_id and memory.is_own(event.party_id)
+        for listener in own if is_own else other:
             if listener(turn, event):
                 return
 
@@ -67,14 +70,8 @@ def _allowed(_turn: Turn, _order: object) -> None:
     """Nothing but the state of the session decides."""
 
 
-def _heed(turn: Turn, _item: object) -> None:
-    """From here on those listen who listen in the new state."""
-    turn.listeners = EVENTS_IN[turn.memory.state]
-
-
 # What follows once the session is completed or over; each looks at the state by itself.
 _CONSEQUENCES: Final = (
-    _heed,
     presence.all_stopped,
     forms.all_closed,
     calls.cut,
@@ -123,12 +120,24 @@ def _merged(turn: Turn, history: History) -> None:
     turn.replaying = True
     for event in history.events:
         PAST[event.__class__](turn, event)
-        turn.counts.events += 1
+        turn.memory.events += 1
     turn.replaying = False
     turn.effects[lapsed:] = [evolve(told, replayed=True) for told in turn.effects[lapsed:]]
     if history.complete:
         outbox.send_missing(turn)
 
+
+# Who listens to a message, where it is not a usual one.
+MESSAGE: Final = _by_side(
+    own=(
+        messages.came_back,
+        messages.own_repeated,
+        forms.prompt_answered,
+        inactivity.customer_acted,
+        messages.own_message,
+    ),
+    other=(messages.message_repeated, presence.stopped, messages.message),
+)
 
 # Who listens to what happens now.
 _EVENTS: Final[dict[type, Listener]] = {
@@ -137,16 +146,7 @@ _EVENTS: Final[dict[type, Listener]] = {
     events.InactivityTimeout: _each(lifecycle.timed_out, *_CONSEQUENCES),
     events.PartyJoined: roster.joined,
     events.PartyLeft: _each(roster.stranger_left, presence.stopped, roster.left),
-    events.Message: _by_side(
-        own=(
-            messages.came_back,
-            messages.own_repeated,
-            forms.prompt_answered,
-            inactivity.customer_acted,
-            messages.own_message,
-        ),
-        other=(messages.message_repeated, presence.stopped, messages.message),
-    ),
+    events.Message: usual.or_else(MESSAGE),
     events.File: _each(messages.file_repeated, inactivity.somebody_acted, messages.file),
     events.Location: _each(
         messages.location_repeated, inactivity.somebody_acted, messages.location

@@ -14,24 +14,25 @@ from chatfsm.session.effects import (
     ReadConfirmed,
 )
 from chatfsm.session.identity import (
-    SHORT,
     content_of,
     is_known,
     is_repeat,
-    named,
     remember,
     speaker_of,
 )
 from chatfsm.session.outbox import confirm, echo_of, learn_number
 from chatfsm.session.plain import written
-from chatfsm.session.state import Turn
+from chatfsm.session.state import Content, Speaker, Turn
 from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
 # Messages and their receipts are most of what is heard: made the fastest way there is.
-_received: Final = maker(MessageReceived)
-_message: Final = maker(ChatMessage)
+_received: Final = maker(MessageReceived, message=ChatMessage)
 _delivered: Final = maker(DeliveryConfirmed)
 _read: Final = maker(ReadConfirmed)
+
+# Where receipts are remembered, by the message, each with the party.
+_DELIVERED: Final = ("delivered", None)
+_READ: Final = ("read", None)
 
 
 def came_back(turn: Turn, event: events.Message) -> bool:
@@ -46,23 +47,16 @@ def came_back(turn: Turn, event: events.Message) -> bool:
 
 def own_repeated(turn: Turn, event: events.Message) -> bool:
     """Whether this very message of the customer's was told before."""
-    speaker = named(turn.memory.chat_id)
+    speaker = turn.memory.chat_id
     return is_repeat(turn, speaker, event.msg_id, _content(event), event.timestamp)
 
 
 def message_repeated(turn: Turn, event: events.Message) -> bool:
     """Whether this very message of somebody else's was told before."""
-    speaker = event.party_id or ""
-    if speaker <= "\1":
-        speaker = named(speaker)
-    content = event.msg
-    is_plain = event.msg_text is None and not event.attachments
-    if content is None or content < "\1" or len(content) > SHORT or not is_plain:
-        content = _content(event)
-    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
+    return is_repeat(turn, event.party_id, event.msg_id, _content(event), event.timestamp)
 
 
-def _content(event: events.Message) -> str:
+def _content(event: events.Message) -> Content:
     attached = None
     if event.attachments:
         attached = "".join(written(attachment) for attachment in event.attachments)
@@ -101,13 +95,13 @@ def location_repeated(turn: Turn, event: events.Location) -> bool:
 def message(turn: Turn, event: events.Message) -> None:
     """Tell a message of somebody else's."""
     sender = turn.memory.announced(event.party_id)
-    turn.effects.append(_received(_message(event, sender, False)))
+    turn.effects.append(_received(event, sender, False))
 
 
 def own_message(turn: Turn, event: events.Message) -> None:
     """Tell a message of the customer's, said on another device or in another life."""
     sender = turn.memory.announced(turn.memory.chat_id)
-    turn.effects.append(_received(_message(event, sender, True)))
+    turn.effects.append(_received(event, sender, True))
 
 
 def file(turn: Turn, event: events.File) -> None:
@@ -135,7 +129,7 @@ def said(turn: Turn, event: events.ClientEvent) -> None:
 
 def delivered(turn: Turn, event: events.MessageDelivered) -> None:
     """Tell that the other side has a message; the customer's own receipts are no news."""
-    if not _receipt_is_old(turn, event, "delivered"):
+    if not _receipt_is_old(turn, event, _DELIVERED):
         if turn.memory.outbox:
             confirm(turn, event.ref_msg_id, "delivered")
         turn.effects.append(_delivered(event.ref_msg_id, event.party_id))
@@ -143,18 +137,23 @@ def delivered(turn: Turn, event: events.MessageDelivered) -> None:
 
 def read(turn: Turn, event: events.MessageRead) -> None:
     """Tell that the other side has read a message."""
-    if not _receipt_is_old(turn, event, "read"):
+    if not _receipt_is_old(turn, event, _READ):
         if turn.memory.outbox:
             confirm(turn, event.ref_msg_id, "read")
         turn.effects.append(_read(event.ref_msg_id, event.party_id))
 
 
 def _receipt_is_old(
-    turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: str
+    turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: Speaker
 ) -> bool:
-    if turn.memory.is_own(event.party_id):
+    """Whether the customer sent it, or this party the same before."""
+    memory, msg_id, party_id = turn.memory, event.ref_msg_id, event.party_id or ""
+    if party_id != memory.other_id and memory.is_own(party_id):
         return True
-    return is_repeat(turn, named(event.party_id, kind), event.ref_msg_id, "")
+    if is_known(memory, kind, msg_id, party_id):
+        return turn.absorb()
+    remember(turn, kind, msg_id, party_id)
+    return False
 
 
 def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str | None) -> bool:

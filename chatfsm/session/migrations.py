@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from chatfsm.session.identity import DIGEST, SHORT, digest_of
+from chatfsm.session.telling import content
+
 __all__ = ["MIGRATIONS"]
 
 
@@ -61,5 +64,106 @@ def _side_by_side(pairs: list[list[str]]) -> tuple[list[str], list[str]]:
     return [name for name, _ in pairs], [content for _, content in pairs]
 
 
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _in_sections}
+def _on_one_floor(sections: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has again on one floor what version 2 had in sections, and leaves out nulls."""
+    told, roll, answers = (sections[name] or {} for name in ("told", "roll", "answers"))
+    arrivals = dict(roll.get("arrivals") or ())
+    times = [arrivals.get(party["party_id"]) for party in sections["parties"]]
+    ids = _told_by_names(told.get("ids", []))
+    call = sections["call"]
+    body = {
+        **{name: value for name, value in sections.items() if name not in _SECTIONS},
+        "parties": [[party[name] for name in _PARTY] for party in sections["parties"]],
+        "arrivals": [at and (at[0] if at[0] == at[1] else at) for at in times],
+        "departed": roll.get("departed"),
+        "forms": _each(sections["forms"], _form),
+        "closed": _each(answers.get("forms"), _known),
+        "text_at": answers.get("text_at"),
+        "outbox": _each(sections["outbox"], _outgoing),
+        "call": _known({**call, "candidates": [_known(held) for held in call["candidates"]]}),
+        "service": _known(sections["service"]),
+        "told": ids,
+        "told_count": sum(len(names) for _, names, _ in ids),
+        "told_all": told.get("complete", True),
+    }
+    return _known(body)
+
+
+_SECTIONS: Final = {"told", "roll", "answers"}
+_PARTY: Final = ("party_id", "type", "display_name", "first_name", "last_name")
+
+
+def _known(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _each(pairs: list[list[Any]] | None, way: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    return pairs and [[name, way(held)] for name, held in pairs]
+
+
+def _form(waiting: dict[str, Any]) -> dict[str, Any]:
+    form, known = _known(waiting["form"]), _held(waiting["content"])
+    return _known({**waiting, "form": form, "content": known})
+
+
+def _outgoing(outgoing: dict[str, Any]) -> dict[str, Any]:
+    return {**outgoing, "echo": [_held(text) for text in outgoing["echo"]]}
+
+
+def _told_by_names(told: list[list[Any]]) -> list[list[Any]]:
+    """Version 2 made texts, which began with NUL, of what version 3 has side by side.
+
+    What had no id is left out: of that only a digest was kept that is another one now.
+    """
+    found: dict[tuple[str, str | None], list[tuple[Any, str]]] = {}
+    for speaker, names, contents in told:
+        kind, who = _kind_of(speaker)
+        ids = [_named(name, known) for name, known in zip(names, contents, strict=True)]
+        if kind in {"delivered", "read"}:
+            _add_receipts(found.setdefault((kind, None), []), [name for name, _ in ids], who)
+        elif kind != "nameless":
+            found[kind, who or None] = ids
+    return [
+        [list(speaker) if speaker[0] else speaker[1], *map(list, zip(*ids, strict=True))]
+        for speaker, ids in found.items()
+        if ids
+    ]
+
+
+def _kind_of(speaker: str) -> tuple[str, str]:
+    if speaker == "\0forms":
+        return "form", ""
+    if not speaker.startswith("\0"):
+        return "", speaker
+    _, kind, who = speaker.split("\0", 2)
+    return kind, who
+
+
+def _add_receipts(known: list[tuple[Any, str]], names: list[Any], who: str) -> None:
+    """Receipts stood under who sent them, and stand under what they are of."""
+    once = {name for name, _ in known}
+    known += [([name, who], "") if name in once else (name, who) for name in names]
+
+
+def _named(name: str, known: str) -> tuple[Any, str]:
+    """An id and its content; an id that came again was one text with its further content."""
+    if name.startswith("\0v"):
+        length, _, both = name[2:].partition(":")
+        return [both[: int(length)], _held(both[int(length) :])], ""
+    return name.removeprefix("\0i"), _held(known)
+
+
+def _held(known: str) -> str:
+    """Short contents as they are, a digest in place of all others."""
+    if known.startswith("#") and len(known) > SHORT:
+        known = content.write(bytes.fromhex(known[1 : 1 + 2 * DIGEST]), 0.0)
+    elif known.startswith("\0"):
+        known = content.write(digest_of(known[1:]), 0.0)
+    return known
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: _in_sections,
+    2: _on_one_floor,
+}
 """For each older version, what makes the body of the next one of its body."""

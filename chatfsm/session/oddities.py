@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.log import logger
 from chatfsm.protocol import events
 from chatfsm.session.effects import UnknownReceived
-from chatfsm.session.identity import is_repeat
+from chatfsm.session.identity import content_of, is_repeat
 from chatfsm.session.inputs import History
 from chatfsm.session.plain import written
 from chatfsm.session.state import Turn, quoted
 
-# Where they are remembered among what was told; no party is called so.
-_ODD = "\0odd"
+# Where they are remembered among what was told.
+_ODD: Final = ("odd", None)
 
 
 def unknown(turn: Turn, event: events.Unknown) -> None:
     """Tell an event that nobody knows, whole."""
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
-    is_repeat(turn, _ODD, None, written(event))  # a history is not to tell it again
-    turn.counts.unknown += 1
+    is_repeat(turn, _ODD, None, content_of(written(event)))  # a history is not to tell it again
+    turn.memory.unknown += 1
     logger.info("chat %a: unknown event", turn.memory.chat_id)
     turn.effects.append(UnknownReceived(event.name, event.raw))
 
@@ -29,19 +31,19 @@ def malformed(turn: Turn, event: events.Malformed) -> None:
     """Tell what is broken, and keep it as it came."""
     what = "item" if event.name is None else event.name
     turn.report("malformed", f"{what}: {event.why}", event.raw)
-    is_repeat(turn, _ODD, None, written(event))
-    turn.counts.malformed += 1
+    is_repeat(turn, _ODD, None, content_of(written(event)))
+    turn.memory.malformed += 1
 
 
 def was_unknown(turn: Turn, event: events.Unknown) -> None:
     """The same, of the past: told once, though its page may come again."""
-    if not is_repeat(turn, _ODD, None, written(event)):
+    if not is_repeat(turn, _ODD, None, content_of(written(event))):
         unknown(turn, event)
 
 
 def was_malformed(turn: Turn, event: events.Malformed) -> None:
     """The same, of the past: told once, though its page may come again."""
-    if not is_repeat(turn, _ODD, None, written(event)):
+    if not is_repeat(turn, _ODD, None, content_of(written(event))):
         malformed(turn, event)
 
 
@@ -51,9 +53,9 @@ def only_counted(_turn: Turn, _event: object) -> None:
 
 def late(turn: Turn, _event: object) -> None:
     """After the end nothing is heard any more: it is counted, as late and as nothing else."""
-    turn.counts.late += 1
+    turn.memory.late += 1
 
 
 def late_history(turn: Turn, item: History) -> None:
     """After the end the past is no news either."""
-    turn.counts.late += len(item.events)
+    turn.memory.late += len(item.events)

@@ -7,7 +7,7 @@ from math import inf
 from chatfsm.protocol import events
 from chatfsm.session.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.session.plain import to_plain, written
-from chatfsm.session.state import Memory, Roll, Turn, quoted
+from chatfsm.session.state import Arrival, Memory, Turn, quoted
 from chatfsm.session.values import Party
 
 
@@ -22,11 +22,12 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
         turn.absorb()
     elif before is not None:
         _replace(memory, before, party)
-        _arrive(memory, party.party_id, event.timestamp)
+        _arrive(memory, party, event.timestamp)
         turn.effects.append(PartyChanged(party))
     elif not _is_full(turn, party):
-        if memory.roll is not None:
-            _departed(memory).pop(party_id, None)
+        if memory.departed:
+            memory.departed.pop(party_id, None)
+            memory.departed = memory.departed or None
         _add(memory, party, event.timestamp)
         turn.effects.append(PartyAdded(party))
 
@@ -36,7 +37,7 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
     memory = turn.memory
     party = _here(memory, event)
     if party is not None:
-        is_old = event.timestamp is not None and event.timestamp < _arrived_at(memory, party)
+        is_old = event.timestamp is not None and event.timestamp < _arrived(memory, party, -inf)[1]
     else:
         is_old = _departed(memory).get(_id(memory, event), -1.0) == event.timestamp
     if is_old:
@@ -70,13 +71,13 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
         _add(memory, party, at)
         _put_in_order(memory)
         turn.effects.append(PartyAdded(party))
-    elif before != party and (at, written(party)) > (_known_at(memory, before), written(before)):
+    elif before != party and _is_later(at, party, _arrived(memory, before, inf)[1], before):
         _replace(memory, before, party)
-        _arrive(memory, party.party_id, at)
+        _arrive(memory, party, at)
         _put_in_order(memory)
         turn.effects.append(PartyChanged(party))
     else:
-        _arrive(memory, before.party_id, at)
+        _arrive(memory, before, at)
         _put_in_order(memory)
         turn.absorb()
 
@@ -85,20 +86,23 @@ def had_left(turn: Turn, event: events.PartyLeft) -> bool:
     """A leaving of the past; True where it is older than the party's being here, or no news."""
     memory, at = turn.memory, _past(event)
     party = memory.party(event.party_id)
-    if party is not None and at >= _known_at(memory, party):
+    if party is not None and at >= _arrived(memory, party, inf)[1]:
         _remove(memory, party)
         _remember_departure(turn, _id(memory, event), at)
         turn.effects.append(PartyRemoved(party))
         return False
     if at > _gone_at(memory, _id(memory, event)):
         _remember_departure(turn, _id(memory, event), at)
-    arrivals = _arrivals(memory)
-    if party is not None and party.party_id in arrivals:
+    if party is not None and _arrived(memory, party, inf)[0] <= at:
         # Older than the last joining, but not than all: the stay began after it.
-        first, last = arrivals[party.party_id]
-        arrivals[party.party_id] = (last if first <= at else first), last
+        _stay(memory, party, _arrived(memory, party, inf)[1])
         _put_in_order(memory)
     return turn.absorb()
+
+
+def _is_later(at: float, party: Party, known_at: float, known: Party) -> bool:
+    """Whether names count more than those of before; at the same time, in whatever order told."""
+    return (at, written(party)) > (known_at, written(known))
 
 
 def _here(memory: Memory, event: events.PartyLeft) -> Party | None:
@@ -108,10 +112,10 @@ def _here(memory: Memory, event: events.PartyLeft) -> Party | None:
 
 def _is_of_the_past(memory: Memory, party: Party, at: float | None, *, is_here: bool) -> bool:
     """Whether a joining is older than that party's last move: a cached poll brings such ones."""
-    if at is None or memory.roll is None:
+    if at is None:
         return False
     if is_here:
-        return at < _arrived_at(memory, party)
+        return at < _arrived(memory, party, -inf)[1]
     departed = _departed(memory).get(party.party_id)
     return departed is not None and at < departed
 
@@ -120,49 +124,62 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
     departed = _departed(turn.memory)
     departed.pop(party_id, None)
     if len(departed) >= turn.settings.max_parties:
-        forgotten = next(iter(departed))
-        del departed[forgotten]
-        text = f"more parties have left than are remembered: {quoted(forgotten)} is forgotten"
-        turn.note(Anomaly("too_many_parties", text))
+        del departed[next(iter(departed))]
+        if turn.memory.departed_all:
+            turn.memory.departed_all = False
+            text = f"more than {turn.settings.max_parties} have left: the first are forgotten"
+            turn.note(Anomaly("too_many_parties", text))
     departed[party_id] = at
-    _roll(turn.memory).departed = departed
+    turn.memory.departed = departed
 
 
 def _add(memory: Memory, party: Party, at: float | None) -> None:
     memory.parties = (*memory.parties, party)
-    _arrive(memory, party.party_id, at)
+    memory.arrivals = (*memory.arrivals, at)
 
 
-def _arrive(memory: Memory, party_id: str, at: float | None) -> None:
-    if at is None:
-        return
-    roll = _roll(memory)
-    if roll.arrivals is None:
-        roll.arrivals = {}
-    known = roll.arrivals.get(party_id)
-    roll.arrivals[party_id] = (at, at) if known is None else (min(known[0], at), max(known[1], at))
+def _arrive(memory: Memory, party: Party, at: float | None) -> None:
+    """Somebody who is here is said to have joined, perhaps at another time."""
+    if at is not None:
+        first, last = _arrived(memory, party, at)
+        first, last = min(first, at), max(last, at)
+        _stay(memory, party, last if first == last else (first, last))
 
 
 def _remove(memory: Memory, party: Party) -> None:
-    memory.parties = tuple(known for known in memory.parties if known is not party)
-    roll = memory.roll
-    if roll is not None and roll.arrivals is not None:
-        roll.arrivals.pop(party.party_id, None)
-        roll.arrivals = roll.arrivals or None
+    place = _place(memory, party)
+    memory.parties = memory.parties[:place] + memory.parties[place + 1 :]
+    memory.arrivals = memory.arrivals[:place] + memory.arrivals[place + 1 :]
 
 
-def _roll(memory: Memory) -> Roll:
-    if memory.roll is None:
-        memory.roll = Roll()
-    return memory.roll
+def _stay(memory: Memory, party: Party, arrival: Arrival) -> None:
+    place = _place(memory, party)
+    memory.arrivals = (*memory.arrivals[:place], arrival, *memory.arrivals[place + 1 :])
+
+
+def _replace(memory: Memory, before: Party, party: Party) -> None:
+    place = _place(memory, before)
+    memory.parties = (*memory.parties[:place], party, *memory.parties[place + 1 :])
+
+
+def _place(memory: Memory, party: Party) -> int:
+    """Where among the parties somebody stands."""
+    return [known.party_id for known in memory.parties].index(party.party_id)
+
+
+def _arrived(memory: Memory, party: Party, otherwise: float) -> tuple[float, float]:
+    """When somebody who is here first and last joined; `otherwise`: where nobody said."""
+    return _times(memory.arrivals[_place(memory, party)], otherwise)
+
+
+def _times(arrival: Arrival, otherwise: float) -> tuple[float, float]:
+    if arrival is None:
+        return otherwise, otherwise
+    return arrival if isinstance(arrival, tuple) else (arrival, arrival)
 
 
 def _departed(memory: Memory) -> dict[str, float | None]:
-    return (memory.roll and memory.roll.departed) or {}
-
-
-def _arrivals(memory: Memory) -> dict[str, tuple[float, float]]:
-    return (memory.roll and memory.roll.arrivals) or {}
+    return memory.departed or {}
 
 
 def _party(event: events.PartyJoined, party_id: str) -> Party:
@@ -175,12 +192,14 @@ def _id(memory: Memory, event: events.PartyJoined | events.PartyLeft) -> str:
 
 
 def _put_in_order(memory: Memory) -> None:
-    """Parties stand in the order of joining, whatever the order in which the past is told."""
-    memory.parties = tuple(sorted(memory.parties, key=lambda known: _place(memory, known)))
+    """Parties stand in the order of joining, whatever the order in which the past is told.
 
-
-def _replace(memory: Memory, before: Party, party: Party) -> None:
-    memory.parties = tuple(party if known is before else known for known in memory.parties)
+    Whoever joined without a time stands after all of the past.
+    """
+    stays = zip(memory.parties, memory.arrivals, strict=True)
+    in_order = sorted(stays, key=lambda stay: (_times(stay[1], inf)[0], stay[0].party_id))
+    memory.parties = tuple(party for party, _ in in_order)
+    memory.arrivals = tuple(arrival for _, arrival in in_order)
 
 
 def _is_full(turn: Turn, party: Party) -> bool:
@@ -201,18 +220,3 @@ def _gone_at(memory: Memory, party_id: str) -> float:
     """When a party left; never: minus infinity; without a time: later than all of the past."""
     at = _departed(memory).get(party_id, -inf)
     return inf if at is None else at
-
-
-def _arrived_at(memory: Memory, party: Party) -> float:
-    """When a party joined; without a time: before anything."""
-    return _arrivals(memory).get(party.party_id, (-inf, -inf))[1]
-
-
-def _known_at(memory: Memory, party: Party) -> float:
-    """When a party was last said to be here; without a time: after all of the past."""
-    return _arrivals(memory).get(party.party_id, (inf, inf))[1]
-
-
-def _place(memory: Memory, party: Party) -> tuple[float, str]:
-    """Where in the order of joining a party stands: without a time, after all of the past."""
-    return _arrivals(memory).get(party.party_id, (inf, inf))[0], party.party_id

@@ -9,7 +9,7 @@ from chatfsm.protocol.outbound import encode
 from chatfsm.session import law, outbox
 from chatfsm.session.identity import content_of, is_known, remember, speaker_of
 from chatfsm.session.inputs import SendFailed, Sent
-from chatfsm.session.state import Turn
+from chatfsm.session.state import Content, Turn
 
 Shared = commands.SendText | commands.SendFile | commands.SendLocation | commands.SendNavigation
 
@@ -76,7 +76,7 @@ def abandoned(turn: Turn, _item: object) -> None:
             outbox.fail(turn, msg_id, "the session is over", "in_doubt")
 
 
-def _say(turn: Turn, command: Shared, kind: str, content: str, *echo: str | None) -> None:
+def _say(turn: Turn, command: Shared, kind: str, content: Content, *echo: str | None) -> None:
     msg_id = outbox.take_msg_id(turn)
     event = encode(evolve(command, msg_id=msg_id))
     if turn.settings.empty_file_ids and isinstance(command, commands.SendFile):

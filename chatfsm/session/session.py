@@ -13,12 +13,13 @@ from chatfsm.session.law import ORDERS, why_not
 from chatfsm.session.listeners import EVENTS_IN, ORDERED, TAKEN_IN, catch_up
 from chatfsm.session.plain import snake
 from chatfsm.session.settings import Settings
-from chatfsm.session.state import Counts, Memory, Turn
+from chatfsm.session.state import Memory, Turn
 from chatfsm.session.view import View
 
 __all__ = ["ChatSession"]
 
 _USUAL: Final = Settings()
+_LONG_AGO: Final = -inf
 # In place of effects that the app has: a session keeps nothing of them.
 _TOLD: Final[list[Effect]] = []
 _NAMES: Final = {cls: snake(cls) for cls in ORDERED}
@@ -31,14 +32,15 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
     returns what follows. Use one session from one thread at a time.
     """
 
-    __slots__ = ("_settings", "_turn")
+    __slots__ = ("_chat_id", "_settings", "_turn")
 
     _turn: Turn | None
+    """None before the first input: most sessions wait, and do without."""
 
     def __init__(self, chat_id: str, *, settings: Settings = _USUAL) -> None:
         if not isinstance(chat_id, str) or not chat_id:
             raise ValueError("chat_id must be a text that is not empty")
-        self._memory = Memory(chat_id)
+        self._chat_id = chat_id
         self._settings = settings
         self._turn = None
 
@@ -59,26 +61,24 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         are those that were due before.
         """
         turn = self._turn or self._begin()
-        listener, is_event = turn.listeners.get(item.__class__), 1
+        memory = turn.memory
+        listener = EVENTS_IN[memory.state].get(item.__class__)
         if listener is None:
-            listener, is_event = TAKEN_IN[turn.memory.state].get(item.__class__), 0
-            if listener is None:
-                return self._obey(turn, item, now)
+            return self._take(turn, item, now)
         turn.now = now
         effects = turn.effects = []
         try:
-            if not -inf < now < turn.memory.wake:
+            if not _LONG_AGO < now < memory.wake:
                 catch_up(turn)
             listener(turn, item)
         except RemoteProtocolError as error:
             error.effects = tuple(self._told(turn))
             raise
-        counts = turn.counts
-        counts.events += is_event
+        memory.events += 1
         if turn.anomalies is not None:
             return self._told(turn)
         if effects:
-            counts.effects += len(effects)
+            memory.effects += len(effects)
             turn.effects = _TOLD
         return effects
 
@@ -96,10 +96,15 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         Raises `SnapshotError` for what is no snapshot, is newer than this library, or was changed.
         """
         session = cls.__new__(cls)
-        session._memory = snapshot.restored(data, now)
+        memory = snapshot.restored(data, now)
+        session._chat_id = memory.chat_id
         session._settings = settings
-        session._turn = None
+        session._turn = Turn(memory, settings)
         return session
+
+    @property
+    def _memory(self) -> Memory:
+        return Memory(chat_id=self._chat_id) if self._turn is None else self._turn.memory
 
     def __eq__(self, other: object) -> bool:  # no hash: what it knows changes
         if not isinstance(other, ChatSession):
@@ -107,12 +112,21 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         return self._memory == other._memory and self._settings == other._settings
 
     def _begin(self) -> Turn:
-        """Make what most sessions, which wait, do without."""
-        memory = self._memory
-        if memory.counts is None:
-            memory.counts = Counts()
-        self._turn = Turn(memory, self._settings, memory.counts, EVENTS_IN[memory.state])
+        memory = Memory(chat_id=self._chat_id)
+        self._turn = Turn(memory, self._settings)
         return self._turn
+
+    def _take(self, turn: Turn, item: object, now: float) -> list[Effect]:
+        """Hear what is no event, or comes too late."""
+        listener = TAKEN_IN[turn.memory.state].get(item.__class__)
+        if listener is None:
+            return self._obey(turn, item, now)
+        turn.now = now
+        turn.effects = []
+        if not _LONG_AGO < now < turn.memory.wake:
+            catch_up(turn)
+        listener(turn, item)
+        return self._told(turn)
 
     def _obey(self, turn: Turn, order: object, now: float) -> list[Effect]:
         """Check an order, then let happen what is due, then carry it out."""
@@ -139,5 +153,5 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         if turn.anomalies is not None:
             effects += turn.anomalies
             turn.anomalies = None
-        turn.counts.effects += len(effects)
+        turn.memory.effects += len(effects)
         return effects

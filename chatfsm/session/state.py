@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.frozen import quicken
@@ -18,23 +17,34 @@ from chatfsm.session.settings import Settings
 from chatfsm.session.values import AnomalyKind, Form, Party
 
 __all__ = [
-    "Answers",
+    "Arrival",
     "Call",
     "ClosedForm",
+    "Content",
     "Counts",
     "Memory",
+    "Name",
     "OpenForm",
     "Outgoing",
     "OwnTyping",
-    "Roll",
     "Service",
-    "Told",
+    "Speaker",
     "Turn",
     "quoted",
 ]
 
 # How much of a name from the wire an explanation quotes.
 _QUOTED: Final = 80
+
+
+Content = str | bytes
+"""What somebody said, where that is short; else a digest of it."""
+
+Speaker = str | tuple[str, str | None] | None
+"""A party; or a kind of event, and a party where it is one's own; None: nobody was named."""
+
+Name = str | tuple[str, Content] | tuple[None, Content, float | None]
+"""An id; an id that came again with this further content; the content and time of what has none."""
 
 
 @define(weakref_slot=False)
@@ -60,7 +70,8 @@ class OpenForm:
     """A form that waits, and what it looked like when it came."""
 
     form: Form
-    content: str
+    content: bytes
+    """A digest of it."""
     stamp: float | None = None
     """The server's time of it."""
 
@@ -72,16 +83,6 @@ class ClosedForm:
     reason: FormReason
     at: float
     stamp: float | None = None
-
-
-@define(weakref_slot=False)
-class Answers:
-    """What the customer answered, or nobody will."""
-
-    forms: dict[str, ClosedForm] | None = None
-    """By request id, the last of those that wait no more."""
-    text_at: float | None = None
-    """The server's time of the customer's last text."""
 
 
 @define(weakref_slot=False)
@@ -97,29 +98,8 @@ class Outgoing:
     """What was said and may have to be said again, and what its echo may hold."""
 
     events: tuple[dict[str, Any], ...]
-    echo: tuple[str, ...] = ()
+    echo: tuple[Content, ...] = ()
     state: str = law.DELIVERY.initial
-
-
-@define(weakref_slot=False)
-class Told:
-    """What was told: see `identity`."""
-
-    ids: dict[str, dict[str, str]] = field(factory=dict)
-    """By speaker and id."""
-    count: int = 0
-    complete: bool = True
-    """Whether nothing of it had to be forgotten."""
-
-
-@define(weakref_slot=False)
-class Roll:
-    """Who came and went, on the server's clock."""
-
-    departed: dict[str, float | None] | None = None
-    """Who left, and when; None: the server did not say."""
-    arrivals: dict[str, tuple[float, float]] | None = None
-    """When those who are here first and last joined, where it said."""
 
 
 @frozen(weakref_slot=False)
@@ -148,26 +128,36 @@ class Service:
 
 quicken((OpenForm, ClosedForm))
 
-_NO_COUNTS: Final = Counts()
+Arrival = float | tuple[float, float] | None
+"""When somebody joined, or first and last joined; None: the server did not say."""
+
 _NO_CALL: Final = Call()
 _NO_SERVICE: Final = Service()
 
 
 @define(weakref_slot=False)
-class Memory:
+class Memory(Counts):
     """All that a session knows. What is empty is None, or shared by all: most sessions wait."""
 
-    chat_id: str
+    chat_id: str = field(kw_only=True)
     state: str = law.LIFECYCLE.initial
     ewt: float | None = None
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
-    roll: Roll | None = None
+    arrivals: tuple[Arrival, ...] = ()
+    """When each of the parties joined, on the server's clock."""
+    departed: dict[str, float | None] | None = None
+    """Who left, and when on the server's clock; None: it did not say."""
+    departed_all: bool = True
+    """Whether nobody of them had to be forgotten."""
     typing: dict[str, float] | None = None
     """Who types, and until when that is believed."""
     forms: dict[str, OpenForm] | None = None
     """By request id, in the order of opening."""
-    answers: Answers | None = None
+    closed: dict[str, ClosedForm] | None = None
+    """By request id, the last of the forms that wait no more."""
+    text_at: float | None = None
+    """The server's time of the customer's last text."""
     own_typing: OwnTyping | None = None
     outbox: dict[str, Outgoing] | None = None
     """By msg_id, in the order of saying: what is on its way, and the last that has arrived."""
@@ -175,13 +165,18 @@ class Memory:
     warning: str | None = None
     call: Call = _NO_CALL
     service: Service = _NO_SERVICE
-    told: Told | None = None
-    counts: Counts | None = field(default=None, eq=lambda counts: counts or _NO_COUNTS)
-    """None before the first input."""
+    told: dict[Speaker, dict[Name, Content]] = field(factory=dict)
+    """What was told, by speaker and id: see `identity`."""
+    told_count: int = 0
+    """How many ids that are."""
+    told_all: bool = True
+    """Whether nothing of it had to be forgotten."""
     wake: float = field(default=inf, eq=False)
     """No deadline is before this; a bound, so that an input compares one number."""
-    own_name: str | None = field(default=None, eq=False)
-    """The customer's id as it was last spelled; looked at first, as it comes in any case."""
+    own_id: str = field(default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False)
+    """The customer's id as it was last spelled; it comes in any case."""
+    other_id: str | None = field(default=None, eq=False)
+    """The last id that was not the customer's: most events are of whom the one before was of."""
 
     def party(self, party_id: str | None) -> Party | None:
         """Who has this id, where that was announced; the customer's counts in any case."""
@@ -196,19 +191,16 @@ class Memory:
 
     def is_own(self, party_id: str | None) -> bool:
         """Whether the id is the customer's: that of the chat, without case (PROTOCOL.md §3)."""
-        if party_id == self.own_name:
-            return party_id is not None
-        told = self.told
-        # Who spoke before under just this id is somebody else: the customer is told of by the
-        # chat's own. It saves looking closely at each message of an agent.
-        if told is not None and party_id in told.ids and party_id > "\1":
-            return party_id == self.chat_id
-        if party_id is None or len(party_id) != len(self.chat_id):
+        if party_id == self.other_id or party_id is None:
             return False
-        is_own = party_id.casefold() == self.chat_id.casefold()
-        if is_own:
-            self.own_name = party_id
-        return is_own
+        if party_id == self.own_id:
+            return True
+        chat_id = self.chat_id
+        if len(party_id) == len(chat_id) and party_id.casefold() == chat_id.casefold():
+            self.own_id = party_id
+            return True
+        self.other_id = party_id
+        return False
 
 
 @define(weakref_slot=False, eq=False)
@@ -217,9 +209,6 @@ class Turn:
 
     memory: Memory
     settings: Settings
-    counts: Counts
-    listeners: Mapping[type, Callable[[Turn, Any], bool | None]]
-    """Who listens to which event in the present state."""
     now: float = 0.0
     effects: list[Effect] = field(factory=list)
     """What follows from the input, so far."""
@@ -245,7 +234,7 @@ class Turn:
 
     def absorb(self) -> bool:
         """Count an event whose content was told already; True, for a listener to return."""
-        self.counts.duplicates += 1
+        self.memory.duplicates += 1
         return True
 
     def report(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
@@ -260,7 +249,7 @@ class Turn:
 
     def note(self, anomaly: Anomaly) -> None:
         """Tell an anomaly that is nobody's violation, after all that the input brought."""
-        self.counts.anomalies += 1
+        self.memory.anomalies += 1
         if self.replaying:
             anomaly = evolve(anomaly, replayed=True)
         logger.warning("chat %a: anomaly, %s", self.memory.chat_id, anomaly.kind)

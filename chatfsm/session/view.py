@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from math import inf
+from operator import attrgetter
+from typing import Final
 
-from attrs import evolve
+from attrs import fields
 
 from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session import deadlines
@@ -14,13 +16,17 @@ from chatfsm.session.values import Form, Party
 
 __all__ = ["View"]
 
+_counted: Final = attrgetter(*(known.name for known in fields(Counts)))
+
 
 class View:
     """What can be asked of a session; nothing here changes it."""
 
-    __slots__ = ("_memory",)
+    __slots__ = ()
 
-    _memory: Memory
+    @property
+    def _memory(self) -> Memory:
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {quoted(self.chat_id)}, {self.state}>"
@@ -126,4 +132,4 @@ class View:
     @property
     def counts(self) -> Counts:
         """What the session has met so far; a copy."""
-        return evolve(self._memory.counts or Counts())
+        return Counts(*_counted(self._memory))

@@ -26,12 +26,13 @@ FLOORS = (
     {"demo"},
     {"arguments", "cli", "__main__", "__init__"},
 )
-# The topics of the session: none imports another; listeners.py alone knows them all.
+# The topics of the session: none imports another; listeners.py alone knows them all, and usual.py
+# those that a row of it is of.
 TOPICS = {
     *("calls", "forms", "inactivity", "lifecycle", "messages", "oddities", "presence"),
     *("roster", "service", "keys", "saying"),
 }
-ABOVE = {"listeners", "session"}
+ABOVE = {"listeners", "session", "usual"}
 ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
 # What is used where it is installed, and done without where not.
 WELCOME = {"orjson"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from chatfsm.session.effects import (
     TypingStarted,
     TypingStopped,
 )
+from chatfsm.session.state import Counts
 from chatfsm.session.values import Form
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def test_what_is_over_leaves_nothing_behind(play: Play) -> None:
     after = play.recalls()[0]
     assert after.typing is None
     assert after.forms is None
-    assert after.answers is not None
-    assert evolve(after, counts=before.counts, answers=None) == before
+    assert after.closed is not None
+    assert evolve(after, **asdict(Counts()), closed=None) == before
 
 
 def test_after_what_was_due_the_bound_is_the_next_deadline(play: Play) -> None:

@@ -24,7 +24,6 @@ from chatfsm import (
     effects,
 )
 from chatfsm.protocol.codec import decode_item
-from chatfsm.session.state import Answers, Roll, Told
 from chatfsm.testing.invariants import SessionWatcher
 from tests.strategies import exact, histories, moments, odd_items, orders, valid_items
 
@@ -274,11 +273,12 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_read_by_nobody_is_bounded(self) -> None:
         memory = self.session._memory
-        told = memory.told or Told()
-        assert told.count == sum(len(ids) for ids in told.ids.values()) <= SETTINGS.max_ids
-        assert all(told.ids.values()), "a speaker of whom nothing is remembered"
-        assert len((memory.roll or Roll()).departed or ()) <= SETTINGS.max_parties
-        assert len((memory.answers or Answers()).forms or ()) <= SETTINGS.max_forms
+        told = memory.told or {}
+        assert memory.told_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
+        assert all(told.values()), "a speaker of whom nothing is remembered"
+        assert len(memory.arrivals) in {len(memory.parties), 0}
+        assert len(memory.departed or ()) <= SETTINGS.max_parties
+        assert len(memory.closed or ()) <= SETTINGS.max_forms
 
     @invariant()
     def everything_is_counted(self) -> None:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,9 +191,7 @@ def test_pages_that_come_again_are_no_news(pages: list[list[Any]]) -> None:
 def remembered(session: ChatSession) -> str:
     """All that a session remembers but its counts, as text."""
     memory = deepcopy(session._memory)
-    memory.counts = Counts()
-    memory.wake = 0.0
-    return repr(memory)
+    return repr(evolve(memory, **asdict(Counts()), wake=0.0))
 
 
 @given(SOME)

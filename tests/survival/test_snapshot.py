@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from chatfsm import (
     effects,
 )
 from chatfsm.session import snapshot
+from chatfsm.session.state import Memory
 from tests.strategies import happenings
 
 seconds = st.floats(-1e9, 1e9)
@@ -428,6 +430,80 @@ def test_a_migration_that_makes_no_memory_is_a_snapshot_error(
         monkeypatch.setitem(snapshot.MIGRATIONS, present, step)
         with pytest.raises(SnapshotError, match="not a session's memory"):
             ChatSession.restore(kept, now=0.0)
+
+
+def test_what_is_as_in_a_fresh_session_is_left_out() -> None:
+    """A snapshot holds what has happened, and the chat's id."""
+    kept = ChatSession("chat-1").snapshot(now=0.0)
+    assert kept["memory"] == {"chat_id": "chat-1", "counts": {}}
+
+
+def test_all_that_is_remembered_is_written() -> None:
+    """But for what follows from the rest: a field without a way would be forgotten."""
+    names = {field.name for field in fields(Memory)}
+    assert set(snapshot.WAYS) == names - {"wake", "own_id", "other_id"}
+
+
+class Marked(str):
+    """A text of a template engine's: it looks like another one where it is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Marked({str(self)!r})"
+
+
+def test_a_text_of_a_class_of_its_own_is_a_text() -> None:
+    """What the app says may be of a class that says safe, or so."""
+    session = connected()
+    says(session, Marked("hello"))
+    session.receive(commands.MarkRead(Marked("2")), now=0.0)
+    assert restarted(session) == session
+    assert ChatSession.restore(session.snapshot(now=0.0), now=0.0) == session
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "\ud83d\ude00", "\0", "\0\0a"])
+def test_halves_of_characters_survive(text: str) -> None:
+    """Two halves that meet are one character after JSON, and it is no change."""
+    session = connected()
+    msg_id = says(session, text)
+    hears(session, "message", party_id="ann", msg_id="2", msg=text)
+    again = restarted(session)
+    assert again.outbox == session.outbox == {msg_id: "pending"}
+    assert restarted(again) == again
+
+
+def test_when_somebody_first_and_last_joined_survives() -> None:
+    """A joining between the two, from a cached poll, is old after a restart, too."""
+    session = connected()
+    for at, name in ((5, "Ben"), (9, "Benjamin")):
+        hears(session, "party_joined", party_id="ben", display_name=name, timestamp=at)
+    assert restarted(session) == session
+    assert (5.0, 9.0) in restarted(session)._memory.arrivals
+
+
+def test_ids_and_contents_of_all_kinds_survive() -> None:
+    """What is long, came with another content, has no id, or is of nobody."""
+    session = connected()
+    long_id = "ann" * 40
+    heard: list[tuple[str, dict[str, Any]]] = [
+        ("message", {"party_id": "ann", "msg_id": "2", "msg": "hello"}),
+        ("message", {"party_id": "ann", "msg_id": "2", "msg": "hello again"}),
+        ("message", {"party_id": "ann", "msg_id": "2", "msg": "again" * 40}),
+        ("message", {"party_id": "ann", "msg": "no id", "timestamp": 5}),
+        ("message", {"party_id": "ann", "msg": "no id, no time"}),
+        ("message", {"msg_id": "4", "msg": "of nobody"}),
+        ("message_read", {"party_id": long_id, "ref_msg_id": "1"}),
+        ("message_read", {"party_id": "bob" * 40, "ref_msg_id": "1"}),
+        ("file", {"party_id": "ann", "file_id": "f", "timestamp": 5}),
+    ]
+    for word, item in heard:
+        hears(session, word, **item)
+    again = restarted(session)
+    assert again == session
+    assert again._memory.told == session._memory.told
+    for word, item in heard:
+        assert hears(again, word, **item) == hears(session, word, **item)
 
 
 @given(st.lists(happenings(), max_size=12), st.floats(0, 1e6), st.floats(-1e6, 1e6))

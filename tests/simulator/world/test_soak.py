@@ -54,7 +54,7 @@ def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
 
     def forgetful(memory: Any, now: float) -> Any:
         whole = taken(memory, now)
-        body = {**whole["memory"], "outbox": None}
+        body = {name: held for name, held in whole["memory"].items() if name != "outbox"}
         return {**whole, "memory": body, "digest": snapshots._digest(body)}
 
     monkeypatch.setattr(snapshots, "taken", forgetful)
