@@ -5,32 +5,27 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from attrs import define, field
 
 from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
+from chatfsm.recording.chat import Chat, Key, Listener, Moment
 from chatfsm.recording.entries import Entry, Opening
 from chatfsm.recording.journal import Journal
-from chatfsm.recording.records import Record
+from chatfsm.recording.records import Run
 from chatfsm.recording.replay import ChatReplay, Step
 from chatfsm.recording.report import Account
 from chatfsm.recording.source import Source
+from chatfsm.recording.stretch import hear_on
 from chatfsm.session.session import ChatSession
 from chatfsm.session.settings import Settings
 
-__all__ = ["Chat", "Chats", "Listener", "Moment", "ViolationError"]
+__all__ = ["Chats", "ViolationError"]
 
 # A chat that has ended is kept until so many further records have passed without one of its own,
 # so that what comes late is told as late.
 _LINGER: Final = 10_000
-
-_OF_A_JOURNAL: Final = (Opening, Entry)
-
-Key = tuple[str, str]
-
-Moment = tuple[float, int, int]
-"""When something is told: after how many records; in which turn there; of which chat."""
 
 _LINGERED, _HEARD, _ENDED = 0, 1, 2
 """The turns after a record: who has lingered is let go, the record is heard, files end."""
@@ -38,37 +33,6 @@ _LINGERED, _HEARD, _ENDED = 0, 1, 2
 
 class ViolationError(ChatError):
     """A log breaks the protocol; the text names file, line and reason."""
-
-
-@define(eq=False)
-class Chat:
-    """One chat of a log."""
-
-    key: Key
-    number: int
-    """Its place in the order in which chats were first met: how many records there were by then."""
-    replay: ChatReplay
-    account: Account
-    last_record: int = 0
-    """How many records there were, of all chats, up to the last one of this."""
-    last_clock: float = 0.0
-    """The time of the log, over all chats, at the last record of this."""
-    is_over: bool = False
-    pending: list[Record] = field(factory=list)
-    """Records that wait for the chat's first timestamp."""
-
-
-class Listener(Protocol):
-    """Is told what follows from records, in order."""
-
-    wants_steps: bool
-    """Whether steps are told; what becomes of a chat's account needs none."""
-
-    def step(self, chat: Chat, step: Step, /) -> None:
-        """Something followed from an event."""
-
-    def over(self, chat: Chat, /) -> None:
-        """The chat is let go: it is over, or silent, or the log is."""
 
 
 @define
@@ -85,6 +49,8 @@ class Chats:
     """Seconds of silence, on the clock of the log, after which a chat is let go."""
     moment: Moment = field(default=(0, 0, 0), init=False)
     """When what is told now is told; steps of records that are heard have no number."""
+    within: int = field(default=0, init=False)
+    """Which record of a run is heard."""
     _open: OrderedDict[Key, Chat] = field(factory=OrderedDict, init=False)
     """The least recently heard first."""
     _over: OrderedDict[Key, Chat] = field(factory=OrderedDict, init=False)
@@ -97,6 +63,11 @@ class Chats:
     """No chat has lingered for long enough before there were so many records."""
 
     @property
+    def _looks_closely(self) -> bool:
+        """Whether somebody wants to see each record, or what followed from it."""
+        return self.listener.wants_steps or self.journal.compares or self.close_after is not None
+
+    @property
     def records(self) -> int:
         """How many records there were, of all chats."""
         return self._records
@@ -106,27 +77,83 @@ class Chats:
         """When it is told that no more was read: after the last record, before the file ends."""
         return self._records, _ENDED + 2 * self._files, 0
 
-    def hear(self, record: Record) -> None:
-        """Tell what follows from a record. Raises `ViolationError` in strict sessions."""
-        self._records += record.passed + 1
+    def hear(self, run: Run) -> None:
+        """Tell what follows from records. Raises `ViolationError` in strict sessions."""
+        self._records += run.passed
+        index, number = 0, len(run.events)
+        while index < number:
+            self.within = index
+            chat = None if run.is_journal or self._looks_closely else self._under_way(run)
+            # What is due before the last of them is told when its turn comes.
+            due = self._next_due - self._records - 1
+            if chat is None or due <= 0:
+                self._hear_one(run, index)
+                index += 1
+            else:
+                index = self._hear_on(chat, run, index, int(min(due, number - index)))
+
+    def _hear_on(self, chat: Chat, run: Run, index: int, most: int) -> int:
+        """Hear so many records, or those before one that wants a closer look: it is heard, too."""
+        events = (
+            run.events
+            if index == 0 and most == len(run.events)
+            else run.events[index : index + most]
+        )
+        heard = chat.replay.heard
+        try:
+            hear_on(chat.replay, chat.account, events)
+        except RemoteProtocolError as error:
+            self.moment = (self._records + chat.replay.heard - heard + 1, _HEARD, 0)
+            where = run.where(index + chat.replay.heard - heard)
+            raise ViolationError(f"{where}: {error}") from error
+        finally:
+            heard = chat.replay.heard - heard
+            self._records += heard
+            self.within = index + heard
+            chat.last_record = self._records
+        index += heard
+        if chat.account.ended_at is not None:
+            self._is_over(chat)
+        elif heard < most:
+            self._hear_one(run, index)
+            index += 1
+        return index
+
+    def _under_way(self, run: Run) -> Chat | None:
+        """The chat of a run, where it has begun, and is not over."""
+        chat = self._open.get(self._key(run))
+        if chat is None or chat.replay.now is None or chat.account.ended_at is not None:
+            return None
+        self._open.move_to_end(chat.key)
+        return chat
+
+    def _hear_one(self, run: Run, index: int) -> None:
+        """Tell what follows from one record, whatever it is."""
+        self._records += 1
+        event = run.events[index]
         if self.close_after is not None:
-            self._clock = max(self._clock, record.event.timestamp or 0.0)
+            self._clock = max(self._clock, event.timestamp or 0.0)
             keys = dict.fromkeys((*self._lingering(), *self._silent(self.close_after)))
             self._let_go(keys, lambda chat: (self._records, _LINGERED, chat.number))
         elif self._records >= self._next_due:
             self._let_go(self._lingering(), _after_lingering)
         self.moment = (self._records, _HEARD, 0)
-        chat = self._chat(record)
+        chat = self._chat(run)
         account = chat.account
         was_late = account.session.counts.late if chat.is_over else None
-        self._hear(chat, record)
+        self._hear(chat, run, index)
         if was_late is not None and account.session.counts.late > was_late:
-            account.late(record.event.timestamp)
+            account.late(event.timestamp)
         chat.is_over = account.session.done
         if chat.is_over:
-            self._over[chat.key] = chat
-            self._over.move_to_end(chat.key)
-            self._next_due = min(self._next_due, chat.last_record + _LINGER)
+            self._is_over(chat)
+
+    def _is_over(self, chat: Chat) -> None:
+        """A chat has ended, or was heard after its end."""
+        chat.is_over = True
+        self._over[chat.key] = chat
+        self._over.move_to_end(chat.key)
+        self._next_due = min(self._next_due, chat.last_record + _LINGER)
 
     def pass_over(self, number: int) -> None:
         """So many records were of chats that others hear."""
@@ -153,10 +180,14 @@ class Chats:
         self._open.clear()
         self._over.clear()
 
-    def _chat(self, record: Record) -> Chat:
-        """The chat of a record, moved to the end of those that were heard."""
-        chat_id = record.chat_id or self.default_chat_id
-        key = ("", chat_id) if chat_id else (record.source.name, record.source.stem)
+    def _key(self, run: Run) -> Key:
+        """What its chat is known by."""
+        chat_id = run.chat_id or self.default_chat_id
+        return ("", chat_id) if chat_id else (run.source.name, run.source.stem)
+
+    def _chat(self, run: Run) -> Chat:
+        """The chat of a run, moved to the end of those that were heard."""
+        key = self._key(run)
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
@@ -168,24 +199,24 @@ class Chats:
         chat.last_clock = self._clock
         return chat
 
-    def _hear(self, chat: Chat, record: Record) -> None:
+    def _hear(self, chat: Chat, run: Run, index: int) -> None:
         """Tell the steps of an event on the clock of the log, or of a journal's entry on its own.
 
         Nearly always there is one, which nobody needs to see.
         """
-        event = record.event
-        if isinstance(event, _OF_A_JOURNAL):
-            self._hear_again(chat, event, record)
+        event = run.events[index]
+        if run.is_journal:
+            self._hear_again(chat, event, run.where(index))
             return
         if self.journal.compares and self.journal.is_of(chat.key[1]):
-            raise UnreadableLogError(f"{record.where}: no line of a journal")
+            raise UnreadableLogError(f"{run.where(index)}: no line of a journal")
         replay = chat.replay
         try:
             effects = replay.at_once(event)
         except RemoteProtocolError as error:
-            raise ViolationError(f"{record.where}: {error}") from error
+            raise ViolationError(f"{run.where(index)}: {error}") from error
         if effects is None:
-            chat.pending.append(record)
+            chat.pending.append((run, index))
             self._tell(chat, replay.hear(event))
         else:
             at = replay.now or 0.0
@@ -193,16 +224,16 @@ class Chats:
             if self.listener.wants_steps:
                 self.listener.step(chat, Step(replay.heard - 1, at, tuple(effects)))
 
-    def _hear_again(self, chat: Chat, entry: Opening | Entry, record: Record) -> None:
+    def _hear_again(self, chat: Chat, entry: Opening | Entry, where: str) -> None:
         if isinstance(entry, Opening):
-            session = self.journal.opens(entry, record.where)
+            session = self.journal.opens(entry, where)
             chat.replay.session = chat.account.session = session
             chat.pending.clear()
             return
         try:
-            effects = self.journal.hears(chat.replay.session, entry, record.where)
+            effects = self.journal.hears(chat.replay.session, entry, where)
         except RemoteProtocolError as error:
-            raise ViolationError(f"{record.where}: {error}") from error
+            raise ViolationError(f"{where}: {error}") from error
         self._tell(chat, [chat.replay.again(entry, effects)])
 
     def _tell(self, chat: Chat, steps: Iterable[Step]) -> None:
@@ -213,8 +244,8 @@ class Chats:
                 if self.listener.wants_steps:
                     self.listener.step(chat, step)
         except RemoteProtocolError as error:
-            where = chat.pending[chat.replay.heard - before].where
-            raise ViolationError(f"{where}: {error}") from error
+            run, index = chat.pending[chat.replay.heard - before]
+            raise ViolationError(f"{run.where(index)}: {error}") from error
         del chat.pending[: chat.replay.heard - before]
 
     def _lingering(self) -> list[Key]:

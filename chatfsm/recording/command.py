@@ -7,7 +7,8 @@ from argparse import Namespace
 from attrs import define
 
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
-from chatfsm.recording.chats import Chat, Chats, Listener, ViolationError
+from chatfsm.recording.chat import Chat, Listener
+from chatfsm.recording.chats import Chats, ViolationError
 from chatfsm.recording.desk import CLEAN, FOUND, INTERRUPTED, UNREADABLE, Desk, desk_for
 from chatfsm.recording.journal import Journal
 from chatfsm.recording.reading import read

@@ -16,7 +16,8 @@ from chatfsm.protocol import json_text
 from chatfsm.recording.entries import JournalLineError
 from chatfsm.recording.glance import Share
 from chatfsm.recording.items import items_of, items_of_line
-from chatfsm.recording.records import BLANK, Batch, Block, Lines, Record
+from chatfsm.recording.log_lines import BLANK, Block, Lines
+from chatfsm.recording.records import Batch, Record
 from chatfsm.recording.source import Source
 
 __all__ = ["Record", "batches", "records"]
@@ -29,12 +30,15 @@ _TOGETHER: Final = 512
 
 def records(source: Source) -> Iterator[Record]:
     """All that a file holds, in order. Raises `UnreadableLogError` where it is no log at all."""
-    for batch in batches(source):
-        yield from batch.records
+    for batch in batches(source, exact=True):
+        yield from batch.records()
 
 
-def batches(source: Source, share: Share | None = None) -> Iterator[Batch]:
-    """As `records`, as many at once as are there; of a share of the chats, or of all."""
+def batches(source: Source, share: Share | None = None, *, exact: bool = False) -> Iterator[Batch]:
+    """As `records`, as many at once as are there; of a share of the chats, or of all.
+
+    `exact`: with the items as they came.
+    """
     blocks = _blocks(source)
     first = next(blocks, None)
     if first is None:
@@ -42,9 +46,9 @@ def batches(source: Source, share: Share | None = None) -> Iterator[Batch]:
     try:
         json_text.parse(first[1][0])
     except DecodeError:
-        yield from _document_or_lines(source, share, first, blocks)
+        yield from _document_or_lines(source, Lines(source, share, exact), first, blocks)
     else:
-        yield from Lines(source, share).batches(chain([first], blocks))
+        yield from Lines(source, share, exact).batches(chain([first], blocks))
 
 
 def _blocks(source: Source) -> Iterator[Block]:
@@ -61,7 +65,7 @@ def _blocks(source: Source) -> Iterator[Block]:
 
 
 def _document_or_lines(
-    source: Source, share: Share | None, first: Block, blocks: Iterator[Block]
+    source: Source, lines: Lines, first: Block, blocks: Iterator[Block]
 ) -> Iterator[Batch]:
     """A document spread over lines; else lines of which the first is broken."""
     number, taken = first
@@ -72,9 +76,9 @@ def _document_or_lines(
         blocks, is_document = _raising(error), False
     value = _parsed(b"".join(taken)) if is_document else None
     if value is not None:
-        yield from _from_document(source, share, value)
+        yield from _from_document(source, lines.share, value)
     else:
-        yield from Lines(source, share).batches(chain([(number, taken)], blocks))
+        yield from lines.batches(chain([(number, taken)], blocks))
 
 
 def _take_document(taken: list[bytes], blocks: Iterator[Block]) -> bool:

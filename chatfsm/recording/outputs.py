@@ -7,7 +7,7 @@ from abc import abstractmethod
 from io import StringIO
 from typing import Protocol, TextIO
 
-from chatfsm.recording.chats import Chat
+from chatfsm.recording.chat import Chat
 from chatfsm.recording.printing import Look
 from chatfsm.recording.replay import Step
 from chatfsm.recording.report import Totals

@@ -9,7 +9,7 @@ from chatfsm.errors import UnreadableLogError
 from chatfsm.recording.chats import Chats
 from chatfsm.recording.formats import batches
 from chatfsm.recording.glance import Share
-from chatfsm.recording.records import Record
+from chatfsm.recording.records import Run
 from chatfsm.recording.source import Source
 
 __all__ = ["Reader", "read"]
@@ -29,7 +29,7 @@ def read(
     sources: Iterable[Source],
     chats: Chats,
     reader: Reader,
-    hear: Callable[[Record], None],
+    hear: Callable[[Run], None],
     share: Share | None = None,
 ) -> None:
     """Let `chats` `hear` all records, or those of a share of the chats.
@@ -41,8 +41,8 @@ def read(
         try:
             for batch in batches(source, share):
                 reader.reached(source, chats.records - before)
-                for record in batch.records:
-                    hear(record)
+                for run in batch.runs:
+                    hear(run)
                 chats.pass_over(batch.passed)
         except UnreadableLogError as error:
             reader.unreadable(error)

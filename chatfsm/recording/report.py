@@ -10,18 +10,26 @@ from attrs import asdict, define, field
 
 from chatfsm.recording.findings import FINDINGS
 from chatfsm.recording.replay import Step
-from chatfsm.session.effects import Anomaly, Effect, MessageReceived, PartyAdded, PartyChanged
+from chatfsm.session.effects import (
+    Anomaly,
+    Effect,
+    MessageReceived,
+    PartyAdded,
+    PartyChanged,
+    Terminated,
+)
 from chatfsm.session.session import ChatSession
 from chatfsm.session.state import Counts
 from chatfsm.session.values import Party
 
-__all__ = ["Account", "Totals"]
+__all__ = ["NOTED", "Account", "Totals"]
 
 # A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
 # is held for 15 s at most (§1). What is stamped later than that came by itself.
 _TERMINAL_BATCH: Final = 15.0
 
-_MET: Final = (PartyAdded, PartyChanged)
+NOTED: Final = frozenset((Anomaly, PartyAdded, PartyChanged, Terminated))
+"""The effects that add to an account, but messages, which are most of them."""
 
 # Who was there is told by name; a log with more parties than this is told by their number.
 MOST_NAMES: Final = 50
@@ -51,18 +59,29 @@ class Account:
 
     def take(self, at: float, effects: Sequence[Effect]) -> None:
         """Take in what followed at a time."""
+        self.heard_at(at)
+        for effect in effects:
+            if effect.__class__ is MessageReceived:
+                self.messages += 1
+            elif effect.__class__ in NOTED:
+                self.note(effect, at)
+        if self.ended_at is None and self.session.done:
+            self.ended_at = at
+
+    def heard_at(self, at: float) -> None:
+        """Take in that something was heard at a time, and perhaps before it."""
         if self.first_at is None:
             self.first_at = at
         self.last_at = at
-        for effect in effects:
-            if isinstance(effect, MessageReceived):
-                self.messages += 1
-            elif isinstance(effect, Anomaly):
-                self.anomalies[effect.kind] += 1
-            elif isinstance(effect, _MET):
-                self._meet(effect.party)
-        if self.ended_at is None and self.session.done:
-            self.ended_at = at
+
+    def note(self, effect: Effect, at: float) -> None:
+        """Take in an effect of a class that is `NOTED`."""
+        if isinstance(effect, Terminated):
+            self.ended_at = at if self.ended_at is None else self.ended_at
+        elif isinstance(effect, Anomaly):
+            self.anomalies[effect.kind] += 1
+        elif isinstance(effect, (PartyAdded, PartyChanged)):
+            self._meet(effect.party)
 
     def late(self, stamp: float | None) -> None:
         """Take in that an event came after the end, and its time, where it bears one."""

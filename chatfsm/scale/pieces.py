@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import NamedTuple
 
-from chatfsm.recording.chats import Moment
+from chatfsm.recording.chat import Moment
 from chatfsm.recording.report import Totals
 from chatfsm.recording.source import Reached
 

@@ -16,12 +16,13 @@ from typing import Any, Final
 from attrs import Factory, define, field
 
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
-from chatfsm.recording.chats import Chat, Chats, ViolationError
+from chatfsm.recording.chat import Chat
+from chatfsm.recording.chats import Chats, ViolationError
 from chatfsm.recording.command import chats_for
 from chatfsm.recording.glance import Share
 from chatfsm.recording.outputs import Output
 from chatfsm.recording.reading import read
-from chatfsm.recording.records import Record
+from chatfsm.recording.records import Run
 from chatfsm.recording.replay import Step
 from chatfsm.recording.report import Totals
 from chatfsm.recording.source import Reached, Source
@@ -82,7 +83,7 @@ class Telling:
     wants_steps: bool = field(
         default=Factory(lambda self: self.output.wants_steps, takes_self=True), init=False
     )
-    _record: Record | None = field(default=None, init=False)
+    _run: Run | None = field(default=None, init=False)
     """The last one that was heard."""
     _source: Source | None = field(default=None, init=False)
     _reached: Reached | None = field(default=None, init=False)
@@ -94,15 +95,16 @@ class Telling:
     @property
     def where(self) -> str:
         """What it is working on, for people."""
-        if self._record is not None and self._record.source is self._source:
-            return self._record.where
+        run = self._run
+        if run is not None and run.source is self._source:
+            return run.where(min(self.chats.within, len(run.events) - 1))
         return "the start" if self._source is None else f"the start of {self._source.name}"
 
-    def hear(self, record: Record) -> None:
-        """Hear a record of the share."""
-        self._record = record
+    def hear(self, run: Run) -> None:
+        """Hear records of the share."""
+        self._run = run
         try:
-            self.chats.hear(record)
+            self.chats.hear(run)
         except UnreadableLogError as error:  # other workers can read on
             raise _AloneError from error
 

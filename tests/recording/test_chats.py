@@ -19,8 +19,9 @@ from chatfsm.cli import main
 from chatfsm.protocol.codec import decode_item
 from chatfsm.recording import chats as chats_module
 from chatfsm.recording import source as source_module
-from chatfsm.recording.chats import Chat, Chats, ViolationError
-from chatfsm.recording.formats import Record
+from chatfsm.recording.chat import Chat
+from chatfsm.recording.chats import Chats, ViolationError
+from chatfsm.recording.records import Run
 from chatfsm.recording.replay import Step
 from chatfsm.recording.source import Source
 
@@ -56,7 +57,8 @@ class Listener:
     def hears(self, item: Input, chat_id: str | None = None) -> list[str]:
         """One record is heard; gives what it told, in short."""
         place = next(self._lines)
-        self.chats.hear(Record(chat_id, decode_item(dict(item)), self._source, "line", place))
+        event = decode_item(dict(item))
+        self.chats.hear(Run(chat_id, self._source, "line", [place], [event], None))
         return self._news()
 
     def ends(self) -> list[str]:
@@ -248,6 +250,21 @@ def test_an_ended_chat_lingers_so_that_late_events_are_late(
     (over,) = [chat for chat, step in play.told if step is None]
     assert (over.account.session.counts.events, over.account.session.counts.late) == (1, 1)
     assert play.hears(wire.status("queued", at=9), "a") == ["a 0 at 9"]
+
+
+def test_an_ended_chat_is_let_go_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody looks at steps, a run of another chat's events is heard up to that moment."""
+    monkeypatch.setattr(chats_module, "_LINGER", 3)
+    play = listener()
+    play.wants_steps = False
+    play.hears(wire.ended(at=1), "a")
+    play.hears(wire.status("queued", at=1), "b")
+    events = [decode_item(wire.says("ann", "hello", at=at)) for at in range(2, 9)]
+    heard: list[int] = []
+    monkeypatch.setattr(play, "over", lambda _chat: heard.append(play.chats.records))
+    play.chats.hear(Run("b", Source("first.jsonl"), "line", range(7), events, None))
+    assert heard == [4]
+    assert play.chats.records == 9
 
 
 def test_an_ended_chat_falls_silent_only_once(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,11 +266,11 @@ def test_the_last_line_may_be_cut(log: Log) -> None:
 @pytest.mark.parametrize("line", [b'{"event": \n', b"5\n", b"\x00\x01\xff\n", b"# a comment\n"])
 def test_the_first_line_may_be_broken(log: Log, line: bytes) -> None:
     """It is malformed like any other, once a good line shows that this is a log."""
-    path = log("a.jsonl", "\n", line, STATUS, ENDED)
+    path = log("a.jsonl", "\n", line, "\n", STATUS, ENDED)
     assert found(path) == [
         Found(None, "Malformed", "line", 2),
-        Found(None, "Status", "line", 3),
-        Found(None, "Ended", "line", 4),
+        Found(None, "Status", "line", 4),
+        Found(None, "Ended", "line", 5),
     ]
 
 

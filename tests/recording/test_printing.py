@@ -15,7 +15,7 @@ import pytest
 from chatfsm.errors import ChatError
 from chatfsm.protocol.codec import decode_item
 from chatfsm.recording import printing
-from chatfsm.recording.chats import Chat
+from chatfsm.recording.chat import Chat
 from chatfsm.recording.outputs import Printer, Timelines
 from chatfsm.recording.printing import Paper, Progress, look_for, paper_for
 from chatfsm.recording.replay import ChatReplay

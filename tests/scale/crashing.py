@@ -6,10 +6,9 @@ import os
 import signal
 from typing import Any
 
-from chatfsm.recording.chats import Chats
-from chatfsm.recording.records import Record
 from chatfsm.scale.pieces import Parcel
 from chatfsm.scale.worker import work
+from chatfsm.session.session import ChatSession
 
 
 def is_killed(*words: Any) -> None:
@@ -27,13 +26,13 @@ def leaves(*words: Any) -> None:
 
 
 def has_a_bug(*words: Any) -> None:
-    """It fails at the third line, whoever hears that."""
-    hear = Chats.hear
+    """It fails at the event of second 8, whoever hears that."""
+    receive = ChatSession.receive
 
-    def stumble(self: Chats, record: Record) -> None:
-        if record.place == 3:
-            raise MemoryError("the secret of line 3")
-        hear(self, record)
+    def stumble(self: ChatSession, item: Any, *, now: float) -> Any:
+        if now == 8:
+            raise MemoryError("the secret of line 8")
+        return receive(self, item, now=now)
 
-    Chats.hear = stumble  # type: ignore[method-assign]  # in this process, which ends soon
+    ChatSession.receive = stumble  # type: ignore[method-assign]  # in this process, which ends soon
     work(*words)

@@ -90,7 +90,7 @@ def test_a_bug_in_a_worker_is_reported(runs: Any, in_place: Callable[[Any], None
     in_place(crashing.has_a_bug)
     path = runs.writes("a.jsonl", lines(20))
     ran = runs.alone("--quiet", "--jobs=2", path)
-    why = f"a worker of --jobs failed: MemoryError at {path}: line 3"
+    why = f"a worker of --jobs failed: MemoryError at {path}: line 8"
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
     assert is_clean()
 
