@@ -17,8 +17,9 @@ from typing import Final
 
 from attrs import asdict, evolve
 
+from tests.bench.machine import calibrated, this_machine
 from tests.bench.measure import progress
-from tests.bench.report import Row, document, table
+from tests.bench.report import Row, document, head, table
 from tests.bench.rows import endless, logs, parsing, sessions, sizes, snapshots, starting
 from tests.bench.scale import FULL, QUICK, Scale
 
@@ -44,15 +45,18 @@ def main() -> None:
     scale = QUICK if options.quick else FULL
     if options.rounds:
         scale = evolve(scale, rounds=options.rounds, command_rounds=options.rounds)
+    machine = this_machine()
+    calibration = calibrated()
     rows = []
     for name in options.only or GROUPS:
         print(f"{name} …", file=sys.stderr, flush=True)
         rows += GROUPS[name](scale)
         progress("")
-    found = document(rows, {"scale": asdict(scale)})
+    about = {"on": asdict(machine), "calibration_us": calibration, "scale": asdict(scale)}
+    found = document(rows, about)
     if options.save:
         options.save.write_text(found + "\n", "utf-8")
-    print(found if options.json else table(rows))
+    print(found if options.json else f"{head(machine, calibration)}\n\n{table(rows)}")
 
 
 def _options() -> argparse.Namespace:

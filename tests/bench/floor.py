@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chatfsm import events
 from tests.bench import floor_effects as e
+from tests.bench.floor_told import SHORT, digest
 from tests.bench.floor_waiting import Waiting
 
 __all__ = ["Floor"]
@@ -36,6 +37,7 @@ class Floor(Waiting):
         self.parties: dict[str, e.Party] = {}
         self.joined_at: dict[str, float | None] = {}
         self.left_at: dict[str, float | None] = {}
+        self.left_all = True
         self.events = self.effects = self.late = 0
 
     def receive(self, item: events.Event, now: float) -> list[Any]:
@@ -134,10 +136,13 @@ class Floor(Waiting):
             return
         self.stop_typing(item.party_id, effects)
         del self.parties[party_id], self.joined_at[party_id]
+        effects.append(e.PartyRemoved(party))
         if len(self.left_at) >= MAX_PARTIES:
             del self.left_at[next(iter(self.left_at))]
+            if self.left_all:
+                self.left_all = False
+                self.report("too_many_parties", "the first to leave are forgotten", effects)
         self.left_at[party_id] = stamp
-        effects.append(e.PartyRemoved(party))
 
     def message(self, item: events.Message, now: float, effects: list[Any]) -> None:
         own = self.is_own(item.party_id)
@@ -224,6 +229,8 @@ class Floor(Waiting):
     def form_shown(self, item: events.FormShow, now: float, effects: list[Any]) -> None:
         request_id = item.form_request_id
         content = f"{item.form_name}\0{item.form_timeout}\0{item.channel}\0{item.extra or ''}"
+        if len(content) > SHORT:
+            content = digest(content)
         waiting = self.forms.get(request_id)
         key = ("form", item.timestamp, request_id)
         if (waiting is not None and waiting[1] == content) or self.told.get(key) == content:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.bench.floor_effects import Anomaly
 
-__all__ = ["Told"]
+__all__ = ["SHORT", "Told", "digest"]
 
 MAX_IDS: Final = 4_096
 SHORT: Final = 64
@@ -29,7 +29,7 @@ class Told:
         if msg_id is None:
             return False
         if len(content) > SHORT:
-            content = blake2b(content.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+            content = digest(content)
         key: tuple[Any, ...] = (kind, speaker, msg_id)
         known = self.told.get(key)
         if known is not None:
@@ -54,3 +54,8 @@ class Told:
     def report(self, kind: str, text: str, effects: list[Any]) -> None:
         self.anomalies += 1
         effects.append(Anomaly(kind, text))
+
+
+def digest(content: str) -> str:
+    """What is remembered of a long content: of bounded length."""
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
-from chatfsm import ChatSession, decode, effects, events
+from chatfsm import ChatSession, decode, decode_lines, effects, events
 from tests.bench.workloads import Chat
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "heard",
     "line_by_line",
     "lines_to_effects",
+    "on_the_clock",
 ]
 
 Timed = tuple[events.Event, float]
@@ -31,13 +32,16 @@ class Heard:
 
 
 def heard(chat: Chat) -> Heard:
-    """The events of a chat on the clock of its log, which never runs backwards."""
-    timed: list[Timed] = []
+    """The events of a chat as its lines bring them: no two of them share a text."""
+    return Heard(chat.chat_id, tuple(on_the_clock(decode_lines(b"\n".join(chat.lines())))))
+
+
+def on_the_clock(decoded: Iterable[events.Event]) -> Iterator[Timed]:
+    """Each event and when it is heard, on the clock of its log, which never runs backwards."""
     now = 0.0
-    for event in decode(list(chat.items)):
+    for event in decoded:
         now = max(now, event.timestamp or 0.0)
-        timed.append((event, now))
-    return Heard(chat.chat_id, tuple(timed))
+        yield event, now
 
 
 def hear_all(chats: Iterable[Heard]) -> None:

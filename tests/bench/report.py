@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from attrs import frozen
 
+from tests.bench.machine import Machine
 from tests.bench.measure import Times, ratio, scatter, spread
 
-__all__ = ["Row", "absent", "absolute", "at_least", "at_most", "document", "table"]
+__all__ = ["Row", "absent", "absolute", "at_least", "at_most", "document", "head", "table"]
 
 
 @frozen(kw_only=True)
@@ -122,6 +122,21 @@ def absent(group: str, name: str, why: str) -> Row:
     return Row(group=group, name=name, note=why)
 
 
+def head(machine: Machine, calibration: Mapping[str, float]) -> str:
+    """What the rows were measured on, for people."""
+    there = [f"{name} {number}" for name, number in machine.versions.items() if number]
+    missing = [name for name, number in machine.versions.items() if not number]
+    built = "built with" if machine.optimised else "a build that does not speak of"
+    cores = f"{machine.cores} core{'' if machine.cores == 1 else 's'}"
+    lines = [
+        f"{machine.python}, {built} --enable-optimizations, {machine.compiler}",
+        f"{machine.platform}, {cores}",
+        ", ".join(there) + (f"; not there: {', '.join(missing)}" if missing else ""),
+        ", ".join(f"{name} {took:.3g} µs" for name, took in calibration.items()),
+    ]
+    return "\n".join(lines)
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows for people: a heading a group, a line a row."""
     titles = f"{'ours':>12}  {'measured':>16}  {'target':>15}  {'spread':>7}  {'verdict':9} other"
@@ -149,10 +164,9 @@ def _line(row: Row) -> str:
     ).rstrip()
 
 
-def document(rows: Sequence[Row], settings: dict[str, Any]) -> str:
-    """The rows for programs: one JSON document."""
-    machine = {"python": platform.python_version(), "machine": platform.machine()}
-    found = {**machine, **settings, "rows": [row.as_json() for row in rows]}
+def document(rows: Sequence[Row], about: dict[str, Any]) -> str:
+    """The rows for programs, and what they were measured on: one JSON document."""
+    found = {**about, "rows": [row.as_json() for row in rows]}
     return json.dumps(found, ensure_ascii=False, indent=1)
 
 

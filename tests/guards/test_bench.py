@@ -7,12 +7,14 @@ from collections import Counter
 
 from attrs import asdict
 
-from chatfsm import ChatSession
+from chatfsm import ChatSession, events
 from chatfsm.protocol.codec import decode_item
 from tests.bench import handwritten
 from tests.bench.floor import Floor
 from tests.bench.hearing import effects_of, heard
 from tests.bench.lean_floor import LeanFloor
+from tests.bench.peers import with_transitions
+from tests.bench.rows.sessions import LIBRARIES, say_the_same
 from tests.bench.workloads import EVENTS_A_CHAT, block, chats, mid_conversation
 
 CHATS = chats(20)
@@ -74,6 +76,42 @@ def test_the_floors_tell_the_same() -> None:
             assert floor.duplicates == counts.duplicates
 
 
+def test_the_floor_is_bounded_where_a_session_is() -> None:
+    """What falls over an edge is told by both, and neither keeps a long content."""
+    plays = (
+        [event for number in range(258) for event in coming_and_going(f"agent {number}")],
+        [events.Message("a", str(number), "x") for number in range(4_100)],
+        [events.FormShow(str(number), form_name="x" * 99, timestamp=1.0) for number in range(66)],
+        [events.Typing(f"agent {number}") for number in range(258)],
+    )
+    for play in plays:
+        session, floor = ChatSession("a chat"), Floor("a chat")
+        told = [sorted(kinds(session.receive(event, now=1.0))) for event in play]
+        assert [sorted(kinds(floor.receive(event, 1.0))) for event in play] == told
+        assert any("Anomaly" in effects for effects in told)
+        assert all(len(content) <= 64 for content in floor.told.values())
+
+
+def test_peers_tell_the_same() -> None:
+    """Each way of using a library that is there tells just what the floor tells."""
+    met = [library.name for library in LIBRARIES if library.maker() is not None]
+    assert met[:3] == [library.name for library in LIBRARIES[:3]]
+    for library in LIBRARIES:
+        made = library.maker()
+        if made is not None:
+            say_the_same(made, map(heard, CHATS[:3]))
+            for chat in map(heard, CHATS[:3]):
+                peer, floor = made(chat.chat_id), Floor(chat.chat_id)
+                told = [floor.receive(event, now) for event, now in chat.timed]
+                assert [peer.receive(event, now) for event, now in chat.timed] == told
+
+
+def test_transitions_is_used_in_its_usual_way() -> None:
+    """The peer with the target has all that a Machine comes with; the lean one has not."""
+    assert hasattr(with_transitions.Chat("a chat"), "to_connected")
+    assert not hasattr(with_transitions.Lean("a chat"), "to_connected")
+
+
 def test_code_by_hand_reads_the_same() -> None:
     """The constructors by hand make of each item what the codec makes of it."""
     for line in (line for chat in CHATS for line in chat.lines(named=True)):
@@ -90,6 +128,10 @@ def finished(chat_id: str) -> ChatSession:
     for event, now in chat.timed:
         session.receive(event, now=now)
     return session
+
+
+def coming_and_going(party_id: str) -> tuple[events.PartyJoined, events.PartyLeft]:
+    return events.PartyJoined(party_id, timestamp=1.0), events.PartyLeft(party_id, timestamp=2.0)
 
 
 def kinds(effects: list[object]) -> list[str]:

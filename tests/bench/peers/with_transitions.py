@@ -1,4 +1,9 @@
-"""transitions in its usual way: a Machine a session, a trigger an event, callbacks by name."""
+"""transitions, as its README shows it: a Machine a session, a trigger an event, callbacks by name.
+
+The README's first example is `Chat`: a Machine of the object itself, with all that a Machine is
+given unless one says otherwise. The README also says how to have less of it: without the triggers
+`to_STATE` that nobody asked for (`Lean`), and one Machine that many objects share (`Sharing`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,9 @@ from transitions import Machine
 from chatfsm import events
 from tests.bench.peers.triggers import ENDS, HEARD, LIVE, STATUSES, Driven
 
-__all__ = ["Chat"]
+__all__ = ["Chat", "Lean", "Sharing"]
 
+STATES: Final = [*LIVE, "failed", "ended", "timed_out"]
 ROWS: Final[list[dict[str, Any]]] = [
     *(
         {
@@ -39,19 +45,12 @@ ROWS: Final[list[dict[str, Any]]] = [
 ]
 
 
-class Chat(Driven):
-    """The model; its machine adds a method for each trigger."""
+class Called(Driven):
+    """What a machine moves, and calls back by name."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__(chat_id)
         self.previous = self.state
-        self.machine = Machine(
-            model=self,
-            states=[*LIVE, "failed", "ended", "timed_out"],
-            transitions=ROWS,
-            initial="establishing",
-            auto_transitions=False,
-        )
 
     def fire(self, trigger: str, item: events.Event, now: float, effects: list[Any]) -> None:
         """Call the method that the machine has added."""
@@ -68,3 +67,47 @@ class Chat(Driven):
     ) -> None:
         text = item.msg if isinstance(item, events.InactivityTimeout) else None
         self.moved(self.previous, None, effects, text or "")
+
+
+class Chat(Called):
+    """A chat with a Machine of its own, which adds a method for each trigger."""
+
+    def __init__(self, chat_id: str) -> None:
+        super().__init__(chat_id)
+        self.machine = Machine(model=self, states=STATES, transitions=ROWS, initial="establishing")
+
+
+class Lean(Called):
+    """The same, and no more methods than there are triggers."""
+
+    def __init__(self, chat_id: str) -> None:
+        super().__init__(chat_id)
+        self.machine = Machine(
+            model=self,
+            states=STATES,
+            transitions=ROWS,
+            initial="establishing",
+            auto_transitions=False,
+        )
+
+
+class Sharing(Called):
+    """A chat that one Machine for all of them moves, until it is over."""
+
+    machine: Final = Machine(
+        model=None,
+        states=STATES,
+        transitions=ROWS,
+        initial="establishing",
+        auto_transitions=False,
+    )
+
+    def __init__(self, chat_id: str) -> None:
+        super().__init__(chat_id)
+        self.machine.add_model(self)
+
+    def has_ended(
+        self, item: events.Ended | events.InactivityTimeout, now: float, effects: list[Any]
+    ) -> None:
+        super().has_ended(item, now, effects)
+        self.machine.remove_model(self)

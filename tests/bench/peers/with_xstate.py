@@ -42,13 +42,13 @@ def is_there() -> bool:
 
 
 class Node:
-    """A node that has read the chats, and hears them all when told to."""
+    """A node that has read the chats, and hears them all when told to; see `run.mjs`."""
 
-    def __init__(self, chats: list[Heard]) -> None:
+    def __init__(self, chats: list[Heard], *ways: str) -> None:
         self._folder = TemporaryDirectory()
         path = Path(self._folder.name) / "chats.json"
         path.write_text(json.dumps([_plain(chat) for chat in chats]))
-        command = [shutil.which("node") or "node", str(FOLDER / "run.mjs"), str(path)]
+        command = [shutil.which("node") or "node", str(FOLDER / "run.mjs"), str(path), *ways]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

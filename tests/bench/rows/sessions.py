@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from typing import Any, Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from chatfsm import ChatSession
 from tests.bench.floor import Floor
@@ -25,13 +25,40 @@ GROUP: Final = "decoded events → effects, an event"
 PIP: Final = "pip install -r tests/bench/requirements.txt"
 NPM: Final = "npm install --no-package-lock --prefix tests/bench/xstate"
 
-# Module of peers/, what it is called, how many times as fast we want to be.
+
+@frozen
+class Library:
+    """A peer: the way that its own documentation shows has the target, other ways are shown."""
+
+    name: str
+    module: str
+    cls: str
+    target: float | None
+    """How many times as fast we want to be; None: there is no target."""
+
+    def maker(self) -> Callable[[str], Any] | None:
+        """What makes one of its sessions; None where the library is not there."""
+        try:
+            return getattr(import_module(f"tests.bench.peers.{self.module}"), self.cls)
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("tests"):
+                raise
+            return None
+
+
 LIBRARIES: Final = (
-    ("with_transitions", "transitions, a Machine a session", 15.0),
-    ("with_automat", "Automat", None),
-    ("with_statemachine", "python-statemachine", 100.0),
+    Library("transitions, a Machine a session", "with_transitions", "Chat", 15.0),
+    Library("transitions, no to_STATE triggers", "with_transitions", "Lean", None),
+    Library("transitions, one Machine for all", "with_transitions", "Sharing", None),
+    Library("Automat", "with_automat", "Chat", None),
+    Library("python-statemachine", "with_statemachine", "Chat", 100.0),
+    Library("python-statemachine, no statechart", "with_statemachine", "Plain", None),
 )
-XSTATE: Final = ("XState actor, in node", 8.0)
+# What it is called, how `run.mjs` is told so, how many times as fast we want to be.
+XSTATE: Final = (
+    ("XState actor, in node", (), 8.0),
+    ("XState, what was told in place", ("in-place",), None),
+)
 
 
 def fed(scale: Scale) -> Iterator[Row]:
@@ -41,14 +68,18 @@ def fed(scale: Scale) -> Iterator[Row]:
         "chatfsm": timed(lambda: hear_all(log), scale.chats * EVENTS_A_CHAT),
         **_told_by({"floor": Floor, "lean floor": LeanFloor}, log),
     }
-    sizes = (scale.transitions_chats, scale.automat_chats, scale.statemachine_chats)
-    for (module, name, _), size in zip(LIBRARIES, sizes, strict=True):
-        made = _peer(module)
+    sizes = {
+        "with_transitions": scale.transitions_chats,
+        "with_automat": scale.automat_chats,
+        "with_statemachine": scale.statemachine_chats,
+    }
+    for library in LIBRARIES:
+        made = library.maker()
         if made is not None:
-            works |= _told_by({name: made}, log[:size])
+            works |= _told_by({library.name: made}, log[: sizes[library.module]])
     with ExitStack() as stack:
         if is_there():
-            works[XSTATE[0]] = _node(stack, log)
+            works |= {name: _node(stack, log, ways) for name, ways, _ in XSTATE}
         times = interleave(works, scale.rounds)
     yield from _rows(times)
 
@@ -81,16 +112,15 @@ def _rows(times: Times) -> Iterator[Row]:
     lean = "its effects carry the event instead of copying fields"
     row = at_most(GROUP, "vs the lean floor", times, ("chatfsm", "lean floor"), None)
     yield evolve(row, note=lean)
-    for _, name, target in LIBRARIES:
+    peers = (
+        *((library.name, library.target, PIP) for library in LIBRARIES),
+        *((name, target, f"needs node, and {NPM}") for name, _, target in XSTATE),
+    )
+    for name, target, needed in peers:
         if name in times:
             yield at_least(GROUP, f"vs {name}", times, ("chatfsm", name), target)
         else:
-            yield absent(GROUP, f"vs {name}", PIP)
-    name, target = XSTATE
-    if name in times:
-        yield at_least(GROUP, f"vs {name}", times, ("chatfsm", name), target)
-    else:
-        yield absent(GROUP, f"vs {name}", f"needs node, and {NPM}")
+            yield absent(GROUP, f"vs {name}", needed)
 
 
 def _told_by(makers: dict[str, Callable[[str], Any]], log: list[Heard]) -> dict[str, Work]:
@@ -111,17 +141,8 @@ def _hearing(maker: Callable[[str], Any], log: list[Heard]) -> Callable[[], None
     return hear
 
 
-def _peer(module: str) -> Callable[[str], Any] | None:
-    try:
-        return import_module(f"tests.bench.peers.{module}").Chat
-    except ModuleNotFoundError as error:
-        if str(error.name).startswith("tests"):
-            raise
-        return None
-
-
-def _node(stack: ExitStack, log: list[Heard]) -> Work:
-    node = stack.enter_context(Node(log))
+def _node(stack: ExitStack, log: list[Heard], ways: tuple[str, ...]) -> Work:
+    node = stack.enter_context(Node(log, *ways))
     for chat in log[:100]:
         ours = [kind for effects in effects_of(chat) for kind in _kinds(effects)]
         if node.kinds[chat.chat_id] != ours:

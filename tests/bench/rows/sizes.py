@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Final
 
 from tests.bench.measure import progress
 from tests.bench.processes import printed
 from tests.bench.report import Row, absent
-from tests.bench.rows.sessions import PIP
+from tests.bench.rows.sessions import LIBRARIES, PIP
 from tests.bench.scale import Scale
 
 __all__ = ["open_sessions"]
 
 GROUP: Final = "bytes a session, payload texts not counted"
-
-# Module of peers/, the package it needs, what it is called.
-HEAVY: Final = (
-    ("with_transitions", "transitions", "transitions, a Machine a session"),
-    ("with_automat", "automat", "Automat"),
-    ("with_statemachine", "statemachine", "python-statemachine"),
-)
 
 
 def open_sessions(scale: Scale) -> Iterator[Row]:
@@ -29,15 +21,14 @@ def open_sessions(scale: Scale) -> Iterator[Row]:
     count = scale.open_sessions
     yield _row(f"fresh, of {count:,}", "fresh", count, 250)
     yield _row(f"two parties, 20 messages, of {count:,}", "middle", count, 2_000)
-    for module, package, name in HEAVY:
-        if find_spec(package) is None:
-            yield absent(GROUP, f"{name}, fresh", PIP)
+    for library in LIBRARIES:
+        if library.maker() is None:
+            yield absent(GROUP, library.name, PIP)
         else:
-            bytes_each = _bytes(f"{module} fresh", scale.heavy_sessions)
-            note = "a peer, for comparison"
-            yield Row(
-                group=GROUP, name=f"{name}, fresh", measured=bytes_each, unit="bytes", note=note
-            )
+            what = f"{library.module}.{library.cls} fresh"
+            bytes_each = _bytes(what, scale.heavy_sessions)
+            note = "a fresh one of a peer's"
+            yield Row(group=GROUP, name=library.name, measured=bytes_each, unit="bytes", note=note)
 
 
 def _row(name: str, stage: str, count: int, most: int) -> Row:

@@ -34,7 +34,8 @@ def _maker(what: str) -> Callable[[], object]:
         return _at(stage, ChatSession)
     if name == "floor":
         return _at(stage, Floor)
-    return _at(stage, import_module(f"tests.bench.peers.{name}").Chat)
+    module, _, peer = name.partition(".")
+    return _at(stage, getattr(import_module(f"tests.bench.peers.{module}"), peer))
 
 
 def _at(stage: str, cls: Callable[[str], Any]) -> Callable[[], object]:

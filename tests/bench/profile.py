@@ -1,0 +1,227 @@
+"""Where the time of a replay goes: `python -m tests.bench.profile`.
+
+Three tables: by stage, by kind of event beside the floor, and by function. The first two are times
+as they are; a profiler (cProfile) makes the third, and burdens every call: what calls much looks
+slower there than it is, so read its shares and counts, not its times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import pstats
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from cProfile import Profile
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any, Final
+
+from attrs import field, frozen
+
+import chatfsm
+from chatfsm import ChatSession, decode, decode_lines
+from tests.bench.floor import Floor
+from tests.bench.hearing import Heard, hear_all, heard, lines_to_effects
+from tests.bench.machine import calibrated, this_machine
+from tests.bench.measure import interleave, timed
+from tests.bench.report import head
+from tests.bench.workloads import EVENTS_A_CHAT, Chat, chats
+
+__all__ = ["by_function", "by_kind", "by_stage", "main"]
+
+PACKAGE: Final = Path(chatfsm.__file__).parent
+# What is below a hundredth of the time is many lines, and no news.
+LEAST_SHARE: Final = 0.01
+
+VALUES: Final = "values → events"
+EVENTS: Final = "events → effects"
+ALL: Final = "all: bytes → effects"
+
+
+def main() -> None:
+    """Measure what was asked for, and print it."""
+    options = _options()
+    log = chats(options.chats)
+    print(head(this_machine(), calibrated()))
+    for found in (
+        by_stage(log, options.rounds),
+        by_kind(log, options.rounds),
+        by_function(log),
+    ):
+        print()
+        for line in found:
+            print(line, flush=True)
+
+
+def by_stage(log: Sequence[Chat], rounds: int) -> Iterator[str]:
+    """What parsing, reading and hearing take, each by itself."""
+    texts = [(chat.chat_id, b"\n".join(chat.lines())) for chat in log]
+    events = [heard(chat) for chat in log]
+    items = [_parsed(chat) for chat in log]
+    works: dict[str, Callable[[], object]] = {
+        VALUES: lambda: [decode(values) for values in items],
+        EVENTS: lambda: hear_all(events),
+        ALL: lambda: [lines_to_effects(chat_id, decode_lines(text)) for chat_id, text in texts],
+    }
+    units = len(log) * EVENTS_A_CHAT
+    times = interleave({name: timed(work, units) for name, work in works.items()}, rounds)
+    took = {name: median(found) * 1e6 for name, found in times.items()}
+    took = {"bytes → values": took[ALL] - took[VALUES] - took[EVENTS], **took}
+    yield f"by stage, {units:,} events          {'µs an event':>12}  {'share':>6}"
+    for name, microseconds in took.items():
+        yield f"  {name:34} {microseconds:12.2f}  {microseconds / took[ALL]:6.0%}"
+
+
+@frozen
+class _Kind:
+    """The events of one class: how many, and the seconds that they took."""
+
+    name: str
+    count: int
+    ours: float
+    floor: float
+
+
+def by_kind(log: Sequence[Chat], rounds: int) -> Iterator[str]:
+    """What each kind of event takes, here and in the floor, without making the sessions."""
+    kinds = sorted(_kinds([heard(chat) for chat in log], rounds), key=lambda kind: -kind.ours)
+    events, seconds = sum(kind.count for kind in kinds), sum(kind.ours for kind in kinds)
+    yield (
+        f"{'by kind of event, the least of the rounds':42} {'µs':>8}  {'floor':>8}  {'times':>6}"
+        f"  {'of the log':>10}  {'of the time':>11}"
+    )
+    for kind in [*kinds, _Kind("all", events, seconds, sum(kind.floor for kind in kinds))]:
+        ours, floor = (took / kind.count * 1e6 for took in (kind.ours, kind.floor))
+        yield (
+            f"  {kind.name:40} {ours:8.2f}  {floor:8.2f}  {ours / floor:6.2f}"
+            f"  {kind.count / events:10.1%}  {kind.ours / seconds:11.1%}"
+        )
+
+
+def by_function(log: Sequence[Chat]) -> Iterator[str]:
+    """Who spends the time between parsed values and effects, by itself."""
+    items = [(chat.chat_id, _parsed(chat)) for chat in log]
+    for chat_id, values in items[:20]:
+        lines_to_effects(chat_id, decode(values))  # what is made when it is first needed
+    profile = Profile(process_time)  # what others do on the machine is nobody's time
+    profile.enable()
+    for chat_id, values in items:
+        lines_to_effects(chat_id, decode(values))
+    profile.disable()
+    events = len(log) * EVENTS_A_CHAT
+    rows = [_Called(*key, calls=row[0], own=row[2]) for key, row in _entries(profile)]
+    seconds = sum(row.own for row in rows)
+    yield (
+        f"{'by function, decoding and session, burdened':60} {'µs an event':>11}  {'share':>6}"
+        f"  {'calls an event':>14}"
+    )
+    for row in sorted(rows, key=lambda row: (-row.own, row.name)):
+        if row.own / seconds >= LEAST_SHARE:
+            yield (
+                f"  {row.name[:58]:58} {row.own / events * 1e6:11.3f}  {row.own / seconds:6.1%}"
+                f"  {row.calls / events:14.2f}"
+            )
+
+
+@frozen
+class _Called:
+    """A function, as a profiler met it."""
+
+    path: str
+    line: int
+    word: str
+    calls: int = field(kw_only=True)
+    own: float = field(kw_only=True)
+    """Seconds in the function itself, not in what it called."""
+
+    @property
+    def name(self) -> str:
+        """By its module; what was compiled at import has none, what is written in C neither."""
+        if self.path == "~":
+            return f"C: {self.word.strip('<>')}"
+        if self.path == "<string>":
+            return f"compiled: {self.word}"
+        path = Path(self.path)
+        if path.is_relative_to(PACKAGE):
+            return f"{'.'.join(path.relative_to(PACKAGE).with_suffix('').parts)}.{self.word}"
+        return f"{path.stem}.{self.word}"
+
+
+def _entries(profile: Profile) -> Iterator[tuple[tuple[str, int, str], tuple[Any, ...]]]:
+    stats: Any = pstats.Stats(profile)
+    yield from stats.stats.items()
+
+
+def _parsed(chat: Chat) -> list[Any]:
+    """The values of a chat, parsed: the keys of written ones are constants of this program."""
+    return [json.loads(line) for line in chat.lines()]
+
+
+def _kinds(log: Sequence[Heard], rounds: int) -> Iterator[_Kind]:
+    count = sum(len(chat.timed) for chat in log)
+    ours, floor = [float("inf")] * count, [float("inf")] * count
+    for _ in range(rounds):
+        ours = list(map(min, ours, _one_by_one(log, ChatSession)))
+        floor = list(map(min, floor, _one_by_one(log, Floor)))
+    clock = _of_the_clock()
+    found: dict[str, list[float]] = {}
+    names = (type(event).__name__ for chat in log for event, _ in chat.timed)
+    for name, one, other in zip(names, ours, floor, strict=True):
+        total = found.setdefault(name, [0, 0.0, 0.0])
+        total[0] += 1
+        total[1] += one - clock
+        total[2] += other - clock
+    for name, (met, one, other) in found.items():
+        yield _Kind(name, int(met), one, other)
+
+
+def _one_by_one(log: Sequence[Heard], make: Callable[[str], Any]) -> list[float]:
+    """The seconds that each event took, the clock's own counted; each is called as it is used."""
+    took = []
+    gc.collect()
+    gc.disable()
+    try:
+        for chat in log:
+            hear = make(chat.chat_id).receive
+            if make is ChatSession:
+                for event, now in chat.timed:
+                    start = perf_counter()
+                    hear(event, now=now)
+                    took.append(perf_counter() - start)
+            else:
+                for event, now in chat.timed:
+                    start = perf_counter()
+                    hear(event, now)
+                    took.append(perf_counter() - start)
+    finally:
+        gc.enable()
+    return took
+
+
+def _of_the_clock() -> float:
+    """What reading the clock twice takes."""
+    return min(-perf_counter() + perf_counter() for _ in range(1_000))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.profile",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--chats", type=_some, default=400, metavar="N", help="fifty events each")
+    parser.add_argument("--rounds", type=_some, default=7, metavar="N", help="of what is timed")
+    return parser.parse_args()
+
+
+def _some(word: str) -> int:
+    if not word.isdecimal() or int(word) < 2:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 2 or more")
+    return int(word)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
