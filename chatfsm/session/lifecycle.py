@@ -18,6 +18,9 @@ from chatfsm.session.state import Turn, quoted
 _moved: Final = maker(StateChanged)
 _estimated: Final = maker(WaitEstimated)
 
+_WORDS: Final = law.STATUS_WORDS
+_MOVES: Final = law.LIFECYCLE.moves
+_UNEXPECTED: Final = frozenset(law.UNEXPECTED)
 _CONSEQUENTIAL: Final = frozenset({"completed", *law.OUTCOMES})
 
 
@@ -26,11 +29,11 @@ def status(turn: Turn, event: events.Status) -> bool:
     memory = turn.memory
     if event.state == memory.state:
         return _wait_again(turn, event.ewt)
-    if event.state not in law.STATUS_WORDS:
+    if event.state not in _WORDS:
         turn.report("unknown_state", f"no state is called {quoted(event.state)}")
         return True
-    destination = law.LIFECYCLE.moves[memory.state][event.state]
-    if (event.state, memory.state, destination) in law.UNEXPECTED:
+    destination = _MOVES[memory.state][event.state]
+    if (event.state, memory.state, destination) in _UNEXPECTED:
         turn.report("unexpected_transition", f"from {memory.state} to {destination}")
     _move(turn, destination)
     memory.ewt = event.ewt
@@ -41,18 +44,18 @@ def status(turn: Turn, event: events.Status) -> bool:
 
 def ended(turn: Turn, _event: events.Ended) -> None:
     """The server ended the session."""
-    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["ended"])
+    _move(turn, _MOVES[turn.memory.state]["ended"])
 
 
 def timed_out(turn: Turn, event: events.InactivityTimeout) -> None:
     """The server closed the session for inactivity."""
-    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["inactivity_timeout"])
+    _move(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
     turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
 
 
 def lost(turn: Turn, item: Lost) -> None:
     """The server knows no such session."""
-    _move(turn, law.LIFECYCLE.moves[turn.memory.state]["lost"])
+    _move(turn, _MOVES[turn.memory.state]["lost"])
     turn.memory.outcome_text = item.reason
 
 

@@ -22,7 +22,7 @@ def typing(turn: Turn, event: events.Typing) -> None:
     memory, party_id = turn.memory, event.party_id
     typing = memory.typing
     if typing is None or party_id not in typing:
-        if memory.is_own(party_id):
+        if party_id != memory.other_id and memory.is_own(party_id):
             return
         if typing is None:
             typing = memory.typing = {}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
+from chatfsm.frozen import maker
 from chatfsm.protocol import events
 from chatfsm.session.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.session.plain import to_plain, written
 from chatfsm.session.state import Arrival, Memory, Turn, quoted
 from chatfsm.session.values import Party
+
+_made: Final = maker(Party)
+_added: Final = maker(PartyAdded)
+_removed: Final = maker(PartyRemoved)
 
 
 def joined(turn: Turn, event: events.PartyJoined) -> None:
@@ -29,7 +35,7 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
             memory.departed.pop(party_id, None)
             memory.departed = memory.departed or None
         _add(memory, party, event.timestamp)
-        turn.effects.append(PartyAdded(party))
+        turn.effects.append(_added(party))
 
 
 def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
@@ -55,7 +61,7 @@ def left(turn: Turn, event: events.PartyLeft) -> None:
     if party is not None:
         _remove(memory, party)
         _remember_departure(turn, party.party_id, event.timestamp)
-        turn.effects.append(PartyRemoved(party))
+        turn.effects.append(_removed(party))
 
 
 def had_joined(turn: Turn, event: events.PartyJoined) -> None:
@@ -70,7 +76,7 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
             return
         _add(memory, party, at)
         _put_in_order(memory)
-        turn.effects.append(PartyAdded(party))
+        turn.effects.append(_added(party))
     elif before != party and _is_later(at, party, _arrived(memory, before, inf)[1], before):
         _replace(memory, before, party)
         _arrive(memory, party, at)
@@ -89,7 +95,7 @@ def had_left(turn: Turn, event: events.PartyLeft) -> bool:
     if party is not None and at >= _arrived(memory, party, inf)[1]:
         _remove(memory, party)
         _remember_departure(turn, _id(memory, event), at)
-        turn.effects.append(PartyRemoved(party))
+        turn.effects.append(_removed(party))
         return False
     if at > _gone_at(memory, _id(memory, event)):
         _remember_departure(turn, _id(memory, event), at)
@@ -183,7 +189,7 @@ def _departed(memory: Memory) -> dict[str, float | None]:
 
 
 def _party(event: events.PartyJoined, party_id: str) -> Party:
-    return Party(party_id, event.type, event.display_name, event.first_name, event.last_name)
+    return _made(party_id, event.type, event.display_name, event.first_name, event.last_name)
 
 
 def _id(memory: Memory, event: events.PartyJoined | events.PartyLeft) -> str:

@@ -31,7 +31,7 @@ def or_else(
 
     def hear(turn: Turn, event: events.Message) -> bool | None:
         memory, speaker, msg_id, content = turn.memory, event.party_id, event.msg_id, event.msg
-        own = speaker != memory.other_id and memory.is_own(speaker)
+        own = speaker != memory.other_id and (speaker == memory.own_id or memory.is_own(speaker))
         if own:
             if memory.outbox or memory.forms or memory.warning is not None:
                 return row(turn, event)
