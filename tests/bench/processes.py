@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final
 
-__all__ = ["Start", "printed", "started", "worker_times"]
+__all__ = ["Start", "printed", "started", "started_together", "worker_times"]
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -48,6 +48,25 @@ def started(*arguments: str, units: int = 1) -> Start:
         start = perf_counter()
         printed(*arguments)
         return (perf_counter() - start) / units
+
+    return run
+
+
+def started_together(*commands: Sequence[str]) -> Start:
+    """What measures several whole processes that run at the same time, in seconds."""
+
+    def run() -> float:
+        start = perf_counter()
+        processes = [
+            subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=_ENVIRONMENT, stdout=subprocess.DEVNULL
+            )
+            for command in commands
+        ]
+        ends = [process.wait() for process in processes]
+        if any(ends):
+            raise ChildProcessError(f"one of these failed: {commands}")
+        return perf_counter() - start
 
     return run
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from attrs import evolve
+
 from tests.bench.measure import interleave
-from tests.bench.processes import printed, started, worker_times
+from tests.bench.processes import printed, started, started_together, worker_times
 from tests.bench.report import Row, absent, at_least, at_most
 from tests.bench.scale import Scale
 from tests.bench.workers.lines import AT_ONCE, LINE_BY_LINE, ORJSON, STDLIB
@@ -18,6 +20,8 @@ __all__ = ["command", "lines"]
 
 LINES: Final = "log bytes → effects, a line"
 COMMAND: Final = "chatfsm replay --summary, a whole process"
+HALF: Final = 50_000_000
+"""So far counts each of two processes that share a count."""
 DISTINCT: Final = 500
 """How many chats are made for the log of the command; the others are these under other ids."""
 
@@ -52,14 +56,25 @@ def command(scale: Scale) -> Iterator[Row]:
         has_jobs = "--jobs" in printed("-m", "chatfsm", "replay", "--help")
         if has_jobs:
             works |= {f"--jobs {n}": started(*replay, "--jobs", str(n)) for n in (1, 2)}
+            works |= {
+                "one counts": started_together(_counting(2)),
+                "two count": started_together(_counting(1), _counting(1)),
+            }
         # Fresh processes have nothing to warm, and each takes seconds.
         times = interleave(works, scale.command_rounds, warm_up=False)
     name = f"{scale.command_chats * EVENTS_A_CHAT:,} events, vs in process"
     yield at_most(COMMAND, name, times, ("chatfsm replay", "in process"), 1.5)
     if has_jobs:
         yield at_least(COMMAND, "two jobs, vs one", times, ("--jobs 2", "--jobs 1"), 1.6)
+        row = at_least(COMMAND, "two that count, vs one", times, ("two count", "one counts"), None)
+        yield evolve(row, note="they share nothing: the most that two can give here")
     else:
         yield absent(COMMAND, "two jobs, vs one", "chatfsm replay has no --jobs")
+
+
+def _counting(halves: int) -> tuple[str, str]:
+    """What counts up, for some seconds, as far as so many halves."""
+    return "-c", f"for number in range({halves * HALF}): pass"
 
 
 def _write(path: Path, count: int) -> None:
