@@ -9,6 +9,7 @@ from typing import Final, cast
 from attrs import evolve
 
 from chatfsm.errors import LocalProtocolError
+from chatfsm.frozen import maker
 from chatfsm.protocol import commands, events
 from chatfsm.protocol.outbound import encode
 from chatfsm.session import law
@@ -23,6 +24,13 @@ Shown = events.FormShow | events.SecureFormShow
 
 # Where forms are remembered among what was told.
 _FORMS: Final = ("form", None)
+
+_made: Final = maker(Form)
+_was_opened: Final = maker(FormOpened)
+_was_closed: Final = maker(FormClosed)
+
+# Why a form that is open is closed, by what happens to it.
+_REASONS: Final = cast("dict[str, FormReason]", law.FORM.moves[law.FORM.initial])
 
 _WORDS: Final[dict[FormReason, str]] = {
     "submitted": "was answered",
@@ -187,17 +195,17 @@ def _keep_open(turn: Turn, waiting: OpenForm) -> None:
     memory.forms[form.request_id] = waiting
     if form.deadline is not None:
         memory.wake = min(memory.wake, form.deadline)
-    turn.effects.append(FormOpened(form))
+    turn.effects.append(_was_opened(form))
 
 
 def _asked(turn: Turn, event: Shown) -> Form:
     """The form that an event shows; the wire gives secure ones no time limit."""
     if isinstance(event, events.SecureFormShow):
-        return Form(event.form_request_id, event.form_id, secure=True)
+        return _made(event.form_request_id, event.form_id, True)
     deadline = None
     if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
         deadline = after(turn.now, event.form_timeout)
-    return Form(event.form_request_id, event.form_name, deadline=deadline)
+    return _made(event.form_request_id, event.form_name, False, deadline)
 
 
 def _put_in_order(turn: Turn, request_id: str, stamp: float) -> None:
@@ -229,14 +237,14 @@ def _close(turn: Turn, request_id: str | None, trigger: str, stamp: float | None
     forms = turn.memory.forms
     if not forms or request_id not in forms:
         return  # answered elsewhere, or closed before: nothing waits, nothing is told
-    reason = cast("FormReason", law.FORM.moves[law.FORM.initial][trigger])
+    reason = _REASONS[trigger]
     waiting = forms.pop(request_id)
     if not forms:
         turn.memory.forms = None
     if reason != "replaced":  # else a form with this id waits still
         at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
         _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, stamp))
-    turn.effects.append(FormClosed(waiting.form, reason))
+    turn.effects.append(_was_closed(waiting.form, reason))
 
 
 def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:

@@ -70,7 +70,7 @@ _HELD: Final = {
 
 
 def digest_of(text: str) -> bytes:
-    """What is kept of a long content."""
+    """What is kept of a long content; so made, those in snapshots of version 2 are known still."""
     digest = blake2b(f"\0{text}".encode("utf-8", "surrogatepass"), digest_size=32).digest()
     return digest[:DIGEST]
 

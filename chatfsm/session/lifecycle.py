@@ -36,9 +36,9 @@ def status(turn: Turn, event: events.Status) -> bool:
     if (event.state, memory.state, destination) in _UNEXPECTED:
         turn.report("unexpected_transition", f"from {memory.state} to {destination}")
     _move(turn, destination)
-    memory.ewt = event.ewt
-    if event.ewt is not None and destination not in law.OUTCOMES:
-        turn.effects.append(_estimated(event.ewt))
+    ewt = memory.ewt = event.ewt
+    if ewt is not None and destination not in law.OUTCOMES:
+        turn.effects.append(_estimated(ewt))
     return destination not in _CONSEQUENTIAL
 
 

@@ -27,6 +27,7 @@ from chatfsm.session.values import ChatMessage, SharedFile, SharedLocation
 
 # Messages and their receipts are most of what is heard: made the fastest way there is.
 _received: Final = maker(MessageReceived, message=ChatMessage)
+_shared: Final = maker(FileReceived, file=SharedFile)
 _delivered: Final = maker(DeliveryConfirmed)
 _read: Final = maker(ReadConfirmed)
 
@@ -107,9 +108,9 @@ def own_message(turn: Turn, event: events.Message) -> None:
 def file(turn: Turn, event: events.File) -> None:
     """Tell a file; one from nobody is the customer's own (PROTOCOL.md §2)."""
     memory = turn.memory
-    sender = memory.party(event.party_id)
-    own = event.party_id is None or memory.is_own(event.party_id)
-    turn.effects.append(FileReceived(SharedFile(event, sender, own)))
+    is_own = memory.is_own(event.party_id)
+    sender = memory.announced(memory.chat_id if is_own else event.party_id)
+    turn.effects.append(_shared(event, sender, is_own or event.party_id is None))
 
 
 def location(turn: Turn, event: events.Location) -> None:

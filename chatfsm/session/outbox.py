@@ -67,7 +67,9 @@ def count_on(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
 
 def learn_number(memory: Memory, msg_id: str | None) -> None:
     """Count on from an id that our side took elsewhere, or before a restart."""
-    digits = (msg_id or "").rpartition(":")[2]
+    digits = msg_id or ""
+    if ":" in digits:
+        digits = digits.rpartition(":")[2]
     if digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS:
         number = int(digits) | 1
         if number >= memory.next_number:

@@ -170,7 +170,8 @@ def _replace(memory: Memory, before: Party, party: Party) -> None:
 
 def _place(memory: Memory, party: Party) -> int:
     """Where among the parties somebody stands."""
-    return [known.party_id for known in memory.parties].index(party.party_id)
+    whose = party.party_id
+    return next(place for place, known in enumerate(memory.parties) if known.party_id == whose)
 
 
 def _arrived(memory: Memory, party: Party, otherwise: float) -> tuple[float, float]:

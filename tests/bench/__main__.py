@@ -11,29 +11,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from attrs import asdict, evolve
 
+from tests.bench.groups import GROUPS, measured
 from tests.bench.machine import calibrated, this_machine
 from tests.bench.measure import progress
-from tests.bench.report import Row, document, head, table
-from tests.bench.rows import endless, logs, parsing, sessions, sizes, snapshots, starting
-from tests.bench.scale import FULL, QUICK, Scale
-
-GROUPS: Final[dict[str, Callable[[Scale], Iterator[Row]]]] = {
-    "events": sessions.fed,
-    "parsing": parsing.parsed,
-    "lines": logs.lines,
-    "command": logs.command,
-    "creating": sessions.created,
-    "snapshots": snapshots.there_and_back,
-    "memory": sizes.open_sessions,
-    "endless": endless.endless,
-    "starting": starting.imports,
-}
+from tests.bench.report import document, head, table
+from tests.bench.scale import FULL, QUICK
 
 
 def main() -> None:
@@ -50,7 +36,7 @@ def main() -> None:
     rows = []
     for name in options.only or GROUPS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += GROUPS[name](scale)
+        rows += measured(name, scale)
         progress("")
     about = {"on": asdict(machine), "calibration_us": calibration, "scale": asdict(scale)}
     found = document(rows, about)

@@ -1,4 +1,4 @@
-"""Measuring several things in one run, interleaved: A B C, A B C, and so on.
+"""Measuring several things in one run, interleaved: A B C, C A B, and so on, from a seed.
 
 Machines are noisy, so what counts is the ratio of two medians of the same rounds. The garbage
 collector is emptied before and off during each measurement, for all alike: generous to whatever
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Mapping
+from random import Random
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -39,12 +40,16 @@ def timed(work: Callable[[], object], units: int) -> Work:
 
 
 def interleave(works: Mapping[str, Work], rounds: int, *, warm_up: bool = True) -> Times:
-    """The times of so many rounds, after one that warms everything up and does not count."""
+    """The times of so many rounds, after one that warms everything up and does not count.
+
+    Each round has another order, so that nobody always comes after the same one: who comes after a
+    long pause, or after another process, finds nothing in the processor's caches.
+    """
     times: Times = {name: [] for name in works}
     for number in range(0 if warm_up else 1, rounds + 1):
-        for name, work in works.items():
+        for name in Random(number).sample(list(works), len(works)):
             progress(f"round {number} of {rounds}: {name}")
-            took = work()
+            took = works[name]()
             if number:
                 times[name].append(took)
     progress("")
