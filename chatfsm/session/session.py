@@ -32,10 +32,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
     returns what follows. Use one session from one thread at a time.
     """
 
-    __slots__ = ("_chat_id", "_settings", "_turn")
-
-    _turn: Turn | None
-    """None before the first input: most sessions wait, and do without."""
+    __slots__ = ("_settings",)
 
     def __init__(self, chat_id: str, *, settings: Settings = _USUAL) -> None:
         if not isinstance(chat_id, str) or not chat_id:
@@ -101,10 +98,6 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         session._settings = settings
         session._turn = Turn(memory, settings)
         return session
-
-    @property
-    def _memory(self) -> Memory:
-        return Memory(chat_id=self._chat_id) if self._turn is None else self._turn.memory
 
     def __eq__(self, other: object) -> bool:  # no hash: what it knows changes
         if not isinstance(other, ChatSession):

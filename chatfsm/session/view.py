@@ -11,7 +11,7 @@ from attrs import fields
 from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session import deadlines
 from chatfsm.session.law import OUTCOMES, Outcome
-from chatfsm.session.state import Counts, Memory, quoted
+from chatfsm.session.state import Counts, Memory, Turn, quoted
 from chatfsm.session.values import Form, Party
 
 __all__ = ["View"]
@@ -22,11 +22,15 @@ _counted: Final = attrgetter(*(known.name for known in fields(Counts)))
 class View:
     """What can be asked of a session; nothing here changes it."""
 
-    __slots__ = ()
+    __slots__ = ("_chat_id", "_turn")
+
+    _chat_id: str
+    _turn: Turn | None
+    """None before the first input: most sessions wait, and do without."""
 
     @property
     def _memory(self) -> Memory:
-        raise NotImplementedError
+        return Memory(chat_id=self._chat_id) if self._turn is None else self._turn.memory
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {quoted(self.chat_id)}, {self.state}>"
