@@ -17,7 +17,7 @@ from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import FormClosed, FormOpened, FormReason
 from chatfsm.session.identity import contents_of, is_known, remember
 from chatfsm.session.plain import to_plain
-from chatfsm.session.state import ClosedForm, OpenForm, Turn, quoted
+from chatfsm.session.state import ClosedForm, Memory, OpenForm, Turn, quoted
 from chatfsm.session.values import Form
 
 Shown = events.FormShow | events.SecureFormShow
@@ -58,11 +58,15 @@ def cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel
 
 def prompt_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
-    memory, at = turn.memory, event.timestamp
+    text_said(turn.memory, event.timestamp)
+    if turn.memory.forms:
+        _close(turn, _latest_prompt(turn), "message")
+
+
+def text_said(memory: Memory, at: float | None) -> None:
+    """Remember when the customer's last text was, on the server's clock."""
     if at is not None and (memory.text_at is None or at > memory.text_at):
         memory.text_at = at
-    if memory.forms:
-        _close(turn, _latest_prompt(turn), "message")
 
 
 def had_shown(turn: Turn, event: Shown) -> None:
@@ -105,8 +109,7 @@ def had_answered(
 
 def prompts_had_been_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's in the past answers all text prompts before it."""
-    at = _past(event)
-    turn.memory.text_at = max(at, turn.memory.text_at or at)
+    text_said(turn.memory, _past(event))
     for request_id, waiting in list((turn.memory.forms or {}).items()):
         if waiting.form.is_text_prompt and _past(waiting) <= _past(event):
             _close(turn, request_id, "message", event.timestamp)

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from chatfsm.frozen import maker
 from chatfsm.protocol import events
-from chatfsm.session import presence
+from chatfsm.session import forms, presence
 from chatfsm.session.effects import MessageReceived
 from chatfsm.session.identity import SHORT, content_of
 from chatfsm.session.outbox import learn_number
-from chatfsm.session.state import Memory, Turn
+from chatfsm.session.state import Turn
 from chatfsm.session.values import ChatMessage
 
 __all__ = ["or_else"]
@@ -51,7 +51,8 @@ def or_else(
         ids[msg_id] = content if len(content) <= SHORT else content_of(content)
         memory.told_count += 1
         if own:
-            _customer_spoke(memory, msg_id, event.timestamp)
+            learn_number(memory, msg_id)
+            forms.text_said(memory, event.timestamp)
         elif memory.typing is not None:
             presence.stopped(turn, event)
         for party in memory.parties:
@@ -63,9 +64,3 @@ def or_else(
         return None
 
     return hear
-
-
-def _customer_spoke(memory: Memory, msg_id: str, at: float | None) -> None:
-    learn_number(memory, msg_id)
-    if at is not None and (memory.text_at is None or at > memory.text_at):
-        memory.text_at = at
