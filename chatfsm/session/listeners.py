@@ -42,11 +42,13 @@ Check = Callable[[Turn, Any], None]
 """Looks at an order before anything is changed; raises `LocalProtocolError` to refuse it."""
 
 
-def _each(*listeners: Listener) -> Listener:
+def _each(first: Listener, *others: Listener) -> Listener:
     """One listener made of several, which hear the input in this order."""
 
     def hear(turn: Turn, item: Any) -> None:
-        for listener in listeners:
+        if first(turn, item):
+            return
+        for listener in others:
             if listener(turn, item):
                 return
 

@@ -68,7 +68,7 @@ def count_on(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
 def learn_number(memory: Memory, msg_id: str | None) -> None:
     """Count on from an id that our side took elsewhere, or before a restart."""
     digits = msg_id or ""
-    if ":" in digits:
+    if not digits.isdecimal():
         digits = digits.rpartition(":")[2]
     if digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS:
         number = int(digits) | 1

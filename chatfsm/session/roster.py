@@ -19,36 +19,35 @@ _removed: Final = maker(PartyRemoved)
 
 def joined(turn: Turn, event: events.PartyJoined) -> None:
     """Add a party, or learn its new names."""
-    memory, party_id = turn.memory, _id(turn.memory, event)
-    before = memory.announced(party_id)
-    party = _party(event, party_id)
-    if before == party or _is_of_the_past(
-        memory, party, event.timestamp, is_here=before is not None
-    ):
+    memory, party_id, at = turn.memory, _id(turn.memory, event), event.timestamp
+    place = _place(memory, party_id)
+    if place is not None:
+        party = _party(event, party_id)
+        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
+        if is_old or memory.parties[place] == party:
+            turn.absorb()
+        else:
+            _rename(turn, place, party, at)
+    elif _left_after(memory, party_id, at):
         turn.absorb()
-    elif before is not None:
-        _replace(memory, before, party)
-        _arrive(memory, party, event.timestamp)
-        turn.effects.append(PartyChanged(party))
-    elif not _is_full(turn, party):
-        if memory.departed:
-            memory.departed.pop(party_id, None)
-            memory.departed = memory.departed or None
-        _add(memory, party, event.timestamp)
-        turn.effects.append(_added(party))
+    else:
+        party = _party(event, party_id)
+        if _has_room(turn, party):
+            _forget_departure(memory, party_id)
+            _add(turn, party, at)
 
 
 def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
     """Report a leaving of nobody; True where the leaving is old, and was told."""
-    memory = turn.memory
-    party = _here(memory, event)
-    if party is not None:
-        is_old = event.timestamp is not None and event.timestamp < _arrived(memory, party, -inf)[1]
+    memory, at = turn.memory, event.timestamp
+    place = _left_from(memory, event)
+    if place is not None:
+        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
     else:
-        is_old = _departed(memory).get(_id(memory, event), -1.0) == event.timestamp
+        is_old = _departed(memory).get(_id(memory, event), -1.0) == at
     if is_old:
         return turn.absorb()
-    if party is None:
+    if place is None:
         who = quoted(event.party_id)
         turn.report("unknown_party", f"{who} left, and was not here")
     return False
@@ -57,73 +56,70 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
 def left(turn: Turn, event: events.PartyLeft) -> None:
     """Remove a party."""
     memory = turn.memory
-    party = _here(memory, event)
-    if party is not None:
-        _remove(memory, party)
+    place = _left_from(memory, event)
+    if place is not None:
+        party = _remove(memory, place)
         _remember_departure(turn, party.party_id, event.timestamp)
         turn.effects.append(_removed(party))
 
 
 def had_joined(turn: Turn, event: events.PartyJoined) -> None:
     """A joining of the past: whoever left since is not here, and the latest names count."""
-    memory, at = turn.memory, _past(event)
-    before = memory.party(event.party_id)
-    party = _party(event, _id(memory, event))
-    if at <= _gone_at(memory, _id(memory, event)):
+    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
+    place = _place(memory, party_id)
+    party = _party(event, party_id)
+    if at <= _gone_at(memory, party_id):
         turn.absorb()
-    elif before is None:
-        if _is_full(turn, party):
+        return
+    if place is None:
+        if not _has_room(turn, party):
             return
-        _add(memory, party, at)
-        _put_in_order(memory)
-        turn.effects.append(_added(party))
-    elif before != party and _is_later(at, party, _arrived(memory, before, inf)[1], before):
-        _replace(memory, before, party)
-        _arrive(memory, party, at)
-        _put_in_order(memory)
-        turn.effects.append(PartyChanged(party))
+        _add(turn, party, at)
+    elif memory.parties[place] != party and _is_later(memory, place, party, at):
+        _rename(turn, place, party, at)
     else:
-        _arrive(memory, before, at)
-        _put_in_order(memory)
+        _arrive(memory, place, at)
         turn.absorb()
+    _put_in_order(memory)
 
 
 def had_left(turn: Turn, event: events.PartyLeft) -> bool:
     """A leaving of the past; True where it is older than the party's being here, or no news."""
-    memory, at = turn.memory, _past(event)
-    party = memory.party(event.party_id)
-    if party is not None and at >= _arrived(memory, party, inf)[1]:
-        _remove(memory, party)
-        _remember_departure(turn, _id(memory, event), at)
+    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
+    place = _place(memory, party_id)
+    first, last = (inf, inf) if place is None else _times(memory.arrivals[place], inf)
+    if place is not None and at >= last:
+        party = _remove(memory, place)
+        _remember_departure(turn, party_id, at)
         turn.effects.append(_removed(party))
         return False
-    if at > _gone_at(memory, _id(memory, event)):
-        _remember_departure(turn, _id(memory, event), at)
-    if party is not None and _arrived(memory, party, inf)[0] <= at:
+    if at > _gone_at(memory, party_id):
+        _remember_departure(turn, party_id, at)
+    if place is not None and first <= at:
         # Older than the last joining, but not than all: the stay began after it.
-        _stay(memory, party, _arrived(memory, party, inf)[1])
+        _stay(memory, place, last)
         _put_in_order(memory)
     return turn.absorb()
 
 
-def _is_later(at: float, party: Party, known_at: float, known: Party) -> bool:
+def _is_later(memory: Memory, place: int, party: Party, at: float) -> bool:
     """Whether names count more than those of before; at the same time, in whatever order told."""
+    known, known_at = memory.parties[place], _times(memory.arrivals[place], inf)[1]
     return (at, written(party)) > (known_at, written(known))
 
 
-def _here(memory: Memory, event: events.PartyLeft) -> Party | None:
-    """Who it is that left; nearly always somebody under just this id."""
-    return memory.announced(event.party_id) or memory.party(event.party_id)
+def _left_from(memory: Memory, event: events.PartyLeft) -> int | None:
+    """Where among the parties stands who left; nearly always somebody under just this id."""
+    place = _place(memory, event.party_id)
+    if place is None and memory.is_own(event.party_id):
+        place = _place(memory, memory.chat_id)
+    return place
 
 
-def _is_of_the_past(memory: Memory, party: Party, at: float | None, *, is_here: bool) -> bool:
-    """Whether a joining is older than that party's last move: a cached poll brings such ones."""
-    if at is None:
-        return False
-    if is_here:
-        return at < _arrived(memory, party, -inf)[1]
-    departed = _departed(memory).get(party.party_id)
-    return departed is not None and at < departed
+def _left_after(memory: Memory, party_id: str, at: float | None) -> bool:
+    """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
+    departed = _departed(memory).get(party_id)
+    return at is not None and departed is not None and at < departed
 
 
 def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
@@ -139,44 +135,52 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
     turn.memory.departed = departed
 
 
-def _add(memory: Memory, party: Party, at: float | None) -> None:
+def _forget_departure(memory: Memory, party_id: str) -> None:
+    if memory.departed:
+        memory.departed.pop(party_id, None)
+        memory.departed = memory.departed or None
+
+
+def _add(turn: Turn, party: Party, at: float | None) -> None:
+    memory = turn.memory
     memory.parties = (*memory.parties, party)
     memory.arrivals = (*memory.arrivals, at)
+    turn.effects.append(_added(party))
 
 
-def _arrive(memory: Memory, party: Party, at: float | None) -> None:
+def _rename(turn: Turn, place: int, party: Party, at: float | None) -> None:
+    """Somebody who is here goes by other names."""
+    memory = turn.memory
+    memory.parties = (*memory.parties[:place], party, *memory.parties[place + 1 :])
+    _arrive(memory, place, at)
+    turn.effects.append(PartyChanged(party))
+
+
+def _arrive(memory: Memory, place: int, at: float | None) -> None:
     """Somebody who is here is said to have joined, perhaps at another time."""
     if at is not None:
-        first, last = _arrived(memory, party, at)
+        first, last = _times(memory.arrivals[place], at)
         first, last = min(first, at), max(last, at)
-        _stay(memory, party, last if first == last else (first, last))
+        _stay(memory, place, last if first == last else (first, last))
 
 
-def _remove(memory: Memory, party: Party) -> None:
-    place = _place(memory, party)
+def _remove(memory: Memory, place: int) -> Party:
+    party = memory.parties[place]
     memory.parties = memory.parties[:place] + memory.parties[place + 1 :]
     memory.arrivals = memory.arrivals[:place] + memory.arrivals[place + 1 :]
+    return party
 
 
-def _stay(memory: Memory, party: Party, arrival: Arrival) -> None:
-    place = _place(memory, party)
+def _stay(memory: Memory, place: int, arrival: Arrival) -> None:
     memory.arrivals = (*memory.arrivals[:place], arrival, *memory.arrivals[place + 1 :])
 
 
-def _replace(memory: Memory, before: Party, party: Party) -> None:
-    place = _place(memory, before)
-    memory.parties = (*memory.parties[:place], party, *memory.parties[place + 1 :])
-
-
-def _place(memory: Memory, party: Party) -> int:
-    """Where among the parties somebody stands."""
-    whose = party.party_id
-    return next(place for place, known in enumerate(memory.parties) if known.party_id == whose)
-
-
-def _arrived(memory: Memory, party: Party, otherwise: float) -> tuple[float, float]:
-    """When somebody who is here first and last joined; `otherwise`: where nobody said."""
-    return _times(memory.arrivals[_place(memory, party)], otherwise)
+def _place(memory: Memory, party_id: str) -> int | None:
+    """Where among the parties stands who has just this id."""
+    for place, party in enumerate(memory.parties):
+        if party.party_id == party_id:
+            return place
+    return None
 
 
 def _times(arrival: Arrival, otherwise: float) -> tuple[float, float]:
@@ -209,13 +213,13 @@ def _put_in_order(memory: Memory) -> None:
     memory.arrivals = tuple(arrival for _, arrival in in_order)
 
 
-def _is_full(turn: Turn, party: Party) -> bool:
-    """Whether there is no room for one more, which is reported."""
+def _has_room(turn: Turn, party: Party) -> bool:
+    """Whether there is room for one more; where there is none, that is reported."""
     if len(turn.memory.parties) < turn.settings.max_parties:
-        return False
+        return True
     who = quoted(party.party_id)
     turn.report("too_many_parties", f"no room in the roster for {who}", to_plain(party))
-    return True
+    return False
 
 
 def _past(event: events.PartyJoined | events.PartyLeft) -> float:
