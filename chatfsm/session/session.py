@@ -59,8 +59,9 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         """
         turn = self._turn or self._begin()
         memory = turn.memory
-        listener = EVENTS_IN[memory.state].get(item.__class__)
-        if listener is None:
+        try:
+            listener = EVENTS_IN[memory.state][item.__class__]
+        except KeyError:
             return self._take(turn, item, now)
         turn.now = now
         effects = turn.effects = []

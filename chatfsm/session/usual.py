@@ -30,7 +30,8 @@ def or_else(
     """What hears the usual messages itself, and leaves the others to the row."""
 
     def hear(turn: Turn, event: events.Message) -> bool | None:
-        memory, speaker, msg_id, content = turn.memory, event.party_id, event.msg_id, event.msg
+        memory, speaker = turn.memory, event.party_id
+        msg_id, content = event.msg_id, event.msg
         own = speaker != memory.other_id and (speaker == memory.own_id or memory.is_own(speaker))
         if own:
             if memory.outbox or memory.forms or memory.warning is not None:
