@@ -104,8 +104,7 @@ def _signal(
 
 def cut(turn: Turn, _item: object) -> None:
     """No call outlives the session."""
-    if turn.memory.state in law.OUTCOMES:
-        _move(turn, "termination")
+    _move(turn, "termination")
 
 
 def _move(turn: Turn, trigger: str) -> None:

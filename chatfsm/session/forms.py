@@ -156,10 +156,8 @@ def answer_prompt(turn: Turn, command: commands.SendText) -> None:
 
 def all_closed(turn: Turn, _item: object) -> None:
     """No form outlives the session."""
-    memory = turn.memory
-    if memory.forms and memory.state in law.OUTCOMES:
-        for request_id in list(memory.forms):
-            _close(turn, request_id, "termination")
+    for request_id in list(turn.memory.forms or ()):
+        _close(turn, request_id, "termination")
 
 
 def due(turn: Turn) -> Iterator[Due]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from chatfsm.protocol import commands
 from chatfsm.protocol.outbound import encode
-from chatfsm.session import law
 from chatfsm.session.deadlines import Due, after
 from chatfsm.session.state import OwnTyping, Turn
 
@@ -32,8 +31,7 @@ def released(turn: Turn, _command: commands.Command) -> None:
 
 def forgotten(turn: Turn, _item: object) -> None:
     """After the end nobody is told any more."""
-    if turn.memory.state in law.OUTCOMES:
-        turn.memory.own_typing = None
+    turn.memory.own_typing = None
 
 
 def due(turn: Turn) -> Iterator[Due]:

@@ -18,28 +18,27 @@ from chatfsm.session.state import Turn, quoted
 _moved: Final = maker(StateChanged)
 _estimated: Final = maker(WaitEstimated)
 
-_WORDS: Final = law.STATUS_WORDS
 _MOVES: Final = law.LIFECYCLE.moves
-_UNEXPECTED: Final = frozenset(law.UNEXPECTED)
-_CONSEQUENTIAL: Final = frozenset({"completed", *law.OUTCOMES})
+_UNEXPECTED: Final = {source: word for word, source, _ in law.UNEXPECTED}
 
 
 def status(turn: Turn, event: events.Status) -> bool:
-    """Obey a status; True where the conversation goes on, so that nothing follows from it."""
-    memory = turn.memory
-    if event.state == memory.state:
+    """Obey a status; True where the state stays as it is."""
+    memory, word = turn.memory, event.state
+    previous = memory.state
+    if word == previous:
         return _wait_again(turn, event.ewt)
-    if event.state not in _WORDS:
-        turn.report("unknown_state", f"no state is called {quoted(event.state)}")
+    if word not in law.STATUS_WORDS:
+        turn.report("unknown_state", f"no state is called {quoted(word)}")
         return True
-    destination = _MOVES[memory.state][event.state]
-    if (event.state, memory.state, destination) in _UNEXPECTED:
-        turn.report("unexpected_transition", f"from {memory.state} to {destination}")
+    destination = _MOVES[previous][word]
+    if word == _UNEXPECTED.get(previous):
+        turn.report("unexpected_transition", f"from {previous} to {destination}")
     _move(turn, destination)
     ewt = memory.ewt = event.ewt
     if ewt is not None and destination not in law.OUTCOMES:
         turn.effects.append(_estimated(ewt))
-    return destination not in _CONSEQUENTIAL
+    return False
 
 
 def ended(turn: Turn, _event: events.Ended) -> None:
@@ -60,11 +59,9 @@ def lost(turn: Turn, item: Lost) -> None:
 
 
 def terminate(turn: Turn, _item: events.Event | Lost) -> None:
-    """In a final state, say so, once and last, and let go of what no later event can need."""
+    """Say that the session is over, once and last, and let go of what no later event can need."""
     memory = turn.memory
-    outcome = law.OUTCOMES.get(memory.state)
-    if outcome is None:
-        return
+    outcome = law.OUTCOMES[memory.state]
     memory.outcome_text = memory.outcome_text or ""
     memory.told, memory.told_count, memory.told_all = {}, 0, True
     memory.arrivals, memory.departed, memory.departed_all = (), None, True

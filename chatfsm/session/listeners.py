@@ -72,15 +72,34 @@ def _allowed(_turn: Turn, _order: object) -> None:
     """Nothing but the state of the session decides."""
 
 
-# What follows once the session is completed or over; each looks at the state by itself.
-_CONSEQUENCES: Final = (
-    presence.all_stopped,
-    forms.all_closed,
-    calls.cut,
-    keys.forgotten,
-    saying.abandoned,
-    lifecycle.terminate,
-)
+# What follows from being in a state.
+_CONSEQUENCES: Final[dict[str, tuple[Listener, ...]]] = {
+    **dict.fromkeys(LIFECYCLE.states, ()),
+    "completed": (presence.all_stopped,),
+    **dict.fromkeys(
+        OUTCOMES,
+        (
+            presence.all_stopped,
+            forms.all_closed,
+            calls.cut,
+            keys.forgotten,
+            saying.abandoned,
+            lifecycle.terminate,
+        ),
+    ),
+}
+
+
+def _moving(listener: Listener) -> Listener:
+    """What may move the session to another state, and then what follows from that."""
+
+    def hear(turn: Turn, item: Any) -> None:
+        if not listener(turn, item):
+            for consequence in _CONSEQUENCES[turn.memory.state]:
+                consequence(turn, item)
+
+    return hear
+
 
 # Who listens to events of the past, which are merged by identity, in whatever order they come.
 # What is passing (states, typing, warnings, calls) is past, and what ended then has not ended now.
@@ -143,9 +162,9 @@ MESSAGE: Final = _by_side(
 
 # Who listens to what happens now.
 _EVENTS: Final[dict[type, Listener]] = {
-    events.Status: _each(lifecycle.status, *_CONSEQUENCES),
-    events.Ended: _each(lifecycle.ended, *_CONSEQUENCES),
-    events.InactivityTimeout: _each(lifecycle.timed_out, *_CONSEQUENCES),
+    events.Status: _moving(lifecycle.status),
+    events.Ended: _moving(lifecycle.ended),
+    events.InactivityTimeout: _moving(lifecycle.timed_out),
     events.PartyJoined: roster.joined,
     events.PartyLeft: _each(roster.stranger_left, presence.stopped, roster.left),
     events.Message: usual.or_else(MESSAGE),
@@ -210,7 +229,7 @@ _TAKEN: Final[dict[type, Listener]] = {
     Tick: oddities.only_counted,
     Sent: saying.sent,
     SendFailed: saying.failed,
-    Lost: _each(lifecycle.lost, *_CONSEQUENCES),
+    Lost: _moving(lifecycle.lost),
     History: _merged,
 }
 

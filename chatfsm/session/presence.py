@@ -7,7 +7,6 @@ from typing import Final
 
 from chatfsm.frozen import maker
 from chatfsm.protocol import events
-from chatfsm.session import law
 from chatfsm.session.deadlines import Due, after
 from chatfsm.session.effects import TypingStarted, TypingStopped
 from chatfsm.session.state import Turn, quoted
@@ -45,10 +44,8 @@ def stopped(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Mess
 
 def all_stopped(turn: Turn, _item: object) -> None:
     """Nobody types once the conversation is over, be it completed or ended."""
-    memory = turn.memory
-    if memory.typing and (memory.state == "completed" or memory.state in law.OUTCOMES):
-        for party_id in list(memory.typing):
-            _stop(turn, party_id)
+    for party_id in list(turn.memory.typing or ()):
+        _stop(turn, party_id)
 
 
 def due(turn: Turn) -> Iterator[Due]:

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from chatfsm.protocol import commands
 from chatfsm.protocol.outbound import encode
-from chatfsm.session import law, outbox
+from chatfsm.session import outbox
 from chatfsm.session.identity import content_of, is_known, remember, speaker_of
 from chatfsm.session.inputs import SendFailed, Sent
 from chatfsm.session.state import Content, Turn
@@ -71,9 +71,8 @@ def failed(turn: Turn, item: SendFailed) -> None:
 
 def abandoned(turn: Turn, _item: object) -> None:
     """What was on its way when the session ended is in doubt for ever."""
-    if turn.memory.state in law.OUTCOMES:
-        for msg_id in list(turn.memory.outbox or ()):
-            outbox.fail(turn, msg_id, "the session is over", "in_doubt")
+    for msg_id in list(turn.memory.outbox or ()):
+        outbox.fail(turn, msg_id, "the session is over", "in_doubt")
 
 
 def _say(turn: Turn, command: Shared, kind: str, content: Content, *echo: str | None) -> None:
