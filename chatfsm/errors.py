@@ -35,7 +35,8 @@ class RemoteProtocolError(ChatError):
     """The server broke the protocol; raised only by sessions with `Settings(strict=True)`.
 
     `kind` is the word that the `Anomaly` would have carried, or "unknown" for an unknown event;
-    `effects` holds what was told in the same step before the event was heard.
+    `effects` holds what was told in the same step: what was due before the event was heard, and
+    of a history all that is no violation.
     """
 
     def __init__(self, kind: str, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 
 from attrs import evolve
 
+from chatfsm.errors import RemoteProtocolError
 from chatfsm.protocol import commands as c
 from chatfsm.protocol import events
 from chatfsm.session import (
@@ -136,16 +137,25 @@ PAST: Final[dict[type, Listener]] = {
 
 
 def _merged(turn: Turn, history: History) -> None:
-    """What a history tells that was not told, then what has to be said again after it."""
-    lapsed = len(turn.effects)
+    """What a history tells that was not told, then what has to be said again after it.
+
+    The first violation that a strict session meets is raised when all that is no violation was
+    heard: a page is one input, and nothing of it may be lost.
+    """
+    lapsed, violation = len(turn.effects), None
     turn.replaying = True
     for event in history.events:
-        PAST[event.__class__](turn, event)
-        turn.memory.events += 1
+        try:
+            PAST[event.__class__](turn, event)
+            turn.memory.events += 1
+        except RemoteProtocolError as error:
+            violation = violation or error
     turn.replaying = False
     turn.effects[lapsed:] = [evolve(told, replayed=True) for told in turn.effects[lapsed:]]
     if history.complete:
         outbox.send_missing(turn)
+    if violation is not None:
+        raise violation
 
 
 # Who listens to a message, where it is not a usual one.

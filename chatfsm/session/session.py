@@ -55,7 +55,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         Raises `LocalProtocolError` for a command that is not allowed now, which then changes
         nothing, and for a `now` that is not finite; TypeError for what is no input; and, in a
         strict session, `RemoteProtocolError` where the server broke the protocol: its `effects`
-        are those that were due before.
+        are those that were due before, and what else a history told.
         """
         turn = self._turn or self._begin()
         memory = turn.memory
@@ -117,9 +117,13 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
             return self._obey(turn, item, now)
         turn.now = now
         turn.effects = []
-        if not _LONG_AGO < now < turn.memory.wake:
-            catch_up(turn)
-        listener(turn, item)
+        try:
+            if not _LONG_AGO < now < turn.memory.wake:
+                catch_up(turn)
+            listener(turn, item)
+        except RemoteProtocolError as error:
+            error.effects = tuple(self._told(turn))
+            raise
         return self._told(turn)
 
     def _obey(self, turn: Turn, order: object, now: float) -> list[Effect]:

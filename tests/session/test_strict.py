@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from chatfsm import RemoteProtocolError
+from chatfsm import History, RemoteProtocolError, decode
 from chatfsm.session.effects import (
     Anomaly,
     AnomalyKind,
     FormClosed,
     FormOpened,
+    MessageReceived,
     StateChanged,
     TypingStarted,
     TypingStopped,
@@ -199,6 +200,26 @@ def test_what_was_due_makes_room(plays: type[Play]) -> None:
         TypingStarted("bob"),
     ]
     assert play.shows("8") == [FormOpened(Form("8", "survey"))]
+
+
+def test_a_breach_in_a_history_costs_nothing_else(strict: Play) -> None:
+    """What a page tells before and after a breach is in the error, and the present is none."""
+    one, other = ({**ANN_SAYS, "msg_id": msg_id} for msg_id in ("2", "4"))
+    page = decode([one, {**one, "msg": "two"}, ANN_TYPES, {"event": "surprise"}, other])
+    strict.types("eve", at=0.0)
+
+    with pytest.raises(RemoteProtocolError, match="id_reused") as caught:
+        strict.receives(History(page), at=30.0)
+
+    stopped, *told = caught.value.effects
+    assert stopped == TypingStopped("eve")
+    assert all(isinstance(effect, MessageReceived) and effect.replayed for effect in told)
+    assert [effect.message.msg_id for effect in told] == ["2", "4"]
+    assert strict.session.counts.events == 4
+    assert strict.says("ann", "without an id") == strict.says("ann", "without an id")
+    with pytest.raises(RemoteProtocolError) as caught:
+        strict.receives(History(page))
+    assert caught.value.effects == ()
 
 
 def test_a_strict_session_tells_what_is_no_breach(strict: Play) -> None:
