@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final, TypeGuard, cast
 
 from attrs import evolve
@@ -10,6 +11,7 @@ from chatfsm.errors import LocalProtocolError
 from chatfsm.protocol import commands, events, signaling
 from chatfsm.protocol.codec import decode_item
 from chatfsm.protocol.outbound import encode
+from chatfsm.protocol.readers import LONGEST_NAME
 from chatfsm.session import law
 from chatfsm.session.effects import CallChanged, SignalReceived
 from chatfsm.session.identity import contents_of, is_known, is_repeat, remember, speaker_of
@@ -134,6 +136,9 @@ def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
 
 
 def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
-    plain = evolve(candidate, extra=cast("dict[str, object]", harmless(candidate.extra)))
+    """Keep a candidate for the answer; what it holds beside was told, and is kept where short."""
+    extra = cast("dict[str, object]", harmless(candidate.extra))
+    if extra and len(json.dumps(extra)) > LONGEST_NAME:
+        extra = {}
     call = turn.memory.call
-    turn.memory.call = evolve(call, candidates=(*call.candidates, plain))
+    turn.memory.call = evolve(call, candidates=(*call.candidates, evolve(candidate, extra=extra)))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 
 from chatfsm.protocol.commands import Command
 from chatfsm.protocol.events import Event
 
 __all__ = ["History", "Input", "Lost", "SendFailed", "Sent", "Tick"]
+
+
+def _ids(msg_ids: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(msg_ids, str):  # else the ids of a whole chat are its digits
+        raise TypeError("msg_ids are several ids, not one text")
+    return tuple(msg_ids)
 
 
 @frozen
@@ -19,7 +27,7 @@ class Tick:
 class Sent:
     """The transport knows that these messages have reached the server."""
 
-    msg_ids: tuple[str, ...] = field(converter=tuple)
+    msg_ids: tuple[str, ...] = field(converter=_ids)
 
 
 @frozen
@@ -31,7 +39,7 @@ class SendFailed:
     left (no connection could be made) is the transport's to send again, and no failure yet.
     """
 
-    msg_ids: tuple[str, ...] = field(converter=tuple)
+    msg_ids: tuple[str, ...] = field(converter=_ids)
     why: str
     retryable: bool
 

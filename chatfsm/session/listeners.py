@@ -44,14 +44,12 @@ Check = Callable[[Turn, Any], None]
 
 
 def _each(first: Listener, *others: Listener) -> Listener:
-    """One listener made of several, which hear the input in this order."""
+    """One listener made of several; the first decides whether the others hear the input."""
 
     def hear(turn: Turn, item: Any) -> None:
-        if first(turn, item):
-            return
-        for listener in others:
-            if listener(turn, item):
-                return
+        if not first(turn, item):
+            for listener in others:
+                listener(turn, item)
 
     return hear
 
@@ -107,7 +105,7 @@ def _moving(listener: Listener) -> Listener:
 PAST: Final[dict[type, Listener]] = {
     **dict.fromkeys(get_args(events.Event), oddities.only_counted),
     events.PartyJoined: roster.had_joined,
-    events.PartyLeft: _each(roster.had_left, presence.stopped),
+    events.PartyLeft: _each(roster.leaving_was_no_news, presence.stopped, roster.had_left),
     events.Message: _by_side(
         own=(
             forms.prompts_had_been_answered,

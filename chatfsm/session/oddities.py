@@ -37,13 +37,13 @@ def malformed(turn: Turn, event: events.Malformed) -> None:
 
 def was_unknown(turn: Turn, event: events.Unknown) -> None:
     """The same, of the past: told once, though its page may come again."""
-    if not is_repeat(turn, _ODD, None, content_of(written(event))):
+    if turn.settings.strict or not is_repeat(turn, _ODD, None, content_of(written(event))):
         unknown(turn, event)
 
 
 def was_malformed(turn: Turn, event: events.Malformed) -> None:
     """The same, of the past: told once, though its page may come again."""
-    if not is_repeat(turn, _ODD, None, content_of(written(event))):
+    if turn.settings.strict or not is_repeat(turn, _ODD, None, content_of(written(event))):
         malformed(turn, event)
 
 

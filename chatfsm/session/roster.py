@@ -83,15 +83,12 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
     _put_in_order(memory)
 
 
-def had_left(turn: Turn, event: events.PartyLeft) -> bool:
-    """A leaving of the past; True where it is older than the party's being here, or no news."""
+def leaving_was_no_news(turn: Turn, event: events.PartyLeft) -> bool:
+    """Whether a leaving of the past is older than the party's being here, or known."""
     memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
     place = _place(memory, party_id)
     first, last = (inf, inf) if place is None else _times(memory.arrivals[place], inf)
     if place is not None and at >= last:
-        party = _remove(memory, place)
-        _remember_departure(turn, party_id, at)
-        turn.effects.append(_removed(party))
         return False
     if at > _gone_at(memory, party_id):
         _remember_departure(turn, party_id, at)
@@ -100,6 +97,14 @@ def had_left(turn: Turn, event: events.PartyLeft) -> bool:
         _stay(memory, place, last)
         _put_in_order(memory)
     return turn.absorb()
+
+
+def had_left(turn: Turn, event: events.PartyLeft) -> None:
+    """A leaving of the past, of somebody who has been here since before."""
+    memory, party_id = turn.memory, _id(turn.memory, event)
+    party = _remove(memory, [known.party_id for known in memory.parties].index(party_id))
+    _remember_departure(turn, party_id, _past(event))
+    turn.effects.append(_removed(party))
 
 
 def _is_later(memory: Memory, place: int, party: Party, at: float) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm import ChatError, ChatSession, LocalProtocolError, Tick, events
+from chatfsm import ChatError, ChatSession, LocalProtocolError, SendFailed, Sent, Tick, events
 from chatfsm.session.effects import TypingStopped
 
 if TYPE_CHECKING:
@@ -109,3 +109,10 @@ def test_the_read_side_cannot_be_written(play: Play) -> None:
     for name in ("state", "parties", "forms", "done", "chat_id", "anything"):
         with pytest.raises(AttributeError):
             setattr(play.session, name, "x")
+
+
+def test_one_id_is_not_taken_for_several() -> None:
+    """A text in place of a list of ids is refused: "13" is not the messages 1 and 3."""
+    for make in (Sent, lambda ids: SendFailed(ids, "no", retryable=True)):
+        with pytest.raises(TypeError, match=r"^msg_ids are several ids, not one text$"):
+            make("13")

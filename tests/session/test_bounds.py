@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import RemoteProtocolError
+from chatfsm.protocol.signaling import IceCandidate
 from chatfsm.session.effects import (
     Anomaly,
     FormOpened,
@@ -129,6 +130,18 @@ def test_the_candidates_are_bounded(plays: type[Play]) -> None:
     assert isinstance(anomaly.raw, dict)
     assert anomaly.raw["candidate"] == "c"
     assert [each.candidate for each in play.session.early_candidates] == ["a", "b"]
+
+
+def test_a_candidate_is_bounded(play: Play) -> None:
+    """What a candidate holds that nobody knows is told whole, and kept where it is short."""
+    play.signals("ICE_CANDIDATE", candidate="a", usernameFragment="x" * 100)
+    (told,) = play.signals("ICE_CANDIDATE", candidate="b", padding="x" * 5_000)
+
+    assert isinstance(told, SignalReceived)
+    assert isinstance(told.signal, IceCandidate)
+    assert told.signal.extra == {"padding": "x" * 5_000}
+    kept = [(each.candidate, each.extra) for each in play.session.early_candidates]
+    assert kept == [("a", {"usernameFragment": "x" * 100}), ("b", {})]
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])

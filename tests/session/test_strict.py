@@ -238,3 +238,16 @@ def test_a_strict_session_tells_what_is_no_breach(strict: Play) -> None:
 
     assert strict.session.counts.duplicates == 4
     assert strict.status("connected") == [StateChanged("establishing", "connected")]
+
+
+@pytest.mark.parametrize("odd", [{"event": "chat_session_surprise"}, 7])
+def test_a_breach_is_one_each_time_that_a_history_brings_it(plays: type[Play], odd: object) -> None:
+    """What was raised was not told, so it is not taken for told when its page comes again."""
+    play = plays(strict=True)
+    memory = play.recalls()
+
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError):
+            play.receives(History(decode([odd])))
+
+    assert play.recalls() == memory

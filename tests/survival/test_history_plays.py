@@ -432,3 +432,10 @@ def test_own_ids_of_a_history_are_not_taken_again() -> None:
     recalls(session, says("chat-1", "from elsewhere", "41", 1))
     told = session.receive(commands.SendText("one"), now=0.0)
     assert told[0].msg_ids == ("43",)
+
+
+def test_who_left_while_typing_types_no_more_first() -> None:
+    """A leaving of the past is told in the order of one that happens now."""
+    session = connected(joins("ann", 1), event("typing", party_id="ann"))
+    told = recalls(session, event("party_left", party_id="ann", at=2))
+    assert [type(effect) for effect in told] == [effects.TypingStopped, effects.PartyRemoved]
