@@ -40,6 +40,11 @@ def run(options: Namespace) -> int:
     if options.output == "-":
         sys.stdout.writelines(lines)
         return 0
+    target = target.resolve()  # what a link points to is written, not the link
+    if target.exists() and not target.is_file():  # a device or a pipe: nothing stands in its place
+        with target.open("w", encoding="utf-8") as out:
+            out.writelines(lines)
+        return 0
     # Whole or not at all: half a log beside an error would look like a log.
     with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as out:
         partial = Path(out.name)

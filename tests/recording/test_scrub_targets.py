@@ -1,0 +1,46 @@
+"""Where a scrubbed log is written to, when that is no plain file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from chatfsm.cli import main
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"event": "chat_session_status", "state": "queued"}))
+    return path
+
+
+def test_a_pipe_is_written_and_stays_a_pipe(log: Path, tmp_path: Path) -> None:
+    """No file is put in the place of a pipe or a device, --force or not."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    reading = Thread(target=lambda: heard.append(pipe.read_text()), daemon=True)
+    reading.start()
+
+    assert main(["scrub", str(log), str(pipe), "--force"]) == 0
+
+    assert pipe.is_fifo()
+    reading.join(10.0)
+    assert '"state": "queued"' in heard[0]
+
+
+def test_what_a_link_points_to_is_written(log: Path, tmp_path: Path) -> None:
+    """A link stays a link."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("before")
+    link.symlink_to(target)
+
+    assert main(["scrub", str(log), str(link), "--force"]) == 0
+
+    assert link.is_symlink()
+    assert '"state": "queued"' in target.read_text()
