@@ -14,6 +14,7 @@ from chatfsm.errors import ChatError
 __all__ = ["main"]
 
 _COMMANDS: Final = (demo, replay, scrub, chat, simulate)
+INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
+    except KeyboardInterrupt:  # before, or beside, what a command does about it
+        print("chatfsm: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except ChatError as error:
         print(f"chatfsm: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,9 @@
-"""The senders over httpx, and over httpx2, whose clients have the same face."""
+"""The senders over httpx, and over httpx2, whose clients have the same face.
+
+Where a server says a reply twice in one go, httpx (0.28, over httpcore 1.0) takes the second for
+the answer to the next request on that connection; nothing of its public face tells them apart. The
+other senders of ours let go of what nobody asked for.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,12 @@ _OWNER_ONLY: Final = 0o600
 
 
 def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
-    """Chat as the command line says; returns the exit status. Raises `ChatError`."""
+    """Chat as the command line says; returns the exit status.
+
+    Raises `ChatError`, and OSError where what is shown cannot be written.
+    """
+    if sys.stdin is None:
+        raise ChatError("there is no standard input")
     try:
         saved = Saved.at(options.state, environment)
         with ExitStack() as stack:
@@ -53,7 +58,9 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
             chat = Chat(client, send, keep=saved.keep, told=told, closing_timeout=_PATIENCE)
             return _Sitting(options, chat, client).run()
     except OSError as error:
-        raise ChatError(f"{error.filename or 'state'}: {error.strerror}") from None
+        if error.filename is None:  # of what is open already, be it only the output
+            raise
+        raise ChatError(f"{error.filename}: {error.strerror}") from None
 
 
 def _endpoint(options: Namespace, saved: Saved, environment: Mapping[str, str]) -> Endpoint:

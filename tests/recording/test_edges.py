@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,21 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert run.stderr.startswith("chatfsm: cannot write: ")
     assert "Traceback" not in run.stderr
+
+
+def test_an_interrupt_that_no_command_expects_has_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C while a log is scrubbed: a word, status 130, and no half of a file."""
+    scrub = [sys.executable, "-m", "chatfsm", "scrub", "-", str(tmp_path / "scrubbed.jsonl")]
+    with subprocess.Popen(scrub, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(f"{EVENT}\n".encode() * 1_000)
+        process.stdin.flush()
+        while not any(partial.stat().st_size for partial in tmp_path.iterdir()):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, b"chatfsm: interrupted\n")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_document_that_is_a_newer_journal_is_unreadable(tmp_path: Path) -> None:

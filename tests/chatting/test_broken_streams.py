@@ -1,0 +1,63 @@
+"""A chat of which the standard input or output is not there, or breaks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatfsm.serving.face import Face
+from chatfsm.simulator.builtin import AGENTS, SCENARIOS
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.network import Network
+from chatfsm.simulator.tenants import Entry, Tenant
+
+
+@pytest.fixture
+def command() -> Iterator[list[str]]:
+    """The command line of a chat with an agent who repeats what is said."""
+    entry = Entry(app_id="an-app", scenario=SCENARIOS["echo"])
+    tenant = Tenant(url="tenant.example", entries=[entry], agents=AGENTS)
+    with Face(Network(ContactCenter([tenant])), speed=20.0) as face:
+        words = ["chat", "--url", face.url, "--tenant-url", tenant.url, "--app-id", entry.app_id]
+        yield [sys.executable, "-m", "chatfsm", *words, "--insecure-http"]
+
+
+def test_without_standard_input_that_is_said(command: list[str]) -> None:
+    """A chat that nobody can type into is not even asked for."""
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    run = subprocess.run(closed, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "chatfsm: there is no standard input\n"
+
+
+def test_output_that_cannot_be_written_is_not_called_the_state(command: list[str]) -> None:
+    """A full disk under the output is an error of status 2, and no file is blamed for it."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        run = subprocess.run(
+            command,
+            input="hello\n/end\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (run.returncode, run.stderr) == (2, "chatfsm: cannot write: No space left on device\n")
+
+
+def test_who_reads_no_further_has_seen_enough(command: list[str]) -> None:
+    """When what reads the output goes away, the chat is left without a complaint."""
+    source, sink = os.pipe()
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.close(sink)
+        assert os.read(source, 1)
+        os.close(source)
+        _, said = process.communicate("hello\n/end\n", timeout=60)
+    assert (process.returncode, said) == (0, "")
