@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from chatfsm.conversation import moves
 from chatfsm.conversation.api_errors import error_of
+from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.endpoints import Method
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
 from chatfsm.conversation.state import Owed, Step, moved
@@ -26,9 +27,12 @@ __all__ = [
     "change_link",
     "consequences",
     "doubt",
+    "found_no_server",
     "is_busy",
     "is_internal",
+    "is_unreachable",
     "may_have_arrived",
+    "search_server",
 ]
 
 _BAD_REQUEST: Final = 400
@@ -110,8 +114,32 @@ def is_internal(error: ApiError) -> bool:
     )
 
 
+def found_no_server(error: ApiError) -> bool:
+    """Whether no server was there to ask: no connection could be made, or none was free."""
+    return is_unreachable(error) or error.error_code == _NOTHING_TAKEN
+
+
+def is_unreachable(error: ApiError) -> bool:
+    """Whether no connection could be made."""
+    return isinstance(error, TransportError) and error.kind == "connect"
+
+
+def search_server(step: Step, error: ApiError) -> None:
+    """After a poll that found no server the history is asked in its place until one is found.
+
+    For a server that was away may have forgotten what it had not delivered. The one that is found
+    is asked for one history, however long it was away, and the pace is that of polls alone. Where
+    one is found that has no server free for histories, polls go on beside them.
+    """
+    state, pace = step.state, step.state.poll_pace
+    pace.failures += 1
+    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
+    pace.at = step.now + delay
+    state.history_pace.failures = 0  # polls wait for the history again
+    doubt(step, after=delay)
+
+
 def may_have_arrived(error: ApiError) -> bool:
     """Whether the server may have done what was asked though it did not say so."""
-    if isinstance(error, TransportError):
-        return error.kind != "connect"
-    return isinstance(error, TransientError) and error.error_code != _NOTHING_TAKEN
+    is_open = isinstance(error, (TransportError, TransientError))
+    return is_open and not found_no_server(error)

@@ -13,8 +13,10 @@ from chatfsm.conversation.judging import (
     change_link,
     consequences,
     doubt,
+    found_no_server,
     is_busy,
     may_have_arrived,
+    search_server,
 )
 from chatfsm.conversation.settings import ClientSettings
 from chatfsm.conversation.state import Owed, State, Step, moved
@@ -40,8 +42,8 @@ def broke_off(state: State, settings: ClientSettings) -> None:
 def next_at(state: State) -> float:
     """When the next poll is to be asked; infinity: not now.
 
-    After a gap the history comes first. Where that fails, polls go on meanwhile: a customer who
-    does not poll is soon taken for gone.
+    After a gap the history comes first. Where that fails at a server that is there, polls go on
+    meanwhile: a customer who does not poll is soon taken for gone.
     """
     is_first = state.history == "fresh" or state.history_pace.failures > 0
     return state.poll_pace.at if state.poll == "due" and is_first else inf
@@ -92,6 +94,10 @@ def _failed(step: Step, error: ApiError) -> None:
     state, pace = step.state, step.state.poll_pace
     state.poll = moved(moves.POLL, state.poll, "fail")
     if consequences(step, error):
+        return
+    if found_no_server(error):
+        search_server(step, error)
+        change_link(step, "failed", str(error))
         return
     pace.failures += 1
     delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)

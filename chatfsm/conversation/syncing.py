@@ -7,7 +7,14 @@ from math import inf
 from chatfsm.conversation import endpoints, moves, posting
 from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
-from chatfsm.conversation.judging import answer_in, change_link, consequences, doubt
+from chatfsm.conversation.judging import (
+    answer_in,
+    change_link,
+    consequences,
+    doubt,
+    is_unreachable,
+    search_server,
+)
 from chatfsm.conversation.state import Owed, State, Step, moved
 from chatfsm.errors import ApiError
 from chatfsm.session.inputs import History
@@ -60,6 +67,10 @@ def _failed(step: Step, error: ApiError) -> None:
     state, pace = step.state, step.state.history_pace
     if consequences(step, error):
         state.history = moved(moves.HISTORY, state.history, "fail")
+    elif is_unreachable(error):  # and so are polls; a server that is there may lack histories alone
+        state.history = moved(moves.HISTORY, state.history, "fail")
+        search_server(step, error)
+        change_link(step, "failed", str(error))
     elif error.transient:
         state.history = moved(moves.HISTORY, state.history, "fail")
         pace.failures += 1

@@ -33,15 +33,22 @@ KINDS: Final[dict[str, str]] = {
     "status": "the server answers with this status, and has done nothing",
     "after": "the server has done what it was asked, and answers with this status",
     "delay": "the reply comes so many seconds later",
+    "late": "the request arrives so many seconds later, though nobody may wait for it any more",
     "reorder": "the reply is overtaken by the client's next, or comes so many seconds later",
     "twice": "the reply comes twice",
     "restart": "the server restarts as the request arrives",
     "jump": "the server's clock jumps by so many seconds as the request arrives",
 }
 """What each kind of fault does. `status` and `after` are written with the status itself: `500`,
-`after-500`."""
+`after-500`.
 
-_TIMED: Final = {"delay", "jump"}
+Two of those no client can see through. A request that is later than its sender waits (`late`) may
+arrive beside its copy, which bears the same msg_id, or take news along that nobody hears; and a
+history that a cache gives again (`duplicate:history`) lacks what is new, as if that had never been
+said or never arrived. No preset has them, beyond a lateness that a client waits for.
+"""
+
+_TIMED: Final = {"delay", "late", "jump"}
 _MAY_BE_TIMED: Final = _TIMED | {"reorder", "status", "after"}
 _STATUS: Final = {"status", "after"}
 # What a cache keeps is what was asked with GET.
@@ -266,6 +273,7 @@ PRESETS: Final[dict[str, str]] = {
     "proxy": "duplicate:poll:0.1,twice:0.02,reorder:0.05,portal:0.01,after-502:0.01,delay=2:0.05",
     "sick": "500:0.01,500/5500:0.01,after-500/5500:0.01,503=2:0.01,503/5001:0.02,after-503:0.01,"
     "429=3:poll:0.02,400/5509:poll:0.02",
-    "storm": "lossy,proxy,sick,delay=40:0.005,restart:0.002,jump=3600:0.001,jump=-3600:0.001",
+    "storm": "lossy,proxy,sick,delay=40:0.005,late=1:0.02,restart:0.002,"
+    "jump=3600:0.001,jump=-3600:0.001",
 }
 """Faults by name. None of them is lasting: what is to be said gets through, sooner or later."""

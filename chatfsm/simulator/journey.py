@@ -44,6 +44,8 @@ class Journey:
     before: Fault | None = None
     after: Fault | None = None
     delay: float = 0.0
+    late: float = 0.0
+    """Seconds that it takes to arrive beside the usual; giving it up does not call it back."""
     overtaken: float | None = None
     copies: int = 1
     """How many replies are still to arrive; more than that on their way are no longer."""

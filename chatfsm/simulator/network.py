@@ -120,8 +120,8 @@ class Network:
         journey = Journey(request, dict(request.headers).get("Authorization", ""))
         self._under_way[request.id] = journey
         self._meet(journey, now)
-        if self.latency:
-            self._queue(now + self.latency, journey, None)
+        if self.latency or journey.late:
+            self._queue(now + self.latency + journey.late, journey, None)
         else:
             self._arrive(journey, now)
 
@@ -181,6 +181,8 @@ class Network:
                 journey.after = fault
         elif kind == "delay":
             journey.delay += fault.seconds or 0.0
+        elif kind == "late":
+            journey.late += fault.seconds or 0.0
         elif kind == "reorder":
             journey.overtaken = _OVERTAKEN_AFTER if fault.seconds is None else fault.seconds
         elif kind == "twice":

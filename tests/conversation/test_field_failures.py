@@ -74,6 +74,7 @@ def test_five_errors_over_a_life(chat: Stage) -> None:
     for _ in range(50):
         chat.fails("poll", "connect")
         chat.is_due()
+        chat.remembers()
         chat.polled(at=chat.now + 10.0)
     assert not chat.client.done
     assert chat.client.health(chat.now).failures == 0

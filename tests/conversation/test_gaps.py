@@ -13,13 +13,6 @@ HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
 TYPING = {"event": "typing", "party_id": "ann"}
 
 
-def test_a_poll_that_never_left_leaves_no_gap(chat: Stage) -> None:
-    """Where no connection could be made nothing was lost: no history is needed."""
-    chat.fails("poll", "connect", "refused", at=3.0)
-    assert chat.is_due() == ["poll"]
-    assert chat.told[-1] == LinkChanged("retrying", "no reply (connect): refused")
-
-
 def test_a_poll_that_broke_off_may_swallow_what_comes(chat: Stage) -> None:
     """The server may give news to a connection that broke: later on the history tells of them."""
     chat.polled(at=5.0)

@@ -95,7 +95,7 @@ def test_errors_back_off_up_to_a_limit(chat: Stage) -> None:
     """Each failure waits longer, never longer than the limit, and never at once."""
     waits = []
     for _ in range(10):
-        chat.fails("poll", "connect")
+        chat.replies("poll", status=429)
         before = chat.now
         assert chat.owes == []
         assert chat.is_due() == ["poll"]
@@ -108,7 +108,7 @@ def test_errors_back_off_up_to_a_limit(chat: Stage) -> None:
 def test_the_count_resets_on_success(chat: Stage) -> None:
     """Five errors over a whole life do not end a chat: each success starts anew."""
     for _ in range(12):
-        chat.fails("poll", "connect")
+        chat.replies("poll", status=429)
         assert chat.is_due() == ["poll"]
         chat.polled(at=chat.now + 5)
     chat.fails("poll", "connect")

@@ -84,18 +84,19 @@ def test_doubts_and_waits_survive(chat: Stage) -> None:
 
 def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
     """A client that was to wait waits on, on the clock of its next process."""
-    for _ in range(4):
-        chat.fails("poll", "connect")
-        if "poll" not in chat.owes:
-            left = chat.client.health(chat.now).next_in
-            chat.is_due()
-    chat.fails("poll", "connect")
+    for kind in ("poll", "history", "history", "history"):
+        chat.fails(kind, "connect")
+        assert chat.is_due() == ["history"]
+    chat.fails("history", "connect")
     left = chat.client.health(chat.now).next_in
     chat.restarts(at=77.0)
     assert chat.client.health(77.0).failures == 5
-    chat.ticks()
-    chat.remembers()
+    assert chat.ticks() == []
+    assert chat.owes == []
     assert chat.client.health(77.0).next_in == pytest.approx(left)
+    assert chat.is_due() == ["history"], "the first thing, as after any restart, and once"
+    chat.remembers()
+    assert chat.owes == ["poll"]
 
 
 def test_calls_are_gone_with_whoever_waited(chat: Stage) -> None:

@@ -14,6 +14,8 @@ from tests.soak.totals import Totals
 TOGETHER = 20
 # One group in so many lives through what ends sessions.
 LASTING_EVERY = 8
+# And one lives through what no client can see through.
+OPAQUE_EVERY = 8
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 def play(seed: int, number: int, chats: int, faults: str, minutes: float) -> Outcome:
     """One group, from the first chat to the last end."""
     lasting = number % LASTING_EVERY == LASTING_EVERY - 1
-    return Group(seed, number, chats, faults, lasting=lasting).lives_through(minutes * 60.0)
+    opaque = number % OPAQUE_EVERY == OPAQUE_EVERY // 2
+    group = Group(seed, number, chats, faults, lasting=lasting, opaque=opaque)
+    return group.lives_through(minutes * 60.0)
 
 
 if __name__ == "__main__":

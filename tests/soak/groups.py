@@ -40,6 +40,11 @@ LASTING = (
     "404/5005:0.002,404:0.001,401:0.002,403/3000:0.002,400/5003:post:0.02,403:history:0.01,"
     "400:open:0.05,400/5006:open:0.02"
 )
+# What nobody can see through: requests arrive when their senders have given them up, and a cache
+# gives old histories again.
+OPAQUE = "late=40:0.01,duplicate:history:0.1"
+# Until then what is late has arrived, and can be counted.
+LATEST = 45.0
 # Nobody is sick for ever here, so nothing that was said is ever given up.
 SETTINGS = ClientSettings(max_attempts=1_000_000)
 # Twenty polls that are held for as long as they may be.
@@ -82,12 +87,20 @@ def center_settings(dice: Dice) -> CenterSettings:
 
 
 class Group:
-    """Chats that live through the same faults; `lasting`: some of those end sessions for good."""
+    """Chats that live through the same faults.
 
-    def __init__(self, seed: int, number: int, chats: int, faults: str, *, lasting: bool) -> None:
+    `lasting`: some of those end sessions for good. `opaque`: no client can see through some, so
+    copies arrive, and news may be lost; nothing else may go wrong.
+    """
+
+    def __init__(  # noqa: PLR0913  # what there is to choose
+        self, seed: int, number: int, chats: int, faults: str, *, lasting: bool, opaque: bool
+    ) -> None:
         self.lasting = lasting
+        self.opaque = opaque
         self.outcome = Outcome(number, chats)
-        spec = ",".join(part for part in (faults, LASTING if lasting else "") if part)
+        more = (LASTING if lasting else "", OPAQUE if opaque else "")
+        spec = ",".join(part for part in (*more, faults) if part)
         dice = Dice(seed, number)
         entry = Entry(app_id="demo", scenario=SCENARIO)
         tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
@@ -153,6 +166,8 @@ class Group:
     def calms_down(self) -> None:
         """From here on nothing fails, until everything that was said is known to have arrived."""
         self.world.network.faults = Faults()
+        if self.opaque:
+            self.world.run(LATEST)
         until = self.world.now + CALM
         waiting = list(self.chats)
         while waiting and self.world.now < until:
@@ -180,6 +195,10 @@ class Group:
             try:
                 if self.lasting:
                     chat.ledger.check_fates(customer, kept)
+                elif self.opaque:
+                    assert kept is not None, "there is no chat"
+                    assert not customer.done, f"over: {customer.session}"
+                    chat.ledger.check_beside_copies(customer, kept)
                 else:
                     assert kept is not None, "there is no chat"
                     assert not customer.done, f"over: {customer.session}"

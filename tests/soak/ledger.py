@@ -59,6 +59,28 @@ class Ledger:
         assert fates <= {"sent", "delivered", "read"}, fates
         self._check_heard(customer, chat)
 
+    def check_beside_copies(self, customer: Customer, chat: Chat) -> None:
+        """All that was said has arrived, in order but for copies to the letter of what had arrived.
+
+        And nothing was told twice, or invented.
+        """
+        firsts: dict[str, dict[str, Any]] = {}
+        for event in chat.said:
+            if event["event"] == _MESSAGE:
+                first = firsts.setdefault(event["msg_id"], event)
+                assert event == first, f"no copy: {event}, after {first}"
+        arrived = [event["msg"] for event in firsts.values()]
+        assert arrived == self.texts, f"said {self.texts}, first arrived {arrived}"
+        files = dict.fromkeys(e["file_id"] for e in chat.said if e["event"] == _FILE)
+        assert list(files) == self.files, f"shared {self.files}, first arrived {list(files)}"
+        spoken = Counter(
+            event["msg"]
+            for event in chat.past
+            if event["event"] == _MESSAGE and event.get("party_id") != chat.chat_id
+        )
+        told = Counter(customer.heard)
+        assert told <= spoken, f"twice or invented: {told - spoken}"
+
     def check_roster(self, customer: Customer, chat: Chat) -> None:
         """Who is said to be here is here."""
         assert customer.session is not None

@@ -16,6 +16,7 @@ SPECS: dict[str, Fault] = {
     "duplicate:poll:0.1": Fault("duplicate", "poll", rate=0.1),
     "500/5500:post@3": Fault("status", "post", at=3, status=500, code="5500"),
     "delay=2:0.2": Fault("delay", rate=0.2, seconds=2.0),
+    "late=40:post@1": Fault("late", "post", at=1, seconds=40.0),
     "restart:@50": Fault("restart", at=50),
     "jump=-3600:@80": Fault("jump", at=80, seconds=-3600.0),
     "refuse": Fault("refuse"),
@@ -47,7 +48,7 @@ def faults(draw: st.DrawFn) -> Fault:
         made["status"] = draw(st.integers(least, 599))
         made["code"] = draw(st.sampled_from((None, "5500", "5955", "no-such.code")))
     seconds = st.floats(0.0, 1e6)
-    if kind in {"delay", "jump"}:
+    if kind in {"delay", "late", "jump"}:
         made["seconds"] = draw(seconds)
     elif kind in {"reorder", "status", "after"}:
         made["seconds"] = draw(st.none() | seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 
+from chatfsm.conversation import endpoints
 from chatfsm.session import messages
 from chatfsm.session import snapshot as snapshots
 from tests.soak.__main__ import main, play
@@ -61,7 +63,48 @@ def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     assert play(1, 0, 6, "storm", 1.0).violations
 
 
-def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_chats_that_no_client_can_see_through() -> None:
+    """Late requests and cached histories: copies to the letter, nothing told twice or invented."""
+    outcome = play(2, 4, 10, "late=40:post:0.1,drop-reply:0.1", 2.0)
+    assert outcome.violations == []
+    assert outcome.faults["late"] > 0
+    assert outcome.faults["duplicate"] > 0
+
+
+def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody can know for a copy is none."""
+    posted = endpoints.posted
+    numbers = count(1_001, 2)
+
+    def renamed(events: Any) -> bytes:
+        return posted(
+            tuple({**e, "msg_id": str(next(numbers))} if "msg" in e else e for e in events)
+        )
+
+    monkeypatch.setattr(endpoints, "posted", renamed)
+    (violation,) = play(2, 4, 10, "late=40:post:0.1", 1.0).violations
+    assert "first arrived" in violation or "not calm" in violation
+
+
+def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message under an id that it shares with another is no copy of it."""
+    posted = endpoints.posted
+    seen: set[str] = set()
+
+    def reworded(events: Any) -> bytes:
+        for event in (event for event in events if "msg" in event):
+            if event["msg_id"] in seen:
+                event["msg"] += "!"
+            seen.add(event["msg_id"])
+        return posted(events)
+
+    monkeypatch.setattr(endpoints, "posted", reworded)
+    (violation,) = play(2, 4, 1, "late=40:post:0.3", 2.0).violations
+    assert "no copy" in violation
+
+
+@pytest.mark.parametrize("group", [0, 4])
+def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
     """And one in the books: a text that was never said does not arrive."""
     said = Ledger.said
 
@@ -70,7 +113,7 @@ def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts.append("never said")
 
     monkeypatch.setattr(Ledger, "said", invents)
-    (violation,) = play(1, 0, 3, "", 0.5).violations
+    (violation,) = play(1, group, 3, "", 0.5).violations
     assert "never said" in violation
 
 

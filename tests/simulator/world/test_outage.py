@@ -1,0 +1,52 @@
+"""A center that is away for a while, and forgets what it had not delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chatfsm.conversation.exchange import HttpReply, HttpRequest
+from chatfsm.simulator.faults import Faults
+from chatfsm.simulator.network import subject_of
+from chatfsm.simulator.world import World
+
+Worlds = Callable[..., World]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("away", ["refuse", "503/5001"])
+def test_news_of_an_outage_are_told(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch, away: str, version: int
+) -> None:
+    """What a restart lost amid an outage is told from one history, though no poll ever broke."""
+    world = worlds(hold=5.0)
+    center: Any = world.center
+    customer = world.customer("a-client", version=version)
+    customer.opens()
+    world.run_until(lambda: customer.heard)
+    world.run_until(lambda: center.chats[customer.chat_id].poll is not None)
+    seen: list[str] = []
+    handle = center.handle
+
+    def handled(request: HttpRequest, *, now: float) -> HttpReply | None:
+        seen.append(subject_of(request))
+        return handle(request, now=now)
+
+    monkeypatch.setattr(center, "handle", handled)
+    world.network.faults = Faults.parse(away)
+    world.run(20.0)
+    before = world.network.requests
+    event = {"event": "chat_session_message", "party_id": "A", "msg": "are you there?"}
+    center.tell(customer.chat_id, event, now=world.now)
+    assert center.restart(now=world.now) == [], "no poll is held, so none breaks"
+    center.chats[customer.chat_id].is_cut = False  # nor does this center say that it was away
+    world.run(200.0)
+    assert seen == []
+    assert world.network.requests - before <= 20, "no more than one in ten seconds"
+    world.network.faults = Faults()
+    world.run(60.0)
+    assert customer.heard[-1] == "are you there?"
+    assert seen[0] == "history"
+    assert seen.count("history") == 1
