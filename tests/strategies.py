@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from attrs import evolve
@@ -65,45 +66,57 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@cache
 def names_of(cls: type) -> tuple[str, ...]:
     """The wire's names of the fields of an event."""
     return tuple(name for read in codec.SHAPES[cls] for name in read.names if name != "event")
 
 
+# Strategies are made once, here and below: to make and check one anew for each event takes longer
+# than to draw from it.
+_known = [(name, cls.__name__) for name, cls in codec.EVENTS.items() if cls in codec.SHAPES]
+_all_names = st.sampled_from([name for name, _ in _known])
+_names_that_end_nothing = st.sampled_from(
+    [name for name, kind in _known if kind not in {"Ended", "InactivityTimeout"}]
+)
+_all_states = st.one_of(states, st.just("failed"))
+
+
+@cache
 @st.composite
 def valid_items(draw: st.DrawFn, *, ending: bool = True) -> dict[str, Any]:
     """An event as a server means it; `ending`: it may be one that ends the session."""
-    name = draw(
-        st.sampled_from(
-            [
-                name
-                for name, cls in codec.EVENTS.items()
-                if cls in codec.SHAPES
-                and (ending or cls.__name__ not in {"Ended", "InactivityTimeout"})
-            ]
-        )
-    )
+    name = draw(_all_names if ending else _names_that_end_nothing)
     item: dict[str, Any] = {"event": name}
     for field in names_of(codec.EVENTS[name]):
         if field == "state":
-            item[field] = draw(st.one_of(states, st.just("failed")) if ending else states)
+            item[field] = draw(_all_states if ending else states)
         else:
             item[field] = draw(FIELDS.get(field, texts))
     return item
 
 
+_odd_fields = st.dictionaries(st.text(max_size=3), odd_values, max_size=2)
+
+
+@cache
+def _some_of(fields: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(fields), max_size=2, unique=True)
+
+
+@cache
 @st.composite
 def odd_items(draw: st.DrawFn) -> Any:
     """An event of which some fields are missing, of another type, or unknown; or no event."""
     if draw(st.integers(0, 9)) == 0:
         return draw(odd_values)
     item = draw(valid_items(ending=False))
-    for field in draw(st.lists(st.sampled_from(sorted(item)), max_size=2, unique=True)):
+    for field in draw(_some_of(tuple(sorted(item)))):
         if draw(st.booleans()):
             del item[field]
         else:
             item[field] = draw(odd_values)
-    item |= draw(st.dictionaries(st.text(max_size=3), odd_values, max_size=2))
+    item |= draw(_odd_fields)
     return item
 
 
@@ -165,6 +178,7 @@ TOPICS = {
 EVERYTHING = tuple(name for names in TOPICS.values() for name in names)
 
 
+@cache
 @st.composite
 def past_items(
     draw: st.DrawFn, names: tuple[str, ...] = EVERYTHING, *, stamped: bool = True
@@ -181,6 +195,7 @@ def past_items(
     return item
 
 
+@cache
 def pasts(
     *topics: tuple[str, ...], stamped: bool = True, most: int = 7
 ) -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -212,13 +227,18 @@ def decoded(items: Iterable[Any]) -> tuple[events.Event, ...]:
     return tuple(decode_item(item) for item in items)
 
 
+_page = st.lists(st.one_of(past_items(stamped=False), odd_items()), max_size=5)
+
+
+@cache
 @st.composite
-def histories(draw: st.DrawFn, *, most: int = 5) -> inputs.History:
+def histories(draw: st.DrawFn) -> inputs.History:
     """A page of the past, or all of it."""
-    items = draw(st.lists(st.one_of(past_items(stamped=False), odd_items()), max_size=most))
+    items = draw(_page)
     return inputs.History(decoded(items), complete=draw(st.booleans()))
 
 
+@cache
 def happenings() -> st.SearchStrategy[Any]:
     """Anything that a session can be told; commands and valid events more often than the rest."""
     return st.one_of(

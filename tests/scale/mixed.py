@@ -14,6 +14,7 @@ from tests.strategies import odd_items, valid_items
 
 CHATS = ("a", "b", "c", "d", "é", "a b", "x" * 1_025)
 chat_ids = st.sampled_from(CHATS)
+_whatever_ids = st.one_of(chat_ids, st.sampled_from((17, None, ["a"])))
 
 _spacing = st.sampled_from(((",", ":"), (", ", ": ")))
 
@@ -31,7 +32,7 @@ def _named(draw: st.DrawFn, *, odd: bool = False) -> Any:
     item = draw(odd_items() if odd else valid_items())
     if not isinstance(item, dict):
         return item
-    named = {"chat_id": draw(st.one_of(chat_ids, st.sampled_from((17, None, ["a"]))))}
+    named = {"chat_id": draw(_whatever_ids)}
     return {**named, **item} if draw(st.booleans()) else {**item, **named}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -136,11 +137,17 @@ def overlapping(draw: st.DrawFn, items: Items) -> list[Items]:
     return [*pages, *more, items[start : start + 3]]
 
 
+@cache
+def paged(aspect: str, *, stamped: bool = True) -> st.SearchStrategy[list[Items]]:
+    """Such histories, in pages."""
+    return about(aspect, stamped=stamped).flatmap(split)
+
+
 @each_aspect
 @given(st.data())
 def test_the_order_of_the_pages_does_not_matter(aspect: str, data: st.DataObject) -> None:
     """Whichever page comes first, the read side and what was told are the same."""
-    pages = data.draw(about(aspect).flatmap(split))
+    pages = data.draw(paged(aspect))
     agree(aspect, pages, data.draw(st.permutations(pages)))
 
 
@@ -148,7 +155,7 @@ def test_the_order_of_the_pages_does_not_matter(aspect: str, data: st.DataObject
 @given(st.data())
 def test_the_order_of_pages_without_times_does_not_matter(aspect: str, data: st.DataObject) -> None:
     """The same, where a server leaves out when things happened."""
-    pages = data.draw(about(aspect, stamped=False).flatmap(split))
+    pages = data.draw(paged(aspect, stamped=False))
     agree(aspect, pages, data.draw(st.permutations(pages)))
 
 
