@@ -21,8 +21,9 @@ from chatfsm.chatting.saved import Saved
 from chatfsm.cli import main
 from chatfsm.errors import SnapshotError
 from chatfsm.recording.journal import verify
-from tests.drivers.center import Center
-from tests.drivers.server import Server
+from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.steps import Await, End
+from tests.drivers.center import Server, texts_of
 
 Chat = Callable[..., int]
 
@@ -61,19 +62,18 @@ def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
     """Lines go in, rows come out, and after /end the rest is waited for."""
     assert chat("hello\n/end\n") == 0
     rows = capsys.readouterr().out
-    assert "new: CHAT-client-1" in rows
+    assert f"new: {server.chat.chat_id}" in rows
     assert "said         hello\n" in rows
     assert "message      Ada: You said: hello\n" in rows
     assert rows.splitlines()[-1].split()[1:] == ["over", "ended"]
-    assert server.center.rooms["client-1"].texts == ["hello"]
+    assert texts_of(server.chat) == ["hello"]
 
 
 def test_at_the_end_of_the_input_it_leaves(chat: Chat, server: Server) -> None:
     """Without /end the chat goes on at the server, and what was said has arrived."""
     assert chat("hello\nlast line without an end") == 0
-    room = server.center.rooms["client-1"]
-    assert room.texts == ["hello", "last line without an end"]
-    assert not room.is_over
+    assert texts_of(server.chat) == ["hello", "last line without an end"]
+    assert not server.chat.is_over
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -84,11 +84,11 @@ def test_a_chat_goes_on_from_its_state(
     options = ("--state", str(tmp_path / "state.json"), "--version", version)
     assert chat("one\n", *options) == 0
     assert chat("two\n/end\n", *options) == 0
-    [room] = server.center.rooms.values()
-    assert room.texts == ["one", "two"]
-    assert "new: CHAT-client-1" in capsys.readouterr().out
+    [first] = server.chats
+    assert texts_of(first) == ["one", "two"]
+    assert f"new: {first.chat_id}" in capsys.readouterr().out
     assert chat("three\n/end\n", *options) == 0
-    assert server.center.rooms["client-1"].texts == ["three"]
+    assert texts_of(server.chat) == ["three"]
 
 
 def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
@@ -122,18 +122,18 @@ def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: C
     with os.fdopen(source) as lines, os.fdopen(sink, "w", buffering=1) as typing:
         reader = Reader(
             {
-                "Good morning": lambda: typing.write("a form, please\n"),
-                "... survey: score?": lambda: typing.write("9\n"),
-                "... survey: why?": lambda: typing.write("quick\n"),
-                "Thank you for 2 answers.": lambda: typing.write("/end\n"),
+                "Good morning": lambda: typing.write("form\n"),
+                "... contact: score?": lambda: typing.write("9\n"),
+                "... contact: why?": lambda: typing.write("quick\n"),
+                "Thank you for your 2 answers.": lambda: typing.write("/end\n"),
             },
         )
         monkeypatch.setattr(sys, "stdin", lines)
         monkeypatch.setattr(sys, "stdout", reader)
-        options = ("--insecure-http", "--form", "survey=score, why")
+        options = ("--insecure-http", "--form", "contact=score, why")
         assert main(["chat", "--url", server.url, *options]) == 0
     assert reader.reactions == {}
-    [answer] = [event for event in server.center.rooms["client-1"].received if "data" in event]
+    [answer] = [event for event in server.chat.said if "data" in event]
     assert answer["data"] == {"score": "9", "why": "quick"}
 
 
@@ -153,10 +153,11 @@ def test_a_state_that_cannot_be_kept_any_more(
     assert "state.json.new: No such file" in capsys.readouterr().err
 
 
-def test_a_chat_that_fails_has_another_status(chat: Chat, server: Server) -> None:
+def test_a_chat_that_fails_has_another_status(chat: Chat) -> None:
     """A chat that the center breaks off is no success."""
-    server.center.script = lambda room, _event: room.tell("chat_session_status", state="failed")
-    assert chat("hello\n/disconnect\n") == 1
+    failing = Scenario("failing", (Await("chat_session_message"), End("failed")))
+    with Server(failing) as server:
+        assert chat("hello\n/disconnect\n", "--url", server.url) == 1
 
 
 def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
@@ -260,7 +261,7 @@ class Terminal:
 
 def test_a_chat_on_a_terminal() -> None:
     """Rows above, what is typed below, corrected key by key; typing is told; /end ends it."""
-    with Server(Center()) as server:
+    with Server() as server:
         terminal = Terminal(server.url)
         try:
             terminal.shows("Good morning, this is Ada.")
@@ -273,14 +274,14 @@ def test_a_chat_on_a_terminal() -> None:
             assert terminal.process.wait(10) == 0
         finally:
             terminal.close()
-        events = [event["event"] for event in server.center.rooms["client-1"].received]
+        events = [event["event"] for event in server.chat.said]
     assert "chat_session_typing" in events
     assert events.count("chat_session_message") == 1
 
 
 def test_ctrl_c_leaves_after_what_was_said() -> None:
     """An interrupt is status 130, the terminal is put back, and what was said has arrived."""
-    with Server(Center()) as server:
+    with Server() as server:
         terminal = Terminal(server.url)
         try:
             terminal.shows("Good morning")
@@ -290,4 +291,4 @@ def test_ctrl_c_leaves_after_what_was_said() -> None:
             assert terminal.process.wait(10) == 130
         finally:
             terminal.close()
-        assert server.center.rooms["client-1"].texts == ["my last words"]
+        assert texts_of(server.chat) == ["my last words"]

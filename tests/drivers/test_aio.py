@@ -21,8 +21,8 @@ from chatfsm.errors import ApiError, LocalProtocolError, TransportError
 from chatfsm.protocol.commands import End, SendText
 from chatfsm.session import effects as f
 from chatfsm.session.inputs import Tick
+from tests.drivers.center import GREETING, Server, message, texts_of
 from tests.drivers.machine import Machine, carried, named, poll, post, telling
-from tests.drivers.server import Server
 
 Play = Callable[..., Awaitable[None]]
 
@@ -59,22 +59,27 @@ async def until(chat: aio.Chat, kind: type) -> Any:
 async def a_whole_chat(server: Server, notes: Path) -> None:
     heard: list[Any] = []
     async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
-        assert (await chat.open()).chat_id == "CHAT-client-1"
+        assert (await chat.open()).chat_id == server.chat.chat_id
         await chat.typing()
-        await chat.say("a form, please")
+        await chat.say("form")
         async for effect in chat:
             heard.append(effect)
             match effect:
                 case f.FormOpened(form):
                     await chat.submit(form, {"score": "9"})
-                case f.MessageReceived(message) if message.text.startswith("Thank"):
+                case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     await chat.upload(notes)
+                case f.MessageReceived(message) if message.text == "Thank you for the file.":
+                    server.tell({**server.chat.said[-1], "party_id": "AGENT-1", "msg_id": "900"})
                 case f.FileReceived(file):
                     assert await chat.download(file) == b"my notes"
                     await chat.end()
-    assert heard[0] == ChatOpened("CHAT-client-1", is_new=True)
+    assert heard[0] == ChatOpened(server.chat.chat_id, is_new=True)
     assert isinstance(heard[-1], f.Terminated)
-    assert texts(heard) == ["Good morning, this is Ada.", "Thank you for 1 answers."]
+    assert texts(heard) == [
+        *(GREETING, "Please fill in this form."),
+        *("Thank you for your answer.", "Thank you for the file."),
+    ]
 
 
 def test_a_whole_chat(run: Any, tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_a_whole_chat(run: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     with Server() as server:
         run(a_whole_chat, server, tmp_path / "notes.txt")
-    assert server.center.most_polls == 1
+    assert server.refused_polls == []
 
 
 async def refused_in_place(server: Server) -> None:
@@ -99,7 +104,7 @@ def test_what_is_not_allowed_is_refused_where_it_was_said(run: Any) -> None:
     """`LocalProtocolError` and `ApiError` come out of the word itself."""
     with Server() as server:
         run(refused_in_place, server)
-        assert server.do(lambda: server.center.rooms["client-1"].received) == []
+        assert server.chat.said == []
 
 
 async def cancelled_after_saying(server: Server) -> None:
@@ -118,7 +123,7 @@ def test_a_cancelled_block_is_flushed(run: Any) -> None:
     """Whoever cancels the block cuts off nothing that was said."""
     with Server() as server:
         run(cancelled_after_saying, server)
-        assert server.center.rooms["client-1"].texts == [f"line {number}" for number in range(40)]
+        assert texts_of(server.chat) == [f"line {number}" for number in range(40)]
 
 
 def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
@@ -141,7 +146,7 @@ def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
 
     with Server() as server:
         asyncio.run(play(server))
-        assert server.center.rooms["client-1"].texts == ["my last words"]
+        assert texts_of(server.chat) == ["my last words"]
 
 
 async def failing_block() -> None:
@@ -163,9 +168,8 @@ async def slow_app(server: Server) -> None:
         while len(chat._desk.told) <= 3:
             await chat._changed()
         before = len(chat._desk.told)
-        room = server.center.rooms["client-1"]
         for number in range(30):
-            server.do(lambda text=f"news {number}": room.says(text))
+            server.tell(message(f"news {number}"))
             await anyio.lowlevel.checkpoint()
         assert len(chat._desk.told) == before
         async for effect in chat:
@@ -298,7 +302,7 @@ async def many(server: Server) -> None:
                 tasks.start_soon(customer, chats, number)
         assert not chats._hub.members
     for number in range(20):
-        assert heard[number] == ["Good morning, this is Ada.", f"You said: I am {number}"]
+        assert heard[number] == [GREETING, f"You said: I am {number}"]
 
 
 def test_many_chats_share_one_sender(run: Any) -> None:
@@ -321,7 +325,7 @@ def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
     """Chats that nobody closed are closed with the others, after what was said is out."""
     with Server() as server:
         run(left_open, server)
-        assert [room.texts for room in server.center.rooms.values()] == [["my last words"]] * 5
+        assert [texts_of(chat) for chat in server.chats] == [["my last words"]] * 5
 
 
 async def told_again() -> None:

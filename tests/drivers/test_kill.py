@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.drivers.server import Server
+from tests.drivers.center import GREETING, Server, texts_of
 
 LINES = 24
 KILLED_AT = (3, 9, 16)
@@ -49,9 +49,9 @@ def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:
         for heard in KILLED_AT:
             killed(server, tmp_path, heard)
         assert started(server, tmp_path).wait(30) == 0
-        [room] = server.center.rooms.values()
+        [chat] = server.chats
     lines = [f"line {number}" for number in range(LINES)]
-    assert room.texts == lines
+    assert texts_of(chat) == lines
     heard_at_all = heard_in(tmp_path)
-    assert set(heard_at_all) == {"Good morning, this is Ada.", *(f"You said: {x}" for x in lines)}
+    assert set(heard_at_all) == {GREETING, *(f"You said: {x}" for x in lines)}
     assert len(heard_at_all) - len(set(heard_at_all)) <= len(KILLED_AT)

@@ -15,8 +15,7 @@ from chatfsm.conversation.tidings import ChatOpened, LinkChanged
 from chatfsm.drivers import aio, threads
 from chatfsm.session import effects as f
 from chatfsm.session.effects import to_json
-from tests.drivers.center import AGENT, Center, Room
-from tests.drivers.server import Server
+from tests.drivers.center import ADA, SILENT, Server, message
 
 
 def written(effect: Any) -> str:
@@ -25,24 +24,24 @@ def written(effect: Any) -> str:
     return json.dumps(to_json(effect))
 
 
-def silent(_room: Room, _event: object) -> None:
-    """An agent who does nothing by herself, so that the play decides what comes before what."""
+Step = tuple[dict[str, Any], ...] | str
 
-
-def closes(room: Room) -> None:
-    room.tell("chat_session_typing", party_id=AGENT)
-    room.says("Grüße, and <b>goodbye</b> 🙂")
-    room.tell("chat_session_weather", sky="blue")
-    room.tell("chat_session_ended")
-
-
-STEPS: tuple[tuple[type, Callable[[Room], None] | str], ...] = (
-    (f.MessageReceived, "Good morning, with a \N{SNOWMAN}"),
-    (f.MessageSent, lambda room: room.tell("chat_session_form_show", form_request_id="7")),
-    (f.FormOpened, "no forms, please"),
-    (f.MessageSent, closes),
+SHOWS = ({"event": "chat_session_form_show", "form_request_id": "7"},)
+CLOSES = (
+    {"event": "chat_session_typing", "party_id": ADA.party_id},
+    message("Grüße, and <b>goodbye</b> 🙂"),
+    {"event": "chat_session_weather", "sky": "blue"},
+    {"event": "chat_session_ended"},
 )
-"""After which effect comes what: the agent does something, or the customer says something."""
+STEPS: tuple[tuple[type, Step], ...] = (
+    (f.MessageReceived, "Good morning, with a \N{SNOWMAN}"),
+    (f.MessageSent, SHOWS),
+    (f.FormOpened, "no forms, please"),
+    (f.MessageSent, CLOSES),
+)
+"""After which effect comes what: something happens, or the customer says something."""
+STANDING = 0.001
+"""So slow a clock that all is stamped with one second, however long an adapter takes."""
 
 
 class Play:
@@ -61,13 +60,13 @@ class Play:
         _, step = self.left.pop(0)
         if isinstance(step, str):
             return step
-        self.server.do(lambda: step(self.server.center.rooms["client-1"]))
+        self.server.tell(*step)
         return None
 
 
 @contextmanager
 def playing(version: int) -> Iterator[tuple[Play, Any]]:
-    with Server(Center(script=silent)) as server:
+    with Server(SILENT, speed=STANDING) as server:
         play = Play(server)
         yield play, server.client(version=version)
     assert play.left == []

@@ -19,8 +19,8 @@ from chatfsm.errors import ApiError, LocalProtocolError, TransportError
 from chatfsm.protocol.commands import End, SendText
 from chatfsm.session import effects as f
 from chatfsm.session.inputs import Tick
+from tests.drivers.center import GREETING, Server, message, texts_of
 from tests.drivers.machine import Machine, carried, named, poll, post, telling
-from tests.drivers.server import Server
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +46,32 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("my notes")
     heard: list[Any] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
-        assert chat.open(parameters={"name": "Tove"}).chat_id == "CHAT-client-1"
-        assert chat.look(lambda client: client.session.chat_id) == "CHAT-client-1"
+        assert chat.open(parameters={"name": "Tove"}).chat_id == server.chat.chat_id
+        assert chat.look(lambda client: client.session.chat_id) == server.chat.chat_id
         chat.typing()
-        chat.say("a form, please")
+        chat.say("form")
         for effect in chat:
             heard.append(effect)
             match effect:
                 case f.FormOpened(form):
                     chat.submit(form, {"score": "9"})
-                case f.MessageReceived(message) if message.text.startswith("Thank"):
+                case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     chat.upload(tmp_path / "notes.txt")
+                case f.MessageReceived(message) if message.text == "Thank you for the file.":
+                    server.tell({**server.chat.said[-1], "party_id": "AGENT-1", "msg_id": "900"})
                 case f.FileReceived(file):
                     assert chat.download(file) == b"my notes"
                     chat.end()
-    assert heard[0] == ChatOpened("CHAT-client-1", is_new=True)
+    assert heard[0] == ChatOpened(server.chat.chat_id, is_new=True)
     assert isinstance(heard[-1], f.Terminated)
-    assert texts(heard) == ["Good morning, this is Ada.", "Thank you for 1 answers."]
-    [room] = server.center.rooms.values()
-    said = [event["event"] for event in room.received]
+    assert texts(heard) == [
+        *(GREETING, "Please fill in this form."),
+        *("Thank you for your answer.", "Thank you for the file."),
+    ]
+    said = [event["event"] for event in server.chat.said]
     assert said[-1] == "chat_session_end"
     assert {"chat_session_form_data", "chat_session_file", "chat_session_typing"} <= set(said)
-    assert server.center.most_polls == 1
+    assert server.refused_polls == []
 
 
 def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Server) -> None:
@@ -78,7 +82,7 @@ def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Serv
         chat.open()
         with pytest.raises(LocalProtocolError, match="has not shown it"):
             chat.submit("7", {})
-    assert server.do(lambda: server.center.rooms["client-1"].received) == []
+    assert server.chat.said == []
 
 
 def test_whoever_asks_is_answered(server: Server) -> None:
@@ -96,7 +100,7 @@ def test_what_was_said_is_sent_before_the_block_ends(server: Server) -> None:
         chat.open()
         for number in range(40):
             chat.say(f"line {number}")
-    assert server.center.rooms["client-1"].texts == [f"line {number}" for number in range(40)]
+    assert texts_of(server.chat) == [f"line {number}" for number in range(40)]
 
 
 def interrupted(server: Server, error: type[BaseException]) -> None:
@@ -111,7 +115,7 @@ def test_an_interrupted_block_is_flushed_too(server: Server, error: type[BaseExc
     """Ctrl-C, or an error of the app's, leaves the block as it is, after what was said is out."""
     with pytest.raises(error):
         interrupted(server, error)
-    assert server.center.rooms["client-1"].texts == ["my last words"]
+    assert texts_of(server.chat) == ["my last words"]
 
 
 def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
@@ -122,9 +126,8 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
         with chat._change:  # until the greeting, of more effects than there is room for, is here
             assert chat._change.wait_for(lambda: len(chat._desk.told) > 3, 10)
             before = len(chat._desk.told)
-        room = server.center.rooms["client-1"]
         for number in range(30):
-            server.do(lambda text=f"news {number}": room.says(text))
+            server.tell(message(f"news {number}"))
         assert len(chat._desk.told) == before
         while len(received) < 31:
             effect = next(chat)

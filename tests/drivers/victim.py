@@ -13,14 +13,13 @@ from pathlib import Path
 
 from chatfsm.adapters import stdlib
 from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import Endpoint
 from chatfsm.drivers import keeping, threads
 from chatfsm.session.effects import MessageReceived
-from tests.drivers.server import QUICK
+from tests.drivers.customer import QUICK, endpoint_at
 
 
 def chat_on(url: str, state: Path, heard: Path, lines: int) -> None:
-    endpoint = Endpoint(url, "tenant.example", "an-app", "client-1", allow_http=True)
+    endpoint = endpoint_at(url)
     client, told = ChatClient(endpoint, settings=QUICK), ()
     record = keeping.read(state)
     if record is not None:

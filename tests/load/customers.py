@@ -20,10 +20,10 @@ from attrs import define, field
 
 from chatfsm.adapters import aiohttp, httpx
 from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import Endpoint
 from chatfsm.conversation.tidings import LinkChanged
 from chatfsm.drivers import aio
 from chatfsm.session.effects import MessageReceived, MessageSent, MessageUnconfirmed, Terminated
+from tests.drivers.customer import endpoint_at
 
 OPENED_A_SECOND = 100
 """How fast chats are opened: faster, and the opening is all that is measured."""
@@ -46,8 +46,7 @@ class Count:
 
 async def customer(chats: aio.Chats, url: str, number: int, count: Count) -> None:
     """Hear the agent, and say a line after every other message; end after the last one."""
-    endpoint = Endpoint(url, "tenant.example", "an-app", f"client-{number}", allow_http=True)
-    chat = chats.open(ChatClient(endpoint))
+    chat = chats.open(ChatClient(endpoint_at(url, f"client-{number}")))
     heard = count.heard[number] = []
     await anyio.sleep(number / OPENED_A_SECOND)
     await chat.open()

@@ -1,0 +1,15 @@
+"""How the customers of the tests know their contact center; light, for processes of their own."""
+
+from __future__ import annotations
+
+from chatfsm.conversation.endpoint import Endpoint
+from chatfsm.conversation.settings import ClientSettings
+
+QUICK = ClientSettings(poll_every=0.01, poll_every_busy=0.0, settle=0.05, backoff_first=0.05)
+"""What real clients are slowed down by, out of the way."""
+TENANT, APP = "127.0.0.1", "an-app"
+
+
+def endpoint_at(url: str, client_id: str = "client-1", version: int = 2) -> Endpoint:
+    """The center at an address, as one customer knows it."""
+    return Endpoint(url, TENANT, APP, client_id, version=version, allow_http=True)
