@@ -13,7 +13,7 @@ from chatfsm.recording.desk import CLEAN, FOUND, INTERRUPTED, UNREADABLE, Desk, 
 from chatfsm.recording.journal import Journal
 from chatfsm.recording.reading import read
 from chatfsm.recording.replay import Step
-from chatfsm.recording.report import Totals
+from chatfsm.recording.report import ChatTotals
 from chatfsm.recording.source import Source
 from chatfsm.session.settings import Settings
 
@@ -61,7 +61,7 @@ class _Telling:
         self.desk.printer.step(self.desk.output.step(chat, step))
 
     def over(self, chat: Chat) -> None:
-        self.desk.over(Totals.of(chat.account), self.desk.output.over(chat))
+        self.desk.over(ChatTotals.of(chat.account), self.desk.output.over(chat))
 
     def reached(self, source: Source, records: int) -> None:
         self.desk.progress.show(source, records)

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from chatfsm.recording.outputs import Effects, Nothing, Output, Printer, Summary, Timelines
 from chatfsm.recording.printing import Progress, look_for
-from chatfsm.recording.report import Totals
+from chatfsm.recording.report import ChatTotals, Totals
 
 __all__ = ["CLEAN", "FOUND", "INTERRUPTED", "UNREADABLE", "Desk", "desk_for"]
 
@@ -44,9 +44,9 @@ class Desk:
             self.progress.hide()
             sys.stderr.write(f"chatfsm: {why}\n")
 
-    def over(self, totals: Totals, text: str) -> None:
+    def over(self, totals: ChatTotals, text: str) -> None:
         """Take in a chat that is over, and print what is said of it."""
-        self.totals.join(totals)
+        self.totals.add(totals)
         self.progress.hide()
         self.printer.over(text)
 

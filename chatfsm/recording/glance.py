@@ -100,6 +100,8 @@ class Share:
 
 # So many lines are looked at together; one that is odd makes each of them cost a look of its own.
 _TOGETHER: Final = 64
+# Lines of a chat mostly begin in one of two ways: with the id, or with a word before it.
+_BEGINNINGS: Final = 4
 Stretch = tuple[int, int, bytes | None]
 """From which line to which; and the chat that they all are of, where others hear it."""
 
@@ -149,12 +151,14 @@ def _runs(lines: list[bytes]) -> list[Stretch]:
             start = end
             continue
         whose, key_and_id = line[begin:stop], line[key : stop + 1]
+        beginnings: tuple[bytes, ...] = (line[: stop + 1],)
         for line in lines[end:]:
-            # Where it comes first, as it mostly does, nothing else has to be found.
-            if not line.startswith(key_and_id, 1):
+            # Most lines begin as one of the chat did before, and nothing else has to be found.
+            if not line.startswith(beginnings):
                 key = line.find(key_and_id)
                 if key < 1 or line.find(b"{", 1, key) > 0:
                     break
+                beginnings = (*beginnings[: _BEGINNINGS - 1], line[: key + len(key_and_id)])
             end += 1
         found.append((start, end, whose))
         start = end

@@ -80,10 +80,10 @@ class Lines:
         self, batch: Batch, places: Sequence[int], lines: list[bytes], found: list[Stretch]
     ) -> None:
         """Take in what may concern our chats, and pass over the rest."""
-        wanted = [range(start, end) for start, end, others in found if others is None]
+        wanted = [slice(start, end) for start, end, others in found if others is None]
         parsed = _Parsed(
-            [places[index] for indexes in wanted for index in indexes],
-            [lines[index] for indexes in wanted for index in indexes],
+            [place for part in wanted for place in places[part]],
+            [line for part in wanted for line in lines[part]],
             exact=self.exact,
         )
         taken = 0

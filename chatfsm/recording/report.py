@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
-from attrs import asdict, define, field
+from attrs import asdict, define, field, fields
 
 from chatfsm.recording.findings import FINDINGS
 from chatfsm.recording.replay import Step
@@ -22,7 +23,7 @@ from chatfsm.session.session import ChatSession
 from chatfsm.session.state import Counts
 from chatfsm.session.values import Party
 
-__all__ = ["NOTED", "Account", "Totals"]
+__all__ = ["NOTED", "Account", "ChatTotals", "Totals"]
 
 # A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
 # is held for 15 s at most (§1). What is stamped later than that came by itself.
@@ -129,6 +130,26 @@ class Account:
             self.met_more += 1
 
 
+_COUNTED: Final = attrgetter(*(count.name for count in fields(Counts)))
+
+
+class ChatTotals(NamedTuple):
+    """What one chat adds to the totals: as little as can be sent from one process to another."""
+
+    messages: int
+    outcome: str
+    counts: tuple[int, ...]
+    """In the order of `Counts`."""
+    findings: dict[str, int]
+
+    @classmethod
+    def of(cls, account: Account) -> ChatTotals:
+        """Those of a chat that is done with."""
+        session = account.session
+        outcome = session.outcome or "open"
+        return cls(account.messages, outcome, _COUNTED(session.counts), account.findings())
+
+
 @define
 class Totals:
     """Many chats added up."""
@@ -142,33 +163,14 @@ class Totals:
     complete: bool = True
     """Whether all of the input was read."""
 
-    @classmethod
-    def of(cls, account: Account) -> Totals:
-        """Those of one chat."""
-        totals = cls()
-        totals.add(account)
-        return totals
-
-    def add(self, account: Account) -> None:
+    def add(self, chat: ChatTotals) -> None:
         """Take in a chat that is done with."""
         self.sessions += 1
-        self.messages += account.messages
-        self.outcomes[account.session.outcome or "open"] += 1
-        self.findings.update(account.findings())
-        self._count(account.session.counts)
-
-    def join(self, other: Totals) -> None:
-        """Take in other chats that were added up."""
-        self.sessions += other.sessions
-        self.messages += other.messages
-        self.outcomes.update(other.outcomes)
-        self.findings.update(other.findings)
-        self._count(other.counts)
-        self.complete = self.complete and other.complete
-
-    def _count(self, counts: Counts) -> None:
-        for name, count in asdict(counts).items():
-            setattr(self.counts, name, getattr(self.counts, name) + count)
+        self.messages += chat.messages
+        self.outcomes[chat.outcome] += 1
+        if chat.findings:
+            self.findings.update(chat.findings)
+        self.counts = Counts(*map(sum, zip(_COUNTED(self.counts), chat.counts, strict=True)))
 
     def summary(self) -> dict[str, Any]:
         """The totals as JSON."""

@@ -7,7 +7,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from chatfsm.recording.chat import Moment
-from chatfsm.recording.report import Totals
+from chatfsm.recording.report import ChatTotals
 from chatfsm.recording.source import Reached
 
 __all__ = ["Crash", "Farewell", "Parcel", "Piece", "in_order"]
@@ -19,7 +19,7 @@ class Piece(NamedTuple):
     moment: Moment
     text: str = ""
     """What is printed of a step, or of a chat that is over; or a complaint."""
-    over: Totals | None = None
+    over: ChatTotals | None = None
     """What the chat adds to the totals, where it is over."""
     is_complaint: bool = False
     """It is why a file could not be read."""

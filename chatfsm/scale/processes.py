@@ -6,14 +6,15 @@ What they print is what one process prints, byte for byte.
 from __future__ import annotations
 
 import signal
+import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import BaseContext
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import active_count, current_thread, main_thread
 from typing import Any, Final
 
 from attrs import define, field
@@ -42,7 +43,7 @@ def run(options: Namespace) -> int:
     if options.jobs == 1 or not _can_be_shared(options):
         return command.run(options)
     desk = desk_for(options)
-    context = get_context("spawn")  # the same everywhere, and safe beside threads
+    context = _context()
     stop = context.RawValue("b", 0)
     workers = [Worker(Share(n, options.jobs, options.chat_id)) for n in range(options.jobs)]
     is_stopped = False
@@ -95,6 +96,24 @@ def _can_be_shared(options: Namespace) -> bool:
     return all(name != "-" and Path(name).is_file() for name in options.files)
 
 
+def _context() -> BaseContext:
+    """How a worker starts: as a copy of this process, which has loaded all, where that is safe.
+
+    It is not beside threads, whose locks would be copied as they stand, nor on macOS, whose
+    libraries start some.
+    """
+    return get_context("fork" if sys.platform == "linux" and active_count() == 1 else "spawn")
+
+
+def _begin(heard: Connection, work: Callable[..., None], words: tuple[Any, ...]) -> None:
+    """Work, in a process that has let go of the end of the pipe where it is heard.
+
+    Else a pipe would never break for it, and it would outlive the process that prints.
+    """
+    heard.close()
+    work(*words)
+
+
 @define
 class Worker:
     """A process that hears a share of the chats, and what it says."""
@@ -107,11 +126,12 @@ class Worker:
     _pipe: Connection = field(init=False)
     _where: str = "the start"
 
-    def start(self, context: SpawnContext, options: Namespace, output: Output, stop: Any) -> None:
+    def start(self, context: Any, options: Namespace, output: Output, stop: Any) -> None:
         """Begin to read."""
         self._pipe, other = context.Pipe(duplex=False)
         words = (options, output, self.share, other, stop)
-        self._process = context.Process(target=work, args=words, daemon=True)
+        begin = (self._pipe, work, words)
+        self._process = context.Process(target=_begin, args=begin, daemon=True)
         self._process.start()
         other.close()  # so that the pipe ends with the process
 

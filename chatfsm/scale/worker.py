@@ -24,7 +24,7 @@ from chatfsm.recording.outputs import Output
 from chatfsm.recording.reading import read
 from chatfsm.recording.records import Run
 from chatfsm.recording.replay import Step
-from chatfsm.recording.report import Totals
+from chatfsm.recording.report import ChatTotals
 from chatfsm.recording.source import Reached, Source
 from chatfsm.scale.pieces import Crash, Farewell, Parcel, Piece
 
@@ -116,7 +116,7 @@ class Telling:
 
     def over(self, chat: Chat) -> None:
         """A chat of the share is over."""
-        self.say(Piece(self.chats.moment, self.output.over(chat), Totals.of(chat.account)))
+        self.say(Piece(self.chats.moment, self.output.over(chat), ChatTotals.of(chat.account)))
 
     def unreadable(self, error: UnreadableLogError) -> None:
         """All workers meet the same; one says so."""

@@ -19,7 +19,7 @@ from chatfsm.recording.chat import Chat
 from chatfsm.recording.outputs import Printer, Timelines
 from chatfsm.recording.printing import Paper, Progress, look_for, paper_for
 from chatfsm.recording.replay import ChatReplay
-from chatfsm.recording.report import Account, Totals
+from chatfsm.recording.report import Account, ChatTotals, Totals
 from chatfsm.recording.source import Source
 from chatfsm.recording.timeline import Timeline
 from chatfsm.session.session import ChatSession
@@ -109,7 +109,7 @@ def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
         for step in replay.hear(decode_item(wire.ended(at=1))):
             chat.account.add(step)
             printer.step(timelines.step(chat, step))
-        totals.add(chat.account)
+        totals.add(ChatTotals.of(chat.account))
         printer.over(timelines.over(chat))
     printer.end(totals)
     lines = out.getvalue().splitlines()

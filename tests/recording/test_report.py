@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatfsm.recording.findings import FINDINGS
-from chatfsm.recording.report import MOST_NAMES, Account, Totals
+from chatfsm.recording.report import MOST_NAMES, Account, ChatTotals, Totals
 from chatfsm.session.session import ChatSession
 
 Log = Callable[..., Path]
@@ -272,7 +272,7 @@ def test_totals_add_up_findings(wire: Any) -> None:
         session = ChatSession(f"chat-{number}")
         for event in wire.heard(*[wire.unknown()] * number, wire.broken()):
             session.receive(event, now=0.0)
-        totals.add(Account(session))
+        totals.add(ChatTotals.of(Account(session)))
     assert totals.summary()["findings"] == {
         "unknown": 3,
         "malformed": 2,

@@ -10,7 +10,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,28 @@ def test_processes_print_what_one_prints(runs: Any, words: list[str]) -> None:
     assert alone.out
     assert runs.alone(*words, "--jobs=2", path) == alone
     assert is_clean()
+
+
+def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread holds would be held in a copy for ever; what is printed is the same."""
+    asked: list[str] = []
+
+    def context(method: str) -> Any:
+        asked.append(method)
+        return multiprocessing.get_context(method)
+
+    monkeypatch.setattr(processes, "get_context", context)
+    path = runs.writes("a.jsonl", lines(40))
+    alone = runs.alone("--summary", path)
+    is_done = threading.Event()
+    thread = threading.Thread(target=is_done.wait)
+    thread.start()
+    try:
+        assert runs.alone("--summary", "--jobs=2", path) == alone
+    finally:
+        is_done.set()
+        thread.join()
+    assert asked == ["spawn"]
 
 
 @pytest.fixture
@@ -114,6 +138,28 @@ def test_ctrl_c_ends_all_workers(runs: Any) -> None:
     assert err == b"chatfsm: interrupted: this is what was read so far\n"
     assert child.returncode == 130
     assert 0 < len(out.splitlines()) < 60_000
+
+
+def test_workers_do_not_outlive_a_process_that_is_killed(runs: Any) -> None:
+    """Nobody hears them any more, so they end, however much they have to say."""
+    path = runs.writes("long.jsonl", lines(60_000))
+    script = runs.writes("command.py", COMMAND.encode())
+    with subprocess.Popen(
+        [sys.executable, script, "replay", "--json", "--jobs=3", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        assert child.stdout is not None
+        ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
+        assert ready
+        child.kill()
+        try:
+            # Standard error ends when nobody holds it any more, of the workers too.
+            child.communicate(timeout=PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def test_who_presses_ctrl_c_again_waits_for_nobody(
