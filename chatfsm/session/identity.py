@@ -154,13 +154,14 @@ def _forget(turn: Turn) -> None:
     memory.told_count -= portion
     while portion:
         speaker = next(speakers)
-        oldest = list(islice(told[speaker], portion))
+        ids = told[speaker]
+        oldest = list(islice(ids, portion))
         portion -= len(oldest)
-        if len(oldest) == len(told[speaker]):
+        if len(oldest) == len(ids):
             del told[speaker]
         else:
             for name in oldest:
-                del told[speaker][name]
+                del ids[name]
     if memory.told_all:
         memory.told_all = False
         text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"
