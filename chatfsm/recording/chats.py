@@ -93,7 +93,7 @@ class Chats:
                 index = self._hear_on(chat, run, index, int(min(due, number - index)))
 
     def _hear_on(self, chat: Chat, run: Run, index: int, most: int) -> int:
-        """Hear so many records, or those before one that wants a closer look: it is heard, too."""
+        """Hear so many records, or those up to the chat's end; returns the next one's index."""
         events = (
             run.events
             if index == 0 and most == len(run.events)
@@ -111,13 +111,9 @@ class Chats:
             self._records += heard
             self.within = index + heard
             chat.last_record = self._records
-        index += heard
         if chat.account.ended_at is not None:
             self._is_over(chat)
-        elif heard < most:
-            self._hear_one(run, index)
-            index += 1
-        return index
+        return index + heard
 
     def _under_way(self, run: Run) -> Chat | None:
         """The chat of a run, where it has begun, and is not over."""

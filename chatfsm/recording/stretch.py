@@ -16,24 +16,18 @@ __all__ = ["hear_on"]
 
 
 def hear_on(replay: ChatReplay, account: Account, events: list[Any]) -> None:
-    """Hear events of a chat that has begun, until it ends, or one has more than one step.
+    """Hear events of a chat that has begun, until it ends; `replay.heard` says how many they were.
 
-    `replay.heard` says how many they were. What follows is what `replay.hear` and `account.add`
-    make of each. Raises what a strict session raises.
+    What follows is what `replay.hear` and `account.add` make of each, but for the time of what
+    lapses between two of them, which no account holds. Raises what a strict session raises.
     """
-    session = replay.session
-    memory, receive = session._memory, session.receive  # noqa: SLF001
+    receive = replay.session.receive
     now = replay.now or 0.0
     heard = messages = 0
     try:
         for event in events:
             stamp = event.timestamp
             if stamp is not None and stamp > now:
-                # No later than `deadline`, and there at once.
-                if memory.wake <= stamp:
-                    deadline = session.deadline
-                    if deadline is not None and deadline <= stamp:
-                        break
                 now = stamp
             for effect in receive(event, now=now):
                 kind = effect.__class__

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,19 +119,30 @@ def test_a_bug_in_a_worker_is_reported(runs: Any, in_place: Callable[[Any], None
     assert is_clean()
 
 
-def test_ctrl_c_ends_all_workers(runs: Any) -> None:
-    """Status 130, what was read so far is told, and nobody is left behind."""
+@contextmanager
+def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, in a process of its own with a long log, when it has begun to print."""
     path = runs.writes("long.jsonl", lines(60_000))
     script = runs.writes("command.py", COMMAND.encode())
     with subprocess.Popen(
-        [sys.executable, script, "replay", "--json", "--jobs=2", path],
+        [sys.executable, script, "replay", "--json", "--jobs=3", path],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as child:
-        assert child.stdout is not None
-        ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
-        assert ready
+        try:
+            assert child.stdout is not None
+            ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
+            assert ready
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_all_workers(runs: Any) -> None:
+    """Status 130, what was read so far is told, and nobody is left behind."""
+    with under_way(runs) as child:
         os.killpg(child.pid, signal.SIGINT)  # as a terminal does it
         # Standard error ends when nobody holds it any more, of the workers too.
         out, err = child.communicate(timeout=PATIENCE)
@@ -142,24 +153,10 @@ def test_ctrl_c_ends_all_workers(runs: Any) -> None:
 
 def test_workers_do_not_outlive_a_process_that_is_killed(runs: Any) -> None:
     """Nobody hears them any more, so they end, however much they have to say."""
-    path = runs.writes("long.jsonl", lines(60_000))
-    script = runs.writes("command.py", COMMAND.encode())
-    with subprocess.Popen(
-        [sys.executable, script, "replay", "--json", "--jobs=3", path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as child:
-        assert child.stdout is not None
-        ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
-        assert ready
+    with under_way(runs) as child:
         child.kill()
-        try:
-            # Standard error ends when nobody holds it any more, of the workers too.
-            child.communicate(timeout=PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+        # Standard error ends when nobody holds it any more, of the workers too.
+        child.communicate(timeout=PATIENCE)
 
 
 def test_who_presses_ctrl_c_again_waits_for_nobody(
