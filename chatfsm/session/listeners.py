@@ -129,8 +129,8 @@ PAST: Final[dict[type, Listener]] = {
     events.Cobrowsing: outbox.count_on,
     events.CaseSet: service.case_was_set,
     events.Info: service.was_named,
-    events.Unknown: oddities.was_unknown,
-    events.Malformed: oddities.was_malformed,
+    events.Unknown: oddities.unknown,
+    events.Malformed: oddities.malformed,
 }
 
 

@@ -18,33 +18,23 @@ _ODD: Final = ("odd", None)
 
 
 def unknown(turn: Turn, event: events.Unknown) -> None:
-    """Tell an event that nobody knows, whole."""
+    """Tell an event that nobody knows, whole; of the past once, though its page may come again."""
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
-    is_repeat(turn, _ODD, None, content_of(written(event)))  # a history is not to tell it again
+    if is_repeat(turn, _ODD, None, content_of(written(event))):
+        return
     turn.memory.unknown += 1
     logger.info("chat %a: unknown event", turn.memory.chat_id)
     turn.effects.append(UnknownReceived(event.name, event.raw))
 
 
 def malformed(turn: Turn, event: events.Malformed) -> None:
-    """Tell what is broken, and keep it as it came."""
+    """Tell what is broken, and keep it as it came; of the past once, too."""
+    if not turn.settings.strict and is_repeat(turn, _ODD, None, content_of(written(event))):
+        return
     what = "item" if event.name is None else event.name
     turn.report("malformed", f"{what}: {event.why}", event.raw)
-    is_repeat(turn, _ODD, None, content_of(written(event)))
     turn.memory.malformed += 1
-
-
-def was_unknown(turn: Turn, event: events.Unknown) -> None:
-    """The same, of the past: told once, though its page may come again."""
-    if turn.settings.strict or not is_repeat(turn, _ODD, None, content_of(written(event))):
-        unknown(turn, event)
-
-
-def was_malformed(turn: Turn, event: events.Malformed) -> None:
-    """The same, of the past: told once, though its page may come again."""
-    if turn.settings.strict or not is_repeat(turn, _ODD, None, content_of(written(event))):
-        malformed(turn, event)
 
 
 def only_counted(_turn: Turn, _event: object) -> None:

@@ -55,12 +55,7 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
 
 def left(turn: Turn, event: events.PartyLeft) -> None:
     """Remove a party."""
-    memory = turn.memory
-    place = _left_from(memory, event)
-    if place is not None:
-        party = _remove(memory, place)
-        _remember_departure(turn, party.party_id, event.timestamp)
-        turn.effects.append(_removed(party))
+    _leave(turn, event, event.timestamp)
 
 
 def had_joined(turn: Turn, event: events.PartyJoined) -> None:
@@ -101,16 +96,21 @@ def leaving_was_no_news(turn: Turn, event: events.PartyLeft) -> bool:
 
 def had_left(turn: Turn, event: events.PartyLeft) -> None:
     """A leaving of the past, of somebody who has been here since before."""
-    memory, party_id = turn.memory, _id(turn.memory, event)
-    party = _remove(memory, [known.party_id for known in memory.parties].index(party_id))
-    _remember_departure(turn, party_id, _past(event))
-    turn.effects.append(_removed(party))
+    _leave(turn, event, _past(event))
 
 
 def _is_later(memory: Memory, place: int, party: Party, at: float) -> bool:
     """Whether names count more than those of before; at the same time, in whatever order told."""
     known, known_at = memory.parties[place], _times(memory.arrivals[place], inf)[1]
     return (at, written(party)) > (known_at, written(known))
+
+
+def _leave(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
+    place = _left_from(turn.memory, event)
+    if place is not None:
+        party = _remove(turn.memory, place)
+        _remember_departure(turn, party.party_id, at)
+        turn.effects.append(_removed(party))
 
 
 def _left_from(memory: Memory, event: events.PartyLeft) -> int | None:

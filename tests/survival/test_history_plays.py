@@ -354,6 +354,7 @@ def test_what_is_odd_in_a_history_is_told_once(item: Item) -> None:
     assert told.replayed
     assert recalls(session, item) == []
     assert session.counts.unknown + session.counts.malformed == 1
+    assert session.counts.duplicates == 1
 
 
 @pytest.mark.parametrize("item", ODD, ids=lambda item: str(item["event"]))
