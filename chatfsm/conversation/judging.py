@@ -9,7 +9,7 @@ from chatfsm.conversation.api_errors import error_of
 from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.endpoints import Method
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
-from chatfsm.conversation.state import Owed, Step, moved
+from chatfsm.conversation.state import Owed, Pace, Step, moved
 from chatfsm.conversation.tidings import AuthorizationFailed, LinkChanged, LinkState
 from chatfsm.errors import (
     ApiError,
@@ -32,6 +32,7 @@ __all__ = [
     "is_internal",
     "is_unreachable",
     "may_have_arrived",
+    "put_off",
     "search_server",
 ]
 
@@ -124,6 +125,14 @@ def is_unreachable(error: ApiError) -> bool:
     return isinstance(error, TransportError) and error.kind == "connect"
 
 
+def put_off(step: Step, pace: Pace, error: ApiError) -> float:
+    """Try again later, the later the more attempts have failed; returns in how many seconds."""
+    pace.failures += 1
+    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
+    pace.at = step.now + delay
+    return delay
+
+
 def search_server(step: Step, error: ApiError) -> None:
     """After a poll that found no server the history is asked in its place until one is found.
 
@@ -131,12 +140,10 @@ def search_server(step: Step, error: ApiError) -> None:
     is asked for one history, however long it was away, and the pace is that of polls alone. Where
     one is found that has no server free for histories, polls go on beside them.
     """
-    state, pace = step.state, step.state.poll_pace
-    pace.failures += 1
-    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
-    pace.at = step.now + delay
-    state.history_pace.failures = 0  # polls wait for the history again
+    delay = put_off(step, step.state.poll_pace, error)
+    step.state.history_pace.failures = 0  # polls wait for the history again
     doubt(step, after=delay)
+    change_link(step, "failed", str(error))
 
 
 def may_have_arrived(error: ApiError) -> bool:

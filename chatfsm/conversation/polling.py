@@ -6,7 +6,6 @@ from math import inf
 
 from chatfsm.conversation import endpoints, moves
 from chatfsm.conversation.api_errors import NO_EVENTS
-from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
 from chatfsm.conversation.judging import (
     answer_in,
@@ -16,6 +15,7 @@ from chatfsm.conversation.judging import (
     found_no_server,
     is_busy,
     may_have_arrived,
+    put_off,
     search_server,
 )
 from chatfsm.conversation.settings import ClientSettings
@@ -91,17 +91,14 @@ def _heard(step: Step, events: list[Event]) -> None:
 
 
 def _failed(step: Step, error: ApiError) -> None:
-    state, pace = step.state, step.state.poll_pace
+    state = step.state
     state.poll = moved(moves.POLL, state.poll, "fail")
     if consequences(step, error):
         return
     if found_no_server(error):
         search_server(step, error)
-        change_link(step, "failed", str(error))
         return
-    pace.failures += 1
-    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
-    pace.at = step.now + delay
+    delay = put_off(step, state.poll_pace, error)
     change_link(step, "busy" if is_busy(error) else "failed", str(error))
     if may_have_arrived(error):  # and so may the reply have been, with what was new
         doubt(step, after=delay)

@@ -7,7 +7,6 @@ from math import inf
 from typing import Any
 
 from chatfsm.conversation import endpoints, moves, parcels
-from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
 from chatfsm.conversation.judging import (
     answer_in,
@@ -15,6 +14,7 @@ from chatfsm.conversation.judging import (
     doubt,
     is_internal,
     may_have_arrived,
+    put_off,
 )
 from chatfsm.conversation.parcels import Parcel
 from chatfsm.conversation.state import Owed, State, Step, moved
@@ -128,18 +128,14 @@ def _still_to_send(
 
 
 def _failed(step: Step, error: ApiError) -> None:
-    state, settings, pace = step.state, step.settings, step.state.post_pace
+    state = step.state
     if may_have_arrived(error):
-        pace.failures += 1
-        delay = wait(settings, step.chat_id, pace.failures, error.retry_after)
-        pace.at = step.now + delay
-        _doubt(step, error, max(delay, settings.settle))
+        _doubt(step, error, max(put_off(step, state.post_pace, error), step.settings.settle))
         return
     state.post = moved(moves.POST, state.post, "put_back")
     batch, state.batch = state.batch, []
     if consequences(step, error) or error.transient:
-        pace.failures += 1
-        pace.at = step.now + wait(settings, step.chat_id, pace.failures, error.retry_after)
+        put_off(step, state.post_pace, error)
     elif len(batch) > 1:  # one of them must not take its neighbours along
         state.alone = len(batch)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import inf
 
 from chatfsm.conversation import endpoints, moves, posting
-from chatfsm.conversation.backoff import wait
 from chatfsm.conversation.exchange import HttpFailure, HttpReply
 from chatfsm.conversation.judging import (
     answer_in,
@@ -13,6 +12,7 @@ from chatfsm.conversation.judging import (
     consequences,
     doubt,
     is_unreachable,
+    put_off,
     search_server,
 )
 from chatfsm.conversation.state import Owed, State, Step, moved
@@ -64,19 +64,18 @@ def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
 
 
 def _failed(step: Step, error: ApiError) -> None:
-    state, pace = step.state, step.state.history_pace
-    if consequences(step, error):
-        state.history = moved(moves.HISTORY, state.history, "fail")
-    elif is_unreachable(error):  # and so are polls; a server that is there may lack histories alone
-        state.history = moved(moves.HISTORY, state.history, "fail")
-        search_server(step, error)
-        change_link(step, "failed", str(error))
-    elif error.transient:
-        state.history = moved(moves.HISTORY, state.history, "fail")
-        pace.failures += 1
-        pace.at = step.now + wait(step.settings, step.chat_id, pace.failures, error.retry_after)
-        change_link(step, "failed", str(error))
-    else:
+    state = step.state
+    is_over = consequences(step, error)
+    if not is_over and not error.transient:
         # The server will not tell, ever: what is in doubt stays so, and the rest goes on.
         state.history = moved(moves.HISTORY, state.history, "give_up")
         posting.resolve(step, [], complete=False)
+        return
+    state.history = moved(moves.HISTORY, state.history, "fail")
+    if is_over:
+        return
+    if is_unreachable(error):  # and so are polls; a server that is there may lack histories alone
+        search_server(step, error)
+    else:
+        put_off(step, state.history_pace, error)
+        change_link(step, "failed", str(error))
