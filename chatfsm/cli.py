@@ -10,11 +10,11 @@ from typing import Final
 
 from chatfsm.arguments import chat, demo, replay, scrub, simulate
 from chatfsm.errors import ChatError
+from chatfsm.statuses import INTERRUPTED
 
 __all__ = ["main"]
 
 _COMMANDS: Final = (demo, replay, scrub, chat, simulate)
-INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,12 +30,12 @@ from chatfsm.drivers.threads import Chat
 from chatfsm.errors import ChatError
 from chatfsm.recording.journal import Recorded
 from chatfsm.session.session import ChatSession
+from chatfsm.statuses import INTERRUPTED
 
 __all__ = ["run"]
 
 LEFT: Final = 0
 BADLY_ENDED: Final = 1
-INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
 # Seconds: enough for what was said to leave; nobody who quits waits for a poll to come back.
 _PATIENCE: Final = 3.0
 _OWNER_ONLY: Final = 0o600

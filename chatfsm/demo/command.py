@@ -11,11 +11,10 @@ from typing import Final
 from chatfsm.demo.printing import sheet_for
 from chatfsm.errors import ChatError
 
-__all__ = ["INTERRUPTED", "NOT_WHOLE", "WHOLE", "run"]
+__all__ = ["NOT_WHOLE", "WHOLE", "run"]
 
 WHOLE: Final = 0
 NOT_WHOLE: Final = 1
-INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
 
 _INTRODUCTION: Final = """\
 One chat with a contact center, over HTTP on this machine alone, had twice at the same time: by \
@@ -30,10 +29,7 @@ def run(options: Namespace) -> int:
         # What a terminal's encoding may not have is shown escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     sheet = sheet_for(sys.stdout, options.color)
-    try:
-        sheet.say(_INTRODUCTION)  # before what takes a moment
-        from chatfsm.demo.playing import play  # noqa: PLC0415  # needs the extra, and time
+    sheet.say(_INTRODUCTION)  # before what takes a moment
+    from chatfsm.demo.playing import play  # noqa: PLC0415  # needs the extra, and time
 
-        return WHOLE if play(options.seed, sheet) else NOT_WHOLE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return WHOLE if play(options.seed, sheet) else NOT_WHOLE

@@ -9,15 +9,16 @@ from attrs import define
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.recording.chat import Chat, Listener
 from chatfsm.recording.chats import Chats, ViolationError
-from chatfsm.recording.desk import CLEAN, FOUND, INTERRUPTED, UNREADABLE, Desk, desk_for
+from chatfsm.recording.desk import CLEAN, FOUND, UNREADABLE, Desk, desk_for
 from chatfsm.recording.journal import Journal
 from chatfsm.recording.reading import read
 from chatfsm.recording.replay import Step
 from chatfsm.recording.report import ChatTotals
 from chatfsm.recording.source import Source
 from chatfsm.session.settings import Settings
+from chatfsm.statuses import INTERRUPTED
 
-__all__ = ["CLEAN", "FOUND", "INTERRUPTED", "UNREADABLE", "chats_for", "replay", "run"]
+__all__ = ["CLEAN", "FOUND", "UNREADABLE", "chats_for", "replay", "run"]
 
 
 def run(options: Namespace) -> int:

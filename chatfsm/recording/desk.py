@@ -13,12 +13,11 @@ from chatfsm.recording.outputs import Effects, Nothing, Output, Printer, Summary
 from chatfsm.recording.printing import Progress, look_for
 from chatfsm.recording.report import ChatTotals, Totals
 
-__all__ = ["CLEAN", "FOUND", "INTERRUPTED", "UNREADABLE", "Desk", "desk_for"]
+__all__ = ["CLEAN", "FOUND", "UNREADABLE", "Desk", "desk_for"]
 
 CLEAN: Final = 0
 FOUND: Final = 1
 UNREADABLE: Final = 2
-INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells say it
 
 
 @define

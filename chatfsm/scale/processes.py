@@ -21,12 +21,13 @@ from attrs import define, field
 
 from chatfsm.errors import ChatError
 from chatfsm.recording import command
-from chatfsm.recording.desk import INTERRUPTED, UNREADABLE, Desk, desk_for
+from chatfsm.recording.desk import UNREADABLE, Desk, desk_for
 from chatfsm.recording.glance import Share
 from chatfsm.recording.outputs import Output
 from chatfsm.recording.printing import Progress
 from chatfsm.scale.pieces import Crash, Farewell, Parcel, Piece, in_order
 from chatfsm.scale.worker import work
+from chatfsm.statuses import INTERRUPTED
 
 __all__ = ["Worker", "WorkerError", "finish", "print_in_order", "run"]
 

@@ -10,21 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm.serving.face import Face
-from chatfsm.simulator.builtin import AGENTS, SCENARIOS
-from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.network import Network
-from chatfsm.simulator.tenants import Entry, Tenant
+from tests.drivers.center import Server
+from tests.drivers.customer import APP
 
 
 @pytest.fixture
 def command() -> Iterator[list[str]]:
     """The command line of a chat with an agent who repeats what is said."""
-    entry = Entry(app_id="an-app", scenario=SCENARIOS["echo"])
-    tenant = Tenant(url="tenant.example", entries=[entry], agents=AGENTS)
-    with Face(Network(ContactCenter([tenant])), speed=20.0) as face:
-        words = ["chat", "--url", face.url, "--tenant-url", tenant.url, "--app-id", entry.app_id]
-        yield [sys.executable, "-m", "chatfsm", *words, "--insecure-http"]
+    with Server() as server:
+        words = ["chat", "--url", server.url, "--app-id", APP, "--insecure-http"]
+        yield [sys.executable, "-m", "chatfsm", *words]
 
 
 def test_without_standard_input_that_is_said(command: list[str]) -> None:

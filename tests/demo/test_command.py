@@ -147,13 +147,13 @@ def demo(*options: str) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c_is_clean() -> None:
-    """Interrupted in the middle, it ends soon, with 130 and without a traceback."""
+    """Interrupted in the middle, it ends soon, with 130, a word and no traceback."""
     with demo() as process:
         assert process.stdout
         assert any("Good morning, this is Pilar." in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (130, "chatfsm: interrupted\n")
 
 
 def test_whoever_has_seen_enough_may_leave() -> None:

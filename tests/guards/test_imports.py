@@ -16,7 +16,7 @@ PACKAGE = Path(chatfsm.__file__).parent
 # The floors, from the ground up. A module may import from floors below its own, and within its
 # room as far as TOPICS allows.
 FLOORS = (
-    {"errors", "frozen", "log"},
+    {"errors", "frozen", "log", "statuses"},
     {"protocol"},
     {"session"},
     {"conversation"},

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording.command import CLEAN, FOUND, INTERRUPTED, UNREADABLE
+from chatfsm.recording.command import CLEAN, FOUND, UNREADABLE
+from chatfsm.statuses import INTERRUPTED
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
