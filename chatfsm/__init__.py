@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chatfsm import commands, effects, events, signaling
+    from chatfsm._protocol.codec import decode, decode_lines, encode
+    from chatfsm._session.session import ChatSession
     from chatfsm.errors import (
         ChatError,
         DecodeError,
@@ -18,13 +21,8 @@ if TYPE_CHECKING:
         ReplayDivergence,
         SnapshotError,
     )
-    from chatfsm.protocol import commands, events, signaling
-    from chatfsm.protocol.codec import decode, encode
-    from chatfsm.protocol.lines import decode_lines
-    from chatfsm.session import effects
-    from chatfsm.session.inputs import History, Lost, SendFailed, Sent, Tick
-    from chatfsm.session.session import ChatSession
-    from chatfsm.session.settings import Settings
+    from chatfsm.inputs import History, Lost, SendFailed, Sent, Tick
+    from chatfsm.settings import Settings
 
 __all__ = [
     "ChatError",
@@ -54,27 +52,27 @@ __all__ = [
 # imports above; a test compares both.
 _HOME = {
     "ChatError": "chatfsm.errors",
-    "ChatSession": "chatfsm.session.session",
+    "ChatSession": "chatfsm._session.session",
     "DecodeError": "chatfsm.errors",
-    "History": "chatfsm.session.inputs",
+    "History": "chatfsm.inputs",
     "LocalProtocolError": "chatfsm.errors",
-    "Lost": "chatfsm.session.inputs",
+    "Lost": "chatfsm.inputs",
     "RemoteProtocolError": "chatfsm.errors",
     "ReplayDivergence": "chatfsm.errors",
-    "SendFailed": "chatfsm.session.inputs",
-    "Sent": "chatfsm.session.inputs",
-    "Settings": "chatfsm.session.settings",
+    "SendFailed": "chatfsm.inputs",
+    "Sent": "chatfsm.inputs",
+    "Settings": "chatfsm.settings",
     "SnapshotError": "chatfsm.errors",
-    "Tick": "chatfsm.session.inputs",
-    "decode": "chatfsm.protocol.codec",
-    "decode_lines": "chatfsm.protocol.lines",
-    "encode": "chatfsm.protocol.codec",
+    "Tick": "chatfsm.inputs",
+    "decode": "chatfsm._protocol.codec",
+    "decode_lines": "chatfsm._protocol.codec",
+    "encode": "chatfsm._protocol.codec",
 }
 _MODULES = {
-    "commands": "chatfsm.protocol.commands",
-    "effects": "chatfsm.session.effects",
-    "events": "chatfsm.protocol.events",
-    "signaling": "chatfsm.protocol.signaling",
+    "commands": "chatfsm.commands",
+    "effects": "chatfsm.effects",
+    "events": "chatfsm.events",
+    "signaling": "chatfsm.signaling",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from chatfsm.cli import main
+from chatfsm._cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatfsm.conversation import moves
-from chatfsm.session import law
+from chatfsm._client import state
+from chatfsm._session import tables
+from chatfsm._statemachine import Law
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
 
 # The wire's word for each trigger (PROTOCOL.md §2 to §4); a status is the wire's word itself.
 LIFECYCLE = {
-    **{word: f"status {word}" for word in law.STATUS_WORDS},
+    **{word: f"status {word}" for word in tables.STATUS_WORDS},
     "ended": "chat_session_ended",
     "inactivity_timeout": "chat_session_inactivity_timeout",
     "lost": "error 5005, or 404",
@@ -28,7 +29,7 @@ FORM = {
     "termination": "the session is over",
 }
 CALL = {
-    **{trigger: trigger.upper() for trigger in law.CALL.triggers},
+    **{trigger: trigger.upper() for trigger in tables.CALL.triggers},
     # The same signals, said by the app.
     "answer": "ANSWER_CALL",
     "reject": "CALL_REJECTED",
@@ -55,7 +56,7 @@ CALL_COMMANDS = {
 # How a chat travels: what each law is about, and what its triggers are.
 CONVERSATION = (
     (
-        moves.LINK,
+        state.LINK,
         "The link, as `LinkChanged` tells it.",
         {
             "heard": "a poll is answered",
@@ -67,7 +68,7 @@ CONVERSATION = (
         },
     ),
     (
-        moves.POLL,
+        state.POLL,
         "The poll, of which there is one at a time.",
         {
             "open": "the chat's id is known",
@@ -77,7 +78,7 @@ CONVERSATION = (
         },
     ),
     (
-        moves.HISTORY,
+        state.HISTORY,
         "The history, which is asked for after every gap.",
         {
             "doubt": "something may have been lost, or have arrived",
@@ -88,7 +89,7 @@ CONVERSATION = (
         },
     ),
     (
-        moves.POST,
+        state.POST,
         "The POST of what was said, of which there is one at a time.",
         {
             "ask": "something waits",
@@ -101,7 +102,7 @@ CONVERSATION = (
 )
 
 
-def arrows(drawn: law.Law) -> dict[tuple[str, str], list[str]]:
+def arrows(drawn: Law) -> dict[tuple[str, str], list[str]]:
     """The Machine's transitions, as (source, destination) → triggers."""
     found: dict[tuple[str, str], list[str]] = {}
     for trigger, event in drawn.machine.events.items():
@@ -113,7 +114,7 @@ def arrows(drawn: law.Law) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def mermaid(drawn: law.Law, words: dict[str, str]) -> str:
+def mermaid(drawn: Law, words: dict[str, str]) -> str:
     """One law as a Mermaid state diagram; what all live states share is drawn once."""
     live = [state for state in drawn.states if state not in drawn.finals]
     found = arrows(drawn)
@@ -133,7 +134,7 @@ def mermaid(drawn: law.Law, words: dict[str, str]) -> str:
     for (source, destination), triggers in found.items():
         if destination in shared:
             continue
-        unexpected = (triggers[0], source, destination) in law.UNEXPECTED
+        unexpected = (triggers[0], source, destination) in tables.UNEXPECTED
         label = " / ".join(dict.fromkeys(words[trigger] for trigger in triggers))
         lines.append(f"{indent}{source} --> {destination} : {label}{' (unexpected)' * unexpected}")
     if shared:
@@ -149,10 +150,10 @@ def mermaid(drawn: law.Law, words: dict[str, str]) -> str:
 def drawings() -> dict[str, str]:
     """Every diagram, by the name of its file."""
     return {
-        "lifecycle.mmd": mermaid(law.LIFECYCLE, LIFECYCLE),
-        "form.mmd": mermaid(law.FORM, FORM),
-        "call.mmd": mermaid(law.CALL, CALL),
-        "delivery.mmd": mermaid(law.DELIVERY, DELIVERY),
+        "lifecycle.mmd": mermaid(tables.LIFECYCLE, LIFECYCLE),
+        "form.mmd": mermaid(tables.FORM, FORM),
+        "call.mmd": mermaid(tables.CALL, CALL),
+        "delivery.mmd": mermaid(tables.DELIVERY, DELIVERY),
         "commands.md": commands(),
         "conversation.md": conversation(),
     }
@@ -170,13 +171,13 @@ def commands() -> str:
     """Which command is allowed when, from the law, and why not elsewhere."""
     orders = {
         "".join(part.title() for part in trigger.split("_")): trigger
-        for trigger in law.ORDERS.triggers
+        for trigger in tables.ORDERS.triggers
     }
-    replies = {trigger: trigger for trigger in law.COBROWSING.triggers}
+    replies = {trigger: trigger for trigger in tables.COBROWSING.triggers}
     refusing = [
         state
-        for state in law.ORDERS.states
-        if set(law.ORDERS.moves[state]) != set(law.ORDERS.triggers)
+        for state in tables.ORDERS.states
+        if set(tables.ORDERS.moves[state]) != set(tables.ORDERS.triggers)
     ]
     return "\n".join(
         [
@@ -185,19 +186,19 @@ def commands() -> str:
             "Drawn from the law. A refused command raises `LocalProtocolError`, which says why not",
             "now, and changes nothing.",
             "",
-            *table("the session is", law.ORDERS, orders),
+            *table("the session is", tables.ORDERS, orders),
             "",
             "The reasons, where there is no yes:",
             "",
-            *(f"- {state.replace('_', ' ')}: {law.why_not(state)}" for state in refusing),
+            *(f"- {state.replace('_', ' ')}: {tables.why_not(state)}" for state in refusing),
             "",
             "These depend on the call as well; the reason is the state of the call:",
             "",
-            *table("the call is", law.CALL, CALL_COMMANDS),
+            *table("the call is", tables.CALL, CALL_COMMANDS),
             "",
             "And `CobrowsingReply` on co-browsing, by what it says; the reason is its state:",
             "",
-            *table("co-browsing is", law.COBROWSING, replies),
+            *table("co-browsing is", tables.COBROWSING, replies),
             "",
             "`SubmitForm` and `CancelForm` need the form to be open: the reason says how, and how",
             "long ago, it was closed, or that it was never shown. What is said needs room: at most",
@@ -207,7 +208,7 @@ def commands() -> str:
     )
 
 
-def table(heading: str, drawn: law.Law, rows: dict[str, str]) -> list[str]:
+def table(heading: str, drawn: Law, rows: dict[str, str]) -> list[str]:
     """A table of Markdown: a row a command, a column a state."""
     states = drawn.states
     return [

@@ -9,9 +9,9 @@ from typing import Any
 from attrs import evolve
 from hypothesis import strategies as st
 
-from chatfsm.protocol import codec, commands, events
-from chatfsm.protocol.codec import decode_item
-from chatfsm.session import inputs
+from chatfsm import commands, events, inputs
+from chatfsm._protocol import codec
+from chatfsm._protocol.codec import decode_item
 
 # Few of each, so that ids meet again.
 PARTIES = ("A", "B", "C", "CHAT-1", "chat-1")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import Final
+from typing import Any, Final
 
-from chatfsm.adapters.exchanges import (
+from chatfsm.adapters._base import (
     CONNECT_SHARE,
     AsyncClosing,
     Body,
@@ -15,18 +15,20 @@ from chatfsm.adapters.exchanges import (
     missing,
     reply,
 )
-from chatfsm.conversation.exchange import FailureKind, HttpFailure, HttpReply, HttpRequest
+from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 try:
     import aiohttp
     from aiohttp import ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError
     from yarl import URL
 
-    from chatfsm.adapters.aiohttp_connector import SilentConnector
 except ImportError:
     raise missing("aiohttp", extra="aiohttp") from None
 
-__all__ = ["AsyncSender"]
+from aiohttp import TCPConnector
+from aiohttp.connector import Connection
+
+__all__ = ["AsyncSender", "SilentConnector"]
 
 _CONNECTING: Final = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError)
 
@@ -72,3 +74,21 @@ def _kind(error: Exception) -> FailureKind:
     if isinstance(error, _CONNECTING):
         return "connect"
     return "timeout" if isinstance(error, TimeoutError) else "protocol"
+
+
+# How sessions of aiohttp that are ours connect.
+
+
+class SilentConnector(TCPConnector):
+    """Does not use a connection again on which more came than was asked for.
+
+    aiohttp itself would take it for the reply to the next request.
+    """
+
+    async def connect(self, *asked: Any, **named: Any) -> Connection:
+        """A connection for one request."""
+        while True:
+            made = await super().connect(*asked, **named)
+            if made.protocol is not None and not made.protocol.should_close:
+                return made
+            made.close()

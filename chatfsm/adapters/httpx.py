@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import anyio
 
-from chatfsm.adapters.deadlines import bound_stream, bounded
-from chatfsm.adapters.exchanges import (
+from chatfsm.adapters._base import (
     CONNECT_SHARE,
     AsyncClosing,
     Body,
@@ -25,7 +24,8 @@ from chatfsm.adapters.exchanges import (
     missing,
     reply,
 )
-from chatfsm.conversation.exchange import FailureKind, HttpFailure, HttpReply, HttpRequest
+from chatfsm.adapters._deadlines import bound_stream, bounded
+from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 try:
     import httpx

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatfsm.adapters.deadlines import BoundedConnection, exchange
-from chatfsm.adapters.exchanges import PIECE, Body, Closing, headers_for, missing, reply
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.adapters._base import PIECE, Body, Closing, headers_for, missing, reply
+from chatfsm.adapters._deadlines import BoundedConnection, exchange
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 try:
     import requests

@@ -9,10 +9,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from attrs import define, field
 
-from chatfsm.adapters.deadlines import BoundedConnection, exchange
-from chatfsm.adapters.exchanges import PIECE, Body, Closing, headers_for, reply
-from chatfsm.adapters.idle import Idle
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.adapters._base import PIECE, Body, Closing, headers_for, reply
+from chatfsm.adapters._deadlines import BoundedConnection, Idle, exchange
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 __all__ = ["Sender"]
 

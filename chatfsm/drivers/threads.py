@@ -6,24 +6,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from os import PathLike
-from threading import Condition, Thread, get_ident
+from queue import SimpleQueue
+from threading import Condition, Lock, Thread, get_ident
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from attrs import define
+from attrs import define, field
 
-from chatfsm.conversation.calls import Call, GetFile, RequestChat, Resume
-from chatfsm.conversation.exchange import HttpRequest
-from chatfsm.drivers.crew import Crew
-from chatfsm.drivers.desk import Desk, failure_of
-from chatfsm.drivers.machine import Keep, Machine, Sender
-from chatfsm.drivers.words import Words, file_id_of, sharing, upload_of
+from chatfsm.api import Call, GetFile, RequestChat, Resume
+from chatfsm.commands import Command
+from chatfsm.drivers._core import (
+    Desk,
+    Keep,
+    Machine,
+    Sender,
+    Words,
+    failure_of,
+    file_id_of,
+    sharing,
+    upload_of,
+)
 from chatfsm.errors import LocalProtocolError
-from chatfsm.protocol.commands import Command
-from chatfsm.session.inputs import Tick
-from chatfsm.session.values import SharedFile
+from chatfsm.inputs import Tick
+from chatfsm.models import SharedFile
+from chatfsm.transport import HttpRequest
 
-__all__ = ["Chat"]
+__all__ = ["Chat", "Crew"]
 
 Seen = TypeVar("Seen")
 
@@ -229,3 +237,47 @@ class Chat(Words[None]):
                 if left <= 0:
                     break
                 self._change.wait(left)
+
+
+# Threads that carry requests: as many as are under way at once, and no more.
+
+
+@define(eq=False)
+class Crew:
+    """Starts a thread where all are busy; how many can be is bounded by the client's settings.
+
+    A poll is held for seconds, and an upload takes minutes: neither may keep a message waiting.
+    The threads are daemons, so that one which waits for a server in vain does not keep the
+    process from ending.
+    """
+
+    _carry: Callable[[HttpRequest], None]
+    _orders: SimpleQueue[HttpRequest | None] = field(factory=SimpleQueue, init=False)
+    _threads: list[Thread] = field(factory=list, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
+    _busy: int = field(default=0, init=False)
+
+    def put(self, request: HttpRequest) -> None:
+        """Have a request carried, at once."""
+        with self._lock:
+            self._busy += 1
+            if self._busy > len(self._threads):
+                thread = Thread(target=self._work, name="chatfsm-sender", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._orders.put(request)
+
+    def dismiss(self, until: float) -> None:
+        """Let the threads end after what they carry now, and wait for that; `until`: monotonic."""
+        for _ in self._threads:
+            self._orders.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _work(self) -> None:
+        while (request := self._orders.get()) is not None:
+            try:
+                self._carry(request)
+            finally:
+                with self._lock:
+                    self._busy -= 1

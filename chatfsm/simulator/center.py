@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from heapq import heapify, heappop, heappush
 from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import evolve
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
-from chatfsm.simulator import alarms, idling, polling
-from chatfsm.simulator.admitting import admitted
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.asked import Asked, taken_apart
-from chatfsm.simulator.chat import Chat
-from chatfsm.simulator.desk import Desk, OnEvent, PlayMaker
-from chatfsm.simulator.errors import RefusedError
-from chatfsm.simulator.methods import method_for
-from chatfsm.simulator.play import Play
-from chatfsm.simulator.replying import refusal
+from chatfsm.simulator import chat_events, polling
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.auth import admitted
+from chatfsm.simulator.chat_events import tell
+from chatfsm.simulator.handlers import method_for
+from chatfsm.simulator.http_api import Asked, RefusedError, refusal, taken_apart
+from chatfsm.simulator.player import Play
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.telling import tell
+from chatfsm.simulator.state import Chat, Desk, OnEvent, PlayMaker
 from chatfsm.simulator.tenants import Tenant
+from chatfsm.transport import HttpReply, HttpRequest
 
-__all__ = ["ContactCenter"]
+__all__ = ["ContactCenter", "due", "next_at", "set_alarm"]
 
 _LATEST: Final = 2
 # A play whose next step is always due at once would never let go; what is due after so many waits
@@ -78,7 +76,7 @@ class ContactCenter:
         desk = self._desk
         if desk.ready or desk.answerable:
             return desk.now
-        return alarms.next_at(desk)
+        return next_at(desk)
 
     def handle(self, request: HttpRequest, *, now: float) -> HttpReply | None:
         """Answer a request, whatever it is; None: a poll that waits, and is answered later."""
@@ -148,7 +146,7 @@ class ContactCenter:
         desk = self._desk
         desk.now = max(desk.now, now)
         for _ in range(_MOST_ROUNDS):
-            found = alarms.due(desk)
+            found = due(desk)
             for chat in found:
                 self._look(chat)
             self._settle()
@@ -161,9 +159,9 @@ class ContactCenter:
         if due_at is not None and due_at <= desk.now:
             tell(desk, chat, chat.play.wake(now=desk.now))
         if not chat.is_over:
-            idling.look(desk, chat)
+            chat_events.look(desk, chat)
         polling.answer_held(desk, chat)
-        alarms.set_alarm(desk, chat)
+        set_alarm(desk, chat)
 
     def _settle(self) -> None:
         """Wake the plays whose agents are free, and see when what was stirred is due next."""
@@ -177,7 +175,61 @@ class ContactCenter:
             if not called:
                 break
         for chat in [desk.chats[name] for name in desk.stirred if name in desk.chats]:
-            alarms.set_alarm(desk, chat)
+            set_alarm(desk, chat)
             if chat.poll is not None and chat.news:
                 desk.answerable[chat.chat_id] = None
         desk.stirred.clear()
+
+
+# When to look at which chat: a heap, so that thousands of quiet chats cost nothing.
+
+# So many alarms that are out of date are not worth tidying up.
+_FEW: Final = 64
+
+
+def set_alarm(desk: Desk, chat: Chat) -> None:
+    """Look at the chat again when something of it is due next."""
+    moments = [chat.poll.until] if chat.poll else []
+    if not chat.is_over:
+        moments += chat_events.moments(desk, chat)
+        moments += [] if chat.play.deadline is None else [chat.play.deadline]
+    at = min(moments, default=None)
+    if at == chat.alarm:
+        return
+    chat.alarm = at
+    if at is not None:
+        desk.rung += 1
+        heappush(desk.alarms, (at, desk.rung, chat.chat_id))
+        _tidy(desk)
+
+
+def next_at(desk: Desk) -> float | None:
+    """When the next chat is due; what is out of date is thrown away."""
+    while desk.alarms:
+        at, _, chat_id = desk.alarms[0]
+        chat = desk.chats.get(chat_id)
+        if chat is not None and chat.alarm == at:
+            return at
+        heappop(desk.alarms)
+    return None
+
+
+def _tidy(desk: Desk) -> None:
+    """Throw away all that is out of date, where it is most of the heap."""
+    if len(desk.alarms) > 2 * len(desk.chats) + _FEW:
+        desk.alarms = [
+            entry
+            for entry in desk.alarms
+            if entry[2] in desk.chats and desk.chats[entry[2]].alarm == entry[0]
+        ]
+        heapify(desk.alarms)
+
+
+def due(desk: Desk) -> list[Chat]:
+    """The chats that are due now, each once, in the order of their times."""
+    found = []
+    while (at := next_at(desk)) is not None and at <= desk.now:
+        chat = desk.chats[heappop(desk.alarms)[2]]
+        chat.alarm = None
+        found.append(chat)
+    return found

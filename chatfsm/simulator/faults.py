@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, Self, cast, get_args
 
 from attrs import asdict, field, fields, frozen
 
-from chatfsm.conversation.api_errors import error_of
-from chatfsm.conversation.exchange import HttpReply
+from chatfsm._client.failures import error_of
+from chatfsm.transport import HttpReply
 
 __all__ = ["KINDS", "SUBJECTS", "Fault", "Faults", "Subject"]
 

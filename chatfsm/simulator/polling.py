@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatfsm.conversation.exchange import HttpReply
-from chatfsm.simulator.asked import Asked
-from chatfsm.simulator.chat import Chat, Event, Held
-from chatfsm.simulator.desk import Caller, Desk
-from chatfsm.simulator.errors import RefusedError
-from chatfsm.simulator.finding import any_chat
-from chatfsm.simulator.replying import as_json
+from chatfsm.simulator.http_api import Asked, RefusedError, any_chat, as_json
+from chatfsm.simulator.state import Caller, Chat, Desk, Event, Held
+from chatfsm.transport import HttpReply
 
 __all__ = ["answer_held", "break_off", "break_off_all", "poll", "taken_news"]
 

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from chatfsm.testing.certificate import CERTIFICATE
+from chatfsm.testing._loopback import CERTIFICATE
 
 
 @pytest.fixture(autouse=True)

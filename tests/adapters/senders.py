@@ -16,8 +16,8 @@ from attrs import evolve
 from requests.adapters import HTTPAdapter
 
 from chatfsm.adapters import aiohttp, httpx, requests, stdlib
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.testing.cases import HEADERS
+from chatfsm.testing._cases import HEADERS
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 Answer = HttpReply | HttpFailure
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.adapters.exchanges import Body, UnusableReplyError, failure, headers_for
-from chatfsm.conversation.exchange import HttpRequest
+from chatfsm.adapters._base import Body, UnusableReplyError, failure, headers_for
+from chatfsm.transport import HttpRequest
 
 PIECES = st.lists(st.binary(max_size=200), max_size=8)
 

@@ -15,8 +15,7 @@ import pytest
 from attrs import evolve
 
 from chatfsm.adapters import stdlib
-from chatfsm.adapters.exchanges import AsyncClosing, Closing
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm.adapters._base import AsyncClosing, Closing
 from chatfsm.errors import ChatError
 from chatfsm.testing.conformance import (
     Conformance,
@@ -25,6 +24,7 @@ from chatfsm.testing.conformance import (
     check_async_sender,
     check_sender,
 )
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.adapters.senders import Answer
 
 

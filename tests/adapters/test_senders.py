@@ -13,11 +13,9 @@ import pytest
 import requests as requests_library
 
 from chatfsm.adapters import requests, stdlib
-from chatfsm.conversation.exchange import HttpFailure, HttpReply
-from chatfsm.testing.cases import HEADERS
-from chatfsm.testing.certificate import server_context
-from chatfsm.testing.loopback import Connection, Stage
-from chatfsm.testing.speaking import BODY, head, reply, says
+from chatfsm.testing._cases import BODY, HEADERS, head, reply, says
+from chatfsm.testing._loopback import Connection, Stage, server_context
+from chatfsm.transport import HttpFailure, HttpReply
 from tests.adapters.senders import AWAITED, BLOCKING, Lent, get, sender
 
 PATIENCE = 0.3

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm.chatting.saved import Saved
-from chatfsm.cli import main
+from chatfsm._cli import main
+from chatfsm._cli.chat import Saved
 from chatfsm.errors import SnapshotError
-from chatfsm.recording.journal import verify
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import Await, End
+from chatfsm.replay.journal import verify
+from chatfsm.simulator.scenario import Await, End, Scenario
 from tests.drivers.center import Server, texts_of
 
 Chat = Callable[..., int]

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from chatfsm.chatting.screen import Live, Plain
-from chatfsm.chatting.talk import Talk
-from chatfsm.chatting.wording import Wording
-from chatfsm.conversation.calls import GetVersion, Resume
-from chatfsm.conversation.tidings import (
+from chatfsm import commands as c
+from chatfsm._cli.chat_ui import Talk, Wording
+from chatfsm._cli.prompt import Live, Plain
+from chatfsm._cli.timeline import Row
+from chatfsm._protocol.codec import decode
+from chatfsm._session.session import ChatSession
+from chatfsm.api import GetVersion, Resume
+from chatfsm.client_effects import (
     Answered,
     AuthorizationFailed,
     ChatOpened,
@@ -21,12 +24,8 @@ from chatfsm.conversation.tidings import (
     Refused,
     Undelivered,
 )
-from chatfsm.drivers.words import Words
+from chatfsm.drivers._core import Words
 from chatfsm.errors import AuthorizationError, LocalProtocolError, TransportError
-from chatfsm.protocol import commands as c
-from chatfsm.protocol.codec import decode
-from chatfsm.recording.timeline import Row
-from chatfsm.session.session import ChatSession
 
 ADA = {"event": "chat_session_party_joined", "party_id": "A", "display_name": "Ada"}
 

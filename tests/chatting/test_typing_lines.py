@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.chatting.asking import Asking
-from chatfsm.chatting.editor import Editor
-from chatfsm.chatting.keyboard import keys_of, reading
-from chatfsm.chatting.lines import HELP, Line, LineError, line_of
-from chatfsm.session.values import Form
+from chatfsm._cli.chat_ui import HELP, Asking, Line, LineError, line_of
+from chatfsm._cli.prompt import Editor, keys_of, reading
+from chatfsm.models import Form
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from chatfsm import (
     commands,
     decode,
 )
-from chatfsm.session.effects import Effect, SendEvents
-from chatfsm.session.inputs import Input
-from chatfsm.session.state import Memory
+from chatfsm._session.state import Memory
+from chatfsm.effects import Effect, SendEvents
+from chatfsm.inputs import Input
 
 CHAT = "chat-1"
 

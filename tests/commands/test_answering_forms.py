@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.session.effects import (
-    FormClosed,
-    FormOpened,
-    MessageSent,
-    SendEvents,
-    WarningCleared,
-)
-from chatfsm.session.values import Form
+from chatfsm.effects import FormClosed, FormOpened, MessageSent, SendEvents, WarningCleared
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.commands.conftest import Talk

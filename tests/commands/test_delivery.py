@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.session.effects import (
+from chatfsm._session.tables import DELIVERY
+from chatfsm.effects import (
     Anomaly,
     DeliveryConfirmed,
     Effect,
@@ -20,7 +21,6 @@ from chatfsm.session.effects import (
     SendEvents,
     Terminated,
 )
-from chatfsm.session.law import DELIVERY
 
 if TYPE_CHECKING:
     from tests.commands.conftest import Talk

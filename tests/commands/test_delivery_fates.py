@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import commands as c
-from chatfsm.session.effects import (
+from chatfsm._session.tables import DELIVERY
+from chatfsm.effects import (
     MessageFailed,
     MessageReceived,
     MessageSent,
     MessageUnconfirmed,
     SendEvents,
 )
-from chatfsm.session.law import DELIVERY
 
 if TYPE_CHECKING:
-    from chatfsm.session.effects import Effect
+    from chatfsm.effects import Effect
     from tests.commands.conftest import Talk
 
 CHAT = "chat-1"

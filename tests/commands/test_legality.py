@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chatfsm import History, LocalProtocolError, Lost, SendFailed, Sent, Tick
 from chatfsm import commands as c
-from chatfsm.session.law import CALL, COBROWSING, LIFECYCLE
+from chatfsm._session.tables import CALL, COBROWSING, LIFECYCLE
 
 if TYPE_CHECKING:
-    from chatfsm.session.inputs import Input
+    from chatfsm.inputs import Input
     from tests.commands.conftest import Talk
 
 COMMANDS: tuple[c.Command, ...] = (

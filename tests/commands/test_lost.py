@@ -10,7 +10,7 @@ import pytest
 
 from chatfsm import History, Lost, SendFailed, Sent, Tick
 from chatfsm import commands as c
-from chatfsm.session.effects import (
+from chatfsm.effects import (
     CallChanged,
     FormClosed,
     MessageUnconfirmed,
@@ -19,10 +19,10 @@ from chatfsm.session.effects import (
     TypingStopped,
     to_json,
 )
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
-    from chatfsm.session.inputs import Input
+    from chatfsm.inputs import Input
     from tests.commands.conftest import Talk
 
 SECRET = "4929-MARKED-SECRET"  # noqa: S105  # marked, so that it can be looked for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.session.effects import SendEvents, StateChanged, Terminated, TypingStopped
+from chatfsm.effects import SendEvents, StateChanged, Terminated, TypingStopped
 
 if TYPE_CHECKING:
     from tests.commands.conftest import Talk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.session.effects import MessageReceived, SendEvents, WarningCleared
+from chatfsm.effects import MessageReceived, SendEvents, WarningCleared
 
 if TYPE_CHECKING:
     from tests.commands.conftest import Talk

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chatfsm import LocalProtocolError, Tick, commands
-from chatfsm.conversation.calls import RequestChat
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import Endpoint
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.conversation.settings import ClientSettings
+from chatfsm._client.client import ChatClient
+from chatfsm.api import RequestChat
+from chatfsm.endpoint import Endpoint
+from chatfsm.settings import ClientSettings
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 CHAT = "chat-1"
 HOST = "https://chat.example.com"

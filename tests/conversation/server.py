@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
+from chatfsm.transport import HttpReply, HttpRequest
 from tests.conversation.conftest import CHAT, wire
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatError, errors
-from chatfsm.conversation.api_errors import BY_CODE, error_of
-from chatfsm.conversation.exchange import HttpReply
+from chatfsm._client.failures import BY_CODE, error_of
 from chatfsm.errors import ApiError
+from chatfsm.transport import HttpReply
 
 # PROTOCOL.md §1: the code, the class, and whether the same may succeed later.
 CODES = [

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation import calls as c
-from chatfsm.conversation.endpoints import METHODS
-from chatfsm.conversation.tidings import Refused
+from chatfsm import api as c
+from chatfsm._client.http_api import METHODS
+from chatfsm.client_effects import Refused
 from chatfsm.errors import (
     AuthorizationError,
     CaseError,

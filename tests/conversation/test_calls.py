@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatfsm import events
-from chatfsm.conversation import calls as c
-from chatfsm.conversation import replies as r
-from chatfsm.conversation.endpoints import METHODS
-from chatfsm.conversation.tidings import Answered
+from chatfsm import api, events
+from chatfsm._client.http_api import METHODS
+from chatfsm.client_effects import Answered
 from tests.conversation.conftest import CHAT, HOST, Stage, query_of
 
 PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
@@ -19,30 +17,31 @@ MESSAGE = {"event": "chat_session_message", "msg": "hi"}
 
 # The call, the verb and path, the JSON that goes, the JSON that comes, the value told.
 ROWS: list[tuple[Any, str, Any, Any, Any]] = [
-    (c.CheckAvailability(), "GET availability", None, {"chat": "available", "ewt": "3"},
-     r.Availability(is_available=True, ewt=3.0)),
-    (c.CheckAvailability(), "GET availability", None, {"chat": "notAvailable", "ewt": "soon"},
-     r.Availability(is_available=False)),
-    (c.GetExpectedParameters(), "GET parameters", None,
+    (api.CheckAvailability(), "GET availability", None, {"chat": "available", "ewt": "3"},
+     api.Availability(is_available=True, ewt=3.0)),
+    (api.CheckAvailability(), "GET availability", None, {"chat": "notAvailable", "ewt": "soon"},
+     api.Availability(is_available=False)),
+    (api.GetExpectedParameters(), "GET parameters", None,
      {"parameters": [{"name": "FIRST_NAME"}, {"mail": "EMAIL"}, 5]},
-     (r.ExpectedParameter("name", "FIRST_NAME"), r.ExpectedParameter("mail", "EMAIL"))),
-    (c.GetActiveChat(), "GET chats/active", None, PROPERTIES,
-     r.SessionProperties("c", "ivr", 0.0, None, "555")),
-    (c.GetIceServers(), "GET iceservers", None,
+     (api.ExpectedParameter("name", "FIRST_NAME"), api.ExpectedParameter("mail", "EMAIL"))),
+    (api.GetActiveChat(), "GET chats/active", None, PROPERTIES,
+     api.SessionProperties("c", "ivr", 0.0, None, "555")),
+    (api.GetIceServers(), "GET iceservers", None,
      {"servers": [{"url": "stun:a"}, {"url": "turn:b", "username": "u", "credential": "p"}, {}]},
-     (r.IceServer("stun:a"), r.IceServer("turn:b", "u", "p"))),
-    (c.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # of nobody's phone
+     (api.IceServer("stun:a"), api.IceServer("turn:b", "u", "p"))),
+    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # of nobody's phone
      f"POST chats/{CHAT}/notifications", {"android_firebase_device_token": "t"}, {}, None),
-    (c.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
+    (api.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
      {"ios_apns_device_token": "t", "ios_app_bundle_id": "com.example"}, {}, None),
-    (c.SubscribeNotifications(), f"POST chats/{CHAT}/notifications", {}, {}, None),
-    (c.GetCaseHistory(), f"GET chats/{CHAT}/casehistory", None,
+    (api.SubscribeNotifications(), f"POST chats/{CHAT}/notifications", {}, {}, None),
+    (api.GetCaseHistory(), f"GET chats/{CHAT}/casehistory", None,
      {"sessions": [{"chat_id": "old", "created_time": 1600000000, "events": [MESSAGE]}, {}, 7,
                    {"chat_id": "older", "events": None}]},
-     (r.EarlierChat("old", 1.6e9, (events.Message(msg="hi"),)), r.EarlierChat("older", None, ()))),
-    (c.CloseCase(), f"POST chats/{CHAT}/closecase", {}, {}, None),
-    (c.GetVersion(), "GET version", None, {"server_version": "5.5.6.12345 (Stable)"},
-     r.ServerVersion("5.5.6.12345 (Stable)")),
+     (api.EarlierChat("old", 1.6e9, (events.Message(msg="hi"),)),
+      api.EarlierChat("older", None, ()))),
+    (api.CloseCase(), f"POST chats/{CHAT}/closecase", {}, {}, None),
+    (api.GetVersion(), "GET version", None, {"server_version": "5.5.6.12345 (Stable)"},
+     api.ServerVersion("5.5.6.12345 (Stable)")),
 ]  # fmt: skip
 
 
@@ -81,28 +80,28 @@ def test_what_v1_has_is_asked_there(stages: type[Stage], row: tuple[Any, ...]) -
 
 def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> None:
     """`RequestSmsChat` is written like `RequestChat`, and answered with a code."""
-    assert "version 2" in chat.refused(c.RequestSmsChat("555"))
+    assert "version 2" in chat.refused(api.RequestSmsChat("555"))
     stage = stages(version=1)
-    stage.receives(c.RequestSmsChat("555", "666", {"name": "Ada"}))
+    stage.receives(api.RequestSmsChat("555", "666", {"name": "Ada"}))
     assert json.loads(stage.asked("requestsms").body) == {
         "phone_number": "555",
         "from": "666",
         "parameters": {"name": "Ada"},
     }
     (told,) = stage.replies("requestsms", {"sms_error_code": 0, "error_message": ""})
-    assert told.value == r.SmsOutcome(0)
+    assert told.value == api.SmsOutcome(0)
 
 
 def test_a_request_for_a_chat_says_only_what_is_given(stage: Stage) -> None:
     """Everything in it is optional."""
-    stage.receives(c.RequestChat(parameters={"user_platform": {"os": "x"}}))
+    stage.receives(api.RequestChat(parameters={"user_platform": {"os": "x"}}))
     body = json.loads(stage.asked("chats").body)
     assert body == {"parameters": {"user_platform": {"os": "x"}}}
 
 
 def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     """An upload is multipart/form-data with a part `file`, takes longer, and needs no chat."""
-    call = c.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
+    call = api.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
     stage.receives(call)
     request = stage.asked("files")
     kind = dict(request.headers)["Content-Type"]
@@ -113,30 +112,30 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     )  # fmt: skip
     assert request.timeout == 300.0
     (told,) = stage.replies("files", {"file_id": "f1", "file_name": "a.png"})
-    assert told.value == r.UploadedFile("f1", "a.png")
+    assert told.value == api.UploadedFile("f1", "a.png")
 
 
 @pytest.mark.parametrize(
     ("call", "path"),
     [
-        (c.GetFile("f1"), f"chats/{CHAT}/files/f1"),
-        (c.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
+        (api.GetFile("f1"), f"chats/{CHAT}/files/f1"),
+        (api.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
     ],
 )
-def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: c.Call, path: str) -> None:
+def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.Call, path: str) -> None:
     """Files and photos are asked for without the tenant, and are bytes, even if they look odd."""
     chat.receives(call)
     request = chat.asked(path)
     assert "tenantUrl" not in query_of(request)
     content = b'{"error_code": "5005"}'
     (told,) = chat.replies(path, content, content_type="image/png")
-    assert told.value == r.Download(content, "image/png")
+    assert told.value == api.Download(content, "image/png")
     assert not chat.client.done
 
 
 def test_a_file_may_be_as_large_as_the_server_keeps(chat: Stage) -> None:
     """A download may be longer than what other replies may be."""
-    chat.receives(c.GetFile("f1"))
+    chat.receives(api.GetFile("f1"))
     assert chat.asked(f"chats/{CHAT}/files/f1").max_body == 26 * 1024 * 1024
 
 
@@ -144,13 +143,13 @@ def test_no_repr_of_a_call_shows_what_people_said() -> None:
     """Names, numbers, tokens and contents are in no repr."""
     shown = repr(
         [
-            c.RequestChat("5551234", "5551234", {"name": "Lovelace"}),
-            c.SubscribeNotifications("5551234", "app"),
-            c.UploadFile("a", b"5551234"),
-            c.Resume("5551234", "5551234"),
-            r.IceServer("turn:b", "Lovelace", "5551234"),
-            r.SessionProperties("c", phone_number="5551234"),
-            r.Download(b"5551234"),
+            api.RequestChat("5551234", "5551234", {"name": "Lovelace"}),
+            api.SubscribeNotifications("5551234", "app"),
+            api.UploadFile("a", b"5551234"),
+            api.Resume("5551234", "5551234"),
+            api.IceServer("turn:b", "Lovelace", "5551234"),
+            api.SessionProperties("c", phone_number="5551234"),
+            api.Download(b"5551234"),
         ]
     )
     assert "5551234" not in shown

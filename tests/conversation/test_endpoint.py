@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.conversation.calls import GetFile, GetPhoto, UploadFile
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import segment
+from chatfsm._client.client import ChatClient
+from chatfsm.api import GetFile, GetPhoto, UploadFile
+from chatfsm.endpoint import segment
 from tests.conversation.conftest import CHAT, HOST, Stage, endpoint
 
 HOSTILE = ("a\r\nX-Evil: 1", "a\nb", 'a"b', "a\\b", "ä", "a b", "\x00", "\x7f", "a\u2028b", "")

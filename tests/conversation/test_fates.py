@@ -9,7 +9,7 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm import effects
-from chatfsm.conversation.tidings import Undelivered
+from chatfsm.client_effects import Undelivered
 from tests.conversation.conftest import CHAT, Stage, kind_of
 from tests.conversation.test_posting import FORM, PROMPT, names, own
 

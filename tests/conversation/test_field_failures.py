@@ -11,9 +11,9 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm import effects
-from chatfsm.conversation.calls import GetFile, UploadFile
-from chatfsm.conversation.exchange import HttpReply
-from chatfsm.conversation.tidings import AuthorizationFailed
+from chatfsm.api import GetFile, UploadFile
+from chatfsm.client_effects import AuthorizationFailed
+from chatfsm.transport import HttpReply
 from tests.conversation.conftest import CHAT, Stage, kind_of
 
 HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}

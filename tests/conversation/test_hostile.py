@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import Tick
-from chatfsm.conversation import calls as c
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm import api as c
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.conversation.conftest import CHAT, Stage
 
 WORDS = st.sampled_from(

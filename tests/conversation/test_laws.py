@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transitions import MachineError
 
-from chatfsm.conversation import moves
-from chatfsm.conversation.backoff import wait
-from chatfsm.conversation.health import Health
-from chatfsm.conversation.settings import ClientSettings
-from chatfsm.conversation.state import moved
-from chatfsm.session.law import Law
+from chatfsm._client import state
+from chatfsm._client.client import Health
+from chatfsm._client.failures import wait
+from chatfsm._client.state import moved
+from chatfsm._statemachine import Law
+from chatfsm.settings import ClientSettings
 from tests.conversation.conftest import Stage
 
-LAWS = {law.name: law for law in (moves.LINK, moves.POLL, moves.HISTORY, moves.POST)}
+LAWS = {law.name: law for law in (state.LINK, state.POLL, state.HISTORY, state.POST)}
 PAIRS = [
     (name, state, trigger)
     for name, law in LAWS.items()
@@ -53,15 +53,15 @@ def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, tri
 
 def test_only_the_links_end_is_final() -> None:
     """Nothing leads out of over; every other state of every table leads on."""
-    assert moves.LINK.finals == {"over"}
-    assert not any(law.finals for law in LAWS.values() if law is not moves.LINK)
+    assert state.LINK.finals == {"over"}
+    assert not any(law.finals for law in LAWS.values() if law is not state.LINK)
 
 
 def test_a_poll_is_asked_only_when_none_is() -> None:
     """One poll, one history and one POST in flight, by construction."""
-    assert [s for s, row in moves.POLL.moves.items() if "ask" in row] == ["due"]
-    assert [s for s, row in moves.HISTORY.moves.items() if "ask" in row] == ["due"]
-    assert [s for s, row in moves.POST.moves.items() if "ask" in row] == ["idle"]
+    assert [s for s, row in state.POLL.moves.items() if "ask" in row] == ["due"]
+    assert [s for s, row in state.HISTORY.moves.items() if "ask" in row] == ["due"]
+    assert [s for s, row in state.POST.moves.items() if "ask" in row] == ["idle"]
 
 
 @given(st.text(), st.integers(1, 10_000), st.none() | st.floats(0, 1e9))

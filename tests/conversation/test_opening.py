@@ -7,18 +7,11 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, RemoteProtocolError, Settings, effects, events
-from chatfsm.conversation.calls import CheckAvailability, RequestChat, Resume
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.replies import SessionProperties
-from chatfsm.conversation.settings import ClientSettings
-from chatfsm.conversation.tidings import (
-    Answered,
-    AuthorizationFailed,
-    ChatOpened,
-    LinkChanged,
-    Refused,
-)
+from chatfsm._client.client import ChatClient
+from chatfsm.api import CheckAvailability, RequestChat, Resume, SessionProperties
+from chatfsm.client_effects import Answered, AuthorizationFailed, ChatOpened, LinkChanged, Refused
 from chatfsm.errors import AuthorizationError, ConfigurationError, TransientError
+from chatfsm.settings import ClientSettings
 from tests.conversation.conftest import CHAT, Stage, endpoint, kind_of
 
 HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatfsm import effects
-from chatfsm.conversation.tidings import LinkChanged
+from chatfsm.client_effects import LinkChanged
 from tests.conversation.conftest import Stage, kind_of
 
 HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chatfsm import LocalProtocolError, effects
-from chatfsm.conversation.exchange import HttpReply
-from chatfsm.conversation.tidings import LinkChanged
+from chatfsm.client_effects import LinkChanged
+from chatfsm.transport import HttpReply
 from tests.conversation.conftest import CHAT, Stage, kind_of, query_of
 
 HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}

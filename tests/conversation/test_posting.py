@@ -9,8 +9,8 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm import effects
-from chatfsm.conversation.parcels import cut
-from chatfsm.conversation.tidings import Undelivered
+from chatfsm._client.sending import cut
+from chatfsm.client_effects import Undelivered
 from tests.conversation.conftest import CHAT, Stage
 
 FORM = {"event": "form_show", "form_request_id": "7", "form_name": "survey"}

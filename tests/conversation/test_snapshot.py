@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from chatfsm import ChatSession, LocalProtocolError, SnapshotError, effects
 from chatfsm import commands as c
-from chatfsm.conversation.calls import GetVersion, RequestChat, UploadFile
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.snapshot import _digest
-from chatfsm.conversation.tidings import Undelivered
-from chatfsm.recording.journal import Recorded
+from chatfsm._client.client import ChatClient
+from chatfsm._client.snapshot import _digest
+from chatfsm.api import GetVersion, RequestChat, UploadFile
+from chatfsm.client_effects import Undelivered
+from chatfsm.replay.journal import Recorded
 from tests.conversation.conftest import CHAT, Stage, endpoint
 from tests.conversation.test_posting import FORM, SECURE, own
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from chatfsm import Tick, commands, effects
-from chatfsm.conversation.calls import RequestChat
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.conversation.settings import ClientSettings
+from chatfsm._client.client import ChatClient
+from chatfsm.api import RequestChat
+from chatfsm.settings import ClientSettings
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.conversation.conftest import endpoint, kind_of
 from tests.conversation.server import Server
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.cli import main
-from chatfsm.demo import scene
+from chatfsm._cli import demo as scene
+from chatfsm._cli import main
 from chatfsm.simulator.faults import Faults
 
 VERDICT = """\
@@ -90,7 +90,7 @@ def test_the_colours_that_are_asked_for(
 ) -> None:
     """Without a word of it, the terminal decides."""
     asked: list[str] = []
-    monkeypatch.setattr("chatfsm.demo.command.run", lambda options: asked.append(options.color))
+    monkeypatch.setattr("chatfsm._cli.demo.run", lambda options: asked.append(options.color))
     main(["demo", *words])
     assert asked == [color]
 
@@ -101,7 +101,7 @@ def test_the_extra_is_named(
     """Without aiohttp it is said what to install, and the status is 2."""
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "chatfsm.demo.command.find_spec",
+        "chatfsm._cli.demo.find_spec",
         lambda name: None if name == "aiohttp" else find_spec(name),
     )
     assert main(["demo"]) == 2
@@ -119,7 +119,7 @@ def test_no_port_is_told(
     def refuse(_network: object) -> Any:
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr("chatfsm.demo.playing.Face", refuse)
+    monkeypatch.setattr("chatfsm.simulator.server.server.Face", refuse)
     assert main(["demo"]) == 2
     assert capsys.readouterr().err == (
         "chatfsm: cannot serve on the loopback: Address already in use\n"
@@ -132,7 +132,7 @@ def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_arguments: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chatfsm.demo.playing.play", interrupt)
+    monkeypatch.setattr("chatfsm._cli.demo.play", interrupt)
     assert main(["demo"]) == 130
 
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.calls import RequestChat
-from chatfsm.conversation.tidings import Answered, LinkChanged
-from chatfsm.demo.diary import Diary
-from chatfsm.demo.printing import sheet_for
-from chatfsm.demo.verdict import Line
-from chatfsm.protocol.codec import decode_item
-from chatfsm.session.session import ChatSession
+from chatfsm._cli.demo_report import Diary, Line, sheet_for
+from chatfsm._protocol.codec import decode_item
+from chatfsm._session.session import ChatSession
+from chatfsm.api import RequestChat
+from chatfsm.client_effects import Answered, LinkChanged
 
 
 class Told:

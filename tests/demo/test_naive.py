@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm.demo import naive
+from chatfsm._cli import naive_client
 
 
 class Screen:
@@ -18,7 +18,7 @@ class Screen:
         self.replies = list(replies)
         self.asked: list[tuple[str, Any]] = []
         self.rows: list[tuple[str, str, str]] = []
-        self.loop = naive.PollingLoop("http://127.0.0.1/chats?tenantUrl=t", {}, self.show)
+        self.loop = naive_client.PollingLoop("http://127.0.0.1/chats?tenantUrl=t", {}, self.show)
         self.loop.call = self.call  # type: ignore[method-assign]  # the network is another test's
 
     def show(self, what: str, who: str, text: str) -> None:
@@ -34,7 +34,7 @@ class Screen:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(naive, "_PAUSE", 0.0)
+    monkeypatch.setattr(naive_client, "_PAUSE", 0.0)
 
 
 def event(word: str, **fields: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_it_knows_one_end_only() -> None:
 
 def test_it_uses_nothing_of_chatfsm() -> None:
     """The loop is what somebody writes who has the standard library and the API's documentation."""
-    tree = ast.parse(Path(naive.__file__).read_text("utf-8"))
+    tree = ast.parse(Path(naive_client.__file__).read_text("utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported
     assert not any(str(module).startswith("chatfsm") for module in imported)

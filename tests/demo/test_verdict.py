@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.demo.customer import Customer
-from chatfsm.demo.verdict import Outcome, lines
+from chatfsm._cli.demo import Customer
+from chatfsm._cli.demo_report import Outcome, lines
 
 
 def outcome(**differences: Any) -> Outcome:

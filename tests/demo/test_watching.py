@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 from attrs import define, field
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
-from chatfsm.demo.watching import Watched
+from chatfsm._cli.demo_report import Watched
 from chatfsm.simulator.faults import Faults
+from chatfsm.transport import HttpReply, HttpRequest
 
 CHATS = "http://127.0.0.1/clientweb/api/v2/chats"
 

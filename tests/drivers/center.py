@@ -6,14 +6,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from chatfsm.conversation.client import ChatClient
-from chatfsm.serving.face import Face
+from chatfsm._client.client import ChatClient
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.chat import Chat
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.scenario import Await, Converse, FindAgent, Say, Scenario
+from chatfsm.simulator.server.server import Face
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.steps import Await, Converse, FindAgent, Say
+from chatfsm.simulator.state import Chat
 from chatfsm.simulator.tenants import Agent, Entry, Tenant
 from tests.drivers.customer import APP, QUICK, TENANT, endpoint_at
 

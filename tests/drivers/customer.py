@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatfsm.conversation.endpoint import Endpoint
-from chatfsm.conversation.settings import ClientSettings
+from chatfsm.endpoint import Endpoint
+from chatfsm.settings import ClientSettings
 
 QUICK = ClientSettings(poll_every=0.01, poll_every_busy=0.0, settle=0.05, backoff_first=0.05)
 """What real clients are slowed down by, out of the way."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.session.effects import ServiceNamed
+from chatfsm.effects import ServiceNamed
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 CHAT = "https://chat.example/clientweb/api/v2/chats/CHAT-1"
 

@@ -11,16 +11,15 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from chatfsm import effects as f
 from chatfsm.adapters import httpx
-from chatfsm.conversation.calls import CheckAvailability, CloseCase
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.conversation.replies import Availability
-from chatfsm.conversation.tidings import ChatOpened
+from chatfsm.api import Availability, CheckAvailability, CloseCase
+from chatfsm.client_effects import ChatOpened
+from chatfsm.commands import End, SendText
 from chatfsm.drivers import aio
 from chatfsm.errors import ApiError, LocalProtocolError, TransportError
-from chatfsm.protocol.commands import End, SendText
-from chatfsm.session import effects as f
-from chatfsm.session.inputs import Tick
+from chatfsm.inputs import Tick
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.drivers.center import GREETING, Server, message, texts_of
 from tests.drivers.machine import Machine, carried, named, poll, post, telling
 

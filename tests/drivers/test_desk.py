@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.calls import CheckAvailability, GetFile
-from chatfsm.conversation.exchange import HttpFailure, HttpRequest
-from chatfsm.conversation.tidings import Answered, Refused
-from chatfsm.drivers.desk import Desk, failure_of
+from chatfsm.api import CheckAvailability, GetFile
+from chatfsm.client_effects import Answered, Refused
+from chatfsm.commands import End
+from chatfsm.drivers._core import Desk, failure_of
 from chatfsm.errors import (
     FileError,
     LocalProtocolError,
     RemoteProtocolError,
     TransportError,
 )
-from chatfsm.protocol.commands import End
-from chatfsm.session.inputs import Tick
+from chatfsm.inputs import Tick
+from chatfsm.transport import HttpFailure, HttpRequest
 from tests.drivers.machine import CHAT, Machine, named, poll, post, reply, telling
 
 

@@ -10,8 +10,8 @@ import anyio
 import pytest
 from attrs import define
 
-from chatfsm.drivers.hub import Hub
-from chatfsm.session.inputs import Tick
+from chatfsm.drivers.aio import Hub
+from chatfsm.inputs import Tick
 from tests.drivers.machine import poll
 
 

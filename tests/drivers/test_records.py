@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, Tick, decode
-from chatfsm.conversation.calls import GetVersion
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import Endpoint
-from chatfsm.conversation.tidings import Answered, ChatOpened, LinkChanged, Undelivered
-from chatfsm.drivers import keeping
-from chatfsm.drivers.records import record_of, told_in
+from chatfsm._client.client import ChatClient
+from chatfsm.api import GetVersion
+from chatfsm.client_effects import Answered, ChatOpened, LinkChanged, Undelivered
+from chatfsm.drivers import storage
+from chatfsm.drivers.storage import record_of, told_in
+from chatfsm.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceived
+from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
-from chatfsm.session.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceived
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 LOGS = sorted((Path(__file__).parents[1] / "logs").glob("*.jsonl"))
 ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-client")
@@ -92,9 +92,9 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
     """From its file come the client with its chat, and what waited for the app."""
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
-    keep = keeping.FileKeeper(str(tmp_path / "chat.json"))
+    keep = storage.FileKeeper(str(tmp_path / "chat.json"))
     keep(record_of(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
-    restored = keeping.restore(keeping.read(keep.path), ENDPOINT, now=50.0)
+    restored = storage.restore(storage.read(keep.path), ENDPOINT, now=50.0)
     assert restored.client.session is not None
     assert restored.client.session.chat_id == "CHAT-1"
     assert restored.told == (ServiceNamed("Parcels"),)
@@ -102,28 +102,28 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """The second record stands in place of the first, nothing is left beside it."""
-    keep = keeping.FileKeeper(tmp_path / "chat.json")
+    keep = storage.FileKeeper(tmp_path / "chat.json")
     keep({"record": 1})
     keep({"record": 2})
-    assert keeping.read(keep.path) == {"record": 2}
+    assert storage.read(keep.path) == {"record": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["chat.json"]
     assert keep.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     """What fails on the way to the disk does not touch what was kept."""
-    keep = keeping.FileKeeper(tmp_path / "chat.json")
+    keep = storage.FileKeeper(tmp_path / "chat.json")
     keep({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):
         keep({"record": float("nan")})
-    assert keeping.read(keep.path) == {"record": 1}
+    assert storage.read(keep.path) == {"record": 1}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     """A file that holds no record is a `SnapshotError`; none at all is no record."""
     path = tmp_path / "chat.json"
-    assert keeping.read(path) is None
+    assert storage.read(path) is None
     path.write_text(text)
     with pytest.raises(SnapshotError):
-        keeping.read(path)
+        storage.read(path)

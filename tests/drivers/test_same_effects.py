@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
+from chatfsm import effects as f
 from chatfsm.adapters import aiohttp, httpx, requests, stdlib
-from chatfsm.conversation.tidings import ChatOpened, LinkChanged
+from chatfsm.client_effects import ChatOpened, LinkChanged
 from chatfsm.drivers import aio, threads
-from chatfsm.session import effects as f
-from chatfsm.session.effects import to_json
+from chatfsm.effects import to_json
 from tests.drivers.center import ADA, SILENT, Server, message
 
 

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
+from chatfsm import effects as f
 from chatfsm.adapters import stdlib
-from chatfsm.conversation.calls import CheckAvailability, CloseCase
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.conversation.replies import Availability
-from chatfsm.conversation.tidings import ChatOpened, LinkChanged
+from chatfsm.api import Availability, CheckAvailability, CloseCase
+from chatfsm.client_effects import ChatOpened, LinkChanged
+from chatfsm.commands import End, SendText
 from chatfsm.drivers import threads
 from chatfsm.errors import ApiError, LocalProtocolError, TransportError
-from chatfsm.protocol.commands import End, SendText
-from chatfsm.session import effects as f
-from chatfsm.session.inputs import Tick
+from chatfsm.inputs import Tick
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.drivers.center import GREETING, Server, message, texts_of
 from tests.drivers.machine import Machine, carried, named, poll, post, telling
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.calls import LARGEST_FILE, Resume, UploadFile
-from chatfsm.conversation.replies import UploadedFile
-from chatfsm.drivers.words import Words, file_id_of, sharing, upload_of
+from chatfsm import commands as c
+from chatfsm import events
+from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
+from chatfsm.drivers._core import Words, file_id_of, sharing, upload_of
 from chatfsm.errors import LocalProtocolError
-from chatfsm.protocol import commands as c
-from chatfsm.protocol import events
-from chatfsm.session.values import ChatMessage, Form, SharedFile
+from chatfsm.models import ChatMessage, Form, SharedFile
 
 
 class Repeating(Words[object]):

@@ -11,21 +11,21 @@ import sys
 import time
 from pathlib import Path
 
+from chatfsm._client.client import ChatClient
 from chatfsm.adapters import stdlib
-from chatfsm.conversation.client import ChatClient
-from chatfsm.drivers import keeping, threads
-from chatfsm.session.effects import MessageReceived
+from chatfsm.drivers import storage, threads
+from chatfsm.effects import MessageReceived
 from tests.drivers.customer import QUICK, endpoint_at
 
 
 def chat_on(url: str, state: Path, heard: Path, lines: int) -> None:
     endpoint = endpoint_at(url)
     client, told = ChatClient(endpoint, settings=QUICK), ()
-    record = keeping.read(state)
+    record = storage.read(state)
     if record is not None:
-        restored = keeping.restore(record, endpoint, settings=QUICK, now=time.monotonic())
+        restored = storage.restore(record, endpoint, settings=QUICK, now=time.monotonic())
         client, told = restored.client, restored.told
-    keep = keeping.FileKeeper(state)
+    keep = storage.FileKeeper(state)
     with stdlib.Sender() as send, threads.Chat(client, send, keep=keep, told=told) as chat:
         if client.session is None:
             chat.open()

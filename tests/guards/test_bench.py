@@ -8,7 +8,7 @@ from collections import Counter
 from attrs import asdict
 
 from chatfsm import ChatSession, events
-from chatfsm.protocol.codec import decode_item
+from chatfsm._protocol.codec import decode_item
 from tests.bench import handwritten
 from tests.bench.floor import Floor
 from tests.bench.hearing import effects_of, heard

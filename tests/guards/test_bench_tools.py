@@ -62,7 +62,7 @@ def test_kinds_make_up_the_whole_log() -> None:
 def test_functions_are_named_by_their_modules() -> None:
     """Who is called is named so that a reader finds it, with the calls of an event."""
     rows = {line[:60].strip(): line.split() for line in by_function(CHATS)}
-    assert rows["session.session.receive"][-1] == "1.00"
+    assert rows["_session.session.receive"][-1] == "1.00"
 
 
 def test_the_profile_is_printed() -> None:
@@ -102,7 +102,7 @@ def test_rooms_of_two_revisions_stand_side_by_side() -> None:
 def test_the_rooms_are_printed() -> None:
     """The command prints a line a room."""
     printed = run("tests.bench.reading").stdout
-    assert {"session", "protocol", "all"} <= {line.split()[0] for line in printed.splitlines()}
+    assert {"_session", "_protocol", "all"} <= {line.split()[0] for line in printed.splitlines()}
     assert max(map(len, printed.splitlines())) <= 100
 
 

@@ -16,8 +16,8 @@ import pytest
 
 import chatfsm
 from chatfsm import commands, effects, errors, events, signaling
-from chatfsm.protocol import codec
-from chatfsm.session.state import ClosedForm, Counts, Memory, OpenForm, Outgoing, OwnTyping
+from chatfsm._protocol import codec
+from chatfsm._session.state import ClosedForm, Counts, Memory, OpenForm, Outgoing, OwnTyping
 
 PACKAGE = Path(chatfsm.__file__).parent
 MODULES = sorted(PACKAGE.glob("**/*.py"))
@@ -168,8 +168,8 @@ def test_what_a_session_remembers_is_data(cls: type) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_is_small(path: Path) -> None:
-    """No module has more than 300 lines."""
-    assert len(path.read_text("utf-8").splitlines()) <= 300
+    """No module has more than 500 lines."""
+    assert len(path.read_text("utf-8").splitlines()) <= 500
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -178,7 +178,7 @@ def test_wire_names_live_in_the_codec(path: Path) -> None:
 
     Also in the polling loop of the demo, which is to use nothing of chatfsm.
     """
-    if path.name in {"codec.py", "outbound.py", "naive.py", "wire.py"}:
+    if path.name in {"codec.py", "naive_client.py", "names.py"}:
         assert '"chat_session_message"' in path.read_text("utf-8")
     else:
         code = path.read_text("utf-8")

@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from chatfsm import effects, events
-from chatfsm.frozen import compiled, filling, maker, quicken
-from chatfsm.session.values import ChatMessage, Form, Party
+from chatfsm._values import compiled, filling, maker, quicken
+from chatfsm.models import ChatMessage, Form, Party
 
 QUICK = (*get_args(effects.Effect), *get_args(events.Event), Party, Form, ChatMessage)
 

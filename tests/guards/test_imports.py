@@ -16,24 +16,30 @@ PACKAGE = Path(chatfsm.__file__).parent
 # The floors, from the ground up. A module may import from floors below its own, and within its
 # room as far as TOPICS allows.
 FLOORS = (
-    {"errors", "frozen", "log", "statuses"},
-    {"protocol"},
-    {"session"},
-    {"conversation"},
-    {"adapters", "recording", "simulator", "testing"},
-    {"drivers", "scale"},
-    {"chatting", "serving"},
-    {"demo"},
-    {"arguments", "cli", "__main__", "__init__"},
+    {"errors", "_values", "_log", "_statemachine"},
+    {
+        *("events", "commands", "signaling", "models", "inputs", "settings", "endpoint"),
+        *("transport", "api", "effects", "client_effects", "_plain"),
+    },
+    {"_protocol"},
+    {"_session"},
+    {"_client"},
+    {"adapters", "replay", "simulator", "testing"},
+    {"drivers"},
+    {"_cli"},
+    {"__main__", "__init__"},
 )
-# The topics of the session: none imports another; listeners.py alone knows them all, and usual.py
-# those that a row of it is of.
+# The topics of the session: none imports another; dispatch.py alone knows them all.
 TOPICS = {
-    *("calls", "forms", "inactivity", "lifecycle", "messages", "oddities", "presence"),
-    *("roster", "service", "keys", "saying"),
+    *("calls", "forms", "lifecycle", "messages", "presence", "roster", "service"),
 }
-ABOVE = {"listeners", "session", "usual"}
+ABOVE = {"dispatch", "session"}
 ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
+# What the public names are made of.
+CORE = {
+    *("errors", "_values", "_log", "_plain", "_statemachine", "_protocol", "_session"),
+    *("events", "commands", "signaling", "models", "effects", "inputs", "settings"),
+}
 # What is used where it is installed, and done without where not.
 WELCOME = {"orjson"}
 # What those three bring along by themselves.
@@ -83,16 +89,16 @@ def test_imports_go_downstairs(path: Path) -> None:
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_topics_do_not_know_each_other(topic: str) -> None:
     """A topic of the session imports no other topic, and not the session itself."""
-    imported = {name.split(".")[-1] for name in imports_of(PACKAGE / "session" / f"{topic}.py")}
+    imported = {name.split(".")[-1] for name in imports_of(PACKAGE / "_session" / f"{topic}.py")}
     assert not imported & (TOPICS | ABOVE)
 
 
 def test_every_module_of_the_session_is_a_topic_or_below_them() -> None:
     """Only the session and its table stand above the topics; what they share imports none."""
-    for path in (PACKAGE / "session").glob("*.py"):
+    for path in (PACKAGE / "_session").glob("*.py"):
         if path.stem in TOPICS | ABOVE:
             continue
-        imported = {name.split(".")[-1] for name in imports_of(path) if ".session." in name}
+        imported = {name.split(".")[-1] for name in imports_of(path) if "._session." in name}
         assert not imported & (TOPICS | ABOVE), path.name
 
 
@@ -130,7 +136,7 @@ def test_the_names_bring_three_libraries_and_nothing_else() -> None:
 def test_the_names_bring_no_optional_part() -> None:
     """All public names load none of the parts that only some need."""
     loaded = loaded_by("from chatfsm import *")
-    assert rooms(loaded) == {"errors", "frozen", "log", "protocol", "session"}
+    assert rooms(loaded) == CORE
 
 
 @pytest.mark.parametrize("name", chatfsm.__all__)
@@ -138,7 +144,7 @@ def test_each_name_loads_by_itself(name: str) -> None:
     """In whatever order they are used first, and nothing beyond what all of them load."""
     loaded = loaded_by(f"import chatfsm; chatfsm.{name}")
     assert foreign(loaded) <= ALLOWED | BROUGHT | WELCOME
-    assert rooms(loaded) <= {"errors", "frozen", "log", "protocol", "session"}
+    assert rooms(loaded) <= CORE
     assert rooms(loaded), "it loads something"
 
 
@@ -149,7 +155,7 @@ def test_errors_bring_no_library() -> None:
 
 def test_help_brings_no_library() -> None:
     """The command's help loads what it prints, and neither sessions nor anybody's metadata."""
-    words = "from chatfsm.cli import _parser; _parser().format_help()"
+    words = "from chatfsm._cli import _parser; _parser().format_help()"
     loaded = loaded_by(words)
     assert foreign(loaded) == set()
     assert "importlib.metadata" not in loaded
@@ -157,4 +163,4 @@ def test_help_brings_no_library() -> None:
 
 def test_rich_is_loaded_by_printing_only() -> None:
     """Replay for programs does without rich."""
-    assert "rich" not in loaded_by("import chatfsm.recording.command, chatfsm.cli")
+    assert "rich" not in loaded_by("import chatfsm._cli.replay, chatfsm._cli")

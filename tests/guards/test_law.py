@@ -9,9 +9,17 @@ import pytest
 from transitions import MachineError
 
 import chatfsm
-from chatfsm.session import law
+from chatfsm._session import tables
+from chatfsm._statemachine import Law
 
-TABLES = (law.LIFECYCLE, law.FORM, law.CALL, law.DELIVERY, law.COBROWSING, law.ORDERS)
+TABLES = (
+    tables.LIFECYCLE,
+    tables.FORM,
+    tables.CALL,
+    tables.DELIVERY,
+    tables.COBROWSING,
+    tables.ORDERS,
+)
 LAWS = {drawn.name: drawn for drawn in TABLES}
 PAIRS = [
     (name, state, trigger)
@@ -28,7 +36,7 @@ class Model:
         self.state = state
 
 
-def moved_by_transitions(table: law.Law, state: str, trigger: str) -> str | None:
+def moved_by_transitions(table: Law, state: str, trigger: str) -> str | None:
     """Where `transitions` itself goes; None where it refuses."""
     model = Model(state)
     try:
@@ -52,7 +60,7 @@ def test_every_pair_was_compared() -> None:
 
 
 @pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
-def test_a_machine_is_shared_and_has_no_model(table: law.Law) -> None:
+def test_a_machine_is_shared_and_has_no_model(table: Law) -> None:
     """A table's Machine has no model, no automatic moves and no callbacks."""
     machine = table.machine
     assert machine.models == []
@@ -72,7 +80,7 @@ def test_a_machine_is_shared_and_has_no_model(table: law.Law) -> None:
 
 
 @pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
-def test_only_known_states_are_named(table: law.Law) -> None:
+def test_only_known_states_are_named(table: Law) -> None:
     """Every row leads from a state to a state of its own table."""
     for state, row in table.moves.items():
         assert state in table.states
@@ -81,21 +89,23 @@ def test_only_known_states_are_named(table: law.Law) -> None:
 
 def test_nothing_leads_out_of_a_final_state() -> None:
     """The finals of the lifecycle are the four outcomes, and of a form all but open."""
-    assert law.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"} == set(law.OUTCOMES)
-    assert law.FORM.finals == set(law.FORM.states) - {"open"}
-    assert law.CALL.finals == set()
+    assert (
+        tables.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"} == set(tables.OUTCOMES)
+    )
+    assert tables.FORM.finals == set(tables.FORM.states) - {"open"}
+    assert tables.CALL.finals == set()
 
 
 def test_every_live_state_leads_to_every_final() -> None:
     """A session can end from any state that is not final."""
-    for state in set(law.LIFECYCLE.states) - law.LIFECYCLE.finals:
-        assert law.LIFECYCLE.finals <= set(law.LIFECYCLE.moves[state].values())
+    for state in set(tables.LIFECYCLE.states) - tables.LIFECYCLE.finals:
+        assert tables.LIFECYCLE.finals <= set(tables.LIFECYCLE.moves[state].values())
 
 
 def test_every_status_word_leads_somewhere_from_everywhere() -> None:
     """A known status is always obeyed: a row for each live state, but for the state itself."""
-    for state in set(law.LIFECYCLE.states) - law.LIFECYCLE.finals:
-        assert set(law.LIFECYCLE.moves[state]) >= law.STATUS_WORDS - {state}
+    for state in set(tables.LIFECYCLE.states) - tables.LIFECYCLE.finals:
+        assert set(tables.LIFECYCLE.moves[state]) >= tables.STATUS_WORDS - {state}
 
 
 def test_no_source_uses_wildcards_or_adds_models() -> None:
@@ -103,7 +113,7 @@ def test_no_source_uses_wildcards_or_adds_models() -> None:
     for path in Path(chatfsm.__file__).parent.glob("**/*.py"):
         source = path.read_text("utf-8")
         assert "add_model" not in source
-        if path.name != "law.py":
+        if path.name != "_statemachine.py":
             imported = [
                 node.module
                 for node in ast.walk(ast.parse(source))

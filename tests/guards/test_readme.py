@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm.cli import main
+from chatfsm._cli import main
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -25,10 +25,10 @@ from chatfsm import (
     commands,
     decode,
 )
-from chatfsm.cli import main
-from chatfsm.recording.journal import Recorded
-from chatfsm.session.effects import Effect
-from chatfsm.session.inputs import Input
+from chatfsm._cli import main
+from chatfsm.effects import Effect
+from chatfsm.inputs import Input
+from chatfsm.replay.journal import Recorded
 
 LOGS = Path(__file__).resolve().parent.parent / "logs"
 KEY = "CHATFSM_SCRUB_KEY"

@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 from attrs import asdict
 
-from chatfsm import ChatSession, History, LocalProtocolError, Settings, Tick, commands, decode
+from chatfsm import (
+    ChatSession,
+    History,
+    LocalProtocolError,
+    Settings,
+    Tick,
+    commands,
+    decode,
+    events,
+)
+from chatfsm.effects import StateChanged, to_json
 from chatfsm.errors import RemoteProtocolError
-from chatfsm.protocol import events
-from chatfsm.recording.entries import input_to_json
-from chatfsm.recording.journal import verify
-from chatfsm.session.effects import StateChanged, to_json
+from chatfsm.replay.journal import input_to_json, verify
 
 ANSWER = "4000-1234-5678"
 

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Settings
+from chatfsm.effects import to_json
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
-from chatfsm.recording.entries import entry_of, input_to_json
-from chatfsm.recording.journal import Recorded, verify
-from chatfsm.session.effects import to_json
+from chatfsm.replay.journal import Recorded, entry_of, input_to_json, verify
 from tests.strategies import happenings, moments
 
 SMALL = Settings(max_ids=8, max_parties=2, max_typists=2, max_forms=2, max_candidates=2)

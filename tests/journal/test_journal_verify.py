@@ -10,7 +10,7 @@ import pytest
 
 from chatfsm import Tick, commands
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
-from chatfsm.recording.journal import verify
+from chatfsm.replay.journal import verify
 
 NEVER = "a text that somebody wrote"
 

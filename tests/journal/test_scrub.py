@@ -13,17 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, commands
-from chatfsm.protocol import codec
-from chatfsm.protocol.codec import decode_item
-from chatfsm.recording.entries import Opening
-from chatfsm.recording.formats import records
-from chatfsm.recording.journal import verify
-from chatfsm.recording.pseudonyms import Pseudonyms
-from chatfsm.recording.replay import ChatReplay
-from chatfsm.recording.scrub import scrubbed
-from chatfsm.recording.source import Source
-from chatfsm.session.effects import to_json
-from chatfsm.session.law import STATUS_WORDS
+from chatfsm._protocol import codec
+from chatfsm._protocol.codec import decode_item
+from chatfsm._session.tables import STATUS_WORDS
+from chatfsm.effects import to_json
+from chatfsm.replay.chat_replay import ChatReplay
+from chatfsm.replay.formats import records
+from chatfsm.replay.journal import Opening, verify
+from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.sources import Source
 from tests.strategies import odd_items, valid_items
 
 File = Callable[..., Path]

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Settings
 from chatfsm.errors import ChatError
-from chatfsm.recording.journal import Recorded, verify
-from chatfsm.recording.pseudonyms import Pseudonyms
-from chatfsm.recording.scrub import scrubbed
-from chatfsm.recording.source import Source
+from chatfsm.replay.journal import Recorded, verify
+from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.sources import Source
 from tests.strategies import happenings, moments
 
 settings = st.sampled_from((Settings(), Settings(max_ids=8, max_parties=2, max_forms=2)))

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm import decode
-from chatfsm.protocol import codec, commands, events
-from chatfsm.protocol import readers as r
-from chatfsm.recording.entries import input_of, input_to_json
-from chatfsm.recording.pseudonyms import Pseudonyms
-from chatfsm.session.inputs import History, Lost, SendFailed, Sent
+from chatfsm import commands, decode, events
+from chatfsm._protocol import codec
+from chatfsm._protocol import structuring as r
+from chatfsm.inputs import History, Lost, SendFailed, Sent
+from chatfsm.replay.journal import input_of, input_to_json
+from chatfsm.replay.scrub import Pseudonyms
 from tests.strategies import odd_items, orders
 
 CHAT = "MARK-chat"

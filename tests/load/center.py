@@ -8,8 +8,7 @@ import sys
 from math import ceil
 from typing import Any
 
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import Await, Pause, Say, Step, Tell
+from chatfsm.simulator.scenario import Await, Pause, Say, Scenario, Step, Tell
 from tests.drivers.center import Server, texts_of
 
 HOLD = 10.0

@@ -18,11 +18,11 @@ from typing import Any
 import anyio
 from attrs import define, field
 
+from chatfsm._client.client import ChatClient
 from chatfsm.adapters import aiohttp, httpx
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.tidings import LinkChanged
+from chatfsm.client_effects import LinkChanged
 from chatfsm.drivers import aio
-from chatfsm.session.effects import MessageReceived, MessageSent, MessageUnconfirmed, Terminated
+from chatfsm.effects import MessageReceived, MessageSent, MessageUnconfirmed, Terminated
 from tests.drivers.customer import endpoint_at
 
 OPENED_A_SECOND = 100

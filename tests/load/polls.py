@@ -18,12 +18,11 @@ from typing import Any, TypeVar
 import aiohttp
 from attrs import define, field
 
-from chatfsm.serving.face import Face
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.scenario import Await, Scenario, Tell
+from chatfsm.simulator.server.server import Face
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.steps import Await, Tell
 from chatfsm.simulator.tenants import Entry, Tenant
 from tests.load.customers import resident
 

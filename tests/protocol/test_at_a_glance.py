@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import DecodeError, decode, decode_lines, effects, events
-from chatfsm.protocol import codec, json_text
+from chatfsm._protocol import codec, json_input
 from tests.strategies import odd_items, valid_items
 
 STANDARD = "the standard library"
@@ -23,7 +23,7 @@ STANDARD = "the standard library"
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With orjson and without it."""
     loads = None if request.param == STANDARD else pytest.importorskip("orjson").loads
-    monkeypatch.setattr(json_text, "_loads", loads)
+    monkeypatch.setattr(json_input, "_loads", loads)
     return str(request.param)
 
 
@@ -142,8 +142,8 @@ def test_orjson_parses_what_the_standard_library_does(value: Any) -> None:
     """Whatever JSON holds, but numbers of more than 64 bits, which come rounded."""
     pytest.importorskip("orjson")
     text = json.dumps(value)
-    if not json_text.may_be_rounded(text):
-        assert repr(json_text.parse_roughly(text)) == repr(json_text.parse(text))
+    if not json_input.may_be_rounded(text):
+        assert repr(json_input.parse_roughly(text)) == repr(json_input.parse(text))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_orjson_refuses_is_parsed_all_the_same(text: str) -> None:
         except DecodeError as error:
             return f"refused: {error}"
 
-    assert outcome(json_text.parse_roughly) == outcome(json_text.parse)
+    assert outcome(json_input.parse_roughly) == outcome(json_input.parse)
 
 
 @pytest.mark.parametrize("number", [HUGE, -HUGE, 10**30])
@@ -190,7 +190,7 @@ def test_a_number_beyond_64_bits_is_not_rounded(number: int, parser: str) -> Non
 @pytest.mark.parametrize("text", [b"1", bytearray(b"2" * 18), memoryview(b"x")])
 def test_usual_numbers_are_never_in_doubt(text: Any, parser: str) -> None:
     """Fewer digits than 64 bits hold."""
-    assert not json_text.may_be_rounded(text)
+    assert not json_input.may_be_rounded(text)
 
 
 def one_by_one(lines: list[bytes]) -> list[events.Event]:
@@ -224,12 +224,12 @@ good = st.one_of(valid_items(), odd_items()).map(lambda item: json.dumps(item).e
 listed = st.lists(valid_items(), max_size=2).map(lambda items: json.dumps(items).encode())
 
 
-@pytest.mark.parametrize("loads", [None, json_text._loads])
+@pytest.mark.parametrize("loads", [None, json_input._loads])
 @given(st.lists(st.one_of(good, good, listed, broken), max_size=9))
 def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[bytes]) -> None:
     """However broken some are, whatever two of them would make together, whoever parses."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_text, "_loads", loads)
+        patch.setattr(json_input, "_loads", loads)
         together = decode_lines(b"\n".join(lines))
         assert [repr(event) for event in together] == [repr(event) for event in one_by_one(lines)]
 
@@ -252,11 +252,11 @@ def test_each_line_has_its_own_value(lines: list[bytes], parser: str) -> None:
 
     def alone(line: bytes) -> object:
         try:
-            return json_text.parse(line)
+            return json_input.parse(line)
         except DecodeError:
             return None
 
-    assert repr(json_text.parse_lines(lines)) == repr([alone(line) for line in lines])
+    assert repr(json_input.parse_lines(lines)) == repr([alone(line) for line in lines])
 
 
 def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,10 +267,10 @@ def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr(json_text, "_loads", None)
-    monkeypatch.setattr(json_text, "parse_roughly", parse)
+    monkeypatch.setattr(json_input, "_loads", None)
+    monkeypatch.setattr(json_input, "parse_roughly", parse)
     lines = [b'{"a": 1}', b'{"a": "[link]"}', b'{"a": 3}', b'{"a": []}', b'{"a": 5}']
-    assert json_text.parse_lines(lines) == [json.loads(line) for line in lines]
+    assert json_input.parse_lines(lines) == [json.loads(line) for line in lines]
     assert sorted(map(len, parsed)) == [9, 15, 30]
 
 
@@ -289,7 +289,7 @@ def test_a_text_in_plain_is_parsed_as_any_is(text: str, encoding: str) -> None:
 
     def outcome(data: Any) -> str:
         try:
-            return repr(json_text.parse(data))
+            return repr(json_input.parse(data))
         except DecodeError as error:
             return f"refused: {error}"
 
@@ -314,7 +314,7 @@ def test_more_lines_than_are_taken_at_once(parser: str) -> None:
 def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is an extra."""
     monkeypatch.setitem(sys.modules, "orjson", None)
-    spec = importlib.util.spec_from_file_location("json_text_alone", json_text.__file__)
+    spec = importlib.util.spec_from_file_location("json_text_alone", json_input.__file__)
     assert spec is not None
     assert spec.loader is not None
     alone = importlib.util.module_from_spec(spec)

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from chatfsm import DecodeError, decode, events, signaling
-from chatfsm.protocol import codec
-from chatfsm.protocol.codec import converter, decode_item
+from chatfsm._protocol import codec
+from chatfsm._protocol.codec import converter, decode_item
 
 AGENT = "80A8248D-69D7-4DA2-8074-6139AA191D7E"
 SECONDS = "1614718748"

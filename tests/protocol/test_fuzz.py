@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from chatfsm import DecodeError, commands, decode, encode, events, signaling
-from chatfsm.protocol.codec import decode_item
-from chatfsm.protocol.readers import deeper_than
+from chatfsm._protocol.codec import decode_item
+from chatfsm._protocol.structuring import deeper_than
 
 NAMES = [
     "chat_session_status",

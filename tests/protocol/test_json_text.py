@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chatfsm import DecodeError
-from chatfsm.protocol.json_text import parse
+from chatfsm._protocol.json_input import parse
 
 HUGE = "8" * 5_000
 

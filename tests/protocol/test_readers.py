@@ -8,58 +8,58 @@ from typing import Any
 
 import pytest
 
-from chatfsm.protocol import readers
+from chatfsm._protocol import structuring
 
 NOT_TEXT = [True, False, [], {}, b"x", object()]
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 
 READ: list[tuple[Callable[[object], Any], object, object]] = [
-    (readers.text, None, None),
-    (readers.text, "", ""),
-    (readers.text, " a ", " a "),
-    (readers.text, 0, "0"),
-    (readers.text, -7, "-7"),
-    (readers.text, 7.0, "7"),
-    (readers.text, 7.25, "7.25"),
-    (readers.text, 1e22, "1" + "0" * 22),
-    (readers.word, None, None),
-    (readers.word, "", None),
-    (readers.word, 0, "0"),
-    (readers.word, "x" * 1_024, "x" * 1_024),
-    (readers.name, None, None),
-    (readers.name, "", ""),
-    (readers.name, 5, "5"),
-    (readers.name, "x" * 4_096, "x" * 4_096),
-    (readers.number, None, None),
-    (readers.number, "", None),
-    (readers.number, 0, 0.0),
-    (readers.number, "-1.5", -1.5),
-    (readers.number, "1e3", 1000.0),
-    (readers.seconds, None, None),
-    (readers.seconds, "", None),
-    (readers.seconds, "0", 0.0),
-    (readers.seconds, 1.5, 1.5),
-    (readers.timestamp, None, None),
-    (readers.timestamp, "", None),
-    (readers.timestamp, 99_999_999_999, 99_999_999_999.0),
-    (readers.timestamp, 100_000_000_000, 100_000_000.0),
-    (readers.timestamp, "1614718748123", 1614718748.123),
-    (readers.whole, None, None),
-    (readers.whole, "", None),
-    (readers.whole, 0, 0),
-    (readers.whole, "3", 3),
-    (readers.whole, 2.0, 2),
-    (readers.flag, None, None),
-    (readers.flag, "", None),
-    (readers.flag, True, True),
-    (readers.flag, False, False),
-    (readers.flag, "true", True),
-    (readers.flag, "False", False),
-    (readers.flag, "TRUE", True),
-    (readers.dropped, {"pin": 1}, None),
-    (readers.json_object, {"a": 1}, {"a": 1}),
-    (readers.json_object, '{"a": 1}', {"a": 1}),
-    (readers.json_object, "{}", {}),
+    (structuring.text, None, None),
+    (structuring.text, "", ""),
+    (structuring.text, " a ", " a "),
+    (structuring.text, 0, "0"),
+    (structuring.text, -7, "-7"),
+    (structuring.text, 7.0, "7"),
+    (structuring.text, 7.25, "7.25"),
+    (structuring.text, 1e22, "1" + "0" * 22),
+    (structuring.word, None, None),
+    (structuring.word, "", None),
+    (structuring.word, 0, "0"),
+    (structuring.word, "x" * 1_024, "x" * 1_024),
+    (structuring.name, None, None),
+    (structuring.name, "", ""),
+    (structuring.name, 5, "5"),
+    (structuring.name, "x" * 4_096, "x" * 4_096),
+    (structuring.number, None, None),
+    (structuring.number, "", None),
+    (structuring.number, 0, 0.0),
+    (structuring.number, "-1.5", -1.5),
+    (structuring.number, "1e3", 1000.0),
+    (structuring.seconds, None, None),
+    (structuring.seconds, "", None),
+    (structuring.seconds, "0", 0.0),
+    (structuring.seconds, 1.5, 1.5),
+    (structuring.timestamp, None, None),
+    (structuring.timestamp, "", None),
+    (structuring.timestamp, 99_999_999_999, 99_999_999_999.0),
+    (structuring.timestamp, 100_000_000_000, 100_000_000.0),
+    (structuring.timestamp, "1614718748123", 1614718748.123),
+    (structuring.whole, None, None),
+    (structuring.whole, "", None),
+    (structuring.whole, 0, 0),
+    (structuring.whole, "3", 3),
+    (structuring.whole, 2.0, 2),
+    (structuring.flag, None, None),
+    (structuring.flag, "", None),
+    (structuring.flag, True, True),
+    (structuring.flag, False, False),
+    (structuring.flag, "true", True),
+    (structuring.flag, "False", False),
+    (structuring.flag, "TRUE", True),
+    (structuring.dropped, {"pin": 1}, None),
+    (structuring.json_object, {"a": 1}, {"a": 1}),
+    (structuring.json_object, '{"a": 1}', {"a": 1}),
+    (structuring.json_object, "{}", {}),
 ]
 
 
@@ -73,23 +73,27 @@ def test_read(reader: Callable[[object], Any], came: object, found: object) -> N
 
 
 REFUSED: list[tuple[Callable[[object], Any], list[object], str]] = [
-    (readers.text, NOT_TEXT, "is not text"),
-    (readers.text, NOT_FINITE, "is not a finite number"),
-    (readers.text, [10**5_000], "."),
-    (readers.word, NOT_TEXT, "is not text"),
-    (readers.word, ["x" * 1_025], "is longer than 1024 characters"),
-    (readers.name, NOT_TEXT, "is not text"),
-    (readers.name, ["x" * 4_097], "is longer than 4096 characters"),
-    (readers.number, [*NOT_TEXT, "x", " ", 10**400, Decimal(1)], "is not a number"),
-    (readers.number, [*NOT_FINITE, "nan", "-inf", "1e999", "9" * 5_000], "is not a finite number"),
-    (readers.seconds, [-1, "-0.5"], "is negative"),
-    (readers.timestamp, [-1], "is negative"),
-    (readers.timestamp, [1e14, "100000000000000"], "is no time that a chat can have"),
-    (readers.whole, [1.5, "1.5"], "is not a whole number"),
-    (readers.whole, [True, "one"], "is not a number"),
-    (readers.flag, [0, 1, "yes", "1", [], {}], "is neither true nor false"),
-    (readers.json_object, ["", "{", "x", "[" * 200_000], "is not the JSON text of an object"),
-    (readers.json_object, ["5", "[]", "null", '"{}"', None, 5, [], b"{}"], "is not an object"),
+    (structuring.text, NOT_TEXT, "is not text"),
+    (structuring.text, NOT_FINITE, "is not a finite number"),
+    (structuring.text, [10**5_000], "."),
+    (structuring.word, NOT_TEXT, "is not text"),
+    (structuring.word, ["x" * 1_025], "is longer than 1024 characters"),
+    (structuring.name, NOT_TEXT, "is not text"),
+    (structuring.name, ["x" * 4_097], "is longer than 4096 characters"),
+    (structuring.number, [*NOT_TEXT, "x", " ", 10**400, Decimal(1)], "is not a number"),
+    (
+        structuring.number,
+        [*NOT_FINITE, "nan", "-inf", "1e999", "9" * 5_000],
+        "is not a finite number",
+    ),
+    (structuring.seconds, [-1, "-0.5"], "is negative"),
+    (structuring.timestamp, [-1], "is negative"),
+    (structuring.timestamp, [1e14, "100000000000000"], "is no time that a chat can have"),
+    (structuring.whole, [1.5, "1.5"], "is not a whole number"),
+    (structuring.whole, [True, "one"], "is not a number"),
+    (structuring.flag, [0, 1, "yes", "1", [], {}], "is neither true nor false"),
+    (structuring.json_object, ["", "{", "x", "[" * 200_000], "is not the JSON text of an object"),
+    (structuring.json_object, ["5", "[]", "null", '"{}"', None, 5, [], b"{}"], "is not an object"),
 ]
 
 
@@ -112,14 +116,14 @@ def test_refused(reader: Callable[[object], Any], value: object, why: str) -> No
 )
 def test_depth(value: object, depth: int) -> None:
     """Every list, tuple or object inside another is one level more."""
-    assert readers.deeper_than(depth - 1, value)
-    assert not readers.deeper_than(depth, value)
+    assert structuring.deeper_than(depth - 1, value)
+    assert not structuring.deeper_than(depth, value)
 
 
 @pytest.mark.parametrize("value", [None, 5, "[[[[", True, 1.5])
 def test_depth_of_scalars(value: object) -> None:
     """What holds nothing has no depth."""
-    assert not readers.deeper_than(0, value)
+    assert not structuring.deeper_than(0, value)
 
 
 def test_depth_of_a_circle() -> None:
@@ -127,4 +131,4 @@ def test_depth_of_a_circle() -> None:
     circle: list[Any] = []
     circle.append(circle)
 
-    assert readers.deeper_than(readers.DEEPEST, circle)
+    assert structuring.deeper_than(structuring.DEEPEST, circle)

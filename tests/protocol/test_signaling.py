@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from chatfsm import decode, events, signaling
-from chatfsm.protocol import codec
+from chatfsm._protocol import codec
 
 SIGNALS: dict[str, tuple[dict[str, Any], signaling.Signal]] = {
     "REQUEST_CALL": ({"offerVideo": True}, signaling.CallRequest(offer_video=True)),

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from chatfsm.cli import main
-from chatfsm.protocol.codec import decode_item
-from chatfsm.protocol.events import Event
+from chatfsm._cli import main
+from chatfsm._protocol.codec import decode_item
+from chatfsm.events import Event
 
 LOGS = Path(__file__).resolve().parent.parent / "logs"
 

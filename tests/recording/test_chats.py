@@ -16,15 +16,14 @@ from typing import Any
 import pytest
 
 from chatfsm import Settings
-from chatfsm.cli import main
-from chatfsm.protocol.codec import decode_item
-from chatfsm.recording import chats as chats_module
-from chatfsm.recording import source as source_module
-from chatfsm.recording.chat import Chat
-from chatfsm.recording.chats import Chats, ViolationError
-from chatfsm.recording.records import Run
-from chatfsm.recording.replay import Step
-from chatfsm.recording.source import Source
+from chatfsm._cli import main
+from chatfsm._protocol.codec import decode_item
+from chatfsm.replay import sources as source_module
+from chatfsm.replay import stream_replay as chats_module
+from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.reader import Run
+from chatfsm.replay.sources import Source
+from chatfsm.replay.stream_replay import Chat, Chats, ViolationError
 
 Log = Callable[..., Path]
 Input = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording.command import CLEAN, FOUND, UNREADABLE
-from chatfsm.statuses import INTERRUPTED
+from chatfsm._cli import INTERRUPTED
+from chatfsm._cli.replay import CLEAN, FOUND, UNREADABLE
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]

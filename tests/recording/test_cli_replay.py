@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm.cli import main
-from chatfsm.recording import printing
+from chatfsm._cli import main, terminal
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
@@ -125,7 +124,7 @@ def test_color_always_without_rich_says_what_is_missing(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
     """The extra is named, and nothing is printed."""
-    monkeypatch.setattr(printing, "find_spec", lambda name: None)
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
     ran = replays("--color", "always", log("a.jsonl", wire.ended()))
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == "chatfsm: colours need rich: pip install 'chatfsm[cli]'\n"
@@ -316,7 +315,7 @@ def test_the_bar_is_asked_now_and_then(
     def show(self: object, source: Any, events: int) -> None:
         asked.append((source.stem, events))
 
-    monkeypatch.setattr(printing.Progress, "show", show)
+    monkeypatch.setattr(terminal.Progress, "show", show)
     long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
     assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
     assert [stem for stem, _ in asked] == ["long"] * (len(asked) - 1) + ["short"]

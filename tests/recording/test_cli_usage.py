@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm import cli
-from chatfsm.cli import main
+from chatfsm import _cli
+from chatfsm._cli import main
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
@@ -144,9 +144,9 @@ def test_python_m_chatfsm_works(wire: Any, log: Log) -> None:
 def test_help_needs_none_of_the_rest() -> None:
     """`chatfsm --help` is fast: what replays and prints is imported only to replay."""
     code = (
-        "import sys; from chatfsm.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+        "import sys; from chatfsm._cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     )
-    code += "\nsys.exit('chatfsm.recording.command' in sys.modules or 'rich' in sys.modules)"
+    code += "\nsys.exit('chatfsm._cli.replay' in sys.modules or 'rich' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE
     )
@@ -155,4 +155,4 @@ def test_help_needs_none_of_the_rest() -> None:
 
 def test_the_public_name_of_the_command_is_main() -> None:
     """What the console script calls is all that the module offers."""
-    assert cli.__all__ == ["main"]
+    assert _cli.__all__ == ["main"]

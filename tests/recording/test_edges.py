@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm.cli import main
+from chatfsm._cli import main
 from chatfsm.errors import UnreadableLogError
-from chatfsm.recording.formats import records
-from chatfsm.recording.source import Source
+from chatfsm.replay.formats import records
+from chatfsm.replay.sources import Source
 
 NEWER = {"v": 99, "chat_id": "a", "seq": 0, "at": 0, "in": {"input": "tick"}, "out": []}
 EVENT = json.dumps({"event": "chat_session_status", "state": "queued"})

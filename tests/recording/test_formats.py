@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+from chatfsm import events as e
 from chatfsm.errors import UnreadableLogError
-from chatfsm.protocol import events as e
-from chatfsm.recording import formats
-from chatfsm.recording.formats import Record, records
-from chatfsm.recording.source import Source
+from chatfsm.replay import formats
+from chatfsm.replay.formats import Record, records
+from chatfsm.replay.sources import Source
 
 Log = Callable[..., Path]
 STATUS = '{"event":"chat_session_status","state":"queued"}\n'

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
+from chatfsm._cli import terminal
+from chatfsm._cli.replay_outputs import Printer, Timelines
+from chatfsm._cli.terminal import Paper, Progress, look_for, paper_for
+from chatfsm._cli.timeline import Timeline
+from chatfsm._protocol.codec import decode_item
+from chatfsm._session.session import ChatSession
 from chatfsm.errors import ChatError
-from chatfsm.protocol.codec import decode_item
-from chatfsm.recording import printing
-from chatfsm.recording.chat import Chat
-from chatfsm.recording.outputs import Printer, Timelines
-from chatfsm.recording.printing import Paper, Progress, look_for, paper_for
-from chatfsm.recording.replay import ChatReplay
-from chatfsm.recording.report import Account, ChatTotals, Totals
-from chatfsm.recording.source import Source
-from chatfsm.recording.timeline import Timeline
-from chatfsm.session.session import ChatSession
+from chatfsm.replay.chat_replay import ChatReplay
+from chatfsm.replay.sources import Source
+from chatfsm.replay.stats import Account, ChatTotals, Totals
+from chatfsm.replay.stream_replay import Chat
 
 Begins = Callable[..., Progress]
 ESCAPE = "\x1b["
@@ -54,7 +54,7 @@ def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Tim
 @pytest.fixture
 def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra `cli` is not installed."""
-    monkeypatch.setattr(printing, "find_spec", lambda name: None)
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "rich", None)
 
 
@@ -292,7 +292,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that the bar looks at."""
     clock = Clock()
-    monkeypatch.setattr(printing, "time", clock)
+    monkeypatch.setattr(terminal, "time", clock)
     return clock
 
 

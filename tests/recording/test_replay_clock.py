@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, RemoteProtocolError, Settings
-from chatfsm.recording.replay import MOST_WAITING, ChatReplay, Step, replay
-from chatfsm.session import effects as f
+from chatfsm import effects as f
+from chatfsm.replay.chat_replay import MOST_WAITING, ChatReplay, Step, replay
 
 
 def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[Step]:

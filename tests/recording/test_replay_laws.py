@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Tick, decode
-from chatfsm.protocol.events import Event
-from chatfsm.recording.formats import records
-from chatfsm.recording.replay import ChatReplay, Step, replay
-from chatfsm.recording.source import Source
-from chatfsm.session.effects import Effect
-from chatfsm.session.inputs import Input
+from chatfsm.effects import Effect
+from chatfsm.events import Event
+from chatfsm.inputs import Input
+from chatfsm.replay.chat_replay import ChatReplay, Step, replay
+from chatfsm.replay.formats import records
+from chatfsm.replay.sources import Source
 
 PARTIES = st.sampled_from(["ann", "bob", "CHAT", "chat", ""])
 IDS = st.sampled_from(["1", "2", 3, None])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording.findings import FINDINGS
-from chatfsm.recording.report import MOST_NAMES, Account, ChatTotals, Totals
-from chatfsm.session.session import ChatSession
+from chatfsm._session.session import ChatSession
+from chatfsm.replay import FINDINGS
+from chatfsm.replay.stats import MOST_NAMES, Account, ChatTotals, Totals
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from chatfsm.cli import main
+from chatfsm._cli import main
 
 
 @pytest.fixture

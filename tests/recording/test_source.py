@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chatfsm.errors import UnreadableLogError
-from chatfsm.recording import source as source_module
-from chatfsm.recording.source import Source
+from chatfsm.replay import sources as source_module
+from chatfsm.replay.sources import Source
 
 Log = Callable[..., Path]
 MIB = 1024 * 1024

@@ -11,18 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.recording.replay import ChatReplay, Step
-from chatfsm.recording.report import Account
-from chatfsm.recording.timeline import (
-    _WORDS,
-    Row,
-    Timeline,
-    harmless_text,
-    length_of_time,
-    verdict,
-)
-from chatfsm.session import effects as f
-from chatfsm.session.session import ChatSession
+from chatfsm import effects as f
+from chatfsm._cli.timeline import _WORDS, Row, Timeline, harmless_text, length_of_time, verdict
+from chatfsm._session.session import ChatSession
+from chatfsm.replay.chat_replay import ChatReplay, Step
+from chatfsm.replay.stats import Account
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]

@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from chatfsm import cli
-from chatfsm.recording import chats, source
-from chatfsm.recording.desk import desk_for
-from chatfsm.recording.glance import Share
-from chatfsm.recording.outputs import Output
-from chatfsm.scale.pieces import Parcel, Piece
-from chatfsm.scale.processes import finish, print_in_order
-from chatfsm.scale.worker import Telling, hear_share
+from chatfsm import _cli
+from chatfsm._cli.parallel import Parcel, Piece, Telling, finish, hear_share, print_in_order
+from chatfsm._cli.replay import desk_for
+from chatfsm._cli.replay_outputs import Output
+from chatfsm.replay import sources, stream_replay
+from chatfsm.replay.sharding import Share
 
 
 @frozen
@@ -49,7 +47,7 @@ class Runs:
 
     def alone(self, *words: str) -> Ran:
         """By one process that hears all."""
-        return _captured(lambda: cli.main(["replay", *words]))
+        return _captured(lambda: _cli.main(["replay", *words]))
 
     def shared(self, jobs: int, *words: str) -> Ran:
         """By so many workers, one after the other."""
@@ -71,7 +69,7 @@ class Runs:
 
     def options(self, *words: str) -> Namespace:
         """What the command line says."""
-        return cli._parser().parse_args(["replay", *words])
+        return _cli._parser().parse_args(["replay", *words])
 
     def output(self, options: Namespace) -> Output:
         """What these options ask for."""
@@ -106,5 +104,5 @@ def runs(tmp_path: Path) -> Runs:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is read at once, and chats linger for a few records, so that small logs show it."""
-    monkeypatch.setattr(source, "_PIECE", 512)
-    monkeypatch.setattr(chats, "_LINGER", 5)
+    monkeypatch.setattr(sources, "_PIECE", 512)
+    monkeypatch.setattr(stream_replay, "_LINGER", 5)

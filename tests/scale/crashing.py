@@ -6,9 +6,8 @@ import os
 import signal
 from typing import Any
 
-from chatfsm.scale.pieces import Parcel
-from chatfsm.scale.worker import work
-from chatfsm.session.session import ChatSession
+from chatfsm._cli.parallel import Parcel, work
+from chatfsm._session.session import ChatSession
 
 
 def is_killed(*words: Any) -> None:

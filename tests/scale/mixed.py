@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Tick
-from chatfsm.protocol.codec import decode_item
-from chatfsm.recording.journal import Recorded
+from chatfsm._protocol.codec import decode_item
+from chatfsm.replay.journal import Recorded
 from tests.strategies import odd_items, valid_items
 
 CHATS = ("a", "b", "c", "d", "é", "a b", "x" * 1_025)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatfsm.errors import UnreadableLogError
-from chatfsm.recording.formats import records
-from chatfsm.recording.glance import chat_at_a_glance
-from chatfsm.recording.source import Source
+from chatfsm.replay.formats import records
+from chatfsm.replay.sharding import chat_at_a_glance
+from chatfsm.replay.sources import Source
 from tests.scale.mixed import lines, logs
 
 OUTPUTS = ("--summary", "--json", "--quiet", "--rows=4")

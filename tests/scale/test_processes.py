@@ -18,12 +18,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording import source
-from chatfsm.recording.formats import records
-from chatfsm.recording.source import Source
-from chatfsm.scale import processes
-from chatfsm.scale.processes import Worker
-from chatfsm.scale.worker import Telling, hear_share
+from chatfsm._cli import parallel
+from chatfsm._cli.parallel import Telling, Worker, hear_share
+from chatfsm.replay import sources
+from chatfsm.replay.formats import records
+from chatfsm.replay.sources import Source
 from tests.scale import crashing
 
 # A child of ours that takes longer than this is stuck, however slow the machine.
@@ -31,7 +30,7 @@ PATIENCE = 60
 COMMAND = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from chatfsm.cli import main
+from chatfsm._cli import main
 if __name__ == "__main__":
     sys.exit(main())
 """
@@ -70,7 +69,7 @@ def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.Mon
         asked.append(method)
         return multiprocessing.get_context(method)
 
-    monkeypatch.setattr(processes, "get_context", context)
+    monkeypatch.setattr(parallel, "get_context", context)
     path = runs.writes("a.jsonl", lines(40))
     alone = runs.alone("--summary", path)
     is_done = threading.Event()
@@ -87,7 +86,7 @@ def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.Mon
 @pytest.fixture
 def in_place(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Starts something in place of each worker."""
-    return lambda work: monkeypatch.setattr(processes, "work", work)
+    return lambda work: monkeypatch.setattr(parallel, "work", work)
 
 
 def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
@@ -170,7 +169,7 @@ def test_who_presses_ctrl_c_again_waits_for_nobody(
         return False
 
     monkeypatch.setattr(Worker, "start", lambda *_: None)
-    monkeypatch.setattr(processes, "print_in_order", presses_twice)
+    monkeypatch.setattr(parallel, "print_in_order", presses_twice)
     ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
     assert (ran.status, ran.err) == (130, "chatfsm: interrupted: this is what was read so far\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -210,7 +209,7 @@ def test_what_cannot_be_shared_is_heard_by_one(
 
 def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is of others is passed over unparsed, and counted."""
-    monkeypatch.setattr(source, "_PIECE", 64 * 1024)
+    monkeypatch.setattr(sources, "_PIECE", 64 * 1024)
     path = runs.writes("a.jsonl", lines(100))
     options = runs.options("--quiet", path)
     parcels: list[Any] = []
@@ -232,7 +231,7 @@ def test_a_bar_shows_how_far_the_first_worker_is(
     """All of them read all, so that one is enough."""
     asked: list[tuple[str, int | None]] = []
     show = lambda _self, reached, _records: asked.append((reached.stem, reached.size))  # noqa: E731
-    monkeypatch.setattr("chatfsm.recording.printing.Progress.show", show)
+    monkeypatch.setattr("chatfsm._cli.terminal.Progress.show", show)
     path = runs.writes("a.jsonl", lines(20))
     assert runs.alone("--quiet", "--jobs=2", path).status == 0
     assert set(asked) == {("a", Path(path).stat().st_size)}

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatfsm._protocol import json_input
 from chatfsm.errors import UnreadableLogError
-from chatfsm.protocol import json_text
-from chatfsm.recording import glance
-from chatfsm.recording.chats import Chats
-from chatfsm.recording.formats import records
-from chatfsm.recording.glance import Share, chat_at_a_glance, stretches
-from chatfsm.recording.source import Source
+from chatfsm.replay import sharding
+from chatfsm.replay.formats import records
+from chatfsm.replay.sharding import Share, chat_at_a_glance, stretches
+from chatfsm.replay.sources import Source
+from chatfsm.replay.stream_replay import Chats
 from tests.scale.mixed import lines, logs
 
 # The folder is written anew for each example.
@@ -87,7 +87,7 @@ def test_lines_that_are_parsed_together_are_what_each_is(runs: Any, data: bytes)
     path = runs.writes("a.jsonl", data)
     together = _told(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_text, "parse_lines", lambda lines: [None] * len(lines))
+        patch.setattr(json_input, "parse_lines", lambda lines: [None] * len(lines))
         assert _told(path) == together
 
 
@@ -147,7 +147,7 @@ def _told(path: str) -> list[Any]:
 
 def test_ids_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many chats there are, and each is looked up again where it was forgotten."""
-    monkeypatch.setattr(glance, "_IDS_KEPT", 3)
+    monkeypatch.setattr(sharding, "_IDS_KEPT", 3)
     share = Share(0, 2)
     for number in range(20):
         chat_id = b"c%d" % (number % 7)

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import define, field
 
+from chatfsm._cli import simulate
 from chatfsm.adapters.stdlib import Sender
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.serving import scripts
-from chatfsm.serving.face import Face
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
+from chatfsm.simulator.server.server import Face
 from chatfsm.simulator.settings import CenterSettings
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 SCHEME = "MOBILE-API-140-327-PLAIN"
 
@@ -35,7 +35,7 @@ class Client:
 
     def ask(self, method: Any, path: str, body: object = None, timeout: float = 10.0) -> Any:
         """What comes of a request: a reply, or a failure."""
-        url = f"{self.url}/clientweb/api/v{self.api}/{path}?tenantUrl={scripts.TENANT_URL}"
+        url = f"{self.url}/clientweb/api/v{self.api}/{path}?tenantUrl={simulate.TENANT_URL}"
         headers = (("Authorization", f"{SCHEME} {self.who}"),)
         text = b"" if body is None else json.dumps(body).encode()
         return self.send(HttpRequest(1, method, url, headers, text, timeout))
@@ -74,7 +74,7 @@ class Client:
 @pytest.fixture(scope="module")
 def face() -> Iterator[Face]:
     """A center whose agents repeat what they hear, twenty times as fast as people."""
-    center = ContactCenter([scripts.tenant_for(scripts.named("echo"))], CenterSettings(hold=5.0))
+    center = ContactCenter([simulate.tenant_for(simulate.named("echo"))], CenterSettings(hold=5.0))
     with Face(Network(center), speed=20.0) as served:
         yield served
 

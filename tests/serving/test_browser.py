@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from chatfsm.serving import scripts
-from chatfsm.serving.command import pages_of
-from chatfsm.serving.face import Face
+from chatfsm._cli import simulate
+from chatfsm._cli.simulate import pages_of
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import Await, End, FindAgent, Say, ShowForm
+from chatfsm.simulator.scenario import Await, End, FindAgent, Say, Scenario, ShowForm
+from chatfsm.simulator.server.server import Face
 from tests.serving.browser import CHROMIUM, Page, page_at
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"> & <b>bold</b>"
@@ -34,7 +33,7 @@ PLAY = Scenario(
 
 @pytest.fixture
 def face() -> Iterator[Face]:
-    tenant = scripts.tenant_for(PLAY)
+    tenant = simulate.tenant_for(PLAY)
     with Face(Network(ContactCenter([tenant])), pages=pages_of(tenant)) as served:
         yield served
 

@@ -13,10 +13,10 @@ import pytest
 from attrs import evolve
 
 from chatfsm.adapters.stdlib import Sender
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
-from chatfsm.serving.carrying import Carrier
-from chatfsm.serving.face import Face
 from chatfsm.simulator.network import Broken
+from chatfsm.simulator.server.handler import Carrier
+from chatfsm.simulator.server.server import Face
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.serving.conftest import Client, failed, raw
 from tests.serving.wires import REPLY, Wire
 

@@ -11,16 +11,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chatfsm.serving.face import Face
-from chatfsm.serving.pages import Pages
-from chatfsm.session.law import LIFECYCLE, OUTCOMES
-from chatfsm.simulator.answering import WORDS
-from chatfsm.simulator.builtin import SCENARIOS
-from chatfsm.simulator.steps import ShowForm, ShowSecureForm
+from chatfsm._session.tables import LIFECYCLE, OUTCOMES
+from chatfsm.simulator.builtin_scenarios import SCENARIOS
+from chatfsm.simulator.echo_agent import WORDS
+from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
+from chatfsm.simulator.server.handler import Pages
+from chatfsm.simulator.server.server import Face
 from tests.serving.conftest import raw
 from tests.serving.wires import Wire
 
-PAGE = files("chatfsm.serving") / "page"
+PAGE = files("chatfsm.simulator.server") / "page"
 TEXTS = {item.name: item.read_text("utf-8") for item in PAGE.iterdir()}
 SCRIPTS = {name: text for name, text in TEXTS.items() if name.endswith(".js")}
 DRAWING = re.findall(r"<svg id=\"law\".*?</svg>", TEXTS["index.html"], flags=re.DOTALL)

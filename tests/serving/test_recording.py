@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm.serving.recording import Writing
+from chatfsm._cli.simulate import Writing
 
 
 def test_each_event_is_a_line_with_its_chat(tmp_path: Path) -> None:

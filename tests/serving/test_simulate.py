@@ -17,11 +17,10 @@ from typing import Any
 
 import pytest
 
-from chatfsm.cli import main
-from chatfsm.serving import command, scripts
-from chatfsm.simulator.builtin import SCENARIOS
+from chatfsm._cli import main, simulate
+from chatfsm.simulator.builtin_scenarios import SCENARIOS
 from chatfsm.simulator.faults import KINDS, PRESETS
-from chatfsm.simulator.steps import Tell
+from chatfsm.simulator.scenario import Tell
 from tests.serving.conftest import Client
 
 LOGS = Path(__file__).parent.parent / "logs"
@@ -199,7 +198,7 @@ def test_without_aiohttp_the_extra_is_named(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What to install is said; the list does without it."""
-    for name in ("aiohttp", "chatfsm.serving.face", "chatfsm.serving.answering"):
+    for name in ("aiohttp", "chatfsm.simulator.server.server", "chatfsm.simulator.server.handler"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     assert refused() == "this needs aiohttp: pip install 'chatfsm[simulator]'"
@@ -242,7 +241,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
         async def serve(face: Any, _begun: object) -> None:
             faces.append(face)
 
-        monkeypatch.setattr(command, "_serve", serve)
+        monkeypatch.setattr(simulate, "_serve", serve)
         assert main(["simulate", *words]) == 0
         return faces[0]
 
@@ -298,7 +297,7 @@ def test_a_scenario_of_ones_own_is_played(begun: Begun, tmp_path: Path) -> None:
 
 
 def tenant(face: Any) -> Any:
-    return face.network.center._desk.tenants[scripts.TENANT_URL]
+    return face.network.center._desk.tenants[simulate.TENANT_URL]
 
 
 def played(face: Any) -> Any:
@@ -317,7 +316,7 @@ def test_listening_to_everybody_is_said(
     async def serve(_face: object, begun: Callable[[], object]) -> None:
         begun()
 
-    monkeypatch.setattr(command, "_serve", serve)
+    monkeypatch.setattr(simulate, "_serve", serve)
     assert main(["simulate", "--host", host]) == 0
     warned = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
     assert bool(warned) is is_warned

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from attrs import define, evolve, field
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
 from chatfsm.simulator.network import Broken, Network
+from chatfsm.transport import HttpReply, HttpRequest
 
 REPLY = HttpReply(0, 200, {"content-type": "application/json"}, b'{"events": []}')
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, Settings, Tick, decode
-from chatfsm.session.effects import Anomaly, Effect, Terminated
-from chatfsm.session.inputs import Input
-from chatfsm.session.state import Memory
+from chatfsm._session.state import Memory
+from chatfsm.effects import Anomaly, Effect, Terminated
+from chatfsm.inputs import Input
 
 
 class Play:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatfsm import ChatError, ChatSession, LocalProtocolError, SendFailed, Sent, Tick, events
-from chatfsm.session.effects import TypingStopped
+from chatfsm.effects import TypingStopped
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import RemoteProtocolError
-from chatfsm.protocol.signaling import IceCandidate
-from chatfsm.session.effects import (
+from chatfsm._session.state import Memory
+from chatfsm.effects import (
     Anomaly,
     FormOpened,
     MessageReceived,
@@ -20,8 +20,8 @@ from chatfsm.session.effects import (
     TypingStopped,
     to_json,
 )
-from chatfsm.session.state import Memory
-from chatfsm.session.values import Form, Party
+from chatfsm.models import Form, Party
+from chatfsm.signaling import IceCandidate
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.protocol import signaling
-from chatfsm.session import law
-from chatfsm.session.effects import CallChanged, SignalReceived
+from chatfsm import signaling
+from chatfsm._session import tables
+from chatfsm.effects import CallChanged, SignalReceived
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play
@@ -51,7 +51,7 @@ def test_a_signal_moves_the_call_by_the_table(play: Play, state: str, kind: str)
     told, *rest = play.signals(kind)
 
     assert told == SignalReceived("ann", SIGNALS[kind])
-    destination = law.CALL.moves[state].get(kind.lower())
+    destination = tables.CALL.moves[state].get(kind.lower())
     assert rest == ([] if destination is None else [CallChanged(state, destination)])
     assert play.session.call == (destination or state)
     assert play.anomalies == []

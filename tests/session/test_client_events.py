@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.session.effects import FileReceived, LocationReceived, MessageReceived
+from chatfsm.effects import FileReceived, LocationReceived, MessageReceived
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

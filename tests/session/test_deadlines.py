@@ -7,7 +7,8 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.session.effects import (
+from chatfsm._session.state import Counts
+from chatfsm.effects import (
     FormClosed,
     FormOpened,
     StateChanged,
@@ -15,8 +16,7 @@ from chatfsm.session.effects import (
     TypingStarted,
     TypingStopped,
 )
-from chatfsm.session.state import Counts
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

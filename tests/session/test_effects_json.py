@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from chatfsm.protocol import events, signaling
-from chatfsm.session import effects as e
-from chatfsm.session.values import ChatMessage, Form, Party, SharedFile, SharedLocation
+from chatfsm import effects as e
+from chatfsm import events, signaling
+from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import asdict, evolve
 
-from chatfsm.session.effects import StateChanged, Terminated
+from chatfsm.effects import StateChanged, Terminated
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.session.effects import (
+from chatfsm.effects import (
     CallChanged,
     FormClosed,
     MessageReceived,
@@ -17,7 +17,7 @@ from chatfsm.session.effects import (
     TypingStarted,
     TypingStopped,
 )
-from chatfsm.session.values import Form, Party
+from chatfsm.models import Form, Party
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -4,12 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.session.effects import (
-    FormClosed,
-    FormOpened,
-    MessageReceived,
-)
-from chatfsm.session.values import Form
+from chatfsm.effects import FormClosed, FormOpened, MessageReceived
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

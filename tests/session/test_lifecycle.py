@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.session import law
-from chatfsm.session.effects import (
+from chatfsm._session import tables
+from chatfsm.effects import (
     Anomaly,
     CallChanged,
     FormClosed,
@@ -14,7 +14,7 @@ from chatfsm.session.effects import (
     TypingStopped,
     WaitEstimated,
 )
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play
@@ -70,7 +70,7 @@ def test_only_going_back_to_establishing_is_unexpected() -> None:
     unexpected = {(a, b) for a, b in PAIRS if b not in EXPECTED[a]}
 
     assert unexpected == {(a, "establishing") for a in BEFORE_THE_END[1:]}
-    assert unexpected == {(source, destination) for _, source, destination in law.UNEXPECTED}
+    assert unexpected == {(source, destination) for _, source, destination in tables.UNEXPECTED}
 
 
 def test_an_unexpected_transition_is_reported_after_all_that_it_brought(play: Play) -> None:
@@ -282,7 +282,7 @@ def test_an_end_without_words_has_an_empty_text(play: Play) -> None:
 
 def test_the_law_is_the_machine() -> None:
     """The compiled tables and the machines agree on every pair of state and trigger."""
-    for table in (law.LIFECYCLE, law.FORM, law.CALL):
+    for table in (tables.LIFECYCLE, tables.FORM, tables.CALL):
         machine = table.machine
         for state in table.states:
             for trigger in table.triggers:
@@ -294,8 +294,8 @@ def test_the_law_is_the_machine() -> None:
 
 def test_the_law_has_the_finals_of_the_design() -> None:
     """The final states are the four outcomes of a session, and the five reasons of a form."""
-    assert law.LIFECYCLE.initial == "establishing"
-    assert law.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"}
-    assert law.FORM.finals == {"submitted", "cancelled", "expired", "replaced", "terminated"}
-    assert law.CALL.finals == set()
-    assert law.CALL.states == ("idle", "requested", "offered", "active", "ended", "rejected")
+    assert tables.LIFECYCLE.initial == "establishing"
+    assert tables.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"}
+    assert tables.FORM.finals == {"submitted", "cancelled", "expired", "replaced", "terminated"}
+    assert tables.CALL.finals == set()
+    assert tables.CALL.states == ("idle", "requested", "offered", "active", "ended", "rejected")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatfsm import RemoteProtocolError
-from chatfsm.session.effects import Anomaly, to_json
+from chatfsm.effects import Anomaly, to_json
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

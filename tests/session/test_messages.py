@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.protocol import events
-from chatfsm.session.effects import (
+from chatfsm import events
+from chatfsm.effects import (
     DeliveryConfirmed,
     FileReceived,
     LocationReceived,
     MessageReceived,
     ReadConfirmed,
 )
-from chatfsm.session.values import Party
+from chatfsm.models import Party
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

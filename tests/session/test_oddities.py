@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.session.effects import Anomaly, MessageReceived, UnknownReceived
+from chatfsm.effects import Anomaly, MessageReceived, UnknownReceived
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

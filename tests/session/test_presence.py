@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.session.effects import MessageReceived, TypingStarted, TypingStopped
+from chatfsm.effects import MessageReceived, TypingStarted, TypingStopped
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -4,14 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.session.effects import (
-    Anomaly,
-    PartyAdded,
-    PartyChanged,
-    PartyRemoved,
-    TypingStopped,
-)
-from chatfsm.session.values import Party
+from chatfsm.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved, TypingStopped
+from chatfsm.models import Party
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm.session.effects import CaseChanged, CobrowsingChanged, ServiceNamed
+from chatfsm.effects import CaseChanged, CobrowsingChanged, ServiceNamed
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from chatfsm import History, RemoteProtocolError, decode
-from chatfsm.session.effects import (
+from chatfsm.effects import (
     Anomaly,
     AnomalyKind,
     FormClosed,
@@ -16,7 +16,7 @@ from chatfsm.session.effects import (
     TypingStopped,
     UnknownReceived,
 )
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Settings, commands, events
-from chatfsm.protocol.codec import decode_item
-from chatfsm.session.listeners import EVENTS_IN, MESSAGE
+from chatfsm._protocol.codec import decode_item
+from chatfsm._session.dispatch import EVENTS_IN, MESSAGE
 
 SETTINGS = Settings(max_ids=16, msg_id_format="n")
 CHAT = "Chat-1"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.session.effects import (
+from chatfsm.effects import (
     FileReceived,
     FormClosed,
     LocationReceived,
@@ -12,7 +12,7 @@ from chatfsm.session.effects import (
     WarningCleared,
     WarningRaised,
 )
-from chatfsm.session.values import Form
+from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from tests.session.conftest import Play

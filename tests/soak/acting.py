@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from chatfsm import LocalProtocolError, commands
-from chatfsm.conversation.calls import Resume, UploadFile
-from chatfsm.conversation.tidings import Answered, AuthorizationFailed, Tiding
+from chatfsm.api import Resume, UploadFile
+from chatfsm.client_effects import Answered, AuthorizationFailed, Tiding
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.customer import Customer
-from chatfsm.simulator.world import World
+from chatfsm.simulator.world import Customer, World
 from tests.soak.dice import Dice
 from tests.soak.ledger import Ledger
 

@@ -8,18 +8,16 @@ from typing import Any
 
 from attrs import define, field
 
-from chatfsm.conversation.client import ClientInput
-from chatfsm.conversation.settings import ClientSettings
-from chatfsm.conversation.tidings import Tiding
-from chatfsm.simulator.builtin import FILE
+from chatfsm._client.client import ClientInput
+from chatfsm.client_effects import Tiding
+from chatfsm.settings import ClientSettings
+from chatfsm.simulator.builtin_scenarios import FILE
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.customer import Customer
 from chatfsm.simulator.faults import Faults
-from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.scenario import Converse, FindAgent, Say, Scenario, ShowForm
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.steps import Converse, FindAgent, Say, ShowForm
 from chatfsm.simulator.tenants import Agent, Entry, Tenant
-from chatfsm.simulator.world import World
+from chatfsm.simulator.world import Customer, World
 from chatfsm.testing.invariants import ClientWatcher, survives_a_restart
 from tests.soak.acting import Chat
 from tests.soak.dice import Dice

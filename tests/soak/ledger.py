@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from chatfsm import effects
-from chatfsm.conversation.tidings import Undelivered
-from chatfsm.simulator.chat import Chat
-from chatfsm.simulator.customer import Customer
+from chatfsm.client_effects import Undelivered
+from chatfsm.simulator.state import Chat
+from chatfsm.simulator.world import Customer
 
 _MESSAGE = "chat_session_message"
 _FILE = "chat_session_file"

@@ -23,7 +23,7 @@ from chatfsm import (
     commands,
     effects,
 )
-from chatfsm.protocol.codec import decode_item
+from chatfsm._protocol.codec import decode_item
 from chatfsm.testing.invariants import SessionWatcher
 from tests.strategies import exact, histories, moments, odd_items, orders, valid_items
 
@@ -203,7 +203,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.told += len(told)
         if isinstance(item, History):
             self.heard += len(item.events)
-        elif type(item).__module__.endswith("protocol.events"):
+        elif type(item).__module__ == "chatfsm.events":
             self.heard += 1
         return told
 

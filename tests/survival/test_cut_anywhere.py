@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm import ChatSession, LocalProtocolError, Settings, Tick
-from chatfsm.protocol.events import Event
-from chatfsm.recording.formats import records
-from chatfsm.recording.source import Source
-from chatfsm.session import effects
+from chatfsm import ChatSession, LocalProtocolError, Settings, Tick, effects
+from chatfsm.events import Event
+from chatfsm.replay.formats import records
+from chatfsm.replay.sources import Source
 from tests.strategies import exact, happenings, moments
 
 LOGS = Path(__file__).resolve().parent.parent / "logs"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, History, commands, effects
-from chatfsm.session.plain import written
-from chatfsm.session.state import Counts
+from chatfsm._plain import written
+from chatfsm._session.state import Counts
 from tests.strategies import TOPICS, decoded, odd_items, past_items, pasts
 
 Items = list[dict[str, Any]]

@@ -23,8 +23,8 @@ from chatfsm import (
     decode,
     effects,
 )
-from chatfsm.session import snapshot
-from chatfsm.session.state import Memory
+from chatfsm._session import snapshot
+from chatfsm._session.state import Memory
 from tests.strategies import happenings
 
 seconds = st.floats(-1e9, 1e9)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, SendFailed, Sent, commands, decode, effects
-from chatfsm.session import snapshot
-from chatfsm.session.values import Form, Party
+from chatfsm._session import snapshot
+from chatfsm.models import Form, Party
 
 KEPT = Path(__file__).resolve().parent / "snapshots"
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, SendFailed, SnapshotError, commands, decode
-from chatfsm.session import snapshot
+from chatfsm._session import snapshot
 from tests.strategies import odd_values
 
 

@@ -8,10 +8,10 @@ import pytest
 from attrs import evolve
 
 from chatfsm import Tick
-from chatfsm.conversation.calls import RequestChat, UploadFile
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.exchange import HttpFailure, HttpReply, HttpRequest
+from chatfsm._client.client import ChatClient
+from chatfsm.api import RequestChat, UploadFile
 from chatfsm.testing.invariants import ClientWatcher
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.conversation.conftest import Stage, endpoint, kind_of
 from tests.testing.test_invariants import Claims
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import asdict, evolve
 
-from chatfsm.protocol.codec import decode_item
+from chatfsm._protocol.codec import decode_item
 from tests.bench import cattrs_default, handwritten, trusting
 from tests.bench.measure import interleave, timed
 from tests.bench.report import Row, at_least, at_most

@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import Final
 
 from chatfsm import ChatSession
-from chatfsm.protocol import json_text
-from chatfsm.protocol.codec import decode_item
+from chatfsm._protocol import json_input
+from chatfsm._protocol.codec import decode_item
 
 __all__ = ["hear"]
 
@@ -26,7 +26,7 @@ def hear(data: bytes) -> int:
     """Hear all chats, each on its own clock, told apart by `chat_id`; returns how many."""
     sessions: dict[object, tuple[ChatSession, list[float]]] = {}
     for portion in _portions(data):
-        for item in json_text.parse_lines(portion.splitlines()):
+        for item in json_input.parse_lines(portion.splitlines()):
             assert isinstance(item, dict), "a line that wants parsing by itself"
             chat_id = item.pop("chat_id")
             event = decode_item(item)

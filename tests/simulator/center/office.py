@@ -8,12 +8,12 @@ from typing import Any
 
 from attrs import define, field
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.chat import Chat
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
+from chatfsm.simulator.state import Chat
 from chatfsm.simulator.tenants import Agent, Entry, IceServer, SharedFile, Tenant
+from chatfsm.transport import HttpReply, HttpRequest
 
 Event = dict[str, Any]
 

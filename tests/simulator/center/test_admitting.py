@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from chatfsm.conversation.exchange import HttpRequest
-from chatfsm.simulator.errors import ERRORS
+from chatfsm.simulator.http_api import ERRORS
+from chatfsm.transport import HttpRequest
 from tests.simulator.center.office import Office
 
 SCHEME = "MOBILE-API-140-327-PLAIN"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.calls import UploadFile
-from chatfsm.conversation.endpoints import METHODS
-from chatfsm.conversation.exchange import HttpReply
+from chatfsm._client.http_api import METHODS
+from chatfsm.api import UploadFile
 from chatfsm.simulator.multipart import Part, file_in
+from chatfsm.transport import HttpReply
 from tests.simulator.center.office import PHOTO, Office
 
 FORM = "multipart/form-data; boundary=XX"

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
-from chatfsm.simulator import builtin
+from chatfsm.simulator import builtin_scenarios
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.methods import METHODS
+from chatfsm.simulator.handlers import METHODS
 from chatfsm.simulator.multipart import file_in
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.center.office import TENANT
 
 TEXT = st.text(max_size=20)
@@ -59,9 +59,12 @@ ENDS = st.just("?tenantUrl=tenant.example") | st.text(max_size=20)
 
 WITH_ECHO = Tenant(
     url=TENANT.url,
-    entries=(Entry(app_id="demo", scenario=builtin.SCENARIOS["echo"]), *TENANT.entries[1:]),
+    entries=(
+        Entry(app_id="demo", scenario=builtin_scenarios.SCENARIOS["echo"]),
+        *TENANT.entries[1:],
+    ),
     agents=TENANT.agents,
-    files=(builtin.FILE,),
+    files=(builtin_scenarios.FILE,),
 )
 
 

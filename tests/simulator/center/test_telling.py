@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatfsm.protocol import codec
-from chatfsm.simulator import wire
+from chatfsm._protocol import codec
+from chatfsm._protocol import names as wire
 from tests.simulator.center.office import Event, Office, event, names, says
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm import Tick, commands, effects
-from chatfsm.conversation import calls
-from chatfsm.conversation.client import ChatClient
-from chatfsm.conversation.endpoint import Endpoint
-from chatfsm.conversation.exchange import HttpFailure, HttpRequest
-from chatfsm.conversation.tidings import Answered, Refused
+from chatfsm import Tick, api, commands, effects
+from chatfsm._client.client import ChatClient
+from chatfsm.client_effects import Answered, Refused
+from chatfsm.endpoint import Endpoint
+from chatfsm.transport import HttpFailure, HttpRequest
 from tests.simulator.center.office import PHOTO, Event, Office, Script, event, says
 
 
@@ -95,7 +94,7 @@ def test_a_whole_chat(version: int, quoted: bool) -> None:
     """Request, messages, a form, and the end: nothing is lost, refused, or told twice."""
     office = Office(agent)
     customer = Customer(office, version, quoted=quoted)
-    customer.does(calls.RequestChat(parameters={"name": "A"}))
+    customer.does(api.RequestChat(parameters={"name": "A"}))
     customer.waits(5)
     customer.does(commands.SendText("Good morning"))
     customer.waits(30)
@@ -124,24 +123,24 @@ def test_every_call_is_answered(version: int) -> None:
     """The client reads what the center writes, for each method that there is."""
     office = Office(agent)
     customer = Customer(office, version)
-    assert customer.asks(calls.CheckAvailability()).is_available
-    assert [one.name for one in customer.asks(calls.GetExpectedParameters())] == ["name", "mail"]
-    customer.asks(calls.RequestChat())
-    assert customer.asks(calls.GetActiveChat()).chat_id in office.center.chats
-    uploaded = customer.asks(calls.UploadFile("a.txt", b"abc", "text/plain"))
+    assert customer.asks(api.CheckAvailability()).is_available
+    assert [one.name for one in customer.asks(api.GetExpectedParameters())] == ["name", "mail"]
+    customer.asks(api.RequestChat())
+    assert customer.asks(api.GetActiveChat()).chat_id in office.center.chats
+    uploaded = customer.asks(api.UploadFile("a.txt", b"abc", "text/plain"))
     assert uploaded.file_name == "a.txt"
-    assert customer.asks(calls.GetFile(uploaded.file_id)).content == b"abc"
-    assert customer.asks(calls.GetPhoto("A1")).content == PHOTO
-    assert [one.username for one in customer.asks(calls.GetIceServers())] == [None, "u"]
+    assert customer.asks(api.GetFile(uploaded.file_id)).content == b"abc"
+    assert customer.asks(api.GetPhoto("A1")).content == PHOTO
+    assert [one.username for one in customer.asks(api.GetIceServers())] == [None, "u"]
     if version == 1:
-        assert customer.asks(calls.RequestSmsChat(phone_number="5550100")).code == 0
+        assert customer.asks(api.RequestSmsChat(phone_number="5550100")).code == 0
         return
-    customer.asks(calls.SubscribeNotifications(android_firebase_device_token="t"))  # noqa: S106  # of nobody
-    assert len(customer.asks(calls.GetCaseHistory())) == 1
-    assert customer.asks(calls.GetVersion()).text == office.center.settings.server_version
+    customer.asks(api.SubscribeNotifications(android_firebase_device_token="t"))  # noqa: S106  # of nobody
+    assert len(customer.asks(api.GetCaseHistory())) == 1
+    assert customer.asks(api.GetVersion()).text == office.center.settings.server_version
     (chat_id,) = office.center.chats
     office.tells(chat_id, event("case_set", case_id="C-1"))
-    customer.asks(calls.CloseCase())
+    customer.asks(api.CloseCase())
     assert office.chat(chat_id).case_id is None
 
 
@@ -151,7 +150,7 @@ def test_what_a_broken_poll_swallows_is_found_in_the_history(hears_aborts: bool)
     office = Office(agent, hears_aborts=hears_aborts)
     customer = Customer(office, 2)
     customer.deaf = True
-    customer.does(calls.RequestChat())
+    customer.does(api.RequestChat())
     customer.waits(1)
     customer.deaf = False
     customer.waits(60)
@@ -163,7 +162,7 @@ def test_a_client_that_loses_its_server_comes_back() -> None:
     """After a restart the polls go on, and what was not delivered is told from the history."""
     office = Office(agent)
     customer = Customer(office, 2)
-    customer.does(calls.RequestChat())
+    customer.does(api.RequestChat())
     customer.waits(5)
     (chat_id,) = office.center.chats
     office.center.tell(chat_id, says("Unheard"), now=office.now)
@@ -179,7 +178,7 @@ def test_a_silent_customer_is_warned_and_let_go() -> None:
     """As the session understands it."""
     office = Office(agent, inactivity_timeout=100.0)
     customer = Customer(office, 2)
-    customer.does(calls.RequestChat())
+    customer.does(api.RequestChat())
     customer.waits(120)
     assert len(customer.heard(effects.WarningRaised)) == 1
     assert [one.outcome for one in customer.heard(effects.Terminated)] == ["timed_out"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define
 
-from chatfsm.simulator.agents import Agents
+from chatfsm.simulator.agent_pool import Agents
 from tests.simulator.scenes.theatre import agent
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm.protocol.codec import decode_item
-from chatfsm.session import effects as told
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.builtin import AGENTS, FILE, SCENARIOS
-from chatfsm.simulator.play import Play
+from chatfsm import effects as told
+from chatfsm._protocol.codec import decode_item
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
+from chatfsm.simulator.player import Play
 from chatfsm.simulator.scenario import from_plain, to_plain
 from tests.simulator.scenes.theatre import CHAT, Theatre, awaited, heard_by_a_client, said
 

@@ -7,11 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.answering import WORDS
-from chatfsm.simulator.play import Play
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import (
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.echo_agent import WORDS
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
@@ -19,6 +18,7 @@ from chatfsm.simulator.steps import (
     FindAgent,
     Pause,
     Say,
+    Scenario,
     ShowForm,
     Step,
     Tell,

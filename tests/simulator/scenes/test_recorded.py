@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from chatfsm.recording import formats
-from chatfsm.recording.source import Source
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.play import Play
-from chatfsm.simulator.recorded import recorded
-from chatfsm.simulator.scenario import Scenario, ScenarioError, from_plain, to_plain
-from chatfsm.simulator.steps import Await, Pause, Tell
+from chatfsm.replay import formats
+from chatfsm.replay.sources import Source
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.from_log import recorded
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import (
+    Await,
+    Pause,
+    Scenario,
+    ScenarioError,
+    Tell,
+    from_plain,
+    to_plain,
+)
 from tests.simulator.scenes.theatre import CHAT, Theatre, awaited, said
 
 LOGS = Path(__file__).parents[2] / "logs"

@@ -10,8 +10,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.simulator.scenario import Scenario, ScenarioError, from_json, from_plain, to_plain
-from chatfsm.simulator.steps import (
+from chatfsm.simulator.scenario import (
     STEPS,
     AgentLeaves,
     Await,
@@ -20,10 +19,15 @@ from chatfsm.simulator.steps import (
     FindAgent,
     Pause,
     Say,
+    Scenario,
+    ScenarioError,
     ShowForm,
     ShowSecureForm,
     Step,
     Tell,
+    from_json,
+    from_plain,
+    to_plain,
 )
 
 NESTED: Any = []

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.play import Play
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import (
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
@@ -17,6 +16,7 @@ from chatfsm.simulator.steps import (
     FindAgent,
     Pause,
     Say,
+    Scenario,
     ShowForm,
     ShowSecureForm,
     Tell,

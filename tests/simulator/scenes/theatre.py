@@ -9,12 +9,11 @@ from typing import Any
 from attrs import define, field
 
 from chatfsm import ChatSession, events
-from chatfsm.protocol.codec import decode_item
-from chatfsm.session import effects as told
-from chatfsm.simulator.agents import Agents
-from chatfsm.simulator.play import Play
-from chatfsm.simulator.scenario import Scenario
-from chatfsm.simulator.steps import Await, Step
+from chatfsm import effects as told
+from chatfsm._protocol.codec import decode_item
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import Await, Scenario, Step
 from chatfsm.simulator.tenants import Agent
 
 CHAT = "5f0c2d4e-9a1b-4c3d-8e7f-102938475610"

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.client import ClientInput
-from chatfsm.conversation.tidings import Tiding
-from chatfsm.simulator.builtin import AGENTS, FILE, SCENARIOS
+from chatfsm._client.client import ClientInput
+from chatfsm.client_effects import Tiding
+from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.customer import Customer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Entry, Tenant
-from chatfsm.simulator.world import World
+from chatfsm.simulator.world import Customer, World
 from chatfsm.testing.invariants import ClientWatcher
 
 

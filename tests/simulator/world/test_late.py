@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm.simulator.customer import Customer
-from chatfsm.simulator.world import World
+from chatfsm.simulator.world import Customer, World
 from tests.simulator.world.wire import Wire
 
 Worlds = Callable[..., World]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.network import Broken, subject_of
+from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.world.wire import HOST, PATHS, Wire
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.network import subject_of
 from chatfsm.simulator.world import World
+from chatfsm.transport import HttpReply, HttpRequest
 
 Worlds = Callable[..., World]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatfsm.conversation import endpoints
-from chatfsm.session import messages
-from chatfsm.session import snapshot as snapshots
+from chatfsm._client import http_api
+from chatfsm._session import messages
+from chatfsm._session import snapshot as snapshots
 from tests.soak.__main__ import main, play
 from tests.soak.ledger import Ledger
 
@@ -73,7 +73,7 @@ def test_a_few_chats_that_no_client_can_see_through() -> None:
 
 def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody can know for a copy is none."""
-    posted = endpoints.posted
+    posted = http_api.posted
     numbers = count(1_001, 2)
 
     def renamed(events: Any) -> bytes:
@@ -81,14 +81,14 @@ def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
             tuple({**e, "msg_id": str(next(numbers))} if "msg" in e else e for e in events)
         )
 
-    monkeypatch.setattr(endpoints, "posted", renamed)
+    monkeypatch.setattr(http_api, "posted", renamed)
     (violation,) = play(2, 4, 10, "late=40:post:0.1", 1.0).violations
     assert "first arrived" in violation or "not calm" in violation
 
 
 def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message under an id that it shares with another is no copy of it."""
-    posted = endpoints.posted
+    posted = http_api.posted
     seen: set[str] = set()
 
     def reworded(events: Any) -> bytes:
@@ -98,7 +98,7 @@ def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
             seen.add(event["msg_id"])
         return posted(events)
 
-    monkeypatch.setattr(endpoints, "posted", reworded)
+    monkeypatch.setattr(http_api, "posted", reworded)
     (violation,) = play(2, 4, 1, "late=40:post:0.3", 2.0).violations
     assert "no copy" in violation
 

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatfsm import effects
-from chatfsm.conversation.calls import RequestChat
-from chatfsm.conversation.tidings import LinkChanged, Refused
-from chatfsm.simulator.customer import Customer
+from chatfsm.api import RequestChat
+from chatfsm.client_effects import LinkChanged, Refused
 from chatfsm.simulator.faults import Faults
-from chatfsm.simulator.world import World
+from chatfsm.simulator.world import Customer, World
 from tests.simulator.world.conftest import world_of
 
 Worlds = Callable[..., World]

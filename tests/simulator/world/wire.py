@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatfsm.conversation.exchange import HttpReply, HttpRequest
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.network import Network
+from chatfsm.transport import HttpReply, HttpRequest
 
 HOST = "https://chat.example.com/clientweb/api/v2/"
 PATHS = {

@@ -1,0 +1,69 @@
+"""The command `chatfsm`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
+from chatfsm.errors import ChatError
+
+__all__ = ["main"]
+
+_COMMANDS: Final = (add_demo, add_replay, add_scrub, add_chat, add_simulate)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    if sys.stdout is None:
+        print("chatfsm: there is no standard output", file=sys.stderr)
+        return 2
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # before, or beside, what a command does about it
+        print("chatfsm: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except ChatError as error:
+        print(f"chatfsm: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # What is still buffered must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # whoever read the output has seen enough
+        print(f"chatfsm: cannot write: {error.strerror}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chatfsm", description="Sessions of live chats with a contact center."
+    )
+    version_help = "show program's version number and exit"
+    parser.add_argument("--version", action=_Version, nargs=0, help=version_help)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in _COMMANDS:
+        add(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: to load what knows it takes as long as help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415  # for this alone
+
+        sys.stdout.write(f"chatfsm {version('chatfsm')}\n")
+        parser.exit()
+
+
+# How commands end, in numbers that shells know.
+
+INTERRUPTED: Final = 130
+"""By Ctrl-C: 128 and the number of SIGINT."""

@@ -1,0 +1,353 @@
+"""The talk itself: what is told is shown, and what is typed is said, asked or ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+from attrs import define, field, frozen
+
+from chatfsm import commands as c
+from chatfsm import effects as f
+from chatfsm._cli.prompt import Screen
+from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
+from chatfsm._client.client import ChatClient
+from chatfsm._session.session import ChatSession
+from chatfsm.client_effects import (
+    Answered,
+    AuthorizationFailed,
+    ChatOpened,
+    LinkChanged,
+    Refused,
+    Undelivered,
+)
+from chatfsm.drivers.threads import Chat
+from chatfsm.effects import Effect, MessageSent, TypingStarted, TypingStopped
+from chatfsm.errors import ChatError
+from chatfsm.models import Form
+from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.stats import Account
+
+__all__ = ["HELP", "Asking", "Line", "LineError", "Talk", "Wording", "line_of"]
+
+# What the chat tells, as rows for people: as a replayed timeline has them, and the link's own.
+
+_LINK: dict[str, tuple[str, Tone]] = {
+    "live": ("connected to the server", "good"),
+    "waiting": ("the server asks for patience", "quiet"),
+    "retrying": ("no connection, trying again", "bad"),
+    "unauthorized": ("the credentials were refused: /resume tries again", "bad"),
+    "over": ("nothing more is sent", "quiet"),
+}
+
+
+@define
+class Wording:
+    """Finds words for what is told, and remembers who is who."""
+
+    started: float
+    """When the program began, on the clock of `now`."""
+    account: Account | None = None
+
+    def knows(self, session: ChatSession) -> None:
+        """The chat's session is known from here on."""
+        if self.account is None:
+            met = {party.party_id: party for party in session.parties}
+            self.account = Account(session, first_at=self.started, met=met)
+
+    def rows(self, effect: object, now: float) -> list[Row]:
+        """What to show of one effect; all of it is harmless to a terminal."""
+        match effect:
+            case ChatOpened(chat_id=chat_id, is_new=is_new):
+                return [self.row("chat", f"{'new' if is_new else 'went on'}: {chat_id}", now)]
+            case LinkChanged(state=state, why=why):
+                words, tone = _LINK[state]
+                return [self.row("link", f"{words}{f' ({why})' if why else ''}", now, tone)]
+            case AuthorizationFailed(error=error) | Refused(error=error):
+                return [self.row("refused", str(error), now, "bad")]
+            case Undelivered(event=event, why=why):
+                return [self.row("undelivered", f"{event}: {why}", now, "bad")]
+            case Answered() | TypingStarted() | TypingStopped() | MessageSent():
+                return []  # what is usual, or is shown while it lasts
+        return self._told(effect, now)
+
+    def row(self, what: str, text: str, now: float, tone: Tone = "state") -> Row:
+        """A row about something that is no effect."""
+        minutes, seconds = divmod(round(now - self.started), 60)
+        return Row(f"+{minutes}:{seconds:02}", what, "", harmless_text(text), tone)
+
+    def name_of(self, party_id: str) -> str:
+        """What to call a party."""
+        if self.account is None:
+            return ""
+        return harmless_text(Timeline(self.account, None).name_of(party_id))
+
+    def _told(self, effect: object, now: float) -> list[Row]:
+        if self.account is None:
+            return []
+        step = Step(0, now, (cast("Effect", effect),))  # which is all that is left
+        self.account.add(step)
+        timeline = Timeline(self.account, None)
+        timeline.add(step)
+        return list(timeline.rows())
+
+
+# A form being answered: field by field where its fields are known, else in lines name=value.
+#
+# The wire names a form and not its fields (PROTOCOL.md §2), so they are known where the caller says
+# so. Nothing here is shown or kept: it may be secret.
+
+
+@define
+class Asking:
+    """The answers so far, and what is asked next; in no repr."""
+
+    form: Form
+    fields: Sequence[str] = ()
+    """The names of the fields, where they are known."""
+    answers: dict[str, str] = field(factory=dict, repr=False, init=False)
+
+    @property
+    def question(self) -> str:
+        """What to ask next."""
+        if self.fields:
+            return self.fields[len(self.answers)]
+        return "name=value, an empty line at the end"
+
+    def hear(self, line: str) -> bool:
+        """Take an answer; True where it was the last one. Raises `LineError`."""
+        if self.fields:
+            self.answers[self.question] = line
+            return len(self.answers) == len(self.fields)
+        if not line.strip():
+            return True
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise LineError("an answer is name=value; an empty line ends the form")
+        self.answers[name.strip()] = value.strip()
+        return False
+
+
+# What a line that somebody typed means: something to say, or an order that begins with a slash.
+
+# Each order, what it takes, and what it does.
+_ORDERS: Final = (
+    ("file", "PATH", "share a file"),
+    ("get", "FILE_ID PATH", "download a file that was shared; an existing one is not replaced"),
+    ("cancel", "", "refuse the form that is being asked"),
+    ("call", "", "ask for a call; there is no sound in a terminal"),
+    ("hangup", "", "end the call, or decline it"),
+    ("resume", "", "go on after the credentials were refused"),
+    ("disconnect", "", "end the conversation; a survey may follow"),
+    ("end", "", "end the chat"),
+    ("quit", "", "leave; the chat goes on, see --state"),
+    ("help", "", "show this"),
+)
+# How many words each takes; the last one is the rest of the line, so that paths may hold blanks.
+_TAKES: Final = {name: len(takes.split()) for name, takes, _ in _ORDERS}
+
+HELP: Final = (
+    *(f"/{f'{name} {takes}':<18} {what}" for name, takes, what in _ORDERS),
+    "//text             say a text that begins with a slash",
+)
+"""The orders, a line each."""
+
+
+class LineError(ChatError):
+    """A line that means nothing; the text says why."""
+
+
+@frozen
+class Line:
+    """What was typed: an order and what it takes, or, with an empty order, a text to say."""
+
+    order: str
+    words: tuple[str, ...]
+
+
+def line_of(text: str) -> Line:
+    """What a line means. Raises `LineError`."""
+    if not text.startswith("/"):
+        return Line("", (text,))
+    if text.startswith("//"):
+        return Line("", (text[1:],))
+    name, _, rest = text[1:].strip().partition(" ")
+    if name not in _TAKES:
+        raise LineError(f"there is no /{name}: /help shows what there is")
+    words = tuple(rest.split(maxsplit=_TAKES[name] - 1)) if rest and _TAKES[name] else ()
+    if len(words) != _TAKES[name] or (rest.strip() and not _TAKES[name]):
+        takes = next(takes for order, takes, _ in _ORDERS if order == name)
+        raise LineError(f"/{name} takes {takes or 'nothing'}")
+    return Line(name, words)
+
+
+# States of the link that are no news while all is well.
+_WELL: Final = {"live", "over"}
+
+
+@define
+class Talk:
+    """One chat and one person at a terminal."""
+
+    chat: Chat
+    client: ChatClient
+    screen: Screen
+    wording: Wording
+    now: Callable[[], float]
+    fields: Mapping[str, Sequence[str]]
+    """The names of a form's fields, by the form's name, where they are known."""
+    has_left: bool = field(default=False, init=False)
+    """Whether the person wants no more of it."""
+    is_parting: bool = field(default=False, init=False)
+    """Whether the chat was told to end: what is still to come is waited for."""
+    _forms: list[Form] = field(factory=list, init=False)
+    """Those that are to be asked, in the order of opening."""
+    _asking: Asking | None = field(default=None, init=False)
+    _typists: dict[str, str] = field(factory=dict, init=False)
+    """The names of the parties that type, by id."""
+    _call: str = field(default="", init=False)
+    _link: str = field(default="live", init=False)
+    _is_typing: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """What a chat that goes on knows already; from here on it is told."""
+        if self.client.session is not None:
+            self.wording.knows(self.client.session)
+            self._call = self.client.session.call
+            for form in self.client.session.forms:
+                self._opened(form)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.has_left or self.client.done
+
+    @property
+    def status(self) -> str:
+        """What passes: a question, who types, and what is wrong with the link."""
+        parts = [f"{', '.join(self._typists.values())} typing ..."] if self._typists else []
+        if self._asking is not None:
+            name = harmless_text(self._asking.form.name or "form")
+            parts.insert(0, f"{name}: {harmless_text(self._asking.question)}?")
+        if self._link not in _WELL:
+            parts.append(f"({self._link})")
+        return "   ".join(parts)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether what is being typed answers a secure form."""
+        return self._asking is not None and self._asking.form.secure
+
+    def told(self, effect: object) -> None:
+        """Show what the chat tells, and ask the form that is to be asked next."""
+        if self.client.session is not None:
+            self.wording.knows(self.client.session)
+        for row in self.wording.rows(effect, self.now()):
+            self.screen.show(row)
+        match effect:
+            case LinkChanged(state=state):
+                self._link = state
+            case f.CallChanged(state=state):
+                self._call = state
+            case f.TypingStarted(party_id=party_id):
+                self._typists[party_id] = self.wording.name_of(party_id)
+            case f.TypingStopped(party_id=party_id):
+                self._typists.pop(party_id, None)
+            case f.FormOpened(form=form):
+                self._opened(form)
+            case f.FormClosed(form=form):
+                self._closed(form)
+
+    def typed(self, text: str) -> None:
+        """Do what a line means; what cannot be done is shown, and changes nothing."""
+        self._is_typing = False
+        try:
+            line = line_of(text)
+            if line.order:
+                self._obey(line)
+            elif self._asking is not None:
+                self._answer(self._asking, line.words[0])
+            elif line.words[0].strip():
+                self.chat.say(line.words[0])
+                self._note("said", line.words[0], "own")
+        except (ChatError, ValueError) as error:
+            self._note("cannot", str(error), "bad")
+        except OSError as error:
+            self._note("cannot", f"{error.filename}: {error.strerror}", "bad")
+
+    def pressed(self, text: str) -> None:
+        """Somebody types, and has come so far; orders and answers are nobody's business."""
+        if self.client.session is None or self.client.done:
+            return
+        is_message = bool(text) and not text.startswith("/") and self._asking is None
+        if is_message:
+            self.chat.typing()
+        elif self._is_typing:
+            self.chat.stop_typing()
+        self._is_typing = is_message
+
+    def _obey(self, line: Line) -> None:
+        match line.order, line.words:
+            case "file", (path,):
+                self.chat.upload(Path(path).expanduser())
+                self._note("shared", path, "own")
+            case "get", (file_id, path):
+                self._download(file_id, Path(path).expanduser())
+            case "cancel", _:
+                self._cancel()
+            case "call", _:
+                self.chat.order(c.RequestCall())
+            case "hangup", _:
+                self.chat.order(c.RejectCall() if self._call == "offered" else c.EndCall())
+            case "resume", _:
+                self.chat.resume()
+            case (("disconnect" | "end"), _):
+                self.is_parting = True
+                (self.chat.end if line.order == "end" else self.chat.disconnect)()
+            case "quit", _:
+                self.has_left = True
+            case _:
+                for words in HELP:
+                    self._note("help", words, "plain")
+
+    def _download(self, file_id: str, path: Path) -> None:
+        content = self.chat.download(file_id)
+        with path.open("xb") as file:  # never over what is there already
+            file.write(content)
+        self._note("saved", f"{len(content)} bytes in {path}", "good")
+
+    def _cancel(self) -> None:
+        if self._asking is None:
+            raise LineError("no form is being asked")
+        form = self._asking.form
+        self.chat.cancel(form)
+        self._closed(form)
+
+    def _answer(self, asking: Asking, words: str) -> None:
+        if asking.hear(words):
+            self.chat.submit(asking.form, asking.answers)
+            self._closed(asking.form)
+            self._note("answered", asking.form.name or asking.form.request_id, "own")
+
+    def _opened(self, form: Form) -> None:
+        """Ask a form in its turn; a text prompt is answered by what is said."""
+        self._closed(form)  # which it is where the same is told again after a restart
+        if not form.is_text_prompt:
+            self._forms.append(form)
+        self._ask_next()
+
+    def _closed(self, form: Form) -> None:
+        self._forms = [other for other in self._forms if other.request_id != form.request_id]
+        if self._asking is not None and self._asking.form.request_id == form.request_id:
+            self._asking = None
+        self._ask_next()
+
+    def _ask_next(self) -> None:
+        """Ask the form that has waited longest."""
+        if self._asking is None and self._forms:
+            form = self._forms[0]
+            self._asking = Asking(form, self.fields.get(form.name or "", ()))
+
+    def _note(self, what: str, text: str, tone: Tone) -> None:
+        self.screen.show(self.wording.row(what, text, self.now(), tone))

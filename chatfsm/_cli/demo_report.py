@@ -1,0 +1,276 @@
+"""What became of a chat, counted on both sides of it: what was lost, doubled, and left standing."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, TextIO
+
+from attrs import define, evolve, field, frozen
+
+from chatfsm._cli.chat_ui import Wording
+from chatfsm._cli.terminal import STYLES, Paper, look_for
+from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
+from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
+from chatfsm.replay.chat_replay import Step
+from chatfsm.simulator.faults import Faults, Subject
+from chatfsm.simulator.network import Broken, Center, Network, subject_of
+from chatfsm.transport import HttpReply, HttpRequest
+
+__all__ = ["Diary", "Line", "Outcome", "Sheet", "Watched", "lines", "sheet_for"]
+
+
+def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(texts)
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """One client's chat: what the customer's side made of it, and what the center knows."""
+
+    faults: int
+    """How many faults have struck."""
+    said: tuple[str, ...] = field(converter=_texts)
+    """What the customer said."""
+    arrived: tuple[str, ...] = field(converter=_texts)
+    """What the center has heard of the customer."""
+    sent: tuple[str, ...] = field(converter=_texts)
+    """What the center said, by its own history."""
+    told: tuple[str, ...] = field(converter=_texts)
+    """What the customer was told of that."""
+    typing: tuple[str, ...] = field(converter=_texts)
+    """The names of those who type still, when all is over."""
+    forms: tuple[str, ...] = field(converter=_texts)
+    """The forms that wait still for an answer, when all is over."""
+    late_polls: int
+    """How often the center was polled after it had told that the chat is over."""
+    was_stopped: bool
+    """Whether somebody had to stop the client, which would have gone on."""
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The texts that did not get through, whoever said them."""
+        return (*_more(self.said, self.arrived), *_more(self.sent, self.told))
+
+    @property
+    def doubled(self) -> tuple[str, ...]:
+        """The texts that got through more often than they were said, as often as that."""
+        return (*_more(self.arrived, self.said), *_more(self.told, self.sent))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both sides have heard each other, in order, and the end was understood."""
+        is_heard = self.said == self.arrived and self.sent == self.told
+        is_standing = self.typing or self.forms or self.late_polls or self.was_stopped
+        return is_heard and not is_standing
+
+
+@frozen
+class Line:
+    """A line of the verdict: what is asked, and of each client the answer and its tone."""
+
+    question: str
+    answers: tuple[tuple[str, Tone], ...]
+
+
+def _more(these: Iterable[str], those: Iterable[str]) -> tuple[str, ...]:
+    """The texts that are more often among these than among those."""
+    return tuple((Counter(these) - Counter(those)).elements())
+
+
+_NOBODY: Final = "nobody"
+_NONE: Final = "none"
+
+
+def lines(outcomes: Iterable[Outcome]) -> Iterator[Line]:
+    """The verdict over these clients, a line a question."""
+    all_of_them = tuple(outcomes)
+    for question, of in _QUESTIONS:
+        yield Line(question, tuple(of(outcome) for outcome in all_of_them))
+
+
+def _count(number: int) -> tuple[str, Tone]:
+    return str(number), "plain"
+
+
+def _judged(number: int, words: str = "") -> tuple[str, Tone]:
+    return f"{number}{words}", "bad" if number else "good"
+
+
+def _named(names: tuple[str, ...], nothing: str) -> tuple[str, Tone]:
+    return (", ".join(names), "bad") if names else (nothing, "good")
+
+
+_QUESTIONS: Final[tuple[tuple[str, Callable[[Outcome], tuple[str, Tone]]], ...]] = (
+    ("faults met", lambda o: _count(o.faults)),
+    ("said by the customer", lambda o: _count(len(o.said))),
+    ("  arrived at the server", lambda o: _count(len(o.arrived))),
+    ("said by the center", lambda o: _count(len(o.sent))),
+    ("  told to the customer", lambda o: _count(len(o.told))),
+    ("lost", lambda o: _judged(len(o.lost))),
+    ("doubled", lambda o: _judged(len(o.doubled))),
+    ("still typing at the end", lambda o: _named(o.typing, _NOBODY)),
+    ("form still open at the end", lambda o: _named(o.forms, _NONE)),
+    ("polls after the end", lambda o: _judged(o.late_polls, ", then stopped" * o.was_stopped)),
+)
+
+
+# What happens to one client, as rows for people, in the words of a replayed timeline.
+
+
+@define
+class Diary:
+    """Takes down what happens, from any thread; the rows are taken out by one."""
+
+    now: Callable[[], float]
+    """Seconds since the demo began."""
+    wording: Wording = field(factory=lambda: Wording(0.0))
+    _rows: deque[Row] = field(factory=deque, init=False)
+
+    def note(self, what: str, who: str, text: str, tone: Tone = "plain") -> None:
+        """Something happened that is no effect."""
+        self._add(Row("", what, harmless_text(who), harmless_text(text), tone))
+
+    def told(self, effect: object) -> None:
+        """The chat has told something."""
+        account = self.wording.account
+        match effect:
+            case TypingStarted() | TypingStopped() if account is not None:
+                # At a keyboard that is shown while it lasts.
+                timeline = Timeline(account, None)
+                timeline.add(Step(0, 0.0, (effect,)))
+                rows = list(timeline.rows())
+            case WaitEstimated(seconds=0):
+                rows = []  # nobody waits
+            case _:
+                rows = self.wording.rows(effect, 0.0)
+        for row in rows:
+            self._add(row)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that were not taken out yet, in order."""
+        while self._rows:
+            yield self._rows.popleft()
+
+    def _add(self, row: Row) -> None:
+        self._rows.append(evolve(row, at=f"+{self.now():.1f}"))
+
+
+# The way to the center, watched: when a fault strikes, and who polls a chat that is over.
+
+_NO_SUCH_CHAT: Final = 404
+_NAMES: Final[dict[Subject, str]] = {"poll": "poll", "post": "POST"}
+_BROKEN: Final = {
+    "refused": "no connection",
+    "reset": "arrived, but the connection breaks before the reply",
+    "truncated": "answered, but the connection breaks within the reply",
+    "garbage": "arrived, but what comes back is no HTTP",
+    "lost": "nobody answers",
+}
+
+
+class Watched(Network):
+    """A network that tells of each fault in words, as it strikes, and of each late poll."""
+
+    def __init__(
+        self,
+        center: Center,
+        faults: Faults,
+        struck: Callable[[str], object],
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(center, faults, seed=seed)
+        self.strikes = 0
+        """How many faults have struck."""
+        self.late_polls = 0
+        """How many polls were answered that there is no such chat: it was over, and had told so."""
+        self.late: Callable[[int], object] | None = None
+        """Told each time how many late polls there are now."""
+        self._struck = struck
+        self._about: dict[int, tuple[Subject, str]] = {}
+        self._counts: dict[Subject, int] = {}
+
+    def send(self, request: HttpRequest, *, now: float) -> None:
+        """Bring a request on its way; a cache strikes at once."""
+        subject = subject_of(request)
+        number = self._counts[subject] = self._counts.get(subject, 0) + 1
+        name = f"{_NAMES.get(subject, subject)} {number}"
+        self._about[request.id] = subject, name
+        repeated = self.met["duplicate"]
+        super().send(request, now=now)
+        if self.met["duplicate"] > repeated:
+            self._strike(f"{name}: a cache repeats the reply before")
+
+    def collect(self, *, now: float) -> list[HttpReply | Broken]:
+        """What arrives at the clients by now; what is broken strikes here."""
+        arrived = super().collect(now=now)
+        for arrival in arrived:
+            subject, name = self._about.pop(arrival.id)
+            if isinstance(arrival, Broken):
+                self._strike(f"{name}: {_BROKEN[arrival.kind]}")
+            elif subject == "poll" and arrival.status == _NO_SUCH_CHAT:
+                self.late_polls += 1
+                if self.late is not None:
+                    self.late(self.late_polls)
+        return arrived
+
+    def _strike(self, words: str) -> None:
+        self.strikes += 1
+        self._struck(words)
+
+
+# The demo on paper and on terminals: rows as they come, and the verdict as a table.
+
+_IN_A_PIPE: Final = 80  # columns, where no terminal says how many it has
+_QUESTION: Final = 28
+_ANSWER: Final = 18
+
+
+def sheet_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Sheet:
+    """Where the demo is told: in colours on a terminal, plain in a pipe, wrapped in both.
+
+    Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
+    """
+    look = look_for(out, colour)
+    width = look.width or _IN_A_PIPE
+    console: Any = None
+    if look.is_coloured:
+        from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
+
+        console = Console(file=out, force_terminal=True, no_color=False, width=width)
+    return Sheet(out, width, console)
+
+
+class Sheet(Paper):
+    """Prints what the demo has to say, each line at once."""
+
+    def say(self, words: str) -> None:
+        """Print a paragraph, and an empty line after it."""
+        self._words([], words, "")
+        self._line([])
+        self._out.flush()
+
+    def head(self, words: str) -> None:
+        """Print a heading."""
+        self._line([(words, "bold")])
+        self._out.flush()
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        """Print what has happened."""
+        for row in rows:
+            style = STYLES[row.tone]
+            start = [(f"{row.at:>6}  ", "dim"), (f"{row.what:<9}  ", style)]
+            if row.who:
+                start.append((f"{row.who}{': ' if row.text else ''}", "bold"))
+            self._words(start, row.text, style)
+        self._out.flush()
+
+    def table(self, clients: Sequence[str], lines: Iterable[Line]) -> None:
+        """Print the verdict: a line a question, a column a client."""
+        heads = [(f"{client:<{_ANSWER}}", "bold") for client in clients]
+        self._line([(" " * (2 + _QUESTION), ""), *heads])
+        for line in lines:
+            answers = [(f"{words:<{_ANSWER}}", STYLES[tone]) for words, tone in line.answers]
+            self._line([(f"  {line.question:<{_QUESTION}}", "dim"), *answers])
+        self._line([])

@@ -1,0 +1,391 @@
+"""`chatfsm replay --jobs`: several processes hear a share of the chats each, and one prints.
+
+What they print is what one process prints, byte for byte.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from heapq import merge
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from threading import active_count, current_thread, main_thread
+from typing import Any, Final, NamedTuple
+
+from attrs import Factory, define, field
+
+from chatfsm._cli import INTERRUPTED, replay
+from chatfsm._cli.replay import UNREADABLE, Desk, chats_for, desk_for
+from chatfsm._cli.replay_outputs import Output
+from chatfsm._cli.terminal import Progress
+from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
+from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.reader import Run
+from chatfsm.replay.sharding import Share
+from chatfsm.replay.sources import Reached, Source
+from chatfsm.replay.stats import ChatTotals
+from chatfsm.replay.stream_replay import Chat, Chats, Moment, ViolationError, read
+
+__all__ = [
+    "Crash",
+    "Farewell",
+    "Parcel",
+    "Piece",
+    "Telling",
+    "Worker",
+    "WorkerError",
+    "finish",
+    "hear_share",
+    "in_order",
+    "print_in_order",
+    "run",
+    "work",
+]
+
+# What workers say to the process that prints, and its order, which is that of one process.
+
+
+class Piece(NamedTuple):
+    """Something that was said at a moment of the log."""
+
+    moment: Moment
+    text: str = ""
+    """What is printed of a step, or of a chat that is over; or a complaint."""
+    over: ChatTotals | None = None
+    """What the chat adds to the totals, where it is over."""
+    is_complaint: bool = False
+    """It is why a file could not be read."""
+    is_stop: bool = False
+    """Here something was met that ends the reading, and that only one worker can see."""
+
+
+class Parcel(NamedTuple):
+    """What a worker has said since the last one."""
+
+    pieces: list[Piece]
+    reached: Reached | None
+    """How far it has come in a file."""
+    records: int
+    """How many records of that file, of all chats, there were."""
+    where: str
+    """The last input that it has heard."""
+
+
+class Farewell(NamedTuple):
+    """The last word of a worker that has read all."""
+
+    agreed: int
+    """How many entries of journals agree with what they say."""
+
+
+class Crash(NamedTuple):
+    """The last word of a worker that cannot go on."""
+
+    why: str
+
+
+def in_order(workers: Iterable[Iterator[Piece]]) -> Iterator[Piece]:
+    """All pieces in the order in which one process says them."""
+    return merge(*workers, key=_moment)
+
+
+def _moment(piece: Piece) -> Moment:
+    return piece.moment
+
+
+# A process that was told to end, and does not within so many seconds, is killed.
+_PATIENCE: Final = 5.0
+
+
+class WorkerError(ChatError):
+    """A worker has ended before it had read all; the text says at which input."""
+
+
+def run(options: Namespace) -> int:
+    """Replay as the command line says, in several processes where that can be."""
+    if options.jobs == 1 or not _can_be_shared(options):
+        return replay.run(options)
+    desk = desk_for(options)
+    context = _context()
+    stop = context.RawValue("b", 0)
+    workers = [Worker(Share(n, options.jobs, options.chat_id)) for n in range(options.jobs)]
+    is_stopped = False
+    with _interrupting(stop):
+        try:
+            with _ignoring_interrupts():
+                for worker in workers:
+                    worker.start(context, options, desk.output, stop)
+            is_stopped = print_in_order([worker.pieces(desk.progress) for worker in workers], desk)
+        except WorkerError as error:
+            desk.complain(error, UNREADABLE)
+        except KeyboardInterrupt:
+            stop.value = 1
+        finally:
+            for worker in workers:
+                worker.end()
+    if stop.value:
+        desk.complain("interrupted: this is what was read so far", INTERRUPTED)
+        is_stopped = False
+    return finish(options, desk, is_stopped=is_stopped, agreed=sum(w.agreed for w in workers))
+
+
+def print_in_order(workers: list[Iterator[Piece]], desk: Desk) -> bool:
+    """Print what workers say; returns whether it ended where only one of them can."""
+    for piece in in_order(workers):
+        if piece.is_stop:
+            return True
+        if piece.is_complaint:
+            desk.complain(piece.text, UNREADABLE)
+        elif piece.over is not None:
+            desk.over(piece.over, piece.text)
+        elif piece.text:
+            desk.printer.step(piece.text)
+    return False
+
+
+def finish(options: Namespace, desk: Desk, *, is_stopped: bool, agreed: int) -> int:
+    """Print what is said in the end, or the rest by one process; returns the exit status."""
+    if is_stopped:
+        # Only a process that hears all knows how the other chats stood then.
+        return replay.replay(options, desk.again())
+    return desk.end(options, agreed)
+
+
+def _can_be_shared(options: Namespace) -> bool:
+    """Whether every worker can read all for itself, and know all that it has to."""
+    # The clock of --close-after is that of all chats; a pipe can be read once.
+    if options.close_after is not None:
+        return False
+    return all(name != "-" and Path(name).is_file() for name in options.files)
+
+
+def _context() -> BaseContext:
+    """How a worker starts: as a copy of this process, which has loaded all, where that is safe.
+
+    It is not beside threads, whose locks would be copied as they stand, nor on macOS, whose
+    libraries start some.
+    """
+    return get_context("fork" if sys.platform == "linux" and active_count() == 1 else "spawn")
+
+
+def _begin(heard: Connection, work: Callable[..., None], words: tuple[Any, ...]) -> None:
+    """Work, in a process that has let go of the end of the pipe where it is heard.
+
+    Else a pipe would never break for it, and it would outlive the process that prints.
+    """
+    heard.close()
+    work(*words)
+
+
+@define
+class Worker:
+    """A process that hears a share of the chats, and what it says."""
+
+    share: Share
+    agreed: int = 0
+    """How many entries of journals agree, once it has read all."""
+    _process: Any = None
+    """None before it is started."""
+    _pipe: Connection = field(init=False)
+    _where: str = "the start"
+
+    def start(self, context: Any, options: Namespace, output: Output, stop: Any) -> None:
+        """Begin to read."""
+        self._pipe, other = context.Pipe(duplex=False)
+        words = (options, output, self.share, other, stop)
+        begin = (self._pipe, work, words)
+        self._process = context.Process(target=_begin, args=begin, daemon=True)
+        self._process.start()
+        other.close()  # so that the pipe ends with the process
+
+    def pieces(self, progress: Progress) -> Iterator[Piece]:
+        """All that it says. Raises `WorkerError` where it ends before it has read all."""
+        while not isinstance(word := self._heard(), Farewell):
+            if isinstance(word, Crash):
+                raise WorkerError(f"a worker of --jobs failed: {word.why}")
+            self._where = word.where
+            if self.share.index == 0 and word.reached is not None:  # all read all
+                progress.show(word.reached, word.records)
+            yield from word.pieces
+        self.agreed = word.agreed
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        self._process.join(_PATIENCE)
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._pipe.close()
+
+    def _heard(self) -> Parcel | Farewell | Crash:
+        try:
+            word: Parcel | Farewell | Crash = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(_PATIENCE)
+            code = self._process.exitcode
+            how = f"was ended by signal {-code}" if code and code < 0 else f"ended with {code}"
+            raise WorkerError(f"a worker of --jobs {how}, after {self._where}") from None
+        return word
+
+
+@contextmanager
+def _interrupting(stop: Any) -> Iterator[None]:
+    """Let the first Ctrl-C end the workers, which then say what they know; the next one all."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if stop.value:
+            raise KeyboardInterrupt
+        stop.value = 1
+
+    with _handling(interrupt):
+        yield
+
+
+def _ignoring_interrupts() -> AbstractContextManager[None]:
+    """What is started meanwhile does not hear of Ctrl-C, not even before it runs Python."""
+    return _handling(signal.SIG_IGN)
+
+
+@contextmanager
+def _handling(handler: Any) -> Iterator[None]:
+    """Handle Ctrl-C so, where it is heard at all: in the main thread, and unless it is ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# One of several processes: it reads all logs, and hears its share of the chats.
+#
+# What is of other chats it passes over unparsed, but counts, so that it knows when what it says
+# would have been said by one process that hears all.
+
+# A parcel is sent when it holds so many characters, or after so many readings of 64 KiB: as much
+# as makes sending cheap, and keeps nobody waiting for long.
+_FULL: Final = 64 * 1024
+_READINGS: Final = 16
+
+
+class _StoppedError(Exception):
+    """The reading is to end here, as it stands."""
+
+
+class _AloneError(Exception):
+    """What ends the reading, and only the worker of this chat can see."""
+
+
+def work(options: Namespace, output: Output, share: Share, pipe: Connection, stop: Any) -> None:
+    """What a process does; `stop.value` says, from another one, when to end early."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that prints says when to stop
+    telling = Telling(output, share, pipe.send, lambda: bool(stop.value))
+    with suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
+        try:
+            pipe.send(hear_share(options, telling))
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug: it is said where, and never what of
+            pipe.send(Crash(f"{type(error).__name__} at {telling.where}"))
+
+
+def hear_share(options: Namespace, telling: Telling) -> Farewell:
+    """Hear a share of the chats in all files, and tell what follows."""
+    chats = telling.chats = chats_for(options, telling)
+    sources = [Source(name) for name in options.files]
+    try:
+        read(sources, chats, telling, telling.hear, telling.share)
+    except (ViolationError, ReplayDivergence, _AloneError):
+        telling.say(Piece(chats.moment, is_stop=True))
+    except _StoppedError:
+        chats.abandon()
+    telling.send()
+    return Farewell(chats.journal.agreed)
+
+
+@define
+class Telling:
+    """Puts into parcels what follows from a share of the chats."""
+
+    output: Output
+    share: Share
+    _send: Callable[[Parcel], object]
+    _is_stopped: Callable[[], bool] = lambda: False
+    chats: Chats = field(init=False)
+    wants_steps: bool = field(
+        default=Factory(lambda self: self.output.wants_steps, takes_self=True), init=False
+    )
+    _run: Run | None = field(default=None, init=False)
+    """The last one that was heard."""
+    _source: Source | None = field(default=None, init=False)
+    _reached: Reached | None = field(default=None, init=False)
+    _in_file: int = field(default=0, init=False)
+    _pieces: list[Piece] = field(factory=list, init=False)
+    _size: int = field(default=0, init=False)
+    _readings: int = field(default=0, init=False)
+
+    @property
+    def where(self) -> str:
+        """What it is working on, for people."""
+        run = self._run
+        if run is not None and run.source is self._source:
+            return run.where(min(self.chats.within, len(run.events) - 1))
+        return "the start" if self._source is None else f"the start of {self._source.name}"
+
+    def hear(self, run: Run) -> None:
+        """Hear records of the share."""
+        self._run = run
+        try:
+            self.chats.hear(run)
+        except UnreadableLogError as error:  # other workers can read on
+            raise _AloneError from error
+
+    def step(self, chat: Chat, step: Step) -> None:
+        """Something followed from an event."""
+        text = self.output.step(chat, step)
+        if text:
+            self.say(Piece(self.chats.moment, text))
+
+    def over(self, chat: Chat) -> None:
+        """A chat of the share is over."""
+        self.say(Piece(self.chats.moment, self.output.over(chat), ChatTotals.of(chat.account)))
+
+    def unreadable(self, error: UnreadableLogError) -> None:
+        """All workers meet the same; one says so."""
+        if self.share.index == 0:
+            self.say(Piece(self.chats.after_reading, str(error), is_complaint=True))
+
+    def reached(self, source: Source, records: int) -> None:
+        """Send what there is to say now and then, and how far this has come."""
+        if self._is_stopped():
+            raise _StoppedError
+        self._source, self._in_file = source, records
+        self._reached = source.reached
+        self._readings += 1
+        if self._readings >= _READINGS:
+            self.say(Piece(self.chats.after_reading))
+            self.send()
+
+    def say(self, piece: Piece) -> None:
+        """Put a piece into the parcel, and send that when it is full."""
+        self._pieces.append(piece)
+        self._size += len(piece.text)
+        if self._size >= _FULL:
+            self.send()
+
+    def send(self) -> None:
+        """Send what was said."""
+        self._send(Parcel(self._pieces, self._reached, self._in_file, self.where))
+        self._pieces, self._size, self._readings = [], 0, 0

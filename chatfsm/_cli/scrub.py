@@ -1,0 +1,47 @@
+"""`chatfsm scrub`: what happened, and nothing of anybody, written to a file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from argparse import Namespace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Final
+
+from chatfsm.errors import UnreadableLogError
+from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.sources import Source
+
+__all__ = ["KEY", "run"]
+
+KEY: Final = "CHATFSM_SCRUB_KEY"
+
+
+def run(options: Namespace) -> int:
+    """Scrub as the command line says; returns the exit status."""
+    source, target = Source(options.input), Path(options.output)
+    if options.output != "-" and target.exists() and not options.force:
+        raise UnreadableLogError(f"{target}: is there already; --force to write over it")
+    pseudonyms = Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
+    lines = scrubbed(source, pseudonyms, options.chat_id)
+    if options.output == "-":
+        sys.stdout.writelines(lines)
+        return 0
+    target = target.resolve()  # what a link points to is written, not the link
+    if target.exists() and not target.is_file():  # a device or a pipe: nothing stands in its place
+        with target.open("w", encoding="utf-8") as out:
+            out.writelines(lines)
+        return 0
+    # Whole or not at all: half a log beside an error would look like a log.
+    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as out:
+        partial = Path(out.name)
+        try:
+            count = sum(out.write(line) > 0 for line in lines)
+            out.flush()
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    print(f"chatfsm: {count} lines scrubbed", file=sys.stderr)
+    return 0

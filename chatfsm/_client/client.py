@@ -1,0 +1,291 @@
+"""The client: one door in for what the app orders and what HTTP brings, and one chat behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import inf, isfinite
+from typing import Any, Final, Self, cast, get_args
+
+from attrs import frozen
+
+from chatfsm import commands as c
+from chatfsm._client import api_requests, history, polling, sending, snapshot
+from chatfsm._client.failures import change_link, doubt
+from chatfsm._client.state import Owed, Pace, SessionMaker, State, Step
+from chatfsm._session.session import ChatSession
+from chatfsm.api import Call, Resume
+from chatfsm.client_effects import Tiding
+from chatfsm.endpoint import Endpoint, segment
+from chatfsm.errors import LocalProtocolError
+from chatfsm.inputs import Tick
+from chatfsm.settings import ClientSettings
+from chatfsm.transport import HttpFailure, HttpReply
+
+__all__ = ["ChatClient", "ClientInput", "Health", "health_of"]
+
+# How a chat's way is doing, for whoever watches many.
+
+
+@frozen
+class Health:
+    """A moment of a client; seconds are counted from the `now` that it was asked at."""
+
+    link: str
+    """One of the states of the link's law."""
+    silent_for: float | None
+    """Seconds since a poll was last answered; None: none ever was."""
+    next_in: float | None
+    """Seconds until the client's deadline; None: it has none."""
+    failures: int
+    """Failures in a row: of polls, histories or POSTs, whichever has more."""
+    owed: int
+    """Requests without an answer."""
+    waiting: int
+    """Things said that are not known to have arrived, whether posted or not."""
+    ignored: int
+    """Replies that nobody waited for: late, repeated, or unknown."""
+
+
+def health_of(state: State, deadline: float | None, now: float) -> Health:
+    """What there is to say of a client's state."""
+    paces = (state.poll_pace, state.history_pace, state.post_pace)
+    return Health(
+        link=state.link,
+        silent_for=None if state.heard_at is None else now - state.heard_at,
+        next_in=None if deadline is None else max(0.0, deadline - now),
+        failures=max(pace.failures for pace in paces),
+        owed=len(state.owed),
+        waiting=len(state.queue) + len(state.batch),
+        ignored=state.ignored,
+    )
+
+
+ClientInput = c.Command | Call | HttpReply | HttpFailure | Resume | Tick
+
+_USUAL: Final = ClientSettings()
+_COMMANDS: Final = frozenset(get_args(c.Command))
+_CALLS: Final = frozenset(get_args(Call))
+# These wait once, however often they are said.
+_UNBOUNDED: Final = frozenset({c.StartTyping, c.StopTyping, c.Disconnect, c.End})
+
+_ANSWERED: Final[dict[str, Callable[[Step, Owed, HttpReply | HttpFailure], None]]] = {
+    "poll": polling.answered,
+    "history": history.answered,
+    "post": sending.answered,
+    "call": api_requests.answered,
+}
+
+
+class ChatClient:
+    """One chat, carried over HTTP by whoever performs the requests that it tells.
+
+    It does no IO and reads no clock: `receive` takes what happened and the time of it, and returns
+    what follows. Give back, for each `HttpRequest`, one `HttpReply` or `HttpFailure` with its id.
+    To survive a crash, keep a `snapshot` after each `receive`, before its requests are performed.
+
+    `chat_id`: a chat that is known already; its history is asked for first. `session` makes
+    sessions: it is called with the chat's id and `settings=`.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        settings: ClientSettings = _USUAL,
+        chat_id: str | None = None,
+        session: SessionMaker = ChatSession,
+    ) -> None:
+        self._endpoint = endpoint
+        self.settings = settings
+        self._make_session = session
+        self._state = State()
+        self._session: ChatSession | None = None
+        if chat_id is not None:
+            segment(chat_id)
+            self._session = session(chat_id, settings=settings.session)
+            self._state.poll, self._state.history = "due", "due"
+
+    def __repr__(self) -> str:
+        chat = "no chat" if self._session is None else repr(self._session)
+        return f"<{type(self).__name__} of {chat}, {self._state.link}>"
+
+    @property
+    def session(self) -> ChatSession | None:
+        """The session; None until the chat's id is known."""
+        return self._session
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The contact center, and who asks."""
+        return self._endpoint
+
+    @property
+    def done(self) -> bool:
+        """Whether the chat is over: nothing will follow from anything."""
+        return self._session is not None and self._session.done
+
+    @property
+    def deadline(self) -> float | None:
+        """When to come back with a `Tick`, on the clock of `now`; None: no need to."""
+        if self.done:
+            return None
+        state = self._state
+        given_up = min((owed.deadline for owed in state.owed.values()), default=inf)
+        due = None if self._session is None else self._session.deadline
+        earliest = min(given_up, inf if due is None else due)
+        if state.link != "unauthorized" and self._session is not None:
+            lanes = (polling, history, sending)
+            earliest = min(earliest, *(lane.next_at(state) for lane in lanes))
+        return None if earliest == inf else earliest
+
+    def receive(self, item: ClientInput, *, now: float) -> list[Tiding]:
+        """Hear one item, and return what follows from it, in order.
+
+        `now`: seconds on a clock of the caller's that does not go backwards. Early, late and
+        repeated ticks do no harm; replies that nobody waits for are counted, and ignored.
+
+        Raises `LocalProtocolError` for a command or a call that is not allowed now, which then
+        changes nothing, and for a `now` that is not finite; ValueError for credentials that no
+        header can carry; TypeError for what is no input; and, where the session is strict,
+        `RemoteProtocolError` with what follows all the same in its `effects`.
+        """
+        if not isfinite(now):
+            raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+        deadline = self.deadline
+        step = Step(
+            self._state, self.settings, self._endpoint, self._session, self._make_session, now
+        )
+        self._take(step, item)
+        self._session, self._endpoint = step.session, step.endpoint
+        if self._state.link != "over":
+            if step.session is not None and _has_slept(deadline, step):
+                doubt(step)
+            _go_on(step)
+        if step.violation is not None:
+            step.violation.effects = tuple(step.effects)
+            raise step.violation
+        return step.effects
+
+    def health(self, now: float) -> Health:
+        """How the chat's way is doing."""
+        return health_of(self._state, self.deadline, now)
+
+    def snapshot(self, *, now: float) -> dict[str, Any]:
+        """All that the client knows, as plain JSON with a version; no credentials.
+
+        It holds what people wrote where that may have to be sent again, and what answers no
+        secure form: an answer of that kind which had not arrived is told as `Undelivered` after a
+        restore. Calls are not in it either: whoever waited for them is gone with the process.
+        """
+        return snapshot.taken(self._state, self._session, now)
+
+    @classmethod
+    def restore(
+        cls,
+        data: object,
+        endpoint: Endpoint,
+        *,
+        settings: ClientSettings = _USUAL,
+        now: float,
+        wrap: Callable[[ChatSession], Any] = lambda session: session,
+    ) -> Self:
+        """The client that a snapshot was taken of, with these credentials.
+
+        What was under way is asked for again, the history first; a POST is in doubt until that is
+        here. `wrap`: what to make of the session, say a `Recorded` one. Raises `SnapshotError`.
+        """
+        client = cls(
+            endpoint,
+            settings=settings,
+            session=lambda chat_id, settings: wrap(ChatSession(chat_id, settings=settings)),
+        )
+        client._state, found = snapshot.restored(data, settings, now)
+        client._session = None if found is None else wrap(found)
+        return client
+
+    def _take(self, step: Step, item: ClientInput) -> None:
+        if isinstance(item, (HttpReply, HttpFailure)):
+            owed = self._state.owed.pop(item.id, None)
+            if owed is None:
+                self._state.ignored += 1
+            else:
+                _ANSWERED[owed.purpose](step, owed, item)
+        elif item.__class__ in _COMMANDS:
+            _check_command(step, item)
+            step.hear(cast("c.Command", item))
+        elif item.__class__ in _CALLS:
+            api_requests.ask(step, cast("Call", item))
+        elif isinstance(item, Resume):
+            _resume(step, item)
+        elif not isinstance(item, Tick):
+            raise TypeError(f"{type(item).__name__} is no input of a client")
+
+
+def _check_command(step: Step, command: object) -> None:
+    """Refuse what cannot be said at all; whether it may be said now, the session knows."""
+    state = step.state
+    if step.session is None:
+        raise LocalProtocolError("cannot say anything: there is no chat yet")
+    waiting = len(state.queue) + len(state.batch)
+    if waiting >= step.settings.max_queued and command.__class__ not in _UNBOUNDED:
+        raise LocalProtocolError(f"cannot say more: {waiting} things said wait to be posted")
+    if isinstance(command, c.SubmitForm):
+        try:
+            json.dumps(command.data, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise LocalProtocolError("cannot submit form: its answers are no JSON") from None
+
+
+def _resume(step: Step, resume: Resume) -> None:
+    """Go on after the credentials were refused; the history tells what was missed meanwhile."""
+    state = step.state
+    if state.link != "unauthorized":
+        raise LocalProtocolError("cannot resume: no credentials were refused")
+    step.endpoint = step.endpoint.with_credentials(resume.app_id, resume.client_id)
+    state.credentials += 1
+    state.poll_pace, state.post_pace = Pace(step.now), Pace(step.now)
+    state.history_pace = Pace(step.now)
+    change_link(step, "resume")
+    if step.session is not None:
+        doubt(step)
+
+
+def _has_slept(deadline: float | None, step: Step) -> bool:
+    """Whether the computer slept, and what was under way with it; at first nothing was."""
+    return deadline is not None and -inf < deadline < step.now - step.settings.jump
+
+
+def _go_on(step: Step) -> None:
+    """Let happen what is due, and ask for what there is to ask for."""
+    state = step.state
+    for request_id, owed in sorted(state.owed.items()):
+        if step.now >= owed.deadline:
+            del state.owed[request_id]
+            gone = HttpFailure(request_id, "timeout", "nobody said what became of it")
+            _ANSWERED[owed.purpose](step, owed, gone)
+    session = step.session
+    if session is None:
+        return
+    if session.deadline is not None and step.now >= session.deadline:
+        step.hear(Tick())
+    sending.enqueue(step)
+    if session.done:
+        _close(step)
+        return
+    if state.link == "unauthorized":
+        return
+    for lane in (history, polling, sending):
+        if step.now >= lane.next_at(state):
+            lane.ask(step)
+
+
+def _close(step: Step) -> None:
+    """The chat is over: drop what is owed, and tell of the end last."""
+    state = step.state
+    sending.abandon(step)
+    api_requests.abandon(step)
+    state.owed.clear()
+    change_link(step, "end", (step.session and step.session.outcome) or "")
+    if step.end is not None:
+        step.effects.append(step.end)

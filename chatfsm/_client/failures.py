@@ -1,0 +1,313 @@
+"""What a reply or a failure amounts to, and what follows from an error whatever it was about."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from math import isfinite
+from typing import Any, Final, cast
+
+from chatfsm._client import state as moves
+from chatfsm._client.http_api import Method
+from chatfsm._client.state import Owed, Pace, Step, moved
+from chatfsm._log import logger
+from chatfsm._protocol import json_input, structuring
+from chatfsm.client_effects import AuthorizationFailed, LinkChanged, LinkState
+from chatfsm.errors import (
+    ApiError,
+    AuthorizationError,
+    BusyError,
+    CaseError,
+    ConfigurationError,
+    DecodeError,
+    FileError,
+    RequestRefusedError,
+    SessionGoneError,
+    TransientError,
+    TransportError,
+)
+from chatfsm.inputs import Lost
+from chatfsm.settings import ClientSettings
+from chatfsm.transport import HttpFailure, HttpReply
+
+__all__ = [
+    "NO_EVENTS",
+    "UNREADABLE_REQUEST",
+    "answer_in",
+    "change_link",
+    "consequences",
+    "doubt",
+    "error_of",
+    "found_no_server",
+    "is_busy",
+    "is_internal",
+    "is_unreachable",
+    "may_have_arrived",
+    "put_off",
+    "search_server",
+    "wait",
+]
+
+_BAD_REQUEST: Final = 400
+_INTERNAL: Final = 500
+_INTERNAL_CODES: Final = frozenset({"5500", "5955"})
+# "No server is free": nobody can have taken anything.
+_NOTHING_TAKEN: Final = "5001"
+
+
+def answer_in(
+    step: Step, owed: Owed, method: Method, item: HttpReply | HttpFailure, *, is_chat: bool
+) -> Any:
+    """What a reply answers. Raises `ApiError` where it is none, or is an error.
+
+    `is_chat`: whether a status 404 means that the chat is gone.
+    """
+    if isinstance(item, HttpFailure):
+        raise TransportError(item.kind, item.why)
+    if len(item.body) > owed.max_body:
+        raise TransportError("protocol", f"the reply is longer than {owed.max_body} bytes")
+    secrets = (step.endpoint.app_id, step.endpoint.client_id)
+    is_json = not method.is_download
+    error = error_of(item, is_json=is_json, on_chat=is_chat, secrets=secrets)
+    if isinstance(error, AuthorizationError) and owed.credentials != step.state.credentials:
+        # Those were renewed meanwhile, and have not been refused.
+        raise TransientError(str(error), status=error.status, transient=True)
+    if error is not None:
+        raise error
+    try:
+        return method.read(item)
+    except ValueError:
+        raise TransportError("protocol", "the reply cannot be read") from None
+
+
+def consequences(step: Step, error: ApiError) -> bool:
+    """What concerns the whole chat; True where it does, so that nothing is tried again."""
+    if isinstance(error, SessionGoneError) and step.session is not None:
+        step.hear(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
+        return True
+    if isinstance(error, AuthorizationError):
+        if change_link(step, "refused", str(error)):
+            step.effects.append(AuthorizationFailed(error))
+        return True
+    return False
+
+
+def change_link(step: Step, trigger: str, why: str = "") -> bool:
+    """Move the link, and tell where it is another; True where it is."""
+    state = step.state
+    destination = moved(moves.LINK, state.link, trigger)
+    if destination == state.link:
+        return False
+    state.link = destination
+    step.effects.append(LinkChanged(cast("LinkState", destination), why))
+    logger.info("link: %s", destination)
+    return True
+
+
+def doubt(step: Step, *, after: float = 0.0) -> None:
+    """Something may have been lost, or have arrived: the history will tell, in so many seconds."""
+    state = step.state
+    was = state.history
+    state.history = moved(moves.HISTORY, was, "doubt")
+    at = step.now + after
+    state.history_pace.at = at if was == "fresh" else max(state.history_pace.at, at)
+
+
+def is_busy(error: ApiError) -> bool:
+    """Whether the server asks for patience: 5509, 429, or a 400 without a code (choice)."""
+    return isinstance(error, BusyError) or (
+        error.status == _BAD_REQUEST and error.error_code is None
+    )
+
+
+def is_internal(error: ApiError) -> bool:
+    """Whether the server failed for no reason that it could name: on the request, perhaps."""
+    return error.error_code in _INTERNAL_CODES or (
+        error.error_code is None and error.status == _INTERNAL
+    )
+
+
+def found_no_server(error: ApiError) -> bool:
+    """Whether no server was there to ask: no connection could be made, or none was free."""
+    return is_unreachable(error) or error.error_code == _NOTHING_TAKEN
+
+
+def is_unreachable(error: ApiError) -> bool:
+    """Whether no connection could be made."""
+    return isinstance(error, TransportError) and error.kind == "connect"
+
+
+def put_off(step: Step, pace: Pace, error: ApiError) -> float:
+    """Try again later, the later the more attempts have failed; returns in how many seconds."""
+    pace.failures += 1
+    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
+    pace.at = step.now + delay
+    return delay
+
+
+def search_server(step: Step, error: ApiError) -> None:
+    """After a poll that found no server the history is asked in its place until one is found.
+
+    For a server that was away may have forgotten what it had not delivered. The one that is found
+    is asked for one history, however long it was away, and the pace is that of polls alone. Where
+    one is found that has no server free for histories, polls go on beside them.
+    """
+    delay = put_off(step, step.state.poll_pace, error)
+    step.state.history_pace.failures = 0  # polls wait for the history again
+    doubt(step, after=delay)
+    change_link(step, "failed", str(error))
+
+
+def may_have_arrived(error: ApiError) -> bool:
+    """Whether the server may have done what was asked though it did not say so."""
+    is_open = isinstance(error, (TransportError, TransientError))
+    return is_open and not found_no_server(error)
+
+
+# What a reply that is no success means: by error_code first, by status where there is none.
+#
+# The pairing of the two is documented nowhere. Source: the table of PROTOCOL.md §1.
+
+NO_EVENTS: Final = "5511"
+"""No error where it answers a poll."""
+UNREADABLE_REQUEST: Final = "5003"
+
+# How much of what the server says about an error is passed on.
+_LONGEST_MESSAGE: Final = 120
+# Codes have four digits; what is no such word is no code.
+_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+
+BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
+    "1000": (ConfigurationError, "the tenant's domain is missing or unknown"),
+    "2000": (AuthorizationError, "the credentials are missing"),
+    "2001": (AuthorizationError, "the credentials are malformed"),
+    "2002": (AuthorizationError, "the credentials are of another scheme"),
+    "2003": (AuthorizationError, "the app's id is missing"),
+    "2004": (AuthorizationError, "the client's id is missing"),
+    "3000": (AuthorizationError, "the app's id is unknown"),
+    "5000": (TransientError, "the server is too slow"),
+    "5001": (TransientError, "no server is free"),
+    "5003": (RequestRefusedError, "the request cannot be decoded"),
+    "5004": (TransientError, "the server was disconnected"),
+    "5005": (SessionGoneError, "there is no such chat session"),
+    "5006": (ConfigurationError, "the launch point is unknown"),
+    "5500": (TransientError, "an internal error"),
+    "5501": (FileError, "the upload is too large"),
+    "5502": (FileError, "there is no such file"),
+    "5509": (BusyError, "too many polls of this session"),
+    NO_EVENTS: (TransientError, "there are no events"),
+    "5558": (FileError, "the file could not be read or written"),
+    "5601": (CaseError, "there is no case"),
+    "5602": (CaseError, "the system that keeps the cases failed"),
+    "5603": (RequestRefusedError, "too many parameters"),
+    "5955": (TransientError, "an unspecified error"),
+}
+_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    401: AuthorizationError,  # in old documentation
+    403: AuthorizationError,  # in the current one
+    408: TransientError,  # a proxy's word for a connection that was idle too long
+    429: BusyError,
+}
+# Errors that the server, or the network, gets over.
+_PASSING: Final = (TransientError, BusyError)
+_PASSING_CODES: Final = {"5602"}
+_SERVER_ERRORS: Final = 500
+_NOT_FOUND: Final = 404
+
+
+def error_of(
+    reply: HttpReply,
+    *,
+    is_json: bool = True,
+    on_chat: bool = False,
+    secrets: tuple[str, ...] = (),
+) -> ApiError | None:
+    """The error that a reply is; None where it is a success.
+
+    `is_json` False: what comes with a success is a file, and not looked at. `on_chat`: a status
+    404 means that the session is gone. `secrets` are left out of what the server says.
+    """
+    succeeded = reply.status // 100 == 2  # noqa: PLR2004  # the class of successes
+    code, message = None, ""
+    if is_json or not succeeded:
+        code, message = _said_in(reply.body)
+    if succeeded and code is None:
+        return None
+    cls, meaning = _kind(reply.status, code, on_chat=on_chat)
+    what = f"status {reply.status}" if code is None else f"error {code} (status {reply.status})"
+    for secret in secrets:
+        message = message.replace(secret, "(hidden)")
+    # Where it could not decode what was sent, the server may quote it.
+    said = f", {message[:_LONGEST_MESSAGE]!a}" if message and code != UNREADABLE_REQUEST else ""
+    return cls(
+        f"{what}: {meaning}{said}",
+        error_code=code,
+        status=reply.status,
+        retry_after=_retry_after(reply),
+        transient=issubclass(cls, _PASSING) or code in _PASSING_CODES,
+    )
+
+
+def _kind(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
+    if code in BY_CODE:
+        return BY_CODE[code]
+    if status == _NOT_FOUND and on_chat:
+        return SessionGoneError, "there is no such chat session"
+    if status in _BY_STATUS:
+        cls = _BY_STATUS[status]
+    else:
+        cls = TransientError if status >= _SERVER_ERRORS else RequestRefusedError
+    return cls, "the server failed" if cls is TransientError else "refused"
+
+
+def _said_in(body: bytes) -> tuple[str | None, str]:
+    """The error code and message in a body, where there are any."""
+    try:
+        value: Any = json_input.parse(body)
+    except DecodeError:
+        return None, ""
+    if not isinstance(value, dict):
+        return None, ""
+    code = _text(value.get("error_code"))
+    if code == "0" or not _CODE.fullmatch(code):
+        return None, ""
+    return code, _text(value.get("error_message"))
+
+
+def _text(value: object) -> str:
+    try:
+        return (structuring.text(value) or "").strip()
+    except ValueError:
+        return ""
+
+
+def _retry_after(reply: HttpReply) -> float | None:
+    """Seconds; a date is not read, since nobody here knows what day it is."""
+    try:
+        seconds = float(reply.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
+# How long to wait before a retry: longer each time, up to a limit, and no two clients alike.
+
+# 2 to the power of this is beyond any limit, and still a float.
+_MOST_DOUBLINGS = 64
+
+
+def wait(
+    settings: ClientSettings, key: str, attempt: int, retry_after: float | None = None
+) -> float:
+    """Seconds until the next attempt, after so many in a row that failed.
+
+    Between half and all of the exponential's step; which part is a hash of `key` and `attempt`, so
+    that clients which lost a server together do not come back together, and a replay waits the
+    same. What the server asks for is honoured, within `retry_after_most`.
+    """
+    doublings = min(attempt - 1, _MOST_DOUBLINGS)
+    step = min(settings.backoff_first * 2.0**doublings, settings.backoff_most)
+    digest = blake2b(f"{key}\0{attempt}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    jitter = int.from_bytes(digest) / 2**64
+    asked = min(retry_after or 0.0, settings.retry_after_most)
+    return max(step * (1 + jitter) / 2, asked)

@@ -1,0 +1,294 @@
+"""Every method of the API: how a call is written, and how its answer is read.
+
+Each row of the table reads: verb, path, versions, what the body is made of, what the answer is
+read with. The names of the wire are here, and in `protocol`, only. Source: PROTOCOL.md §1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+from chatfsm import api
+from chatfsm import events as e
+from chatfsm._protocol import json_input, structuring
+from chatfsm._protocol.codec import decode
+from chatfsm.endpoint import segment
+from chatfsm.transport import HttpReply
+
+__all__ = [
+    "HISTORY",
+    "METHODS",
+    "POLL",
+    "POST",
+    "Method",
+    "availability",
+    "case_history",
+    "download",
+    "events",
+    "ice_servers",
+    "nothing",
+    "parameters",
+    "posted",
+    "session",
+    "sms",
+    "uploaded",
+    "version",
+]
+
+# Bodies of replies to typed values. Each reader raises ValueError for what it cannot use.
+#
+# `DecodeError` is one: for what is not even JSON.
+
+
+def events(reply: HttpReply) -> list[e.Event]:
+    """The events of a poll, a history, or a POST of v1; an empty body holds none."""
+    if not reply.body.strip():
+        return []
+    value = json_input.parse(reply.body)
+    if isinstance(value, dict) and value.get("events") is None and "event" not in value:
+        return []
+    if not isinstance(value, (dict, list)):
+        raise ValueError("neither an object nor a list")  # noqa: TRY004  # readers say ValueError
+    return decode(value)
+
+
+def nothing(_reply: HttpReply) -> None:
+    """A success is all the answer there is."""
+
+
+def availability(reply: HttpReply) -> api.Availability:
+    """Whether somebody is there."""
+    value = _object(reply)
+    word = _needed(value, "chat", structuring.word)
+    return api.Availability(
+        word.lower() == "available", _or_none(value, "ewt", structuring.seconds)
+    )
+
+
+def parameters(reply: HttpReply) -> tuple[api.ExpectedParameter, ...]:
+    """Objects of one name each; what is none is passed over."""
+    return tuple(
+        api.ExpectedParameter(name, _or_none(item, name, structuring.word))
+        for item in _list(reply, "parameters")
+        if isinstance(item, dict)
+        for name in item
+    )
+
+
+def session(reply: HttpReply) -> api.SessionProperties:
+    """The chat that the server has; its id must be usable in a path."""
+    value = _object(reply)
+    chat_id = _needed(value, "chat_id", structuring.word)
+    segment(chat_id)
+    return api.SessionProperties(
+        chat_id,
+        _or_none(value, "state", structuring.word),
+        _or_none(value, "ewt", structuring.seconds),
+        _or_none(value, "is_new_chat", structuring.flag),
+        _or_none(value, "phone_number", structuring.name),
+    )
+
+
+def sms(reply: HttpReply) -> api.SmsOutcome:
+    """What became of the request."""
+    value = _object(reply)
+    code = _needed(value, "sms_error_code", structuring.whole)
+    return api.SmsOutcome(code, _or_none(value, "error_message", structuring.name) or "")
+
+
+def uploaded(reply: HttpReply) -> api.UploadedFile:
+    """The id that the server gave a file."""
+    value = _object(reply)
+    file_id = _needed(value, "file_id", structuring.word)
+    return api.UploadedFile(file_id, _or_none(value, "file_name", structuring.name))
+
+
+def download(reply: HttpReply) -> api.Download:
+    """The bytes as they came."""
+    return api.Download(reply.body, reply.headers.get("content-type"))
+
+
+def ice_servers(reply: HttpReply) -> tuple[api.IceServer, ...]:
+    """Those that have an address."""
+    return tuple(
+        api.IceServer(
+            url,
+            _or_none(item, "username", structuring.name),
+            _or_none(item, "credential", structuring.name),
+        )
+        for item in _list(reply, "servers")
+        if isinstance(item, dict) and (url := _or_none(item, "url", structuring.name))
+    )
+
+
+def case_history(reply: HttpReply) -> tuple[api.EarlierChat, ...]:
+    """The chats that have an id, each with its events."""
+    return tuple(
+        api.EarlierChat(
+            chat_id, _or_none(item, "created_time", structuring.timestamp), _events_in(item)
+        )
+        for item in _list(reply, "sessions")
+        if isinstance(item, dict) and (chat_id := _or_none(item, "chat_id", structuring.word))
+    )
+
+
+def version(reply: HttpReply) -> api.ServerVersion:
+    """The version, as it is written."""
+    return api.ServerVersion(_needed(_object(reply), "server_version", structuring.name))
+
+
+def _events_in(chat: dict[str, Any]) -> tuple[e.Event, ...]:
+    found = chat.get("events")
+    return tuple(decode(found)) if isinstance(found, list) else ()
+
+
+def _object(reply: HttpReply) -> dict[str, Any]:
+    return structuring.json_object(json_input.parse(reply.body))
+
+
+def _list(reply: HttpReply, name: str) -> list[Any]:
+    found = _object(reply).get(name)
+    if not isinstance(found, list):
+        raise ValueError(f"{name} is no list")  # noqa: TRY004  # readers say ValueError
+    return found
+
+
+def _needed(value: dict[str, Any], name: str, reader: Any) -> Any:
+    found = reader(value.get(name))
+    if found is None:
+        raise ValueError(f"{name} is missing")
+    return found
+
+
+def _or_none(value: dict[str, Any], name: str, reader: Any) -> Any:
+    try:
+        return reader(value.get(name))
+    except ValueError:
+        return None
+
+
+_BOTH: Final = frozenset({1, 2})
+_FIRST: Final = frozenset({1})
+_SECOND: Final = frozenset({2})
+
+Body = tuple[str | None, bytes]
+"""The content type, None for JSON, and the bytes."""
+
+
+def _nothing(_call: object) -> Body:
+    return None, b""
+
+
+def _json(value: object) -> Body:
+    return None, json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _empty(_call: object) -> Body:
+    return _json({})
+
+
+def posted(events: tuple[dict[str, Any], ...]) -> bytes:
+    """The body that posts events of the customer's."""
+    return _json({"events": events})[1]
+
+
+def _chat_request(call: api.RequestChat | api.RequestSmsChat) -> Body:
+    given = {
+        "phone_number": call.phone_number,
+        "from": call.sender,
+        "parameters": call.parameters or None,
+    }
+    return _json({name: value for name, value in given.items() if value is not None})
+
+
+def _subscription(call: api.SubscribeNotifications) -> Body:
+    tokens = {
+        "ios_apns_device_token": call.ios_apns_device_token,
+        "ios_app_bundle_id": call.ios_app_bundle_id,
+        "ios_firebase_device_token": call.ios_firebase_device_token,
+        "android_firebase_device_token": call.android_firebase_device_token,
+    }
+    return _json({name: token for name, token in tokens.items() if token is not None})
+
+
+def _upload(call: api.UploadFile) -> Body:
+    """One part called `file`, after a boundary that nobody can have put into the content."""
+    boundary = blake2b(call.content, digest_size=16, person=b"chatfsm").hexdigest()
+    name = call.file_name.encode("utf-8", "replace")
+    # As browsers write it: what would end the name, or the header, is percent-encoded.
+    for unfit, written in ((b'"', b"%22"), (b"\r", b"%0D"), (b"\n", b"%0A"), (b"\0", b"%00")):
+        name = name.replace(unfit, written)
+    head = (
+        b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n'
+        b"Content-Type: %b\r\n\r\n"
+    ) % (boundary.encode(), name, call.content_type.encode())
+    tail = b"\r\n--%b--\r\n" % boundary.encode()
+    return f"multipart/form-data; boundary={boundary}", head + call.content + tail
+
+
+@frozen
+class Method:
+    """One method of the API."""
+
+    verb: Literal["GET", "POST"]
+    path: str
+    """`{chat}` is the chat's id in it, and `{subject}` the id of what is asked for."""
+    versions: frozenset[int]
+    read: Callable[[HttpReply], Any]
+    """Raises ValueError for an answer that holds not what it should."""
+    body: Callable[[Any], Body] = _nothing
+    subject: str = ""
+    """The attribute of the call that holds the id."""
+    is_file: bool = False
+    """Whether a file goes up or down: it takes longer."""
+    is_download: bool = False
+    """Whether bytes come back, which are asked for without the tenant's domain."""
+
+    @property
+    def on_chat(self) -> bool:
+        """Whether it needs a chat."""
+        return "{chat}" in self.path
+
+    def path_for(self, call: object, chat_id: str) -> str:
+        """The path of a call, percent-encoded."""
+        subject = segment(getattr(call, self.subject)) if self.subject else ""
+        chat = segment(chat_id) if self.on_chat else ""
+        return self.path.format(chat=chat, subject=subject)
+
+
+METHODS: Final[dict[type, Method]] = {
+    api.CheckAvailability: Method("GET", "availability", _BOTH, availability),
+    api.GetExpectedParameters: Method("GET", "parameters", _BOTH, parameters),
+    api.RequestChat: Method("POST", "chats", _BOTH, session, _chat_request),
+    api.RequestSmsChat: Method("POST", "requestsms", _FIRST, sms, _chat_request),
+    api.GetActiveChat: Method("GET", "chats/active", _BOTH, session),
+    api.UploadFile: Method("POST", "files", _BOTH, uploaded, _upload, is_file=True),
+    api.GetFile: Method(
+        *("GET", "chats/{chat}/files/{subject}", _BOTH, download),
+        subject="file_id",
+        is_file=True,
+        is_download=True,
+    ),
+    api.GetPhoto: Method(
+        *("GET", "chats/{chat}/profilephotos/{subject}", _BOTH, download),
+        subject="party_id",
+        is_download=True,
+    ),
+    api.GetIceServers: Method("GET", "iceservers", _BOTH, ice_servers),
+    api.SubscribeNotifications: Method(
+        *("POST", "chats/{chat}/notifications", _SECOND, nothing, _subscription)
+    ),
+    api.GetCaseHistory: Method("GET", "chats/{chat}/casehistory", _SECOND, case_history),
+    api.CloseCase: Method("POST", "chats/{chat}/closecase", _SECOND, nothing, _empty),
+    api.GetVersion: Method("GET", "version", _SECOND, version),
+}
+
+# What the client asks by itself.
+POLL: Final = Method("GET", "chats/{chat}/events", _BOTH, events)
+HISTORY: Final = Method("GET", "chats/{chat}/history", _BOTH, events)
+POST: Final = Method("POST", "chats/{chat}/events", _BOTH, events)

@@ -1,0 +1,143 @@
+"""The call, as far as signaling tells; media are the app's."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, TypeGuard, cast
+
+from attrs import evolve
+
+from chatfsm import commands, events, signaling
+from chatfsm._plain import harmless, snake, to_plain
+from chatfsm._protocol.codec import decode_item, encode
+from chatfsm._protocol.structuring import LONGEST_NAME
+from chatfsm._session import tables
+from chatfsm._session.duplicates import contents_of, is_known, is_repeat, remember, speaker_of
+from chatfsm._session.outbox import count_on, take_msg_id
+from chatfsm._session.state import Call, Turn
+from chatfsm.effects import CallChanged, SignalReceived
+from chatfsm.errors import LocalProtocolError
+
+_TRIGGERS: Final[dict[type, str]] = {
+    signaling.CallRequest: "request_call",
+    signaling.CallOffer: "offer_call",
+    signaling.CallAnswer: "answer_call",
+    signaling.CallRejection: "call_rejected",
+    signaling.CallEnd: "end_call",
+}
+
+CallCommand = (
+    commands.RequestCall
+    | commands.AnswerCall
+    | commands.RejectCall
+    | commands.SendCandidate
+    | commands.EndCall
+)
+
+_ORDERS: Final[dict[type, str]] = {
+    commands.RequestCall: "request_call",
+    commands.AnswerCall: "answer",
+    commands.RejectCall: "reject",
+    commands.SendCandidate: "candidate",
+    commands.EndCall: "hang_up",
+}
+
+# Before the answer, the other side's candidates cannot be used yet (PROTOCOL.md §4).
+_EARLY: Final = frozenset({"idle", "requested", "offered"})
+
+
+def repeated(turn: Turn, event: events.Signaling) -> bool:
+    """Whether this very signal was told before."""
+    content = contents_of(event.signal)
+    speaker = speaker_of(turn.memory, event.party_id, "signal")
+    count_on(turn, event)
+    if event.msg_id and is_known(turn.memory, speaker, event.msg_id, content):
+        return turn.absorb()
+    _report_crowd(turn, event.signal)
+    return is_repeat(turn, speaker, event.msg_id, content)
+
+
+def signalled(turn: Turn, event: events.Signaling) -> None:
+    """Tell a signal, and what it makes of the call; a move that is in no table is none."""
+    signal = event.signal
+    if _is_early(signal, turn) and not _is_crowded(turn):
+        _keep(turn, signal)
+    if isinstance(signal, signaling.CallOffer) and not turn.memory.is_own(event.party_id):
+        turn.memory.call = evolve(turn.memory.call, party=event.party_id)
+    turn.effects.append(SignalReceived(event.party_id, signal))
+    _move(turn, _TRIGGERS.get(type(signal), ""))
+
+
+def check(turn: Turn, command: CallCommand) -> None:
+    """Refuse what the call is in no state for, and say so."""
+    order = _ORDERS[type(command)]
+    if order not in tables.CALL.moves[turn.memory.call.state]:
+        what = snake(type(command)).replace("_", " ")
+        raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
+
+
+def order(turn: Turn, command: CallCommand) -> None:
+    """Signal what the app wants of the call, to whoever offered it."""
+    _signal(turn, command)
+    if isinstance(command, commands.RejectCall):
+        # A rejecting client says both (PROTOCOL.md §4).
+        _signal(turn, commands.EndCall(destination_party_id=command.destination_party_id))
+    _move(turn, _ORDERS[type(command)])
+
+
+def ask(turn: Turn, command: commands.RequestPhoneCall | commands.RequestSms) -> None:
+    """Ask to be phoned, or to go on by text message; that is no call of this session's."""
+    _signal(turn, command)
+
+
+def _signal(
+    turn: Turn, command: CallCommand | commands.RequestPhoneCall | commands.RequestSms
+) -> None:
+    """Say it, and remember it, so that its echo is no news."""
+    memory = turn.memory
+    to = command.destination_party_id or memory.call.party
+    event = encode(evolve(command, msg_id=take_msg_id(turn), destination_party_id=to))
+    turn.say(event)
+    echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
+    speaker = speaker_of(memory, memory.chat_id, "signal")
+    remember(turn, speaker, str(event["msg_id"]), contents_of(echo.signal))
+
+
+def cut(turn: Turn, _item: object) -> None:
+    """No call outlives the session."""
+    _move(turn, "termination")
+
+
+def _move(turn: Turn, trigger: str) -> None:
+    call = turn.memory.call
+    destination = tables.CALL.moves[call.state].get(trigger, call.state)
+    if destination != call.state:
+        turn.memory.call = Call(
+            destination,
+            None if destination in {"ended", "rejected"} else call.party,
+            call.candidates if destination in _EARLY else (),
+        )
+        turn.effects.append(CallChanged(call.state, destination))
+
+
+def _is_early(signal: signaling.Signal, turn: Turn) -> TypeGuard[signaling.IceCandidate]:
+    return isinstance(signal, signaling.IceCandidate) and turn.memory.call.state in _EARLY
+
+
+def _is_crowded(turn: Turn) -> bool:
+    return len(turn.memory.call.candidates) >= turn.settings.max_candidates
+
+
+def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
+    if _is_early(signal, turn) and _is_crowded(turn):
+        text = f"more than {turn.settings.max_candidates} candidates before the answer"
+        turn.report("too_many_candidates", text, to_plain(signal))
+
+
+def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
+    """Keep a candidate for the answer; what it holds beside was told, and is kept where short."""
+    extra = cast("dict[str, object]", harmless(candidate.extra))
+    if extra and len(json.dumps(extra)) > LONGEST_NAME:
+        extra = {}
+    call = turn.memory.call
+    turn.memory.call = evolve(call, candidates=(*call.candidates, evolve(candidate, extra=extra)))

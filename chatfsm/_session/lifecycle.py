@@ -1,0 +1,161 @@
+"""The state of the session, from establishing to its one end."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from attrs import evolve
+
+from chatfsm import events
+from chatfsm._log import logger
+from chatfsm._plain import written
+from chatfsm._session import tables
+from chatfsm._session.duplicates import content_of, is_repeat
+from chatfsm._session.state import Turn, quoted
+from chatfsm._values import maker
+from chatfsm.effects import (
+    StateChanged,
+    Terminated,
+    UnknownReceived,
+    WaitEstimated,
+    WarningCleared,
+    WarningRaised,
+)
+from chatfsm.errors import RemoteProtocolError
+from chatfsm.inputs import History, Lost
+
+_moved: Final = maker(StateChanged)
+_estimated: Final = maker(WaitEstimated)
+
+_MOVES: Final = tables.LIFECYCLE.moves
+_UNEXPECTED: Final = {source: word for word, source, _ in tables.UNEXPECTED}
+
+
+def status(turn: Turn, event: events.Status) -> bool:
+    """Obey a status; True where the state stays as it is."""
+    memory, word = turn.memory, event.state
+    previous = memory.state
+    if word == previous:
+        return _wait_again(turn, event.ewt)
+    if word not in tables.STATUS_WORDS:
+        turn.report("unknown_state", f"no state is called {quoted(word)}")
+        return True
+    destination = _MOVES[previous][word]
+    if word == _UNEXPECTED.get(previous):
+        turn.report("unexpected_transition", f"from {previous} to {destination}")
+    _move(turn, destination)
+    ewt = memory.ewt = event.ewt
+    if ewt is not None and destination not in tables.OUTCOMES:
+        turn.effects.append(_estimated(ewt))
+    return False
+
+
+def ended(turn: Turn, _event: events.Ended) -> None:
+    """The server ended the session."""
+    _move(turn, _MOVES[turn.memory.state]["ended"])
+
+
+def timed_out(turn: Turn, event: events.InactivityTimeout) -> None:
+    """The server closed the session for inactivity."""
+    _move(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
+    turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
+
+
+def lost(turn: Turn, item: Lost) -> None:
+    """The server knows no such session."""
+    _move(turn, _MOVES[turn.memory.state]["lost"])
+    turn.memory.outcome_text = item.reason
+
+
+def terminate(turn: Turn, _item: events.Event | Lost) -> None:
+    """Say that the session is over, once and last, and let go of what no later event can need."""
+    memory = turn.memory
+    outcome = tables.OUTCOMES[memory.state]
+    memory.outcome_text = memory.outcome_text or ""
+    memory.told, memory.told_count, memory.told_all = {}, 0, True
+    memory.arrivals, memory.departed, memory.departed_all = (), None, True
+    if memory.call.candidates:
+        memory.call = evolve(memory.call, candidates=())
+    memory.wake = inf
+    turn.effects.append(Terminated(outcome, memory.outcome_text))
+    logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
+
+
+def _wait_again(turn: Turn, ewt: float | None) -> bool:
+    if ewt is None or ewt == turn.memory.ewt:
+        return turn.absorb()
+    turn.memory.ewt = ewt
+    turn.effects.append(_estimated(ewt))
+    return True
+
+
+def _move(turn: Turn, destination: str) -> None:
+    previous, turn.memory.state = turn.memory.state, destination
+    turn.effects.append(_moved(previous, destination))
+
+
+# The warning before the server closes a silent session.
+
+Shared = events.File | events.Location | events.SecureFormCancel
+
+
+def warned(turn: Turn, event: events.TimeoutWarning) -> None:
+    """Tell the warning, each time."""
+    text = event.msg_text if event.msg_text is not None else event.msg or ""
+    turn.memory.warning = text
+    turn.effects.append(WarningRaised(text))
+
+
+def somebody_acted(turn: Turn, event: Shared) -> None:
+    """What the customer does clears the warning; what others do does not."""
+    own_file = event.party_id is None and isinstance(event, events.File)
+    if turn.memory.warning is not None and (own_file or turn.memory.is_own(event.party_id)):
+        customer_acted(turn, event)
+
+
+def customer_acted(turn: Turn, _item: object) -> None:
+    """The customer did something, so the server's patience starts anew."""
+    if turn.memory.warning is not None:
+        turn.memory.warning = None
+        turn.effects.append(WarningCleared())
+
+
+# What nobody knows, what is broken, and what comes too late.
+
+# Where they are remembered among what was told.
+_ODD: Final = ("odd", None)
+
+
+def unknown(turn: Turn, event: events.Unknown) -> None:
+    """Tell an event that nobody knows, whole; of the past once, though its page may come again."""
+    if turn.settings.strict:
+        raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
+    if is_repeat(turn, _ODD, None, content_of(written(event))):
+        return
+    turn.memory.unknown += 1
+    logger.info("chat %a: unknown event", turn.memory.chat_id)
+    turn.effects.append(UnknownReceived(event.name, event.raw))
+
+
+def malformed(turn: Turn, event: events.Malformed) -> None:
+    """Tell what is broken, and keep it as it came; of the past once, too."""
+    if not turn.settings.strict and is_repeat(turn, _ODD, None, content_of(written(event))):
+        return
+    what = "item" if event.name is None else event.name
+    turn.report("malformed", f"{what}: {event.why}", event.raw)
+    turn.memory.malformed += 1
+
+
+def only_counted(_turn: Turn, _event: object) -> None:
+    """Nothing follows."""
+
+
+def late(turn: Turn, _event: object) -> None:
+    """After the end nothing is heard any more: it is counted, as late and as nothing else."""
+    turn.memory.late += 1
+
+
+def late_history(turn: Turn, item: History) -> None:
+    """After the end the past is no news either."""
+    turn.memory.late += len(item.events)

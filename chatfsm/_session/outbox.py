@@ -1,0 +1,164 @@
+"""What the customer's side said, and what became of it: never lost, and never said twice.
+
+Below the topics: several of them say something, and several hear what became of it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from chatfsm import events
+from chatfsm._session import tables
+from chatfsm._session.duplicates import content_of
+from chatfsm._session.state import Content, Memory, Outgoing, Turn
+from chatfsm.effects import MessageFailed, MessageSent, MessageUnconfirmed, SendEvents
+from chatfsm.errors import LocalProtocolError
+
+__all__ = [
+    "as_read",
+    "check_room",
+    "confirm",
+    "count_on",
+    "echo_of",
+    "fail",
+    "keep",
+    "learn_number",
+    "send_missing",
+    "take_msg_id",
+]
+
+_BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
+# An id of more digits is no counter's.
+_MOST_DIGITS: Final = 15
+
+# States in which the fate of a message is open.
+OPEN = frozenset({"pending", "unconfirmed"})
+
+
+def check_room(turn: Turn) -> None:
+    """Refuse to say more than may wait to be sent."""
+    waiting = sum(sent.state in OPEN for sent in (turn.memory.outbox or {}).values())
+    if waiting >= turn.settings.max_unsent:
+        raise LocalProtocolError(f"cannot send more: {waiting} messages wait to be sent")
+
+
+def take_msg_id(turn: Turn) -> str:
+    """The next id of our own: odd, so that it never meets the server's even ones."""
+    number = turn.memory.next_number
+    turn.memory.next_number = number + 2
+    if turn.settings.msg_id_format == "n":
+        return str(number)
+    return f"{turn.memory.chat_id}:{number}"
+
+
+def count_on(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
+    """Count on from what our side said, though nothing else follows from it."""
+    if turn.memory.is_own(event.party_id):
+        learn_number(turn.memory, event.msg_id)
+
+
+def learn_number(memory: Memory, msg_id: str | None) -> None:
+    """Count on from an id that our side took elsewhere, or before a restart."""
+    digits = msg_id or ""
+    if not digits.isdecimal():
+        digits = digits.rpartition(":")[2]
+    if digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS:
+        number = int(digits) | 1
+        if number >= memory.next_number:
+            memory.next_number = number + 2
+
+
+def keep(turn: Turn, msg_id: str, *echo: str | None) -> None:
+    """Remember what is said in this turn until it is known to have arrived.
+
+    `echo`: the texts of which one at least comes back when the server echoes it.
+    """
+    if turn.memory.outbox is None:
+        turn.memory.outbox = {}
+    _forget_oldest(turn)
+    said = tuple(event for event, _ in turn.said or ())
+    turn.memory.outbox[msg_id] = Outgoing(said, tuple(sorted(_contents(echo), key=ascii)))
+
+
+def echo_of(memory: Memory, msg_id: str | None, *texts: str | None) -> str | None:
+    """The id of what this session said, where an own event is just that, come back.
+
+    Without a msg_id (a file of some connectors) it is known by its content alone.
+    """
+    outbox = memory.outbox
+    if not outbox:
+        return None
+    contents = _contents(texts)
+    matching = [
+        said_id
+        for said_id, outgoing in outbox.items()
+        if msg_id in {said_id, None} and contents & {*outgoing.echo}
+    ]
+    # Of two that look the same, the one that is not known to have arrived.
+    open_first = sorted(matching, key=lambda said_id: outbox[said_id].state not in OPEN)
+    return open_first[0] if open_first else None
+
+
+def _contents(texts: Iterable[str | None]) -> set[Content]:
+    """What tells the texts apart, as they are and as a server may pass them on."""
+    known = {text for text in texts if text is not None}
+    return {content_of(text) for text in known | {as_read(text) for text in known}}
+
+
+def as_read(text: str) -> str:
+    """A text as a person reads it: PROTOCOL.md §2: a msg may hold <br>, and other HTML."""
+    return html.unescape(_BREAK.sub("\n", text))
+
+
+def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
+    """A message was sent, delivered or read: tell that it has arrived, once."""
+    outgoing = (turn.memory.outbox or {}).get(msg_id or "")
+    if outgoing is None or msg_id is None:
+        return
+    before = outgoing.state
+    if _move(outgoing, trigger) and before in OPEN:
+        outgoing.events = ()
+        turn.effects.append(MessageSent(msg_id))
+
+
+def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
+    """A message was refused, or its fate is in doubt."""
+    outgoing = (turn.memory.outbox or {}).get(msg_id)
+    if outgoing is None or not _move(outgoing, trigger):
+        return
+    if outgoing.state == "failed":
+        outgoing.events = ()
+        turn.effects.append(MessageFailed(msg_id, why))
+    else:
+        turn.effects.append(MessageUnconfirmed(msg_id, why))
+
+
+def send_missing(turn: Turn) -> None:
+    """Send again, in order, what a complete history should hold and does not."""
+    missing = {
+        msg_id: outgoing
+        for msg_id, outgoing in (turn.memory.outbox or {}).items()
+        if _move(outgoing, "missing")
+    }
+    if missing:
+        said = tuple(event for outgoing in missing.values() for event in outgoing.events)
+        turn.effects.append(SendEvents(said, tuple(missing)))
+
+
+def _move(outgoing: Outgoing, trigger: str) -> bool:
+    destination = tables.DELIVERY.moves[outgoing.state].get(trigger)
+    if destination is None:
+        return False
+    outgoing.state = destination
+    return True
+
+
+def _forget_oldest(turn: Turn) -> None:
+    """Make room: of what has arrived, as many are remembered as may wait."""
+    outbox = turn.memory.outbox or {}
+    settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in OPEN]
+    for msg_id in settled[: max(0, len(settled) - turn.settings.max_unsent + 1)]:
+        del outbox[msg_id]

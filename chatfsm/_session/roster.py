@@ -1,0 +1,238 @@
+"""Who is in the conversation."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from chatfsm import events
+from chatfsm._plain import to_plain, written
+from chatfsm._session.state import Arrival, Memory, Turn, quoted
+from chatfsm._values import maker
+from chatfsm.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
+from chatfsm.models import Party
+
+_made: Final = maker(Party)
+_added: Final = maker(PartyAdded)
+_removed: Final = maker(PartyRemoved)
+
+
+def joined(turn: Turn, event: events.PartyJoined) -> None:
+    """Add a party, or learn its new names."""
+    memory, party_id, at = turn.memory, _id(turn.memory, event), event.timestamp
+    place = _place(memory, party_id)
+    if place is not None:
+        party = _party(event, party_id)
+        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
+        if is_old or memory.parties[place] == party:
+            turn.absorb()
+        else:
+            _rename(turn, place, party, at)
+    elif _left_after(memory, party_id, at):
+        turn.absorb()
+    else:
+        party = _party(event, party_id)
+        if _has_room(turn, party):
+            _forget_departure(memory, party_id)
+            _add(turn, party, at)
+
+
+def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
+    """Report a leaving of nobody; True where the leaving is old, and was told."""
+    memory, at = turn.memory, event.timestamp
+    place = _left_from(memory, event)
+    if place is not None:
+        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
+    else:
+        is_old = _departed(memory).get(_id(memory, event), -1.0) == at
+    if is_old:
+        return turn.absorb()
+    if place is None:
+        who = quoted(event.party_id)
+        turn.report("unknown_party", f"{who} left, and was not here")
+    return False
+
+
+def left(turn: Turn, event: events.PartyLeft) -> None:
+    """Remove a party."""
+    _leave(turn, event, event.timestamp)
+
+
+def had_joined(turn: Turn, event: events.PartyJoined) -> None:
+    """A joining of the past: whoever left since is not here, and the latest names count."""
+    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
+    place = _place(memory, party_id)
+    party = _party(event, party_id)
+    if at <= _gone_at(memory, party_id):
+        turn.absorb()
+        return
+    if place is None:
+        if not _has_room(turn, party):
+            return
+        _add(turn, party, at)
+    elif memory.parties[place] != party and _is_later(memory, place, party, at):
+        _rename(turn, place, party, at)
+    else:
+        _arrive(memory, place, at)
+        turn.absorb()
+    _put_in_order(memory)
+
+
+def leaving_was_no_news(turn: Turn, event: events.PartyLeft) -> bool:
+    """Whether a leaving of the past is older than the party's being here, or known."""
+    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
+    place = _place(memory, party_id)
+    first, last = (inf, inf) if place is None else _times(memory.arrivals[place], inf)
+    if place is not None and at >= last:
+        return False
+    if at > _gone_at(memory, party_id):
+        _remember_departure(turn, party_id, at)
+    if place is not None and first <= at:
+        # Older than the last joining, but not than all: the stay began after it.
+        _stay(memory, place, last)
+        _put_in_order(memory)
+    return turn.absorb()
+
+
+def had_left(turn: Turn, event: events.PartyLeft) -> None:
+    """A leaving of the past, of somebody who has been here since before."""
+    _leave(turn, event, _past(event))
+
+
+def _is_later(memory: Memory, place: int, party: Party, at: float) -> bool:
+    """Whether names count more than those of before; at the same time, in whatever order told."""
+    known, known_at = memory.parties[place], _times(memory.arrivals[place], inf)[1]
+    return (at, written(party)) > (known_at, written(known))
+
+
+def _leave(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
+    place = _left_from(turn.memory, event)
+    if place is not None:
+        party = _remove(turn.memory, place)
+        _remember_departure(turn, party.party_id, at)
+        turn.effects.append(_removed(party))
+
+
+def _left_from(memory: Memory, event: events.PartyLeft) -> int | None:
+    """Where among the parties stands who left; nearly always somebody under just this id."""
+    place = _place(memory, event.party_id)
+    if place is None and memory.is_own(event.party_id):
+        place = _place(memory, memory.chat_id)
+    return place
+
+
+def _left_after(memory: Memory, party_id: str, at: float | None) -> bool:
+    """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
+    departed = _departed(memory).get(party_id)
+    return at is not None and departed is not None and at < departed
+
+
+def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
+    departed = _departed(turn.memory)
+    departed.pop(party_id, None)
+    if len(departed) >= turn.settings.max_parties:
+        del departed[next(iter(departed))]
+        if turn.memory.departed_all:
+            turn.memory.departed_all = False
+            text = f"more than {turn.settings.max_parties} have left: the first are forgotten"
+            turn.note(Anomaly("too_many_parties", text))
+    departed[party_id] = at
+    turn.memory.departed = departed
+
+
+def _forget_departure(memory: Memory, party_id: str) -> None:
+    if memory.departed:
+        memory.departed.pop(party_id, None)
+        memory.departed = memory.departed or None
+
+
+def _add(turn: Turn, party: Party, at: float | None) -> None:
+    memory = turn.memory
+    memory.parties = (*memory.parties, party)
+    memory.arrivals = (*memory.arrivals, at)
+    turn.effects.append(_added(party))
+
+
+def _rename(turn: Turn, place: int, party: Party, at: float | None) -> None:
+    """Somebody who is here goes by other names."""
+    memory = turn.memory
+    memory.parties = (*memory.parties[:place], party, *memory.parties[place + 1 :])
+    _arrive(memory, place, at)
+    turn.effects.append(PartyChanged(party))
+
+
+def _arrive(memory: Memory, place: int, at: float | None) -> None:
+    """Somebody who is here is said to have joined, perhaps at another time."""
+    if at is not None:
+        first, last = _times(memory.arrivals[place], at)
+        first, last = min(first, at), max(last, at)
+        _stay(memory, place, last if first == last else (first, last))
+
+
+def _remove(memory: Memory, place: int) -> Party:
+    party = memory.parties[place]
+    memory.parties = memory.parties[:place] + memory.parties[place + 1 :]
+    memory.arrivals = memory.arrivals[:place] + memory.arrivals[place + 1 :]
+    return party
+
+
+def _stay(memory: Memory, place: int, arrival: Arrival) -> None:
+    memory.arrivals = (*memory.arrivals[:place], arrival, *memory.arrivals[place + 1 :])
+
+
+def _place(memory: Memory, party_id: str) -> int | None:
+    """Where among the parties stands who has just this id."""
+    for place, party in enumerate(memory.parties):
+        if party.party_id == party_id:
+            return place
+    return None
+
+
+def _times(arrival: Arrival, otherwise: float) -> tuple[float, float]:
+    if arrival is None:
+        return otherwise, otherwise
+    return arrival if isinstance(arrival, tuple) else (arrival, arrival)
+
+
+def _departed(memory: Memory) -> dict[str, float | None]:
+    return memory.departed or {}
+
+
+def _party(event: events.PartyJoined, party_id: str) -> Party:
+    return _made(party_id, event.type, event.display_name, event.first_name, event.last_name)
+
+
+def _id(memory: Memory, event: events.PartyJoined | events.PartyLeft) -> str:
+    """Whose event it is; the customer's id may come in any case, and is the chat's."""
+    return memory.chat_id if memory.is_own(event.party_id) else event.party_id
+
+
+def _put_in_order(memory: Memory) -> None:
+    """Parties stand in the order of joining, whatever the order in which the past is told.
+
+    Whoever joined without a time stands after all of the past.
+    """
+    stays = zip(memory.parties, memory.arrivals, strict=True)
+    in_order = sorted(stays, key=lambda stay: (_times(stay[1], inf)[0], stay[0].party_id))
+    memory.parties = tuple(party for party, _ in in_order)
+    memory.arrivals = tuple(arrival for _, arrival in in_order)
+
+
+def _has_room(turn: Turn, party: Party) -> bool:
+    """Whether there is room for one more; where there is none, that is reported."""
+    if len(turn.memory.parties) < turn.settings.max_parties:
+        return True
+    who = quoted(party.party_id)
+    turn.report("too_many_parties", f"no room in the roster for {who}", to_plain(party))
+    return False
+
+
+def _past(event: events.PartyJoined | events.PartyLeft) -> float:
+    """When it was, on the server's clock; before anything else where it bears no time."""
+    return -1.0 if event.timestamp is None else event.timestamp
+
+
+def _gone_at(memory: Memory, party_id: str) -> float:
+    """When a party left; never: minus infinity; without a time: later than all of the past."""
+    at = _departed(memory).get(party_id, -inf)
+    return inf if at is None else at

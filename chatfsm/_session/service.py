@@ -1,0 +1,112 @@
+"""What the service says about itself: its name, the case, co-browsing."""
+
+from __future__ import annotations
+
+from math import inf
+
+from attrs import evolve
+
+from chatfsm import commands, events
+from chatfsm._protocol.codec import encode
+from chatfsm._session import tables
+from chatfsm._session.duplicates import is_repeat, speaker_of
+from chatfsm._session.outbox import count_on, take_msg_id
+from chatfsm._session.state import Turn
+from chatfsm.effects import CaseChanged, CobrowsingChanged, ServiceNamed
+from chatfsm.errors import LocalProtocolError
+
+
+def case_set(turn: Turn, event: events.CaseSet) -> None:
+    """Tell the case, or that there is none; the first word about it is news in any case."""
+    known, at = turn.memory.service, _live(event)
+    if known.case_at is not None and event.case_id == known.case_id:
+        turn.memory.service = evolve(known, case_at=max(known.case_at, at))
+        turn.absorb()
+        return
+    turn.memory.service = evolve(known, case_id=event.case_id, case_at=at)
+    turn.effects.append(CaseChanged(event.case_id))
+
+
+def case_was_set(turn: Turn, event: events.CaseSet) -> None:
+    """The same, of the past: the latest word counts."""
+    known = turn.memory.service
+    if _is_later(event, event.case_id, known.case_at, known.case_id):
+        turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past(event))
+        if known.case_at is None or event.case_id != known.case_id:
+            turn.effects.append(CaseChanged(event.case_id))
+            return
+    turn.absorb()
+
+
+def named(turn: Turn, event: events.Info) -> None:
+    """Tell the name of the service, where the event holds one."""
+    known, name, at = turn.memory.service, event.service_name, _live(event)
+    if not name:
+        return
+    if name == known.name:
+        turn.memory.service = evolve(known, name_at=max(known.name_at or 0.0, at))
+        turn.absorb()
+        return
+    turn.memory.service = evolve(known, name=name, name_at=at)
+    turn.effects.append(ServiceNamed(name))
+
+
+def was_named(turn: Turn, event: events.Info) -> None:
+    """The same, of the past: the latest word counts."""
+    known, name = turn.memory.service, event.service_name
+    if name and _is_later(event, name, known.name_at, known.name):
+        turn.memory.service = evolve(known, name=name, name_at=_past(event))
+        if name != known.name:
+            turn.effects.append(ServiceNamed(name))
+            return
+    turn.absorb()
+
+
+def _live(event: events.CaseSet | events.Info) -> float:
+    """The time of what is said now: nothing of the past is later, where it bears no time."""
+    return inf if event.timestamp is None else event.timestamp
+
+
+def _past(event: events.CaseSet | events.Info) -> float:
+    """The time of what was said then: earlier than anything, where it bears none."""
+    return -1.0 if event.timestamp is None else event.timestamp
+
+
+def _is_later(
+    event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
+) -> bool:
+    """Whether a word of the past counts; of two at the same time, the greater, in any order."""
+    return at is None or (_past(event), value or "") > (at, known or "")
+
+
+def cobrowsing_repeated(turn: Turn, event: events.Cobrowsing) -> bool:
+    """Whether this very step was told before."""
+    count_on(turn, event)
+    speaker = speaker_of(turn.memory, event.party_id, "cobrowsing")
+    return is_repeat(turn, speaker, event.msg_id, event.state)
+
+
+def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
+    """Tell a step of co-browsing."""
+    known = turn.memory.service
+    if event.state == known.cobrowsing:
+        turn.absorb()
+        return
+    turn.memory.service = evolve(known, cobrowsing=event.state)
+    turn.effects.append(CobrowsingChanged(event.state))
+
+
+def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
+    """Refuse a reply that nothing was asked for, or that comes too late."""
+    state = turn.memory.service.cobrowsing or tables.COBROWSING.initial
+    if command.state not in tables.COBROWSING.moves[state]:
+        raise LocalProtocolError(
+            f"cannot say that co-browsing is {command.state}: it is {state}, as far as is known"
+        )
+
+
+def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
+    """Answer a request for co-browsing."""
+    turn.say(encode(evolve(command, msg_id=take_msg_id(turn))))
+    turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
+    turn.effects.append(CobrowsingChanged(command.state))

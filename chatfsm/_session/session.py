@@ -1,0 +1,284 @@
+"""The session: one door in."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from operator import attrgetter
+from typing import Any, Final, Self
+
+from attrs import fields
+
+from chatfsm._plain import snake
+from chatfsm._session import snapshot, state
+from chatfsm._session.dispatch import EVENTS_IN, ORDERED, TAKEN_IN, catch_up
+from chatfsm._session.state import Counts, Memory, Turn, quoted
+from chatfsm._session.tables import ORDERS, OUTCOMES, why_not
+from chatfsm.effects import Effect
+from chatfsm.errors import LocalProtocolError, RemoteProtocolError
+from chatfsm.inputs import Input
+from chatfsm.models import Form, Outcome, Party
+from chatfsm.settings import Settings
+from chatfsm.signaling import IceCandidate
+
+__all__ = ["ChatSession", "View"]
+
+# The read side of a session: what it knows, for whoever embeds it.
+
+_counted: Final = attrgetter(*(known.name for known in fields(Counts)))
+
+
+class View:
+    """What can be asked of a session; nothing here changes it."""
+
+    __slots__ = ("_chat_id", "_turn")
+
+    _chat_id: str
+    _turn: Turn | None
+    """None before the first input: most sessions wait, and do without."""
+
+    @property
+    def _memory(self) -> Memory:
+        return Memory(chat_id=self._chat_id) if self._turn is None else self._turn.memory
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {quoted(self.chat_id)}, {self.state}>"
+
+    @property
+    def deadline(self) -> float | None:
+        """When to come back with a `Tick`, on the clock of `now`; None: no need to."""
+        deadline = state.earliest(self._memory)
+        return None if deadline == inf else deadline
+
+    @property
+    def done(self) -> bool:
+        """Whether the session is over: nothing will follow from anything."""
+        return self._memory.state in OUTCOMES
+
+    @property
+    def chat_id(self) -> str:
+        """The id that the server gave the session."""
+        return self._memory.chat_id
+
+    @property
+    def state(self) -> str:
+        """One of the states of the lifecycle's law; establishing at first."""
+        return self._memory.state
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the session ended; None while it has not."""
+        return OUTCOMES.get(self._memory.state)
+
+    @property
+    def outcome_text(self) -> str | None:
+        """What the server said about the end, "" where nothing; None before it."""
+        return self._memory.outcome_text
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Who is here, in the order of joining; after the end, who was."""
+        return self._memory.parties
+
+    @property
+    def agent(self) -> Party | None:
+        """The person of the contact center who joined last and is still here."""
+        for party in reversed(self._memory.parties):
+            if party.is_human:
+                return party
+        return None
+
+    @property
+    def human_present(self) -> bool:
+        """Whether a person of the contact center is here."""
+        return self.agent is not None
+
+    @property
+    def typing(self) -> tuple[str, ...]:
+        """The ids of the parties that type."""
+        return tuple(self._memory.typing or ())
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms that wait for an answer, in the order of opening."""
+        return tuple(waiting.form for waiting in (self._memory.forms or {}).values())
+
+    @property
+    def warning(self) -> str | None:
+        """The server's last warning of inactivity, until the customer does something."""
+        return self._memory.warning
+
+    @property
+    def call(self) -> str:
+        """One of the states of the call's law; idle at first."""
+        return self._memory.call.state
+
+    @property
+    def early_candidates(self) -> tuple[IceCandidate, ...]:
+        """The ICE candidates that came before the call's answer: use them when you answer."""
+        return self._memory.call.candidates
+
+    @property
+    def case_id(self) -> str | None:
+        """The case that the conversation belongs to."""
+        return self._memory.service.case_id
+
+    @property
+    def service_name(self) -> str | None:
+        """What the service calls itself."""
+        return self._memory.service.name
+
+    @property
+    def cobrowsing(self) -> str | None:
+        """The last step of co-browsing: requested, rejected, started or ended."""
+        return self._memory.service.cobrowsing
+
+    @property
+    def outbox(self) -> dict[str, str]:
+        """What became of the last messages that were said, by msg_id, in the order of saying.
+
+        A state of the delivery's law: pending, unconfirmed, sent, delivered, read or failed.
+        """
+        outbox = self._memory.outbox or {}
+        return {msg_id: outgoing.state for msg_id, outgoing in outbox.items()}
+
+    @property
+    def counts(self) -> Counts:
+        """What the session has met so far; a copy."""
+        return Counts(*_counted(self._memory))
+
+
+_USUAL: Final = Settings()
+_LONG_AGO: Final = -inf
+# In place of effects that the app has: a session keeps nothing of them.
+_TOLD: Final[list[Effect]] = []
+_NAMES: Final = {cls: snake(cls) for cls in ORDERED}
+
+
+class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no hash
+    """One chat with a contact center, as far as its events have told.
+
+    It does no IO and reads no clock: `receive` takes what happened and the time of it, and
+    returns what follows. Use one session from one thread at a time.
+    """
+
+    __slots__ = ("_settings",)
+
+    def __init__(self, chat_id: str, *, settings: Settings = _USUAL) -> None:
+        if not isinstance(chat_id, str) or not chat_id:
+            raise ValueError("chat_id must be a text that is not empty")
+        self._chat_id = chat_id
+        self._settings = settings
+        self._turn = None
+
+    @property
+    def settings(self) -> Settings:
+        """What the session was made with."""
+        return self._settings
+
+    def receive(self, item: Input, *, now: float) -> list[Effect]:
+        """Hear one input, and return what follows from it, in order.
+
+        `now`: seconds on a clock of the caller's, always the same one. What was due by then is
+        told before what the input brings. Early, late and repeated ticks do no harm.
+
+        Raises `LocalProtocolError` for a command that is not allowed now, which then changes
+        nothing, and for a `now` that is not finite; TypeError for what is no input; and, in a
+        strict session, `RemoteProtocolError` where the server broke the protocol: its `effects`
+        are those that were due before, and what else a history told.
+        """
+        turn = self._turn or self._begin()
+        memory = turn.memory
+        try:
+            listener = EVENTS_IN[memory.state][item.__class__]
+        except KeyError:
+            return self._take(turn, item, now)
+        turn.now = now
+        effects = turn.effects = []
+        try:
+            if not _LONG_AGO < now < memory.wake:
+                catch_up(turn)
+            listener(turn, item)
+        except RemoteProtocolError as error:
+            error.effects = tuple(self._told(turn))
+            raise
+        memory.events += 1
+        if turn.anomalies is not None:
+            return self._told(turn)
+        if effects:
+            memory.effects += len(effects)
+            turn.effects = _TOLD
+        return effects
+
+    def snapshot(self, *, now: float) -> dict[str, Any]:
+        """All that the session knows, as plain JSON with a version; `now` as in `receive`.
+
+        It holds what people wrote where that may have to be sent again, and no secure form data.
+        """
+        return snapshot.taken(self._memory, now)
+
+    @classmethod
+    def restore(cls, data: object, *, settings: Settings = _USUAL, now: float) -> Self:
+        """The session that a snapshot was taken of, on whatever clock `now` is read from.
+
+        Raises `SnapshotError` for what is no snapshot, is newer than this library, or was changed.
+        """
+        session = cls.__new__(cls)
+        memory = snapshot.restored(data, now)
+        session._chat_id = memory.chat_id
+        session._settings = settings
+        session._turn = Turn(memory, settings)
+        return session
+
+    def __eq__(self, other: object) -> bool:  # no hash: what it knows changes
+        if not isinstance(other, ChatSession):
+            return NotImplemented
+        return self._memory == other._memory and self._settings == other._settings
+
+    def _begin(self) -> Turn:
+        memory = Memory(chat_id=self._chat_id)
+        self._turn = Turn(memory, self._settings)
+        return self._turn
+
+    def _take(self, turn: Turn, item: object, now: float) -> list[Effect]:
+        """Hear what is no event, or comes too late."""
+        listener = TAKEN_IN[turn.memory.state].get(item.__class__)
+        if listener is None:
+            return self._obey(turn, item, now)
+        turn.now = now
+        turn.effects = []
+        try:
+            if not _LONG_AGO < now < turn.memory.wake:
+                catch_up(turn)
+            listener(turn, item)
+        except RemoteProtocolError as error:
+            error.effects = tuple(self._told(turn))
+            raise
+        return self._told(turn)
+
+    def _obey(self, turn: Turn, order: object, now: float) -> list[Effect]:
+        """Check an order, then let happen what is due, then carry it out."""
+        if order.__class__ not in ORDERED:
+            raise TypeError(f"{type(order).__name__} is no input of a session: decode it first")
+        if not isfinite(now):
+            raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+        check, listener = ORDERED[order.__class__]
+        name = _NAMES[order.__class__]
+        if name not in ORDERS.moves[self.state]:
+            raise LocalProtocolError(f"cannot {name.replace('_', ' ')}: {why_not(self.state)}")
+        turn.now = now
+        turn.effects = []
+        check(turn, order)
+        if now >= turn.memory.wake:
+            catch_up(turn)
+        listener(turn, order)
+        turn.post()
+        return self._told(turn)
+
+    def _told(self, turn: Turn) -> list[Effect]:
+        """The effects of a turn, counted."""
+        effects, turn.effects = turn.effects, _TOLD
+        if turn.anomalies is not None:
+            effects += turn.anomalies
+            turn.anomalies = None
+        turn.memory.effects += len(effects)
+        return effects

@@ -1,0 +1,234 @@
+"""A session as plain JSON, and back: what survives a restart (law L8).
+
+What is as in a fresh session is left out. Deadlines travel as seconds left, and moments as seconds
+ago, so the clock of the restored session need not be that of the old one. A digest tells whether
+somebody changed the text meanwhile; it is no protection against somebody who wants to deceive.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from math import isfinite
+from typing import Any, Final, get_args
+
+from attrs import fields
+
+from chatfsm._session import state, tables
+from chatfsm._session.snapshot_fields import (
+    Way,
+    by_name,
+    content,
+    flag,
+    listed,
+    maybe,
+    moment,
+    number,
+    one_of,
+    record,
+    row,
+    stamp,
+    text,
+    told,
+    unread,
+    whole,
+)
+from chatfsm._session.snapshot_migrations import MIGRATIONS
+from chatfsm._session.state import (
+    Arrival,
+    Call,
+    ClosedForm,
+    Counts,
+    Memory,
+    OpenForm,
+    Outgoing,
+    OwnTyping,
+    Service,
+)
+from chatfsm.effects import FormReason
+from chatfsm.errors import LocalProtocolError, SnapshotError
+from chatfsm.models import Form, Party
+from chatfsm.signaling import IceCandidate
+
+__all__ = ["FORMAT", "VERSION", "WAYS", "restored", "taken", "texts_in"]
+
+FORMAT: Final = "chatfsm.session"
+VERSION: Final = 3
+
+# The versions of which the digest is that of JSON and nothing else.
+_JSON_ALONE: Final = frozenset({1, 2})
+
+
+def _arrival_written(at: Arrival, _now: float) -> Any:
+    return [*at] if isinstance(at, tuple) else at
+
+
+def _arrival(held: Any, now: float) -> Arrival:
+    if isinstance(held, list):
+        first, last = held
+        return number.read(first, now), number.read(last, now)
+    return None if held is None else number.read(held, now)
+
+
+_OPEN_FORM: Final = record(
+    OpenForm,
+    form=record(Form, request_id=text, name=text, secure=flag, deadline=moment),
+    content=content,
+    stamp=number,
+)
+_OUTGOING: Final = record(
+    Outgoing,
+    events=listed(unread),
+    echo=listed(content),
+    state=one_of(tables.DELIVERY.states),
+)
+_CANDIDATE: Final = record(
+    IceCandidate,
+    candidate=text,
+    sdp_mid=text,
+    sdp_m_line_index=whole,
+    extra=unread,
+)
+# They stand together, in a section of their own.
+_COUNTS: Final = {known.name: whole for known in fields(Counts)}
+WAYS: Final = dict(
+    **_COUNTS,
+    chat_id=text,
+    state=one_of(tables.LIFECYCLE.states),
+    ewt=number,
+    outcome_text=text,
+    parties=listed(row(Party)),
+    arrivals=listed(Way(_arrival_written, _arrival)),
+    departed=by_name(maybe(number)),
+    departed_all=flag,
+    typing=by_name(moment),
+    forms=by_name(_OPEN_FORM),
+    closed=by_name(
+        record(ClosedForm, reason=one_of(get_args(FormReason)), at=moment, stamp=number)
+    ),
+    text_at=number,
+    own_typing=record(OwnTyping, told_at=moment, deadline=moment),
+    outbox=by_name(_OUTGOING),
+    next_number=whole,
+    warning=text,
+    call=record(Call, state=one_of(tables.CALL.states), party=text, candidates=listed(_CANDIDATE)),
+    service=record(Service, case_id=text, case_at=stamp, name=text, name_at=stamp, cobrowsing=text),
+    told=told,
+    told_count=whole,
+    told_all=flag,
+)
+"""How each field of a memory is written; those that follow from others are not."""
+
+_MEMORY: Final = record(Memory, **WAYS)
+
+
+def taken(memory: Memory, now: float) -> dict[str, Any]:
+    """What a session remembers, as plain JSON that says what and of which version it is."""
+    if not isfinite(now):
+        raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+    body = _MEMORY.write(memory, now)
+    body["counts"] = {name: body.pop(name) for name in _COUNTS if name in body}
+    return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
+
+
+def restored(data: object, now: float) -> Memory:
+    """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
+    if not isfinite(now):
+        raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+    body = _checked(data)
+    try:
+        return _read(body, now)
+    except Exception as error:  # noqa: BLE001  # a way lets through whatever a value raises
+        raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
+
+
+def _read(body: dict[str, Any], now: float) -> Memory:
+    parts = {**body}
+    counts = parts.pop("counts")
+    if not counts.keys() <= _COUNTS.keys():
+        raise ValueError("counts what is not counted")
+    memory: Memory = _MEMORY.read({**counts, **parts}, now)
+    memory.wake = state.earliest(memory)
+    return memory
+
+
+def _checked(data: object) -> dict[str, Any]:
+    """The body of a snapshot that is ours, whole and of this version."""
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise SnapshotError("not a snapshot of a chatfsm session")
+    version, body = data.get("version"), data.get("memory")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise SnapshotError("a snapshot without a version")
+    if version > VERSION:
+        raise SnapshotError(f"version {version} is newer than {VERSION}, the last one known here")
+    if not isinstance(body, dict) or set(data) != {"format", "version", "memory", "digest"}:
+        raise SnapshotError("a snapshot that was changed: parts are missing or too many")
+    try:
+        is_whole = data["digest"] == _digest(body, version)
+    except (TypeError, ValueError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise SnapshotError("a snapshot that was changed: its digest is another")
+    return _migrated(body, version)
+
+
+def _migrated(body: dict[str, Any], version: int) -> dict[str, Any]:
+    for older in range(version, VERSION):
+        if older not in MIGRATIONS:
+            raise SnapshotError(
+                f"version {older} is too old: nothing makes version {older + 1} of it"
+            )
+        try:
+            body = MIGRATIONS[older](body)
+        except Exception as error:  # noqa: BLE001  # whatever a forged one may lead to
+            raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
+    return body
+
+
+# What refers to itself is nested too deeply, which the encoder notices in any case.
+_as_text: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+
+
+def _digest(body: dict[str, Any], version: int = VERSION) -> str:
+    rows = body.get("told")
+    if version not in _JSON_ALONE and isinstance(rows, list):
+        texts = [_as_text({**body, "told": len(rows)}), *texts_in(rows, _as_text)]
+    else:
+        texts = [_as_text(body)]
+    return blake2b(_encoded("\0".join(texts)), digest_size=16).hexdigest()
+
+
+def _encoded(joined: str) -> bytes:
+    try:
+        return joined.encode()
+    except UnicodeEncodeError:  # halves of characters: JSON makes one of two that meet
+        whole_ones = joined.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return whole_ones.encode("utf-8", "surrogatepass")
+
+
+# What was told before, in a snapshot: the greatest part of it, and nearly all of it is texts.
+#
+# Of each speaker the ids and the contents stand side by side: there may be thousands. JSON has
+# neither tuples, which are lists there, nor bytes: a digest is a text that says so, and is longer
+# than any content that stands there as it came.
+
+
+def texts_in(rows: Any, as_text: Callable[[Any], str]) -> Iterator[str]:
+    """What the digest of a snapshot takes of it: the texts themselves, where there is no more.
+
+    JSON of them takes five times as long, and is needed where somebody has no id, say.
+    """
+    for entry in rows:
+        try:
+            yield _joined(*entry)
+        except TypeError:
+            yield as_text(entry)
+
+
+def _joined(speaker: Any, names: Any, contents: Any) -> str:
+    if not names.__class__ is contents.__class__ is list:
+        raise TypeError("are no lists")
+    return "\0".join([speaker, str(len(names)), *names, *contents])

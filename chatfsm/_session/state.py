@@ -1,0 +1,310 @@
+"""What a session remembers, and the turn in which one input is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import inf, isfinite
+from typing import Any, Final, NamedTuple
+
+from attrs import Factory, define, evolve, field, frozen
+
+from chatfsm._log import logger
+from chatfsm._session import tables
+from chatfsm._values import quicken
+from chatfsm.effects import Anomaly, Effect, FormReason, SendEvents
+from chatfsm.errors import LocalProtocolError, RemoteProtocolError
+from chatfsm.models import AnomalyKind, Form, Party
+from chatfsm.settings import Settings
+from chatfsm.signaling import IceCandidate
+
+__all__ = [
+    "Arrival",
+    "Call",
+    "ClosedForm",
+    "Content",
+    "Counts",
+    "Due",
+    "Memory",
+    "Name",
+    "OpenForm",
+    "Outgoing",
+    "OwnTyping",
+    "Service",
+    "Speaker",
+    "Turn",
+    "after",
+    "earliest",
+    "lapse",
+    "quoted",
+]
+
+# How much of a name from the wire an explanation quotes.
+_QUOTED: Final = 80
+
+
+Content = str | bytes
+"""What somebody said, where that is short; else a digest of it."""
+
+Speaker = str | tuple[str, str | None] | None
+"""A party; or a kind of event, and a party where it is one's own; None: nobody was named."""
+
+Name = str | tuple[str, Content] | tuple[None, Content, float | None]
+"""An id; an id that came again with this further content; the content and time of what has none."""
+
+
+@define(weakref_slot=False)
+class Counts:
+    """What a session has met."""
+
+    events: int = 0
+    """Events heard while the session was alive."""
+    effects: int = 0
+    """Effects told."""
+    duplicates: int = 0
+    """Events absorbed because what they say was told already."""
+    unknown: int = 0
+    malformed: int = 0
+    anomalies: int = 0
+    """`Anomaly` effects of every kind."""
+    late: int = 0
+    """Events after the end; they count as nothing else."""
+
+
+@frozen(weakref_slot=False)
+class OpenForm:
+    """A form that waits, and what it looked like when it came."""
+
+    form: Form
+    content: bytes
+    """A digest of it."""
+    stamp: float | None = None
+    """The server's time of it."""
+
+
+@frozen(weakref_slot=False)
+class ClosedForm:
+    """A form that waits no more: why, since when, and the server's time of it."""
+
+    reason: FormReason
+    at: float
+    stamp: float | None = None
+
+
+@define(weakref_slot=False)
+class OwnTyping:
+    """The customer types: when that was told last, and until when it is believed."""
+
+    told_at: float
+    deadline: float
+
+
+@define(weakref_slot=False)
+class Outgoing:
+    """What was said and may have to be said again, and what its echo may hold."""
+
+    events: tuple[dict[str, Any], ...]
+    echo: tuple[Content, ...] = ()
+    state: str = tables.DELIVERY.initial
+
+
+@frozen(weakref_slot=False)
+class Call:
+    """The call, as far as signaling tells."""
+
+    state: str = tables.CALL.initial
+    party: str | None = None
+    """Who offered it, where that is known."""
+    candidates: tuple[IceCandidate, ...] = ()
+    """Those that came before the answer."""
+
+
+@frozen(weakref_slot=False)
+class Service:
+    """What the service says about itself."""
+
+    case_id: str | None = None
+    case_at: float | None = None
+    """The server's time of it; infinite where the server did not say; None: it never spoke."""
+    name: str | None = None
+    name_at: float | None = None
+    """As `case_at`."""
+    cobrowsing: str | None = None
+
+
+quicken((OpenForm, ClosedForm))
+
+Arrival = float | tuple[float, float] | None
+"""When somebody joined, or first and last joined; None: the server did not say."""
+
+_NO_CALL: Final = Call()
+_NO_SERVICE: Final = Service()
+
+
+@define(weakref_slot=False)
+class Memory(Counts):
+    """All that a session knows. What is empty is None, or shared by all: most sessions wait."""
+
+    chat_id: str = field(kw_only=True)
+    state: str = tables.LIFECYCLE.initial
+    ewt: float | None = None
+    outcome_text: str | None = None
+    parties: tuple[Party, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    """When each of the parties joined, on the server's clock."""
+    departed: dict[str, float | None] | None = None
+    """Who left, and when on the server's clock; None: it did not say."""
+    departed_all: bool = True
+    """Whether nobody of them had to be forgotten."""
+    typing: dict[str, float] | None = None
+    """Who types, and until when that is believed."""
+    forms: dict[str, OpenForm] | None = None
+    """By request id, in the order of opening."""
+    closed: dict[str, ClosedForm] | None = None
+    """By request id, the last of the forms that wait no more."""
+    text_at: float | None = None
+    """The server's time of the customer's last text."""
+    own_typing: OwnTyping | None = None
+    outbox: dict[str, Outgoing] | None = None
+    """By msg_id, in the order of saying: what is on its way, and the last that has arrived."""
+    next_number: int = 1
+    warning: str | None = None
+    call: Call = _NO_CALL
+    service: Service = _NO_SERVICE
+    told: dict[Speaker, dict[Name, Content]] = field(factory=dict)
+    """What was told, by speaker and id: see `identity`."""
+    told_count: int = 0
+    """How many ids that are."""
+    told_all: bool = True
+    """Whether nothing of it had to be forgotten."""
+    wake: float = field(default=inf, eq=False)
+    """No deadline is before this; a bound, so that an input compares one number."""
+    own_id: str = field(default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False)
+    """The customer's id as it was last spelled; it comes in any case."""
+    other_id: str | None = field(default=None, eq=False)
+    """The last id that was not the customer's: most events are of whom the one before was of."""
+
+    def party(self, party_id: str | None) -> Party | None:
+        """Who has this id, where that was announced; the customer's counts in any case."""
+        return self.announced(self.chat_id if self.is_own(party_id) else party_id)
+
+    def announced(self, party_id: str | None) -> Party | None:
+        """Who was announced with just this id; the customer has the chat's."""
+        for party in self.parties:
+            if party.party_id == party_id:
+                return party
+        return None
+
+    def is_own(self, party_id: str | None) -> bool:
+        """Whether the id is the customer's: that of the chat, without case (PROTOCOL.md §3)."""
+        if party_id == self.other_id or party_id is None:
+            return False
+        if party_id == self.own_id:
+            return True
+        chat_id = self.chat_id
+        if len(party_id) == len(chat_id) and party_id.casefold() == chat_id.casefold():
+            self.own_id = party_id
+            return True
+        self.other_id = party_id
+        return False
+
+
+@define(weakref_slot=False, eq=False)
+class Turn:
+    """What one input after the other is heard in: the memory it meets, and what has followed."""
+
+    memory: Memory
+    settings: Settings
+    now: float = 0.0
+    effects: list[Effect] = field(factory=list)
+    """What follows from the input, so far."""
+    anomalies: list[Effect] | None = None
+    said: list[tuple[dict[str, Any], str | None]] | None = None
+    """What goes to the server, so far, each with the msg_id of which the fate is to be known."""
+    replaying: bool = False
+    """Whether what is heard is past."""
+
+    def say(self, event: dict[str, Any], msg_id: str | None = None) -> None:
+        """Add what goes to the server; `msg_id` where its fate is to be known."""
+        if self.said is None:
+            self.said = []
+        self.said.append((event, msg_id))
+
+    def post(self) -> None:
+        """Tell the transport what to send."""
+        if self.said is not None:
+            events = tuple(event for event, _ in self.said)
+            msg_ids = tuple(msg_id for _, msg_id in self.said if msg_id is not None)
+            self.effects.append(SendEvents(events, msg_ids))
+            self.said = None
+
+    def absorb(self) -> bool:
+        """Count an event whose content was told already; True, for a listener to return."""
+        self.memory.duplicates += 1
+        return True
+
+    def report(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
+        """Report what the server should not have done: call it before anything is changed.
+
+        A strict session raises `RemoteProtocolError`. A lenient one tells the `Anomaly` after all
+        that the input brought.
+        """
+        if self.settings.strict:
+            raise RemoteProtocolError(kind, text)
+        self.note(Anomaly(kind, text, raw))
+
+    def note(self, anomaly: Anomaly) -> None:
+        """Tell an anomaly that is nobody's violation, after all that the input brought."""
+        self.memory.anomalies += 1
+        if self.replaying:
+            anomaly = evolve(anomaly, replayed=True)
+        logger.warning("chat %a: anomaly, %s", self.memory.chat_id, anomaly.kind)
+        if self.anomalies is None:
+            self.anomalies = []
+        self.anomalies.append(anomaly)
+
+
+def quoted(word: str | None) -> str:
+    """A name from the wire as an explanation may quote it: short, and in plain ASCII."""
+    text = str(word)
+    return ascii(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
+
+
+# What is due: moments at which something ends by itself.
+
+# The largest float there is: JSON has no infinity.
+_LARGEST: Final = 1.7976931348623157e308
+
+
+class Due(NamedTuple):
+    """One lapse: since when it is due, what then happens, and to whom or what."""
+
+    deadline: float
+    lapse: Callable[[Turn, str], None]
+    subject: str
+
+
+def after(now: float, seconds: float) -> float:
+    """So many seconds from now; a number that can be written, however far off."""
+    at = now + seconds
+    return at if at < _LARGEST else _LARGEST  # noqa: FURB136  # a third of the time of min()
+
+
+def earliest(memory: Memory) -> float:
+    """The next moment at which something is due; infinity where nothing will be."""
+    typing = min(memory.typing.values()) if memory.typing else inf
+    if memory.own_typing is not None:
+        typing = min(typing, memory.own_typing.deadline)
+    if not memory.forms:
+        return typing
+    forms = (waiting.form.deadline for waiting in memory.forms.values())
+    return min(typing, *(deadline for deadline in forms if deadline is not None), inf)
+
+
+def lapse(turn: Turn, due: Iterable[Due]) -> None:
+    """Let everything that is due happen, the oldest first. Refuses a time that is no number."""
+    if not isfinite(turn.now):
+        raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
+    for item in sorted(due, key=lambda item: item.deadline):
+        item.lapse(turn, item.subject)
+    turn.post()
+    turn.memory.wake = earliest(turn.memory)

@@ -1,1 +1,0 @@
-"""A chat in a terminal: `chatfsm chat`."""

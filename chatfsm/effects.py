@@ -1,0 +1,297 @@
+"""What follows from an input: immutable conclusions for the app, in the order they were drawn.
+
+Each has a stable JSON form, by `to_json`: `{"effect": "message_received", …}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+from attrs import field, frozen
+
+from chatfsm._plain import snake, to_plain, without_secrets
+from chatfsm._values import quicken
+from chatfsm.models import (
+    AnomalyKind,
+    ChatMessage,
+    Form,
+    Outcome,
+    Party,
+    SharedFile,
+    SharedLocation,
+)
+from chatfsm.signaling import Signal
+
+FormReason = Literal["submitted", "cancelled", "expired", "replaced", "terminated"]
+
+
+def _event_names(events: tuple[dict[str, Any], ...]) -> str:
+    return f"({', '.join(str(event.get('event')) for event in events)})"
+
+
+@frozen(kw_only=True)
+class _Effect:
+    replayed: bool = field(default=False, repr=False)
+    """Whether a history told it, of something that is past."""
+
+
+@frozen
+class StateChanged(_Effect):
+    """The session is in another state."""
+
+    previous: str
+    state: str
+
+
+@frozen
+class WaitEstimated(_Effect):
+    """The server estimates so many seconds until somebody answers."""
+
+    seconds: float
+
+
+@frozen
+class PartyAdded(_Effect):
+    """Somebody joined."""
+
+    party: Party
+
+
+@frozen
+class PartyChanged(_Effect):
+    """Somebody who is here goes by other names, or is of another type."""
+
+    party: Party
+
+
+@frozen
+class PartyRemoved(_Effect):
+    """Somebody left."""
+
+    party: Party
+
+
+@frozen
+class MessageReceived(_Effect):
+    """A message that was not told before."""
+
+    message: ChatMessage
+
+
+@frozen
+class TypingStarted(_Effect):
+    """A party types."""
+
+    party_id: str
+
+
+@frozen
+class TypingStopped(_Effect):
+    """A party no longer types: it said so, spoke, left or fell silent, or the chat is over."""
+
+    party_id: str
+
+
+@frozen
+class FormOpened(_Effect):
+    """A form waits for an answer."""
+
+    form: Form
+
+
+@frozen
+class FormClosed(_Effect):
+    """A form no longer waits for an answer."""
+
+    form: Form
+    reason: FormReason
+
+
+@frozen
+class WarningRaised(_Effect):
+    """The session will be closed for inactivity unless the customer does something."""
+
+    text: str
+
+
+@frozen
+class WarningCleared(_Effect):
+    """The customer did something."""
+
+
+@frozen
+class SignalReceived(_Effect):
+    """A step of a call, for whoever handles the media."""
+
+    party_id: str | None
+    signal: Signal
+
+
+@frozen
+class CallChanged(_Effect):
+    """The call is in another state."""
+
+    previous: str
+    state: str
+
+
+@frozen
+class FileReceived(_Effect):
+    """A file was shared."""
+
+    file: SharedFile
+
+
+@frozen
+class LocationReceived(_Effect):
+    """A place was shared."""
+
+    location: SharedLocation
+
+
+@frozen
+class DeliveryConfirmed(_Effect):
+    """A message has reached the other side."""
+
+    msg_id: str
+    party_id: str | None
+
+
+@frozen
+class ReadConfirmed(_Effect):
+    """A message was read by the other side."""
+
+    msg_id: str
+    party_id: str | None
+
+
+@frozen
+class CaseChanged(_Effect):
+    """The conversation belongs to this case now; None: to none."""
+
+    case_id: str | None
+
+
+@frozen
+class ServiceNamed(_Effect):
+    """The service has this name."""
+
+    name: str
+
+
+@frozen
+class CobrowsingChanged(_Effect):
+    """Co-browsing was requested, rejected, started or ended."""
+
+    state: str
+
+
+@frozen
+class UnknownReceived(_Effect):
+    """An event that nobody knows, whole."""
+
+    name: str
+    raw: object = field(hash=False, repr=False)
+
+
+@frozen
+class Anomaly(_Effect):
+    """Something that should not be; `text` names ids and kinds, never what somebody wrote."""
+
+    kind: AnomalyKind
+    text: str
+    raw: object = field(default=None, hash=False, repr=False)
+
+
+@frozen
+class Terminated(_Effect):
+    """The session is over; nothing follows, ever."""
+
+    outcome: Outcome
+    text: str = ""
+    """What the server said about it, "" where it said nothing."""
+
+
+@frozen
+class SendEvents(_Effect):
+    """Work for the transport: post these events, in order, and say what became of it.
+
+    `events` are the wire's own, as `codec.encode` makes them; no repr shows what they hold.
+    `msg_ids` are those to name in `Sent` and `SendFailed`.
+    """
+
+    events: tuple[dict[str, Any], ...] = field(hash=False, repr=_event_names)
+    msg_ids: tuple[str, ...] = ()
+
+
+@frozen
+class MessageSent(_Effect):
+    """A message of the customer's has reached the server."""
+
+    msg_id: str
+
+
+@frozen
+class MessageFailed(_Effect):
+    """A message of the customer's was refused, and will not be sent."""
+
+    msg_id: str
+    why: str
+
+
+@frozen
+class MessageUnconfirmed(_Effect):
+    """Nobody knows whether a message arrived: a complete `History` will tell, or send it again."""
+
+    msg_id: str
+    why: str
+
+
+Effect = (
+    StateChanged
+    | WaitEstimated
+    | PartyAdded
+    | PartyChanged
+    | PartyRemoved
+    | MessageReceived
+    | TypingStarted
+    | TypingStopped
+    | FormOpened
+    | FormClosed
+    | WarningRaised
+    | WarningCleared
+    | SignalReceived
+    | CallChanged
+    | FileReceived
+    | LocationReceived
+    | SendEvents
+    | MessageSent
+    | MessageFailed
+    | MessageUnconfirmed
+    | DeliveryConfirmed
+    | ReadConfirmed
+    | CaseChanged
+    | ServiceNamed
+    | CobrowsingChanged
+    | UnknownReceived
+    | Anomaly
+    | Terminated
+)
+
+quicken(get_args(Effect))
+
+_NAMES: Final = {cls: snake(cls) for cls in get_args(Effect)}
+
+
+def to_json(effect: Effect) -> dict[str, Any]:
+    """The effect as plain JSON: `effect` names it, the rest are its fields.
+
+    `replayed` is there, and true, only where a history told it. What answers a secure form is
+    not in it: that goes to the server from `SendEvents.events`, and nowhere else.
+    """
+    plain = {"effect": _NAMES[type(effect)], **to_plain(effect)}
+    if not effect.replayed:
+        del plain["replayed"]
+    if isinstance(effect, SendEvents):
+        plain["events"] = [without_secrets(event) for event in effect.events]
+    return plain

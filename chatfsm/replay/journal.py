@@ -1,0 +1,337 @@
+"""What a session hears and tells, written as it happens, and heard again to compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+from math import isfinite
+from typing import Any, Final, cast
+
+from attrs import asdict, evolve, frozen
+from cattrs import Converter
+from cattrs.strategies import configure_tagged_union
+
+from chatfsm._plain import harmless, snake, to_plain
+from chatfsm._protocol import json_input
+from chatfsm._session.session import ChatSession
+from chatfsm.commands import SubmitForm
+from chatfsm.effects import Effect, to_json
+from chatfsm.errors import (
+    ChatError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    ReplayDivergence,
+    UnreadableLogError,
+)
+from chatfsm.events import Event
+from chatfsm.inputs import History, Input
+from chatfsm.settings import Settings
+from chatfsm.signaling import Signal
+
+__all__ = [
+    "VERSION",
+    "Entry",
+    "Journal",
+    "JournalLineError",
+    "Opening",
+    "Recorded",
+    "entry_of",
+    "hear_again",
+    "input_of",
+    "input_to_json",
+    "verify",
+]
+
+# The lines of a journal: what they look like, and what they say.
+#
+# A journal is JSON lines. Each chat begins with a line that says how its session was made: `{"v":
+# 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}}, "at": …, "snapshot": …}`, the
+# snapshot only where the session had a life before. Then one line an input: `{"v": 1, "chat_id": …,
+# "seq": …, "at": …, "in": {"input": …}, "out": […]}`, or `"refused": why` in place of `"out"`.
+
+VERSION: Final = 1
+
+_converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
+_converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
+configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake)
+configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake)
+configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake)
+
+
+def input_to_json(item: Input) -> dict[str, Any]:
+    """An input as plain JSON: `input` names it, the rest are its fields."""
+    fields = to_plain(item)
+    if isinstance(item, History):
+        fields["events"] = [input_to_json(event) for event in item.events]
+    if isinstance(item, SubmitForm):
+        fields["data"] = harmless(item.data)
+    return {"input": snake(type(item)), **fields}
+
+
+def input_of(value: object) -> Input:
+    """What `input_to_json` wrote. Raises whatever cattrs raises where it is none."""
+    # A union is no class, but cattrs takes it for one.
+    item: Input = _converter.structure(value, cast("type[Any]", Input))
+    return item
+
+
+@frozen
+class Opening:
+    """The line that a chat's journal begins with."""
+
+    chat_id: str
+    at: float
+    settings: Settings
+    snapshot: object
+    """None where the session was new."""
+
+    @property
+    def timestamp(self) -> float:
+        """The time of it, on the session's clock."""
+        return self.at
+
+    def session(self, *, strict: bool = False) -> ChatSession:
+        """The session as it was then; `strict`: in any case a strict one."""
+        settings = evolve(self.settings, strict=strict or self.settings.strict)
+        if self.snapshot is None:
+            return ChatSession(self.chat_id, settings=settings)
+        return ChatSession.restore(self.snapshot, settings=settings, now=self.at)
+
+
+@frozen
+class Entry:
+    """One input that was heard, and what was told then."""
+
+    chat_id: str
+    seq: int
+    at: float
+    item: Input
+    told: object
+    """The effects as JSON, or the text of a refusal."""
+
+    @property
+    def timestamp(self) -> float:
+        """The time of it, on the session's clock."""
+        return self.at
+
+
+class JournalLineError(ValueError):
+    """A line that calls itself one of a journal's, and cannot be used."""
+
+
+def entry_of(value: dict[str, Any]) -> Opening | Entry | None:
+    """What a parsed line of a journal says; None where it is no line of a journal.
+
+    Raises `JournalLineError` where it is one, but cannot be used.
+    """
+    if "v" not in value or not ({"journal", "in"} & value.keys()):
+        return None
+    if value["v"] != VERSION:
+        raise JournalLineError(f"version {value['v']!a} of a journal, not {VERSION}")
+    try:
+        chat_id, at = str(value["chat_id"]), float(value["at"])
+        if not chat_id or not isfinite(at):
+            raise ValueError  # noqa: TRY301  # as everything else that cannot be used
+        if "journal" in value:
+            settings = _converter.structure(value["journal"]["settings"], Settings)
+            return Opening(chat_id, at, settings, value.get("snapshot"))
+        item = input_of(value["in"])
+        return Entry(
+            chat_id,
+            int(value["seq"]),
+            at,
+            item,
+            value["refused"] if "refused" in value else value["out"],
+        )
+    except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
+        raise JournalLineError(f"no line of a journal: {type(error).__name__}") from None
+
+
+class Recorded:
+    """A session that writes down all that it hears and tells; it has the session's members.
+
+    `write` is given whole lines, each with its end: a file's `write`, say. What answers a secure
+    form is not written.
+    """
+
+    def __init__(self, session: ChatSession, write: Callable[[str], object]) -> None:
+        self.session = session
+        self._write = write
+        self._seq = 0
+        self._is_open = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def receive(self, item: Input, *, now: float) -> list[Effect]:
+        """Let the session hear an input, and write that down; as `ChatSession.receive`."""
+        if not isfinite(now):
+            return self.session.receive(item, now=now)  # which refuses it
+        if not self._is_open:
+            self._line(self._opening(now))
+            self._is_open = True
+        heard = self._heard(item)
+        try:
+            told = self.session.receive(item, now=now)
+        except ChatError as error:
+            self._entry(now, heard, {"refused": str(error)})
+            raise
+        self._entry(now, heard, {"out": _written(item, told)})
+        return told
+
+    def _entry(self, now: float, heard: dict[str, Any], outcome: dict[str, Any]) -> None:
+        self._line({"seq": self._seq, "at": now, "in": heard, **outcome})
+        self._seq += 1
+
+    def _opening(self, now: float) -> dict[str, Any]:
+        session = self.session
+        made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
+        opening: dict[str, Any] = {"journal": made, "at": now}
+        if session != ChatSession(session.chat_id, settings=session.settings):
+            opening["snapshot"] = session.snapshot(now=now)
+        return opening
+
+    def _heard(self, item: Input) -> dict[str, Any]:
+        if isinstance(item, SubmitForm):
+            plain = {form.request_id for form in self.session.forms if not form.secure}
+            if item.secure or item.request_id not in plain:
+                item = evolve(item, data={})
+        return input_to_json(item)
+
+    def _line(self, fields: dict[str, Any]) -> None:
+        line = {"v": VERSION, "chat_id": self.session.chat_id, **fields}
+        self._write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def hear_again(session: ChatSession, entry: Entry, where: str | None) -> list[Effect]:
+    """Let a session hear what was heard, and tell what follows.
+
+    `where`: compare it with what was told then; `ReplayDivergence` says where it differs.
+    """
+    before = "" if where is None else _state_of(session)
+    came: object
+    try:
+        told = session.receive(entry.item, now=entry.at)
+        came = _written(entry.item, told)
+    except RemoteProtocolError as error:
+        if not isinstance(entry.told, str):
+            raise  # a strict session hears it now, and a lenient one did then
+        told, came = [], str(error)
+    except LocalProtocolError as error:
+        told, came = [], str(error)
+    if where is not None and came != entry.told:
+        difference = _difference(entry.told, came)
+        raise ReplayDivergence(where, difference, before, expected=entry.told, came=came)
+    return told
+
+
+def _written(item: Input, told: list[Effect]) -> list[dict[str, Any]]:
+    """The effects as JSON; what the app calls secure is not in it, whatever the form is."""
+    written = [to_json(effect) for effect in told]
+    if isinstance(item, SubmitForm) and item.secure:
+        for effect in written:
+            for event in effect.get("events", ()):
+                event["data"] = "(secure)"
+    return written
+
+
+def _difference(expected: object, came: object) -> str:
+    """Which effects, or which field of one, are others than expected; quotes no content."""
+    kinds = _kinds(expected), _kinds(came)
+    if not isinstance(expected, list) or not isinstance(came, list) or kinds[0] != kinds[1]:
+        return f"expected {kinds[0]}, came {kinds[1]}"
+    [(number, one, other), *_] = [
+        (number, one, other)
+        for number, (one, other) in enumerate(zip(expected, came, strict=True))
+        if one != other
+    ]
+    fields = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+    return f"effect {number}, {other['effect']}, differs in {', '.join(fields)}"
+
+
+def _kinds(told: object) -> str:
+    if not isinstance(told, list):
+        return "a refusal"
+    kinds = [str(effect.get("effect")) if isinstance(effect, dict) else "?" for effect in told]
+    return ", ".join(kinds) or "no effects"
+
+
+class Journal:
+    """The sessions of a journal, as far as it was heard again."""
+
+    def __init__(self, *, compare: bool, strict: bool = False) -> None:
+        self.compares = compare
+        """Whether entries are compared with what they say."""
+        self._strict = strict
+        self._next: dict[str, int] = {}
+        self.agreed = 0
+        """How many entries agreed with what they say."""
+
+    def opens(self, opening: Opening, where: str) -> ChatSession:
+        """The session that an opening makes. `UnreadableLogError` where it cannot."""
+        try:
+            session = opening.session(strict=self._strict)
+        except (ChatError, ValueError) as error:
+            raise UnreadableLogError(f"{where}: no opening of a journal: {error}") from None
+        self._next[opening.chat_id] = 0
+        return session
+
+    def hears(self, session: ChatSession, entry: Entry, where: str) -> list[Effect]:
+        """What follows from an entry. `ReplayDivergence` where it is not what the entry says."""
+        if not self.compares:
+            return hear_again(session, entry, None)
+        expected = self._next.get(entry.chat_id)
+        if expected is None:
+            raise UnreadableLogError(f"{where}: the journal of this chat has no opening")
+        if entry.seq != expected:
+            raise UnreadableLogError(f"{where}: entry {entry.seq}, where {expected} should follow")
+        effects = hear_again(session, entry, where)
+        self._next[entry.chat_id] += 1
+        self.agreed += 1
+        return effects
+
+    def is_of(self, chat_id: str) -> bool:
+        """Whether a chat has an opening, so that whatever is no entry is out of place."""
+        return self.compares and chat_id in self._next
+
+
+def verify(lines: Iterable[str | bytes]) -> int:
+    """Hear a journal again, of one chat or several, and compare; returns how many inputs agreed.
+
+    Raises `ReplayDivergence` at the first line that does not, `UnreadableLogError` where a line
+    is none of a journal's, or is missing.
+    """
+    sessions: dict[str, ChatSession] = {}
+    journal = Journal(compare=True)
+    for number, entry in _entries(lines):
+        where = f"line {number}"
+        if isinstance(entry, Opening):
+            sessions[entry.chat_id] = journal.opens(entry, where)
+        else:
+            session = sessions.setdefault(entry.chat_id, ChatSession(entry.chat_id))
+            journal.hears(session, entry, where)
+    return journal.agreed
+
+
+def _state_of(session: ChatSession) -> str:
+    """What matters of a session, in a line: for the comparison that failed after it."""
+    return (
+        f"{session.state}, parties {[party.party_id for party in session.parties]}, "
+        f"typing {[*session.typing]}, forms {[form.request_id for form in session.forms]}, "
+        f"call {session.call}, outbox {session.outbox}"
+    )
+
+
+def _entries(lines: Iterable[str | bytes]) -> Iterator[tuple[int, Opening | Entry]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json_input.parse(line)
+            entry = entry_of(value) if isinstance(value, dict) else None
+        except ValueError as error:
+            raise UnreadableLogError(f"line {number}: {error}") from None
+        if entry is None:
+            raise UnreadableLogError(f"line {number}: no line of a journal")
+        yield number, entry

@@ -1,1 +1,0 @@
-"""The same replay over many logs, by several processes."""

@@ -1,0 +1,258 @@
+"""The scenarios that come with chatfsm, and the invented people who play them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatfsm._protocol import names as wire
+from chatfsm.simulator.echo_agent import FILE_ID, WORDS, candidate, offered, signal
+from chatfsm.simulator.scenario import (
+    AgentLeaves,
+    Await,
+    Converse,
+    End,
+    FindAgent,
+    Pause,
+    Say,
+    Scenario,
+    ShowForm,
+    ShowSecureForm,
+    Tell,
+)
+from chatfsm.simulator.tenants import Agent, SharedFile
+from chatfsm.simulator.wire_events import status
+
+__all__ = ["AGENTS", "FILE", "SCENARIOS"]
+
+# What a person takes to type an answer, or to fill in a form, with time to spare: then the scenario
+# goes on without them.
+_PATIENCE: Final = 300.0
+# Seconds that an agent types a sentence for: long enough to be seen, and no one waits for it.
+_TYPING: Final = 2.0
+
+_IVR: Final = Tell(status("ivr", ""))
+_TEXT: Final = Await(wire.MESSAGE, timeout=_PATIENCE)
+_FORM: Final = Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=_PATIENCE)
+_SECURE_FORM: Final = Await((wire.SECURE_FORM_DATA, wire.SECURE_FORM_CANCEL), timeout=_PATIENCE)
+_CALL: Final = Await(wire.SIGNALING, {"data.type": ["ANSWER_CALL", "CALL_REJECTED"]}, timeout=60.0)
+
+
+def _voice(name: str) -> Tell:
+    """The scenario itself joins."""
+    return Tell(
+        {
+            "event": wire.PARTY_JOINED,
+            "party_id": "$scenario",
+            "display_name": name,
+            "first_name": "",
+            "last_name": "",
+            "type": "scenario",
+        }
+    )
+
+
+def _agent(text: str) -> Say:
+    return Say(text, _TYPING)
+
+
+def _bot(text: str) -> Say:
+    return Say(text, by="scenario")
+
+
+def _queued(seconds: int) -> Tell:
+    return Tell(status("queued", str(seconds)))
+
+
+_GOODBYE: Final = (AgentLeaves(), End())
+
+_SCENARIOS: Final = (
+    Scenario(
+        "plain",
+        (
+            _IVR,
+            _bot("Hello, this is Fernhollow Bank. One moment, we are looking for somebody."),
+            Pause(1.0),
+            FindAgent(),
+            _agent("Good morning. What can I do for you?"),
+            _TEXT,
+            _agent("I am sorry to hear that. I will look into it. Is there anything else?"),
+            _TEXT,
+            _agent("Goodbye, and have a good day."),
+            *_GOODBYE,
+        ),
+        title="a greeting, an agent, two answers, the end",
+    ),
+    Scenario(
+        "queue",
+        (
+            _queued(40),
+            _bot("Please wait for the next available agent."),
+            Pause(3.0),
+            _queued(15),
+            Pause(3.0),
+            FindAgent(),
+            _agent("Thank you for waiting. How may I help?"),
+            _TEXT,
+            _agent("That is done. Goodbye!"),
+            *_GOODBYE,
+        ),
+        title="a queue with two estimates before an agent is found",
+    ),
+    Scenario(
+        "bot",
+        (
+            _IVR,
+            _voice("Tumbleweed Parcels"),
+            _bot("Welcome to Tumbleweed Parcels. Which parcel is this about?"),
+            ShowForm("parcel_number", 300.0),
+            _FORM,
+            _bot("And what has happened to it?"),
+            ShowForm("", 300.0),
+            _TEXT,
+            _bot("A person will look into that."),
+            FindAgent(),
+            _agent("Hello, I see your parcel. What can I do for you?"),
+            _TEXT,
+            _agent("You will get a new one. Goodbye!"),
+            *_GOODBYE,
+        ),
+        title="a bot asks by a form and by a text prompt, and a person takes over",
+    ),
+    Scenario(
+        "transfer",
+        (
+            FindAgent(),
+            _agent("Hello, what is it about?"),
+            _TEXT,
+            _agent("My colleague who looks after damages will take over."),
+            FindAgent(ring=2.0),
+            AgentLeaves(),
+            _agent("Hello, I have read what you wrote. Have you a photo of it?"),
+            Await((wire.FILE, wire.MESSAGE), timeout=_PATIENCE),
+            _agent("Thank you. A new teapot is on its way."),
+            *_GOODBYE,
+        ),
+        title="one agent hands over to another, who joins before the first leaves",
+    ),
+    Scenario(
+        "survey",
+        (
+            FindAgent(),
+            _agent("Hello, how may I help?"),
+            _TEXT,
+            _agent("Please switch it off and on once. Leave the chat when it is green."),
+        ),
+        (
+            Tell({"event": wire.STATUS, "state": "completed"}),
+            _bot("Thank you for chatting with us. Would you answer two short questions?"),
+            ShowForm("satisfaction_survey", 180.0),
+            Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=180.0),
+            _bot("Thank you! Goodbye."),
+        ),
+        title="a survey form after the customer has left the conversation",
+    ),
+    Scenario(
+        "secure_form",
+        (
+            FindAgent(),
+            _agent("Hello. Please fill in the form, so that I know it is you."),
+            ShowSecureForm("identity_check"),
+            _SECURE_FORM,
+            _agent("Thank you. Shall I show you the balance?"),
+            ShowSecureForm("balance_consent"),
+            _SECURE_FORM,
+            _agent("Done. Goodbye!"),
+            *_GOODBYE,
+        ),
+        title="two secure forms, to be answered or cancelled",
+    ),
+    Scenario(
+        "call",
+        (
+            FindAgent(),
+            _agent("Warmwell Heating, hello. May I call you, so that I can hear it?"),
+            _TEXT,
+            *offered(),
+            _CALL,
+            candidate(3),
+            signal("CALL_STATE", audioEnabled=True, videoEnabled=False),
+            Pause(5.0),
+            _agent("I heard it well. That is only air in the pipe."),
+            signal("END_CALL"),
+            *_GOODBYE,
+        ),
+        title="an agent calls: offer, candidates, answer, and the agent hangs up",
+    ),
+    Scenario(
+        "inactivity",
+        (
+            FindAgent(),
+            _agent("Hello! What are you looking for?"),
+            _TEXT,
+            _agent("We have eleven blue ones. Do you remember anything else?"),
+        ),
+        title="an agent who falls silent: a warning, and then the inactivity timeout",
+    ),
+    Scenario(
+        "failure",
+        (
+            _IVR,
+            _voice("Lost property"),
+            _bot("Lost property, good evening. We will find somebody for you."),
+            Pause(1.0),
+            _queued(120),
+            Pause(3.0),
+            _queued(180),
+            _bot("We are still looking for a free agent."),
+            Pause(3.0),
+            _bot("Unfortunately nobody is here any more. Please write again tomorrow after 8."),
+            End("failed"),
+        ),
+        title="a session that fails in the queue",
+    ),
+    Scenario(
+        "echo",
+        (
+            FindAgent(),
+            Say(f"Hello! I repeat what you say, and know these words: {', '.join(WORDS)}."),
+            Converse(),
+        ),
+        title="an agent who repeats what you say, and knows a few words",
+    ),
+)
+
+SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _SCENARIOS}
+"""By name."""
+
+AGENTS: Final = (
+    Agent(
+        party_id="C692D6C8-D40E-4701-9A72-C8A53FEC0D89",
+        display_name="Odile F.",
+        first_name="Odile",
+        last_name="Farnworth",
+        capacity=4,
+    ),
+    Agent(
+        party_id="63DC21E3-0668-487A-ABA9-2C45BDA0EA24",
+        display_name="Tove",
+        first_name="Tove",
+        last_name="Lindgaard",
+        capacity=4,
+    ),
+    Agent(
+        party_id="34744390-5CFB-447A-BD74-965485856165",
+        display_name="Bram T.",
+        first_name="Bram",
+        last_name="Tollevik",
+        capacity=4,
+    ),
+)
+"""Four chats at once are what an agent of a contact center is usually given."""
+
+FILE: Final = SharedFile(
+    file_id=FILE_ID,
+    content=b"Monday to Friday, from 8 to 18.\nOn Saturdays the owl is in.\n",
+    content_type="text/plain",
+    file_name="opening-hours.txt",
+)
+"""What agents share when they are asked for a file."""

@@ -1,0 +1,173 @@
+"""A recorded log as a scenario: the center says what it said, and waits where the customer spoke.
+
+What the log says of the customer's typing, receipts, pages and network paths is not waited for:
+whoever plays the customer may well do without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from chatfsm._protocol import names as wire
+from chatfsm._protocol.structuring import DEEPEST, deeper_than, json_object, timestamp
+from chatfsm.simulator.scenario import Await, Pause, Scenario, ScenarioError, Step, Tell
+
+__all__ = ["recorded"]
+
+# Only a customer says these (PROTOCOL.md §3), whoever the log says it was.
+_OWN: Final = {
+    *(wire.FORM_DATA, wire.SECURE_FORM_DATA, wire.FORM_DATA_CANCEL),
+    *(wire.END, wire.DISCONNECT, wire.NAVIGATION),
+}
+_FORM: Final = (wire.FORM_DATA, wire.FORM_DATA_CANCEL)
+_SECURE_FORM: Final = (wire.SECURE_FORM_DATA, wire.SECURE_FORM_CANCEL)
+# What is waited for, and what else will do: a form may be answered or refused.
+_AWAITED: Final[dict[str, tuple[str, ...]]] = {
+    wire.MESSAGE: (wire.MESSAGE,),
+    wire.FORM_DATA: _FORM,
+    wire.FORM_DATA_CANCEL: _FORM,
+    wire.SECURE_FORM_DATA: _SECURE_FORM,
+    wire.SECURE_FORM_CANCEL: _SECURE_FORM,
+    wire.FILE: (wire.FILE,),
+    wire.LOCATION: (wire.LOCATION,),
+    wire.END: (wire.END,),
+    wire.DISCONNECT: (wire.DISCONNECT,),
+}
+_ANSWER: Final = ["ANSWER_CALL", "CALL_REJECTED"]
+_SIGNALS: Final[dict[str, list[str]]] = {
+    "ANSWER_CALL": _ANSWER,
+    "CALL_REJECTED": _ANSWER,
+    **{kind: [kind] for kind in ("REQUEST_CALL", "REQUEST_PHONE_CALL", "REQUEST_SMS", "END_CALL")},
+}
+# An hour for a pause, or an hour's log in a second: beyond that somebody has mistaken the unit.
+_MOST: Final = 3_600.0
+# So many chats of a log are named where one has to be chosen: they fit on a screen.
+_NAMED: Final = 5
+
+
+@frozen
+class _Pace:
+    speed: float
+    longest: float
+    patience: float
+
+
+def recorded(  # noqa: PLR0913  # each is a word of the command's
+    events: Iterable[object],
+    chat_id: str | None = None,
+    *,
+    stem: str = "recorded",
+    name: str = "recorded",
+    speed: float = 1.0,
+    longest: float = 30.0,
+    patience: float = 30.0,
+) -> Scenario:
+    """The scenario of one chat of a log. Raises `ScenarioError` where there is no such chat.
+
+    `stem`: the chat of events without a `chat_id`. `speed`: 2 plays twice as fast. `longest`:
+    seconds that a pause takes at most. `patience`: seconds that a customer may be later than the
+    one of the log was, until the center goes on without them.
+    """
+    for word, value in {"speed": speed, "longest": longest, "patience": patience}.items():
+        if not 0 <= value <= _MOST or not (value or word != "speed"):
+            raise ScenarioError(f"{word} must be a number from 0 to {_MOST:g}, not {value}")
+    whose, items = _chat(events, chat_id, stem)
+    steps = tuple(_steps(items, whose, _Pace(speed, longest, patience)))
+    return Scenario(name, steps, title=f"the recorded chat {whose}", chat_id=whose)
+
+
+def _chat(
+    events: Iterable[object], chat_id: str | None, stem: str
+) -> tuple[str, list[dict[str, Any]]]:
+    """The events of one chat, in order, without its id."""
+    chats: dict[str, list[dict[str, Any]]] = {}
+    for number, event in enumerate(events, 1):
+        if not isinstance(event, Mapping) or "event" not in event:
+            raise ScenarioError(f"event {number} of the log is no object with an event in it")
+        if deeper_than(DEEPEST, event):
+            raise ScenarioError(f"event {number} of the log is nested deeper than {DEEPEST} levels")
+        item = dict(event)
+        whose = item.pop("chat_id", None)
+        chats.setdefault(str(whose) if whose else chat_id or stem, []).append(item)
+    if not chats:
+        raise ScenarioError("the log holds no events")
+    if chat_id is not None:
+        if chat_id not in chats:
+            raise ScenarioError(f"the log holds no chat {chat_id!r}, but {_named(chats)}")
+        return chat_id, chats[chat_id]
+    if len(chats) > 1:
+        raise ScenarioError(f"the log holds {len(chats)} chats, say which: {_named(chats)}")
+    return next(iter(chats.items()))
+
+
+def _named(chats: Iterable[str]) -> str:
+    names = list(chats)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _steps(items: list[dict[str, Any]], chat_id: str, pace: _Pace) -> Iterator[Step]:
+    owed = 0.0
+    said: set[str] = set()
+    for item, after in zip(items, _distances(items), strict=True):
+        owed = min(owed + after / pace.speed, pace.longest)
+        if not _is_own(item, chat_id):
+            if owed:
+                yield Pause(owed)
+            owed = 0.0
+            yield Tell({key: held for key, held in item.items() if key != "timestamp"})
+            continue
+        awaited = _awaited(item, owed + pace.patience)
+        same = json.dumps(item, sort_keys=True)
+        if awaited is not None and same not in said:  # a cached poll says it twice
+            owed = 0.0
+            yield awaited
+            said.add(same)
+
+
+def _distances(items: list[dict[str, Any]]) -> Iterator[float]:
+    """Seconds to each from the one before; what has no time takes that of the one before.
+
+    Time that goes back, as in cached polls, stands still.
+    """
+    latest: float | None = None
+    for item in items:
+        try:
+            at = timestamp(item.get("timestamp"))
+        except ValueError:
+            at = None
+        if at is not None and (latest is None or at > latest):
+            yield 0.0 if latest is None else at - latest
+            latest = at
+        else:
+            yield 0.0
+
+
+def _is_own(item: Mapping[str, Any], chat_id: str) -> bool:
+    """Whether the customer said it."""
+    party_id = item.get("party_id") or item.get("session_id")
+    if isinstance(party_id, str) and party_id.lower() == chat_id.lower():
+        return True
+    name = item.get("event")
+    return (isinstance(name, str) and name in _OWN) or (name == wire.FILE and not party_id)
+
+
+def _awaited(item: Mapping[str, Any], timeout: float) -> Await | None:
+    """The step that waits for what the customer of the log said; None where nobody need wait."""
+    name = item["event"]
+    if name == wire.SIGNALING:
+        try:
+            kind = json_object(item.get("data")).get("type")
+        except ValueError:
+            return None
+        if not isinstance(kind, str) or kind not in _SIGNALS:
+            return None
+        return Await(name, {"data.type": _SIGNALS[kind]}, timeout)
+    if not isinstance(name, str) or name not in _AWAITED:
+        return None
+    msg_id = item.get("msg_id")
+    return Await(_AWAITED[name], {}, timeout, msg_id if isinstance(msg_id, str) else "")

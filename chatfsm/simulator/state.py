@@ -1,0 +1,218 @@
+"""All that a contact center remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Literal, Protocol
+
+from attrs import define, field
+
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.agent_pool import Caller as Waiting
+from chatfsm.simulator.scenario import Scenario
+from chatfsm.simulator.settings import CenterSettings
+from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.transport import HttpReply
+
+__all__ = [
+    "Caller",
+    "Chat",
+    "Desk",
+    "Event",
+    "Held",
+    "OnEvent",
+    "Outcome",
+    "PlayMaker",
+    "Player",
+    "Upload",
+]
+
+# One chat as the center has it.
+
+Event = dict[str, Any]
+"""An event as the wire has it."""
+Outcome = Literal["ended", "failed", "timed_out"]
+
+
+class Player(Protocol):
+    """What plays the part of the center in one chat: see `play.Play`."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When to wake it; None: not by the clock."""
+        ...
+
+    def begin(self, *, now: float) -> list[Event]:
+        """What happens first."""
+        ...
+
+    def hear(self, event: Event, *, now: float) -> list[Event]:
+        """What follows from what the customer did."""
+        ...
+
+    def wake(self, *, now: float) -> list[Event]:
+        """What follows from time having passed, or an agent being free."""
+        ...
+
+    def close(self, *, now: float) -> None:
+        """The session is over."""
+        ...
+
+    def __hash__(self) -> int:
+        """By what it is, not by what it holds."""
+        ...
+
+
+@define
+class Held:
+    """A poll that waits for news."""
+
+    request_id: int
+    until: float
+    is_dead: bool = False
+    """Whether its connection broke, and the center does not know."""
+
+
+@define(eq=False, kw_only=True)
+class Chat:
+    """What is known of a chat, and what waits for its customer."""
+
+    chat_id: str
+    client_id: str = field(repr=False)
+    tenant: Tenant = field(repr=False)
+    entry: Entry = field(repr=False)
+    version: int
+    play: Player = field(repr=False)
+    created_at: float
+    """Seconds since 1970, by the center's wall clock."""
+    polled_at: float
+    """When the last poll was answered; before the first one, when the chat began."""
+    active_at: float
+    """When the customer last did something."""
+    phone_number: str | None = field(default=None, repr=False)
+    parameters: dict[str, Any] = field(factory=dict, repr=False)
+
+    state: str = "establishing"
+    """The last state that was told."""
+    ewt: str = "0"
+    outcome: Outcome | None = None
+    """None while the session lives."""
+    said: list[Event] = field(factory=list, repr=False)
+    """The customer's events, as they were posted, in order."""
+    past: list[Event] = field(factory=list, repr=False)
+    """The history: both sides."""
+    news: list[Event] = field(factory=list, repr=False)
+    """What no poll has brought yet."""
+    receipts: dict[str, str] = field(factory=dict, repr=False)
+    """What the customer confirmed: message ids to "delivered" or "read"."""
+    present: list[str] = field(factory=list, repr=False)
+    """The ids of the parties that are there, as they came."""
+    case_id: str | None = None
+    push: str | None = None
+    """The kind of token that is told of news; None: nobody is."""
+    is_warned: bool = False
+    is_cut: bool = False
+    """Whether a restart forgot news, and no broken poll told the client so."""
+    poll: Held | None = None
+    alarm: float | None = None
+    """When the desk will look at it next."""
+    next_number: int = 0
+    """The next message's id: even, so that it never meets the customer's own."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is over; its history is still there."""
+        return self.outcome is not None
+
+    @property
+    def tenant_url(self) -> str:
+        """The domain of its tenant."""
+        return self.tenant.url
+
+
+OnEvent = Callable[[str, Event], object]
+"""Told of every event of every chat: the chat's id, and the event as the wire has it."""
+PlayMaker = Callable[[Scenario, Agents, str], Player]
+
+
+@define
+class Caller:
+    """Who asks: through which entry of which tenant."""
+
+    tenant: Tenant
+    entry: Entry
+    client_id: str = field(repr=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a session is known by beside its id."""
+        return self.tenant.url, self.client_id
+
+
+@define
+class Upload:
+    """A file that a customer brought."""
+
+    owner: tuple[str, str] = field(repr=False)
+    file_name: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@define(eq=False)
+class Desk:
+    """The one mutable object of a center; what happens to it is in the modules beside."""
+
+    tenants: dict[str, Tenant]
+    """By their domains in lower case."""
+    settings: CenterSettings
+    seed: int
+    make_play: PlayMaker
+    on_event: OnEvent | None
+    agents: dict[str, Agents]
+    """By the tenants' domains."""
+    chats: dict[str, Chat] = field(factory=dict)
+    current: dict[tuple[str, str], Chat] = field(factory=dict)
+    """The session of each client that has one."""
+    playing: dict[Waiting, Chat] = field(factory=dict)
+    """The chats of the plays that go on."""
+    over: dict[str, None] = field(factory=dict)
+    """The ids of sessions that are over, oldest first."""
+    files: dict[str, Upload] = field(factory=dict)
+    """Oldest first."""
+    stored: int = 0
+    """Bytes of all files."""
+    held: dict[int, Chat] = field(factory=dict)
+    """Polls that wait, by the ids of their requests."""
+    stirred: dict[str, None] = field(factory=dict)
+    """Chats in which something has happened since anybody looked when they are due next."""
+    answerable: dict[str, None] = field(factory=dict)
+    """Chats whose poll can be answered when somebody collects."""
+    ready: list[HttpReply] = field(factory=list)
+    alarms: list[tuple[float, int, str]] = field(factory=list)
+    """A heap of when to look at which chat; an entry counts where it is the chat's `alarm`."""
+    now: float = 0.0
+    skew: float = 0.0
+    """Seconds by which the wall clock has jumped."""
+    made: int = 0
+    """How many ids were made."""
+    rung: int = 0
+    """How many alarms were set: what is due at one time comes in the order that it was set."""
+
+    def new_id(self, kind: str) -> str:
+        """An id of the form that the real ones have: the same for the same seed and order."""
+        self.made += 1
+        written = f"{self.seed}\0{kind}\0{self.made}".encode()
+        found = blake2b(written, digest_size=16, person=b"chatfsm-center").hexdigest()
+        return "-".join((found[:8], found[8:12], found[12:16], found[16:20], found[20:]))
+
+    @property
+    def wall_clock(self) -> float:
+        """Seconds since 1970, as far as the center knows."""
+        return self.settings.started_at + self.skew + self.now
+
+    @property
+    def timestamp(self) -> str:
+        """The same as events have it: a text of whole seconds, or milliseconds."""
+        return str(int(self.wall_clock * (1000 if self.settings.milliseconds else 1)))
