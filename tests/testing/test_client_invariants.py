@@ -12,7 +12,7 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import RequestChat, UploadFile
 from chatfsm.testing.invariants import ClientWatcher
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
-from tests.conversation.conftest import Stage, endpoint, kind_of
+from tests.client.conftest import Stage, endpoint, kind_of
 from tests.testing.test_invariants import Claims
 
 

@@ -1,0 +1,132 @@
+"""However many processes hear a log, what is printed is the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatfsm.errors import UnreadableLogError
+from chatfsm.replay.formats import records
+from chatfsm.replay.sharding import chat_at_a_glance
+from chatfsm.replay.sources import Source
+from tests.cli.parallel.mixed import lines, logs
+
+OUTPUTS = ("--summary", "--json", "--quiet", "--rows=4")
+OPTIONS = (
+    [],
+    ["--strict"],
+    ["--verify"],
+    ["--fail-on=any"],
+    ["--fail-on=late", "--chat-id=c"],
+    ["--strict", "--verify"],
+)
+NAMES = ("first.jsonl", "b.json", "third.gz")
+GOOD = b'{"chat_id":"good","event":"chat_session_status","state":"ivr"}\n'
+# The folder is written anew for each example.
+many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@many
+@given(
+    files=st.lists(st.tuples(logs(), st.booleans()), min_size=1, max_size=3),
+    output=st.sampled_from(OUTPUTS),
+    words=st.sampled_from(OPTIONS),
+    jobs=st.sampled_from((2, 3)),
+)
+def test_any_log_is_told_the_same_way(
+    runs: Any, files: list[tuple[bytes, bool]], output: str, words: list[str], jobs: int
+) -> None:
+    """Byte for byte: output, complaints and exit status, for two workers and for three."""
+    paths = [
+        runs.writes(name, data, packed=packed)
+        for name, (data, packed) in zip(NAMES, files, strict=False)
+    ]
+    assert runs.shared(jobs, output, *words, *paths) == runs.alone(output, *words, *paths)
+
+
+@many
+@given(lines=st.lists(lines, min_size=1, max_size=5))
+def test_what_is_seen_at_a_glance_is_what_is_read(runs: Any, lines: list[bytes]) -> None:
+    """A line whose chat is seen at a glance is one record, of that chat."""
+    seen = [chat_at_a_glance(line) for line in lines]
+    expected = [
+        (place, chat_id.decode())
+        for place, chat_id in enumerate(seen, start=2)
+        if chat_id is not None
+    ]
+    path = runs.writes("a.jsonl", GOOD + b"\n".join(lines))
+    found = []
+    try:
+        found.extend((record.place, record.chat_id) for record in records(Source(path)))
+    except UnreadableLogError:  # a journal's line that cannot be used ends the reading
+        expected = [each for each in expected if each[0] <= found[-1][0]]
+    places = {place for place, _ in expected}
+    assert [each for each in found if each[0] in places] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "whose"),
+    [
+        (b'{"chat_id":"a","event":"e"}\n', b"a"),
+        (b'{"chat_id": "a b", "event": "e"}\r\n', b"a b"),
+        (b'{"event":"e","msg":"\\u4f60 \\"x\\"","chat_id":"a"}', b"a"),
+        (b'{"chat_id":"a","event":}', b"a"),
+        (b'{"chat_id":"a","data":{"type":"END_CALL"}}', b"a"),
+        (b'{"chat_id":"a","event":"e"', None),
+        (b'{"data":{"chat_id":"a"},"event":"e"}', None),
+        (b'{"chat_id":"a","events":[]}', None),
+        (b'{"chat_id":"a","chat_id":"b"}', None),
+        (b'{"chat_id":"a","chat\\u005fid":"b"}', None),
+        (b'{"chat_id":17,"event":"e"}', None),
+        (b'{"event":"e"}', None),
+        (b"", None),
+    ],
+)
+def test_most_lines_are_known_at_a_glance(line: bytes, whose: bytes | None) -> None:
+    """Those of usual writers; what may be something else is left to the parser."""
+    assert chat_at_a_glance(line) == whose
+
+
+def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) -> None:
+    """Not of the chat that stands before it, as one that was cut is."""
+    broken = b'{"chat_id":"named","event":}\n{"chat_id":"cut","event":\n'
+    path = runs.writes("a.jsonl", GOOD + broken + GOOD + broken)
+    found = [record.chat_id for record in records(Source(path))]
+    assert found == ["good", "named", "named", "good", "named", "named"]
+
+
+def test_a_refused_opening_is_told_by_one_process(runs: Any) -> None:
+    """Only the worker of that chat sees that its snapshot is none: the reading ends for all."""
+    opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
+    files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
+    alone = runs.alone("--summary", *files)
+    assert alone.status == 2
+    assert "a.jsonl: line 2: no opening of a journal" in alone.err
+    for jobs in (2, 3):
+        assert runs.shared(jobs, "--summary", *files) == alone
+
+
+def test_the_first_violation_in_the_file_wins(runs: Any) -> None:
+    """Whoever hears it, and however far the others have come by then."""
+    odd = b'{"chat_id":"%s","event":"weather","timestamp":1}\n'
+    good = b'{"chat_id":"%s","event":"chat_session_status","state":"ivr","timestamp":1}\n'
+    names = [b"c%d" % number for number in range(12)]
+    data = b"".join(good % name for name in names) + b"".join(odd % name for name in names[5:])
+    path = runs.writes("a.jsonl", data)
+    for output in OUTPUTS:
+        alone = runs.alone("--strict", output, path)
+        assert (alone.status, "line 13: unknown" in alone.err) == (1, True)
+        for jobs in (2, 3):
+            assert runs.shared(jobs, "--strict", output, path) == alone
+
+
+def test_journals_of_several_chats_agree_together(runs: Any) -> None:
+    """What agreed is added up over the workers."""
+    opening = b'{"v":1,"chat_id":"%s","journal":{"settings":{}},"at":1,"snapshot":null}\n'
+    entry = b'{"v":1,"chat_id":"%s","seq":0,"at":1,"in":{"input":"tick"},"out":[]}\n'
+    data = b"".join(opening % name + entry % name for name in (b"a", b"b", b"c", b"d"))
+    path = runs.writes("a.jsonl", data)
+    assert runs.shared(2, "--verify", "--quiet", path).err == "chatfsm: 4 entries agree\n"

@@ -1,0 +1,237 @@
+"""Processes that hear a share each: started, interrupted, crashed, and gone afterwards."""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm._cli import parallel
+from chatfsm._cli.parallel import Telling, Worker, hear_share
+from chatfsm.replay import sources
+from chatfsm.replay.formats import records
+from chatfsm.replay.sources import Source
+from tests.cli.parallel import crashing
+
+# A child of ours that takes longer than this is stuck, however slow the machine.
+PATIENCE = 60
+COMMAND = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from chatfsm._cli import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def lines(number: int) -> bytes:
+    """So many messages in five chats that go on."""
+    return b"".join(
+        b'{"chat_id":"c%d","event":"chat_session_message","msg":"hello","timestamp":%d}\n'
+        % (place % 5, place + 1)
+        for place in range(number)
+    )
+
+
+def is_clean() -> bool:
+    """Whether no worker is left."""
+    return not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("words", [["--summary"], ["--strict", "--json"]])
+def test_processes_print_what_one_prints(runs: Any, words: list[str]) -> None:
+    """Two real ones, with a violation in the middle for the strict ones."""
+    odd = b'{"chat_id":"c1","event":"chat_session_weather","timestamp":50}\n'
+    path = runs.writes("a.jsonl", lines(40) + odd + lines(40))
+    alone = runs.alone(*words, path)
+    assert alone.out
+    assert runs.alone(*words, "--jobs=2", path) == alone
+    assert is_clean()
+
+
+def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread holds would be held in a copy for ever; what is printed is the same."""
+    asked: list[str] = []
+
+    def context(method: str) -> Any:
+        asked.append(method)
+        return multiprocessing.get_context(method)
+
+    monkeypatch.setattr(parallel, "get_context", context)
+    path = runs.writes("a.jsonl", lines(40))
+    alone = runs.alone("--summary", path)
+    is_done = threading.Event()
+    thread = threading.Thread(target=is_done.wait)
+    thread.start()
+    try:
+        assert runs.alone("--summary", "--jobs=2", path) == alone
+    finally:
+        is_done.set()
+        thread.join()
+    assert asked == ["spawn"]
+
+
+@pytest.fixture
+def in_place(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Starts something in place of each worker."""
+    return lambda work: monkeypatch.setattr(parallel, "work", work)
+
+
+def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
+    """With the input that it was working on; the document is whole, and says that it is not all."""
+    in_place(crashing.is_killed)
+    path = runs.writes("a.jsonl", lines(20))
+    ran = runs.alone("--summary", "--jobs=2", path)
+    why = f"a worker of --jobs was ended by signal {signal.SIGKILL:d}, after {path}: line 7"
+    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
+    assert json.loads(ran.out)["totals"]["complete"] is False
+    assert is_clean()
+
+
+def test_a_worker_that_leaves_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
+    """Status 0 of a worker is no excuse."""
+    in_place(crashing.leaves)
+    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
+    why = "a worker of --jobs ended with 0, after the start"
+    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
+
+
+def test_a_bug_in_a_worker_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
+    """With file and line, and without what stood there."""
+    in_place(crashing.has_a_bug)
+    path = runs.writes("a.jsonl", lines(20))
+    ran = runs.alone("--quiet", "--jobs=2", path)
+    why = f"a worker of --jobs failed: MemoryError at {path}: line 8"
+    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
+    assert is_clean()
+
+
+@contextmanager
+def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, in a process of its own with a long log, when it has begun to print."""
+    path = runs.writes("long.jsonl", lines(60_000))
+    script = runs.writes("command.py", COMMAND.encode())
+    with subprocess.Popen(
+        [sys.executable, script, "replay", "--json", "--jobs=3", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        try:
+            assert child.stdout is not None
+            ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
+            assert ready
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_all_workers(runs: Any) -> None:
+    """Status 130, what was read so far is told, and nobody is left behind."""
+    with under_way(runs) as child:
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does it
+        # Standard error ends when nobody holds it any more, of the workers too.
+        out, err = child.communicate(timeout=PATIENCE)
+    assert err == b"chatfsm: interrupted: this is what was read so far\n"
+    assert child.returncode == 130
+    assert 0 < len(out.splitlines()) < 60_000
+
+
+def test_workers_do_not_outlive_a_process_that_is_killed(runs: Any) -> None:
+    """Nobody hears them any more, so they end, however much they have to say."""
+    with under_way(runs) as child:
+        child.kill()
+        # Standard error ends when nobody holds it any more, of the workers too.
+        child.communicate(timeout=PATIENCE)
+
+
+def test_who_presses_ctrl_c_again_waits_for_nobody(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one ends all at once."""
+
+    def presses_twice(*_: object) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    monkeypatch.setattr(Worker, "start", lambda *_: None)
+    monkeypatch.setattr(parallel, "print_in_order", presses_twice)
+    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
+    assert (ran.status, ran.err) == (130, "chatfsm: interrupted: this is what was read so far\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_worker_that_is_told_to_stop_says_what_it_knows(runs: Any) -> None:
+    """The chats that are open are told as they stand."""
+    path = runs.writes("a.jsonl", lines(60))
+    options = runs.options("--summary", path)
+    parcels: list[Any] = []
+    answers = iter([False, False, True])
+    telling = Telling(runs.output(options), runs.everything, parcels.append, lambda: next(answers))
+    hear_share(options, telling)
+    over = [piece for parcel in parcels for piece in parcel.pieces if piece.over]
+    assert len(over) == 5
+    assert 0 < sum(piece.over.messages for piece in over) < 60
+
+
+@pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
+def test_what_cannot_be_shared_is_heard_by_one(
+    runs: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """No process is started where the input can be read once, or the clock is that of all."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a worker is started")
+
+    monkeypatch.setattr(Worker, "start", refuse)
+    path = runs.writes("a.jsonl", lines(20))
+
+    def with_input(*more: str) -> Any:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines(10))))
+        return runs.alone("--summary", *words, path, *more)
+
+    assert with_input("--jobs=2") == with_input()
+
+
+def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is of others is passed over unparsed, and counted."""
+    monkeypatch.setattr(sources, "_PIECE", 64 * 1024)
+    path = runs.writes("a.jsonl", lines(100))
+    options = runs.options("--quiet", path)
+    parcels: list[Any] = []
+    telling = Telling(runs.output(options), runs.half, parcels.append)
+    hear_share(options, telling)
+    own = {record.chat_id for record in records(Source(path)) if runs.half.has(_id(record.chat_id))}
+    assert 0 < len(own) < 5
+    assert sum(piece.over is not None for parcel in parcels for piece in parcel.pieces) == len(own)
+    assert telling.chats.records == 100
+
+
+def _id(chat_id: str | None) -> bytes:
+    return (chat_id or "").encode()
+
+
+def test_a_bar_shows_how_far_the_first_worker_is(
+    runs: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of them read all, so that one is enough."""
+    asked: list[tuple[str, int | None]] = []
+    show = lambda _self, reached, _records: asked.append((reached.stem, reached.size))  # noqa: E731
+    monkeypatch.setattr("chatfsm._cli.terminal.Progress.show", show)
+    path = runs.writes("a.jsonl", lines(20))
+    assert runs.alone("--quiet", "--jobs=2", path).status == 0
+    assert set(asked) == {("a", Path(path).stat().st_size)}

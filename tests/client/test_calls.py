@@ -1,0 +1,156 @@
+"""Every method that an app may ask for: how it is written, and how its answer is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chatfsm import api, events
+from chatfsm._client.http_api import METHODS
+from chatfsm.client_effects import Answered
+from tests.client.conftest import CHAT, HOST, Stage, query_of
+
+PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
+MESSAGE = {"event": "chat_session_message", "msg": "hi"}
+
+# The call, the verb and path, the JSON that goes, the JSON that comes, the value told.
+ROWS: list[tuple[Any, str, Any, Any, Any]] = [
+    (api.CheckAvailability(), "GET availability", None, {"chat": "available", "ewt": "3"},
+     api.Availability(is_available=True, ewt=3.0)),
+    (api.CheckAvailability(), "GET availability", None, {"chat": "notAvailable", "ewt": "soon"},
+     api.Availability(is_available=False)),
+    (api.GetExpectedParameters(), "GET parameters", None,
+     {"parameters": [{"name": "FIRST_NAME"}, {"mail": "EMAIL"}, 5]},
+     (api.ExpectedParameter("name", "FIRST_NAME"), api.ExpectedParameter("mail", "EMAIL"))),
+    (api.GetActiveChat(), "GET chats/active", None, PROPERTIES,
+     api.SessionProperties("c", "ivr", 0.0, None, "555")),
+    (api.GetIceServers(), "GET iceservers", None,
+     {"servers": [{"url": "stun:a"}, {"url": "turn:b", "username": "u", "credential": "p"}, {}]},
+     (api.IceServer("stun:a"), api.IceServer("turn:b", "u", "p"))),
+    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # of nobody's phone
+     f"POST chats/{CHAT}/notifications", {"android_firebase_device_token": "t"}, {}, None),
+    (api.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
+     {"ios_apns_device_token": "t", "ios_app_bundle_id": "com.example"}, {}, None),
+    (api.SubscribeNotifications(), f"POST chats/{CHAT}/notifications", {}, {}, None),
+    (api.GetCaseHistory(), f"GET chats/{CHAT}/casehistory", None,
+     {"sessions": [{"chat_id": "old", "created_time": 1600000000, "events": [MESSAGE]}, {}, 7,
+                   {"chat_id": "older", "events": None}]},
+     (api.EarlierChat("old", 1.6e9, (events.Message(msg="hi"),)),
+      api.EarlierChat("older", None, ()))),
+    (api.CloseCase(), f"POST chats/{CHAT}/closecase", {}, {}, None),
+    (api.GetVersion(), "GET version", None, {"server_version": "5.5.6.12345 (Stable)"},
+     api.ServerVersion("5.5.6.12345 (Stable)")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1])
+def test_a_call_is_written_and_its_answer_read(chat: Stage, row: tuple[Any, ...]) -> None:
+    """Each method of v2, as documented; the answer names the very call."""
+    call, where, body, reply, value = row
+    assert chat.receives(call) == []
+    verb, path = where.split()
+    request = chat.asked(path)
+    assert (request.method, request.url.partition("?")[0]) == (
+        verb,
+        f"{HOST}/clientweb/api/v2/{path}",
+    )
+    assert query_of(request)["tenantUrl"] == ["tenant.example.com"]
+    assert (json.loads(request.body) if request.body else None) == body
+    (told,) = chat.replies(path, reply)
+    assert told == Answered(call, value)
+    assert told.call is call
+    assert told.value == value
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if 1 in METHODS[type(row[0])].versions], ids=lambda row: row[1]
+)
+def test_what_v1_has_is_asked_there(stages: type[Stage], row: tuple[Any, ...]) -> None:
+    """The methods of v1 have the same paths under /v1/."""
+    chat = stages(version=1).opens()
+    call, where, _, reply, value = row
+    chat.receives(call)
+    path = where.split()[1]
+    assert chat.asked(path).url.startswith(f"{HOST}/clientweb/api/v1/{path}?")
+    (told,) = chat.replies(path, reply)
+    assert told.value == value
+
+
+def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> None:
+    """`RequestSmsChat` is written like `RequestChat`, and answered with a code."""
+    assert "version 2" in chat.refused(api.RequestSmsChat("555"))
+    stage = stages(version=1)
+    stage.receives(api.RequestSmsChat("555", "666", {"name": "Ada"}))
+    assert json.loads(stage.asked("requestsms").body) == {
+        "phone_number": "555",
+        "from": "666",
+        "parameters": {"name": "Ada"},
+    }
+    (told,) = stage.replies("requestsms", {"sms_error_code": 0, "error_message": ""})
+    assert told.value == api.SmsOutcome(0)
+
+
+def test_a_request_for_a_chat_says_only_what_is_given(stage: Stage) -> None:
+    """Everything in it is optional."""
+    stage.receives(api.RequestChat(parameters={"user_platform": {"os": "x"}}))
+    body = json.loads(stage.asked("chats").body)
+    assert body == {"parameters": {"user_platform": {"os": "x"}}}
+
+
+def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
+    """An upload is multipart/form-data with a part `file`, takes longer, and needs no chat."""
+    call = api.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
+    stage.receives(call)
+    request = stage.asked("files")
+    kind = dict(request.headers)["Content-Type"]
+    boundary = kind.removeprefix("multipart/form-data; boundary=").encode()
+    assert request.body == (
+        b'--%b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x00\xff\r\n\r\n--%b--\r\n" % (boundary, boundary)
+    )  # fmt: skip
+    assert request.timeout == 300.0
+    (told,) = stage.replies("files", {"file_id": "f1", "file_name": "a.png"})
+    assert told.value == api.UploadedFile("f1", "a.png")
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        (api.GetFile("f1"), f"chats/{CHAT}/files/f1"),
+        (api.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
+    ],
+)
+def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.Call, path: str) -> None:
+    """Files and photos are asked for without the tenant, and are bytes, even if they look odd."""
+    chat.receives(call)
+    request = chat.asked(path)
+    assert "tenantUrl" not in query_of(request)
+    content = b'{"error_code": "5005"}'
+    (told,) = chat.replies(path, content, content_type="image/png")
+    assert told.value == api.Download(content, "image/png")
+    assert not chat.client.done
+
+
+def test_a_file_may_be_as_large_as_the_server_keeps(chat: Stage) -> None:
+    """A download may be longer than what other replies may be."""
+    chat.receives(api.GetFile("f1"))
+    assert chat.asked(f"chats/{CHAT}/files/f1").max_body == 26 * 1024 * 1024
+
+
+def test_no_repr_of_a_call_shows_what_people_said() -> None:
+    """Names, numbers, tokens and contents are in no repr."""
+    shown = repr(
+        [
+            api.RequestChat("5551234", "5551234", {"name": "Lovelace"}),
+            api.SubscribeNotifications("5551234", "app"),
+            api.UploadFile("a", b"5551234"),
+            api.Resume("5551234", "5551234"),
+            api.IceServer("turn:b", "Lovelace", "5551234"),
+            api.SessionProperties("c", phone_number="5551234"),
+            api.Download(b"5551234"),
+        ]
+    )
+    assert "5551234" not in shown
+    assert "Lovelace" not in shown

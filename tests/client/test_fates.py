@@ -1,0 +1,256 @@
+"""What becomes of a POST: refused, in doubt, or more than the server can bear."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chatfsm import commands as c
+from chatfsm import effects
+from chatfsm.client_effects import Undelivered
+from tests.client.conftest import CHAT, Stage, kind_of
+from tests.client.test_posting import FORM, PROMPT, names, own
+
+DOUBTS: list[dict[str, Any]] = [
+    {"how": "timeout"},
+    {"how": "protocol"},
+    {"how": "cancelled"},
+    {"status": 500},
+    {"status": 502},
+    {"status": 503},
+    {"status": 500, "body": {"error_code": "5000"}},
+    {"status": 500, "body": {"error_code": "5004"}},
+    {"status": 500, "body": {"error_code": "5500"}},
+    {"status": 200, "body": b"<html>captive</html>"},
+]
+
+
+def doubtful(chat: Stage, how: dict[str, Any]) -> list[Any]:
+    """The POST ends in a way that leaves its fate open."""
+    if "how" in how:
+        return chat.fails("post", how["how"])
+    return chat.replies("post", how.get("body", b""), status=how["status"])
+
+
+@pytest.mark.parametrize("how", DOUBTS)
+def test_a_doubtful_message_that_arrived_is_not_sent_again(
+    chat: Stage, how: dict[str, Any]
+) -> None:
+    """Where the reply was lost the history tells, and what is in it goes out no more."""
+    chat.says("a")
+    assert names(doubtful(chat, how)) == ["MessageUnconfirmed"]
+    chat.says("b")
+    assert chat.owes == ["poll"], "what is said later waits for its turn"
+    assert chat.is_due() == ["history"]
+    assert chat.now == 2.0
+    assert chat.remembers(own("a", "1")) == [effects.MessageSent("1", replayed=True)]
+    assert chat.posted == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("how", DOUBTS)
+def test_a_doubtful_message_that_is_missing_is_sent_again_first(
+    chat: Stage, how: dict[str, Any]
+) -> None:
+    """What the history lacks goes out again, before what was said later, with its own id."""
+    chat.says("a")
+    doubtful(chat, how)
+    chat.says("b")
+    chat.is_due()
+    chat.remembers()
+    if "post" in chat.owes:
+        chat.replies("post")
+    if "post" in chat.owes:
+        chat.replies("post")
+    assert chat.posted[0] == ["a"]
+    assert [text for post in chat.posted[1:] for text in post] == ["a", "b"]
+    again = json.loads([r for r in chat.requests if kind_of(r) == "post"][1].body)
+    assert again["events"][0]["msg_id"] == "1"
+
+
+def test_a_history_asked_for_before_the_doubt_does_not_tell(chat: Stage) -> None:
+    """A history that was on its way already may be too old: another one is asked for."""
+    chat.fails("poll")
+    assert chat.is_due() == ["history"]
+    chat.says("a")
+    chat.fails("post")
+    assert names(chat.remembers()) == []
+    assert chat.posted == [["a"]]
+    while "history" not in chat.owes:
+        chat.is_due()
+    assert chat.remembers(own("a", "1")) == [effects.MessageSent("1", replayed=True)]
+    assert chat.posted == [["a"]]
+
+
+def test_an_echo_in_a_poll_settles_a_doubt(chat: Stage) -> None:
+    """What the poll shows as arrived is not sent again, whatever the history lacks."""
+    chat.says("a")
+    chat.fails("post")
+    assert effects.MessageSent("1") in chat.polled(own("a", "1"))
+    assert chat.is_due() == ["history"]
+    chat.remembers()
+    assert chat.posted == [["a"]]
+
+
+def test_a_permanent_refusal_fails_the_message(chat: Stage) -> None:
+    """5003 on a single message fails it, and the next goes out."""
+    chat.says("a")
+    told = chat.replies("post", {"error_code": "5003", "error_message": "not a"}, status=400)
+    assert told == [
+        effects.MessageFailed("1", "error 5003 (status 400): the request cannot be decoded")
+    ]
+    chat.says("b")
+    assert chat.posted == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("refusal", [{"status": 400}, {"status": 302}, {"status": 413}])
+def test_a_bad_event_does_not_take_its_neighbours_along(
+    chat: Stage, refusal: dict[str, int]
+) -> None:
+    """A refused batch is posted one by one, so that only what is refused alone fails."""
+    chat.says("first")
+    for text in ("good", "bad", "also good"):
+        chat.says(text)
+    chat.replies("post")
+    chat.replies("post", **refusal)
+    assert chat.posted[2:] == [["good"]]
+    assert chat.replies("post") == [effects.MessageSent("3")]
+    assert names(chat.replies("post", **refusal)) == ["MessageFailed"]
+    assert chat.replies("post") == [effects.MessageSent("7")]
+    chat.says("x")
+    chat.says("y")
+    chat.says("z")
+    chat.replies("post")
+    assert chat.posted[5:] == [["x"], ["y", "z"]], "then in batches again"
+
+
+def test_what_the_server_chokes_on_is_given_up(stages: type[Stage]) -> None:
+    """A message that makes the server fail each time, alone, is refused, and the rest goes on."""
+    chat = stages(max_attempts=3).opens()
+    chat.says("poison")
+    chat.says("fine")
+    for _ in range(3):
+        chat.replies("post", status=500)
+        while "history" not in chat.owes:
+            chat.is_due()
+        chat.remembers()
+        while "post" not in chat.owes:
+            chat.is_due()
+    assert chat.posted == [["poison"], ["poison"], ["poison"], ["fine"]]
+    assert chat.client.session.outbox == {"1": "failed", "3": "pending"}
+
+
+def test_a_batch_that_the_server_chokes_on_goes_one_by_one(chat: Stage) -> None:
+    """After an internal error on a batch its parts go alone, so that the culprit is found."""
+    chat.says("first")
+    chat.says("a")
+    chat.says("b")
+    chat.replies("post")
+    chat.replies("post", status=500)
+    chat.is_due()
+    chat.remembers(own("first", "1"))
+    assert chat.posted == [["first"], ["a", "b"], ["a"]]
+
+
+def test_typing_in_a_doubtful_post_is_not_sent_again(chat: Stage) -> None:
+    """Nobody wants to know late that somebody typed."""
+    chat.receives(c.StartTyping())
+    chat.fails("post")
+    chat.is_due()
+    chat.remembers()
+    assert chat.posted == [["typing"]]
+
+
+def test_a_doubtful_answer_is_resolved_by_the_history(chat: Stage) -> None:
+    """An answer to a form has arrived where the history has one to it."""
+    chat.polled(FORM, at=1.0)
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.fails("post")
+    chat.is_due()
+    chat.remembers({"event": "form_data", "form_request_id": 7, "data": {"age": "44"}})
+    assert chat.posted == [["form_data"]]
+
+
+def test_an_answer_that_is_missing_is_sent_again(chat: Stage) -> None:
+    """An answer to a form that no history has goes out again, whole."""
+    chat.polled(FORM, at=1.0)
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.fails("post")
+    chat.is_due()
+    chat.remembers(FORM)
+    assert chat.posted == [["form_data"], ["form_data"]]
+    assert json.loads(chat.asked("post").body)["events"][0]["data"] == {"age": "44"}
+
+
+def test_a_prompt_and_its_text_travel_together(chat: Stage) -> None:
+    """The text that answers a prompt brings the answer along, the second time too, once."""
+    chat.polled(PROMPT, at=1.0)
+    chat.says("44")
+    chat.fails("post")
+    chat.is_due()
+    chat.remembers(PROMPT)
+    assert chat.posted == [["form_data", "44"], ["form_data", "44"]]
+
+
+def test_signals_are_sent_again_with_their_id_unless_they_are_there(chat: Stage) -> None:
+    """A signal of doubtful fate goes out again under the same id, by which a copy is known."""
+    chat.receives(c.RequestPhoneCall("555"))
+    chat.fails("post")
+    chat.is_due()
+    chat.remembers()
+    first, second = (r.body for r in chat.requests if kind_of(r) == "post")
+    assert first == second
+    chat.fails("post")
+    chat.is_due()
+    data = {"type": "REQUEST_PHONE_CALL", "number": "555"}
+    chat.remembers({"event": "signaling", "party_id": CHAT, "msg_id": "1", "data": data})
+    assert len(chat.posted) == 2
+
+
+def test_a_refused_answer_is_told(chat: Stage) -> None:
+    """What is no message, and is refused, is told by its name and what it is about."""
+    chat.polled(FORM, at=1.0)
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    told = chat.replies("post", status=400)
+    assert told == [Undelivered("chat_session_form_data", "7", "status 400: refused")]
+
+
+def test_a_refused_end_is_told(chat: Stage) -> None:
+    """So is what is about nothing."""
+    chat.receives(c.End())
+    told = chat.replies("post", status=400)
+    assert told == [Undelivered("chat_session_end", None, "status 400: refused")]
+
+
+def test_an_end_that_was_obeyed_though_nobody_said_so(chat: Stage) -> None:
+    """Where the session is gone when the end is sent again, it has ended."""
+    chat.receives(c.End())
+    chat.fails("post")
+    chat.is_due()
+    told = chat.replies("history", status=404)
+    assert told[-1] == effects.Terminated("gone", "status 404")
+    assert chat.posted == [["end"]]
+
+
+def test_a_server_that_tells_no_history_stops_nothing(chat: Stage) -> None:
+    """Where the history is refused for good, doubts stay, are told, and the rest goes on."""
+    chat.polled(FORM, at=1.0)
+    chat.says("a")
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.fails("post")
+    chat.is_due()
+    told = chat.replies("history", status=400)
+    assert told == []
+    assert chat.posted == [["a"], ["form_data"]]
+    chat.fails("post")
+    chat.says("b")
+    while "history" not in chat.owes:
+        chat.is_due()
+    told = chat.replies("history", status=400)
+    why = "nobody knows whether it arrived"
+    assert told == [Undelivered("chat_session_form_data", "7", why)]
+    assert chat.client.session.outbox["1"] == "unconfirmed"
+    while "post" not in chat.owes:
+        chat.is_due()
+    assert chat.posted[-1] == ["b"]

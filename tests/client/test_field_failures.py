@@ -1,0 +1,213 @@
+"""PROTOCOL.md §6: what was seen to fail in shipped clients, as far as it concerns HTTP.
+
+Each docstring is the row, as it stands there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm import commands as c
+from chatfsm import effects
+from chatfsm.api import GetFile, UploadFile
+from chatfsm.client_effects import AuthorizationFailed
+from chatfsm.transport import HttpReply
+from tests.client.conftest import CHAT, Stage, kind_of
+
+HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
+ENDED = {"event": "ended"}
+
+
+def polls(chat: Stage) -> int:
+    """How many polls were asked so far."""
+    return sum(kind_of(request) == "poll" for request in chat.requests)
+
+
+def messages(chat: Stage) -> list[str]:
+    """The texts that were told so far."""
+    return [e.message.text for e in chat.told if isinstance(e, effects.MessageReceived)]
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [{"event": "status", "state": "failed"}],
+        [{"event": "inactivity_timeout"}],
+        [{"event": "status", "state": "completed"}, ENDED],
+        None,
+    ],
+)
+def test_polling_after_the_end(chat: Stage, batch: list[dict[str, Any]] | None) -> None:
+    """Keeps polling after failed, inactivity or completed+ended; polls a 404 for ever."""
+    if batch is None:
+        chat.replies("poll", status=404, at=1.0)
+    else:
+        chat.polled(*batch, at=1.0)
+    before = polls(chat)
+    for hour in range(24):
+        chat.ticks(at=3_600.0 * hour)
+    assert polls(chat) == before
+    assert chat.client.deadline is None
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503, None])
+def test_a_tight_retry_loop(chat: Stage, status: int | None) -> None:
+    """Tight retry loop on 401, 429, 5xx or offline."""
+    while chat.now < 600.0 and chat.client.deadline is not None:
+        for kind in chat.owes:
+            if status is None:
+                chat.fails(kind, "connect")
+            else:
+                chat.replies(kind, status=status)
+        if chat.client.deadline is not None:
+            chat.is_due()
+    assert len(chat.requests) < 70, "in ten minutes"
+    refused = [effect for effect in chat.told if isinstance(effect, AuthorizationFailed)]
+    assert len(refused) == (status == 401)
+    assert not chat.client.done
+
+
+def test_five_errors_over_a_life(chat: Stage) -> None:
+    """Five errors over a whole life end the session."""
+    for _ in range(50):
+        chat.fails("poll", "connect")
+        chat.is_due()
+        chat.remembers()
+        chat.polled(at=chat.now + 10.0)
+    assert not chat.client.done
+    assert chat.client.health(chat.now).failures == 0
+
+
+def test_a_second_poll(chat: Stage) -> None:
+    """Second poll while one is held."""
+    for second in range(1, 34):
+        chat.ticks(at=float(second))
+        chat.says(f"text {second}")
+        if "post" in chat.owes:
+            chat.replies("post")
+    assert polls(chat) == 1
+    assert chat.owes.count("poll") == 1
+
+
+def test_a_cached_poll(chat: Stage) -> None:
+    """Same message shown 70 times a second from a cached poll."""
+    while chat.now < 60.0:
+        if "poll" in chat.owes:
+            chat.polled(HELLO)
+        chat.is_due()
+    assert messages(chat) == ["hi"]
+    assert polls(chat) <= 62
+
+
+def test_a_history_at_each_resume(chat: Stage) -> None:
+    """History appended again at each resume; an old `ended` in history kills the live session."""
+    chat.polled(HELLO, at=1.0)
+    for clock in (100.0, 7.0, 5_000.0):
+        chat.restarts(at=clock)
+        chat.ticks()
+        chat.remembers(ENDED, HELLO)
+        while "poll" not in chat.owes:
+            chat.is_due()
+        chat.polled(HELLO)
+    assert messages(chat) == ["hi"]
+    assert not chat.client.done
+
+
+def test_failed_and_ended_together(chat: Stage) -> None:
+    """Callbacks fire twice when failed and ended come together; END_CALL echoed for ever."""
+    told = chat.polled({"event": "status", "state": "failed"}, ENDED, ENDED, at=1.0)
+    assert [type(effect).__name__ for effect in told].count("Terminated") == 1
+    assert isinstance(told[-1], effects.Terminated)
+    assert chat.posted == []
+
+
+def test_one_unknown_event(chat: Stage) -> None:
+    """One unknown event, missing field or odd type crashes the app or loses the whole batch."""
+    odd: list[Any] = [None, 5, "x", [], {}, {"event": 7}, {"event": "chat_session_typing"}]
+    good = {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
+    chat.replies("poll", {"events": [*odd, {"event": "chat_session_weather"}, good]}, at=1.0)
+    assert messages(chat) == ["hi"]
+    assert chat.owes == ["poll"]
+
+
+def test_two_chats(stages: type[Stage]) -> None:
+    """Events without chat id, so two chats cannot be told apart."""
+    first, second = stages(chat_id="one"), stages(chat_id="two")
+    for stage in (first, second):
+        stage.ticks()
+        stage.remembers()
+    assert "/chats/one/" in first.asked("poll").url
+    assert "/chats/two/" in second.asked("poll").url
+    first.polled(HELLO, at=1.0)
+    assert (messages(first), messages(second)) == (["hi"], [])
+
+
+def test_an_end_behind_what_was_said(chat: Stage) -> None:
+    """End event dropped because the connection closes first."""
+    for text in ("a", "b"):
+        chat.says(text)
+    chat.receives(c.End())
+    chat.fails("post", "connect")
+    chat.is_due()
+    assert chat.posted == [["a"], ["a", "b", "end"]]
+    chat.replies("post")
+    assert "poll" in chat.owes, "until the server confirms"
+    assert not chat.client.done
+    chat.polled(ENDED, at=9.0)
+    assert chat.client.done
+
+
+def test_events_in_the_post_response(stages: type[Stage]) -> None:
+    """Events in the v1 POST response thrown away."""
+    chat = stages(version=1).opens()
+    chat.says("a")
+    reply = {"events": [{"event": "chat_session_message", "msg_id": "2", "msg": "hi"}]}
+    chat.replies("post", reply)
+    assert messages(chat) == ["hi"]
+
+
+def test_a_mime_type_as_file_type(chat: Stage) -> None:
+    """File uploads: MIME type sent as file_type."""
+    chat.receives(UploadFile("a.png", b"png", "image/png"))
+    (told,) = chat.replies("files", {"file_id": "f1"})
+    with pytest.raises(ValueError, match="file_type"):
+        c.SendFile(told.value.file_id, "image/png")  # type: ignore[arg-type]  # that is the claim
+    chat.receives(c.SendFile(told.value.file_id, "image", "a.png"))
+    assert b'"file_type":"image"' in chat.asked("post").body
+
+
+def test_replies_that_come_after_all(chat: Stage) -> None:
+    """Duplicates are real: cached polls, overlapping polls, history overlapping with the poll."""
+    poll = chat.asked("poll")
+    chat.fails("poll")
+    chat.is_due()
+    body = b'{"events":[{"event":"chat_session_message","msg_id":"2","msg":"hi","party_id":"ann"}]}'
+    chat.receives(HttpReply(poll.id, 200, {}, body))
+    assert messages(chat) == [], "late, and for nobody"
+    chat.remembers(HELLO)
+    chat.polled(HELLO)
+    assert messages(chat) == ["hi"]
+
+
+def test_no_secret_in_a_log(chat: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """L10: ids of the app and texts reach no log record above DEBUG."""
+    caplog.set_level("INFO")
+    chat.says("my card is 4111")
+    chat.replies("post", {"error_code": "5003", "error_message": "my card is 4111"}, status=400)
+    chat.replies("poll", {"error_code": "3000", "error_message": "no app the-app"}, status=401)
+    assert caplog.records
+    text = caplog.text + repr(chat.told)
+    for secret in ("4111", "the-app", "the-client"):
+        assert secret not in text
+
+
+def test_a_call_and_the_chat_do_not_meet(chat: Stage) -> None:
+    """A slow download holds nothing up."""
+    chat.receives(GetFile("f1"))
+    chat.polled(HELLO, at=5.0)
+    chat.says("a")
+    chat.replies("post")
+    assert chat.owes == ["chats/" + CHAT + "/files/f1", "poll"]
+    assert messages(chat) == ["hi"]

@@ -1,0 +1,76 @@
+"""Whatever the network brings, at whatever moment, nothing raises and nothing grows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import Tick
+from chatfsm import api as c
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
+from tests.client.conftest import CHAT, Stage
+
+WORDS = st.sampled_from(
+    [
+        *("events", "event", "chat_id", "state", "error_code", "error_message", "file_id"),
+        *("chat_session_message", "chat_session_ended", "chat_session_status", "servers", "url"),
+        *("5005", "5509", "5511", "2004", "9999", CHAT, "..", "failed", "parameters", "sessions"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9_999) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=8,
+)
+BODIES = st.binary(max_size=30) | VALUES.map(lambda value: json.dumps(value).encode())
+STATUSES = st.sampled_from([0, 100, 200, 200, 200, 204, 302, 400, 403, 404, 429, 500, 503, 999])
+KINDS = st.sampled_from(["connect", "timeout", "protocol", "cancelled"])
+HEADERS = st.dictionaries(st.just("retry-after"), st.text(max_size=5), max_size=1)
+COMES = st.one_of(
+    st.tuples(STATUSES, HEADERS, BODIES),
+    KINDS,
+    st.sampled_from([c.RequestChat(), c.GetFile("f"), c.Resume("x"), c.GetIceServers()]),
+)
+
+
+def item_for(comes: Any, request: HttpRequest) -> Any:
+    """What comes back for a request."""
+    if isinstance(comes, str):
+        return HttpFailure(request.id, comes)  # type: ignore[arg-type]  # one of KINDS
+    status, headers, body = comes
+    return HttpReply(request.id, status, headers, body)
+
+
+def may(stage: Stage, item: Any) -> None:
+    """The app asks for something, which may not be allowed now."""
+    try:
+        stage.receives(item)
+    except Exception as error:
+        if type(error).__name__ != "LocalProtocolError":
+            raise
+
+
+@given(st.lists(COMES, max_size=30), st.booleans())
+def test_nothing_that_comes_raises(story: list[Any], opened: bool) -> None:
+    """Any reply or failure to any request; requests, queue and deadline stay in bounds."""
+    stage = Stage(chat_id=CHAT if opened else None, max_calls=3)
+    stage.ticks()
+    for comes in story:
+        if not isinstance(comes, (str, tuple)):
+            may(stage, comes)
+        elif stage.waiting:
+            request = stage.waiting.pop(min(stage.waiting))
+            stage.receives(item_for(comes, request))
+        elif stage.client.deadline is not None:
+            stage.receives(Tick(), at=max(stage.now, stage.client.deadline))
+        if stage.client.done:
+            stage.waiting.clear()
+        assert stage.client.health(stage.now).owed == len(stage.waiting) <= 6
+    if stage.client.done:
+        assert stage.client.deadline is None
+        names = [type(effect).__name__ for effect in stage.told]
+        assert names.count("Terminated") == 1
+        assert names[-1] == "Terminated"

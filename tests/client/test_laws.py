@@ -1,0 +1,129 @@
+"""The law of the conversation is data; its settings have bounds, and its waits a hash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transitions import MachineError
+
+from chatfsm._client import state
+from chatfsm._client.client import Health
+from chatfsm._client.failures import wait
+from chatfsm._client.state import moved
+from chatfsm._statemachine import Law
+from chatfsm.settings import ClientSettings
+from tests.client.conftest import Stage
+
+LAWS = {law.name: law for law in (state.LINK, state.POLL, state.HISTORY, state.POST)}
+PAIRS = [
+    (name, state, trigger)
+    for name, law in LAWS.items()
+    for state in law.states
+    for trigger in law.triggers
+]
+
+
+class Model:
+    """The least that a Machine can move."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+
+def moved_by_transitions(law: Law, state: str, trigger: str) -> str | None:
+    """Where `transitions` itself goes; None where it refuses."""
+    model = Model(state)
+    try:
+        law.machine.events[trigger].trigger(model)
+    except MachineError:
+        return None
+    return model.state
+
+
+@pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
+def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
+    """On every (state, trigger) pair the table and the Machine agree, and no row is no move."""
+    goes = moved_by_transitions(LAWS[name], state, trigger)
+    assert LAWS[name].moves[state].get(trigger) == goes
+    assert moved(LAWS[name], state, trigger) == (goes or state)
+
+
+def test_only_the_links_end_is_final() -> None:
+    """Nothing leads out of over; every other state of every table leads on."""
+    assert state.LINK.finals == {"over"}
+    assert not any(law.finals for law in LAWS.values() if law is not state.LINK)
+
+
+def test_a_poll_is_asked_only_when_none_is() -> None:
+    """One poll, one history and one POST in flight, by construction."""
+    assert [s for s, row in state.POLL.moves.items() if "ask" in row] == ["due"]
+    assert [s for s, row in state.HISTORY.moves.items() if "ask" in row] == ["due"]
+    assert [s for s, row in state.POST.moves.items() if "ask" in row] == ["idle"]
+
+
+@given(st.text(), st.integers(1, 10_000), st.none() | st.floats(0, 1e9))
+def test_a_wait_is_bounded_and_the_same_each_time(
+    key: str, attempt: int, asked: float | None
+) -> None:
+    """Never at once, never longer than the limits, and no dice in it."""
+    settings = ClientSettings()
+    first = wait(settings, key, attempt, asked)
+    assert settings.backoff_first / 2 <= first
+    assert first <= max(settings.backoff_most, settings.retry_after_most)
+    assert first == wait(settings, key, attempt, asked)
+    assert first >= min(asked or 0.0, settings.retry_after_most)
+
+
+def test_no_two_clients_come_back_together() -> None:
+    """A thousand chats that lost their server at once spread over half a step."""
+    waits = sorted(wait(ClientSettings(), f"chat {number}", 6) for number in range(1_000))
+    assert 15.0 <= waits[0] < waits[-1] <= 30.0
+    quarters = [sum(15 + 3.75 * n <= w < 18.75 + 3.75 * n for w in waits) for n in range(4)]
+    assert all(200 < quarter < 300 for quarter in quarters)
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ({"poll_timeout": 19}, ValueError),
+        ({"poll_timeout": float("inf")}, ValueError),
+        ({"request_timeout": 0}, ValueError),
+        ({"grace": float("nan")}, ValueError),
+        ({"backoff_first": 0}, ValueError),
+        ({"settle": -1}, ValueError),
+        ({"jump": True}, TypeError),
+        ({"poll_every": "1"}, TypeError),
+        ({"max_batch": 0}, ValueError),
+        ({"max_body": 1.5}, TypeError),
+        ({"max_calls": True}, TypeError),
+        ({"session": None}, TypeError),
+    ],
+)
+def test_settings_have_bounds(setting: dict[str, Any], error: type[Exception]) -> None:
+    """What is out of range is refused, by its name."""
+    with pytest.raises(error, match=next(iter(setting))):
+        ClientSettings(**setting)
+
+
+def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
+    """The link, the last good poll, the next deadline, failures in a row, and what is owed."""
+    assert chat.client.health(0.0) == Health("waiting", None, 35.0, 0, 1, 0, 0)
+    chat.polled(at=10.0)
+    chat.says("a")
+    chat.says("b")
+    chat.fails("poll", "connect", at=12.0)
+    health = chat.client.health(12.25)
+    assert (health.link, health.silent_for, health.failures) == ("retrying", 2.25, 1)
+    assert (health.owed, health.waiting, health.ignored) == (1, 2, 0)
+    assert health.next_in is not None
+    assert 0.25 <= health.next_in <= 0.75
+    assert chat.client.health(99.0).next_in == 0.0
+
+
+def test_an_over_chat_has_nothing_next(chat: Stage) -> None:
+    """After the end there is no deadline and nothing owed."""
+    chat.polled({"event": "ended"}, at=1.0)
+    assert chat.client.health(5.0) == Health("over", 4.0, None, 0, 0, 0, 0)

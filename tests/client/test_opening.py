@@ -1,0 +1,257 @@
+"""From the first request to a live chat, and what happens when the credentials are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm import ChatSession, RemoteProtocolError, Settings, effects, events
+from chatfsm._client.client import ChatClient
+from chatfsm.api import CheckAvailability, RequestChat, Resume, SessionProperties
+from chatfsm.client_effects import Answered, AuthorizationFailed, ChatOpened, LinkChanged, Refused
+from chatfsm.errors import AuthorizationError, ConfigurationError, TransientError
+from chatfsm.settings import ClientSettings
+from tests.client.conftest import CHAT, Stage, endpoint, kind_of
+
+HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
+
+
+def names(told: list[Any]) -> list[str]:
+    """The kinds of what was told."""
+    return [type(effect).__name__ for effect in told]
+
+
+def test_a_new_chat_is_polled_at_once(stage: Stage) -> None:
+    """The chat is told, the call answered, the state heard, and the poll asked."""
+    call = RequestChat()
+    stage.receives(call)
+    told = stage.replies(
+        "chats", {"chat_id": CHAT, "state": "queued", "ewt": "10", "is_new_chat": "true"}
+    )
+    assert told == [
+        ChatOpened(CHAT, is_new=True),
+        Answered(call, SessionProperties(CHAT, "queued", 10.0, is_new=True)),
+        effects.StateChanged("establishing", "queued"),
+        effects.WaitEstimated(10.0),
+    ]
+    assert stage.owes == ["poll"]
+
+
+def test_a_chat_that_may_be_old_is_treated_as_one(stage: Stage) -> None:
+    """A server that does not say whether the chat is new is asked for its history."""
+    stage.receives(RequestChat())
+    told = stage.replies("chats", {"chat_id": CHAT})
+    assert told[0] == ChatOpened(CHAT, is_new=True)
+    assert stage.owes == ["history"]
+    assert stage.remembers() == []
+    assert stage.owes == ["poll"]
+
+
+@pytest.mark.parametrize("is_new", [False, "false"])
+def test_a_chat_that_goes_on_has_its_past_first(stage: Stage, is_new: object) -> None:
+    """Where the server hands back a session the history is merged before the first poll."""
+    stage.receives(RequestChat())
+    properties = {"chat_id": CHAT, "state": "connected", "is_new_chat": is_new}
+    told = stage.replies("chats", properties)
+    assert ChatOpened(CHAT, is_new=False) in told
+    assert stage.owes == ["history"]
+    past = stage.remembers({"event": "ended"}, HELLO)
+    assert names(past) == ["MessageReceived"]
+    assert past[0].replayed, "and an old end in it ends nothing"
+    assert stage.owes == ["poll"]
+    assert names(stage.polled(HELLO, at=5.0)) == ["LinkChanged"], "told once"
+
+
+def test_a_chat_that_is_known_has_its_past_first(stages: type[Stage]) -> None:
+    """A client that is given a chat's id asks for its history at the first moment."""
+    stage = stages(chat_id=CHAT)
+    stage.ticks(at=7.0)
+    assert stage.owes == ["history"]
+    stage.remembers(HELLO)
+    assert stage.owes == ["poll"]
+
+
+def test_a_client_has_one_chat(stage: Stage) -> None:
+    """No second chat is requested while one is, or once there is one."""
+    stage.receives(RequestChat())
+    assert "one is being requested" in stage.refused(RequestChat())
+    stage.replies("chats", {"chat_id": CHAT})
+    assert "a client has no second" in stage.refused(RequestChat())
+
+
+def test_a_chat_that_was_refused_may_be_requested_again(stage: Stage) -> None:
+    """An unknown tenant refuses the call; the client is as it was."""
+    stage.receives(RequestChat())
+    (told,) = stage.replies("chats", {"error_code": 1000}, status=400)
+    assert isinstance(told.error, ConfigurationError)
+    stage.receives(RequestChat())
+    assert stage.owes == ["chats"]
+
+
+def test_an_error_in_place_of_a_chat_does_not_end_what_is_not(stage: Stage) -> None:
+    """5005 before there is a chat refuses the call, and no more."""
+    stage.receives(RequestChat())
+    assert names(stage.replies("chats", {"error_code": "5005"}, status=404)) == ["Refused"]
+    assert not stage.client.done
+
+
+def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
+    """A state failed ends the chat before it began."""
+    stage.receives(RequestChat())
+    told = stage.replies("chats", {"chat_id": CHAT, "state": "failed", "is_new_chat": True})
+    assert names(told) == [
+        *("ChatOpened", "Answered", "StateChanged", "LinkChanged", "Terminated"),
+    ]
+    assert stage.owes == []
+
+
+def test_sessions_are_made_by_whom_the_app_says() -> None:
+    """The maker of sessions gets the chat's id and the session's settings."""
+    made: list[Any] = []
+
+    def make(chat_id: str, *, settings: Settings) -> ChatSession:
+        made.append((chat_id, settings))
+        return ChatSession(chat_id, settings=settings)
+
+    settings = ClientSettings(session=Settings(max_ids=7))
+    ChatClient(endpoint(), settings=settings, chat_id=CHAT, session=make)
+    assert made == [(CHAT, settings.session)]
+
+
+def test_a_session_that_was_over_before(stage: Stage) -> None:
+    """A maker may give a session that has ended: then there is nothing to do, and no news."""
+
+    def make(chat_id: str, *, settings: Settings) -> ChatSession:
+        session = ChatSession(chat_id, settings=settings)
+        session.receive(events.Ended(), now=0.0)
+        return session
+
+    stage.client = ChatClient(endpoint(), chat_id=CHAT, session=make)
+    assert stage.client.done
+    assert stage.ticks() == [LinkChanged("over", "ended")]
+    assert stage.owes == []
+
+
+def test_a_strict_session_raises_and_nothing_is_lost(stages: type[Stage]) -> None:
+    """What a strict session finds is raised once its batch was heard, with all that follows."""
+    chat = stages(session=Settings(strict=True)).opens()
+    with pytest.raises(RemoteProtocolError, match="unknown") as caught:
+        chat.polled({"event": "weather"}, HELLO, {"event": "fog"}, at=5.0)
+    requests = [e for e in caught.value.effects if type(e).__name__ == "HttpRequest"]
+    assert [kind_of(request) for request in requests] == ["poll"]
+    assert "MessageReceived" in names(list(caught.value.effects))
+
+
+@pytest.mark.parametrize("kind", ["poll", "post", "history"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, b""), (403, b""), (400, {"error_code": "3000"}), (403, {"error_code": 2001})],
+)
+def test_refused_credentials_stop_everything(
+    chat: Stage, kind: str, status: int, body: object
+) -> None:
+    """401, 403 and the codes of authorization stop polls, histories and POSTs, and say so."""
+    if kind == "history":
+        chat.fails("poll")
+        chat.is_due()
+    chat.says("a")
+    if kind == "history":
+        chat.replies("post")
+    told = chat.replies(kind, body, status=status)
+    assert names(told) == ["LinkChanged", "AuthorizationFailed"]
+    assert chat.client.health(chat.now).link == "unauthorized"
+    for kind_left in chat.owes:
+        chat.fails(kind_left, "connect")
+    assert chat.client.deadline is None
+    assert chat.ticks(at=10_000.0) == []
+    assert chat.owes == []
+
+
+def test_two_refusals_are_told_once(chat: Stage) -> None:
+    """What was under way is refused as well, and that is no news."""
+    chat.says("a")
+    chat.replies("poll", status=401)
+    assert chat.replies("post", status=401) == []
+
+
+def test_resume_goes_on_with_new_credentials(chat: Stage) -> None:
+    """`Resume` renews the ids, asks for the history first, and posts what waited, in order."""
+    chat.says("a")
+    chat.replies("post", status=403)
+    chat.replies("poll", status=403)
+    chat.says("b")
+    assert chat.owes == []
+    told = chat.receives(Resume(client_id="another"), at=500.0)
+    assert told == [LinkChanged("retrying")]
+    assert chat.owes == ["history", "post"]
+    authorization = dict(chat.asked("post").headers)["Authorization"]
+    assert 'appId="the-app", clientId="another"' in authorization
+    assert chat.posted[-1] == ["a", "b"]
+    chat.remembers()
+    assert chat.owes == ["poll", "post"]
+    assert chat.polled(at=501.0) == [LinkChanged("live")]
+
+
+def test_a_late_refusal_of_the_old_credentials_is_no_new_one(chat: Stage) -> None:
+    """What went out with the old ids, and is refused after `Resume`, is tried again."""
+    chat.says("a")
+    chat.replies("post", status=401)
+    chat.receives(Resume("other"))
+    told = chat.replies("poll", status=401, at=1.0)
+    assert not any(isinstance(effect, AuthorizationFailed) for effect in told)
+    chat.remembers()
+    while "poll" not in chat.owes:
+        chat.is_due()
+
+
+def test_resume_needs_a_refusal(chat: Stage) -> None:
+    """Nobody resumes what was not refused."""
+    assert "no credentials were refused" in chat.refused(Resume())
+
+
+def test_credentials_that_no_header_can_carry_change_nothing(chat: Stage) -> None:
+    """`Resume` checks the ids as `Endpoint` does."""
+    chat.replies("poll", status=401)
+    before = chat.knows()
+    with pytest.raises(ValueError, match="app_id"):
+        chat.receives(Resume("a\r\nb"))
+    assert chat.knows() == before
+    assert chat.client.endpoint.app_id == "the-app"
+
+
+def test_a_chat_may_be_requested_with_new_credentials(stage: Stage) -> None:
+    """Before there is a chat a refusal is told too, and `Resume` lets the app ask again."""
+    stage.receives(RequestChat())
+    told = stage.replies("chats", {"error_code": "2004"}, status=401)
+    assert names(told) == ["Refused", "LinkChanged", "AuthorizationFailed"]
+    assert isinstance(told[0].error, AuthorizationError)
+    assert told[0].error is told[2].error
+    stage.receives(Resume("other"))
+    assert stage.owes == []
+    stage.receives(RequestChat())
+    stage.replies("chats", {"chat_id": CHAT, "is_new_chat": True})
+    assert stage.owes == ["poll"]
+
+
+def test_the_server_says_no_secret_back(stage: Stage) -> None:
+    """Where the server quotes the ids, or what it could not decode, no text passes that on."""
+    stage.receives(CheckAvailability())
+    message = "app the-app of the-client is unknown\r\nhere"
+    told = stage.replies("availability", {"error_code": 3000, "error_message": message}, status=403)
+    assert isinstance(told[0], Refused)
+    text = repr(told) + str(told[0].error)
+    assert "the-app" not in text
+    assert "the-client" not in text
+    assert "\\r\\nhere" in text
+    assert isinstance(told[0].error, AuthorizationError)
+
+
+def test_an_old_refusal_is_transient_for_whoever_called(chat: Stage) -> None:
+    """A call that went out with the old ids may simply be made again."""
+    chat.receives(CheckAvailability())
+    chat.replies("poll", status=401)
+    chat.receives(Resume("other"))
+    (told,) = chat.replies("availability", status=401)
+    assert isinstance(told.error, TransientError)
+    assert told.error.transient

@@ -1,0 +1,198 @@
+"""What was said goes out in order, one POST at a time, and again only when that is safe."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chatfsm import commands as c
+from chatfsm import effects
+from chatfsm._client.sending import cut
+from chatfsm.client_effects import Undelivered
+from tests.client.conftest import CHAT, Stage
+
+FORM = {"event": "form_show", "form_request_id": "7", "form_name": "survey"}
+SECURE = {"event": "secure_form_show", "form_request_id": "8", "form_id": "card"}
+PROMPT = {"event": "form_show", "form_request_id": "9", "form_name": ""}
+
+
+def own(text: str, msg_id: str) -> dict[str, Any]:
+    """A message of the customer's, as the server kept it."""
+    return {"event": "message", "party_id": CHAT, "msg_id": msg_id, "msg": text}
+
+
+def names(told: list[Any]) -> list[str]:
+    """The kinds of what was told."""
+    return [type(effect).__name__ for effect in told]
+
+
+def test_what_is_said_goes_out_and_is_sent_when_taken(chat: Stage) -> None:
+    """A message is posted at once, as JSON, and `MessageSent` follows the server's yes."""
+    assert chat.says("hello") == []
+    request = chat.asked("post")
+    assert json.loads(request.body) == {
+        "events": [{"event": "chat_session_message", "msg": "hello", "msg_id": "1"}]
+    }
+    assert ("Content-Type", "application/json; charset=UTF-8") in request.headers
+    assert chat.replies("post") == [effects.MessageSent("1")]
+
+
+@pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"events": []}'])
+def test_a_success_may_say_nothing(chat: Stage, body: bytes) -> None:
+    """v2 answers with an empty body."""
+    chat.says()
+    assert chat.replies("post", body) == [effects.MessageSent("1")]
+
+
+def test_events_in_the_reply_are_heard(stages: type[Stage]) -> None:
+    """What v1 sends in reply to a POST is as good as what a poll brings."""
+    chat = stages(version=1).opens()
+    chat.says()
+    reply = {"events": [{"event": "chat_session_message", "party_id": "ann", "msg": "hi"}]}
+    assert names(chat.replies("post", reply)) == ["MessageSent", "MessageReceived"]
+
+
+def test_one_post_at_a_time_in_order_and_in_batches(stages: type[Stage]) -> None:
+    """What is said meanwhile waits, and goes out together, as much as fits."""
+    chat = stages(max_batch=3).opens()
+    for text in ("a", "b", "c", "d", "e"):
+        chat.says(text)
+    assert chat.owes == ["poll", "post"]
+    chat.replies("post")
+    chat.replies("post")
+    chat.replies("post")
+    assert chat.posted == [["a"], ["b", "c", "d"], ["e"]]
+    assert list(chat.client.session.outbox.values()) == ["sent"] * 5
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"how": "connect"},
+        {"status": 429},
+        {"status": 503, "body": {"error_code": "5001"}},
+        {"status": 400, "body": {"error_code": "5509"}},
+    ],
+)
+def test_what_was_surely_not_taken_is_posted_again(chat: Stage, how: dict[str, Any]) -> None:
+    """Nothing is told as failed, nothing is asked of the history: the same goes out, later."""
+    chat.says("a")
+    if "how" in how:
+        assert chat.fails("post", "connect") == []
+    else:
+        assert chat.replies("post", how.get("body", b""), status=how["status"]) == []
+    chat.says("b")
+    assert chat.owes == ["poll"]
+    assert chat.is_due() == ["post"]
+    assert 0.5 <= chat.now <= 1.0
+    assert chat.posted == [["a"], ["a", "b"]]
+    assert chat.replies("post") == [effects.MessageSent("1"), effects.MessageSent("3")]
+
+
+def test_stale_typing_is_dropped(chat: Stage) -> None:
+    """Typing is of interest for seconds only; what was held up longer is not sent."""
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.replies("post", at=10.5)
+    assert chat.posted == [["a"], ["not_typing"]]
+
+
+def test_fresh_typing_is_sent_once(chat: Stage) -> None:
+    """Of typing and its end, however often they wait, the last one is sent."""
+    chat.says("a")
+    for second in (1.0, 2.0, 3.0):
+        chat.receives(c.StartTyping(), at=second)
+        chat.receives(c.StopTyping())
+    chat.receives(c.StartTyping(), at=4.0)
+    chat.replies("post")
+    assert chat.posted == [["a"], ["typing"]]
+
+
+def test_an_end_flushes_what_was_said_before(chat: Stage) -> None:
+    """`End` is the last to go out, and polls go on until the server confirms."""
+    for text in ("a", "b"):
+        chat.says(text)
+    chat.receives(c.End())
+    chat.receives(c.End())
+    chat.replies("post")
+    chat.replies("post")
+    assert chat.posted == [["a"], ["b", "end"]]
+    assert not chat.client.done
+    chat.polled(at=10.0)
+    assert chat.owes == ["poll"]
+    assert isinstance(chat.polled({"event": "ended"}, at=12.0)[-1], effects.Terminated)
+
+
+def test_a_disconnect_keeps_polling(chat: Stage) -> None:
+    """After `Disconnect` the scenario may still show a survey."""
+    chat.polled({"event": "status", "state": "connected"}, at=1.0)
+    chat.receives(c.Disconnect())
+    chat.replies("post")
+    assert names(chat.polled(FORM, at=9.0)) == ["FormOpened"]
+
+
+def test_a_post_to_a_chat_that_is_gone_ends_it(chat: Stage) -> None:
+    """404 to a POST ends the chat, and nobody is left to wonder about what was said."""
+    chat.polled(FORM, at=1.0)
+    chat.says("a")
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    told = chat.replies("post", status=404)
+    assert names(told)[-3:] == ["Undelivered", "LinkChanged", "Terminated"]
+    assert Undelivered("chat_session_form_data", "7", "the chat is over") in told
+    assert chat.client.session.outbox == {"1": "unconfirmed"}
+
+
+def test_the_queue_is_bounded(stages: type[Stage]) -> None:
+    """What is no message counts too; but typing and leaving are always possible."""
+    chat = stages(max_queued=3).opens()
+    for number in range(3):
+        chat.receives(c.MarkRead(str(number)))
+    assert chat.refused(c.MarkRead("9")) == "cannot say more: 3 things said wait to be posted"
+    chat.receives(c.StartTyping())
+    chat.receives(c.End())
+
+
+def test_a_receipt_waits_once(chat: Stage) -> None:
+    """The session tells a receipt once; different ones are all sent."""
+    chat.says("a")
+    for msg_id in ("2", "4", "2"):
+        chat.receives(c.MarkRead(msg_id))
+    chat.replies("post")
+    assert chat.posted[1] == ["message_read", "message_read"]
+
+
+@pytest.mark.parametrize("answer", [{1, 2}, float("inf"), object()])
+def test_answers_must_be_json(chat: Stage, answer: object) -> None:
+    """What JSON cannot hold is refused when it is ordered, and changes nothing."""
+    chat.polled(FORM, at=1.0)
+    assert "no JSON" in chat.refused(c.SubmitForm("7", {"age": answer}))
+
+
+def test_a_refused_command_changes_nothing(chat: Stage) -> None:
+    """What the session refuses the client refuses, with the session's reason."""
+    assert "has not shown it" in chat.refused(c.SubmitForm("7", {}))
+
+
+def test_nothing_is_said_after_the_end(chat: Stage) -> None:
+    """A chat that is over takes no command."""
+    chat.polled({"event": "ended"}, at=1.0)
+    assert "over" in chat.refused(c.SendText("hello?"))
+
+
+def test_several_messages_are_cut_at_their_ids() -> None:
+    """What several messages bring along stays with each, also where a file has an empty id."""
+    events = (
+        {"event": "chat_session_not_typing"},
+        {"event": "chat_session_message", "msg_id": "1"},
+        {"event": "chat_session_file", "msg_id": ""},
+        {"event": "chat_session_form_data", "form_request_id": "9"},
+        {"event": "chat_session_message", "msg_id": "5"},
+    )
+    parcels = cut(effects.SendEvents(events, ("1", "3", "5")), 0.0)
+    assert [(parcel.msg_id, len(parcel.events)) for parcel in parcels] == [
+        ("1", 2),
+        ("3", 1),
+        ("5", 2),
+    ]

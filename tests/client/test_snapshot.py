@@ -1,0 +1,275 @@
+"""What survives the process, and what follows first in the next one."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatSession, LocalProtocolError, SnapshotError, effects
+from chatfsm import commands as c
+from chatfsm._client.client import ChatClient
+from chatfsm._client.snapshot import _digest
+from chatfsm.api import GetVersion, RequestChat, UploadFile
+from chatfsm.client_effects import Undelivered
+from chatfsm.replay.journal import Recorded
+from tests.client.conftest import CHAT, Stage, endpoint
+from tests.client.test_posting import FORM, SECURE, own
+
+
+def test_a_restored_client_asks_for_the_history_first(chat: Stage) -> None:
+    """A poll that was under way may have been answered to the dead: the history comes first."""
+    chat.polled({"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}, at=5.0)
+    chat.restarts(at=1_000.0)
+    assert chat.client.deadline == 1_000.0
+    chat.ticks()
+    assert chat.owes == ["history"]
+    told = chat.remembers(
+        {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"},
+        {"event": "message", "party_id": "ann", "msg_id": "4", "msg": "still there?"},
+    )
+    assert [effect.message.text for effect in told] == ["still there?"]
+    assert chat.owes == ["poll"]
+
+
+def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
+    """The server may hold that poll on, and give it news: the history is asked for once more."""
+    chat.restarts(at=1_000.0)
+    chat.ticks()
+    chat.remembers()
+    chat.replies("poll", {"error_code": "5509"}, status=400)
+    assert chat.is_due() == ["poll"]
+    chat.polled(at=1_005.0)
+    assert chat.is_due() == ["history"]
+    assert chat.now == 1_020.0
+    told = chat.remembers({"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"})
+    assert [type(effect) for effect in told] == [effects.MessageReceived]
+
+
+def test_no_id_of_a_request_comes_again(chat: Stage) -> None:
+    """Ids count on, so that a late reply to the dead is known as such."""
+    poll = chat.asked("poll")
+    chat.restarts(at=0.0)
+    chat.ticks()
+    assert chat.asked("history").id == poll.id + 1
+
+
+def test_a_post_that_was_under_way_is_in_doubt(chat: Stage) -> None:
+    """It is not sent again before the history is here, and what it reached is not told again."""
+    chat.says("a")
+    chat.says("b")
+    chat.restarts(at=1_000.0)
+    assert [type(effect) for effect in chat.ticks()] == [effects.MessageUnconfirmed]
+    while "history" not in chat.owes:
+        chat.is_due()
+    chat.remembers(own("a", "1"))
+    assert chat.posted == [["a"], ["b"]]
+
+
+def test_doubts_and_waits_survive(chat: Stage) -> None:
+    """A second crash, while the first one's doubt is open, changes nothing."""
+    chat.says("a")
+    chat.restarts(at=1_000.0)
+    chat.ticks()
+    chat.restarts(at=5.0)
+    assert chat.client.deadline == 7.0, "what was to settle still has its time"
+    chat.ticks(at=7.0)
+    chat.remembers()
+    assert chat.posted == [["a"], ["a"]]
+
+
+def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
+    """A client that was to wait waits on, on the clock of its next process."""
+    for kind in ("poll", "history", "history", "history"):
+        chat.fails(kind, "connect")
+        assert chat.is_due() == ["history"]
+    chat.fails("history", "connect")
+    left = chat.client.health(chat.now).next_in
+    chat.restarts(at=77.0)
+    assert chat.client.health(77.0).failures == 5
+    assert chat.ticks() == []
+    assert chat.owes == []
+    assert chat.client.health(77.0).next_in == pytest.approx(left)
+    assert chat.is_due() == ["history"], "the first thing, as after any restart, and once"
+    chat.remembers()
+    assert chat.owes == ["poll"]
+
+
+def test_calls_are_gone_with_whoever_waited(chat: Stage) -> None:
+    """No call is in a snapshot, and none is answered after it."""
+    chat.receives(GetVersion())
+    chat.receives(UploadFile("a", bytes(1_000_000)))
+    assert len(json.dumps(chat.client.snapshot(now=0.0))) < 10_000
+    chat.restarts(at=0.0)
+    chat.ticks()
+    assert chat.owes == ["history"]
+
+
+def test_a_client_without_a_chat_survives(stage: Stage) -> None:
+    """A request for a chat that was under way may simply be made again."""
+    stage.receives(RequestChat())
+    stage.restarts(at=50.0)
+    assert stage.client.deadline is None
+    stage.receives(RequestChat())
+    stage.replies("chats", {"chat_id": CHAT, "state": "queued", "is_new_chat": False})
+    assert stage.owes == ["history"]
+
+
+def test_a_chat_that_is_over_stays_over(chat: Stage) -> None:
+    """Nothing follows from a restored end."""
+    chat.polled({"event": "ended"}, at=1.0)
+    chat.restarts(at=0.0)
+    assert chat.client.done
+    assert chat.client.deadline is None
+    assert chat.ticks() == []
+
+
+def test_new_credentials_are_given_with_the_endpoint(chat: Stage) -> None:
+    """No snapshot holds any; a client that was refused tries again with those that it gets."""
+    chat.replies("poll", status=401)
+    text = json.dumps(chat.client.snapshot(now=0.0))
+    assert "the-app" not in text
+    assert "the-client" not in text
+    chat.restarts(at=0.0, endpoint=endpoint(client_id="another"))
+    chat.ticks()
+    assert "another" in dict(chat.asked("history").headers)["Authorization"]
+
+
+def test_what_answers_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
+    """An answer of that kind that was not sent yet is told to be lost, by its form."""
+    chat.polled(SECURE, at=1.0)
+    chat.says("a")
+    chat.receives(c.SubmitForm("8", {"card": "4111"}, secure=True))
+    assert "4111" not in json.dumps(chat.client.snapshot(now=1.0))
+    chat.restarts(at=0.0)
+    chat.ticks()
+    while "history" not in chat.owes:
+        chat.is_due()
+    told = chat.remembers(own("a", "1"))
+    why = "what answers a secure form survives no restart"
+    assert Undelivered("chat_session_secure_form_data", "8", why) in told
+    assert chat.posted == [["a"]]
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_secure_answer_under_way_is_told_only_where_it_is_lost(
+    chat: Stage, arrived: bool
+) -> None:
+    """The history tells whether it had arrived; an empty one in its place is never sent."""
+    chat.polled(SECURE, at=1.0)
+    chat.receives(c.SubmitForm("8", {"card": "4111"}, secure=True))
+    chat.restarts(at=0.0)
+    chat.ticks()
+    while "history" not in chat.owes:
+        chat.is_due()
+    past = [{"event": "secure_form_data", "form_request_id": "8"}] if arrived else []
+    told = chat.remembers(*past)
+    while chat.client._state.queue:
+        chat.is_due()
+        told = chat.told
+    assert any(isinstance(effect, Undelivered) for effect in told) is not arrived
+    assert len(chat.posted) == 1
+
+
+def test_an_open_answer_survives(chat: Stage) -> None:
+    """What answers a form that is not secure is kept, and sent."""
+    chat.polled(FORM, at=1.0)
+    chat.says("a")
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.replies("post", status=429)
+    chat.restarts(at=0.0)
+    chat.ticks()
+    chat.is_due()
+    assert chat.posted[-1] == ["a", "form_data"]
+    assert json.loads(chat.asked("post").body)["events"][1]["data"] == {"age": "44"}
+
+
+def test_a_restored_session_may_be_recorded(chat: Stage) -> None:
+    """`wrap` makes of the session what the app wants; it hears all that follows."""
+    lines: list[str] = []
+    snapshot = chat.client.snapshot(now=0.0)
+    client = ChatClient.restore(
+        snapshot, endpoint(), now=0.0, wrap=lambda session: Recorded(session, lines.append)
+    )
+    client.receive(c.SendText("hello"), now=1.0)
+    assert any("hello" in line for line in lines)
+
+
+def test_a_chat_that_comes_later_is_wrapped_too(stage: Stage) -> None:
+    """A client restored without a chat makes its session in the same way."""
+    wrapped: list[ChatSession] = []
+
+    def wrap(session: ChatSession) -> ChatSession:
+        wrapped.append(session)
+        return session
+
+    stage.client = ChatClient.restore(
+        stage.client.snapshot(now=0.0), endpoint(), now=0.0, wrap=wrap
+    )
+    stage.opens()
+    assert wrapped == [stage.client.session]
+
+
+def changed(snapshot: dict[str, Any], **body: Any) -> dict[str, Any]:
+    """A snapshot whose body says something else, and has the digest for it."""
+    client = {**deepcopy(snapshot["client"]), **body}
+    return {**snapshot, "client": client, "digest": _digest(client)}
+
+
+def test_what_is_no_snapshot_is_refused(chat: Stage) -> None:
+    """Other formats, versions, parts and digests are a `SnapshotError`, and name no content."""
+    chat.says("a secret")
+    good = chat.client.snapshot(now=0.0)
+    session = chat.client.session
+    assert session is not None
+    bad: list[object] = [
+        *(None, [], "x", {}, session.snapshot(now=0.0)),
+        {**good, "version": 2},
+        {**good, "version": True},
+        {**good, "version": "x" * 9_999},
+        {**good, "more": 1},
+        {**good, "client": []},
+        {**good, "digest": "0"},
+        {**good, "client": {**good["client"], "next_id": 1}},
+        {**good, "client": {**good["client"], "next_id": {1, 2}}},
+        changed(good, link="lively"),
+        changed(good, poll="over"),
+        changed(good, owed=5),
+        changed(good, owed=[]),
+        changed(good, next_id="x"),
+        changed(good, more=1),
+        changed(good, queue=[{"said_at": 0.0}]),
+        changed(good, poll_pace={"at": "soon"}),
+        changed(good, session={"format": "other"}),
+    ]
+    for data in bad:
+        with pytest.raises(SnapshotError) as caught:
+            ChatClient.restore(data, endpoint(), now=0.0)
+        assert "a secret" not in str(caught.value)
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf")])
+def test_time_must_be_finite(chat: Stage, now: float) -> None:
+    """Neither taken nor restored at a time that is none."""
+    good = chat.client.snapshot(now=0.0)
+    with pytest.raises(LocalProtocolError, match="finite"):
+        chat.client.snapshot(now=now)
+    with pytest.raises(LocalProtocolError, match="finite"):
+        ChatClient.restore(good, endpoint(), now=now)
+
+
+@given(st.floats(-1e9, 1e9), st.integers(0, 3))
+def test_a_snapshot_of_what_was_restored_is_the_same(at: float, said: int) -> None:
+    """Once restored, and before anything is heard, a client snapshots to itself."""
+    chat = Stage().opens()
+    for number in range(said):
+        chat.says(f"text {number}")
+    chat.restarts(at=at)
+    first = chat.client.snapshot(now=at)
+    again = ChatClient.restore(json.loads(json.dumps(first)), endpoint(), now=at)
+    assert again.snapshot(now=at) == first

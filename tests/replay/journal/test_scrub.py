@@ -1,0 +1,538 @@
+"""A scrubbed log tells what happened, as the log did, and nothing of anybody."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatSession, commands
+from chatfsm._protocol import codec
+from chatfsm._protocol.codec import decode_item
+from chatfsm._session.tables import STATUS_WORDS
+from chatfsm.effects import to_json
+from chatfsm.replay.chat_replay import ChatReplay
+from chatfsm.replay.formats import records
+from chatfsm.replay.journal import Opening, verify
+from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.sources import Source
+from tests.strategies import odd_items, valid_items
+
+File = Callable[..., Path]
+KEY: Final = b"the key of these tests"
+CHAT: Final = "chat-1"
+# Words of the protocol, and of what stands in for texts.
+WORDS: Final = {
+    *STATUS_WORDS,
+    *("scenario", "internal", "external", "msteams", "image", "attachment", "true", "false"),
+    *(name for name in codec.SIGNALS if name),
+    *codec.EVENTS,
+}
+
+
+def nested(levels: int, core: object = "core") -> object:
+    """Something in so many lists."""
+    for _ in range(levels):
+        core = [core]
+    return core
+
+
+def detail(effect: dict[str, Any]) -> dict[str, Any]:
+    """What of an effect must stay, whatever people are called and have said."""
+    kept = {
+        key: effect[key]
+        for key in ("effect", "replayed", "previous", "seconds", "kind", "reason", "outcome")
+        if key in effect
+    }
+    if effect.get("state") in STATUS_WORDS or effect["effect"] != "state_changed":
+        kept["state"] = effect.get("state")
+    for name in ("message", "file", "location"):
+        if name in effect:
+            held = effect[name]
+            kept["own"], kept["at"] = held["own"], held["timestamp"]
+            kept["sent"] = held["sender"] is None
+    if "form" in effect:
+        form = effect["form"]
+        kept["form"] = (form["secure"], form["deadline"], form["name"] == "")
+    if "signal" in effect:
+        kept["signal"] = effect["signal"]["signal"]
+    return kept
+
+
+def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, Any]]:
+    """What follows from a log, step by step, and what is known at its end."""
+    session = ChatSession(chat_id)
+    chat = ChatReplay(session)
+    steps = [step for item in items for step in chat.hear(decode_item(item))]
+    steps += chat.finish()
+    told = [
+        (step.seq, step.at, [detail(to_json(effect)) for effect in step.effects]) for step in steps
+    ]
+    known = {
+        "state": session.state,
+        "outcome": session.outcome,
+        "text": bool(session.outcome_text),
+        "counts": session.counts,
+        "call": session.call,
+        "cobrowsing": session.cobrowsing,
+        "deadline": session.deadline,
+        "parties": [(party.is_human, bool(party.name)) for party in session.parties],
+        "typing": len(session.typing),
+        "forms": [form.deadline for form in session.forms],
+        "warning": session.warning is None,
+        "case": session.case_id is None,
+        "service": session.service_name is None,
+    }
+    return told, known
+
+
+def assert_same(items: list[Any], chat_id: str = CHAT) -> list[dict[str, Any]]:
+    """The scrubbed items lead to what the items lead to."""
+    pseudonyms = Pseudonyms(KEY)
+    anew = [json.loads(json.dumps(pseudonyms.item(item, chat_id))) for item in items]
+    assert behaviour(anew, pseudonyms.chat(chat_id)) == behaviour(items, chat_id)
+    return anew
+
+
+def wire(word: str, /, **fields: Any) -> dict[str, Any]:
+    """An event as the wire writes it."""
+    return {"event": f"chat_session_{word}", **fields}
+
+
+def logged(path: Path) -> dict[str, list[Any]]:
+    """The items of a log, by chat."""
+    source = Source(str(path))
+    chats: dict[str, list[Any]] = {}
+    for record in records(source):
+        chats.setdefault(record.chat_id or source.stem, []).append(record.raw)
+    return chats
+
+
+def anew(path: Path, key: bytes = KEY) -> str:
+    """The scrubbed log."""
+    return "".join(scrubbed(Source(str(path)), Pseudonyms(key)))
+
+
+LOGS = sorted(
+    path
+    for path in (Path(__file__).resolve().parents[2] / "logs").iterdir()
+    if path.suffix in {".json", ".jsonl"}
+)
+each_log = pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
+
+
+@each_log
+def test_a_log_happens_as_it_did(path: Path, file: File) -> None:
+    """The same states, effects, times, counts and outcome, chat by chat."""
+    before = logged(path)
+    after = logged(file("scrubbed.jsonl", anew(path)))
+    assert len(before) == len(after) >= 1
+    for (chat_id, items), (stand_in, found) in zip(before.items(), after.items(), strict=True):
+        assert Pseudonyms(KEY).chat(chat_id) == stand_in
+        assert behaviour(found, stand_in) == behaviour(items, chat_id)
+
+
+@each_log
+def test_the_command_tells_the_same(path: Path, file: File, runs: Any) -> None:
+    """Replayed by `chatfsm replay`: the same effects in the same order, the same totals."""
+    clean = file("scrubbed.jsonl", anew(path))
+    one, other = (runs("replay", "--json", each).items for each in (path, clean))
+    keys = ("seq", "at")
+    assert [({k: e[k] for k in keys}, detail(e)) for e in one] == [
+        ({k: e[k] for k in keys}, detail(e)) for e in other
+    ]
+    one, other = (runs("replay", "--summary", each).document for each in (path, clean))
+    assert one["totals"] == other["totals"]
+    assert [chat["counts"] for chat in one["sessions"]] == [
+        chat["counts"] for chat in other["sessions"]
+    ]
+
+
+@each_log
+def test_who_is_who_stays(path: Path, file: File, runs: Any) -> None:
+    """Each id has one stand-in, and each stand-in one id."""
+    clean = file("scrubbed.jsonl", anew(path))
+    one, other = (runs("replay", "--json", each).items for each in (path, clean))
+    met: dict[tuple[str, str], str] = {}
+    for effect, scrubbed_effect in zip(one, other, strict=True):
+        for name, (value, stand_in) in pairs(effect, scrubbed_effect):
+            if name in {"chat_id", "party_id", "request_id", "file_id", "case_id", "display_name"}:
+                assert met.setdefault((name, str(value)), stand_in) == stand_in
+    assert met
+    for names in {name for name, _ in met}:
+        stand_ins = [stand_in for (name, _), stand_in in met.items() if name == names]
+        assert len(set(stand_ins)) == len(stand_ins)
+
+
+def pairs(one: dict[str, Any], other: dict[str, Any]) -> Iterable[tuple[str, tuple[Any, Any]]]:
+    """The fields that two effects both have, also within them."""
+    for name, value in one.items():
+        if name in {"raw", "extra"}:
+            continue
+        if isinstance(value, dict) and isinstance(other.get(name), dict):
+            yield from pairs(value, other[name])
+        elif isinstance(value, str):
+            yield name, (value, other.get(name))
+
+
+def texts(value: Any) -> Iterable[str]:
+    """Every text in a JSON value, keys of unknown fields too."""
+    if isinstance(value, dict):
+        for key, held in value.items():
+            yield from texts(held)
+            yield key
+    elif isinstance(value, list):
+        for held in value:
+            yield from texts(held)
+    elif isinstance(value, str):
+        yield value
+        if value.startswith("{"):
+            yield from texts(json.loads(value))
+
+
+FIELDS: Final = {name for shape in codec.SHAPES.values() for read in shape for name in read.names}
+ENVELOPES: Final = {"events", "sessions", "chat_id", "scrubbed"}
+
+
+def said(path: Path) -> set[str]:
+    """All that a log says which is of somebody: longer than 3 characters, and no number."""
+    chats = logged(path)
+    found = {text for items in chats.values() for text in texts(items)} | {*chats}
+    return {
+        text
+        for text in found - WORDS - FIELDS - ENVELOPES
+        if len(text) > 3 and not re.fullmatch(r"[\d.e]+", text)
+    }
+
+
+@each_log
+def test_nothing_that_was_said_is_left(path: Path) -> None:
+    """No text, name or id of the log, nor any longer word of them, is in what was made of it."""
+    was, text = said(path), anew(path)
+    assert len(was) > 5
+    known = WORDS | FIELDS | ENVELOPES
+    held = set(texts([json.loads(line) for line in text.splitlines()])) - known
+    held = {one for one in held if not one.startswith("{")}
+    values = "\n".join(re.sub(r"^(id|name|word|chat|unknown)[-_]", "", one) for one in held).lower()
+    assert [one for one in was if one.lower() in values] == []
+    words = {word.lower() for one in was for word in re.findall(r"[^\W\d_]{5,}", one)}
+    left = set(re.findall(r"[^\W\d_]{5,}", values))
+    assert left & words <= {"characters", "unreadable"}
+
+
+@each_log
+def test_the_same_key_gives_the_same_bytes(path: Path) -> None:
+    """And another key other stand-ins; neither is in what they made."""
+    one, other = anew(path), anew(path, b"another key")
+    assert one == anew(path)
+    assert "the key of these tests" not in one
+    assert "another key" not in other
+    stand_ins = re.compile(
+        r'(?<![0-9a-zA-Z])[0-9a-fA-F]{12}\b|(?<="latitude": )[\d.]+|(?<="longitude": )[\d.]+'
+    )
+    found = [{mark for mark in stand_ins.findall(text) if len(mark) > 2} for text in (one, other)]
+    assert found[0]
+    assert not found[0] & found[1]
+    assert stand_ins.sub("", one) == stand_ins.sub("", other)
+
+
+@each_log
+def test_what_is_scrubbed_can_be_scrubbed_again(path: Path, file: File) -> None:
+    """It is a log like any other."""
+    once = file("once.jsonl", anew(path))
+    twice = logged(file("twice.jsonl", anew(once, b"another key")))
+    for (chat_id, items), (stand_in, found) in zip(
+        logged(once).items(), twice.items(), strict=True
+    ):
+        assert behaviour(found, stand_in) == behaviour(items, chat_id)
+
+
+def test_one_key_gives_one_person_one_name_in_all_logs(file: File) -> None:
+    """So that logs can be read beside each other."""
+    ann = wire("party_joined", party_id="ann-1", display_name="Ann", chat_id="c")
+    one, other = file("one.jsonl", ann), file("other.jsonl", {**ann, "timestamp": 5})
+    first, second = json.loads(anew(one)), json.loads(anew(other))
+    assert first["party_id"] == second["party_id"] != "ann-1"
+    assert first["display_name"] == second["display_name"] != "Ann"
+    assert first["chat_id"] == second["chat_id"] != "c"
+
+
+def test_a_text_is_its_length_and_the_same_text_the_same() -> None:
+    """Different texts of one length stay different."""
+    one, same, other = (
+        Pseudonyms(KEY).item(wire("message", msg=msg), CHAT)["msg"]
+        for msg in ("hello", "hello", "olleh")
+    )
+    assert one == same != other
+    assert one.startswith("(5 characters, ")
+    assert other.startswith("(5 characters, ")
+
+
+def test_own_events_stay_own() -> None:
+    """In the chat's case and in another one; others' stay others'."""
+    scrubbed_items = assert_same(
+        [
+            wire("message", party_id="chat-1", msg_id="1", msg="a"),
+            wire("message", party_id="CHAT-1", msg_id="3", msg="b"),
+            wire("message", party_id="Chat-2", msg_id="5", msg="c"),
+            wire("file", file_id="f", session_id="CHAT-1"),
+        ]
+    )
+    assert scrubbed_items[0]["party_id"] != scrubbed_items[1]["party_id"]
+    assert scrubbed_items[0]["party_id"].lower() == scrubbed_items[1]["party_id"].lower()
+
+
+@pytest.mark.parametrize(
+    "ids", [("CHAT-1", "Chat-1", "chat-1"), ("Chat-1", "CHAT-1"), ("cHAT-1", "CHAt-1")]
+)
+def test_whoever_types_stays_one_or_several(ids: tuple[str, ...]) -> None:
+    """Ids that differ in case only are as many ids after scrubbing as before."""
+    assert_same([wire("typing", party_id=party_id) for party_id in ids])
+    assert_same([wire("party_joined", party_id=party_id) for party_id in ids])
+
+
+def test_an_id_of_another_length_is_not_the_customer_s() -> None:
+    """Though it be the same without case, as a session does not take it for that."""
+    assert_same([wire("message", party_id="STRASSE", msg="a", msg_id="1")], "stra\u00dfe")
+
+
+def test_chats_that_differ_in_case_stay_two(file: File) -> None:
+    """What one of them says is not said by the other."""
+    path = file(
+        "a.jsonl",
+        {**wire("status", state="queued"), "chat_id": "abC"},
+        {**wire("ended"), "chat_id": "aBc"},
+    )
+    assert len(logged(file("b.jsonl", anew(path)))) == len(logged(path)) == 2
+
+
+def test_duplicates_stay_duplicates_and_reuse_stays_reuse() -> None:
+    """The same again is absorbed; the same id with something else is told, and reported."""
+    hello = wire("message", party_id="ann", msg_id="2", msg="hello", msg_text="hello")
+    (told, known) = behaviour([hello, hello, {**hello, "msg": "olleh"}, {**hello, "x": 1}], CHAT)
+    assert (known["counts"].duplicates, known["counts"].anomalies, len(told)) == (2, 1, 4)
+    assert_same([hello, hello, {**hello, "msg": "olleh"}, {**hello, "x": 1}])
+    assert_same([{**hello, "msg": 5}, {**hello, "msg": "5"}, {**hello, "msg": 5.0}])
+    signal = wire("signaling", party_id="ann", msg_id="2", data={"type": "OFFER_CALL", "sdp": "a"})
+    assert_same([signal, {**signal, "data": json.dumps(signal["data"])}, signal])
+    assert_same([signal, {**signal, "data": {**signal["data"], "sdp": "b"}}])
+    shown = wire("form_show", form_request_id="1", form_name="a", mood="x")
+    assert_same([shown, shown, {**shown, "mood": "y"}, {**shown, "form_timeout": 5}])
+
+
+def test_places_stay_as_many_as_they_were() -> None:
+    """Different places with one id are told, each of them; the same is absorbed."""
+    places = [
+        wire("location", party_id="ann", msg_id="2", latitude=place / 4, longitude=5)
+        for place in range(-90, 90)
+    ]
+    assert_same([*places, *places])
+
+
+def test_text_prompts_stay_text_prompts() -> None:
+    """The next text of the customer answers them, and no other."""
+    prompt = wire("form_show", form_request_id="9", form_name="", form_timeout=60, timestamp=5)
+    form = {**prompt, "form_request_id": "10", "form_name": "survey"}
+    own = wire("message", party_id="CHAT-1", msg="Ann", msg_id="1")
+    (told, _) = behaviour([prompt, form, own], CHAT)
+    assert told[-1][2][0]["reason"] == "submitted"
+    assert_same([prompt, form, own])
+    assert_same([prompt, {**own, "party_id": "ann"}])
+
+
+def test_calls_cases_and_names_stay() -> None:
+    """Early candidates, cases set and unset, a service that is named twice, co-browsing."""
+    assert_same(
+        [
+            wire("signaling", data={"type": "ICE_CANDIDATE", "candidate": "a", "sdpMLineIndex": 1}),
+            wire("signaling", data={"type": "OFFER_CALL", "sdp": "v=0", "offerVideo": "true"}),
+            wire("signaling", data={"type": "ANSWER_CALL", "sdp": "v=0"}, party_id="CHAT-1"),
+            wire("signaling", data={"type": "NEW", "x": 1}),
+            wire("signaling", data={"type": "END_CALL"}),
+            *(wire("case_set", case_id=case) for case in ("a", "a", "b", "", None, "a")),
+            *(wire("info", service_name=name) for name in ("a", "a", "", "b")),
+            wire("cobrowsing_requested", msg_id="1"),
+            wire("cobrowsing_started", msg_id="3", cobrowsing_url="x"),
+        ]
+    )
+
+
+DEEP: Final = [
+    wire("party_joined", party_id="ann", display_name=nested(40)),
+    wire("message", msg=nested(40), msg_id="1"),
+    wire("message", attachments=[{"id": "1", "more": nested(40)}]),
+    wire("message", attachments=nested(40)),
+    wire("message", more=nested(40)),
+    wire("status", state="queued", ewt=nested(40)),
+    wire("typing", party_id="ann", timestamp=nested(40)),
+    wire("ended", timestamp=nested(40)),
+    wire("signaling", data={"type": "OFFER_CALL", "sdp": nested(40)}),
+    wire("signaling", data={"type": "OFFER_CALL", "more": nested(40)}),
+    wire("signaling", data={"type": "NEW", "more": nested(40)}),
+    wire("signaling", data=nested(40)),
+    wire("signaling", data={"type": "END_CALL"}, msg_id=nested(40)),
+    wire("form_data", data=nested(40), form_request_id="1"),
+    wire("file", file_id="f", session_id=nested(40)),
+    wire("navigation", page=nested(40)),
+    wire("weather", clouds=nested(40)),
+    wire("info", service_name=nested(32)),
+    wire("info", more=nested(32)),
+    wire("info", more=nested(33)),
+]
+
+
+@pytest.mark.parametrize("item", DEEP, ids=lambda item: f"{item['event']}-{[*item][-1]}")
+def test_what_is_nested_too_deep_stays_what_it_was(item: dict[str, Any]) -> None:
+    """An event that is malformed stays malformed, and one that is not stays what it is."""
+    assert_same([item])
+
+
+@pytest.mark.parametrize("value", [[], {}, True, None, "", 0, "x" * 5_000, 10**400, -1, "5", 1.5])
+@pytest.mark.parametrize("name", codec.EVENTS)
+def test_fields_of_another_type_stay_unusable(name: str, value: object) -> None:
+    """Field by field, and all at once: the event means afterwards what it meant before."""
+    fields = {n for read in codec.SHAPES.get(codec.EVENTS[name], ()) for n in read.names}
+    fields -= {"event"}
+    usual = {field: {"type": "END_CALL"} if field == "data" else "1" for field in fields}
+    usual.pop("attachments", None)
+    assert_same([{"event": name, **usual, field: value} for field in sorted(fields)])
+    assert_same([{"event": name, field: value} for field in sorted(fields)])
+    assert_same([{"event": name, **dict.fromkeys(fields, value)}])
+
+
+@given(st.lists(st.one_of(valid_items(ending=False), odd_items(), valid_items()), max_size=10))
+def test_whatever_comes_happens_as_it_did(items: list[Any]) -> None:
+    """The same effects, times and counts for anything that a server may send."""
+    assert_same(items)
+
+
+@given(st.lists(valid_items(ending=False), max_size=10))
+def test_keys_are_told_apart_by_nothing_else(items: list[Any]) -> None:
+    """The same key, the same result; with another key nothing but the marks differs."""
+    one, same, other = (
+        json.dumps([Pseudonyms(key).item(item, CHAT) for item in items])
+        for key in (KEY, KEY, b"another key")
+    )
+    assert one == same
+    marks = re.compile(r'(?<![0-9a-zA-Z])[0-9a-fA-F]{12}\b|"l(at|ong)itude": \d+')
+    assert marks.sub("", one) == marks.sub("", other)
+
+
+def test_a_session_of_a_case_history_that_is_none_stays_none(file: File) -> None:
+    """It is malformed before and after, even where it looks like an event."""
+    path = file("a.json", {"sessions": [wire("ended"), {"events": [wire("typing", party_id="a")]}]})
+    before, after = logged(path), logged(file("b.jsonl", anew(path)))
+    kinds = [type(record.event).__name__ for record in records(Source(str(path)))]
+    found = [
+        type(record.event).__name__ for record in records(Source(str(file("c.jsonl", anew(path)))))
+    ]
+    assert found == kinds
+    assert len(before) == len(after)
+
+
+def test_broken_lines_stay_broken(file: File) -> None:
+    """A line that is no JSON is a malformed event of the same chat, without its text."""
+    path = file("a.jsonl", {**wire("ended"), "chat_id": "c"}, "MARK {\n", wire("typing"))
+    text = anew(path)
+    assert "MARK" not in text
+    first, second, third = (json.loads(line) for line in text.splitlines())
+    assert first["chat_id"] == second["chat_id"] != third["chat_id"]
+    assert second["event"] is None
+
+
+def scrubs_journal(play: Any, file: File) -> list[str]:
+    """The scrubbed journal."""
+    return anew(file("journal.jsonl", play.text)).splitlines(keepends=True)
+
+
+def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
+    """As many lines, at the same times, with the same effects; and it agrees with itself."""
+    play.happens()
+    lines = scrubs_journal(play, file)
+    assert verify(lines) == 38
+    one, other = play.written, [json.loads(line) for line in lines]
+    keys = ("v", "seq", "at")
+    assert [[entry.get(key) for key in keys] for entry in one] == [
+        [entry.get(key) for key in keys] for entry in other
+    ]
+    for before, after in zip(one[1:], other[1:], strict=True):
+        assert after["in"]["input"] == before["in"]["input"]
+        assert ("refused" in after) == ("refused" in before)
+        assert [detail(effect) for effect in after.get("out", ())] == [
+            detail(effect) for effect in before.get("out", ())
+        ]
+    assert one[0]["journal"] == other[0]["journal"]
+
+
+def test_nothing_said_in_a_journal_is_left(play: Any, file: File) -> None:
+    """Neither what the server told, nor what the app said, nor what was sent."""
+    play.hears("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
+    play.hears("message", party_id="MARK-1", msg="MARK", msg_id="2")
+    play.hears("MARK", x="MARK")
+    play.hears("form_show", form_request_id="MARK", form_name="MARK")
+    play.receives(commands.SubmitForm("MARK", {"MARK": "MARK"}))
+    play.receives(commands.SendText("MARK", html="MARK"))
+    play.receives(commands.StartTyping("MARK"))
+    play.hears("signaling", party_id="MARK-1", data={"type": "OFFER_CALL", "sdp": "MARK"})
+    play.receives(commands.AnswerCall("MARK"))
+    play.receives(commands.SendNavigation("MARK"))
+    play.hears_item({"event": "chat_session_status", "MARK": "MARK"})
+    play.hears_item("MARK")
+    assert play.text.count("MARK") > 20
+    lines = scrubs_journal(play, file)
+    assert "MARK" not in "".join(lines).upper()
+    assert verify(lines) == 12
+
+
+def test_an_echo_in_a_journal_stays_an_echo(play: Any, file: File) -> None:
+    """What the server sends back of the customer's own is no news, scrubbed or not."""
+    play.receives(commands.SendText("a & b"))
+    play.hears("message", party_id="CHAT-1", msg_id="1", msg="a &amp; b")
+    play.receives(commands.SendLocation(1.5, 2.5))
+    play.hears("location", party_id="chat-1", msg_id="3", latitude="1.5", longitude=2.5)
+    play.receives(commands.SendFile("f-1", "image"))
+    play.hears("file", file_id="f-1")
+    lines = scrubs_journal(play, file)
+    one, other = play.written[1:], [json.loads(line) for line in lines][1:]
+    assert [[e["effect"] for e in entry["out"]] for entry in one] == [
+        [e["effect"] for e in entry["out"]] for entry in other
+    ]
+
+
+def test_own_ids_of_a_journal_stay_counted(plays: Any, file: File) -> None:
+    """Ids with the chat's in them, and long ones from another device, are counted on from."""
+    for number, settings in ((7, {"msg_id_format": "chat_id:n"}), (12_345_679, {})):
+        play = plays(**settings)
+        play.hears("message", party_id="CHAT-1", msg_id=str(number), msg="elsewhere")
+        play.receives(commands.SendText("here"))
+        (msg_id,) = play.written[-1]["out"][0]["msg_ids"]
+        play.hears("message_delivered", party_id="ann", ref_msg_id=msg_id)
+        lines = [json.loads(line) for line in scrubs_journal(play, file)]
+        effects = [effect["effect"] for effect in lines[-1]["out"]]
+        assert effects == ["message_sent", "delivery_confirmed"]
+
+
+def test_a_journal_of_chats_interleaved_stays_that(plays: Any, file: File) -> None:
+    """Each with its own opening, and each with its own stand-in."""
+    lines: list[str] = []
+    one, two = plays("one", lines=lines), plays("two", lines=lines)
+    one.hears("status", state="ivr")
+    two.hears("status", state="ivr")
+    one.receives(commands.SendText("hello"))
+    clean = scrubs_journal(one, file)
+    assert verify(clean) == 3
+    assert len({json.loads(line)["chat_id"] for line in clean}) == 2
+
+
+def test_every_log_was_tried(logs: list[Path]) -> None:
+    """None of the shipped logs is left out, and no log of them is a journal."""
+    assert logs == LOGS
+    assert len(LOGS) >= 24
+    for path in LOGS:
+        assert not any(isinstance(record.event, Opening) for record in records(Source(str(path))))

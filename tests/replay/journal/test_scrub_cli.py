@@ -1,0 +1,290 @@
+"""`chatfsm scrub IN OUT`: what it writes where, and what it refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm import Tick
+
+File = Callable[..., Path]
+Runs = Callable[..., Any]
+KEY = "CHATFSM_SCRUB_KEY"
+OURS = "a secret of ours"
+HELLO = {"event": "chat_session_message", "party_id": "ann", "msg": "MARK", "msg_id": "2"}
+
+
+def children(path: Path) -> set[str]:
+    """The names of what is in a directory."""
+    return {child.name for child in path.iterdir()}
+
+
+def test_out_is_written(file: File, runs: Runs, tmp_path: Path) -> None:
+    """One line an event, JSON in ASCII; the number of lines is told on standard error."""
+    path, out = file("in.jsonl", HELLO, "\n", HELLO), tmp_path / "out.jsonl"
+    ran = runs("scrub", path, out)
+    assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 2 lines scrubbed\n")
+    one, other = out.read_text(encoding="ascii").splitlines()
+    assert one == other
+    item = json.loads(one)
+    assert item["event"] == HELLO["event"]
+    assert "MARK" not in one
+    assert children(tmp_path) == {"in.jsonl", "out.jsonl"}
+
+
+def test_out_that_is_there_is_left_alone(file: File, runs: Runs, tmp_path: Path) -> None:
+    """Status 2, nothing written, and --force is named."""
+    path, out = file("in.jsonl", HELLO), file("out.jsonl", "mine")
+    ran = runs("scrub", path, out)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == f"chatfsm: {out}: is there already; --force to write over it\n"
+    assert out.read_text(encoding="ascii") == "mine"
+    assert children(tmp_path) == {"in.jsonl", "out.jsonl"}
+
+
+def test_force_writes_over_it(file: File, runs: Runs) -> None:
+    """Also over the log itself, which is read as a whole before."""
+    path, out = file("in.jsonl", HELLO, HELLO), file("out.jsonl", "mine")
+    assert runs("scrub", "--force", path, out).status == 0
+    assert len(out.read_text(encoding="ascii").splitlines()) == 2
+    assert runs("scrub", "--force", path, path).status == 0
+    assert len(path.read_text(encoding="ascii").splitlines()) == 2
+    assert "MARK" not in path.read_text(encoding="ascii")
+
+
+def test_force_that_fails_leaves_what_was_there(file: File, runs: Runs, tmp_path: Path) -> None:
+    """Whole or not at all, also over something."""
+    packed = gzip.compress(json.dumps(HELLO).encode() * 1_000, mtime=0)
+    path, out = file("in.gz", packed[:-20]), file("out.jsonl", "mine")
+    assert runs("scrub", "--force", path, out).status == 2
+    assert out.read_text(encoding="ascii") == "mine"
+    assert children(tmp_path) == {"in.gz", "out.jsonl"}
+
+
+@pytest.mark.parametrize("name", ["none.jsonl", "cut.gz", "noise.txt", "odd.json"])
+def test_in_that_cannot_be_read_leaves_nothing(
+    file: File, runs: Runs, tmp_path: Path, name: str
+) -> None:
+    """Missing, cut in the middle, or no log: status 2, why, no OUT and no part of it."""
+    lines = "".join(json.dumps({**HELLO, "msg_id": str(n)}) + "\n" for n in range(5_000))
+    contents = {
+        "cut.gz": gzip.compress(lines.encode(), mtime=0)[:-100],
+        "noise.txt": "hello\n",
+        "odd.json": '{"weather":\n"fine"}',
+    }
+    if name in contents:
+        file(name, contents[name])
+    before = children(tmp_path)
+    ran = runs("scrub", tmp_path / name, tmp_path / "out.jsonl")
+    assert (ran.status, ran.out) == (2, "")
+    assert name in ran.err
+    assert children(tmp_path) == before
+
+
+def test_a_file_of_nothing_is_scrubbed_to_nothing(file: File, runs: Runs, tmp_path: Path) -> None:
+    """An empty log is a log."""
+    ran = runs("scrub", file("in.jsonl", ""), tmp_path / "out.jsonl")
+    assert (ran.status, ran.err) == (0, "chatfsm: 0 lines scrubbed\n")
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+def test_a_neighbour_called_like_a_part_stays(file: File, runs: Runs, tmp_path: Path) -> None:
+    """What somebody else calls OUT.part is not ours to take away."""
+    other = file("out.jsonl.part", "mine")
+    assert runs("scrub", file("in.jsonl", HELLO), tmp_path / "out.jsonl").status in {0, 2}
+    assert other.read_text(encoding="ascii") == "mine"
+
+
+def test_dashes_are_standard_input_and_output(file: File, runs: Runs, stdin: Any) -> None:
+    """Nothing but the log is on standard output; unnamed events are of the chat stdin."""
+    stdin((json.dumps(HELLO) + "\n").encode())
+    ran = runs("scrub", "-", "-")
+    assert (ran.status, ran.err) == (0, "")
+    (item,) = ran.items
+    assert item["event"] == HELLO["event"]
+    assert "MARK" not in ran.out
+    assert "stdin" not in ran.out
+
+
+def test_one_dash_is_enough(file: File, runs: Runs, stdin: Any, tmp_path: Path) -> None:
+    """Either end may be a file."""
+    ran = runs("scrub", file("in.jsonl", HELLO), "-")
+    assert (ran.status, len(ran.items), ran.err) == (0, 1, "")
+    stdin((json.dumps(HELLO) + "\n").encode())
+    assert runs("scrub", "-", tmp_path / "out.jsonl").status == 0
+    assert len((tmp_path / "out.jsonl").read_text(encoding="ascii").splitlines()) == 1
+
+
+def test_a_key_makes_runs_alike(file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte for byte, and in no output; another key makes them differ."""
+    path = file("in.jsonl", HELLO)
+    monkeypatch.setenv(KEY, OURS)
+    one, same = runs("scrub", path, "-"), runs("scrub", path, "-")
+    monkeypatch.setenv(KEY, "another")
+    other = runs("scrub", path, "-")
+    assert one.out == same.out != other.out
+    assert OURS not in one.out + one.err + other.out
+
+
+def test_the_key_is_in_no_file_and_no_message(
+    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither where all is well nor where nothing is."""
+    monkeypatch.setenv(KEY, OURS)
+    path, out = file("in.jsonl", HELLO), tmp_path / "out.jsonl"
+    first, second = runs("scrub", path, out), runs("scrub", path, out)
+    third = runs("scrub", tmp_path / "none", tmp_path / "other")
+    assert (first.status, second.status, third.status) == (0, 2, 2)
+    for ran in (first, second, third):
+        assert OURS not in ran.out + ran.err
+    assert OURS not in out.read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_no_two_runs_are_alike(
+    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    """A key of one run is thrown away; an empty one is none."""
+    path = file("in.jsonl", HELLO)
+    if key is not None:
+        monkeypatch.setenv(KEY, key)
+    one, other = runs("scrub", path, "-"), runs("scrub", path, "-")
+    assert one.status == other.status == 0
+    assert one.out != other.out
+
+
+def test_a_key_of_any_bytes_is_a_key(
+    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As random bytes in the environment are."""
+    monkeypatch.setenv(KEY, "\udcff\udc80 bytes")
+    path = file("in.jsonl", HELLO)
+    one, same = runs("scrub", path, "-"), runs("scrub", path, "-")
+    assert (one.status, one.err) == (0, "")
+    assert one.out == same.out
+
+
+def test_chat_id_names_what_has_no_name(
+    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for replay: the chat of unnamed events, whose customer they may be of."""
+    monkeypatch.setenv(KEY, OURS)
+    path = file("in.jsonl", {**HELLO, "party_id": "ANN"}, {**HELLO, "chat_id": "other"})
+    first, second = runs("scrub", "--chat-id", "ann", path, "-").items
+    assert first["chat_id"].upper() == first["party_id"]
+    assert second["chat_id"] != first["chat_id"]
+    unnamed, same = runs("scrub", path, "-").items
+    assert unnamed["chat_id"] != first["chat_id"]
+    assert same == second
+    assert runs("scrub", "--chat-id", "", path, "-").status == 2
+
+
+def test_the_file_s_name_is_no_part_of_it(
+    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unnamed events are of a chat called like the file, which has a stand-in."""
+    monkeypatch.setenv(KEY, OURS)
+    path = file("mark_twain.jsonl", HELLO)
+    (item,) = runs("scrub", path, "-").items
+    (named,) = runs("scrub", path, "-", "--chat-id", "mark_twain").items
+    assert item == named
+    assert "twain" not in json.dumps(item)
+
+
+def test_packed_logs_are_read(
+    file: File, runs: Runs, stdin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As gzip, told by the content, from a file and from standard input."""
+    monkeypatch.setenv(KEY, OURS)
+    plain = runs("scrub", file("in.jsonl", HELLO, HELLO), "-").out
+    packed = file("in.jsonl.gz", HELLO, HELLO, packed=True)
+    assert runs("scrub", packed, "-").out == plain != ""
+    stdin(packed.read_bytes())
+    assert runs("scrub", "--chat-id", "in", "-", "-").out == plain
+
+
+def test_a_journal_with_a_snapshot_is_refused(
+    plays: Any, file: File, runs: Runs, tmp_path: Path
+) -> None:
+    """It says why, and where; nothing is left, not even of the chats before."""
+    play = plays()
+    play.hears("status", state="queued")
+    play.restarts(at=5.0).receives(Tick())
+    path, out = file("in.jsonl", play.text), tmp_path / "out.jsonl"
+    ran = runs("scrub", path, out)
+    assert ran.status == 2
+    assert ran.err.startswith(f"chatfsm: {path}: line 3: the journal begins in the middle")
+    assert children(tmp_path) == {"in.jsonl"}
+
+
+def test_a_journal_without_its_opening_is_refused(
+    play: Any, file: File, runs: Runs, tmp_path: Path
+) -> None:
+    """Nobody knows how the session was made."""
+    play.receives(Tick())
+    path = file("in.jsonl", play.lines[1])
+    ran = runs("scrub", path, tmp_path / "out.jsonl")
+    assert ran.status == 2
+    assert ran.err == f"chatfsm: {path}: line 1: the journal of this chat has no opening\n"
+    assert children(tmp_path) == {"in.jsonl"}
+
+
+def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: Path) -> None:
+    """What scrub made of a journal, replay verifies."""
+    out = tmp_path / "out.jsonl"
+    ran = runs("scrub", file("in.jsonl", play.happens().text), out)
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err == "chatfsm: 39 lines scrubbed\n"
+    ran = runs("replay", "--verify", "--quiet", out)
+    assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
+
+
+def test_out_that_cannot_be_written_is_said(file: File, tmp_path: Path) -> None:
+    """A directory that is not there, or OUT that is one: status 2 and no traceback."""
+    path = file("in.jsonl", HELLO)
+    (tmp_path / "folder").mkdir()
+    for words in ([tmp_path / "none" / "out.jsonl"], ["--force", tmp_path / "folder"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "chatfsm", "scrub", path, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).resolve().parents[3],
+        )
+        assert ran.returncode == 2
+        assert ran.stderr.startswith("chatfsm: cannot write: ")
+        assert "Traceback" not in ran.stderr
+    assert children(tmp_path) == {"in.jsonl", "folder"}
+
+
+@pytest.mark.parametrize("words", [[], ["only-in"], ["a", "b", "c"], ["a", "b", "--weather"]])
+def test_words_that_make_no_sense_are_refused(runs: Runs, words: list[str]) -> None:
+    """Status 2, and how it is meant."""
+    ran = runs("scrub", *words)
+    assert ran.status == 2
+    assert "usage: chatfsm" in ran.err
+
+
+def test_help_says_what_is_taken_away(runs: Runs) -> None:
+    """What becomes of what, the key, and the words; `chatfsm --help` names the command."""
+    ran = runs("scrub", "--help")
+    assert (ran.status, ran.err) == (0, "")
+    text = " ".join(ran.out.split())
+    for part in (
+        "IN OUT",
+        "--force",
+        "--chat-id",
+        "- for standard input",
+        "- for standard output",
+        "set CHATFSM_SCRUB_KEY to a secret of yours",
+        "texts become their length",
+    ):
+        assert part in text
+    assert "scrub take from a log whatever tells of people" in " ".join(runs("--help").out.split())

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import json
+from math import inf, nan
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from chatfsm import effects as e
+from chatfsm import events, signaling
+from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
+
+if TYPE_CHECKING:
+    from tests.session.live.conftest import Play
+
+ANN = Party("ann", "internal", "Ann")
+ANN_JSON = {
+    "party_id": "ann",
+    "type": "internal",
+    "display_name": "Ann",
+    "first_name": None,
+    "last_name": None,
+}
+FORM = Form("7", "", deadline=12.5)
+FORM_JSON = {"request_id": "7", "name": "", "secure": False, "deadline": 12.5}
+MESSAGE = events.Message(
+    "ann",
+    "2",
+    "<b>hi</b>",
+    "hi",
+    "web",
+    (events.Attachment("a-1", "text/x", "{}", "card", {"size": 3}),),
+    timestamp=100.0,
+    extra={"mood": "sunny"},
+)
+FILE = events.File("f-1", "image", "cat", "4", "ann", timestamp=101.0)
+PLACE = events.Location(59.5, -7.0, "https://maps.example/", "6", "chat-1", timestamp=102.0)
+
+EXACT: list[tuple[e.Effect, dict[str, Any]]] = [
+    (
+        e.StateChanged("queued", "connected"),
+        {"effect": "state_changed", "previous": "queued", "state": "connected"},
+    ),
+    (e.WaitEstimated(5.0), {"effect": "wait_estimated", "seconds": 5.0}),
+    (e.PartyAdded(ANN), {"effect": "party_added", "party": ANN_JSON}),
+    (e.PartyChanged(ANN), {"effect": "party_changed", "party": ANN_JSON}),
+    (e.PartyRemoved(ANN), {"effect": "party_removed", "party": ANN_JSON}),
+    (
+        e.MessageReceived(ChatMessage(MESSAGE, ANN, own=False)),
+        {
+            "effect": "message_received",
+            "message": {
+                "msg_id": "2",
+                "party_id": "ann",
+                "own": False,
+                "sender": ANN_JSON,
+                "text": "hi",
+                "html": "<b>hi</b>",
+                "channel": "web",
+                "attachments": [
+                    {
+                        "id": "a-1",
+                        "content_type": "text/x",
+                        "content": "{}",
+                        "name": "card",
+                        "extra": {"size": 3},
+                    }
+                ],
+                "timestamp": 100.0,
+                "extra": {"mood": "sunny"},
+            },
+        },
+    ),
+    (e.TypingStarted("ann"), {"effect": "typing_started", "party_id": "ann"}),
+    (e.TypingStopped("ann"), {"effect": "typing_stopped", "party_id": "ann"}),
+    (e.FormOpened(FORM), {"effect": "form_opened", "form": FORM_JSON}),
+    (
+        e.FormClosed(FORM, "expired"),
+        {"effect": "form_closed", "form": FORM_JSON, "reason": "expired"},
+    ),
+    (e.WarningRaised("still?"), {"effect": "warning_raised", "text": "still?"}),
+    (e.WarningCleared(), {"effect": "warning_cleared"}),
+    (
+        e.SignalReceived("ann", signaling.IceCandidate("a", "0", 1)),
+        {
+            "effect": "signal_received",
+            "party_id": "ann",
+            "signal": {
+                "signal": "ice_candidate",
+                "candidate": "a",
+                "sdp_mid": "0",
+                "sdp_m_line_index": 1,
+                "extra": {},
+            },
+        },
+    ),
+    (
+        e.CallChanged("idle", "offered"),
+        {"effect": "call_changed", "previous": "idle", "state": "offered"},
+    ),
+    (
+        e.FileReceived(SharedFile(FILE, None, own=True)),
+        {
+            "effect": "file_received",
+            "file": {
+                "msg_id": "4",
+                "party_id": "ann",
+                "own": True,
+                "sender": None,
+                "file_id": "f-1",
+                "file_type": "image",
+                "file_name": "cat",
+                "timestamp": 101.0,
+                "extra": {},
+            },
+        },
+    ),
+    (
+        e.LocationReceived(SharedLocation(PLACE, None, own=True)),
+        {
+            "effect": "location_received",
+            "location": {
+                "msg_id": "6",
+                "party_id": "chat-1",
+                "own": True,
+                "sender": None,
+                "latitude": 59.5,
+                "longitude": -7.0,
+                "url": "https://maps.example/",
+                "timestamp": 102.0,
+                "extra": {},
+            },
+        },
+    ),
+    (
+        e.SendEvents(({"event": "chat_session_end"},), ("1",)),
+        {"effect": "send_events", "events": [{"event": "chat_session_end"}], "msg_ids": ["1"]},
+    ),
+    (e.MessageSent("1"), {"effect": "message_sent", "msg_id": "1"}),
+    (e.MessageFailed("1", "400"), {"effect": "message_failed", "msg_id": "1", "why": "400"}),
+    (
+        e.MessageUnconfirmed("1", "timeout"),
+        {"effect": "message_unconfirmed", "msg_id": "1", "why": "timeout"},
+    ),
+    (
+        e.DeliveryConfirmed("1", "ann"),
+        {"effect": "delivery_confirmed", "msg_id": "1", "party_id": "ann"},
+    ),
+    (e.ReadConfirmed("1", None), {"effect": "read_confirmed", "msg_id": "1", "party_id": None}),
+    (e.CaseChanged(None), {"effect": "case_changed", "case_id": None}),
+    (e.ServiceNamed("Desk"), {"effect": "service_named", "name": "Desk"}),
+    (e.CobrowsingChanged("started"), {"effect": "cobrowsing_changed", "state": "started"}),
+    (
+        e.UnknownReceived("chat_session_x", {"event": "chat_session_x", "gift": [1]}),
+        {
+            "effect": "unknown_received",
+            "name": "chat_session_x",
+            "raw": {"event": "chat_session_x", "gift": [1]},
+        },
+    ),
+    (
+        e.Anomaly("malformed", "item: not an object", 7),
+        {"effect": "anomaly", "kind": "malformed", "text": "item: not an object", "raw": 7},
+    ),
+    (
+        e.Terminated("timed_out", "Bye"),
+        {"effect": "terminated", "outcome": "timed_out", "text": "Bye"},
+    ),
+]
+
+SIGNALS: list[tuple[signaling.Signal, dict[str, Any]]] = [
+    (signaling.CallRequest(offer_video=True), {"signal": "call_request", "offer_video": True}),
+    (
+        signaling.CallRejection("5", "busy"),
+        {"signal": "call_rejection", "reason_code": "5", "reason": "busy"},
+    ),
+    (
+        signaling.CallOffer("v=0"),
+        {"signal": "call_offer", "sdp": "v=0", "offer_video": None},
+    ),
+    (signaling.CallAnswer("v=0"), {"signal": "call_answer", "sdp": "v=0"}),
+    (signaling.CallEnd(), {"signal": "call_end"}),
+    (
+        signaling.CallMedia(audio_enabled=True, video_enabled=False),
+        {"signal": "call_media", "audio_enabled": True, "video_enabled": False},
+    ),
+    (signaling.PhoneCallRequest("+1"), {"signal": "phone_call_request", "number": "+1"}),
+    (signaling.SmsRequest("+1"), {"signal": "sms_request", "number": "+1"}),
+]
+
+
+def nested(levels: int) -> object:
+    """Lists in objects, so many levels deep."""
+    value: object = "the innermost"
+    for level in range(levels):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+class Odd:
+    """Something that no JSON has."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("nobody asked")
+
+    __str__ = __repr__
+
+
+# What the wire or a caller may have put where nothing is read, and what is written for it.
+UNREAD: list[tuple[object, object]] = [
+    (nan, "nan"),
+    (inf, "inf"),
+    (-inf, "-inf"),
+    (1.5, 1.5),
+    (True, True),
+    (None, None),
+    ("", ""),
+    (-(10**100), -(10**100)),
+    (10**5_000, "(a number too long to write)"),
+    (-(10**5_000), "(a number too long to write)"),
+    ("\ud800 alone", "\ud800 alone"),
+    ({"\udfff": "\udfff"}, {"\udfff": "\udfff"}),
+    ({1: "a", None: "b", False: "c", 2.5: "d"}, {"1": "a", "None": "b", "False": "c", "2.5": "d"}),
+    ({(1, 2): "pair"}, {"[1, 2]": "pair"}),
+    ({10**5_000: "x"}, {"(a number too long to write)": "x"}),
+    ({nan: "x"}, {"nan": "x"}),
+    ((1, (2, 3)), [1, [2, 3]]),
+    ({1, 2}, "(set)"),
+    (b"bytes", "(bytes)"),
+    (Odd(), "(Odd)"),
+    ([Odd(), {"odd": Odd()}], ["(Odd)", {"odd": "(Odd)"}]),
+    (3j, "(complex)"),
+]
+
+
+@pytest.mark.parametrize(("effect", "plain"), EXACT, ids=[type(it).__name__ for it, _ in EXACT])
+def test_an_effect_has_its_json(effect: e.Effect, plain: dict[str, Any]) -> None:
+    """Each effect is exactly this JSON, in this order, and comes back from its text unchanged."""
+    written = e.to_json(effect)
+
+    assert written == plain
+    assert list(written) == list(plain)
+    assert json.loads(json.dumps(written, allow_nan=False)) == plain
+
+
+def test_every_effect_is_met_here() -> None:
+    """The effects above are all that there are, each with a name of its own."""
+    assert [type(effect) for effect, _ in EXACT] == list(get_args(e.Effect))
+    assert len({plain["effect"] for _, plain in EXACT}) == len(EXACT)
+
+
+@pytest.mark.parametrize(("signal", "plain"), SIGNALS)
+def test_a_signal_says_in_json_what_it_is(signal: signaling.Signal, plain: dict[str, Any]) -> None:
+    """Each signal is written with its name, its fields and what is unread."""
+    written = e.to_json(e.SignalReceived(None, signal))
+
+    assert written == {
+        "effect": "signal_received",
+        "party_id": None,
+        "signal": {**plain, "extra": {}},
+    }
+
+
+def test_an_unknown_signal_is_written_whole() -> None:
+    """A signal of an unknown type is written with all that came."""
+    signal = signaling.UnknownSignal(None, {"mood": nan})
+
+    assert e.to_json(e.SignalReceived(None, signal))["signal"] == {
+        "signal": "unknown_signal",
+        "type": None,
+        "raw": {"mood": "nan"},
+    }
+
+
+def carriers(value: object) -> list[e.Effect]:
+    """Every effect that carries something unread, with this in it."""
+    extra = {"unread": value}
+    attachment = events.Attachment(extra=extra)
+    return [
+        e.UnknownReceived("x", value),
+        e.UnknownReceived("x", extra),
+        e.Anomaly("malformed", "x", value),
+        e.MessageReceived(ChatMessage(events.Message(extra=extra), None, own=False)),
+        e.MessageReceived(ChatMessage(events.Message(attachments=(attachment,)), None, own=False)),
+        e.FileReceived(SharedFile(events.File("f-1", extra=extra), None, own=False)),
+        e.LocationReceived(SharedLocation(events.Location(extra=extra), None, own=False)),
+        e.SignalReceived(None, signaling.CallEnd(extra)),
+        e.SignalReceived(None, signaling.IceCandidate(extra=extra)),
+        e.SignalReceived(None, signaling.UnknownSignal("x", extra)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), UNREAD, ids=[str(number) for number in range(len(UNREAD))]
+)
+def test_what_is_unread_is_made_harmless(value: object, written: object) -> None:
+    """Whatever was left unread can be written as strict JSON, and stays as it was if it could."""
+    assert e.to_json(e.Anomaly("malformed", "x", value))["raw"] == written
+    for effect in carriers(value):
+        plain = e.to_json(effect)
+        assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+@pytest.mark.parametrize("levels", [1_000, 100_000])
+def test_what_is_nested_too_deep_is_cut(levels: int) -> None:
+    """What is nested deeper than JSON is written is cut, with a note in its place."""
+    for effect in carriers(nested(levels)):
+        text = json.dumps(e.to_json(effect), allow_nan=False)
+        assert "(nested too deep to write)" in text
+        assert "the innermost" not in text
+
+
+def test_what_is_nested_believably_is_kept() -> None:
+    """What is nested as deep as the codec lets through is written whole."""
+    value = nested(33)
+
+    assert e.to_json(e.UnknownReceived("x", value))["raw"] == value
+
+
+def test_json_shares_nothing_with_its_effect() -> None:
+    """Who changes what was written changes no effect."""
+    raw = {"event": "x", "gift": [1, {"a": 2}]}
+    effect = e.UnknownReceived("x", raw)
+
+    written = e.to_json(effect)
+    written["raw"]["gift"][1]["a"] = 3
+    written["raw"]["gift"].append(4)
+
+    assert raw == {"event": "x", "gift": [1, {"a": 2}]}
+    assert e.to_json(effect)["raw"] == raw
+
+
+@pytest.mark.parametrize(
+    "value", [value for value, _ in UNREAD] + [nested(1_000)], ids=lambda _: "unread"
+)
+def test_a_session_survives_what_is_unread(play: Play, value: object) -> None:
+    """A session told of events with anything unread in them tells effects that can be written."""
+    extra = {"unread": value}
+    attachments = (events.Attachment(extra=extra),)
+    heard = [
+        events.Message("ann", "2", "hi", attachments=attachments, extra=extra),
+        events.Message("ann", "2", "ho", attachments=attachments, extra=extra),
+        events.FormShow("7", extra=extra),
+        events.FormShow("7", "other", timestamp=1.0, extra=extra),
+        events.SecureFormShow("8", extra=extra),
+        events.Signaling(signaling.UnknownSignal("x", extra), "4", "ann"),
+        events.Signaling(signaling.IceCandidate(extra=extra), "6", "ann"),
+        events.Unknown("x", extra),
+        events.Malformed("x", value, "odd"),
+        events.Malformed(None, value, "odd"),
+    ]
+    for event in heard:
+        play.receives(event)
+
+    for effect in play.told:
+        plain = e.to_json(effect)
+        assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert len(play.told) == 12
+
+
+def test_extreme_numbers_of_the_wire_can_be_written(play: Play) -> None:
+    """The largest numbers that the wire can bring become effects that can be written."""
+    play.status("queued", ewt=1.7e308)
+    play.shows("7", form_timeout="1.7e308")
+    play.hears("location", latitude="-1.7e308", longitude=1e400)
+    play.hears("message", msg=10**300, timestamp=1e400)
+
+    for effect in play.told:
+        json.dumps(e.to_json(effect), allow_nan=False)
+    assert len(play.told) == 5
+
+
+def test_a_deadline_beyond_all_numbers_can_be_written(play: Play) -> None:
+    """A form whose time cannot be counted, however odd the clock, is told in strict JSON."""
+    play.now = 1e308
+
+    [opened] = play.shows("7", form_timeout="1.7e308")
+
+    assert json.dumps(e.to_json(opened), allow_nan=False)
+    assert play.session.deadline is None or play.session.deadline < inf

@@ -1,0 +1,311 @@
+"""A recorded log as a scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.replay import formats
+from chatfsm.replay.sources import Source
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.from_log import recorded
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import (
+    Await,
+    Pause,
+    Scenario,
+    ScenarioError,
+    Tell,
+    from_plain,
+    to_plain,
+)
+from tests.simulator.scenarios.theatre import CHAT, Theatre, awaited, said
+
+LOGS = Path(__file__).parents[2] / "logs"
+CUSTOMERS = {
+    *("chat_session_form_data", "chat_session_secure_form_data", "chat_form_data_cancel"),
+    *("chat_session_end", "chat_session_disconnect", "chat_session_navigation"),
+}
+
+
+def events_of(path: Path) -> list[dict[str, Any]]:
+    """As the command reads a log."""
+    found = []
+    for record in formats.records(Source(str(path))):
+        assert isinstance(record.raw, dict)
+        chat_id = {} if record.chat_id is None else {"chat_id": record.chat_id}
+        found.append({**record.raw, **chat_id})
+    return found
+
+
+def chats() -> list[Any]:
+    """Every chat of every log."""
+    return [
+        pytest.param(path, chat_id, id=f"{path.stem}-{chat_id[:8]}")
+        for path in sorted(LOGS.glob("*.json*"))
+        for chat_id in dict.fromkeys(each.get("chat_id", path.stem) for each in events_of(path))
+    ]
+
+
+def is_own(event: dict[str, Any], chat_id: str) -> bool:
+    who = event.get("party_id") or event.get("session_id")
+    unnamed_file = event["event"] == "chat_session_file" and not who
+    return str(who).lower() == chat_id.lower() or event["event"] in CUSTOMERS or unnamed_file
+
+
+def of_the_server(path: Path, chat_id: str) -> list[dict[str, Any]]:
+    """What a log says that the server said, without the times."""
+    own = [each for each in events_of(path) if each.get("chat_id", path.stem) == chat_id]
+    return [
+        {name: value for name, value in each.items() if name not in {"chat_id", "timestamp"}}
+        for each in own
+        if not is_own(each, chat_id)
+    ]
+
+
+def scenario_of(path: Path, chat_id: str, **more: Any) -> Scenario:
+    events = [each for each in events_of(path) if each.get("chat_id", path.stem) == chat_id]
+    return recorded(events, chat_id, stem=path.stem, **more)
+
+
+def told(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> Theatre:
+    theatre = Theatre(Play(scenario, Agents(()), chat_id))
+    theatre.begin()
+    theatre.run(awaited if answering else None)
+    return theatre
+
+
+@pytest.mark.parametrize("answering", [True, False])
+@pytest.mark.parametrize(("path", "chat_id"), chats())
+def test_every_log_is_told_again(path: Path, chat_id: str, answering: bool) -> None:
+    """The same events of the server in the same order, whether the customer plays along or not."""
+    theatre = told(scenario_of(path, chat_id), chat_id, answering=answering)
+    assert [event for _, event in theatre.told] == of_the_server(path, chat_id)
+    assert theatre.step is None
+
+
+@pytest.mark.parametrize(("path", "chat_id"), chats())
+def test_every_log_is_the_same_after_a_trip_through_json(path: Path, chat_id: str) -> None:
+    """A recorded scenario can be written to a file, and edited there."""
+    scenario = scenario_of(path, chat_id)
+    assert from_plain(to_plain(scenario)) == scenario
+
+
+# What a scenario made of a log does, with logs made for it.
+
+OLD = "AAAA-1"
+NESTED: Any = []
+for _ in range(32):
+    NESTED = [NESTED]
+
+
+def event(name: str, at: float | str | None = None, **fields: Any) -> dict[str, Any]:
+    time = {} if at is None else {"timestamp": at}
+    return {"event": f"chat_session_{name}", **fields, **time}
+
+
+def message(text: str, at: float | str, party_id: str = "B", **fields: Any) -> dict[str, Any]:
+    return event("message", at, msg=text, party_id=party_id, **fields)
+
+
+def steps(*events: dict[str, Any], **more: Any) -> list[Any]:
+    return list(recorded(events, OLD, **more).steps)
+
+
+def pauses(*events: dict[str, Any], **more: Any) -> list[float]:
+    return [step.seconds for step in steps(*events, **more) if isinstance(step, Pause)]
+
+
+def test_events_keep_their_distance() -> None:
+    """In seconds, whatever the log counts in; what has no time takes that of the event before."""
+    told = (
+        event("status", state="ivr"),
+        message("a", "1745222400"),
+        message("b", 1745222405),
+        event("status", state="connected"),
+        message("c", 1745222407500),
+        message("d", "1745222408500"),
+        message("e", "1745222408500"),
+    )
+    assert pauses(*told) == [5.0, 2.5, 1.0]
+
+
+def test_a_broken_time_is_no_time() -> None:
+    """It counts as that of the event before; and the clock of a cached poll goes not back."""
+    told = (
+        message("a", 100),
+        message("b", "soon"),
+        message("c", 103),
+        message("a", 100),
+        message("d", 105),
+    )
+    assert pauses(*told) == [3.0, 2.0]
+
+
+def test_the_pace_can_be_set() -> None:
+    """Twice as fast, and no pause longer than a limit."""
+    told = (message("a", 0), message("b", 4), message("c", 104))
+    assert pauses(*told) == [4.0, 30.0]
+    assert pauses(*told, speed=2, longest=10) == [2.0, 10.0]
+    assert pauses(*told, longest=0) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "kinds"),
+    [
+        (message("hi", 9, OLD, msg_id="1"), ("chat_session_message",)),
+        (message("hi", 9, OLD.lower(), msg_id="1"), ("chat_session_message",)),
+        (event("file", 9, file_id="F"), ("chat_session_file",)),
+        (event("file", 9, file_id="F", session_id=OLD), ("chat_session_file",)),
+        (event("location", 9, party_id=OLD), ("chat_session_location",)),
+        (event("form_data", 9), ("chat_session_form_data", "chat_form_data_cancel")),
+        ({"event": "chat_form_data_cancel"}, ("chat_session_form_data", "chat_form_data_cancel")),
+        (
+            event("secure_form_cancel", 9, party_id=OLD),
+            ("chat_session_secure_form_data", "chat_session_secure_form_cancel"),
+        ),
+        (event("end", 9), ("chat_session_end",)),
+        (event("disconnect", 9), ("chat_session_disconnect",)),
+    ],
+)
+def test_what_the_customer_said_is_awaited(own: dict[str, Any], kinds: tuple[str, ...]) -> None:
+    """That kind of event; a form may be answered or refused, whatever the log's customer did."""
+    first, second, third = steps(message("a", 5), own, message("b", 12))[:3]
+    assert isinstance(first, Tell)
+    assert isinstance(second, Await)
+    assert second.event == kinds
+    assert isinstance(third, Pause)
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("ANSWER_CALL", ["ANSWER_CALL", "CALL_REJECTED"]),
+        ("CALL_REJECTED", ["ANSWER_CALL", "CALL_REJECTED"]),
+        ("REQUEST_CALL", ["REQUEST_CALL"]),
+        ("END_CALL", ["END_CALL"]),
+    ],
+)
+def test_signals_are_awaited_by_their_type(kind: str, meant: list[str]) -> None:
+    """An offer may be answered or rejected."""
+    (own,) = steps(event("signaling", 5, party_id=OLD, data={"type": kind}))
+    assert own.where == {"data.type": meant}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        event("typing", 9, party_id=OLD),
+        event("message_read", 9, party_id=OLD, ref_msg_id="2"),
+        event("navigation", 9, page="/"),
+        event("signaling", 9, party_id=OLD, data={"type": "ICE_CANDIDATE"}),
+        event("signaling", 9, party_id=OLD, data={"type": 7}),
+        event("signaling", 9, party_id=OLD, data="no JSON"),
+        {"event": ["odd"], "party_id": OLD, "timestamp": 9},
+    ],
+)
+def test_what_a_customer_may_do_without_is_not_awaited(own: dict[str, Any]) -> None:
+    """The time that it took in the log passes all the same."""
+    found = steps(message("a", 5), own, message("b", 12))
+    assert [type(step) for step in found] == [Tell, Pause, Tell]
+    assert found[1].seconds == 7.0
+
+
+def test_a_silent_customer_is_waited_for_in_vain() -> None:
+    """As long as the one of the log took, and the patience; then the center goes on."""
+    scenario = recorded(
+        [message("a", 5), message("hi", 9, OLD), message("b", 12)], OLD, patience=20
+    )
+    assert [at for at, _ in told(scenario, answering=False).told] == [0.0, 27.0]
+    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre.begin()
+    theatre.until(2.0)
+    theatre.hear(said("hi"))
+    theatre.run()
+    assert [at for at, _ in theatre.told] == [0.0, 5.0]
+
+
+def test_a_text_of_a_cached_poll_is_awaited_once() -> None:
+    """The customer need not say again what the log has twice."""
+    own = message("hi", 9, OLD, msg_id="1")
+    assert [type(step) for step in steps(own, message("b", 9), own, message("b", 9))] == [
+        *(Await, Tell, Tell)
+    ]
+
+
+def test_the_ids_are_those_of_the_chat_that_plays() -> None:
+    """The customer's own, with a number behind it, in lists and objects; no other text changes."""
+    scenario = recorded(
+        [
+            message("hi", 1, OLD, msg_id="1"),
+            event("message_read", 2, party_id="B", ref_msg_id="1"),
+            event("message_read", 2, party_id="B", ref_msg_id=f"{OLD}:1"),
+            event("signaling", 3, party_id="B", data={"to_id": OLD.lower(), "text": OLD}),
+            event("odd", 3, party_id="B", people_id=[OLD, "C", 7], msg=OLD),
+        ],
+        OLD,
+    )
+    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre.begin()
+    theatre.hear(said("hello", "web-17"))
+    theatre.run()
+    receipt, numbered, signal, odd = (event for _, event in theatre.told)
+    assert receipt["ref_msg_id"] == "web-17"
+    assert numbered["ref_msg_id"] == f"{CHAT}:1"
+    assert signal["data"] == {"to_id": CHAT, "text": OLD}
+    assert (odd["people_id"], odd["msg"]) == ([CHAT, "C", 7], OLD)
+
+
+def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
+    """Whenever the customer disconnects, what the log has after its own disconnect follows."""
+    scenario = recorded(
+        [
+            message("a", 5),
+            message("b", 25),
+            event("disconnect", 30),
+            message("survey", 31),
+            event("ended"),
+        ],
+        OLD,
+    )
+    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre.begin()
+    theatre.hear({"event": "chat_session_disconnect"})
+    theatre.run()
+    assert [event.get("msg") for _, event in theatre.told] == ["a", "survey", None]
+    assert theatre.play.done
+
+
+@pytest.mark.parametrize(
+    ("events", "more", "words"),
+    [
+        ([], {}, "holds no events"),
+        ([event("odd", msg=NESTED)], {}, "event 1 of the log is nested deeper than 32 levels"),
+        (["text"], {}, "event 1 of the log is no object"),
+        ([event("ended"), {"msg": "hi"}], {}, "event 2 of the log is no object with an event"),
+        (
+            [event("ended", chat_id="A"), event("ended", chat_id="B")],
+            {},
+            "2 chats, say which: A, B",
+        ),
+        ([event("ended", chat_id=f"C{n}") for n in range(7)], {}, "C4 and 2 more"),
+        ([event("ended", chat_id="A")], {"chat_id": "B"}, "holds no chat 'B', but A"),
+        ([event("ended")], {"speed": 0}, "speed must be a number from 0 to 3600, not 0"),
+        ([event("ended")], {"speed": float("nan")}, "speed must be"),
+        ([event("ended")], {"longest": -1}, "longest must be a number from 0 to 3600, not -1"),
+        ([event("ended")], {"patience": 1e9}, "patience must be"),
+    ],
+)
+def test_what_is_no_chat_is_refused(events: list[Any], more: dict[str, Any], words: str) -> None:
+    """With words that say what to do."""
+    with pytest.raises(ScenarioError, match=words):
+        recorded(events, **more)
+
+
+def test_a_chat_is_chosen_by_its_id() -> None:
+    """Events that name no chat belong to the one that was asked for, or to the file's."""
+    events = [event("ended", chat_id="A"), event("status", state="ivr")]
+    assert [type(step) for step in recorded(events, "A").steps] == [Tell, Tell]
+    assert recorded([event("ended")], stem="monday").chat_id == "monday"

@@ -1,0 +1,411 @@
+"""What each step does when it is played."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.player import Play
+from chatfsm.simulator.scenario import (
+    AgentLeaves,
+    Await,
+    Converse,
+    End,
+    FindAgent,
+    Pause,
+    Say,
+    Scenario,
+    ShowForm,
+    ShowSecureForm,
+    Tell,
+)
+from tests.simulator.scenarios.theatre import CHAT, Theatre, agent, perform, said
+
+DISCONNECT = {"event": "chat_session_disconnect"}
+
+
+def mark(name: str) -> Tell:
+    return Tell({"event": name})
+
+
+def agents(*names: str) -> Agents:
+    return Agents([agent(name) for name in names])
+
+
+def test_what_is_told_is_told_verbatim() -> None:
+    """But for the names that stand for ids, in fields of ids."""
+    event = {
+        "event": "chat_session_cobrowsing_started",
+        "msg": "$chat",
+        "party_id": "$scenario",
+        "session_id": "$chat",
+        "odd": [{"form_id": "$form"}],
+        "number": 7,
+    }
+    (told,) = (event for _, event in perform(Tell(event)).told)
+    assert told["msg"] == "$chat"
+    assert told["session_id"] == CHAT
+    assert told["odd"] == [{"form_id": "0"}]
+    assert told["number"] == 7
+    assert len(told["party_id"]) == 36
+    assert event["session_id"] == "$chat"
+
+
+def test_a_pause_takes_its_time() -> None:
+    """And what follows happens when it is due, however late somebody looks."""
+    theatre = perform(mark("a"), Pause(2.0), mark("b"), Pause(3.0), mark("c"))
+    assert theatre.names == ["a"]
+    assert theatre.play.deadline == 2.0
+    assert theatre.play.wake(now=1.0) == []
+    theatre.now = 4.9
+    assert theatre.take(theatre.play.wake(now=4.9)) == [{"event": "b"}]
+    assert theatre.play.deadline == 5.0
+    theatre.until(5.0)
+    assert theatre.names == ["a", "b", "c"]
+    assert theatre.play.deadline is None
+
+
+@pytest.mark.parametrize("often", [1, 7, 100])
+def test_it_makes_no_difference_how_often_one_looks(often: int) -> None:
+    """The same things are told, and in the end the same is still to come."""
+    theatre = perform(FindAgent(), Say("hello", 1.5), Pause(3.0), mark("a"), Pause(60.0))
+    for number in range(1, often + 1):
+        theatre.now = 10.0 * number / often
+        theatre.take(theatre.play.wake(now=theatre.now))
+    assert theatre.names[-3:] == ["not_typing", "message", "a"]
+    assert theatre.play.deadline == 65.5
+
+
+def test_an_event_is_awaited() -> None:
+    """By its name; others are kept for whoever awaits them."""
+    theatre = perform(
+        Await("chat_session_message"), mark("a"), Await("chat_session_end"), mark("b")
+    )
+    assert theatre.play.deadline is None
+    theatre.hear({"event": "chat_session_end"})
+    assert theatre.names == []
+    theatre.hear(said("hi"))
+    assert theatre.names == ["a", "b"]
+
+
+def test_one_of_several_events_is_awaited_by_its_fields() -> None:
+    """A list of values means any of them, and an object may come as its JSON text."""
+    step = Await(("one", "other"), {"data.type": ["A", "B"], "kind": 1})
+    for event, is_meant in [
+        ({"event": "third", "data": {"type": "A"}, "kind": 1}, False),
+        ({"event": "one", "data": {"type": "C"}, "kind": 1}, False),
+        ({"event": "one", "data": "no JSON", "kind": 1}, False),
+        ({"event": "one", "data": {"type": "A"}}, False),
+        ({"event": "one", "data": {"type": "A"}, "kind": 1}, True),
+        ({"event": "other", "data": '{"type": "B"}', "kind": 1}, True),
+    ]:
+        theatre = perform(step, mark("a"))
+        theatre.hear(event)
+        assert bool(theatre.names) is is_meant, event
+
+
+def test_nobody_is_awaited_for_ever() -> None:
+    """Where the step has a timeout: from the moment that the scenario came to it."""
+    theatre = perform(Pause(1.0), Await("chat_session_message", timeout=5.0), mark("a"))
+    theatre.until(1.0)
+    assert theatre.play.deadline == 6.0
+    theatre.now = 6.0
+    theatre.hear(said("too late"))
+    assert [(at, event["event"]) for at, event in theatre.told] == [(6.0, "a")]
+
+
+def test_time_passes_from_when_the_customer_spoke() -> None:
+    """A pause after what was awaited is counted from there; after what was said before, not."""
+    steps = (Await("chat_session_message"), Pause(2.0), mark("a"))
+    late = perform(*steps)
+    late.now = 10.0
+    late.hear(said("hi"))
+    assert late.play.deadline == 12.0
+    early = perform(Pause(4.0), *steps)
+    early.now = 1.0
+    early.hear(said("hi"))
+    early.until(4.0)
+    assert early.play.deadline == 6.0
+
+
+def test_what_nobody_awaits_is_bounded() -> None:
+    """Of a flood the latest is kept."""
+    theatre = perform(Pause(1.0), Await("chat_session_message", {"msg": "0"}, 5.0), mark("a"))
+    for number in range(300):
+        theatre.hear(said(str(number)))
+    assert len(theatre.play._stage.heard) == 256
+    theatre.run()
+    assert theatre.told[0][0] == 6.0
+
+
+def test_somebody_types_before_they_speak() -> None:
+    """An agent where one is there, else the scenario; without typing the text comes alone."""
+    theatre = perform(
+        Say("one"), FindAgent(ring=0), Say("two", 2.0), Say("three", by="scenario"), AgentLeaves()
+    )
+    theatre.run()
+    spoken = [(at, event) for at, event in theatre.told if "party_id" in event]
+    scenario, ada = theatre.play._stage.scenario_id, "ID-Ada"
+    assert [(at, event["event"][13:], event["party_id"]) for at, event in spoken] == [
+        (0.0, "message", scenario),
+        (0.0, "party_joined", ada),
+        (0.0, "typing", ada),
+        (2.0, "not_typing", ada),
+        (2.0, "message", ada),
+        (2.0, "message", scenario),
+        (2.0, "party_left", ada),
+    ]
+
+
+def test_a_free_agent_joins_after_ringing() -> None:
+    """Connecting, party joined, connected: nobody is queued."""
+    theatre = perform(FindAgent(ring=2.0))
+    theatre.run()
+    assert theatre.names == ["connecting 0", "party_joined", "connected 0"]
+    assert theatre.now == 2.0
+
+
+def test_who_finds_nobody_is_queued() -> None:
+    """With an estimate, until somebody is free and called; then as ever."""
+    pool = agents("Ada")
+    first = perform(FindAgent(), AgentLeaves(), pool=pool)
+    second = perform(FindAgent(ring=2.0), Pause(3.0), mark("a"), pool=pool)
+    assert second.names == ["queued 60"]
+    assert second.told[0][1]["ewt"] == "60"
+    assert second.play.deadline is None
+    assert pool.called() == []
+    first.run()
+    assert pool.called() == [second.play]
+    second.now = 5.0
+    second.take(second.play.wake(now=5.0))
+    assert second.play.deadline == 7.0
+    second.run()
+    assert second.names[1:] == ["connecting 0", "party_joined", "connected 0", "a"]
+    assert second.now == 10.0
+
+
+def test_who_waits_hears_how_the_queue_moves() -> None:
+    """A new estimate is told once, when it is another."""
+    pool = agents("Ada")
+    first = perform(FindAgent(), pool=pool)
+    second = perform(FindAgent(), pool=pool)
+    third = perform(FindAgent(), pool=pool)
+    assert third.names == ["queued 120"]
+    second.play.close(now=0.0)
+    assert pool.called() == [third.play]
+    third.take(third.play.wake(now=0.0))
+    third.take(third.play.wake(now=0.0))
+    assert third.names == ["queued 120", "queued 60"]
+    first.play.close(now=0.0)
+    assert pool.called() == [third.play]
+
+
+def test_patience_ends_in_failure() -> None:
+    """Who waits for longer than the scenario lets them has failed, and is in no queue."""
+    pool = Agents([])
+    theatre = perform(FindAgent(patience=30.0), mark("never"), pool=pool)
+    assert pool.waiting == 1
+    theatre.run()
+    assert theatre.names == ["queued 60", "failed"]
+    assert theatre.now == 30.0
+    assert theatre.play.done
+    assert pool.waiting == 0
+
+
+def test_another_agent_joins_while_one_is_there() -> None:
+    """Never the same; and where there is nobody else at all, the scenario goes on without."""
+    theatre = perform(FindAgent(ring=0), FindAgent(ring=0), mark("a"), pool=agents("Ada", "Bo"))
+    joined = [event["party_id"] for _, event in theatre.told if "party_id" in event]
+    assert joined == ["ID-Ada", "ID-Bo"]
+    alone = perform(FindAgent(ring=0), FindAgent(ring=0), mark("a"))
+    assert alone.names == ["connecting 0", "party_joined", "connected 0", "a"]
+
+
+def test_who_joined_last_speaks() -> None:
+    """As long as they are there."""
+    find, leave = (
+        FindAgent(ring=0),
+        Tell({"event": "chat_session_party_left", "party_id": "$agent"}),
+    )
+    pool = agents("Ada", "Bo")
+    theatre = perform(find, find, Say("one"), leave, Say("two"), pool=pool)
+    said = [event["party_id"] for _, event in theatre.told if "msg" in event]
+    assert said == ["ID-Bo", "ID-Ada"]
+
+
+def test_the_longest_there_leaves_first() -> None:
+    """And where nobody is there, nobody leaves."""
+    find = FindAgent(ring=0)
+    pool = agents("Ada", "Bo")
+    theatre = perform(find, find, AgentLeaves(), AgentLeaves(), AgentLeaves(), pool=pool)
+    left = [e["party_id"] for _, e in theatre.told if e["event"] == "chat_session_party_left"]
+    assert left == ["ID-Ada", "ID-Bo"]
+    assert pool.free == 2
+
+
+def test_an_agent_who_is_told_to_have_left_is_free() -> None:
+    """Whichever step told it."""
+    gone = Tell({"event": "chat_session_party_left", "party_id": "$agent"})
+    pool = agents("Ada")
+    perform(FindAgent(ring=0), gone, AgentLeaves(), pool=pool)
+    assert pool.free == 1
+
+
+def test_forms_are_numbered() -> None:
+    """And a later step can name the last."""
+    cancel = Tell({"event": "chat_session_secure_form_cancel", "form_request_id": "$form"})
+    theatre = perform(ShowForm("name", 90.0), ShowForm("", 0), ShowSecureForm("card"), cancel)
+    assert [event for _, event in theatre.told] == [
+        {
+            "event": "chat_session_form_show",
+            "form_request_id": "1",
+            "form_name": "name",
+            "form_timeout": "90",
+        },
+        {
+            "event": "chat_session_form_show",
+            "form_request_id": "2",
+            "form_name": "",
+            "form_timeout": "0",
+        },
+        {
+            "event": "chat_session_secure_form_show",
+            "form_request_id": "3",
+            "form_id": "card",
+        },
+        {"event": "chat_session_secure_form_cancel", "form_request_id": "3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "event"),
+    [
+        (End(), {"event": "chat_session_ended"}),
+        (End("failed"), {"event": "chat_session_status", "state": "failed"}),
+        (End("timed_out"), {"event": "chat_session_inactivity_timeout"}),
+        (End("timed_out", "bye"), {"event": "chat_session_inactivity_timeout", "msg": "bye"}),
+    ],
+)
+def test_the_end_is_the_end(step: End, event: dict[str, Any]) -> None:
+    """Nothing follows, whatever the scenario still holds and the customer says."""
+    theatre = perform(step, mark("never"), after_disconnect=(mark("never"),))
+    assert [event for _, event in theatre.told] == [event]
+    assert theatre.play.done
+    assert theatre.hear(DISCONNECT) == []
+
+
+def test_who_is_closed_hears_nothing() -> None:
+    """Not even that the customer disconnects."""
+    theatre = perform(Pause(60.0), after_disconnect=(mark("never"),))
+    theatre.play.close(now=1.0)
+    assert theatre.hear(DISCONNECT) == []
+
+
+def test_who_disconnects_is_let_go() -> None:
+    """Where the scenario has nothing for that case: the agent leaves, and the session ends."""
+    pool = agents("Ada")
+    theatre = perform(FindAgent(ring=0), Pause(60.0), mark("never"), pool=pool)
+    theatre.hear(DISCONNECT)
+    assert theatre.names[-2:] == ["party_left", "ended"]
+    assert theatre.play.done
+    assert theatre.play.deadline is None
+    assert pool.free == 1
+
+
+def test_who_disconnects_may_be_asked_something() -> None:
+    """Then the session ends; and at once where they disconnect again."""
+    scenario = Scenario(
+        "test",
+        (FindAgent(ring=1.0), mark("never")),
+        (ShowForm("survey"), Await("chat_session_form_data", timeout=60.0), mark("thanks")),
+    )
+    for again, ending in [
+        ({"event": "chat_session_form_data"}, ["form_show", "thanks", "ended"]),
+        (DISCONNECT, ["form_show", "ended"]),
+    ]:
+        pool = agents("Ada")
+        theatre = Theatre(Play(scenario, pool, CHAT))
+        theatre.begin()
+        theatre.hear(DISCONNECT)
+        assert pool.free == 1
+        theatre.hear(again)
+        assert theatre.names == ["connecting 0", *ending]
+        assert theatre.play.done
+
+
+def test_who_disconnects_in_the_queue_waits_no_longer() -> None:
+    """Nor does anybody who rings for them."""
+    pool = Agents([])
+    theatre = perform(FindAgent(), pool=pool)
+    theatre.hear(DISCONNECT)
+    assert pool.waiting == 0
+    assert theatre.names == ["queued 60", "ended"]
+
+
+def test_a_scenario_that_has_run_out_still_hears_a_disconnect() -> None:
+    """It is not done: the customer is still there."""
+    theatre = perform(mark("a"))
+    assert not theatre.play.done
+    assert theatre.hear(said("hello?")) == []
+    theatre.hear(DISCONNECT)
+    assert theatre.names == ["a", "ended"]
+
+
+def conversed(*events: dict[str, Any]) -> list[str]:
+    """What an agent says to each, and what else they do."""
+    theatre = perform(FindAgent(ring=0), Converse(typing=0))
+    before = len(theatre.told)
+    for event in events:
+        theatre.hear(event)
+        theatre.run()
+    return [event.get("msg") or event["event"][13:] for _, event in theatre.told[before:]]
+
+
+def form(name: str, **fields: Any) -> dict[str, Any]:
+    return {"event": f"chat_session_{name}", "form_request_id": "1", **fields}
+
+
+def signal(data: object) -> dict[str, Any]:
+    return {"event": "chat_session_signaling", "data": data}
+
+
+@pytest.mark.parametrize(
+    ("event", "answers"),
+    [
+        (said("hi"), ["message_read", "You said: hi"]),
+        ({**said("<b>hi</b>"), "msg_text": "hi"}, ["message_read", "You said: hi"]),
+        (said("hi", ""), ["You said: hi"]),
+        (said(" "), ["message_read", "You said nothing that I can repeat."]),
+        ({**said(""), "msg": {"odd": 1}, "msg_id": 7}, ["You said nothing that I can repeat."]),
+        (form("form_data", data={"a": 1, "b": 2}), ["Thank you for your 2 answers."]),
+        (form("secure_form_data", data={"pin": "4711"}), ["Thank you for your answer."]),
+        (form("form_data", data="odd"), ["Thank you for your 0 answers."]),
+        ({"event": "chat_form_data_cancel"}, ["No form, then."]),
+        (form("secure_form_cancel"), ["No form, then."]),
+        ({"event": "chat_session_file", "file_id": "F"}, ["Thank you for the file."]),
+        ({"event": "chat_session_location"}, ["So that is where you are."]),
+        (signal({"type": "REQUEST_CALL", "offerVideo": "true"}), ["signaling"] * 3),
+        (signal('{"type": "ANSWER_CALL"}'), ["signaling"] * 2),
+        (signal({"type": "CALL_REJECTED"}), ["Another time, then."]),
+        (signal({"type": "END_CALL"}), []),
+        (signal({"type": ["odd"]}), []),
+        (signal("odd"), []),
+        ({"event": "chat_session_typing"}, []),
+        ({"event": ["odd"]}, []),
+    ],
+)
+def test_an_agent_answers(event: dict[str, Any], answers: list[str]) -> None:
+    """Each thing that a customer says, in its own way; what is odd is passed over."""
+    assert conversed(event) == answers
+
+
+def test_an_agent_answers_one_thing_after_the_other() -> None:
+    """What is said while they type waits for its turn."""
+    theatre = perform(FindAgent(ring=0), Converse(typing=2.0))
+    for text in ("one", "two"):
+        theatre.hear(said(text))
+    theatre.run()
+    answers = [(at, event["msg"]) for at, event in theatre.told if "msg" in event]
+    assert answers == [(2.0, "You said: one"), (4.0, "You said: two")]

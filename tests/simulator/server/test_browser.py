@@ -1,0 +1,98 @@
+"""A person's chat in a real browser: forms are shown and answered, and the chat ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chatfsm._cli import simulate
+from chatfsm._cli.simulate import pages_of
+from chatfsm.simulator.center import ContactCenter
+from chatfsm.simulator.network import Network
+from chatfsm.simulator.scenario import Await, End, FindAgent, Say, Scenario, ShowForm
+from chatfsm.simulator.server.server import Face
+from tests.simulator.server.browser import CHROMIUM, Page, page_at
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"> & <b>bold</b>"
+PLAY = Scenario(
+    "hostile",
+    (
+        FindAgent(),
+        Say(HOSTILE, typing=0.5),
+        ShowForm("satisfaction_survey"),
+        Await(("chat_session_form_data",)),
+        Say("Thank you."),
+        Await(("chat_session_message",)),
+        End(),
+    ),
+)
+
+
+@pytest.fixture
+def face() -> Iterator[Face]:
+    tenant = simulate.tenant_for(PLAY)
+    with Face(Network(ContactCenter([tenant])), pages=pages_of(tenant)) as served:
+        yield served
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_a_chat_in_the_browser(face: Face) -> None:
+    """A form is answered and the chat ends, and what is hostile in it stays text."""
+    center: Any = face.network.center
+    seen = asyncio.run(_chatted(face.url))
+    [chat] = face.do(lambda: list(center.chats.values()))
+    [form] = [event for event in chat.said if event["event"] == "chat_session_form_data"]
+    assert form["data"] == {"rating": "5", "comment": "<i>fine</i>"}
+    assert [event["msg"] for event in chat.said if "msg" in event] == ["Goodbye & <b>thanks</b>"]
+    assert chat.outcome == "ended"
+    assert seen["title"] == "chatfsm simulator"
+    assert seen["theirs"] == [HOSTILE, "Thank you."]
+    assert seen["own"] == ["Goodbye & <b>thanks</b>"]
+    assert seen["lit"] == ["ended"]
+    assert seen["been"] == ["establishing", "connecting", "connected"]
+    assert seen["wide"] is False
+    assert [one for one in seen["complaints"] if "/profilephotos/" not in one] == []
+
+
+async def _chatted(url: str) -> dict[str, Any]:
+    """Chat as a person does, on a telephone; returns what there is to see in the end."""
+    async with page_at(url) as page:
+        await page.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=360,
+            height=700,
+            deviceScaleFactor=1,
+            mobile=True,
+        )
+        await page.until("document.querySelector('#app')?.options.length > 1")
+        await page.click("#open")
+        await page.until("document.querySelector('.card')")
+        await page.write(".card input[name=rating]", "5")
+        await page.write(".card input[name=comment]", "<i>fine</i>")
+        await page.click(".card button[type=submit]")
+        await page.until("document.querySelectorAll('.theirs').length === 2")
+        await page.write("#text", "Goodbye & <b>thanks</b>")
+        await page.click("#say")
+        await page.until("document.querySelector('#state').dataset.state === 'ended'")
+        return await _seen(page)
+
+
+async def _seen(page: Page) -> dict[str, Any]:
+    texts = "[...document.querySelectorAll('{} .bubble')].map((one) => one.textContent)"
+    states = "[...document.querySelectorAll('#law .{}')].map((one) => one.dataset.state)"
+    root = "document.documentElement"
+    return {
+        "title": await page.value("document.title"),
+        "theirs": await page.value(texts.format(".theirs")),
+        "own": await page.value(texts.format(".own")),
+        "lit": await page.value(states.format("now")),
+        "been": sorted(await page.value(states.format("been")), key=_ORDER.index),
+        "wide": await page.value(f"{root}.scrollWidth > {root}.clientWidth"),
+        "complaints": page.complaints,
+    }
+
+
+_ORDER = ("establishing", "connecting", "connected")

@@ -1,0 +1,122 @@
+"""The web page: what is served, that nothing hostile runs in it, and that it knows the law."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from urllib.request import urlopen
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from chatfsm._session.tables import LIFECYCLE, OUTCOMES
+from chatfsm.simulator.builtin_scenarios import SCENARIOS
+from chatfsm.simulator.echo_agent import WORDS
+from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
+from chatfsm.simulator.server.handler import Pages
+from chatfsm.simulator.server.server import Face
+from tests.simulator.server.conftest import raw
+from tests.simulator.server.wires import Wire
+
+PAGE = files("chatfsm.simulator.server") / "page"
+TEXTS = {item.name: item.read_text("utf-8") for item in PAGE.iterdir()}
+SCRIPTS = {name: text for name, text in TEXTS.items() if name.endswith(".js")}
+DRAWING = re.findall(r"<svg id=\"law\".*?</svg>", TEXTS["index.html"], flags=re.DOTALL)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def face(wire: Wire) -> Iterator[Face]:
+    with Face(wire.network, pages=Pages.about("tenant.example", {"demo": "a play"})) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+        *[(f"/{name}", "text/javascript; charset=utf-8") for name in sorted(SCRIPTS)],
+    ],
+)
+def test_the_page_is_served(face: Face, wire: Wire, path: str, kind: str) -> None:
+    """Each file as it lies in the package, under its own type; the network hears nothing of it."""
+    with urlopen(f"{face.url}{path}?v=1") as reply:  # noqa: S310  # it is the face's own
+        assert reply.headers["Content-Type"] == kind
+        assert reply.read().decode() == TEXTS[path.removeprefix("/") or "index.html"]
+    assert wire.requests == []
+
+
+def test_it_is_told_whom_it_may_chat_with(face: Face) -> None:
+    """The tenant, and the ids of apps with their titles."""
+    with urlopen(f"{face.url}/simulator.json") as reply:  # noqa: S310  # as above
+        told = json.load(reply)
+    apps = [{"app_id": "demo", "title": "a play"}]
+    assert told == {"tenant": "tenant.example", "apps": apps}
+
+
+def test_nothing_but_its_own_scripts_may_run(face: Face) -> None:
+    """The policy allows no script or style within the page, and nothing from elsewhere."""
+    policy = raw(face.url, "GET").getheader("Content-Security-Policy") or ""
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]* src=)|<style| on[a-z]+=| style=", TEXTS["index.html"])
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_text_is_only_ever_set_as_text(name: str) -> None:
+    """What people say cannot become markup: no script has a way to make any."""
+    ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\b"
+    assert re.search(ways, SCRIPTS[name]) is None
+
+
+def test_without_pages_the_center_is_asked(wire: Wire) -> None:
+    """Only `--web` serves a page; else every path is the center's to refuse."""
+    with Face(wire.network) as face, pytest.raises(OSError, match="timed out"):
+        urlopen(face.url, timeout=0.2)  # noqa: S310  # as above
+    assert len(wire.requests) == 1
+
+
+def drawn(attribute: str) -> list[str]:
+    [drawing] = DRAWING
+    found = [node.get(attribute) for node in ET.fromstring(drawing).iter()]  # noqa: S314  # ours
+    return [value for value in found if value is not None]
+
+
+def test_the_states_drawn_are_those_of_the_law() -> None:
+    """The diagram has every state of the lifecycle, once, and no other."""
+    assert sorted(drawn("data-state")) == sorted(LIFECYCLE.states)
+
+
+def test_the_moves_drawn_are_in_the_law() -> None:
+    """Each arrow of the diagram is a move that the law expects."""
+    moves = {(source, to) for source, moves in LIFECYCLE.moves.items() for to in moves.values()}
+    arrows = [tuple(move.split()) for move in drawn("data-move")]
+    assert len(arrows) == 5
+    assert set(arrows) <= moves
+
+
+def test_the_page_knows_the_end() -> None:
+    """The states that it takes for final are those of the law."""
+    [final] = re.findall(r"FINAL = new Set\(\[(.*?)\]\)", SCRIPTS["law.js"])
+    assert set(json.loads(f"[{final}]")) == set(OUTCOMES)
+
+
+def test_forms_of_the_scenarios_have_fields() -> None:
+    """Every form that a built-in agent shows is known to the page by its name."""
+    [table] = re.findall(r"const FIELDS = \{\n(.*?)\n\};", SCRIPTS["forms.js"], flags=re.DOTALL)
+    known = set(re.findall(r"^  (\w+): \[\[", table, flags=re.MULTILINE))
+    spoken = [step for word in WORDS.values() for step in word(0.0)]
+    written = [step for one in SCENARIOS.values() for step in (*one.steps, *one.after_disconnect)]
+    shown = {step.name for step in (*spoken, *written) if isinstance(step, ShowForm)}
+    shown |= {step.form_id for step in (*spoken, *written) if isinstance(step, ShowSecureForm)}
+    assert known == shown - {""}

@@ -1,0 +1,322 @@
+"""The command `chatfsm simulate`: what it says, serves and records, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from socket import create_server
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from chatfsm._cli import main, simulate
+from chatfsm.simulator.builtin_scenarios import SCENARIOS
+from chatfsm.simulator.faults import KINDS, PRESETS
+from chatfsm.simulator.scenario import Tell
+from tests.simulator.server.conftest import Client
+
+LOGS = Path(__file__).parents[2] / "logs"
+# Seconds that a child of ours has; one that takes longer is stuck, however slow the machine.
+PATIENCE = 60
+SCENARIO = {"name": "short", "steps": [{"step": "say", "text": "Hi.", "by": "scenario"}]}
+
+
+@contextmanager
+def simulating(*words: str) -> Iterator[tuple[subprocess.Popen[str], list[str], str]]:
+    """The command in a process: itself, the lines that it greets with, and its URL."""
+    program = [sys.executable, "-m", "chatfsm", "simulate", "--port", "0", *words]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            lines = []
+            while not lines or "clientId" not in lines[-1]:
+                lines.append(process.stdout.readline())
+                assert lines[-1], process.communicate()
+            [url] = re.findall(r"http://[0-9.]+:\d+", lines[0])
+            yield process, [line.rstrip("\n") for line in lines], url
+        finally:
+            process.kill()
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
+    """Its status and what more it said, when it was sent a signal."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+def credentials_of(lines: list[str], url: str) -> str:
+    """Whose the request is that the command says to try, read as a shell would."""
+    program, *words = shlex.split("\n".join(lines[lines.index("try it:") + 1 :]))
+    assert (program, words[:2]) == ("curl", ["-X", "POST"])
+    assert words[2] == f"{url}/clientweb/api/v2/chats?tenantUrl=tenant.example"
+    name, _, value = words[words.index("-H") + 1].partition(": ")
+    assert (name, json.loads(words[-1])) == ("Authorization", {})
+    return value.removeprefix("MOBILE-API-140-327-PLAIN ")
+
+
+def test_it_serves_records_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The chat that it served is told by replay, and its log of requests tells no secret."""
+    file = tmp_path / "chats.jsonl"
+    words = ("--scenario", "echo", "--record", str(file), "--speed", "20")
+    with simulating(*words) as (process, lines, url):
+        assert "tenant          tenant.example" in lines
+        assert any(line.startswith("app ids         demo (plays echo), ") for line in lines)
+        credentials = credentials_of(lines, url).replace('"me"', '"secret-17"')
+        with closing(Client(url, who=credentials)) as client:
+            chat_id = client.open()
+            client.hear(chat_id, lambda event: event.get("state") == "connected")
+            client.say(chat_id, event="chat_session_message", msg="heron-17", msg_id="1")
+            client.hear(chat_id, lambda event: event.get("msg") == "You said: heron-17")
+            client.say(chat_id, event="chat_session_end")
+            client.hear(chat_id, lambda event: event["event"] == "chat_session_ended")
+        status, out, err = stopped(process, signal.SIGTERM)
+    assert (status, out) == (0, "")
+    assert re.search(r"^\d\d:\d\d:\d\d POST /clientweb/api/v2/chats 200 \d+ ms$", err, re.MULTILINE)
+    assert "17" not in re.sub(r"\d+ ms|^\S+|" + chat_id, "", err, flags=re.MULTILINE)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert main(["replay", "--fail-on", "any", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{chat_id}  ended")
+    assert re.search(r"customer +heron-17", told)
+
+
+def test_an_interrupt_ends_it_too_and_quiet_is_quiet() -> None:
+    """Ctrl-C while a poll is held: status 0, no traceback; `--quiet` says nothing of requests."""
+    with simulating("--quiet", "--web", "--speed", "20") as (process, lines, url):
+        assert f"web page        {url}/" in lines
+        with closing(Client(url)) as client:
+            chat_id = client.open()
+            client.hear(chat_id, lambda event: event["event"] == "chat_session_message")
+            polling = Thread(target=client.ask, args=("GET", f"chats/{chat_id}/events"))
+            polling.start()
+            assert stopped(process, signal.SIGINT) == (0, "", "")
+            polling.join(PATIENCE)
+
+
+def test_the_list_names_all_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scenarios with their titles, kinds of faults, and faults by name."""
+    assert main(["simulate", "--list"]) == 0
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[0] == " "]
+    assert words == [*SCENARIOS, *KINDS, *PRESETS]
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """What the command says when it does not begin."""
+
+    def of(*words: str) -> str:
+        assert main(["simulate", *words]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("chatfsm: ")
+        assert err.count("\n") == 1
+        return err.removeprefix("chatfsm: ").rstrip("\n")
+
+    return of
+
+
+def test_an_unknown_scenario_is_refused(refused: Refused) -> None:
+    """With the names of those there are."""
+    said = refused("--scenario", "quue")
+    assert said == f"no scenario is called 'quue': there are {', '.join(SCENARIOS)}"
+
+
+def test_faults_that_cannot_be_read_are_refused(refused: Refused) -> None:
+    """With the part that is wrong, and where to look."""
+    said = refused("--faults", "reset:0.1,explode:0.5")
+    assert said.startswith("cannot read the fault 'explode:0.5': ")
+    assert said.endswith("; see --list")
+
+
+def test_a_port_that_is_taken_is_refused(refused: Refused) -> None:
+    """In one line, with the place."""
+    with create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert refused("--port", str(port)) == (
+            f"cannot listen on 127.0.0.1:{port}: Address already in use"
+        )
+
+
+def test_a_host_that_is_none_is_refused(refused: Refused) -> None:
+    """In one line, with the place."""
+    assert refused("--host", "256.0.0.1").startswith("cannot listen on 256.0.0.1:8765: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "the log holds no events"),
+        ("no log at all", "no log"),
+        ('{"name": "x"}', "scenario 'x': steps is missing"),
+        ('{"name": "x", "steps": [{"step": "dance"}]}', "step 1: unknown kind 'dance'"),
+        ('{"event": "typing", "chat_id": "A"}\n{"event": "typing", "chat_id": "B"}', "2 chats"),
+        ('{"journal": {}, "v": 1, "chat_id": "A", "at": 0.0}', "journal"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(
+    refused: Refused, tmp_path: Path, text: str, why: str
+) -> None:
+    """With the file's name, and what is wrong with it."""
+    file = tmp_path / "played.json"
+    file.write_text(text)
+    said = refused(str(file))
+    assert said.startswith(f"{file}: ")
+    assert why in said
+
+
+def test_a_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path) -> None:
+    """A script, and a folder that a record should go to."""
+    missing = tmp_path / "missing"
+    assert refused(str(missing)) == f"{missing}: cannot be read: No such file or directory"
+    record = missing / "chats.jsonl"
+    assert refused("--record", str(record)).startswith(f"{record}: cannot be written: No such")
+
+
+def test_a_record_is_not_written_over(refused: Refused, tmp_path: Path) -> None:
+    """Chats of two runs may have the same ids, so they are not mixed in one file."""
+    file = tmp_path / "chats.jsonl"
+    file.write_text("mine")
+    assert refused("--record", str(file)) == f"{file}: cannot be written: File exists"
+    assert file.read_text() == "mine"
+
+
+def test_without_aiohttp_the_extra_is_named(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to install is said; the list does without it."""
+    for name in ("aiohttp", "chatfsm.simulator.server.server", "chatfsm.simulator.server.handler"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    assert refused() == "this needs aiohttp: pip install 'chatfsm[simulator]'"
+    assert main(["simulate", "--list"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["log.jsonl", "--scenario", "echo"],
+        ["--list", "--scenario", "echo"],
+        *[[f"--port={port}"] for port in ("-1", "65536", "http", "")],
+        *[[f"--speed={speed}"] for speed in ("0", "-1", "nan", "inf", "fast", "10001")],
+        *[[f"--hold={seconds}"] for seconds in ("0", "-1", "nan", "soon")],
+        *[[f"--seed={seed}"] for seed in ("1.5", "", "one", "--1")],
+        ["--host="],
+    ],
+)
+def test_a_wrong_command_line_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, with the usage and what is wrong."""
+    with pytest.raises(SystemExit) as stop:
+        main(["simulate", *words])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert "error: " in err
+
+
+Begun = Callable[..., Any]
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
+    """The face that the command would serve, which is not served."""
+
+    def of(*words: str) -> Any:
+        faces: list[Any] = []
+
+        async def serve(face: Any, _begun: object) -> None:
+            faces.append(face)
+
+        monkeypatch.setattr(simulate, "_serve", serve)
+        assert main(["simulate", *words]) == 0
+        return faces[0]
+
+    return of
+
+
+def test_the_options_reach_the_center(begun: Begun) -> None:
+    """Hold, inactivity, timestamps, seed, faults, speed and place are as they were given."""
+    words = ("--hold", "7", "--inactivity", "90", "--milliseconds", "--speed", "2", "--seed=-3")
+    face = begun(*words, "--faults", "reset:poll:0.5", "--port", "0", "--quiet")
+    settings = face.network.center.settings
+    assert (settings.hold, settings.inactivity_timeout) == (7.0, 90.0)
+    assert settings.milliseconds is True
+    assert (face.speed, face.port, face.host) == (2.0, 0, "127.0.0.1")
+    assert str(face.network.faults) == "reset:poll:0.5"
+    assert (face.told, face.pages) == (None, None)
+    usual = begun().network.center.settings
+    assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (15.0, 600.0, False)
+
+
+def test_a_recorded_log_is_played_again(begun: Begun) -> None:
+    """Its chat is what `demo` plays; of a log with two, one is chosen."""
+    assert played(begun(str(LOGS / "transfer.jsonl"))).name == "transfer"
+    two = LOGS / "two_chats.jsonl"
+    chat_ids = [json.loads(line)["chat_id"] for line in two.read_text().splitlines()]
+    chosen = played(begun(str(two), "--chat-id", chat_ids[0]))
+    assert chosen.chat_id == chat_ids[0]
+
+
+def test_what_a_log_could_not_say_is_not_said_again(begun: Begun, tmp_path: Path) -> None:
+    """Broken lines and broken events are left out, and the rest is played."""
+    file = tmp_path / "broken.jsonl"
+    good = '{"event": "chat_session_ended"}'
+    file.write_text(f'{good}\n{{"event": "chat_session_typ\n[1]\n{{"no": "event"}}\n{good}\n')
+    tells = [step for step in played(begun(str(file))).steps if isinstance(step, Tell)]
+    assert [step.event for step in tells] == [json.loads(good)] * 2
+
+
+def test_a_large_file_is_a_log(refused: Refused, tmp_path: Path) -> None:
+    """What nobody can have written by hand is not taken for a scenario."""
+    file = tmp_path / "large.json"
+    file.write_text(json.dumps({**SCENARIO, "title": "x" * 5_000_000}))
+    assert "scenario" not in refused(str(file))
+
+
+def test_a_scenario_of_ones_own_is_played(begun: Begun, tmp_path: Path) -> None:
+    """It is what `demo` plays; the built-in ones stay there under their names."""
+    file = tmp_path / "short.json"
+    file.write_text(json.dumps(SCENARIO))
+    face = begun(str(file))
+    assert played(face).name == "short"
+    assert {"demo", *SCENARIOS} == {entry.app_id for entry in tenant(face).entries}
+
+
+def tenant(face: Any) -> Any:
+    return face.network.center._desk.tenants[simulate.TENANT_URL]
+
+
+def played(face: Any) -> Any:
+    return tenant(face).entry("demo").scenario
+
+
+@pytest.mark.parametrize(
+    ("host", "is_warned"),
+    [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True), ("x", True)],  # noqa: S104  # that is what it warns of
+)
+def test_listening_to_everybody_is_said(
+    host: str, is_warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line warns when others than this machine can come in, and only then."""
+
+    async def serve(_face: object, begun: Callable[[], object]) -> None:
+        begun()
+
+    monkeypatch.setattr(simulate, "_serve", serve)
+    assert main(["simulate", "--host", host]) == 0
+    warned = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert bool(warned) is is_warned
