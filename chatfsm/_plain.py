@@ -19,7 +19,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from chatfsm.models import ChatMessage, SharedFile, SharedLocation
 from chatfsm.signaling import Signal
 
-__all__ = ["harmless", "snake", "to_plain", "without_secrets", "written"]
+__all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake", "to_plain"]
 
 # json.dumps stops at about a thousand levels, less when called from deep inside a program.
 _DEEPEST: Final = 64
@@ -27,7 +27,7 @@ _DEEPEST: Final = 64
 _LONGEST_NUMBER: Final = 4_300 * 3
 
 
-def harmless(value: object, levels: int = _DEEPEST) -> object:
+def json_safe(value: object, levels: int = _DEEPEST) -> object:
     """Any value as JSON that every reader takes; never raises."""
     if isinstance(value, (dict, list, tuple)):
         return _harmless_container(value, levels)
@@ -44,14 +44,14 @@ def _harmless_container(value: dict[Any, Any] | list[Any] | tuple[Any, ...], lev
     if levels == 0:
         return "(nested too deep to write)"
     if isinstance(value, dict):
-        return {str(harmless(key)): harmless(item, levels - 1) for key, item in value.items()}
-    return [harmless(item, levels - 1) for item in value]
+        return {str(json_safe(key)): json_safe(item, levels - 1) for key, item in value.items()}
+    return [json_safe(item, levels - 1) for item in value]
 
 
-def without_secrets(event: Mapping[str, Any]) -> dict[str, Any]:
+def redact_secure_form(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event on its way to the server, without what answers a secure form."""
     is_secret = "_secure_" in str(event.get("event")) and "data" in event
-    plain: Any = harmless(dict(event))
+    plain: Any = json_safe(dict(event))
     return {**plain, "data": "(secure)"} if is_secret else plain
 
 
@@ -69,7 +69,7 @@ def to_plain(value: object) -> dict[str, Any]:
     return found
 
 
-def written(value: object) -> str:
+def canonical_json(value: object) -> str:
     """The same as one line of JSON text, the same in every process: for comparing contents."""
     return json.dumps(to_plain(value), sort_keys=True)
 
@@ -77,7 +77,7 @@ def written(value: object) -> str:
 def _writer(cls: type) -> Callable[[Any], dict[str, Any]]:
     """Field by field; what the wire brought unread is made harmless."""
     unread: Any = {
-        attribute.name: override(unstruct_hook=harmless)
+        attribute.name: override(unstruct_hook=json_safe)
         for attribute in fields(cls)
         if attribute.name in {"raw", "extra"}
     }
@@ -125,7 +125,7 @@ def _origin(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]
 
 
 def _rest(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
-    return {"timestamp": shared.timestamp, "extra": harmless(shared.event.extra)}
+    return {"timestamp": shared.timestamp, "extra": json_safe(shared.event.extra)}
 
 
 def _tagged(cls: type) -> Callable[[Any], dict[str, Any]]:

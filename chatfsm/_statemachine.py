@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 from transitions import Machine
 
-__all__ = ["Law", "Row", "law_of"]
+__all__ = ["Row", "TransitionTable", "transition_table"]
 
 Row = tuple[str, str, str]
 """A trigger, the state that it is met in, the state that it leads to."""
 
 
 @frozen(eq=False)
-class Law:
+class TransitionTable:
     """One machine, twice: as `transitions` has it, and as the dict that the hot path reads."""
 
     name: str
@@ -43,7 +43,7 @@ class Law:
         return frozenset(state for state, row in self.moves.items() if not row)
 
 
-def law_of(name: str, states: Iterable[str], rows: Iterable[Row]) -> Law:
+def transition_table(name: str, states: Iterable[str], rows: Iterable[Row]) -> TransitionTable:
     """The law that these rows are; the first state is the one that everything starts in."""
     states = list(states)
     machine = Machine(
@@ -54,7 +54,7 @@ def law_of(name: str, states: Iterable[str], rows: Iterable[Row]) -> Law:
         auto_transitions=False,
         name=name,
     )
-    return Law(name, machine, _compiled(machine))
+    return TransitionTable(name, machine, _compiled(machine))
 
 
 def _compiled(machine: Machine) -> dict[str, dict[str, str]]:

@@ -17,9 +17,9 @@ from typing import Any, Final, TypeVar
 
 from attrs import NOTHING, Attribute, fields
 
-__all__ = ["compiled", "filling", "maker", "quicken"]
+__all__ = ["assignment_lines", "compiled", "fast_constructor", "quicken"]
 
-TWINS_PAY: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+HAS_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 Names = dict[str, Any]
 Made = TypeVar("Made")
@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 _NONE: Final[Mapping[str, type[Any]]] = {}
 
 
-def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
+def quicken(classes: Iterable[type], *, twins_pay: bool = HAS_GIL) -> None:
     """Let frozen attrs classes be built by their twins, whoever calls them.
 
     They take and refuse what they did before. They cannot be subclassed any more: a twin is that
@@ -41,7 +41,7 @@ def quicken(classes: Iterable[type], *, twins_pay: bool = TWINS_PAY) -> None:
             _quicken(cls)
 
 
-def maker(cls: type[Made], **inner: type[Any]) -> Callable[..., Made]:
+def fast_constructor(cls: type[Made], **inner: type[Any]) -> Callable[..., Made]:
     """A function that makes what `cls` does, without the detour through the class.
 
     It takes all by place, what is by name only last: CPython is slower with names. `inner`: the
@@ -62,7 +62,9 @@ def _function(
     lines: list[str] = []
     names: Names = {"NOTHING": NOTHING}
     for into, made_of in {**inner, "made": cls}.items():
-        fill, needs = filling(made_of, {known.name: known.name for known in fields(made_of)}, into)
+        fill, needs = assignment_lines(
+            made_of, {known.name: known.name for known in fields(made_of)}, into
+        )
         lines += fill
         names |= needs
     code = [f"def {name}({parameters}):", *(f"    {line}" for line in lines), "    return made"]
@@ -97,8 +99,8 @@ def _built_by_twin(cls: type[Any]) -> Callable[..., Any]:
     return made
 
 
-def filling(
-    cls: type[Any], values: Mapping[str, str], into: str = "made", *, twins_pay: bool = TWINS_PAY
+def assignment_lines(
+    cls: type[Any], values: Mapping[str, str], into: str = "made", *, twins_pay: bool = HAS_GIL
 ) -> tuple[list[str], Names]:
     """Lines of code that make an object, under the name of `into`, and the names that they use.
 

@@ -1,6 +1,6 @@
 """What an app may ask the contact center for, beside what it says in the chat.
 
-Each is answered by one `Answered` or `Refused` that names it. Source: PROTOCOL.md §1.
+Each is answered by one `ApiSucceeded` or `ApiFailed` that names it. Source: PROTOCOL.md §1.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 from attrs.validators import instance_of, matches_re, optional
 
-from chatfsm.endpoint import segment
+from chatfsm.endpoint import quote_segment
 from chatfsm.events import Event
 
 __all__ = [
     "LARGEST_FILE",
+    "ApiRequest",
     "Availability",
-    "Call",
     "CheckAvailability",
     "CloseCase",
     "Download",
@@ -54,7 +54,7 @@ _MIME: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 def _path_segment(_call: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a text")
-    segment(value)
+    quote_segment(value)
 
 
 def _named(_call: object, attribute: Attribute[Any], value: object) -> None:
@@ -195,7 +195,7 @@ class Resume:
     client_id: str | None = field(default=None, repr=False)
 
 
-Call = (
+ApiRequest = (
     RequestChat
     | RequestSmsChat
     | CheckAvailability

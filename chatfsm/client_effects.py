@@ -6,19 +6,19 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from chatfsm.api import Call
+from chatfsm.api import ApiRequest
 from chatfsm.effects import Effect
 from chatfsm.errors import ApiError, AuthorizationError
 from chatfsm.transport import HttpRequest
 
 __all__ = [
-    "Answered",
+    "ApiFailed",
+    "ApiSucceeded",
     "AuthorizationFailed",
     "ChatOpened",
+    "ClientEffect",
     "LinkChanged",
     "LinkState",
-    "Refused",
-    "Tiding",
     "Undelivered",
 ]
 
@@ -40,19 +40,19 @@ class ChatOpened:
 
 
 @frozen
-class Answered:
+class ApiSucceeded:
     """A call of the app's was answered; `call` is the very object that was received."""
 
-    call: Call
-    value: object = field(hash=False, repr=False)
+    request: ApiRequest
+    result: object = field(hash=False, repr=False)
     """One of `replies`, as `endpoints` says for each call."""
 
 
 @frozen
-class Refused:
+class ApiFailed:
     """A call of the app's was refused, or nobody knows: `TransportError` where no reply came."""
 
-    call: Call
+    request: ApiRequest
     error: ApiError = field(eq=False, hash=False)
 
 
@@ -85,10 +85,10 @@ class Undelivered:
     why: str
 
 
-Tiding = (
+ClientEffect = (
     ChatOpened
-    | Answered
-    | Refused
+    | ApiSucceeded
+    | ApiFailed
     | LinkChanged
     | AuthorizationFailed
     | Undelivered

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from attrs import field, frozen
 
-from chatfsm._plain import snake, to_plain, without_secrets
+from chatfsm._plain import redact_secure_form, snake, to_plain
 from chatfsm._values import quicken
 from chatfsm.models import (
     AnomalyKind,
@@ -293,5 +293,5 @@ def to_json(effect: Effect) -> dict[str, Any]:
     if not effect.replayed:
         del plain["replayed"]
     if isinstance(effect, SendEvents):
-        plain["events"] = [without_secrets(event) for event in effect.events]
+        plain["events"] = [redact_secure_form(event) for event in effect.events]
     return plain

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from attrs import Attribute, evolve, field, frozen
 from attrs.validators import in_, instance_of
 
-__all__ = ["Endpoint", "segment"]
+__all__ = ["Endpoint", "quote_segment"]
 
 _JSON: Final = "application/json; charset=UTF-8"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
@@ -21,7 +21,7 @@ _VISIBLE: Final = re.compile(r'[!-~](?<!["\\])')
 _AGAINST_CACHES: Final = "_"
 
 
-def segment(value: str) -> str:
+def quote_segment(value: str) -> str:
     """An id as one segment of a path, whatever is in it.
 
     Raises ValueError for what no encoding can carry: "." and "..", which HTTP libraries take as
@@ -87,7 +87,7 @@ class Endpoint:
     allow_http: bool = field(default=False, validator=instance_of(bool))
     """Whether `url` may be http, for a server on this very machine."""
 
-    def address(self, path: str, *, nonce: str, tenant: bool = True) -> str:
+    def url_for(self, path: str, *, nonce: str, tenant: bool = True) -> str:
         """The URL of a path that is percent-encoded already.
 
         `nonce` differs from request to request, since proxies have been seen to answer a poll

@@ -120,7 +120,7 @@ class ClientSettings:
     file_timeout: float = field(default=300.0, validator=_seconds(0.1))
     """Seconds for a file, up or down: 25 MB at 1 Mbit/s take 210."""
 
-    grace: float = field(default=5.0, validator=_seconds(0))
+    timeout_grace: float = field(default=5.0, validator=_seconds(0))
     """Seconds beyond a request's timeout after which it is given up here too, so that a chat does
     not stand still where whoever carries the request has forgotten it."""
 
@@ -142,15 +142,15 @@ class ClientSettings:
     retry_after_most: float = field(default=120.0, validator=_seconds(0))
     """Seconds that a server may ask to be left alone; it would time the customer out after more."""
 
-    settle: float = field(default=2.0, validator=_seconds(0))
+    settle_delay: float = field(default=2.0, validator=_seconds(0))
     """Seconds from a POST of doubtful fate to the history that tells: what is still on its way to
     the server arrives meanwhile, instead of after it was sent again."""
 
-    hold: float = field(default=20.0, validator=_seconds(0))
+    server_hold: float = field(default=20.0, validator=_seconds(0))
     """Seconds that a server may go on holding a poll whose connection broke, and give it what then
     happens: after them the history is asked for once more. Servers were seen to hold for 15."""
 
-    jump: float = field(default=20.0, validator=_seconds(1))
+    suspend_gap: float = field(default=20.0, validator=_seconds(1))
     """Seconds late after which a wake-up means that the computer slept, and polls with it; a busy
     process is not that late, and a server forgets no customer as fast."""
 

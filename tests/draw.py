@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatfsm._client import state
 from chatfsm._session import tables
-from chatfsm._statemachine import Law
+from chatfsm._statemachine import TransitionTable
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
 
@@ -102,7 +102,7 @@ CONVERSATION = (
 )
 
 
-def arrows(drawn: Law) -> dict[tuple[str, str], list[str]]:
+def arrows(drawn: TransitionTable) -> dict[tuple[str, str], list[str]]:
     """The Machine's transitions, as (source, destination) → triggers."""
     found: dict[tuple[str, str], list[str]] = {}
     for trigger, event in drawn.machine.events.items():
@@ -114,7 +114,7 @@ def arrows(drawn: Law) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def mermaid(drawn: Law, words: dict[str, str]) -> str:
+def mermaid(drawn: TransitionTable, words: dict[str, str]) -> str:
     """One law as a Mermaid state diagram; what all live states share is drawn once."""
     live = [state for state in drawn.states if state not in drawn.finals]
     found = arrows(drawn)
@@ -171,13 +171,13 @@ def commands() -> str:
     """Which command is allowed when, from the law, and why not elsewhere."""
     orders = {
         "".join(part.title() for part in trigger.split("_")): trigger
-        for trigger in tables.ORDERS.triggers
+        for trigger in tables.ALLOWED_COMMANDS.triggers
     }
     replies = {trigger: trigger for trigger in tables.COBROWSING.triggers}
     refusing = [
         state
-        for state in tables.ORDERS.states
-        if set(tables.ORDERS.moves[state]) != set(tables.ORDERS.triggers)
+        for state in tables.ALLOWED_COMMANDS.states
+        if set(tables.ALLOWED_COMMANDS.moves[state]) != set(tables.ALLOWED_COMMANDS.triggers)
     ]
     return "\n".join(
         [
@@ -186,11 +186,11 @@ def commands() -> str:
             "Drawn from the law. A refused command raises `LocalProtocolError`, which says why not",
             "now, and changes nothing.",
             "",
-            *table("the session is", tables.ORDERS, orders),
+            *table("the session is", tables.ALLOWED_COMMANDS, orders),
             "",
             "The reasons, where there is no yes:",
             "",
-            *(f"- {state.replace('_', ' ')}: {tables.why_not(state)}" for state in refusing),
+            *(f"- {state.replace('_', ' ')}: {tables.refusal_reason(state)}" for state in refusing),
             "",
             "These depend on the call as well; the reason is the state of the call:",
             "",
@@ -208,7 +208,7 @@ def commands() -> str:
     )
 
 
-def table(heading: str, drawn: Law, rows: dict[str, str]) -> list[str]:
+def table(heading: str, drawn: TransitionTable, rows: dict[str, str]) -> list[str]:
     """A table of Markdown: a row a command, a column a state."""
     states = drawn.states
     return [

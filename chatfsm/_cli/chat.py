@@ -64,7 +64,7 @@ class Saved:
         """Keep the chat as it stands."""
         self.record = record
         if self.path is not None:
-            storage.FileKeeper(self.path)({"client_id": self.client_id, "chat": record})
+            storage.FileStore(self.path)({"client_id": self.client_id, "chat": record})
 
 
 LEFT: Final = 0

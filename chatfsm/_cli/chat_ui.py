@@ -15,11 +15,11 @@ from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import (
-    Answered,
+    ApiFailed,
+    ApiSucceeded,
     AuthorizationFailed,
     ChatOpened,
     LinkChanged,
-    Refused,
     Undelivered,
 )
 from chatfsm.drivers.threads import Chat
@@ -64,11 +64,11 @@ class Wording:
             case LinkChanged(state=state, why=why):
                 words, tone = _LINK[state]
                 return [self.row("link", f"{words}{f' ({why})' if why else ''}", now, tone)]
-            case AuthorizationFailed(error=error) | Refused(error=error):
+            case AuthorizationFailed(error=error) | ApiFailed(error=error):
                 return [self.row("refused", str(error), now, "bad")]
             case Undelivered(event=event, why=why):
                 return [self.row("undelivered", f"{event}: {why}", now, "bad")]
-            case Answered() | TypingStarted() | TypingStopped() | MessageSent():
+            case ApiSucceeded() | TypingStarted() | TypingStopped() | MessageSent():
                 return []  # what is usual, or is shown while it lasts
         return self._told(effect, now)
 

@@ -29,7 +29,7 @@ from chatfsm.settings import ClientSettings, Settings
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.scenario import from_json
-from chatfsm.simulator.tenants import Agent, Entry, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 
 __all__ = [
     "ANSWERS",
@@ -91,7 +91,7 @@ def center(seed: int) -> ContactCenter:
     """A contact center of its own, with an agent and the script; the same for the same seed."""
     scenario = from_json(files("chatfsm._cli").joinpath("scenario.json").read_bytes())
     pilar = Agent(party_id="PILAR", display_name="Pilar", first_name="Pilar")
-    entry = Entry(app_id=APP_ID, scenario=scenario)
+    entry = AppEntry(app_id=APP_ID, scenario=scenario)
     return ContactCenter([Tenant(url=TENANT_URL, entries=(entry,), agents=(pilar,))], seed=seed)
 
 
@@ -118,7 +118,7 @@ class Customer:
 # The two who have the chat: chatfsm behind its blocking driver, and the polling loop.
 
 _HURRIED: Final = ClientSettings(
-    session=Settings(typing_timeout=1.2), poll_every=0.1, backoff_first=0.2, settle=0.3
+    session=Settings(typing_timeout=1.2), poll_every=0.1, backoff_first=0.2, settle_delay=0.3
 )
 """What takes seconds, and half a minute of typing, in the usual settings: nobody watches a demo for
 as long. The order of things is the same."""
@@ -196,7 +196,7 @@ class ByLoop:
     def start(self, url: str) -> None:
         """Begin the chat."""
         endpoint = _endpoint(url)
-        address = endpoint.address("chats", nonce="0")
+        address = endpoint.url_for("chats", nonce="0")
         self._loop = PollingLoop(address, dict(endpoint.headers()), self._show)
         self._thread = Thread(target=self._loop.run, name="chatfsm-naive", daemon=True)
         self._thread.start()
@@ -268,10 +268,10 @@ class _Stand:
 
     def open(self, stack: ExitStack) -> str:
         """Serve it until the stack is done; returns the URL. Raises `ChatError`."""
-        from chatfsm.simulator.server.server import Face  # noqa: PLC0415  # needs the extra, and time
+        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # needs the extra, and time
 
         try:
-            return stack.enter_context(Face(self.network)).url
+            return stack.enter_context(SimulatorServer(self.network)).url
         except OSError as error:
             raise ChatError(f"cannot serve on the loopback: {error.strerror}") from None
 

@@ -32,11 +32,10 @@ from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Scenario, from_plain
 from chatfsm.simulator.server.handler import Pages
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Entry as AppEntry
-from chatfsm.simulator.tenants import Tenant
+from chatfsm.simulator.tenants import AppEntry, Tenant
 
 if TYPE_CHECKING:
-    from chatfsm.simulator.server.server import Face
+    from chatfsm.simulator.server.server import SimulatorServer
 
 
 __all__ = ["DEMO", "TENANT_URL", "Writing", "named", "pages_of", "played_from", "run", "tenant_for"]
@@ -169,7 +168,7 @@ def run(options: Namespace) -> int:
         _say(*_listed())
         return STOPPED
     try:
-        from chatfsm.simulator.server.server import Face  # noqa: PLC0415  # the list needs no aiohttp
+        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # the list needs no aiohttp
     except ImportError as error:
         raise ChatError(str(error)) from None
     scenario = _scenario(options)
@@ -178,7 +177,7 @@ def run(options: Namespace) -> int:
     with ExitStack() as stack:
         writing = stack.enter_context(_writing(options.record)) if options.record else None
         center = ContactCenter([tenant], _settings(options), seed=options.seed, on_event=writing)
-        face = Face(
+        face = SimulatorServer(
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),
             pages=pages_of(tenant) if options.web else None,
@@ -196,7 +195,7 @@ def run(options: Namespace) -> int:
     return STOPPED
 
 
-async def _serve(face: Face, begun: Callable[[], object]) -> None:
+async def _serve(face: SimulatorServer, begun: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows

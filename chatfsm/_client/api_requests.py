@@ -11,8 +11,8 @@ from chatfsm._client.failures import answer_in, consequences, doubt
 from chatfsm._client.http_api import Method
 from chatfsm._client.state import Owed, Step
 from chatfsm._plain import snake
-from chatfsm.api import Call, SessionProperties
-from chatfsm.client_effects import Answered, ChatOpened, Refused
+from chatfsm.api import ApiRequest, SessionProperties
+from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatOpened
 from chatfsm.errors import (
     ApiError,
     AuthorizationError,
@@ -27,7 +27,7 @@ __all__ = ["abandon", "answered", "ask"]
 _NOT_FOUND: Final = 404
 
 
-def ask(step: Step, call: Call) -> None:
+def ask(step: Step, call: ApiRequest) -> None:
     """Send a call of the app's. Raises `LocalProtocolError`, and then nothing has changed."""
     method, settings = http_api.METHODS[type(call)], step.settings
     _check(step, call, method)
@@ -42,7 +42,7 @@ def ask(step: Step, call: Call) -> None:
     )
 
 
-def _check(step: Step, call: Call, method: Method) -> None:
+def _check(step: Step, call: ApiRequest, method: Method) -> None:
     what = f"cannot {snake(type(call)).replace('_', ' ')}"
     waiting = [owed.call for owed in step.state.owed.values() if owed.call is not None]
     if step.session is not None and step.session.done:
@@ -64,7 +64,7 @@ def _check(step: Step, call: Call, method: Method) -> None:
 
 def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
     """Tell the app the answer to its call, or why there is none."""
-    call = cast("Call", owed.call)  # what is owed for a call has it
+    call = cast("ApiRequest", owed.call)  # what is owed for a call has it
     try:
         value = answer_in(step, owed, http_api.METHODS[type(call)], item, is_chat=False)
     except ApiError as error:
@@ -73,25 +73,27 @@ def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
     if isinstance(call, c.RequestChat):
         _opened(step, call, value)
     else:
-        step.effects.append(Answered(call, value))
+        step.effects.append(ApiSucceeded(call, value))
 
 
 def abandon(step: Step) -> None:
     """Tell the app of every call that will not be answered any more: the chat is over."""
     for owed in step.state.owed.values():
         if owed.call is not None:
-            step.effects.append(Refused(owed.call, TransportError("cancelled", "the chat is over")))
+            step.effects.append(
+                ApiFailed(owed.call, TransportError("cancelled", "the chat is over"))
+            )
 
 
-def _refused(step: Step, call: Call, error: ApiError) -> None:
+def _refused(step: Step, call: ApiRequest, error: ApiError) -> None:
     if isinstance(call, c.GetActiveChat) and error.status == _NOT_FOUND:
-        step.effects.append(Answered(call, None))  # PROTOCOL.md §1: 404 means none
+        step.effects.append(ApiSucceeded(call, None))  # PROTOCOL.md §1: 404 means none
         return
     is_download = http_api.METHODS[type(call)].is_download
     if is_download and isinstance(error, AuthorizationError) and error.error_code is None:
         # What is refused is this file: who asks was accepted a moment ago.
         error = FileError(str(error), status=error.status)
-    step.effects.append(Refused(call, error))
+    step.effects.append(ApiFailed(call, error))
     consequences(step, error)
 
 
@@ -99,7 +101,7 @@ def _opened(step: Step, call: c.RequestChat, chat: SessionProperties) -> None:
     """There is a chat. One that goes on, or may, has a past, which comes before what is new."""
     step.session = step.make_session(chat.chat_id, settings=step.settings.session)
     polling.open_up(step)
-    step.effects += [ChatOpened(chat.chat_id, chat.is_new is not False), Answered(call, chat)]
+    step.effects += [ChatOpened(chat.chat_id, chat.is_new is not False), ApiSucceeded(call, chat)]
     if chat.state is not None:
         step.hear(events.Status(chat.state, chat.ewt))
     if chat.is_new is not True:

@@ -14,9 +14,9 @@ from chatfsm._client import api_requests, history, polling, sending, snapshot
 from chatfsm._client.failures import change_link, doubt
 from chatfsm._client.state import Owed, Pace, SessionMaker, State, Step
 from chatfsm._session.session import ChatSession
-from chatfsm.api import Call, Resume
-from chatfsm.client_effects import Tiding
-from chatfsm.endpoint import Endpoint, segment
+from chatfsm.api import ApiRequest, Resume
+from chatfsm.client_effects import ClientEffect
+from chatfsm.endpoint import Endpoint, quote_segment
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
 from chatfsm.settings import ClientSettings
@@ -61,11 +61,11 @@ def health_of(state: State, deadline: float | None, now: float) -> Health:
     )
 
 
-ClientInput = c.Command | Call | HttpReply | HttpFailure | Resume | Tick
+ClientInput = c.Command | ApiRequest | HttpReply | HttpFailure | Resume | Tick
 
 _USUAL: Final = ClientSettings()
 _COMMANDS: Final = frozenset(get_args(c.Command))
-_CALLS: Final = frozenset(get_args(Call))
+_CALLS: Final = frozenset(get_args(ApiRequest))
 # These wait once, however often they are said.
 _UNBOUNDED: Final = frozenset({c.StartTyping, c.StopTyping, c.Disconnect, c.End})
 
@@ -102,7 +102,7 @@ class ChatClient:
         self._state = State()
         self._session: ChatSession | None = None
         if chat_id is not None:
-            segment(chat_id)
+            quote_segment(chat_id)
             self._session = session(chat_id, settings=settings.session)
             self._state.poll, self._state.history = "due", "due"
 
@@ -139,7 +139,7 @@ class ChatClient:
             earliest = min(earliest, *(lane.next_at(state) for lane in lanes))
         return None if earliest == inf else earliest
 
-    def receive(self, item: ClientInput, *, now: float) -> list[Tiding]:
+    def receive(self, item: ClientInput, *, now: float) -> list[ClientEffect]:
         """Hear one item, and return what follows from it, in order.
 
         `now`: seconds on a clock of the caller's that does not go backwards. Early, late and
@@ -215,7 +215,7 @@ class ChatClient:
             _check_command(step, item)
             step.hear(cast("c.Command", item))
         elif item.__class__ in _CALLS:
-            api_requests.ask(step, cast("Call", item))
+            api_requests.ask(step, cast("ApiRequest", item))
         elif isinstance(item, Resume):
             _resume(step, item)
         elif not isinstance(item, Tick):
@@ -253,7 +253,7 @@ def _resume(step: Step, resume: Resume) -> None:
 
 def _has_slept(deadline: float | None, step: Step) -> bool:
     """Whether the computer slept, and what was under way with it; at first nothing was."""
-    return deadline is not None and -inf < deadline < step.now - step.settings.jump
+    return deadline is not None and -inf < deadline < step.now - step.settings.suspend_gap
 
 
 def _go_on(step: Step) -> None:

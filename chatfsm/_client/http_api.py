@@ -17,7 +17,7 @@ from chatfsm import api
 from chatfsm import events as e
 from chatfsm._protocol import json_input, structuring
 from chatfsm._protocol.codec import decode
-from chatfsm.endpoint import segment
+from chatfsm.endpoint import quote_segment
 from chatfsm.transport import HttpReply
 
 __all__ = [
@@ -84,7 +84,7 @@ def session(reply: HttpReply) -> api.SessionProperties:
     """The chat that the server has; its id must be usable in a path."""
     value = _object(reply)
     chat_id = _needed(value, "chat_id", structuring.word)
-    segment(chat_id)
+    quote_segment(chat_id)
     return api.SessionProperties(
         chat_id,
         _or_none(value, "state", structuring.word),
@@ -256,8 +256,8 @@ class Method:
 
     def path_for(self, call: object, chat_id: str) -> str:
         """The path of a call, percent-encoded."""
-        subject = segment(getattr(call, self.subject)) if self.subject else ""
-        chat = segment(chat_id) if self.on_chat else ""
+        subject = quote_segment(getattr(call, self.subject)) if self.subject else ""
+        chat = quote_segment(chat_id) if self.on_chat else ""
         return self.path.format(chat=chat, subject=subject)
 
 

@@ -37,7 +37,7 @@ def broke_off(state: State, settings: ClientSettings) -> None:
 
     PROTOCOL.md §5: an aborted poll may or may not be delivered again.
     """
-    state.recheck_at = state.polled_at + settings.hold
+    state.recheck_at = state.polled_at + settings.server_hold
 
 
 def next_at(state: State) -> float:

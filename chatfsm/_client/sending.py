@@ -147,7 +147,7 @@ def _still_to_send(
 def _failed(step: Step, error: ApiError) -> None:
     state = step.state
     if may_have_arrived(error):
-        _doubt(step, error, max(put_off(step, state.post_pace, error), step.settings.settle))
+        _doubt(step, error, max(put_off(step, state.post_pace, error), step.settings.settle_delay))
         return
     state.post = moved(moves.POST, state.post, "put_back")
     batch, state.batch = state.batch, []

@@ -19,7 +19,7 @@ from cattrs import Converter
 from chatfsm._client import state as moves
 from chatfsm._client.polling import broke_off
 from chatfsm._client.state import Owed, State, moved
-from chatfsm._plain import without_secrets
+from chatfsm._plain import redact_secure_form
 from chatfsm._session.session import ChatSession
 from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.settings import ClientSettings
@@ -45,7 +45,7 @@ def taken(state: State, session: ChatSession | None, now: float) -> dict[str, An
     for parcel in (*body["queue"], *body["batch"]):
         events = parcel["events"]
         parcel["is_lost"] |= any("_secure_" in e["event"] and "data" in e for e in events)
-        parcel["events"] = [without_secrets(event) for event in events]
+        parcel["events"] = [redact_secure_form(event) for event in events]
     _shift(body, lambda at: None if at == -inf else at - now)
     body["session"] = None if session is None else session.snapshot(now=now)
     return {"format": FORMAT, "version": VERSION, "client": body, "digest": _digest(body)}

@@ -11,9 +11,9 @@ from attrs.validators import in_
 
 from chatfsm._client.http_api import Method
 from chatfsm._session.session import ChatSession
-from chatfsm._statemachine import Law, Row, law_of
-from chatfsm.api import Call
-from chatfsm.client_effects import Tiding
+from chatfsm._statemachine import Row, TransitionTable, transition_table
+from chatfsm.api import ApiRequest
+from chatfsm.client_effects import ClientEffect
 from chatfsm.effects import Effect, SendEvents, Terminated
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import RemoteProtocolError
@@ -46,7 +46,7 @@ def _from(trigger: str, sources: tuple[str, ...], destination: str) -> tuple[Row
 
 _UP: Final = ("waiting", "live", "retrying")
 
-LINK: Final[Law] = law_of(
+LINK: Final[TransitionTable] = transition_table(
     "link",
     ("waiting", "live", "retrying", "unauthorized", "over"),
     (
@@ -61,7 +61,7 @@ LINK: Final[Law] = law_of(
 
 # The one poll: it waits for its time, or is asked. Whatever becomes of it, the next waits.
 
-POLL: Final[Law] = law_of(
+POLL: Final[TransitionTable] = transition_table(
     "poll",
     ("closed", "due", "asked"),
     (
@@ -75,7 +75,7 @@ POLL: Final[Law] = law_of(
 # What the server kept: up to date, or to be asked for. A doubt that comes up while it is asked for
 # makes the answer stale before it is here.
 
-HISTORY: Final[Law] = law_of(
+HISTORY: Final[TransitionTable] = transition_table(
     "history",
     ("fresh", "due", "asked", "stale"),
     (
@@ -95,7 +95,7 @@ HISTORY: Final[Law] = law_of(
 
 # The one POST of what was said: none, on its way, or of doubtful fate until a history tells.
 
-POST: Final[Law] = law_of(
+POST: Final[TransitionTable] = transition_table(
     "post",
     ("idle", "asked", "doubtful"),
     (
@@ -146,10 +146,10 @@ class Owed:
     max_body: int
     credentials: int = 0
     """Which credentials it went out with: counts the times that they were renewed."""
-    call: Call | None = None
+    call: ApiRequest | None = None
 
 
-def _state(law: Law) -> Any:
+def _state(law: TransitionTable) -> Any:
     return field(default=law.initial, validator=in_(law.states))
 
 
@@ -183,7 +183,7 @@ class State:
     """Replies that nobody waited for."""
 
 
-def moved(law: Law, state: str, trigger: str) -> str:
+def moved(law: TransitionTable, state: str, trigger: str) -> str:
     """Where a trigger leads; a move that is in no row leads nowhere."""
     return law.moves[state].get(trigger, state)
 
@@ -198,7 +198,7 @@ class Step:
     session: ChatSession | None
     make_session: SessionMaker
     now: float
-    effects: list[Tiding] = field(factory=list)
+    effects: list[ClientEffect] = field(factory=list)
     said: list[SendEvents] = field(factory=list)
     """What the session wants to be posted, and nobody has queued yet."""
     end: Terminated | None = None
@@ -236,15 +236,15 @@ class Step:
         body: tuple[str | None, bytes] = (None, b""),
         timeout: float,
         max_body: int,
-        call: Call | None = None,
+        call: ApiRequest | None = None,
     ) -> None:
         """Tell a request, which is owed from now on."""
         state, (content_type, content) = self.state, body
         request_id, state.next_id = state.next_id, state.next_id + 1
         nonce = f"{request_id}-{self.now}"
-        url = self.endpoint.address(path, nonce=nonce, tenant=not method.is_download)
+        url = self.endpoint.url_for(path, nonce=nonce, tenant=not method.is_download)
         headers = self.endpoint.headers(*([content_type] if content_type else []))
-        deadline = self.now + timeout + self.settings.grace
+        deadline = self.now + timeout + self.settings.timeout_grace
         state.owed[request_id] = Owed(purpose, deadline, max_body, state.credentials, call)
         self.effects.append(
             HttpRequest(request_id, method.verb, url, headers, content, timeout, max_body)

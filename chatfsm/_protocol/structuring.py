@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from attrs import NOTHING, fields
 
 from chatfsm._protocol import json_input
-from chatfsm._values import compiled, filling
+from chatfsm._values import assignment_lines, compiled
 from chatfsm.errors import DecodeError
 
 __all__ = ["Glance", "Read", "Reader", "Shape", "glances", "hook"]
@@ -311,7 +311,9 @@ def _glance(cls: type, shape: Shape, tag: str) -> Glance:
     names: dict[str, Any] = {"NOTHING": NOTHING, "is_empty": _IS_EMPTY}
     looks = [line for read in shape for line in _look(read, defaults, names, tag)]
     found = {read.attribute for read in shape}
-    fill, needs = filling(cls, {name: name if name in found else "NOTHING" for name in defaults})
+    fill, needs = assignment_lines(
+        cls, {name: name if name in found else "NOTHING" for name in defaults}
+    )
     body = (
         f"met = {len(shape) + all(tag not in read.names for read in shape)}",
         *looks,

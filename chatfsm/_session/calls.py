@@ -8,7 +8,7 @@ from typing import Final, TypeGuard, cast
 from attrs import evolve
 
 from chatfsm import commands, events, signaling
-from chatfsm._plain import harmless, snake, to_plain
+from chatfsm._plain import json_safe, snake, to_plain
 from chatfsm._protocol.codec import decode_item, encode
 from chatfsm._protocol.structuring import LONGEST_NAME
 from chatfsm._session import tables
@@ -52,7 +52,7 @@ def repeated(turn: Turn, event: events.Signaling) -> bool:
     speaker = speaker_of(turn.memory, event.party_id, "signal")
     count_on(turn, event)
     if event.msg_id and is_known(turn.memory, speaker, event.msg_id, content):
-        return turn.absorb()
+        return turn.count_duplicate()
     _report_crowd(turn, event.signal)
     return is_repeat(turn, speaker, event.msg_id, content)
 
@@ -97,7 +97,7 @@ def _signal(
     memory = turn.memory
     to = command.destination_party_id or memory.call.party
     event = encode(evolve(command, msg_id=take_msg_id(turn), destination_party_id=to))
-    turn.say(event)
+    turn.queue_event(event)
     echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
     speaker = speaker_of(memory, memory.chat_id, "signal")
     remember(turn, speaker, str(event["msg_id"]), contents_of(echo.signal))
@@ -131,12 +131,12 @@ def _is_crowded(turn: Turn) -> bool:
 def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
     if _is_early(signal, turn) and _is_crowded(turn):
         text = f"more than {turn.settings.max_candidates} candidates before the answer"
-        turn.report("too_many_candidates", text, to_plain(signal))
+        turn.report_violation("too_many_candidates", text, to_plain(signal))
 
 
 def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
     """Keep a candidate for the answer; what it holds beside was told, and is kept where short."""
-    extra = cast("dict[str, object]", harmless(candidate.extra))
+    extra = cast("dict[str, object]", json_safe(candidate.extra))
     if extra and len(json.dumps(extra)) > LONGEST_NAME:
         extra = {}
     call = turn.memory.call

@@ -28,7 +28,7 @@ from chatfsm._session.duplicates import SHORT, content_of
 from chatfsm._session.outbox import learn_number
 from chatfsm._session.state import Turn
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES
-from chatfsm._values import maker
+from chatfsm._values import fast_constructor
 from chatfsm.effects import MessageReceived
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import History, Lost, SendFailed, Sent, Tick
@@ -51,7 +51,7 @@ __all__ = [
 # does not say, which hears all others: a test compares the two. Messages take three quarters of the
 # time that their row takes, and all events of a chat 0.9.
 
-_received: Final = maker(MessageReceived, message=ChatMessage)
+_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
 
 
 def or_else(
@@ -62,7 +62,9 @@ def or_else(
     def hear(turn: Turn, event: events.Message) -> bool | None:
         memory, speaker = turn.memory, event.party_id
         msg_id, content = event.msg_id, event.msg
-        own = speaker != memory.other_id and (speaker == memory.own_id or memory.is_own(speaker))
+        own = speaker != memory.last_other_id and (
+            speaker == memory.last_own_id or memory.is_own(speaker)
+        )
         if own:
             if memory.outbox or memory.forms or memory.warning is not None:
                 return row(turn, event)
@@ -120,7 +122,7 @@ def _by_side(own: tuple[Listener, ...], other: tuple[Listener, ...]) -> Listener
 
     def hear(turn: Turn, event: Any) -> None:
         memory = turn.memory
-        is_own = event.party_id != memory.other_id and memory.is_own(event.party_id)
+        is_own = event.party_id != memory.last_other_id and memory.is_own(event.party_id)
         for listener in own if is_own else other:
             if listener(turn, event):
                 return
@@ -202,14 +204,14 @@ def _merged(turn: Turn, history: History) -> None:
     heard: a page is one input, and nothing of it may be lost.
     """
     lapsed, violation = len(turn.effects), None
-    turn.replaying = True
+    turn.in_history = True
     for event in history.events:
         try:
             PAST[event.__class__](turn, event)
             turn.memory.events += 1
         except RemoteProtocolError as error:
             violation = violation or error
-    turn.replaying = False
+    turn.in_history = False
     turn.effects[lapsed:] = [evolve(told, replayed=True) for told in turn.effects[lapsed:]]
     if history.complete:
         outbox.send_missing(turn)
@@ -316,6 +318,6 @@ def catch_up(turn: Turn) -> None:
     """Let happen what is due by now; mostly, whoever typed has long stopped, and nothing is."""
     earliest = state.earliest(turn.memory)
     if -inf < turn.now < earliest:
-        turn.memory.wake = earliest
+        turn.memory.deadline_bound = earliest
         return
     state.lapse(turn, (*presence.due(turn), *forms.due(turn), *presence.own_due(turn)))

@@ -17,8 +17,8 @@ from typing import Any, Final, get_args
 from attrs import fields
 
 from chatfsm import events
-from chatfsm._plain import harmless
-from chatfsm._session.state import Content, Memory, Name, Speaker, Turn, quoted
+from chatfsm._plain import json_safe
+from chatfsm._session.state import Fingerprint, MessageKey, Scope, SessionState, Turn, quoted
 from chatfsm.effects import Anomaly
 from chatfsm.signaling import Signal
 
@@ -42,7 +42,9 @@ DIGEST: Final = 12
 _PORTION: Final = 8
 
 
-def content_of(first: str | None, second: str | None = None, third: str | None = None) -> Content:
+def content_of(
+    first: str | None, second: str | None = None, third: str | None = None
+) -> Fingerprint:
     """What tells contents apart: of bounded length, and the same in every process."""
     if first is not None and second is None and third is None and len(first) <= SHORT:
         return first
@@ -52,7 +54,7 @@ def content_of(first: str | None, second: str | None = None, third: str | None =
 def contents_of(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
     """The same of all that a form or a signal holds, but its time."""
     unread, *read = _HELD[value.__class__](value)
-    rest = json.dumps(harmless(unread), sort_keys=True) if unread else ""
+    rest = json.dumps(json_safe(unread), sort_keys=True) if unread else ""
     return digest_of(f"{read!r}{rest}")
 
 
@@ -79,14 +81,14 @@ def _part(part: str | None) -> str:
     return "~" if part is None else f"{len(part)}:{part}"
 
 
-def speaker_of(memory: Memory, party_id: str | None, kind: str = "") -> Speaker:
+def speaker_of(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
     """Whose ids these are: ids count for one kind of event and one party."""
     who = memory.chat_id if memory.is_own(party_id) else party_id
     return (kind, who) if kind else who
 
 
 def is_repeat(
-    turn: Turn, speaker: Speaker, msg_id: str | None, content: Content, at: float | None = None
+    turn: Turn, speaker: Scope, msg_id: str | None, content: Fingerprint, at: float | None = None
 ) -> bool:
     """Whether this was told before; counts it if so, and remembers it if not.
 
@@ -97,23 +99,25 @@ def is_repeat(
         return _is_nameless_repeat(turn, speaker, content, at)
     known = is_known(turn.memory, speaker, msg_id, content)
     if known:
-        return turn.absorb()
+        return turn.count_duplicate()
     if known is False:
-        turn.report("id_reused", f"id {quoted(msg_id)} came again with other content")
+        turn.report_violation("id_reused", f"id {quoted(msg_id)} came again with other content")
     remember(turn, speaker, msg_id, content)
     return False
 
 
-def _is_nameless_repeat(turn: Turn, speaker: Speaker, content: Content, at: float | None) -> bool:
+def _is_nameless_repeat(turn: Turn, speaker: Scope, content: Fingerprint, at: float | None) -> bool:
     name = (None, content, at)
     if name in turn.memory.told.get(speaker, ()):
-        return turn.absorb() if turn.replaying else False
+        return turn.count_duplicate() if turn.in_history else False
     _ids_of(turn, speaker)[name] = ""
     turn.memory.told_count += 1
     return False
 
 
-def is_known(memory: Memory, speaker: Speaker, msg_id: str, content: Content) -> bool | None:
+def is_known(
+    memory: SessionState, speaker: Scope, msg_id: str, content: Fingerprint
+) -> bool | None:
     """True: told before; False: the id was, with other content; None: the id is new."""
     ids = memory.told.get(speaker)
     if ids is None:
@@ -124,7 +128,7 @@ def is_known(memory: Memory, speaker: Speaker, msg_id: str, content: Content) ->
     return known == content or (msg_id, content) in ids
 
 
-def remember(turn: Turn, speaker: Speaker, msg_id: str, content: Content) -> None:
+def remember(turn: Turn, speaker: Scope, msg_id: str, content: Fingerprint) -> None:
     """Remember that this was told, and forget the oldest where that is too much."""
     ids = _ids_of(turn, speaker)
     if msg_id in ids:
@@ -134,7 +138,7 @@ def remember(turn: Turn, speaker: Speaker, msg_id: str, content: Content) -> Non
     turn.memory.told_count += 1
 
 
-def _ids_of(turn: Turn, speaker: Speaker) -> dict[Name, Content]:
+def _ids_of(turn: Turn, speaker: Scope) -> dict[MessageKey, Fingerprint]:
     """The ids of a speaker, with room for one more."""
     memory = turn.memory
     if memory.told_count >= turn.settings.max_ids:
@@ -165,4 +169,4 @@ def _forget(turn: Turn) -> None:
     if memory.told_all:
         memory.told_all = False
         text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"
-        turn.note(Anomaly("too_many_ids", text))
+        turn.add_anomaly(Anomaly("too_many_ids", text))

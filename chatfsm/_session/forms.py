@@ -13,8 +13,8 @@ from chatfsm._plain import to_plain
 from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
 from chatfsm._session.duplicates import contents_of, is_known, remember
-from chatfsm._session.state import ClosedForm, Due, Memory, OpenForm, Turn, after, quoted
-from chatfsm._values import maker
+from chatfsm._session.state import ClosedForm, Due, OpenForm, SessionState, Turn, after, quoted
+from chatfsm._values import fast_constructor
 from chatfsm.effects import FormClosed, FormOpened, FormReason
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import Form
@@ -24,9 +24,9 @@ Shown = events.FormShow | events.SecureFormShow
 # Where forms are remembered among what was told.
 _FORMS: Final = ("form", None)
 
-_made: Final = maker(Form)
-_was_opened: Final = maker(FormOpened)
-_was_closed: Final = maker(FormClosed)
+_made: Final = fast_constructor(Form)
+_was_opened: Final = fast_constructor(FormOpened)
+_was_closed: Final = fast_constructor(FormClosed)
 
 # Why a form that is open is closed, by what happens to it.
 _REASONS: Final = cast("dict[str, FormReason]", tables.FORM.moves[tables.FORM.initial])
@@ -62,7 +62,7 @@ def prompt_answered(turn: Turn, event: events.Message) -> None:
         _close(turn, _latest_prompt(turn), "message")
 
 
-def text_said(memory: Memory, at: float | None) -> None:
+def text_said(memory: SessionState, at: float | None) -> None:
     """Remember when the customer's last text was, on the server's clock."""
     if at is not None and (memory.text_at is None or at > memory.text_at):
         memory.text_at = at
@@ -77,12 +77,12 @@ def had_shown(turn: Turn, event: Shown) -> None:
     answered = form.is_text_prompt and text_at is not None and stamp <= text_at
     waiting = (memory.forms or {}).get(form.request_id)
     if answered or (closed is not None and stamp <= _closed_at(closed)):
-        turn.absorb()
+        turn.count_duplicate()
     elif waiting is None or (stamp, contents_of(event)) > (_past(waiting), waiting.content):
         _open(turn, event, form)
         _put_in_order(turn, form.request_id, stamp)
     else:
-        turn.absorb()
+        turn.count_duplicate()
 
 
 def had_answered(
@@ -98,7 +98,7 @@ def had_answered(
         trigger = "form_data" if isinstance(event, events.FormData) else "form_cancel"
         _close(turn, request_id, trigger, stamp)
     else:
-        turn.absorb()
+        turn.count_duplicate()
         closed = _closed(turn).get(request_id)
         at = inf if stamp is None else stamp
         if waiting is None and (closed is None or at > _closed_at(closed)):
@@ -133,14 +133,14 @@ def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -
 def submit(turn: Turn, command: commands.SubmitForm) -> None:
     """Answer a form; what the answer holds is kept nowhere."""
     form = _form(turn, command.request_id)
-    turn.say(encode(evolve(command, form_name=form.name, secure=form.secure)))
+    turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_data")
 
 
 def cancel(turn: Turn, command: commands.CancelForm) -> None:
     """Refuse a form."""
     form = _form(turn, command.request_id)
-    turn.say(encode(evolve(command, form_name=form.name, secure=form.secure)))
+    turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_cancel")
 
 
@@ -149,7 +149,7 @@ def answer_prompt(turn: Turn, command: commands.SendText) -> None:
     prompt = _latest_prompt(turn)
     if prompt is not None:
         answer = {"text": command.text}
-        turn.say(encode(commands.SubmitForm(prompt, answer, form_name="")))
+        turn.queue_event(encode(commands.SubmitForm(prompt, answer, form_name="")))
         _close(turn, prompt, "message")
 
 
@@ -175,10 +175,12 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
     is_old = stamped is not None and is_known(memory, _FORMS, stamped, content) is True
     waiting = (memory.forms or {}).get(request_id)
     if is_old or (waiting is not None and waiting.content == content):
-        turn.absorb()
+        turn.count_duplicate()
     elif waiting is None and len(memory.forms or ()) >= turn.settings.max_forms:
         lost = to_plain(evolve(form, deadline=None))  # nobody keeps one
-        turn.report("too_many_forms", f"no room to keep form {quoted(request_id)} open", lost)
+        turn.report_violation(
+            "too_many_forms", f"no room to keep form {quoted(request_id)} open", lost
+        )
         return
     else:
         if waiting is not None:
@@ -194,7 +196,7 @@ def _keep_open(turn: Turn, waiting: OpenForm) -> None:
         memory.forms = {}
     memory.forms[form.request_id] = waiting
     if form.deadline is not None:
-        memory.wake = min(memory.wake, form.deadline)
+        memory.deadline_bound = min(memory.deadline_bound, form.deadline)
     turn.effects.append(_was_opened(form))
 
 

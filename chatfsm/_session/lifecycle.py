@@ -9,11 +9,11 @@ from attrs import evolve
 
 from chatfsm import events
 from chatfsm._log import logger
-from chatfsm._plain import written
+from chatfsm._plain import canonical_json
 from chatfsm._session import tables
 from chatfsm._session.duplicates import content_of, is_repeat
 from chatfsm._session.state import Turn, quoted
-from chatfsm._values import maker
+from chatfsm._values import fast_constructor
 from chatfsm.effects import (
     StateChanged,
     Terminated,
@@ -25,8 +25,8 @@ from chatfsm.effects import (
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import History, Lost
 
-_moved: Final = maker(StateChanged)
-_estimated: Final = maker(WaitEstimated)
+_moved: Final = fast_constructor(StateChanged)
+_estimated: Final = fast_constructor(WaitEstimated)
 
 _MOVES: Final = tables.LIFECYCLE.moves
 _UNEXPECTED: Final = {source: word for word, source, _ in tables.UNEXPECTED}
@@ -39,11 +39,11 @@ def status(turn: Turn, event: events.Status) -> bool:
     if word == previous:
         return _wait_again(turn, event.ewt)
     if word not in tables.STATUS_WORDS:
-        turn.report("unknown_state", f"no state is called {quoted(word)}")
+        turn.report_violation("unknown_state", f"no state is called {quoted(word)}")
         return True
     destination = _MOVES[previous][word]
     if word == _UNEXPECTED.get(previous):
-        turn.report("unexpected_transition", f"from {previous} to {destination}")
+        turn.report_violation("unexpected_transition", f"from {previous} to {destination}")
     _move(turn, destination)
     ewt = memory.ewt = event.ewt
     if ewt is not None and destination not in tables.OUTCOMES:
@@ -77,14 +77,14 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     memory.arrivals, memory.departed, memory.departed_all = (), None, True
     if memory.call.candidates:
         memory.call = evolve(memory.call, candidates=())
-    memory.wake = inf
+    memory.deadline_bound = inf
     turn.effects.append(Terminated(outcome, memory.outcome_text))
     logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
 
 
 def _wait_again(turn: Turn, ewt: float | None) -> bool:
     if ewt is None or ewt == turn.memory.ewt:
-        return turn.absorb()
+        return turn.count_duplicate()
     turn.memory.ewt = ewt
     turn.effects.append(_estimated(ewt))
     return True
@@ -131,7 +131,7 @@ def unknown(turn: Turn, event: events.Unknown) -> None:
     """Tell an event that nobody knows, whole; of the past once, though its page may come again."""
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
-    if is_repeat(turn, _ODD, None, content_of(written(event))):
+    if is_repeat(turn, _ODD, None, content_of(canonical_json(event))):
         return
     turn.memory.unknown += 1
     logger.info("chat %a: unknown event", turn.memory.chat_id)
@@ -140,10 +140,10 @@ def unknown(turn: Turn, event: events.Unknown) -> None:
 
 def malformed(turn: Turn, event: events.Malformed) -> None:
     """Tell what is broken, and keep it as it came; of the past once, too."""
-    if not turn.settings.strict and is_repeat(turn, _ODD, None, content_of(written(event))):
+    if not turn.settings.strict and is_repeat(turn, _ODD, None, content_of(canonical_json(event))):
         return
     what = "item" if event.name is None else event.name
-    turn.report("malformed", f"{what}: {event.why}", event.raw)
+    turn.report_violation("malformed", f"{what}: {event.why}", event.raw)
     turn.memory.malformed += 1
 
 

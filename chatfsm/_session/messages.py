@@ -7,13 +7,13 @@ from typing import Final
 from attrs import evolve
 
 from chatfsm import commands, events
-from chatfsm._plain import written
+from chatfsm._plain import canonical_json
 from chatfsm._protocol.codec import encode
 from chatfsm._session import outbox
 from chatfsm._session.duplicates import content_of, is_known, is_repeat, remember, speaker_of
 from chatfsm._session.outbox import confirm, echo_of, learn_number
-from chatfsm._session.state import Content, Speaker, Turn
-from chatfsm._values import maker
+from chatfsm._session.state import Fingerprint, Scope, Turn
+from chatfsm._values import fast_constructor
 from chatfsm.effects import (
     DeliveryConfirmed,
     FileReceived,
@@ -25,10 +25,10 @@ from chatfsm.inputs import SendFailed, Sent
 from chatfsm.models import ChatMessage, SharedFile, SharedLocation
 
 # Messages and their receipts are most of what is heard: made the fastest way there is.
-_received: Final = maker(MessageReceived, message=ChatMessage)
-_shared: Final = maker(FileReceived, file=SharedFile)
-_delivered: Final = maker(DeliveryConfirmed)
-_read: Final = maker(ReadConfirmed)
+_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
+_shared: Final = fast_constructor(FileReceived, file=SharedFile)
+_delivered: Final = fast_constructor(DeliveryConfirmed)
+_read: Final = fast_constructor(ReadConfirmed)
 
 # Where receipts are remembered, by the message, each with the party.
 _DELIVERED: Final = ("delivered", None)
@@ -42,7 +42,7 @@ def came_back(turn: Turn, event: events.Message) -> bool:
         return False
     said_id = echo_of(turn.memory, event.msg_id, event.msg, event.msg_text)
     confirm(turn, said_id, "sent")
-    return said_id is not None and turn.absorb()
+    return said_id is not None and turn.count_duplicate()
 
 
 def own_repeated(turn: Turn, event: events.Message) -> bool:
@@ -56,10 +56,10 @@ def message_repeated(turn: Turn, event: events.Message) -> bool:
     return is_repeat(turn, event.party_id, event.msg_id, _content(event), event.timestamp)
 
 
-def _content(event: events.Message) -> Content:
+def _content(event: events.Message) -> Fingerprint:
     attached = None
     if event.attachments:
-        attached = "".join(written(attachment) for attachment in event.attachments)
+        attached = "".join(canonical_json(attachment) for attachment in event.attachments)
     return content_of(event.msg, event.msg_text, attached)
 
 
@@ -78,7 +78,7 @@ def file_repeated(turn: Turn, event: events.File) -> bool:
     if not known and _is_echo(turn, party_id, said_id, f"file {event.file_id}"):
         if msg_id is not None and msg_id != said_id:
             remember(turn, speaker, msg_id, content)
-        return turn.absorb()
+        return turn.count_duplicate()
     return is_repeat(turn, speaker, msg_id, content, event.timestamp)
 
 
@@ -86,7 +86,7 @@ def location_repeated(turn: Turn, event: events.Location) -> bool:
     """Whether this very place was told before."""
     place = f"{event.latitude} {event.longitude}"
     if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, place):
-        return turn.absorb()
+        return turn.count_duplicate()
     content = content_of(str(event.latitude), str(event.longitude), event.url)
     speaker = speaker_of(turn.memory, event.party_id, "location")
     return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
@@ -94,13 +94,13 @@ def location_repeated(turn: Turn, event: events.Location) -> bool:
 
 def message(turn: Turn, event: events.Message) -> None:
     """Tell a message of somebody else's."""
-    sender = turn.memory.announced(event.party_id)
+    sender = turn.memory.party_by_id(event.party_id)
     turn.effects.append(_received(event, sender, False))
 
 
 def own_message(turn: Turn, event: events.Message) -> None:
     """Tell a message of the customer's, said on another device or in another life."""
-    sender = turn.memory.announced(turn.memory.chat_id)
+    sender = turn.memory.party_by_id(turn.memory.chat_id)
     turn.effects.append(_received(event, sender, True))
 
 
@@ -108,14 +108,14 @@ def file(turn: Turn, event: events.File) -> None:
     """Tell a file; one from nobody is the customer's own (PROTOCOL.md §2)."""
     memory = turn.memory
     is_own = memory.is_own(event.party_id)
-    sender = memory.announced(memory.chat_id if is_own else event.party_id)
+    sender = memory.party_by_id(memory.chat_id if is_own else event.party_id)
     turn.effects.append(_shared(event, sender, is_own or event.party_id is None))
 
 
 def location(turn: Turn, event: events.Location) -> None:
     """Tell a place."""
     memory = turn.memory
-    sender, own = memory.party(event.party_id), memory.is_own(event.party_id)
+    sender, own = memory.party_or_customer(event.party_id), memory.is_own(event.party_id)
     turn.effects.append(LocationReceived(SharedLocation(event, sender, own)))
 
 
@@ -144,11 +144,11 @@ def read(turn: Turn, event: events.MessageRead) -> None:
 
 
 def _receipt_is_old(
-    turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: Speaker
+    turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: Scope
 ) -> bool:
     """Whether the customer sent it, or this party the same before."""
     memory, msg_id, party_id = turn.memory, event.ref_msg_id, event.party_id or ""
-    if party_id != memory.other_id and memory.is_own(party_id):
+    if party_id != memory.last_other_id and memory.is_own(party_id):
         return True
     ids = memory.told.get(kind)
     if ids is not None and msg_id not in ids and memory.told_count < turn.settings.max_ids:
@@ -156,7 +156,7 @@ def _receipt_is_old(
         memory.told_count += 1
         return False
     if is_known(memory, kind, msg_id, party_id):
-        return turn.absorb()
+        return turn.count_duplicate()
     remember(turn, kind, msg_id, party_id)
     return False
 
@@ -217,7 +217,7 @@ def marked_read(turn: Turn, command: commands.MarkRead) -> None:
 
 def leave(turn: Turn, command: commands.Disconnect | commands.End) -> None:
     """End the conversation, or the session: the server will say when it has."""
-    turn.say(encode(command))
+    turn.queue_event(encode(command))
 
 
 def sent(turn: Turn, item: Sent) -> None:
@@ -238,12 +238,12 @@ def abandoned(turn: Turn, _item: object) -> None:
         outbox.fail(turn, msg_id, "the session is over", "in_doubt")
 
 
-def _say(turn: Turn, command: Shared, kind: str, content: Content, *echo: str | None) -> None:
+def _say(turn: Turn, command: Shared, kind: str, content: Fingerprint, *echo: str | None) -> None:
     msg_id = outbox.take_msg_id(turn)
     event = encode(evolve(command, msg_id=msg_id))
     if turn.settings.empty_file_ids and isinstance(command, commands.SendFile):
         event["msg_id"] = ""
-    turn.say(event, msg_id)
+    turn.queue_event(event, msg_id)
     # Sent again, if need be, with all that went before it: the answer to a prompt, say.
     remember(turn, speaker_of(turn.memory, turn.memory.chat_id, kind), msg_id, content)
     outbox.keep(turn, msg_id, *echo)
@@ -253,4 +253,4 @@ def _mark(turn: Turn, command: commands.MarkDelivered | commands.MarkRead, kind:
     speaker = speaker_of(turn.memory, None, kind)
     if is_known(turn.memory, speaker, command.msg_id, "") is None:
         remember(turn, speaker, command.msg_id, "")
-        turn.say(encode(command))
+        turn.queue_event(encode(command))

@@ -13,7 +13,7 @@ from typing import Final
 from chatfsm import events
 from chatfsm._session import tables
 from chatfsm._session.duplicates import content_of
-from chatfsm._session.state import Content, Memory, Outgoing, Turn
+from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn
 from chatfsm.effects import MessageFailed, MessageSent, MessageUnconfirmed, SendEvents
 from chatfsm.errors import LocalProtocolError
 
@@ -60,7 +60,7 @@ def count_on(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
         learn_number(turn.memory, event.msg_id)
 
 
-def learn_number(memory: Memory, msg_id: str | None) -> None:
+def learn_number(memory: SessionState, msg_id: str | None) -> None:
     """Count on from an id that our side took elsewhere, or before a restart."""
     digits = msg_id or ""
     if not digits.isdecimal():
@@ -79,11 +79,11 @@ def keep(turn: Turn, msg_id: str, *echo: str | None) -> None:
     if turn.memory.outbox is None:
         turn.memory.outbox = {}
     _forget_oldest(turn)
-    said = tuple(event for event, _ in turn.said or ())
+    said = tuple(event for event, _ in turn.queued_events or ())
     turn.memory.outbox[msg_id] = Outgoing(said, tuple(sorted(_contents(echo), key=ascii)))
 
 
-def echo_of(memory: Memory, msg_id: str | None, *texts: str | None) -> str | None:
+def echo_of(memory: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
     """The id of what this session said, where an own event is just that, come back.
 
     Without a msg_id (a file of some connectors) it is known by its content alone.
@@ -102,7 +102,7 @@ def echo_of(memory: Memory, msg_id: str | None, *texts: str | None) -> str | Non
     return open_first[0] if open_first else None
 
 
-def _contents(texts: Iterable[str | None]) -> set[Content]:
+def _contents(texts: Iterable[str | None]) -> set[Fingerprint]:
     """What tells the texts apart, as they are and as a server may pass them on."""
     known = {text for text in texts if text is not None}
     return {content_of(text) for text in known | {as_read(text) for text in known}}

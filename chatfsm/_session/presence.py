@@ -8,12 +8,12 @@ from typing import Final
 from chatfsm import commands, events
 from chatfsm._protocol.codec import encode
 from chatfsm._session.state import Due, OwnTyping, Turn, after, quoted
-from chatfsm._values import maker
+from chatfsm._values import fast_constructor
 from chatfsm.effects import TypingStarted, TypingStopped
 
 # Told before nearly every message: made the fastest way there is.
-_started: Final = maker(TypingStarted)
-_stopped: Final = maker(TypingStopped)
+_started: Final = fast_constructor(TypingStarted)
+_stopped: Final = fast_constructor(TypingStopped)
 
 
 def typing(turn: Turn, event: events.Typing) -> None:
@@ -21,18 +21,18 @@ def typing(turn: Turn, event: events.Typing) -> None:
     memory, party_id = turn.memory, event.party_id
     typing = memory.typing
     if typing is None or party_id not in typing:
-        if party_id != memory.other_id and memory.is_own(party_id):
+        if party_id != memory.last_other_id and memory.is_own(party_id):
             return
         if typing is None:
             typing = memory.typing = {}
         if len(typing) >= turn.settings.max_typists:
             who = quoted(party_id)
-            turn.report("too_many_typists", f"no room to remember that {who} types")
+            turn.report_violation("too_many_typists", f"no room to remember that {who} types")
             return
         turn.effects.append(_started(party_id))
     deadline = typing[party_id] = after(turn.now, turn.settings.typing_timeout)
-    if deadline < memory.wake:  # noqa: PLR1730  # a third of the time of min()
-        memory.wake = deadline
+    if deadline < memory.deadline_bound:  # noqa: PLR1730  # a third of the time of min()
+        memory.deadline_bound = deadline
 
 
 def stopped(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Message) -> None:
@@ -71,11 +71,11 @@ def pressed(turn: Turn, command: commands.StartTyping) -> None:
     deadline = after(turn.now, turn.settings.typing_idle)
     typing = memory.own_typing
     if typing is None or turn.now >= typing.told_at + turn.settings.typing_renew:
-        turn.say(encode(command))
+        turn.queue_event(encode(command))
         memory.own_typing = OwnTyping(turn.now, deadline)
     else:
         typing.deadline = deadline
-    memory.wake = min(memory.wake, deadline)
+    memory.deadline_bound = min(memory.deadline_bound, deadline)
 
 
 def released(turn: Turn, _command: commands.Command) -> None:
@@ -98,4 +98,4 @@ def own_due(turn: Turn) -> Iterator[Due]:
 
 def _stop_own(turn: Turn, _nothing: str) -> None:
     turn.memory.own_typing = None
-    turn.say(encode(commands.StopTyping()))
+    turn.queue_event(encode(commands.StopTyping()))

@@ -6,15 +6,15 @@ from math import inf
 from typing import Final
 
 from chatfsm import events
-from chatfsm._plain import to_plain, written
-from chatfsm._session.state import Arrival, Memory, Turn, quoted
-from chatfsm._values import maker
+from chatfsm._plain import canonical_json, to_plain
+from chatfsm._session.state import Arrival, SessionState, Turn, quoted
+from chatfsm._values import fast_constructor
 from chatfsm.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.models import Party
 
-_made: Final = maker(Party)
-_added: Final = maker(PartyAdded)
-_removed: Final = maker(PartyRemoved)
+_made: Final = fast_constructor(Party)
+_added: Final = fast_constructor(PartyAdded)
+_removed: Final = fast_constructor(PartyRemoved)
 
 
 def joined(turn: Turn, event: events.PartyJoined) -> None:
@@ -25,11 +25,11 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
         party = _party(event, party_id)
         is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
         if is_old or memory.parties[place] == party:
-            turn.absorb()
+            turn.count_duplicate()
         else:
             _rename(turn, place, party, at)
     elif _left_after(memory, party_id, at):
-        turn.absorb()
+        turn.count_duplicate()
     else:
         party = _party(event, party_id)
         if _has_room(turn, party):
@@ -46,10 +46,10 @@ def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
     else:
         is_old = _departed(memory).get(_id(memory, event), -1.0) == at
     if is_old:
-        return turn.absorb()
+        return turn.count_duplicate()
     if place is None:
         who = quoted(event.party_id)
-        turn.report("unknown_party", f"{who} left, and was not here")
+        turn.report_violation("unknown_party", f"{who} left, and was not here")
     return False
 
 
@@ -64,7 +64,7 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
     place = _place(memory, party_id)
     party = _party(event, party_id)
     if at <= _gone_at(memory, party_id):
-        turn.absorb()
+        turn.count_duplicate()
         return
     if place is None:
         if not _has_room(turn, party):
@@ -74,7 +74,7 @@ def had_joined(turn: Turn, event: events.PartyJoined) -> None:
         _rename(turn, place, party, at)
     else:
         _arrive(memory, place, at)
-        turn.absorb()
+        turn.count_duplicate()
     _put_in_order(memory)
 
 
@@ -91,7 +91,7 @@ def leaving_was_no_news(turn: Turn, event: events.PartyLeft) -> bool:
         # Older than the last joining, but not than all: the stay began after it.
         _stay(memory, place, last)
         _put_in_order(memory)
-    return turn.absorb()
+    return turn.count_duplicate()
 
 
 def had_left(turn: Turn, event: events.PartyLeft) -> None:
@@ -99,10 +99,10 @@ def had_left(turn: Turn, event: events.PartyLeft) -> None:
     _leave(turn, event, _past(event))
 
 
-def _is_later(memory: Memory, place: int, party: Party, at: float) -> bool:
+def _is_later(memory: SessionState, place: int, party: Party, at: float) -> bool:
     """Whether names count more than those of before; at the same time, in whatever order told."""
     known, known_at = memory.parties[place], _times(memory.arrivals[place], inf)[1]
-    return (at, written(party)) > (known_at, written(known))
+    return (at, canonical_json(party)) > (known_at, canonical_json(known))
 
 
 def _leave(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
@@ -113,7 +113,7 @@ def _leave(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
         turn.effects.append(_removed(party))
 
 
-def _left_from(memory: Memory, event: events.PartyLeft) -> int | None:
+def _left_from(memory: SessionState, event: events.PartyLeft) -> int | None:
     """Where among the parties stands who left; nearly always somebody under just this id."""
     place = _place(memory, event.party_id)
     if place is None and memory.is_own(event.party_id):
@@ -121,7 +121,7 @@ def _left_from(memory: Memory, event: events.PartyLeft) -> int | None:
     return place
 
 
-def _left_after(memory: Memory, party_id: str, at: float | None) -> bool:
+def _left_after(memory: SessionState, party_id: str, at: float | None) -> bool:
     """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
     departed = _departed(memory).get(party_id)
     return at is not None and departed is not None and at < departed
@@ -135,12 +135,12 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
         if turn.memory.departed_all:
             turn.memory.departed_all = False
             text = f"more than {turn.settings.max_parties} have left: the first are forgotten"
-            turn.note(Anomaly("too_many_parties", text))
+            turn.add_anomaly(Anomaly("too_many_parties", text))
     departed[party_id] = at
     turn.memory.departed = departed
 
 
-def _forget_departure(memory: Memory, party_id: str) -> None:
+def _forget_departure(memory: SessionState, party_id: str) -> None:
     if memory.departed:
         memory.departed.pop(party_id, None)
         memory.departed = memory.departed or None
@@ -161,7 +161,7 @@ def _rename(turn: Turn, place: int, party: Party, at: float | None) -> None:
     turn.effects.append(PartyChanged(party))
 
 
-def _arrive(memory: Memory, place: int, at: float | None) -> None:
+def _arrive(memory: SessionState, place: int, at: float | None) -> None:
     """Somebody who is here is said to have joined, perhaps at another time."""
     if at is not None:
         first, last = _times(memory.arrivals[place], at)
@@ -169,18 +169,18 @@ def _arrive(memory: Memory, place: int, at: float | None) -> None:
         _stay(memory, place, last if first == last else (first, last))
 
 
-def _remove(memory: Memory, place: int) -> Party:
+def _remove(memory: SessionState, place: int) -> Party:
     party = memory.parties[place]
     memory.parties = memory.parties[:place] + memory.parties[place + 1 :]
     memory.arrivals = memory.arrivals[:place] + memory.arrivals[place + 1 :]
     return party
 
 
-def _stay(memory: Memory, place: int, arrival: Arrival) -> None:
+def _stay(memory: SessionState, place: int, arrival: Arrival) -> None:
     memory.arrivals = (*memory.arrivals[:place], arrival, *memory.arrivals[place + 1 :])
 
 
-def _place(memory: Memory, party_id: str) -> int | None:
+def _place(memory: SessionState, party_id: str) -> int | None:
     """Where among the parties stands who has just this id."""
     for place, party in enumerate(memory.parties):
         if party.party_id == party_id:
@@ -194,7 +194,7 @@ def _times(arrival: Arrival, otherwise: float) -> tuple[float, float]:
     return arrival if isinstance(arrival, tuple) else (arrival, arrival)
 
 
-def _departed(memory: Memory) -> dict[str, float | None]:
+def _departed(memory: SessionState) -> dict[str, float | None]:
     return memory.departed or {}
 
 
@@ -202,12 +202,12 @@ def _party(event: events.PartyJoined, party_id: str) -> Party:
     return _made(party_id, event.type, event.display_name, event.first_name, event.last_name)
 
 
-def _id(memory: Memory, event: events.PartyJoined | events.PartyLeft) -> str:
+def _id(memory: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
     """Whose event it is; the customer's id may come in any case, and is the chat's."""
     return memory.chat_id if memory.is_own(event.party_id) else event.party_id
 
 
-def _put_in_order(memory: Memory) -> None:
+def _put_in_order(memory: SessionState) -> None:
     """Parties stand in the order of joining, whatever the order in which the past is told.
 
     Whoever joined without a time stands after all of the past.
@@ -223,7 +223,7 @@ def _has_room(turn: Turn, party: Party) -> bool:
     if len(turn.memory.parties) < turn.settings.max_parties:
         return True
     who = quoted(party.party_id)
-    turn.report("too_many_parties", f"no room in the roster for {who}", to_plain(party))
+    turn.report_violation("too_many_parties", f"no room in the roster for {who}", to_plain(party))
     return False
 
 
@@ -232,7 +232,7 @@ def _past(event: events.PartyJoined | events.PartyLeft) -> float:
     return -1.0 if event.timestamp is None else event.timestamp
 
 
-def _gone_at(memory: Memory, party_id: str) -> float:
+def _gone_at(memory: SessionState, party_id: str) -> float:
     """When a party left; never: minus infinity; without a time: later than all of the past."""
     at = _departed(memory).get(party_id, -inf)
     return inf if at is None else at

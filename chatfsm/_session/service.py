@@ -21,7 +21,7 @@ def case_set(turn: Turn, event: events.CaseSet) -> None:
     known, at = turn.memory.service, _live(event)
     if known.case_at is not None and event.case_id == known.case_id:
         turn.memory.service = evolve(known, case_at=max(known.case_at, at))
-        turn.absorb()
+        turn.count_duplicate()
         return
     turn.memory.service = evolve(known, case_id=event.case_id, case_at=at)
     turn.effects.append(CaseChanged(event.case_id))
@@ -35,7 +35,7 @@ def case_was_set(turn: Turn, event: events.CaseSet) -> None:
         if known.case_at is None or event.case_id != known.case_id:
             turn.effects.append(CaseChanged(event.case_id))
             return
-    turn.absorb()
+    turn.count_duplicate()
 
 
 def named(turn: Turn, event: events.Info) -> None:
@@ -45,7 +45,7 @@ def named(turn: Turn, event: events.Info) -> None:
         return
     if name == known.name:
         turn.memory.service = evolve(known, name_at=max(known.name_at or 0.0, at))
-        turn.absorb()
+        turn.count_duplicate()
         return
     turn.memory.service = evolve(known, name=name, name_at=at)
     turn.effects.append(ServiceNamed(name))
@@ -59,7 +59,7 @@ def was_named(turn: Turn, event: events.Info) -> None:
         if name != known.name:
             turn.effects.append(ServiceNamed(name))
             return
-    turn.absorb()
+    turn.count_duplicate()
 
 
 def _live(event: events.CaseSet | events.Info) -> float:
@@ -90,7 +90,7 @@ def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
     """Tell a step of co-browsing."""
     known = turn.memory.service
     if event.state == known.cobrowsing:
-        turn.absorb()
+        turn.count_duplicate()
         return
     turn.memory.service = evolve(known, cobrowsing=event.state)
     turn.effects.append(CobrowsingChanged(event.state))
@@ -107,6 +107,6 @@ def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
 
 def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     """Answer a request for co-browsing."""
-    turn.say(encode(evolve(command, msg_id=take_msg_id(turn))))
+    turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn))))
     turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
     turn.effects.append(CobrowsingChanged(command.state))

@@ -11,8 +11,8 @@ from attrs import fields
 from chatfsm._plain import snake
 from chatfsm._session import snapshot, state
 from chatfsm._session.dispatch import EVENTS_IN, ORDERED, TAKEN_IN, catch_up
-from chatfsm._session.state import Counts, Memory, Turn, quoted
-from chatfsm._session.tables import ORDERS, OUTCOMES, why_not
+from chatfsm._session.state import Counts, SessionState, Turn, quoted
+from chatfsm._session.tables import ALLOWED_COMMANDS, OUTCOMES, refusal_reason
 from chatfsm.effects import Effect
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError
 from chatfsm.inputs import Input
@@ -37,8 +37,8 @@ class View:
     """None before the first input: most sessions wait, and do without."""
 
     @property
-    def _memory(self) -> Memory:
-        return Memory(chat_id=self._chat_id) if self._turn is None else self._turn.memory
+    def _memory(self) -> SessionState:
+        return SessionState(chat_id=self._chat_id) if self._turn is None else self._turn.memory
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {quoted(self.chat_id)}, {self.state}>"
@@ -195,7 +195,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         turn.now = now
         effects = turn.effects = []
         try:
-            if not _LONG_AGO < now < memory.wake:
+            if not _LONG_AGO < now < memory.deadline_bound:
                 catch_up(turn)
             listener(turn, item)
         except RemoteProtocolError as error:
@@ -235,7 +235,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         return self._memory == other._memory and self._settings == other._settings
 
     def _begin(self) -> Turn:
-        memory = Memory(chat_id=self._chat_id)
+        memory = SessionState(chat_id=self._chat_id)
         self._turn = Turn(memory, self._settings)
         return self._turn
 
@@ -247,7 +247,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         turn.now = now
         turn.effects = []
         try:
-            if not _LONG_AGO < now < turn.memory.wake:
+            if not _LONG_AGO < now < turn.memory.deadline_bound:
                 catch_up(turn)
             listener(turn, item)
         except RemoteProtocolError as error:
@@ -263,15 +263,17 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
         check, listener = ORDERED[order.__class__]
         name = _NAMES[order.__class__]
-        if name not in ORDERS.moves[self.state]:
-            raise LocalProtocolError(f"cannot {name.replace('_', ' ')}: {why_not(self.state)}")
+        if name not in ALLOWED_COMMANDS.moves[self.state]:
+            raise LocalProtocolError(
+                f"cannot {name.replace('_', ' ')}: {refusal_reason(self.state)}"
+            )
         turn.now = now
         turn.effects = []
         check(turn, order)
-        if now >= turn.memory.wake:
+        if now >= turn.memory.deadline_bound:
             catch_up(turn)
         listener(turn, order)
-        turn.post()
+        turn.flush()
         return self._told(turn)
 
     def _told(self, turn: Turn) -> list[Effect]:

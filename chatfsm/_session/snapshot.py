@@ -40,11 +40,11 @@ from chatfsm._session.state import (
     Call,
     ClosedForm,
     Counts,
-    Memory,
     OpenForm,
     Outgoing,
     OwnTyping,
     Service,
+    SessionState,
 )
 from chatfsm.effects import FormReason
 from chatfsm.errors import LocalProtocolError, SnapshotError
@@ -120,10 +120,10 @@ WAYS: Final = dict(
 )
 """How each field of a memory is written; those that follow from others are not."""
 
-_MEMORY: Final = record(Memory, **WAYS)
+_MEMORY: Final = record(SessionState, **WAYS)
 
 
-def taken(memory: Memory, now: float) -> dict[str, Any]:
+def taken(memory: SessionState, now: float) -> dict[str, Any]:
     """What a session remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
@@ -132,7 +132,7 @@ def taken(memory: Memory, now: float) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
 
 
-def restored(data: object, now: float) -> Memory:
+def restored(data: object, now: float) -> SessionState:
     """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
@@ -143,13 +143,13 @@ def restored(data: object, now: float) -> Memory:
         raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
 
 
-def _read(body: dict[str, Any], now: float) -> Memory:
+def _read(body: dict[str, Any], now: float) -> SessionState:
     parts = {**body}
     counts = parts.pop("counts")
     if not counts.keys() <= _COUNTS.keys():
         raise ValueError("counts what is not counted")
-    memory: Memory = _MEMORY.read({**counts, **parts}, now)
-    memory.wake = state.earliest(memory)
+    memory: SessionState = _MEMORY.read({**counts, **parts}, now)
+    memory.deadline_bound = state.earliest(memory)
     return memory
 
 

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from attrs import fields
 
-from chatfsm._plain import harmless
+from chatfsm._plain import json_safe
 from chatfsm._session.duplicates import SHORT
-from chatfsm._session.state import Content, Name, Speaker
+from chatfsm._session.state import Fingerprint, MessageKey, Scope
 
 __all__ = [
     "Way",
@@ -99,13 +99,13 @@ def _stamp(held: Any, now: float) -> float:
 
 
 def _unread_written(value: object, _now: float) -> Any:
-    return harmless(value)
+    return json_safe(value)
 
 
 def _unread(held: Any, _now: float) -> Any:
     if not isinstance(held, dict):
         raise TypeError("is no object")
-    return harmless(held)
+    return json_safe(held)
 
 
 text: Final = Way(_as_it_is, _text)
@@ -209,13 +209,13 @@ _DIGEST: Final = "the digest of a longer text, in hexadecimal: "
 _LONG: Final = "as it came: "
 
 
-def _content_written(held: Content, _now: float = 0.0) -> str:
+def _content_written(held: Fingerprint, _now: float = 0.0) -> str:
     if isinstance(held, bytes):
         return _DIGEST + held.hex()
     return held if len(held) <= SHORT else _LONG + held
 
 
-def _content(held: Any, now: float = 0.0) -> Content:
+def _content(held: Any, now: float = 0.0) -> Fingerprint:
     if held[: len(_DIGEST)] == _DIGEST:
         return bytes.fromhex(held[len(_DIGEST) :])
     if len(text.read(held, now)) <= SHORT:
@@ -225,7 +225,7 @@ def _content(held: Any, now: float = 0.0) -> Content:
     return str(held[len(_LONG) :])
 
 
-def _told_written(told: dict[Speaker, dict[Name, Content]], _now: float) -> list[list[Any]]:
+def _told_written(told: dict[Scope, dict[MessageKey, Fingerprint]], _now: float) -> list[list[Any]]:
     return [
         [
             speaker if speaker.__class__ is str else _speaker_written(speaker),
@@ -239,8 +239,8 @@ def _told_written(told: dict[Speaker, dict[Name, Content]], _now: float) -> list
     ]
 
 
-def _told(held: Any, _now: float) -> dict[Speaker, dict[Name, Content]]:
-    told: dict[Speaker, dict[Name, Content]] = {}
+def _told(held: Any, _now: float) -> dict[Scope, dict[MessageKey, Fingerprint]]:
+    told: dict[Scope, dict[MessageKey, Fingerprint]] = {}
     for speaker, names, contents in held:
         "".join(contents)  # TypeError where one is no text
         ids = dict(zip(_names(names), contents, strict=True))
@@ -286,7 +286,7 @@ def _name_written(name: Any) -> Any:
     return [msg_id, _content_written(held), *at]
 
 
-def _name(held: Any) -> Name:
+def _name(held: Any) -> MessageKey:
     if isinstance(held, list):
         msg_id, known, *rest = held
         if msg_id is None:

@@ -21,16 +21,16 @@ __all__ = [
     "Arrival",
     "Call",
     "ClosedForm",
-    "Content",
     "Counts",
     "Due",
-    "Memory",
-    "Name",
+    "Fingerprint",
+    "MessageKey",
     "OpenForm",
     "Outgoing",
     "OwnTyping",
+    "Scope",
     "Service",
-    "Speaker",
+    "SessionState",
     "Turn",
     "after",
     "earliest",
@@ -42,13 +42,13 @@ __all__ = [
 _QUOTED: Final = 80
 
 
-Content = str | bytes
+Fingerprint = str | bytes
 """What somebody said, where that is short; else a digest of it."""
 
-Speaker = str | tuple[str, str | None] | None
+Scope = str | tuple[str, str | None] | None
 """A party; or a kind of event, and a party where it is one's own; None: nobody was named."""
 
-Name = str | tuple[str, Content] | tuple[None, Content, float | None]
+MessageKey = str | tuple[str, Fingerprint] | tuple[None, Fingerprint, float | None]
 """An id; an id that came again with this further content; the content and time of what has none."""
 
 
@@ -103,7 +103,7 @@ class Outgoing:
     """What was said and may have to be said again, and what its echo may hold."""
 
     events: tuple[dict[str, Any], ...]
-    echo: tuple[Content, ...] = ()
+    echo: tuple[Fingerprint, ...] = ()
     state: str = tables.DELIVERY.initial
 
 
@@ -141,7 +141,7 @@ _NO_SERVICE: Final = Service()
 
 
 @define(weakref_slot=False)
-class Memory(Counts):
+class SessionState(Counts):
     """All that a session knows. What is empty is None, or shared by all: most sessions wait."""
 
     chat_id: str = field(kw_only=True)
@@ -170,24 +170,26 @@ class Memory(Counts):
     warning: str | None = None
     call: Call = _NO_CALL
     service: Service = _NO_SERVICE
-    told: dict[Speaker, dict[Name, Content]] = field(factory=dict)
+    told: dict[Scope, dict[MessageKey, Fingerprint]] = field(factory=dict)
     """What was told, by speaker and id: see `identity`."""
     told_count: int = 0
     """How many ids that are."""
     told_all: bool = True
     """Whether nothing of it had to be forgotten."""
-    wake: float = field(default=inf, eq=False)
+    deadline_bound: float = field(default=inf, eq=False)
     """No deadline is before this; a bound, so that an input compares one number."""
-    own_id: str = field(default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False)
+    last_own_id: str = field(
+        default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False
+    )
     """The customer's id as it was last spelled; it comes in any case."""
-    other_id: str | None = field(default=None, eq=False)
+    last_other_id: str | None = field(default=None, eq=False)
     """The last id that was not the customer's: most events are of whom the one before was of."""
 
-    def party(self, party_id: str | None) -> Party | None:
+    def party_or_customer(self, party_id: str | None) -> Party | None:
         """Who has this id, where that was announced; the customer's counts in any case."""
-        return self.announced(self.chat_id if self.is_own(party_id) else party_id)
+        return self.party_by_id(self.chat_id if self.is_own(party_id) else party_id)
 
-    def announced(self, party_id: str | None) -> Party | None:
+    def party_by_id(self, party_id: str | None) -> Party | None:
         """Who was announced with just this id; the customer has the chat's."""
         for party in self.parties:
             if party.party_id == party_id:
@@ -196,15 +198,15 @@ class Memory(Counts):
 
     def is_own(self, party_id: str | None) -> bool:
         """Whether the id is the customer's: that of the chat, without case (PROTOCOL.md §3)."""
-        if party_id == self.other_id or party_id is None:
+        if party_id == self.last_other_id or party_id is None:
             return False
-        if party_id == self.own_id:
+        if party_id == self.last_own_id:
             return True
         chat_id = self.chat_id
         if len(party_id) == len(chat_id) and party_id.casefold() == chat_id.casefold():
-            self.own_id = party_id
+            self.last_own_id = party_id
             return True
-        self.other_id = party_id
+        self.last_other_id = party_id
         return False
 
 
@@ -212,37 +214,37 @@ class Memory(Counts):
 class Turn:
     """What one input after the other is heard in: the memory it meets, and what has followed."""
 
-    memory: Memory
+    memory: SessionState
     settings: Settings
     now: float = 0.0
     effects: list[Effect] = field(factory=list)
     """What follows from the input, so far."""
     anomalies: list[Effect] | None = None
-    said: list[tuple[dict[str, Any], str | None]] | None = None
+    queued_events: list[tuple[dict[str, Any], str | None]] | None = None
     """What goes to the server, so far, each with the msg_id of which the fate is to be known."""
-    replaying: bool = False
+    in_history: bool = False
     """Whether what is heard is past."""
 
-    def say(self, event: dict[str, Any], msg_id: str | None = None) -> None:
+    def queue_event(self, event: dict[str, Any], msg_id: str | None = None) -> None:
         """Add what goes to the server; `msg_id` where its fate is to be known."""
-        if self.said is None:
-            self.said = []
-        self.said.append((event, msg_id))
+        if self.queued_events is None:
+            self.queued_events = []
+        self.queued_events.append((event, msg_id))
 
-    def post(self) -> None:
+    def flush(self) -> None:
         """Tell the transport what to send."""
-        if self.said is not None:
-            events = tuple(event for event, _ in self.said)
-            msg_ids = tuple(msg_id for _, msg_id in self.said if msg_id is not None)
+        if self.queued_events is not None:
+            events = tuple(event for event, _ in self.queued_events)
+            msg_ids = tuple(msg_id for _, msg_id in self.queued_events if msg_id is not None)
             self.effects.append(SendEvents(events, msg_ids))
-            self.said = None
+            self.queued_events = None
 
-    def absorb(self) -> bool:
+    def count_duplicate(self) -> bool:
         """Count an event whose content was told already; True, for a listener to return."""
         self.memory.duplicates += 1
         return True
 
-    def report(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
+    def report_violation(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
         """Report what the server should not have done: call it before anything is changed.
 
         A strict session raises `RemoteProtocolError`. A lenient one tells the `Anomaly` after all
@@ -250,12 +252,12 @@ class Turn:
         """
         if self.settings.strict:
             raise RemoteProtocolError(kind, text)
-        self.note(Anomaly(kind, text, raw))
+        self.add_anomaly(Anomaly(kind, text, raw))
 
-    def note(self, anomaly: Anomaly) -> None:
+    def add_anomaly(self, anomaly: Anomaly) -> None:
         """Tell an anomaly that is nobody's violation, after all that the input brought."""
         self.memory.anomalies += 1
-        if self.replaying:
+        if self.in_history:
             anomaly = evolve(anomaly, replayed=True)
         logger.warning("chat %a: anomaly, %s", self.memory.chat_id, anomaly.kind)
         if self.anomalies is None:
@@ -289,7 +291,7 @@ def after(now: float, seconds: float) -> float:
     return at if at < _LARGEST else _LARGEST  # noqa: FURB136  # a third of the time of min()
 
 
-def earliest(memory: Memory) -> float:
+def earliest(memory: SessionState) -> float:
     """The next moment at which something is due; infinity where nothing will be."""
     typing = min(memory.typing.values()) if memory.typing else inf
     if memory.own_typing is not None:
@@ -306,5 +308,5 @@ def lapse(turn: Turn, due: Iterable[Due]) -> None:
         raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
     for item in sorted(due, key=lambda item: item.deadline):
         item.lapse(turn, item.subject)
-    turn.post()
-    turn.memory.wake = earliest(turn.memory)
+    turn.flush()
+    turn.memory.deadline_bound = earliest(turn.memory)

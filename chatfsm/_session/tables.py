@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatfsm._statemachine import Row, law_of
+from chatfsm._statemachine import Row, transition_table
 from chatfsm.models import Outcome
 
 __all__ = [
+    "ALLOWED_COMMANDS",
     "CALL",
     "COBROWSING",
     "DELIVERY",
     "FORM",
     "LIFECYCLE",
-    "ORDERS",
     "OUTCOMES",
     "STATUS_WORDS",
     "UNEXPECTED",
-    "why_not",
+    "refusal_reason",
 ]
 
 # The lifecycle of a session. The triggers are the words of chat_session_status, and for the rest
@@ -57,7 +57,7 @@ UNEXPECTED: Final[tuple[Row, ...]] = tuple(
 STATUS_WORDS: Final = frozenset({*_EXPECTED, "failed"})
 """The states that a chat_session_status may hold (PROTOCOL.md §1 and §2)."""
 
-LIFECYCLE: Final = law_of(
+LIFECYCLE: Final = transition_table(
     "lifecycle",
     (*_EXPECTED, *OUTCOMES),
     (
@@ -69,7 +69,7 @@ LIFECYCLE: Final = law_of(
 
 # A form, from being shown; the final states are the reasons of `FormClosed`.
 
-FORM: Final = law_of(
+FORM: Final = transition_table(
     "form",
     ("open", "submitted", "cancelled", "expired", "replaced", "terminated"),
     (
@@ -84,7 +84,7 @@ FORM: Final = law_of(
 
 # A call; the triggers are the types of signals, in lower case (PROTOCOL.md §4).
 
-CALL: Final = law_of(
+CALL: Final = transition_table(
     "call",
     ("idle", "requested", "offered", "active", "ended", "rejected"),
     (
@@ -121,7 +121,7 @@ CALL: Final = law_of(
 # A message of the customer's, from being said to being read. Whoever carries it says "sent",
 # "refused", or "in_doubt" where the reply was lost; the rest is what the server says of it.
 
-DELIVERY: Final = law_of(
+DELIVERY: Final = transition_table(
     "delivery",
     ("pending", "unconfirmed", "sent", "delivered", "read", "failed"),
     (
@@ -136,7 +136,7 @@ DELIVERY: Final = law_of(
 
 # Co-browsing, as far as the app may answer.
 
-COBROWSING: Final = law_of(
+COBROWSING: Final = transition_table(
     "cobrowsing",
     ("none", "requested", "rejected", "started", "ended"),
     (
@@ -159,7 +159,7 @@ _ALWAYS: Final = (
 _UNTIL_COMPLETED: Final = ("disconnect", "request_phone_call", "request_sms")
 _WITH_SOMEBODY: Final = ("request_call",)
 
-ORDERS: Final = law_of(
+ALLOWED_COMMANDS: Final = transition_table(
     "orders",
     LIFECYCLE.states,
     (
@@ -175,7 +175,7 @@ ORDERS: Final = law_of(
 )
 
 
-def why_not(state: str) -> str:
+def refusal_reason(state: str) -> str:
     """Why a state of the session has no row for an order, in words for people."""
     if state in OUTCOMES:
         return f"the session is over: {state.replace('_', ' ')}"

@@ -21,7 +21,7 @@ from attrs import define, field
 from chatfsm import commands as c
 from chatfsm._client.http_api import HISTORY, POLL
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
-from chatfsm.client_effects import Answered, Refused
+from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.drivers.storage import record_of
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
@@ -31,12 +31,12 @@ from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 __all__ = [
     "Answer",
     "AsyncSender",
-    "Desk",
+    "ChatActions",
+    "ClientLike",
+    "DriverCore",
     "Keep",
-    "Machine",
-    "Question",
+    "PendingCall",
     "Sender",
-    "Words",
     "failure_of",
     "file_id_of",
     "sharing",
@@ -49,7 +49,7 @@ Done = TypeVar("Done")
 """What a word returns: nothing, or something to await."""
 
 
-class Words(ABC, Generic[Done]):
+class ChatActions(ABC, Generic[Done]):
     """The words that order something, whichever driver hears them.
 
     Each raises `LocalProtocolError`, in the place where it is said, for what is not allowed now.
@@ -151,7 +151,7 @@ Keep = Callable[[dict[str, Any]], object]
 """Keeps a record somewhere; it is as safe as the chat will be, so it returns when that is done."""
 
 
-class Machine(Protocol):
+class ClientLike(Protocol):
     """What can be driven: a `ChatClient`, or what has these members of it."""
 
     @property
@@ -201,26 +201,26 @@ def _waiting(told: Iterable[object]) -> deque[object]:
 
 
 @define(eq=False)
-class Question:
+class PendingCall:
     """A call, and what came of it; the call is a copy, so that no two are the same object."""
 
     call: Any = field(converter=_another)
-    answer: Answered | Refused | None = None
+    answer: ApiSucceeded | ApiFailed | None = None
 
     def value(self) -> Any:
         """What the call was answered with. Raises the `ApiError` that it was refused with."""
-        if isinstance(self.answer, Answered):
-            return self.answer.value
+        if isinstance(self.answer, ApiSucceeded):
+            return self.answer.result
         if self.answer is None:
             raise TransportError("cancelled", "the chat was closed meanwhile")
         raise self.answer.error
 
 
 @define(eq=False)
-class Desk:
+class DriverCore:
     """A machine, what it has told and nobody has handled, and the requests that are under way."""
 
-    machine: Machine
+    machine: ClientLike
     keep: Keep | None
     room: int
     """How many effects may wait for the app before no more are asked for."""
@@ -232,7 +232,7 @@ class Desk:
     _in_hand: bool = False
     _taker: int = 0
     _held: dict[re.Pattern[str], tuple[HttpRequest, float]] = field(factory=dict)
-    _questions: dict[int, Question] = field(factory=dict)
+    _questions: dict[int, PendingCall] = field(factory=dict)
 
     @property
     def is_over(self) -> bool:
@@ -312,13 +312,13 @@ class Desk:
                 requests += self.hear_safely(HttpFailure(request.id, "connect", why), now)
         return requests
 
-    def ask(self, call: object) -> Question:
+    def ask(self, call: object) -> PendingCall:
         """A question, whose answer goes to whoever asks, and not among the effects."""
-        question = Question(call)
+        question = PendingCall(call)
         self._questions[id(question.call)] = question
         return question
 
-    def withdraw(self, question: Question) -> None:
+    def withdraw(self, question: PendingCall) -> None:
         """Nobody waits for the answer to this question any more."""
         self._questions.pop(id(question.call), None)
 
@@ -348,8 +348,8 @@ class Desk:
             if kind is None or len(self.told) <= self.room:
                 return [effect]
             self._held[kind] = effect, now  # one that was held before has been given up
-        elif isinstance(effect, Answered | Refused) and id(effect.call) in self._questions:
-            self._questions[id(effect.call)].answer = effect
+        elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._questions:
+            self._questions[id(effect.request)].answer = effect
         else:
             self.told.append(effect)
         return []

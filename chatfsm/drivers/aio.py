@@ -11,15 +11,15 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from chatfsm.api import Call, GetFile, RequestChat, Resume
+from chatfsm.api import ApiRequest, GetFile, RequestChat, Resume
 from chatfsm.commands import Command
 from chatfsm.drivers._core import (
     Answer,
     AsyncSender,
-    Desk,
+    ChatActions,
+    ClientLike,
+    DriverCore,
     Keep,
-    Machine,
-    Words,
     failure_of,
     file_id_of,
     sharing,
@@ -38,7 +38,7 @@ except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
 
 
-__all__ = ["Chat", "Chats", "Hub", "Member"]
+__all__ = ["Chat", "Chats", "Member", "Scheduler"]
 
 # Many chats on one event loop: a task for each request under way, and one for all deadlines.
 
@@ -60,7 +60,7 @@ class Member(Protocol):
         """Flush, and stop."""
 
 
-class Hub:
+class Scheduler:
     """Carries the requests of its members, and wakes them in time."""
 
     def __init__(self, send: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
@@ -159,7 +159,7 @@ class Hub:
             self.schedule(member)
 
 
-class Chat(Words[Any]):
+class Chat(ChatActions[Any]):
     """A chat in an `async with` block; iterate over it for its effects, from one task at a time.
 
     The words are awaited, and are those of `threads.Chat`; so are `keep`, `told`, `room` and
@@ -169,8 +169,8 @@ class Chat(Words[Any]):
 
     def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
         self,
-        client: Machine,
-        carrier: AsyncSender | Hub,
+        client: ClientLike,
+        carrier: AsyncSender | Scheduler,
         *,
         keep: Keep | None = None,
         told: Iterable[object] = (),
@@ -180,9 +180,9 @@ class Chat(Words[Any]):
     ) -> None:
         self.client = client
         self.due = inf
-        self._hub = carrier if isinstance(carrier, Hub) else Hub(carrier, now)
+        self._hub = carrier if isinstance(carrier, Scheduler) else Scheduler(carrier, now)
         self._is_alone = self._hub is not carrier
-        self._desk = Desk(client, keep, room, told)
+        self._desk = DriverCore(client, keep, room, told)
         self._closing_timeout = closing_timeout
         self._news: anyio.Event | None = None
         self._hub.members.add(self)
@@ -234,7 +234,7 @@ class Chat(Words[Any]):
         await anyio.lowlevel.checkpoint_if_cancelled()
         self._hear(command)
 
-    async def ask(self, call: Call) -> Any:
+    async def ask(self, call: ApiRequest) -> Any:
         """Ask the server, and wait for the answer; as `threads.Chat.ask`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
         question = self._desk.ask(call)
@@ -270,7 +270,7 @@ class Chat(Words[Any]):
         """Bring to the server what was said, and stop; as at the end of the block."""
         await self._close(_task_id())
 
-    def _hear(self, item: Command | Resume | Call) -> None:
+    def _hear(self, item: Command | Resume | ApiRequest) -> None:
         if not self._hub.is_open:
             raise LocalProtocolError("cannot do anything: the chat is not in its async with block")
         self._desk.check_open()
@@ -319,12 +319,12 @@ class Chats:
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
-        self._hub = Hub(send, now)
+        self._hub = Scheduler(send, now)
         self._closing_timeout = closing_timeout
 
     def open(
         self,
-        client: Machine,
+        client: ClientLike,
         *,
         keep: Keep | None = None,
         told: Iterable[object] = (),

@@ -13,7 +13,7 @@ from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
 from chatfsm._client.client import ChatClient
-from chatfsm._plain import harmless
+from chatfsm._plain import json_safe
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import ChatOpened, LinkChanged, Undelivered
 from chatfsm.effects import Effect, FormClosed, FormOpened
@@ -22,14 +22,14 @@ from chatfsm.errors import SnapshotError
 from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
-__all__ = ["FileKeeper", "Restored", "read", "record_of", "restore", "told_in"]
+__all__ = ["FileStore", "RestoredChat", "read", "record_of", "restore", "told_in"]
 
 _USUAL: Final = ClientSettings()
 _OWNER_ONLY: Final = 0o600  # a record holds what people wrote
 
 
 @frozen
-class FileKeeper:
+class FileStore:
     """Keeps a chat's record in a file: the old one or the new one is there, whole, at any time.
 
     Its owner alone may read it. Use one file a chat. Raises OSError where it cannot be written.
@@ -78,7 +78,7 @@ def read(path: str | Path) -> dict[str, Any] | None:
 
 
 @frozen
-class Restored:
+class RestoredChat:
     """What a record was made of: give both to a driver."""
 
     client: ChatClient
@@ -93,11 +93,11 @@ def restore(
     settings: ClientSettings = _USUAL,
     now: float,
     wrap: Callable[[ChatSession], Any] = lambda session: session,
-) -> Restored:
+) -> RestoredChat:
     """The chat that a record was taken of; as `ChatClient.restore`. Raises `SnapshotError`."""
     snapshot, told = told_in(record, now)
     client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, wrap=wrap)
-    return Restored(client, told)
+    return RestoredChat(client, told)
 
 
 # A driven chat as plain JSON: the client's snapshot, and what it told that nobody has handled.
@@ -148,4 +148,4 @@ def _shifted(effect: object, by: float) -> object:
 
 
 def _plain(effect: object) -> object:
-    return harmless(_converter.unstructure(effect, Kept))
+    return json_safe(_converter.unstructure(effect, Kept))

@@ -13,14 +13,14 @@ from typing import Any, Final, Self, TypeVar
 
 from attrs import define, field
 
-from chatfsm.api import Call, GetFile, RequestChat, Resume
+from chatfsm.api import ApiRequest, GetFile, RequestChat, Resume
 from chatfsm.commands import Command
 from chatfsm.drivers._core import (
-    Desk,
+    ChatActions,
+    ClientLike,
+    DriverCore,
     Keep,
-    Machine,
     Sender,
-    Words,
     failure_of,
     file_id_of,
     sharing,
@@ -31,7 +31,7 @@ from chatfsm.inputs import Tick
 from chatfsm.models import SharedFile
 from chatfsm.transport import HttpRequest
 
-__all__ = ["Chat", "Crew"]
+__all__ = ["Chat", "SenderPool"]
 
 Seen = TypeVar("Seen")
 
@@ -48,7 +48,7 @@ class _Order:
     error: Exception | None = None
 
 
-class Chat(Words[None]):
+class Chat(ChatActions[None]):
     """A chat in a `with` block; iterate over it for its effects, from one thread at a time.
 
     The words may be said from any thread. The client hears in other threads: `look` at it. An
@@ -64,7 +64,7 @@ class Chat(Words[None]):
 
     def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
         self,
-        client: Machine,
+        client: ClientLike,
         send: Sender,
         *,
         keep: Keep | None = None,
@@ -75,12 +75,12 @@ class Chat(Words[None]):
     ) -> None:
         self.client = client
         self._send = send
-        self._desk = Desk(client, keep, room, told)
+        self._desk = DriverCore(client, keep, room, told)
         self._now = now
         self._closing_timeout = closing_timeout
         self._change = Condition()
         self._orders: deque[_Order] = deque()
-        self._crew = Crew(self._carry)
+        self._crew = SenderPool(self._carry)
         self._clock = Thread(target=self._watch, name="chatfsm-clock", daemon=True)
 
     def __enter__(self) -> Self:
@@ -118,7 +118,7 @@ class Chat(Words[None]):
         with self._change:
             self._hear(command)
 
-    def ask(self, call: Call) -> Any:
+    def ask(self, call: ApiRequest) -> Any:
         """Ask the server, and wait for the answer: one of `conversation.replies`.
 
         Raises `LocalProtocolError` for what is not allowed now, `ApiError` for a refusal.
@@ -152,7 +152,7 @@ class Chat(Words[None]):
         content: bytes = self.ask(GetFile(file_id_of(file))).content
         return content
 
-    def look(self, read: Callable[[Machine], Seen]) -> Seen:
+    def look(self, read: Callable[[ClientLike], Seen]) -> Seen:
         """What `read` finds in the client, while no other thread changes it."""
         with self._change:
             return read(self.client)
@@ -161,7 +161,7 @@ class Chat(Words[None]):
         """Bring to the server what was said, and stop; as at the end of the block."""
         self._close(get_ident())
 
-    def _hear(self, item: Command | Resume | Call) -> None:
+    def _hear(self, item: Command | Resume | ApiRequest) -> None:
         """Let the app's own item be heard, by the clock, whom no Ctrl-C interrupts half-way."""
         if not self._clock.is_alive():
             raise LocalProtocolError("cannot do anything: the chat is not in its with block")
@@ -243,7 +243,7 @@ class Chat(Words[None]):
 
 
 @define(eq=False)
-class Crew:
+class SenderPool:
     """Starts a thread where all are busy; how many can be is bounded by the client's settings.
 
     A poll is held for seconds, and an upload takes minutes: neither may keep a message waiting.

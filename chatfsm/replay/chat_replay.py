@@ -74,7 +74,7 @@ class ChatReplay:
             return None
         if timestamp is not None and timestamp > now:
             # No later than `deadline`, in a third of its time, which is paid for every event.
-            if self.session._memory.wake <= timestamp:  # noqa: SLF001
+            if self.session._memory.deadline_bound <= timestamp:  # noqa: SLF001
                 deadline = self.session.deadline
                 if deadline is not None and deadline <= timestamp:
                     return None

@@ -12,7 +12,7 @@ from attrs import asdict, evolve, frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
-from chatfsm._plain import harmless, snake, to_plain
+from chatfsm._plain import json_safe, snake, to_plain
 from chatfsm._protocol import json_input
 from chatfsm._session.session import ChatSession
 from chatfsm.commands import SubmitForm
@@ -65,7 +65,7 @@ def input_to_json(item: Input) -> dict[str, Any]:
     if isinstance(item, History):
         fields["events"] = [input_to_json(event) for event in item.events]
     if isinstance(item, SubmitForm):
-        fields["data"] = harmless(item.data)
+        fields["data"] = json_safe(item.data)
     return {"input": snake(type(item)), **fields}
 
 

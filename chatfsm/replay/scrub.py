@@ -13,7 +13,7 @@ from functools import reduce
 from hashlib import blake2b
 from typing import Any, ClassVar, Final
 
-from chatfsm._plain import harmless
+from chatfsm._plain import json_safe
 from chatfsm._protocol import codec
 from chatfsm._protocol import structuring as r
 from chatfsm._session.outbox import as_read
@@ -128,7 +128,7 @@ class Pseudonyms:
         """A mark of what is unknown; what is nested too deep to be used stays so."""
         if any(r.deeper_than(r.DEEPEST, value) for value in rest.values()):
             return _TOO_DEEP
-        return self._mark(json.dumps(harmless(rest), sort_keys=True))
+        return self._mark(json.dumps(json_safe(rest), sort_keys=True))
 
     def _value(self, name: str, reader: Callable[[object], Any], value: Any, chat_id: str) -> Any:
         try:

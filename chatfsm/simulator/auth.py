@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from chatfsm.simulator.handlers import Method
 from chatfsm.simulator.http_api import Asked, RefusedError
-from chatfsm.simulator.state import Caller, Desk
+from chatfsm.simulator.state import Caller, CenterState
 from chatfsm.simulator.tenants import Tenant
 
 __all__ = ["BY_COOKIES", "COOKIE", "Credentials", "admitted", "cookie_of", "credentials_of"]
@@ -76,7 +76,7 @@ def cookie_of(asked: Asked) -> str | None:
 # Who is let in: the tenant, the app and the client of a request.
 
 
-def admitted(desk: Desk, asked: Asked, method: Method) -> Caller:
+def admitted(desk: CenterState, asked: Asked, method: Method) -> Caller:
     """Who asks. Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
 
     A download names no tenant: it is that of the chat, and who asks is looked at all the same.
@@ -94,19 +94,19 @@ def admitted(desk: Desk, asked: Asked, method: Method) -> Caller:
     return Caller(tenant, entry, client_id)
 
 
-def _tenant_named(desk: Desk, asked: Asked) -> Tenant:
+def _tenant_named(desk: CenterState, asked: Asked) -> Tenant:
     tenant = desk.tenants.get(asked.query.get("tenantUrl", "").lower())
     if tenant is None:
         raise RefusedError("1000")
     return tenant
 
 
-def _tenant_of_chat(desk: Desk, asked: Asked) -> Tenant | None:
+def _tenant_of_chat(desk: CenterState, asked: Asked) -> Tenant | None:
     chat = desk.chats.get(asked.named["chat"])
     return None if chat is None else chat.tenant
 
 
-def _client_by_cookie(desk: Desk, asked: Asked) -> str:
+def _client_by_cookie(desk: CenterState, asked: Asked) -> str:
     """The client that a cookie of this center names; who has none is given one."""
     value = cookie_of(asked)
     if value is None:

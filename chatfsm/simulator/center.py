@@ -18,7 +18,7 @@ from chatfsm.simulator.handlers import method_for
 from chatfsm.simulator.http_api import Asked, RefusedError, refusal, taken_apart
 from chatfsm.simulator.player import Play
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import Chat, Desk, OnEvent, PlayMaker
+from chatfsm.simulator.state import CenterState, Chat, OnEvent, PlayMaker
 from chatfsm.simulator.tenants import Tenant
 from chatfsm.transport import HttpReply, HttpRequest
 
@@ -51,7 +51,7 @@ class ContactCenter:
         by_url = {tenant.url.lower(): tenant for tenant in every}
         if len(by_url) < len(every):
             raise ValueError("two tenants have the same url")
-        self._desk = Desk(
+        self._desk = CenterState(
             by_url,
             settings or CenterSettings(),
             seed,
@@ -187,7 +187,7 @@ class ContactCenter:
 _FEW: Final = 64
 
 
-def set_alarm(desk: Desk, chat: Chat) -> None:
+def set_alarm(desk: CenterState, chat: Chat) -> None:
     """Look at the chat again when something of it is due next."""
     moments = [chat.poll.until] if chat.poll else []
     if not chat.is_over:
@@ -203,7 +203,7 @@ def set_alarm(desk: Desk, chat: Chat) -> None:
         _tidy(desk)
 
 
-def next_at(desk: Desk) -> float | None:
+def next_at(desk: CenterState) -> float | None:
     """When the next chat is due; what is out of date is thrown away."""
     while desk.alarms:
         at, _, chat_id = desk.alarms[0]
@@ -214,7 +214,7 @@ def next_at(desk: Desk) -> float | None:
     return None
 
 
-def _tidy(desk: Desk) -> None:
+def _tidy(desk: CenterState) -> None:
     """Throw away all that is out of date, where it is most of the heap."""
     if len(desk.alarms) > 2 * len(desk.chats) + _FEW:
         desk.alarms = [
@@ -225,7 +225,7 @@ def _tidy(desk: Desk) -> None:
         heapify(desk.alarms)
 
 
-def due(desk: Desk) -> list[Chat]:
+def due(desk: CenterState) -> list[Chat]:
     """The chats that are due now, each once, in the order of their times."""
     found = []
     while (at := next_at(desk)) is not None and at <= desk.now:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chatfsm._protocol import names as wire
 from chatfsm.simulator.polling import answer_held
-from chatfsm.simulator.state import Chat, Desk, Event, Outcome
+from chatfsm.simulator.state import CenterState, Chat, Event, Outcome
 
 __all__ = ["hear", "keep", "look", "moments", "note_activity", "report", "tell"]
 
@@ -36,7 +36,7 @@ _RECEIPTS: Final = {
 }
 
 
-def hear(desk: Desk, chat: Chat, event: Event) -> None:
+def hear(desk: CenterState, chat: Chat, event: Event) -> None:
     """One event of the customer's; after the session's end it is only remembered."""
     chat.said.append(event)
     del chat.said[: -desk.settings.max_history]
@@ -59,7 +59,7 @@ def hear(desk: Desk, chat: Chat, event: Event) -> None:
         tell(desk, chat, chat.play.hear(event, now=desk.now))
 
 
-def _as_history_has_it(desk: Desk, chat: Chat, event: Event) -> Event:
+def _as_history_has_it(desk: CenterState, chat: Chat, event: Event) -> Event:
     """The customer's own, under the chat's id; what answers a secure form is left out."""
     written = {**event, "party_id": chat.chat_id, "timestamp": desk.timestamp}
     if event["event"] == wire.SECURE_FORM_DATA and "data" in event:
@@ -67,7 +67,7 @@ def _as_history_has_it(desk: Desk, chat: Chat, event: Event) -> Event:
     return written
 
 
-def _confirm(desk: Desk, chat: Chat, event: Event) -> None:
+def _confirm(desk: CenterState, chat: Chat, event: Event) -> None:
     subject = event.get("ref_msg_id") or event.get("msg_id")
     if subject is None:
         return
@@ -114,7 +114,7 @@ _ENDS: Final[dict[str, Outcome]] = {
 _FAILED: Final = "failed"
 
 
-def tell(desk: Desk, chat: Chat, events: Iterable[Mapping[str, Any]]) -> None:
+def tell(desk: CenterState, chat: Chat, events: Iterable[Mapping[str, Any]]) -> None:
     """Let something happen: its times and ids are filled in, and a session may be over by it.
 
     What comes in one go with the end is still told, as it is by real servers.
@@ -134,7 +134,7 @@ def tell(desk: Desk, chat: Chat, events: Iterable[Mapping[str, Any]]) -> None:
     desk.stirred[chat.chat_id] = None
 
 
-def keep(desk: Desk, chat: Chat, event: Event) -> None:
+def keep(desk: CenterState, chat: Chat, event: Event) -> None:
     """Put an event into the history, unless it is of a kind that has no place there."""
     name = event["event"]
     if name in _PASSING or (name == wire.SIGNALING and not desk.settings.signals_in_history):
@@ -143,13 +143,13 @@ def keep(desk: Desk, chat: Chat, event: Event) -> None:
     del chat.past[: -desk.settings.max_history]
 
 
-def report(desk: Desk, chat: Chat, event: Event) -> None:
+def report(desk: CenterState, chat: Chat, event: Event) -> None:
     """Tell whoever writes a log."""
     if desk.on_event is not None:
         desk.on_event(chat.chat_id, event)
 
 
-def _filled(desk: Desk, chat: Chat, given: Mapping[str, Any]) -> Event:
+def _filled(desk: CenterState, chat: Chat, given: Mapping[str, Any]) -> Event:
     event = dict(given)
     name = event["event"]
     if name in _NUMBERED:
@@ -191,7 +191,7 @@ def _outcome_of(event: Event) -> Outcome | None:
     return _ENDS.get(event["event"])
 
 
-def _end(desk: Desk, chat: Chat, outcome: Outcome) -> None:
+def _end(desk: CenterState, chat: Chat, outcome: Outcome) -> None:
     """The session is over: its agents are free, and its client may have another one."""
     chat.outcome = outcome
     chat.play.close(now=desk.now)
@@ -213,13 +213,13 @@ _TOO_QUIET: Final = "The chat was closed, since nothing was said for a while."
 _GONE: Final = "The chat was closed, since nobody listened."
 
 
-def note_activity(desk: Desk, chat: Chat) -> None:
+def note_activity(desk: CenterState, chat: Chat) -> None:
     """The customer did something."""
     chat.active_at = desk.now
     chat.is_warned = False
 
 
-def moments(desk: Desk, chat: Chat) -> list[float]:
+def moments(desk: CenterState, chat: Chat) -> list[float]:
     """When a live chat is to be looked at for this."""
     timeout = _timeout(desk, chat)
     quiet_at = chat.active_at + (timeout if chat.is_warned else timeout / 2)
@@ -228,7 +228,7 @@ def moments(desk: Desk, chat: Chat) -> list[float]:
     return [quiet_at, chat.polled_at + desk.settings.poll_timeout]
 
 
-def look(desk: Desk, chat: Chat) -> None:
+def look(desk: CenterState, chat: Chat) -> None:
     """Warn, or let go, where it is time."""
     timeout = _timeout(desk, chat)
     if desk.now >= chat.active_at + timeout / 2 and not chat.is_warned:
@@ -240,12 +240,12 @@ def look(desk: Desk, chat: Chat) -> None:
         _let_go(desk, chat, _GONE)
 
 
-def _timeout(desk: Desk, chat: Chat) -> float:
+def _timeout(desk: CenterState, chat: Chat) -> float:
     own = chat.entry.inactivity_timeout
     return desk.settings.inactivity_timeout if own is None else own
 
 
-def _let_go(desk: Desk, chat: Chat, why: str) -> None:
+def _let_go(desk: CenterState, chat: Chat, why: str) -> None:
     """Both events in one go, as they were seen; the first one decides."""
     events = ({"event": wire.INACTIVITY_TIMEOUT, "msg": why},)
     tell(desk, chat, (*events, {"event": wire.ENDED}))

@@ -24,7 +24,7 @@ from chatfsm.simulator.http_api import (
 )
 from chatfsm.simulator.multipart import file_in
 from chatfsm.simulator.polling import taken_news
-from chatfsm.simulator.state import Caller, Chat, Desk, Upload
+from chatfsm.simulator.state import Caller, CenterState, Chat, Upload
 from chatfsm.transport import HttpReply
 
 __all__ = [
@@ -53,7 +53,7 @@ __all__ = [
 _FIRST: Final = 1
 
 
-def availability(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def availability(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """Whether somebody is there, and how long it would take."""
     entry = caller.entry
     is_there = entry.is_open and entry.scenario is not None
@@ -64,13 +64,13 @@ def availability(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, found)
 
 
-def parameters(_desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def parameters(_desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """What the scenario would like to be told."""
     expected = [{name: kind} for name, kind in caller.entry.parameters.items()]
     return as_json(asked.id, {"parameters": expected})
 
 
-def ice_servers(_desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def ice_servers(_desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """The servers that help a call; what one has not is left out."""
     found = [
         {
@@ -87,18 +87,18 @@ def ice_servers(_desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, {"servers": found})
 
 
-def server_version(desk: Desk, asked: Asked, _caller: Caller) -> HttpReply:
+def server_version(desk: CenterState, asked: Asked, _caller: Caller) -> HttpReply:
     """What the server calls itself."""
     return as_json(asked.id, {"server_version": desk.settings.server_version})
 
 
-def request_sms(desk: Desk, asked: Asked, _caller: Caller) -> HttpReply:
+def request_sms(desk: CenterState, asked: Asked, _caller: Caller) -> HttpReply:
     """A chat by text message is accepted, and goes on where nobody here sees it."""
     _wishes(desk, asked)
     return as_json(asked.id, {"sms_error_code": 0, "error_message": ""})
 
 
-def request_chat(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def request_chat(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """The chat that the client has, or a new one."""
     wishes = _wishes(desk, asked)
     chat = desk.current.get(caller.key)
@@ -111,7 +111,7 @@ def request_chat(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, {**_properties(chat), "is_new_chat": flag})
 
 
-def active_chat(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def active_chat(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """The chat that the client has. Raises `RefusedError` where it has none."""
     chat = desk.current.get(caller.key)
     if chat is None:
@@ -119,7 +119,7 @@ def active_chat(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, _properties(chat))
 
 
-def _wishes(desk: Desk, asked: Asked) -> dict[str, Any]:
+def _wishes(desk: CenterState, asked: Asked) -> dict[str, Any]:
     wishes = object_in(asked.body, desk.settings)
     for name in ("phone_number", "from"):
         given = wishes.get(name)
@@ -132,7 +132,7 @@ def _wishes(desk: Desk, asked: Asked) -> dict[str, Any]:
     return wishes
 
 
-def _begun(desk: Desk, asked: Asked, caller: Caller, wishes: dict[str, Any]) -> Chat:
+def _begun(desk: CenterState, asked: Asked, caller: Caller, wishes: dict[str, Any]) -> Chat:
     scenario = caller.entry.scenario
     if scenario is None:
         raise RefusedError("5006")
@@ -175,7 +175,7 @@ _TOKENS: Final = {
 }
 
 
-def post(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def post(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """Take all the events, or none; version 1 answers with what is new."""
     chat = live_chat(desk, asked, caller)
     for event in events_in(asked.body, desk.settings):
@@ -185,12 +185,12 @@ def post(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return empty(asked.id)
 
 
-def history(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def history(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """What both sides have said, also after the end while it is kept."""
     return as_json(asked.id, {"events": any_chat(desk, asked, caller).past})
 
 
-def case_history(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def case_history(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """All sessions of the client that are kept, the current one among them."""
     any_chat(desk, asked, caller)
     sessions = [
@@ -205,7 +205,7 @@ def case_history(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, {"sessions": sessions})
 
 
-def close_case(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def close_case(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """The chat belongs to no case any more. Raises `RefusedError` where it belonged to none."""
     chat = any_chat(desk, asked, caller)
     if chat.case_id is None:
@@ -217,7 +217,7 @@ def close_case(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, {})
 
 
-def notifications(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def notifications(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """Remember which kind of token is to be told of news; an empty object forgets it."""
     chat = live_chat(desk, asked, caller)
     given = object_in(asked.body, desk.settings)
@@ -244,7 +244,7 @@ _IMAGES: Final = (
 )
 
 
-def upload(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def upload(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """Keep a file. Raises `RefusedError` with 5501 where it is too large."""
     settings = desk.settings
     if len(asked.body) > settings.max_file + _AROUND:
@@ -263,7 +263,7 @@ def upload(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     return as_json(asked.id, {"file_id": file_id, "file_name": part.file_name})
 
 
-def download(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def download(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """A file of the client's own, or one that the tenant's people may share."""
     any_chat(desk, asked, caller)
     wanted = asked.named["subject"]
@@ -276,7 +276,7 @@ def download(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
     raise RefusedError("5502")
 
 
-def photo(desk: Desk, asked: Asked, caller: Caller) -> HttpReply:
+def photo(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply:
     """The photo of an agent. Raises `RefusedError` with 5502 where there is none."""
     any_chat(desk, asked, caller)
     agent = caller.tenant.agent(asked.named["subject"])
@@ -294,7 +294,7 @@ _SECOND: Final = frozenset({2})
 _NOT_FOUND: Final = 404
 _WRONG_VERB: Final = 405
 
-Handler = Callable[[Desk, Asked, Caller], HttpReply | None]
+Handler = Callable[[CenterState, Asked, Caller], HttpReply | None]
 
 
 @frozen

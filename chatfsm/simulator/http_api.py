@@ -12,7 +12,7 @@ from attrs import define, field
 from chatfsm._protocol import json_input, structuring
 from chatfsm.errors import DecodeError
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import Caller, Chat, Desk
+from chatfsm.simulator.state import Caller, CenterState, Chat
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = [
@@ -218,7 +218,7 @@ def refusal(request_id: int, refused: RefusedError, version: int) -> HttpReply:
 # Which chat a path names; nobody finds another client's.
 
 
-def any_chat(desk: Desk, asked: Asked, caller: Caller) -> Chat:
+def any_chat(desk: CenterState, asked: Asked, caller: Caller) -> Chat:
     """The caller's chat, even where it is over. Raises `RefusedError` with 5005."""
     chat = desk.chats.get(asked.named["chat"])
     if chat is None or (chat.tenant_url, chat.client_id) != caller.key:
@@ -226,7 +226,7 @@ def any_chat(desk: Desk, asked: Asked, caller: Caller) -> Chat:
     return chat
 
 
-def live_chat(desk: Desk, asked: Asked, caller: Caller) -> Chat:
+def live_chat(desk: CenterState, asked: Asked, caller: Caller) -> Chat:
     """The caller's chat while its session lives. Raises `RefusedError` with 5005."""
     chat = any_chat(desk, asked, caller)
     if chat.is_over:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatfsm.simulator.http_api import Asked, RefusedError, any_chat, as_json
-from chatfsm.simulator.state import Caller, Chat, Desk, Event, Held
+from chatfsm.simulator.state import Caller, CenterState, Chat, Event, Held
 from chatfsm.transport import HttpReply
 
 __all__ = ["answer_held", "break_off", "break_off_all", "poll", "taken_news"]
@@ -13,7 +13,7 @@ __all__ = ["answer_held", "break_off", "break_off_all", "poll", "taken_news"]
 _BAD_REQUEST: Final = 400
 
 
-def poll(desk: Desk, asked: Asked, caller: Caller) -> HttpReply | None:
+def poll(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply | None:
     """Tell what is new, or wait for it; who is told the last of a session that is over is done."""
     chat = any_chat(desk, asked, caller)
     if chat.poll is not None:
@@ -37,7 +37,7 @@ def taken_news(chat: Chat) -> list[Event]:
     return news
 
 
-def answer_held(desk: Desk, chat: Chat) -> None:
+def answer_held(desk: CenterState, chat: Chat) -> None:
     """Answer the poll that waits, where there is news or its time is over.
 
     Where its connection is broken the answer goes nowhere, and takes the news along.
@@ -52,7 +52,7 @@ def answer_held(desk: Desk, chat: Chat) -> None:
         desk.ready.append(reply)
 
 
-def break_off(desk: Desk, request_id: int) -> None:
+def break_off(desk: CenterState, request_id: int) -> None:
     """The connection of a poll broke: the center notices, or does not."""
     chat = desk.held.get(request_id)
     if chat is None or chat.poll is None:
@@ -66,7 +66,7 @@ def break_off(desk: Desk, request_id: int) -> None:
     desk.stirred[chat.chat_id] = None
 
 
-def break_off_all(desk: Desk) -> list[int]:
+def break_off_all(desk: CenterState) -> list[int]:
     """The server restarts: nothing is held any more, and what no poll has brought is forgotten.
 
     A client whose poll does not break is told by the next one, with 5004: else it could not know.
@@ -83,7 +83,7 @@ def break_off_all(desk: Desk) -> list[int]:
     return broken
 
 
-def _answer(desk: Desk, chat: Chat, request_id: int) -> HttpReply:
+def _answer(desk: CenterState, chat: Chat, request_id: int) -> HttpReply:
     chat.polled_at = desk.now
     desk.stirred[chat.chat_id] = None
     return as_json(request_id, {"events": taken_news(chat)})

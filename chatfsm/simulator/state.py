@@ -12,13 +12,13 @@ from chatfsm.simulator.agent_pool import Agents
 from chatfsm.simulator.agent_pool import Caller as Waiting
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.transport import HttpReply
 
 __all__ = [
     "Caller",
+    "CenterState",
     "Chat",
-    "Desk",
     "Event",
     "Held",
     "OnEvent",
@@ -81,7 +81,7 @@ class Chat:
     chat_id: str
     client_id: str = field(repr=False)
     tenant: Tenant = field(repr=False)
-    entry: Entry = field(repr=False)
+    entry: AppEntry = field(repr=False)
     version: int
     play: Player = field(repr=False)
     created_at: float
@@ -141,7 +141,7 @@ class Caller:
     """Who asks: through which entry of which tenant."""
 
     tenant: Tenant
-    entry: Entry
+    entry: AppEntry
     client_id: str = field(repr=False)
 
     @property
@@ -161,7 +161,7 @@ class Upload:
 
 
 @define(eq=False)
-class Desk:
+class CenterState:
     """The one mutable object of a center; what happens to it is in the modules beside."""
 
     tenants: dict[str, Tenant]

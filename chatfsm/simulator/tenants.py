@@ -10,7 +10,7 @@ from attrs.validators import and_, deep_iterable, ge, gt, instance_of, optional
 
 from chatfsm.simulator.scenario import Scenario
 
-__all__ = ["PARAMETER_TYPES", "Agent", "Entry", "IceServer", "SharedFile", "Tenant"]
+__all__ = ["PARAMETER_TYPES", "Agent", "AppEntry", "IceServer", "SharedFile", "Tenant"]
 
 # Source: PROTOCOL.md §1, the answer of "expected parameters".
 PARAMETER_TYPES: Final = ("PHONE", "TEXT", "EMAIL", "FIRST_NAME", "LAST_NAME", "ACCOUNT", "COMPANY")
@@ -42,7 +42,7 @@ class Agent:
 
 
 @frozen(kw_only=True)
-class Entry:
+class AppEntry:
     """Where an app comes in: the scenario that it starts, and what is said of it before."""
 
     app_id: str = field(validator=_not_empty)
@@ -79,7 +79,7 @@ class SharedFile:
     file_name: str = ""
 
 
-def _unique_apps(_tenant: object, _attribute: object, value: tuple[Entry, ...]) -> None:
+def _unique_apps(_tenant: object, _attribute: object, value: tuple[AppEntry, ...]) -> None:
     names = [entry.app_id for entry in value]
     if len(set(names)) < len(names):
         raise ValueError("two entries have the same app_id")
@@ -90,8 +90,9 @@ class Tenant:
     """One customer of the contact center, known by its domain."""
 
     url: str = field(validator=_not_empty)
-    entries: tuple[Entry, ...] = field(
-        converter=tuple[Entry, ...], validator=[deep_iterable(instance_of(Entry)), _unique_apps]
+    entries: tuple[AppEntry, ...] = field(
+        converter=tuple[AppEntry, ...],
+        validator=[deep_iterable(instance_of(AppEntry)), _unique_apps],
     )
     agents: tuple[Agent, ...] = field(
         default=(), converter=tuple[Agent, ...], validator=deep_iterable(instance_of(Agent))
@@ -99,7 +100,7 @@ class Tenant:
     ice_servers: tuple[IceServer, ...] = field(default=(), converter=tuple[IceServer, ...])
     files: tuple[SharedFile, ...] = field(default=(), converter=tuple[SharedFile, ...])
 
-    def entry(self, app_id: str) -> Entry | None:
+    def entry(self, app_id: str) -> AppEntry | None:
         """The entry of an app."""
         return next((entry for entry in self.entries if entry.app_id == app_id), None)
 

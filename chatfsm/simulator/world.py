@@ -17,7 +17,7 @@ from chatfsm import commands, effects
 from chatfsm._client.client import ChatClient, ClientInput
 from chatfsm._session.session import ChatSession
 from chatfsm.api import RequestChat
-from chatfsm.client_effects import Refused, Tiding
+from chatfsm.client_effects import ApiFailed, ClientEffect
 from chatfsm.endpoint import Endpoint
 from chatfsm.inputs import Tick
 from chatfsm.models import Form
@@ -43,7 +43,7 @@ class Customer:
         """Counts the customers of a world from 1."""
         self.endpoint = endpoint
         self.client = client
-        self.told: list[Tiding] = []
+        self.told: list[ClientEffect] = []
         """All that was told, but requests, over all lives."""
         self.lives = 1
         self.ahead = 0.0
@@ -99,33 +99,35 @@ class Customer:
         """The forms that wait for an answer."""
         return () if self.client.session is None else self.client.session.forms
 
-    def opens(self, call: RequestChat | None = None, *, again: float | None = 5.0) -> list[Tiding]:
+    def opens(
+        self, call: RequestChat | None = None, *, again: float | None = 5.0
+    ) -> list[ClientEffect]:
         """Ask for a chat; where that fails in passing, again after so many seconds."""
         self._opens_again = again
         self._opening = call or self._opening
         return self.receive(self._opening)
 
-    def says(self, text: str) -> list[Tiding]:
+    def says(self, text: str) -> list[ClientEffect]:
         """Say something."""
         return self.receive(commands.SendText(text))
 
-    def types(self) -> list[Tiding]:
+    def types(self) -> list[ClientEffect]:
         """Touch a key."""
         return self.receive(commands.StartTyping())
 
-    def answers(self, request_id: str, answer: dict[str, Any]) -> list[Tiding]:
+    def answers(self, request_id: str, answer: dict[str, Any]) -> list[ClientEffect]:
         """Answer a form that is open."""
         return self.receive(commands.SubmitForm(request_id, answer))
 
-    def disconnects(self) -> list[Tiding]:
+    def disconnects(self) -> list[ClientEffect]:
         """End the conversation; the scenario may go on."""
         return self.receive(commands.Disconnect())
 
-    def ends(self) -> list[Tiding]:
+    def ends(self) -> list[ClientEffect]:
         """End the session."""
         return self.receive(commands.End())
 
-    def receive(self, item: ClientInput) -> list[Tiding]:
+    def receive(self, item: ClientInput) -> list[ClientEffect]:
         """The client hears something; what follows, without the requests, which go out.
 
         Raises as `ChatClient.receive` does, and RuntimeError where nobody lives who could hear.
@@ -168,10 +170,10 @@ class Customer:
         if self.client.session is None and self._opens_again is not None:
             self.opens(again=self._opens_again)
 
-    def _hear(self, item: ClientInput) -> list[Tiding]:
+    def _hear(self, item: ClientInput) -> list[ClientEffect]:
         world = self.world
         effects_of_step = self.client.receive(item, now=self.clock)
-        told: list[Tiding] = [e for e in effects_of_step if not isinstance(e, HttpRequest)]
+        told: list[ClientEffect] = [e for e in effects_of_step if not isinstance(e, HttpRequest)]
         self.told += told
         if world.watch is not None:
             world.watch(self, item, effects_of_step)
@@ -181,13 +183,13 @@ class Customer:
         for effect in effects_of_step:
             if isinstance(effect, HttpRequest):
                 world.send(self, effect)
-            elif isinstance(effect, Refused):
+            elif isinstance(effect, ApiFailed):
                 self._open_again(effect)
         self._plan()
         return told
 
-    def _open_again(self, refused: Refused) -> None:
-        if self._opens_again is None or not isinstance(refused.call, RequestChat):
+    def _open_again(self, refused: ApiFailed) -> None:
+        if self._opens_again is None or not isinstance(refused.request, RequestChat):
             return
         if refused.error.transient:
             life = self.lives
@@ -213,7 +215,7 @@ class Customer:
             self.world.forget(self, request_id)
 
 
-Watch = Callable[[Customer, ClientInput, list[Tiding]], None]
+Watch = Callable[[Customer, ClientInput, list[ClientEffect]], None]
 """Called after each step of a client's: whose, what it heard, and all that followed."""
 
 _USUAL: Final = ClientSettings()

@@ -225,7 +225,7 @@ class ClientWatcher:
             if isinstance(effect, HttpRequest):
                 _must(not self.session.is_over, "a request after Terminated")
                 _must(not client.done, "a request though the chat is over")
-                self.flights.started(effect, now + effect.timeout + client.settings.grace)
+                self.flights.started(effect, now + effect.timeout + client.settings.timeout_grace)
         ends = [at for at, effect in enumerate(effects) if isinstance(effect, e.Terminated)]
         _must(not ends or ends == [len(effects) - 1], "Terminated is not the last of its step")
         session = client.session

@@ -8,7 +8,7 @@ import pytest
 
 from chatfsm import api as c
 from chatfsm._client.http_api import METHODS
-from chatfsm.client_effects import Refused
+from chatfsm.client_effects import ApiFailed
 from chatfsm.errors import (
     AuthorizationError,
     CaseError,
@@ -24,7 +24,7 @@ NEW = (c.SubscribeNotifications(), c.GetCaseHistory(), c.CloseCase(), c.GetVersi
 
 
 @pytest.mark.parametrize("call", NEW, ids=lambda call: type(call).__name__)
-def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.Call) -> None:
+def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.ApiRequest) -> None:
     """A method of v2 is refused where v1 is spoken."""
     assert "version 1 of the API has no such" in stages(version=1).opens().refused(call)
 
@@ -42,7 +42,7 @@ def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.Call) -> None:
     ids=lambda item: type(item).__name__,
 )
 def test_an_answer_that_cannot_be_read_is_no_answer(
-    stages: type[Stage], call: c.Call, bodies: list[bytes]
+    stages: type[Stage], call: c.ApiRequest, bodies: list[bytes]
 ) -> None:
     """A success without what it should hold is refused, and crashes nothing."""
     for body in bodies:
@@ -50,7 +50,7 @@ def test_an_answer_that_cannot_be_read_is_no_answer(
         stage.receives(call)
         path = METHODS[type(call)].path
         (told,) = stage.replies(path, body)
-        assert told.call is call
+        assert told.request is call
         assert isinstance(told.error, TransportError)
         assert told.error.kind == "protocol"
         assert told.error.transient
@@ -63,8 +63,8 @@ def test_a_call_is_refused_by_name(chat: Stage) -> None:
     (told,) = chat.replies(
         f"chats/{CHAT}/closecase", {"error_code": "5601", "error_message": "none"}, status=406
     )
-    assert isinstance(told, Refused)
-    assert told.call is call
+    assert isinstance(told, ApiFailed)
+    assert told.request is call
     assert isinstance(told.error, CaseError)
     assert (told.error.error_code, told.error.status) == ("5601", 406)
     assert chat.owes == ["poll"]
@@ -92,7 +92,7 @@ def test_no_active_chat_is_an_answer(stage: Stage) -> None:
     """404 to `GetActiveChat` means that there is none."""
     stage.receives(c.GetActiveChat())
     (told,) = stage.replies("chats/active", status=404)
-    assert told.value is None
+    assert told.result is None
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -128,8 +128,8 @@ def test_a_call_that_hears_that_the_session_is_gone_ends_the_chat(chat: Stage) -
     chat.receives(file)
     chat.receives(servers)
     told = chat.replies(f"chats/{CHAT}/files/f1", {"error_code": "5005"}, status=404)
-    refused = [effect for effect in told if isinstance(effect, Refused)]
-    assert [effect.call for effect in refused] == [file, servers]
+    refused = [effect for effect in told if isinstance(effect, ApiFailed)]
+    assert [effect.request for effect in refused] == [file, servers]
     assert isinstance(refused[0].error, SessionGoneError)
     assert type(told[-1]).__name__ == "Terminated"
     assert "over" in chat.refused(c.GetIceServers())
@@ -154,7 +154,7 @@ def test_an_authorization_error_of_a_call_stops_everything(chat: Stage) -> None:
     chat.receives(c.CheckAvailability())
     told = chat.replies("availability", status=401)
     assert [type(effect).__name__ for effect in told] == [
-        *("Refused", "LinkChanged", "AuthorizationFailed"),
+        *("ApiFailed", "LinkChanged", "AuthorizationFailed"),
     ]
     assert isinstance(told[0].error, AuthorizationError)
     assert "nobody resumed" in chat.refused(c.CheckAvailability())

@@ -9,7 +9,7 @@ import pytest
 
 from chatfsm import api, events
 from chatfsm._client.http_api import METHODS
-from chatfsm.client_effects import Answered
+from chatfsm.client_effects import ApiSucceeded
 from tests.client.conftest import CHAT, HOST, Stage, query_of
 
 PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
@@ -59,9 +59,9 @@ def test_a_call_is_written_and_its_answer_read(chat: Stage, row: tuple[Any, ...]
     assert query_of(request)["tenantUrl"] == ["tenant.example.com"]
     assert (json.loads(request.body) if request.body else None) == body
     (told,) = chat.replies(path, reply)
-    assert told == Answered(call, value)
-    assert told.call is call
-    assert told.value == value
+    assert told == ApiSucceeded(call, value)
+    assert told.request is call
+    assert told.result == value
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_v1_has_is_asked_there(stages: type[Stage], row: tuple[Any, ...]) -
     path = where.split()[1]
     assert chat.asked(path).url.startswith(f"{HOST}/clientweb/api/v1/{path}?")
     (told,) = chat.replies(path, reply)
-    assert told.value == value
+    assert told.result == value
 
 
 def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> None:
@@ -89,7 +89,7 @@ def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> No
         "parameters": {"name": "Ada"},
     }
     (told,) = stage.replies("requestsms", {"sms_error_code": 0, "error_message": ""})
-    assert told.value == api.SmsOutcome(0)
+    assert told.result == api.SmsOutcome(0)
 
 
 def test_a_request_for_a_chat_says_only_what_is_given(stage: Stage) -> None:
@@ -112,7 +112,7 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     )  # fmt: skip
     assert request.timeout == 300.0
     (told,) = stage.replies("files", {"file_id": "f1", "file_name": "a.png"})
-    assert told.value == api.UploadedFile("f1", "a.png")
+    assert told.result == api.UploadedFile("f1", "a.png")
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,14 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
         (api.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
     ],
 )
-def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.Call, path: str) -> None:
+def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.ApiRequest, path: str) -> None:
     """Files and photos are asked for without the tenant, and are bytes, even if they look odd."""
     chat.receives(call)
     request = chat.asked(path)
     assert "tenantUrl" not in query_of(request)
     content = b'{"error_code": "5005"}'
     (told,) = chat.replies(path, content, content_type="image/png")
-    assert told.value == api.Download(content, "image/png")
+    assert told.result == api.Download(content, "image/png")
     assert not chat.client.done
 
 

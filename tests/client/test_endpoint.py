@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatfsm._client.client import ChatClient
 from chatfsm.api import GetFile, GetPhoto, UploadFile
-from chatfsm.endpoint import segment
+from chatfsm.endpoint import quote_segment
 from tests.client.conftest import CHAT, HOST, Stage, endpoint
 
 HOSTILE = ("a\r\nX-Evil: 1", "a\nb", 'a"b', "a\\b", "ä", "a b", "\x00", "\x7f", "a\u2028b", "")
@@ -76,7 +76,7 @@ def test_a_comma_needs_quotes() -> None:
 )
 def test_a_host_is_a_url(url: str) -> None:
     """A host, with or without a port and a slash."""
-    address = endpoint(url=url).address("version", nonce="1")
+    address = endpoint(url=url).url_for("version", nonce="1")
     assert address.startswith(url.removesuffix("/") + "/clientweb/api/v2/version?")
 
 
@@ -135,7 +135,7 @@ def test_an_id_is_one_segment_whatever_is_in_it(value: str) -> None:
     """No id changes the path, the query or the line of a request; and it can be read again."""
     if value in {".", ".."}:
         return
-    written = segment(value)
+    written = quote_segment(value)
     assert written.isascii()
     assert not set(written) & set("/?#\r\n &;")
     assert unquote(written, errors="surrogatepass") == value
@@ -144,7 +144,7 @@ def test_an_id_is_one_segment_whatever_is_in_it(value: str) -> None:
 @pytest.mark.parametrize("value", ["", ".", ".."])
 def test_steps_in_a_path_are_no_ids(value: str) -> None:
     """What libraries take as a step in the path, even percent-encoded, is refused."""
-    for build in (segment, GetFile, GetPhoto):
+    for build in (quote_segment, GetFile, GetPhoto):
         with pytest.raises(ValueError, match="cannot be the id"):
             build(value)
     with pytest.raises(ValueError, match="cannot be the id"):
@@ -158,7 +158,7 @@ def test_hostile_ids_stay_in_their_place(value: str) -> None:
     stage.ticks()
     stage.receives(GetFile(value))
     history, file = stage.requests
-    written = segment(value)
+    written = quote_segment(value)
     assert urlsplit(history.url).path == f"/clientweb/api/v2/chats/{written}/history"
     assert urlsplit(file.url).path == f"/clientweb/api/v2/chats/{written}/files/{written}"
     assert all(request.url.startswith(HOST + "/") for request in stage.requests)

@@ -173,8 +173,8 @@ def test_a_mime_type_as_file_type(chat: Stage) -> None:
     chat.receives(UploadFile("a.png", b"png", "image/png"))
     (told,) = chat.replies("files", {"file_id": "f1"})
     with pytest.raises(ValueError, match="file_type"):
-        c.SendFile(told.value.file_id, "image/png")  # type: ignore[arg-type]  # that is the claim
-    chat.receives(c.SendFile(told.value.file_id, "image", "a.png"))
+        c.SendFile(told.result.file_id, "image/png")  # type: ignore[arg-type]  # that is the claim
+    chat.receives(c.SendFile(told.result.file_id, "image", "a.png"))
     assert b'"file_type":"image"' in chat.asked("post").body
 
 

@@ -13,7 +13,7 @@ from chatfsm._client import state
 from chatfsm._client.client import Health
 from chatfsm._client.failures import wait
 from chatfsm._client.state import moved
-from chatfsm._statemachine import Law
+from chatfsm._statemachine import TransitionTable
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import Stage
 
@@ -33,7 +33,7 @@ class Model:
         self.state = state
 
 
-def moved_by_transitions(law: Law, state: str, trigger: str) -> str | None:
+def moved_by_transitions(law: TransitionTable, state: str, trigger: str) -> str | None:
     """Where `transitions` itself goes; None where it refuses."""
     model = Model(state)
     try:
@@ -91,10 +91,10 @@ def test_no_two_clients_come_back_together() -> None:
         ({"poll_timeout": 19}, ValueError),
         ({"poll_timeout": float("inf")}, ValueError),
         ({"request_timeout": 0}, ValueError),
-        ({"grace": float("nan")}, ValueError),
+        ({"timeout_grace": float("nan")}, ValueError),
         ({"backoff_first": 0}, ValueError),
-        ({"settle": -1}, ValueError),
-        ({"jump": True}, TypeError),
+        ({"settle_delay": -1}, ValueError),
+        ({"suspend_gap": True}, TypeError),
         ({"poll_every": "1"}, TypeError),
         ({"max_batch": 0}, ValueError),
         ({"max_body": 1.5}, TypeError),

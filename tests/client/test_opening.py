@@ -9,7 +9,13 @@ import pytest
 from chatfsm import ChatSession, RemoteProtocolError, Settings, effects, events
 from chatfsm._client.client import ChatClient
 from chatfsm.api import CheckAvailability, RequestChat, Resume, SessionProperties
-from chatfsm.client_effects import Answered, AuthorizationFailed, ChatOpened, LinkChanged, Refused
+from chatfsm.client_effects import (
+    ApiFailed,
+    ApiSucceeded,
+    AuthorizationFailed,
+    ChatOpened,
+    LinkChanged,
+)
 from chatfsm.errors import AuthorizationError, ConfigurationError, TransientError
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import CHAT, Stage, endpoint, kind_of
@@ -31,7 +37,7 @@ def test_a_new_chat_is_polled_at_once(stage: Stage) -> None:
     )
     assert told == [
         ChatOpened(CHAT, is_new=True),
-        Answered(call, SessionProperties(CHAT, "queued", 10.0, is_new=True)),
+        ApiSucceeded(call, SessionProperties(CHAT, "queued", 10.0, is_new=True)),
         effects.StateChanged("establishing", "queued"),
         effects.WaitEstimated(10.0),
     ]
@@ -92,7 +98,7 @@ def test_a_chat_that_was_refused_may_be_requested_again(stage: Stage) -> None:
 def test_an_error_in_place_of_a_chat_does_not_end_what_is_not(stage: Stage) -> None:
     """5005 before there is a chat refuses the call, and no more."""
     stage.receives(RequestChat())
-    assert names(stage.replies("chats", {"error_code": "5005"}, status=404)) == ["Refused"]
+    assert names(stage.replies("chats", {"error_code": "5005"}, status=404)) == ["ApiFailed"]
     assert not stage.client.done
 
 
@@ -101,7 +107,7 @@ def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
     stage.receives(RequestChat())
     told = stage.replies("chats", {"chat_id": CHAT, "state": "failed", "is_new_chat": True})
     assert names(told) == [
-        *("ChatOpened", "Answered", "StateChanged", "LinkChanged", "Terminated"),
+        *("ChatOpened", "ApiSucceeded", "StateChanged", "LinkChanged", "Terminated"),
     ]
     assert stage.owes == []
 
@@ -224,7 +230,7 @@ def test_a_chat_may_be_requested_with_new_credentials(stage: Stage) -> None:
     """Before there is a chat a refusal is told too, and `Resume` lets the app ask again."""
     stage.receives(RequestChat())
     told = stage.replies("chats", {"error_code": "2004"}, status=401)
-    assert names(told) == ["Refused", "LinkChanged", "AuthorizationFailed"]
+    assert names(told) == ["ApiFailed", "LinkChanged", "AuthorizationFailed"]
     assert isinstance(told[0].error, AuthorizationError)
     assert told[0].error is told[2].error
     stage.receives(Resume("other"))
@@ -239,7 +245,7 @@ def test_the_server_says_no_secret_back(stage: Stage) -> None:
     stage.receives(CheckAvailability())
     message = "app the-app of the-client is unknown\r\nhere"
     told = stage.replies("availability", {"error_code": 3000, "error_message": message}, status=403)
-    assert isinstance(told[0], Refused)
+    assert isinstance(told[0], ApiFailed)
     text = repr(told) + str(told[0].error)
     assert "the-app" not in text
     assert "the-client" not in text

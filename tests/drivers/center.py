@@ -10,10 +10,10 @@ from chatfsm._client.client import ChatClient
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, Converse, FindAgent, Say, Scenario
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.state import Chat
-from chatfsm.simulator.tenants import Agent, Entry, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from tests.drivers.customer import APP, QUICK, TENANT, endpoint_at
 
 ADA = Agent(party_id="AGENT-1", display_name="Ada", capacity=10_000)
@@ -46,18 +46,18 @@ class Server:
     hold: float = 0.2
     speed: float = 1.0
     center: ContactCenter = field(init=False)
-    face: Face = field(init=False)
+    face: SimulatorServer = field(init=False)
     requests: list[str] = field(factory=list, init=False)
     """A line about each request that was answered."""
 
     def __attrs_post_init__(self) -> None:
-        entry = Entry(app_id=APP, scenario=self.scenario, ewt="3")
+        entry = AppEntry(app_id=APP, scenario=self.scenario, ewt="3")
         tenant = Tenant(url=TENANT, entries=(entry,), agents=(ADA,))
         # Tests look at chats after their end.
         settings = CenterSettings(hold=self.hold * self.speed, max_over=100_000)
         self.center = ContactCenter([tenant], settings)
         network = Network(self.center)
-        self.face = Face(network, speed=self.speed, told=self.requests.append)
+        self.face = SimulatorServer(network, speed=self.speed, told=self.requests.append)
 
     def __enter__(self) -> Self:
         self.face.__enter__()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatfsm.api import CheckAvailability, GetFile
-from chatfsm.client_effects import Answered, Refused
+from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.commands import End
-from chatfsm.drivers._core import Desk, failure_of
+from chatfsm.drivers._core import DriverCore, failure_of
 from chatfsm.errors import (
     FileError,
     LocalProtocolError,
@@ -21,11 +21,11 @@ from chatfsm.transport import HttpFailure, HttpRequest
 from tests.drivers.machine import CHAT, Machine, named, poll, post, reply, telling
 
 
-def desk_of(*scripts: Any, room: int = 2, keep: Any = None, told: Any = ()) -> Desk:
-    return Desk(Machine(scripts), keep, room, told)
+def desk_of(*scripts: Any, room: int = 2, keep: Any = None, told: Any = ()) -> DriverCore:
+    return DriverCore(Machine(scripts), keep, room, told)
 
 
-def taken(desk: Desk) -> list[object]:
+def taken(desk: DriverCore) -> list[object]:
     """All that the app can take, each handled before the next."""
     found = []
     while (effect := desk.take(1)) is not None:
@@ -92,7 +92,7 @@ def test_an_answer_goes_to_whoever_asked() -> None:
     call = CheckAvailability()
     questions = [desk.ask(call), desk.ask(call)]
     desk.machine.scripts += [
-        telling(Answered(questions[1].call, "second"), Answered(questions[0].call, "first"))
+        telling(ApiSucceeded(questions[1].call, "second"), ApiSucceeded(questions[0].call, "first"))
     ]
     desk.hear(reply(1), 0.0)
     assert [question.value() for question in questions] == ["first", "second"]
@@ -100,10 +100,10 @@ def test_an_answer_goes_to_whoever_asked() -> None:
 
 
 def test_a_refusal_is_raised_where_it_was_asked() -> None:
-    """`Refused` raises its error from `value`."""
+    """`ApiFailed` raises its error from `value`."""
     desk = desk_of()
     question = desk.ask(GetFile("f"))
-    desk.machine.scripts += [telling(Refused(question.call, FileError("gone")))]
+    desk.machine.scripts += [telling(ApiFailed(question.call, FileError("gone")))]
     desk.hear(reply(1), 0.0)
     with pytest.raises(FileError, match="gone"):
         question.value()
@@ -120,7 +120,7 @@ def test_an_answer_that_nobody_waits_for_is_told() -> None:
     desk = desk_of()
     question = desk.ask(GetFile("f"))
     desk.withdraw(question)
-    answered = Answered(question.call, "late")
+    answered = ApiSucceeded(question.call, "late")
     desk.machine.scripts += [telling(answered)]
     desk.hear(reply(1), 0.0)
     assert taken(desk) == [answered]
@@ -225,7 +225,7 @@ def test_nothing_is_ordered_after_closing() -> None:
 def test_flushing_waits_for_what_was_said() -> None:
     """It is flushed when nothing said waits, or when waiting is in vain."""
     machine = Machine(waiting=1)
-    desk = Desk(machine, None, 2)
+    desk = DriverCore(machine, None, 2)
     assert not desk.is_flushed(0.0)
     machine.waiting = 0
     assert desk.is_flushed(0.0)

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from attrs import define
 
-from chatfsm.drivers.aio import Hub
+from chatfsm.drivers.aio import Scheduler
 from chatfsm.inputs import Tick
 from tests.drivers.machine import poll
 
@@ -37,8 +37,8 @@ async def never(_request: object) -> Any:
     raise AssertionError("nothing is to be sent")
 
 
-def hub_at(clock: list[float]) -> Hub:
-    hub = Hub(never, lambda: clock[0])
+def hub_at(clock: list[float]) -> Scheduler:
+    hub = Scheduler(never, lambda: clock[0])
     hub._wake = anyio.Event()
     return hub
 

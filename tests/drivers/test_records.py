@@ -11,7 +11,7 @@ import pytest
 from chatfsm import ChatSession, Tick, decode
 from chatfsm._client.client import ChatClient
 from chatfsm.api import GetVersion
-from chatfsm.client_effects import Answered, ChatOpened, LinkChanged, Undelivered
+from chatfsm.client_effects import ApiSucceeded, ChatOpened, LinkChanged, Undelivered
 from chatfsm.drivers import storage
 from chatfsm.drivers.storage import record_of, told_in
 from chatfsm.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceived
@@ -50,7 +50,7 @@ def test_what_recorded_chats_told_survives(log: Path) -> None:
 def test_what_the_conversation_tells_survives() -> None:
     """The tidings that concern the app come back; answers go to whoever asked, who is gone."""
     told = (ChatOpened("C", is_new=True), LinkChanged("live"), Undelivered("typing", None, "why"))
-    assert there_and_back([*told, Answered(GetVersion(), 1)]) == told
+    assert there_and_back([*told, ApiSucceeded(GetVersion(), 1)]) == told
 
 
 def test_deadlines_travel_as_seconds_left() -> None:
@@ -92,7 +92,7 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
     """From its file come the client with its chat, and what waited for the app."""
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
-    keep = storage.FileKeeper(str(tmp_path / "chat.json"))
+    keep = storage.FileStore(str(tmp_path / "chat.json"))
     keep(record_of(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
     restored = storage.restore(storage.read(keep.path), ENDPOINT, now=50.0)
     assert restored.client.session is not None
@@ -102,7 +102,7 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """The second record stands in place of the first, nothing is left beside it."""
-    keep = storage.FileKeeper(tmp_path / "chat.json")
+    keep = storage.FileStore(tmp_path / "chat.json")
     keep({"record": 1})
     keep({"record": 2})
     assert storage.read(keep.path) == {"record": 2}
@@ -112,7 +112,7 @@ def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     """What fails on the way to the disk does not touch what was kept."""
-    keep = storage.FileKeeper(tmp_path / "chat.json")
+    keep = storage.FileStore(tmp_path / "chat.json")
     keep({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):
         keep({"record": float("nan")})

@@ -11,12 +11,12 @@ import pytest
 from chatfsm import commands as c
 from chatfsm import events
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
-from chatfsm.drivers._core import Words, file_id_of, sharing, upload_of
+from chatfsm.drivers._core import ChatActions, file_id_of, sharing, upload_of
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, SharedFile
 
 
-class Repeating(Words[object]):
+class Repeating(ChatActions[object]):
     """Returns what is ordered."""
 
     def order(self, command: object) -> object:
@@ -56,7 +56,7 @@ def test_a_word_means_a_command(say: Any, command: object) -> None:
 def test_words_need_something_that_hears_them() -> None:
     """The words alone order nothing."""
     with pytest.raises(TypeError, match="abstract"):
-        Words()  # type: ignore[abstract]
+        ChatActions()  # type: ignore[abstract]
 
 
 def test_a_message_without_an_id_cannot_be_marked() -> None:

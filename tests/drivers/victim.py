@@ -25,7 +25,7 @@ def chat_on(url: str, state: Path, heard: Path, lines: int) -> None:
     if record is not None:
         restored = storage.restore(record, endpoint, settings=QUICK, now=time.monotonic())
         client, told = restored.client, restored.told
-    keep = storage.FileKeeper(state)
+    keep = storage.FileStore(state)
     with stdlib.Sender() as send, threads.Chat(client, send, keep=keep, told=told) as chat:
         if client.session is None:
             chat.open()

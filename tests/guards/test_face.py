@@ -17,7 +17,7 @@ import pytest
 import chatfsm
 from chatfsm import commands, effects, errors, events, signaling
 from chatfsm._protocol import codec
-from chatfsm._session.state import ClosedForm, Counts, Memory, OpenForm, Outgoing, OwnTyping
+from chatfsm._session.state import ClosedForm, Counts, OpenForm, Outgoing, OwnTyping, SessionState
 
 PACKAGE = Path(chatfsm.__file__).parent
 MODULES = sorted(PACKAGE.glob("**/*.py"))
@@ -159,7 +159,7 @@ def test_values_are_frozen(module: object) -> None:
         assert cls.__dictoffset__ == 0
 
 
-@pytest.mark.parametrize("cls", [Memory, Counts, OpenForm, ClosedForm, OwnTyping, Outgoing])
+@pytest.mark.parametrize("cls", [SessionState, Counts, OpenForm, ClosedForm, OwnTyping, Outgoing])
 def test_what_a_session_remembers_is_data(cls: type) -> None:
     """L8: state is attrs classes only, without a dict that could hide something."""
     assert attrs.has(cls)

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from chatfsm import effects, events
-from chatfsm._values import compiled, filling, maker, quicken
+from chatfsm._values import assignment_lines, compiled, fast_constructor, quicken
 from chatfsm.models import ChatMessage, Form, Party
 
 QUICK = (*get_args(effects.Effect), *get_args(events.Event), Party, Form, ChatMessage)
@@ -136,10 +136,10 @@ def test_without_twins_the_same_is_made(twins_pay: bool) -> None:
 
     quicken([Plain], twins_pay=twins_pay)
     values = {"one": "one", "extra": "NOTHING"}
-    lines, names = filling(Plain, values, twins_pay=twins_pay)
+    lines, names = assignment_lines(Plain, values, twins_pay=twins_pay)
     code = "\n".join(("def make(one):", *(f" {line}" for line in lines), " return made"))
     made_so = compiled(code, names | {"NOTHING": attrs.NOTHING}, "make")("a")
-    assert made_so == Plain("a") == maker(Plain)("a")
+    assert made_so == Plain("a") == fast_constructor(Plain)("a")
     assert type(made_so) is Plain
 
 
@@ -158,7 +158,7 @@ def test_what_a_field_is_made_of_may_be_given_in_its_place() -> None:
         last: bool = attrs.field(default=False, kw_only=True)
 
     quicken([Inner, Outer])
-    made = maker(Outer, inner=Inner)
+    made = fast_constructor(Outer, inner=Inner)
     assert made("a", {"b": 1}, 5, True) == Outer(Inner("a", {"b": 1}), 5, last=True)
     assert made("a") == Outer(Inner("a"))
     assert made("a").inner.other is not made("a").inner.other

@@ -10,7 +10,7 @@ from transitions import MachineError
 
 import chatfsm
 from chatfsm._session import tables
-from chatfsm._statemachine import Law
+from chatfsm._statemachine import TransitionTable
 
 TABLES = (
     tables.LIFECYCLE,
@@ -18,7 +18,7 @@ TABLES = (
     tables.CALL,
     tables.DELIVERY,
     tables.COBROWSING,
-    tables.ORDERS,
+    tables.ALLOWED_COMMANDS,
 )
 LAWS = {drawn.name: drawn for drawn in TABLES}
 PAIRS = [
@@ -36,7 +36,7 @@ class Model:
         self.state = state
 
 
-def moved_by_transitions(table: Law, state: str, trigger: str) -> str | None:
+def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> str | None:
     """Where `transitions` itself goes; None where it refuses."""
     model = Model(state)
     try:
@@ -60,7 +60,7 @@ def test_every_pair_was_compared() -> None:
 
 
 @pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
-def test_a_machine_is_shared_and_has_no_model(table: Law) -> None:
+def test_a_machine_is_shared_and_has_no_model(table: TransitionTable) -> None:
     """A table's Machine has no model, no automatic moves and no callbacks."""
     machine = table.machine
     assert machine.models == []
@@ -80,7 +80,7 @@ def test_a_machine_is_shared_and_has_no_model(table: Law) -> None:
 
 
 @pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
-def test_only_known_states_are_named(table: Law) -> None:
+def test_only_known_states_are_named(table: TransitionTable) -> None:
     """Every row leads from a state to a state of its own table."""
     for state, row in table.moves.items():
         assert state in table.states

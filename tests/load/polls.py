@@ -21,9 +21,9 @@ from attrs import define, field
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, Scenario, Tell
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.simulator.tenants import AppEntry, Tenant
 from tests.load.customers import resident
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,12 +38,12 @@ Told = TypeVar("Told")
 
 def serve(hold: float) -> None:
     """Answer a line of standard input with one of output, until it ends."""
-    entry = Entry(app_id="load", scenario=QUIET)
+    entry = AppEntry(app_id="load", scenario=QUIET)
     center = ContactCenter(
         [Tenant(url="tenant.example", entries=(entry,))],
         CenterSettings(hold=hold, poll_timeout=600.0),
     )
-    with Face(Network(center)) as face:
+    with SimulatorServer(Network(center)) as face:
         print(face.url, flush=True)
         for line in sys.stdin:
             if line == "speak\n":
@@ -52,12 +52,12 @@ def serve(hold: float) -> None:
             print(json.dumps(face.do(lambda: account(face))), flush=True)
 
 
-def speak(face: Face, center: ContactCenter, chat_id: str) -> None:
+def speak(face: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
     """Somebody says something in a chat."""
     center.tell(chat_id, NEWS, now=face.now())
 
 
-def account(face: Face) -> dict[str, float]:
+def account(face: SimulatorServer) -> dict[str, float]:
     """What serving costs so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatfsm import LocalProtocolError, commands
 from chatfsm.api import Resume, UploadFile
-from chatfsm.client_effects import Answered, AuthorizationFailed, Tiding
+from chatfsm.client_effects import ApiSucceeded, AuthorizationFailed, ClientEffect
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.world import Customer, World
 from tests.soak.dice import Dice
@@ -59,11 +59,11 @@ class Chat:
             for event in self._burst():
                 self.center.tell(chat.chat_id, event, now=now)
 
-    def follow(self, told: list[Tiding]) -> None:
+    def follow(self, told: list[ClientEffect]) -> None:
         """Do what follows from what was told: share what was uploaded, and log in again."""
         for effect in told:
-            if isinstance(effect, Answered) and isinstance(effect.call, UploadFile):
-                value: Any = effect.value
+            if isinstance(effect, ApiSucceeded) and isinstance(effect.request, UploadFile):
+                value: Any = effect.result
                 self.world.at(self.world.now, lambda file_id=value.file_id: self.shares(file_id))
             elif isinstance(effect, AuthorizationFailed):
                 self.world.at(self.world.now + 5.0, self.resumes)

@@ -9,14 +9,14 @@ from typing import Any
 from attrs import define, field
 
 from chatfsm._client.client import ClientInput
-from chatfsm.client_effects import Tiding
+from chatfsm.client_effects import ClientEffect
 from chatfsm.settings import ClientSettings
 from chatfsm.simulator.builtin_scenarios import FILE
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.scenario import Converse, FindAgent, Say, Scenario, ShowForm
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Agent, Entry, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from chatfsm.simulator.world import Customer, World
 from chatfsm.testing.invariants import ClientWatcher, survives_a_restart
 from tests.soak.acting import Chat
@@ -100,7 +100,7 @@ class Group:
         more = (LASTING if lasting else "", OPAQUE if opaque else "")
         spec = ",".join(part for part in (*more, faults) if part)
         dice = Dice(seed, number)
-        entry = Entry(app_id="demo", scenario=SCENARIO)
+        entry = AppEntry(app_id="demo", scenario=SCENARIO)
         tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
         self.center = ContactCenter(
             [tenant], center_settings(dice), seed=number, on_event=self.counts
@@ -124,7 +124,7 @@ class Group:
     def counts(self, _chat_id: str, _event: dict[str, Any]) -> None:
         self.outcome.events += 1
 
-    def watches(self, customer: Customer, item: ClientInput, told: list[Tiding]) -> None:
+    def watches(self, customer: Customer, item: ClientInput, told: list[ClientEffect]) -> None:
         """Each step of each client."""
         place = customer.number - 1
         watcher = self.watchers[place]

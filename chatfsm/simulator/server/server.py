@@ -22,7 +22,7 @@ except ImportError:
 
 from chatfsm.simulator.server.handler import Carrier, Pages
 
-__all__ = ["Face"]
+__all__ = ["SimulatorServer"]
 
 _Result = TypeVar("_Result")
 
@@ -37,7 +37,7 @@ _CLOSING: Final = 1.0
 
 
 @define(eq=False)
-class Face:
+class SimulatorServer:
     """Serves a network while its block lasts, in a thread of its own; `url` says where.
 
     `speed`: seconds of the center's to one second here. `told` is given a line about each

@@ -17,14 +17,14 @@ from chatfsm._protocol.codec import decode
 from chatfsm._session.session import ChatSession
 from chatfsm.api import GetVersion, Resume
 from chatfsm.client_effects import (
-    Answered,
+    ApiFailed,
+    ApiSucceeded,
     AuthorizationFailed,
     ChatOpened,
     LinkChanged,
-    Refused,
     Undelivered,
 )
-from chatfsm.drivers._core import Words
+from chatfsm.drivers._core import ChatActions
 from chatfsm.errors import AuthorizationError, LocalProtocolError, TransportError
 
 ADA = {"event": "chat_session_party_joined", "party_id": "A", "display_name": "Ada"}
@@ -49,7 +49,7 @@ class Client:
 
 
 @define
-class FakeChat(Words[None]):
+class FakeChat(ChatActions[None]):
     """Lets the session hear what is ordered, and remembers it."""
 
     client: Client
@@ -133,8 +133,8 @@ def test_the_link_and_its_errors_are_shown() -> None:
     assert "no connection, trying again (no reply (connect))" in talk.screen.words[-1]
     assert talk.status == "(retrying)"
     talk.told(AuthorizationFailed(AuthorizationError("the app is unknown")))
-    talk.told(Refused(GetVersion(), TransportError("timeout")))
-    talk.told(Answered(GetVersion(), "5.5"))
+    talk.told(ApiFailed(GetVersion(), TransportError("timeout")))
+    talk.told(ApiSucceeded(GetVersion(), "5.5"))
     talk.told(LinkChanged("live"))
     assert talk.status == ""
     assert [row.what for row in talk.screen.rows] == ["link", "refused", "refused", "link"]

@@ -119,7 +119,7 @@ def test_no_port_is_told(
     def refuse(_network: object) -> Any:
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr("chatfsm.simulator.server.server.Face", refuse)
+    monkeypatch.setattr("chatfsm.simulator.server.server.SimulatorServer", refuse)
     assert main(["demo"]) == 2
     assert capsys.readouterr().err == (
         "chatfsm: cannot serve on the loopback: Address already in use\n"

@@ -11,7 +11,7 @@ from chatfsm._cli.demo_report import Diary, Line, sheet_for
 from chatfsm._protocol.codec import decode_item
 from chatfsm._session.session import ChatSession
 from chatfsm.api import RequestChat
-from chatfsm.client_effects import Answered, LinkChanged
+from chatfsm.client_effects import ApiSucceeded, LinkChanged
 
 
 class Told:
@@ -51,7 +51,7 @@ def test_what_is_usual_is_left_out() -> None:
     """Nobody needs to read that a call was answered, or that nobody waits."""
     told = Told()
     told.hear("status", 0.0, state="queued", ewt="0")
-    told.diary.told(Answered(RequestChat(), None))
+    told.diary.told(ApiSucceeded(RequestChat(), None))
     assert [row[1] for row in told.rows()] == ["state"]
     told.hear("status", 1.0, state="queued", ewt="20")
     assert told.rows() == [("+1.0", "wait", "", "about 20 s")]

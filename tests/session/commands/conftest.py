@@ -19,7 +19,7 @@ from chatfsm import (
     commands,
     decode,
 )
-from chatfsm._session.state import Memory
+from chatfsm._session.state import SessionState
 from chatfsm.effects import Effect, SendEvents
 from chatfsm.inputs import Input
 
@@ -147,10 +147,10 @@ class Talk:
         """What became of the messages, by id."""
         return self.session.outbox
 
-    def recalls(self) -> tuple[Memory, float]:
+    def recalls(self) -> tuple[SessionState, float]:
         """A copy of all that the session remembers, and the bound of its next deadline."""
         memory = self.session._memory
-        return deepcopy(memory), memory.wake
+        return deepcopy(memory), memory.deadline_bound
 
 
 @pytest.fixture

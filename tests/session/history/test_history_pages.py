@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatSession, History, commands, effects
-from chatfsm._plain import written
+from chatfsm._plain import canonical_json
 from chatfsm._session.state import Counts
 from tests.strategies import TOPICS, decoded, odd_items, past_items, pasts
 
@@ -49,7 +49,7 @@ def _key(effect: effects.Effect) -> list[Any] | None:
     match effect:
         case effects.MessageReceived(message):
             event = message.event
-            attached = [written(attachment) for attachment in event.attachments]
+            attached = [canonical_json(attachment) for attachment in event.attachments]
             key = ["message", event.msg, event.msg_text, attached, *_origin(event, message.own)]
         case effects.FileReceived(file):
             event = file.event
@@ -198,7 +198,7 @@ def test_pages_that_come_again_are_no_news(pages: list[list[Any]]) -> None:
 def remembered(session: ChatSession) -> str:
     """All that a session remembers but its counts, as text."""
     memory = deepcopy(session._memory)
-    return repr(evolve(memory, **asdict(Counts()), wake=0.0))
+    return repr(evolve(memory, **asdict(Counts()), deadline_bound=0.0))
 
 
 @given(SOME)

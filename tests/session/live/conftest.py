@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, Settings, Tick, decode
-from chatfsm._session.state import Memory
+from chatfsm._session.state import SessionState
 from chatfsm.effects import Anomaly, Effect, Terminated
 from chatfsm.inputs import Input
 
@@ -92,10 +92,10 @@ class Play:
         """Every termination so far."""
         return [effect for effect in self.told if isinstance(effect, Terminated)]
 
-    def recalls(self) -> tuple[Memory, float]:
+    def recalls(self) -> tuple[SessionState, float]:
         """A copy of all that the session remembers, and the bound of its next deadline."""
         memory = self.session._memory
-        return deepcopy(memory), memory.wake
+        return deepcopy(memory), memory.deadline_bound
 
 
 @pytest.fixture

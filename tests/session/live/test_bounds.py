@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import RemoteProtocolError
-from chatfsm._session.state import Memory
+from chatfsm._session.state import SessionState
 from chatfsm.effects import (
     Anomaly,
     FormOpened,
@@ -250,7 +250,7 @@ def remembered(play: Play, limit: int) -> None:
     assert all((memory.told or {}).values())
 
 
-def departed(memory: Memory) -> dict[str, float | None]:
+def departed(memory: SessionState) -> dict[str, float | None]:
     """Who left, as far as is remembered."""
     return memory.departed or {}
 
@@ -338,7 +338,7 @@ def _within_bounds(play: Play) -> None:
     # Containers are dropped when empty, and no deadline is before the bound of them all.
     assert memory.typing != {}
     assert memory.forms != {}
-    assert play.session.deadline is None or memory.wake <= play.session.deadline
+    assert play.session.deadline is None or memory.deadline_bound <= play.session.deadline
 
 
 # Fewer words than a hostile server has, so that breaches are met after all that can go before.

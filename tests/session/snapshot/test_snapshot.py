@@ -24,7 +24,7 @@ from chatfsm import (
     effects,
 )
 from chatfsm._session import snapshot
-from chatfsm._session.state import Memory
+from chatfsm._session.state import SessionState
 from tests.strategies import happenings
 
 seconds = st.floats(-1e9, 1e9)
@@ -440,8 +440,8 @@ def test_what_is_as_in_a_fresh_session_is_left_out() -> None:
 
 def test_all_that_is_remembered_is_written() -> None:
     """But for what follows from the rest: a field without a way would be forgotten."""
-    names = {field.name for field in fields(Memory)}
-    assert set(snapshot.WAYS) == names - {"wake", "own_id", "other_id"}
+    names = {field.name for field in fields(SessionState)}
+    assert set(snapshot.WAYS) == names - {"deadline_bound", "last_own_id", "last_other_id"}
 
 
 class Marked(str):

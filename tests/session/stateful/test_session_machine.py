@@ -174,12 +174,12 @@ class SessionMachine(RuleBasedStateMachine):
 
     def order(self, order: commands.Command) -> list[effects.Effect] | None:
         """The effects of an order; None where it was refused, which leaves no trace."""
-        before = deepcopy(self.session._memory), self.session._memory.wake
+        before = deepcopy(self.session._memory), self.session._memory.deadline_bound
         try:
             return self.receive(order)
         except LocalProtocolError as error:
             refusal = str(error)
-        assert (self.session._memory, self.session._memory.wake) == before
+        assert (self.session._memory, self.session._memory.deadline_bound) == before
         with pytest.raises(LocalProtocolError) as other:
             self.twin.receive(order, now=self.now)
         assert str(other.value) == refusal, "refused after a restart otherwise"
@@ -250,7 +250,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert deadline is not None
             assert deadline <= self.at + SETTINGS.typing_timeout
         if deadline is not None:
-            assert self.session._memory.wake <= deadline
+            assert self.session._memory.deadline_bound <= deadline
 
     @invariant()
     def all_that_was_said_is_in_one_state(self) -> None:

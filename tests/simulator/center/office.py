@@ -12,7 +12,7 @@ from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.state import Chat
-from chatfsm.simulator.tenants import Agent, Entry, IceServer, SharedFile, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, IceServer, SharedFile, Tenant
 from chatfsm.transport import HttpReply, HttpRequest
 
 Event = dict[str, Any]
@@ -22,10 +22,10 @@ PHOTO = b"\x89PNG\r\n\x1a\n..."
 TENANT = Tenant(
     url="tenant.example",
     entries=(
-        Entry(app_id="demo", scenario=SCENARIO, parameters={"name": "TEXT", "mail": "EMAIL"}),
-        Entry(app_id="nowhere"),
-        Entry(app_id="closed", scenario=SCENARIO, is_open=False, ewt=""),
-        Entry(app_id="hasty", scenario=SCENARIO, ewt="3", inactivity_timeout=10.0),
+        AppEntry(app_id="demo", scenario=SCENARIO, parameters={"name": "TEXT", "mail": "EMAIL"}),
+        AppEntry(app_id="nowhere"),
+        AppEntry(app_id="closed", scenario=SCENARIO, is_open=False, ewt=""),
+        AppEntry(app_id="hasty", scenario=SCENARIO, ewt="3", inactivity_timeout=10.0),
     ),
     agents=(
         Agent(party_id="A1", display_name="Ann", photo=PHOTO),

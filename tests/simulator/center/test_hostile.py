@@ -14,7 +14,7 @@ from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.handlers import METHODS
 from chatfsm.simulator.multipart import file_in
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.center.office import TENANT
 
@@ -60,7 +60,7 @@ ENDS = st.just("?tenantUrl=tenant.example") | st.text(max_size=20)
 WITH_ECHO = Tenant(
     url=TENANT.url,
     entries=(
-        Entry(app_id="demo", scenario=builtin_scenarios.SCENARIOS["echo"]),
+        AppEntry(app_id="demo", scenario=builtin_scenarios.SCENARIOS["echo"]),
         *TENANT.entries[1:],
     ),
     agents=TENANT.agents,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.tenants import Agent, Entry, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from tests.simulator.center.office import SCENARIO, TENANT, Office, Script, event
 
 
@@ -134,15 +134,15 @@ def test_tenants_must_be_told_apart() -> None:
     with pytest.raises(ValueError, match="the same url"):
         ContactCenter([TENANT, Tenant(url="Tenant.Example", entries=())])
     with pytest.raises(ValueError, match="the same app_id"):
-        Tenant(url="x", entries=[Entry(app_id="a"), Entry(app_id="a", scenario=SCENARIO)])
+        Tenant(url="x", entries=[AppEntry(app_id="a"), AppEntry(app_id="a", scenario=SCENARIO)])
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Entry(app_id=""), "app_id must be a text that is not empty"),
-        (lambda: Entry(app_id="a", parameters={"x": "NUMBER"}), "must be one of PHONE"),
-        (lambda: Entry(app_id="a", inactivity_timeout=0), "inactivity_timeout"),
+        (lambda: AppEntry(app_id=""), "app_id must be a text that is not empty"),
+        (lambda: AppEntry(app_id="a", parameters={"x": "NUMBER"}), "must be one of PHONE"),
+        (lambda: AppEntry(app_id="a", inactivity_timeout=0), "inactivity_timeout"),
         (lambda: Agent(party_id="a", capacity=0), "capacity"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from chatfsm import Tick, api, commands, effects
 from chatfsm._client.client import ChatClient
-from chatfsm.client_effects import Answered, Refused
+from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.endpoint import Endpoint
 from chatfsm.transport import HttpFailure, HttpRequest
 from tests.simulator.center.office import PHOTO, Event, Office, Script, event, says
@@ -62,8 +62,10 @@ class Customer:
     def asks(self, call: Any) -> Any:
         """Make a call, and give its answer."""
         self.does(call)
-        (answer,) = [one for one in self.told if isinstance(one, Answered) and one.call is call]
-        return answer.value
+        (answer,) = [
+            one for one in self.told if isinstance(one, ApiSucceeded) and one.request is call
+        ]
+        return answer.result
 
     def heard(self, kind: type) -> list[Any]:
         return [one for one in self.told if isinstance(one, kind)]
@@ -109,7 +111,7 @@ def test_a_whole_chat(version: int, quoted: bool) -> None:
     receipts = customer.heard(effects.DeliveryConfirmed)
     assert [one.msg_id for one in receipts] == ["1"] * (version == 2)
     assert [one.outcome for one in customer.heard(effects.Terminated)] == ["ended"]
-    assert not customer.heard(effects.Anomaly) + customer.heard(Refused)
+    assert not customer.heard(effects.Anomaly) + customer.heard(ApiFailed)
     assert set(customer.statuses) == {200}
     (chat,) = office.center.chats.values()
     assert (chat.outcome, chat.version, chat.is_over) == ("ended", version, True)

@@ -16,7 +16,7 @@ from chatfsm._cli import simulate
 from chatfsm.adapters.stdlib import Sender
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
@@ -72,15 +72,15 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def face() -> Iterator[Face]:
+def face() -> Iterator[SimulatorServer]:
     """A center whose agents repeat what they hear, twenty times as fast as people."""
     center = ContactCenter([simulate.tenant_for(simulate.named("echo"))], CenterSettings(hold=5.0))
-    with Face(Network(center), speed=20.0) as served:
+    with SimulatorServer(Network(center), speed=20.0) as served:
         yield served
 
 
 @pytest.fixture
-def client(face: Face) -> Iterator[Client]:
+def client(face: SimulatorServer) -> Iterator[Client]:
     with closing(Client(face.url)) as client:
         yield client
 

@@ -13,7 +13,7 @@ from chatfsm._cli.simulate import pages_of
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, End, FindAgent, Say, Scenario, ShowForm
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from tests.simulator.server.browser import CHROMIUM, Page, page_at
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"> & <b>bold</b>"
@@ -32,14 +32,14 @@ PLAY = Scenario(
 
 
 @pytest.fixture
-def face() -> Iterator[Face]:
+def face() -> Iterator[SimulatorServer]:
     tenant = simulate.tenant_for(PLAY)
-    with Face(Network(ContactCenter([tenant])), pages=pages_of(tenant)) as served:
+    with SimulatorServer(Network(ContactCenter([tenant])), pages=pages_of(tenant)) as served:
         yield served
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-def test_a_chat_in_the_browser(face: Face) -> None:
+def test_a_chat_in_the_browser(face: SimulatorServer) -> None:
     """A form is answered and the chat ends, and what is hostile in it stays text."""
     center: Any = face.network.center
     seen = asyncio.run(_chatted(face.url))

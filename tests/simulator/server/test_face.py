@@ -15,7 +15,7 @@ from attrs import evolve
 from chatfsm.adapters.stdlib import Sender
 from chatfsm.simulator.network import Broken
 from chatfsm.simulator.server.handler import Carrier
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.simulator.server.conftest import Client, failed, raw
 from tests.simulator.server.wires import REPLY, Wire
@@ -36,8 +36,8 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def served(wire: Wire, told: list[str]) -> Iterator[Face]:
-    with Face(wire.network, told=told.append, largest_body=LIMIT) as face:
+def served(wire: Wire, told: list[str]) -> Iterator[SimulatorServer]:
+    with SimulatorServer(wire.network, told=told.append, largest_body=LIMIT) as face:
         yield face
 
 
@@ -47,7 +47,7 @@ def send() -> Iterator[Sender]:
         yield sender
 
 
-def get(face: Face, path: str, timeout: float = 10.0) -> HttpRequest:
+def get(face: SimulatorServer, path: str, timeout: float = 10.0) -> HttpRequest:
     return HttpRequest(1, "GET", f"{face.url}{path}", (("X-Word", "one"),), timeout=timeout)
 
 
@@ -59,7 +59,9 @@ def soon(is_so: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_a_request_arrives_as_it_was_sent(served: Face, send: Sender, wire: Wire) -> None:
+def test_a_request_arrives_as_it_was_sent(
+    served: SimulatorServer, send: Sender, wire: Wire
+) -> None:
     """Method, absolute URL with its query, headers and body reach the network unchanged."""
     request = HttpRequest(1, "POST", f"{served.url}/ok?a=%2F&b", (("X-Word", "ä"),), b"\0body")
     reply = send(evolve(request, headers=(("X-Word", "one"), ("X-Word-2", "two"))))
@@ -80,7 +82,7 @@ def test_a_request_arrives_as_it_was_sent(served: Face, send: Sender, wire: Wire
     ],
 )
 def test_what_breaks_breaks_the_connection(
-    served: Face, send: Sender, path: str, kind: str, why: str
+    served: SimulatorServer, send: Sender, path: str, kind: str, why: str
 ) -> None:
     """A client of ours sees each kind for what it is, and the next request finds a server."""
     failure = failed(send(get(served, path)))
@@ -90,14 +92,14 @@ def test_what_breaks_breaks_the_connection(
 
 
 @pytest.mark.parametrize("path", ["/lost", "/held"])
-def test_what_never_comes_is_waited_for(served: Face, send: Sender, path: str) -> None:
+def test_what_never_comes_is_waited_for(served: SimulatorServer, send: Sender, path: str) -> None:
     """A reply that is lost, or not yet due, leaves the client waiting until its own timeout."""
     assert failed(send(get(served, path, timeout=0.2))).kind == "timeout"
 
 
 @pytest.mark.parametrize("reply", [None, evolve(REPLY, body=b""), evolve(REPLY, body=b"x" * 999)])
 def test_a_truncated_reply_is_missed_whatever_it_was(
-    served: Face, send: Sender, wire: Wire, reply: HttpReply | None
+    served: SimulatorServer, send: Sender, wire: Wire, reply: HttpReply | None
 ) -> None:
     """Also where it would have been empty, and where the server gave none."""
     wire.answers["/cut"] = Broken(0, "truncated", reply)
@@ -106,11 +108,13 @@ def test_a_truncated_reply_is_missed_whatever_it_was(
 
 def test_a_lost_reply_is_not_held_for_ever(wire: Wire, send: Sender) -> None:
     """After a while, longer than clients wait, the connection is reset."""
-    with Face(wire.network, patience=0.1) as face:
+    with SimulatorServer(wire.network, patience=0.1) as face:
         assert "reset" in failed(send(get(face, "/lost"))).why
 
 
-def test_a_held_request_is_answered_when_it_is_due(served: Face, send: Sender, wire: Wire) -> None:
+def test_a_held_request_is_answered_when_it_is_due(
+    served: SimulatorServer, send: Sender, wire: Wire
+) -> None:
     """The reply comes as soon as the network has it."""
     replies: list[HttpReply | HttpFailure] = []
     waiting = threading.Thread(target=lambda: replies.append(send(get(served, "/held"))))
@@ -121,7 +125,9 @@ def test_a_held_request_is_answered_when_it_is_due(served: Face, send: Sender, w
     assert replies == [evolve(REPLY, id=1, headers=replies[0].headers)]  # type: ignore[union-attr]
 
 
-def test_a_client_that_goes_away_has_given_up(served: Face, send: Sender, wire: Wire) -> None:
+def test_a_client_that_goes_away_has_given_up(
+    served: SimulatorServer, send: Sender, wire: Wire
+) -> None:
     """The network is told, once; what is answered already is given up by nobody."""
     send(get(served, "/ok"))
     send(get(served, "/held", timeout=0.1))
@@ -132,7 +138,7 @@ def test_a_client_that_goes_away_has_given_up(served: Face, send: Sender, wire: 
 def test_closing_ends_what_is_held(wire: Wire, send: Sender) -> None:
     """Whoever waits when the face closes sees the connection break, at once."""
     outcomes: list[HttpReply | HttpFailure] = []
-    with Face(wire.network) as face:
+    with SimulatorServer(wire.network) as face:
         waiting = threading.Thread(target=lambda: outcomes.append(send(get(face, "/held"))))
         waiting.start()
         soon(lambda: wire.held)
@@ -141,14 +147,14 @@ def test_closing_ends_what_is_held(wire: Wire, send: Sender) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "TRACE"])
-def test_other_verbs_are_refused(served: Face, wire: Wire, method: str) -> None:
+def test_other_verbs_are_refused(served: SimulatorServer, wire: Wire, method: str) -> None:
     """405, with what would do; the network hears nothing of it."""
     reply = raw(served.url, method, "/ok")
     assert (reply.status, reply.getheader("Allow")) == (405, "GET, POST, OPTIONS")
     assert wire.requests == []
 
 
-def test_pages_of_other_origins_may_ask(served: Face, wire: Wire) -> None:
+def test_pages_of_other_origins_may_ask(served: SimulatorServer, wire: Wire) -> None:
     """A browser's preflight is answered here, and every reply says that it may be read."""
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     preflight = raw(served.url, "OPTIONS", "/ok", **asked)
@@ -162,7 +168,7 @@ def test_pages_of_other_origins_may_ask(served: Face, wire: Wire) -> None:
 
 
 def test_a_body_too_long_is_refused_before_it_is_read(
-    served: Face, send: Sender, wire: Wire
+    served: SimulatorServer, send: Sender, wire: Wire
 ) -> None:
     """Status 413 with error 5501, for what says its length; the longest that does is taken."""
     request = HttpRequest(1, "POST", f"{served.url}/ok", (), b"x" * (LIMIT + 1))
@@ -175,14 +181,16 @@ def test_a_body_too_long_is_refused_before_it_is_read(
     assert (reply.status, len(wire.requests[0].body)) == (200, LIMIT)
 
 
-def test_a_length_alone_is_enough_to_refuse(served: Face) -> None:
+def test_a_length_alone_is_enough_to_refuse(served: SimulatorServer) -> None:
     """A body that is announced and never comes is not waited for."""
     with talking(served) as connection:
         connection.sendall(b"POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_without_a_length_is_refused_as_it_grows(served: Face, wire: Wire) -> None:
+def test_a_body_without_a_length_is_refused_as_it_grows(
+    served: SimulatorServer, wire: Wire
+) -> None:
     """So many chunks as are too long together, and no end of them, are answered with 413."""
     with talking(served) as connection:
         connection.sendall(b"POST /ok HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -191,7 +199,7 @@ def test_a_body_without_a_length_is_refused_as_it_grows(served: Face, wire: Wire
     assert wire.requests == []
 
 
-def test_a_client_that_asks_whether_to_go_on_is_told_to(served: Face) -> None:
+def test_a_client_that_asks_whether_to_go_on_is_told_to(served: SimulatorServer) -> None:
     """As curl does, which sends long bodies only after 100 Continue."""
     head = b"POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
     with talking(served) as connection:
@@ -201,7 +209,7 @@ def test_a_client_that_asks_whether_to_go_on_is_told_to(served: Face) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_proxy_may_ask_with_the_whole_url(served: Face, wire: Wire) -> None:
+def test_a_proxy_may_ask_with_the_whole_url(served: SimulatorServer, wire: Wire) -> None:
     """The path and the query of an absolute target reach the network."""
     with talking(served) as connection:
         connection.sendall(b"GET http://center.example/ok?a=1 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -209,7 +217,7 @@ def test_a_proxy_may_ask_with_the_whole_url(served: Face, wire: Wire) -> None:
     assert wire.requests[0].url.endswith("/ok?a=1")
 
 
-def test_what_is_no_http_is_refused(served: Face, wire: Wire) -> None:
+def test_what_is_no_http_is_refused(served: SimulatorServer, wire: Wire) -> None:
     """Junk gets 400, and the server goes on."""
     with talking(served) as connection:
         connection.sendall(b"\x16\x03\x01 nothing that anybody knows\r\n\r\n")
@@ -218,7 +226,7 @@ def test_what_is_no_http_is_refused(served: Face, wire: Wire) -> None:
 
 
 def test_each_request_is_told_without_what_is_secret(
-    served: Face, send: Sender, told: list[str]
+    served: SimulatorServer, send: Sender, told: list[str]
 ) -> None:
     """Verb, path, what came of it and how long it took; no query, header or body."""
     secret = (("Authorization", 'appId="app-17", clientId="client-17"'),)
@@ -234,16 +242,19 @@ def test_each_request_is_told_without_what_is_secret(
     assert "17" not in "".join(line.rsplit(" ", 2)[0] for line in told)
 
 
-def test_a_taken_port_is_an_error(served: Face, wire: Wire) -> None:
+def test_a_taken_port_is_an_error(served: SimulatorServer, wire: Wire) -> None:
     """Whoever begins learns it, as OSError."""
     port = urlsplit(served.url).port or 0
-    with pytest.raises(OSError, match="address already in use"), Face(wire.network, port=port):
+    with (
+        pytest.raises(OSError, match="address already in use"),
+        SimulatorServer(wire.network, port=port),
+    ):
         pass
 
 
 def test_a_face_that_does_not_serve_does_nothing(wire: Wire) -> None:
     """Work for its center needs a loop that runs."""
-    face = Face(wire.network)
+    face = SimulatorServer(wire.network)
     with pytest.raises(RuntimeError, match="use it in its block"):
         face.do(lambda: None)
     with face:
@@ -258,7 +269,7 @@ def test_a_center_that_breaks_is_no_silence(wire: Wire, send: Sender) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
-    face = Face(wire.network)
+    face = SimulatorServer(wire.network)
     face.__enter__()
     wire.when_collecting = broken
     assert failed(send(get(face, "/ok"))).kind == "protocol"
@@ -266,7 +277,7 @@ def test_a_center_that_breaks_is_no_silence(wire: Wire, send: Sender) -> None:
         face.__exit__(None)
 
 
-def talking(face: Face) -> socket.socket:
+def talking(face: SimulatorServer) -> socket.socket:
     """A connection, to say anything on."""
     parts = urlsplit(face.url)
     return socket.create_connection((parts.hostname, parts.port), timeout=10)
@@ -314,7 +325,9 @@ def test_a_chat_from_its_beginning_to_its_end(client: Client, api: int, mark: st
     assert client.ask("GET", f"chats/{chat_id}/events").status == 404
 
 
-def test_somebody_of_the_center_may_be_told_what_to_do(face: Face, client: Client) -> None:
+def test_somebody_of_the_center_may_be_told_what_to_do(
+    face: SimulatorServer, client: Client
+) -> None:
     """`do` works between two requests, and what it brings about reaches a held poll."""
     client.who = 'appId="demo", clientId="told"'
     chat_id = client.open()

@@ -16,7 +16,7 @@ from chatfsm.simulator.builtin_scenarios import SCENARIOS
 from chatfsm.simulator.echo_agent import WORDS
 from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
 from chatfsm.simulator.server.handler import Pages
-from chatfsm.simulator.server.server import Face
+from chatfsm.simulator.server.server import SimulatorServer
 from tests.simulator.server.conftest import raw
 from tests.simulator.server.wires import Wire
 
@@ -32,8 +32,10 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def face(wire: Wire) -> Iterator[Face]:
-    with Face(wire.network, pages=Pages.about("tenant.example", {"demo": "a play"})) as served:
+def face(wire: Wire) -> Iterator[SimulatorServer]:
+    with SimulatorServer(
+        wire.network, pages=Pages.about("tenant.example", {"demo": "a play"})
+    ) as served:
         yield served
 
 
@@ -46,7 +48,7 @@ def face(wire: Wire) -> Iterator[Face]:
         *[(f"/{name}", "text/javascript; charset=utf-8") for name in sorted(SCRIPTS)],
     ],
 )
-def test_the_page_is_served(face: Face, wire: Wire, path: str, kind: str) -> None:
+def test_the_page_is_served(face: SimulatorServer, wire: Wire, path: str, kind: str) -> None:
     """Each file as it lies in the package, under its own type; the network hears nothing of it."""
     with urlopen(f"{face.url}{path}?v=1") as reply:  # noqa: S310  # it is the face's own
         assert reply.headers["Content-Type"] == kind
@@ -54,7 +56,7 @@ def test_the_page_is_served(face: Face, wire: Wire, path: str, kind: str) -> Non
     assert wire.requests == []
 
 
-def test_it_is_told_whom_it_may_chat_with(face: Face) -> None:
+def test_it_is_told_whom_it_may_chat_with(face: SimulatorServer) -> None:
     """The tenant, and the ids of apps with their titles."""
     with urlopen(f"{face.url}/simulator.json") as reply:  # noqa: S310  # as above
         told = json.load(reply)
@@ -62,7 +64,7 @@ def test_it_is_told_whom_it_may_chat_with(face: Face) -> None:
     assert told == {"tenant": "tenant.example", "apps": apps}
 
 
-def test_nothing_but_its_own_scripts_may_run(face: Face) -> None:
+def test_nothing_but_its_own_scripts_may_run(face: SimulatorServer) -> None:
     """The policy allows no script or style within the page, and nothing from elsewhere."""
     policy = raw(face.url, "GET").getheader("Content-Security-Policy") or ""
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -81,7 +83,7 @@ def test_text_is_only_ever_set_as_text(name: str) -> None:
 
 def test_without_pages_the_center_is_asked(wire: Wire) -> None:
     """Only `--web` serves a page; else every path is the center's to refuse."""
-    with Face(wire.network) as face, pytest.raises(OSError, match="timed out"):
+    with SimulatorServer(wire.network) as face, pytest.raises(OSError, match="timed out"):
         urlopen(face.url, timeout=0.2)  # noqa: S310  # as above
     assert len(wire.requests) == 1
 

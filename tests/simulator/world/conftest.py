@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from chatfsm._client.client import ClientInput
-from chatfsm.client_effects import Tiding
+from chatfsm.client_effects import ClientEffect
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Entry, Tenant
+from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.simulator.world import Customer, World
 from chatfsm.testing.invariants import ClientWatcher
 
 
 def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
     """A world of one tenant, in which whoever does wrong is seen at once."""
-    entry = Entry(app_id="demo", scenario=SCENARIOS["echo"])
+    entry = AppEntry(app_id="demo", scenario=SCENARIOS["echo"])
     tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
     center = ContactCenter([tenant], CenterSettings(**settings), seed=seed)
     watchers: dict[int, tuple[int, ClientWatcher]] = {}
 
-    def watch(customer: Customer, item: ClientInput, told: list[Tiding]) -> None:
+    def watch(customer: Customer, item: ClientInput, told: list[ClientEffect]) -> None:
         lives, watcher = watchers.setdefault(customer.number, (1, ClientWatcher()))
         if lives != customer.lives:
             watcher.restarted()

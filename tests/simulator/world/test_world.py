@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatfsm import effects
 from chatfsm.api import RequestChat
-from chatfsm.client_effects import LinkChanged, Refused
+from chatfsm.client_effects import ApiFailed, LinkChanged
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.world import Customer, World
 from tests.simulator.world.conftest import world_of
@@ -170,7 +170,7 @@ def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
     customer = world.customer("a-client")
     customer.opens(RequestChat(sender="me"), again=again)
     world.run(10.0)
-    assert isinstance(customer.told[0], Refused)
+    assert isinstance(customer.told[0], ApiFailed)
     assert (customer.session is None) == (again is None)
 
 
@@ -209,7 +209,7 @@ def test_a_lost_reply_times_out(worlds: Worlds) -> None:
     assert customer.told == []
     world.run(0.2)
     (refused,) = customer.told
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ApiFailed)
     assert "timeout" in str(refused.error)
     world.run_until(lambda: customer.heard, limit=5.0)
 
