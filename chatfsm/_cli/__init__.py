@@ -6,38 +6,52 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final
 
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
 from chatfsm.errors import ChatError
 
-__all__ = ["main"]
+__all__ = ["ExitCode", "main"]
+
+
+class ExitCode(IntEnum):
+    """Exit codes of all commands."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    """The command did its work, and the result is bad: a finding, a failed chat, a lossy demo."""
+    ERROR = 2
+    """The command could not do its work: bad usage, unreadable input, no server, no output."""
+    INTERRUPTED = 130
+    """Ctrl-C: 128 and the number of SIGINT."""
+
 
 _COMMANDS: Final = (add_demo, add_replay, add_scrub, add_chat, add_simulate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit code."""
     if sys.stdout is None:
         print("chatfsm: there is no standard output", file=sys.stderr)
-        return 2
+        return ExitCode.ERROR
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:  # before, or beside, what a command does about it
         print("chatfsm: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except ChatError as error:
         print(f"chatfsm: {error}", file=sys.stderr)
-        return 2
+        return ExitCode.ERROR
     except OSError as error:
         # What is still buffered must not fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return 0  # whoever read the output has seen enough
+            return ExitCode.SUCCESS  # whoever read the output has seen enough
         print(f"chatfsm: cannot write: {error.strerror}", file=sys.stderr)
-        return 2
+        return ExitCode.ERROR
     return status
 
 
@@ -61,9 +75,3 @@ class _Version(argparse.Action):
 
         sys.stdout.write(f"chatfsm {version('chatfsm')}\n")
         parser.exit()
-
-
-# How commands end, in numbers that shells know.
-
-INTERRUPTED: Final = 130
-"""By Ctrl-C: 128 and the number of SIGINT."""

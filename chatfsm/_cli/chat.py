@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
-from chatfsm._cli import INTERRUPTED
+from chatfsm._cli import ExitCode
 from chatfsm._cli.chat_ui import Talk, Wording
 from chatfsm._cli.prompt import Editor, Live, Plain, Screen, keys_of, reading
 from chatfsm._client.client import ChatClient
@@ -67,8 +67,6 @@ class Saved:
             storage.FileStore(self.path)({"client_id": self.client_id, "chat": record})
 
 
-LEFT: Final = 0
-BADLY_ENDED: Final = 1
 # Seconds: enough for what was said to leave; nobody who quits waits for a poll to come back.
 _PATIENCE: Final = 3.0
 _OWNER_ONLY: Final = 0o600
@@ -168,7 +166,7 @@ class _Sitting:
             try:
                 return self._sit(talk, hear)
             except KeyboardInterrupt:
-                return INTERRUPTED
+                return ExitCode.INTERRUPTED
 
     def _is_live(self) -> bool:
         are_terminals = sys.stdin.isatty() and sys.stdout.isatty()
@@ -192,7 +190,8 @@ class _Sitting:
         if self._error is not None:
             raise self._error
         session = self.client.session
-        return BADLY_ENDED if session and session.outcome not in {None, "ended"} else LEFT
+        has_failed = session is not None and session.outcome not in {None, "ended"}
+        return ExitCode.FAILURE if has_failed else ExitCode.SUCCESS
 
     def _work(self, talk: Talk) -> None:
         while not talk.has_left and self._error is None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from chatfsm._cli import ExitCode
 from chatfsm._cli.demo_report import Diary, Outcome, Sheet, Watched, lines, sheet_for
 from chatfsm._cli.naive_client import PollingLoop
 from chatfsm._client.client import ChatClient
@@ -36,9 +37,7 @@ __all__ = [
     "APP_ID",
     "CLIENT_ID",
     "FAULTS",
-    "NOT_WHOLE",
     "TENANT_URL",
-    "WHOLE",
     "ByChatfsm",
     "ByLoop",
     "Customer",
@@ -46,9 +45,6 @@ __all__ = [
     "play",
     "run",
 ]
-
-WHOLE: Final = 0
-NOT_WHOLE: Final = 1
 
 _INTRODUCTION: Final = """\
 One chat with a contact center, over HTTP on this machine alone, had twice at the same time: by \
@@ -65,7 +61,7 @@ def run(options: Namespace) -> int:
     sheet = sheet_for(sys.stdout, options.color)
     sheet.say(_INTRODUCTION)  # before what takes a moment
 
-    return WHOLE if play(options.seed, sheet) else NOT_WHOLE
+    return ExitCode.SUCCESS if play(options.seed, sheet) else ExitCode.FAILURE
 
 
 # What is played in the demo: the script, the people, and what goes wrong, all of it data.

@@ -20,8 +20,8 @@ from typing import Any, Final, NamedTuple
 
 from attrs import Factory, define, field
 
-from chatfsm._cli import INTERRUPTED, replay
-from chatfsm._cli.replay import UNREADABLE, Desk, chats_for, desk_for
+from chatfsm._cli import ExitCode, replay
+from chatfsm._cli.replay import Desk, chats_for, desk_for
 from chatfsm._cli.replay_outputs import Output
 from chatfsm._cli.terminal import Progress
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
@@ -123,14 +123,14 @@ def run(options: Namespace) -> int:
                     worker.start(context, options, desk.output, stop)
             is_stopped = print_in_order([worker.pieces(desk.progress) for worker in workers], desk)
         except WorkerError as error:
-            desk.complain(error, UNREADABLE)
+            desk.complain(error, ExitCode.ERROR)
         except KeyboardInterrupt:
             stop.value = 1
         finally:
             for worker in workers:
                 worker.end()
     if stop.value:
-        desk.complain("interrupted: this is what was read so far", INTERRUPTED)
+        desk.complain("interrupted: this is what was read so far", ExitCode.INTERRUPTED)
         is_stopped = False
     return finish(options, desk, is_stopped=is_stopped, agreed=sum(w.agreed for w in workers))
 
@@ -141,7 +141,7 @@ def print_in_order(workers: list[Iterator[Piece]], desk: Desk) -> bool:
         if piece.is_stop:
             return True
         if piece.is_complaint:
-            desk.complain(piece.text, UNREADABLE)
+            desk.complain(piece.text, ExitCode.ERROR)
         elif piece.over is not None:
             desk.over(piece.over, piece.text)
         elif piece.text:

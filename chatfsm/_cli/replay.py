@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from io import TextIOWrapper
-from typing import Final
 
 from attrs import define, field
 
-from chatfsm._cli import INTERRUPTED
+from chatfsm._cli import ExitCode
 from chatfsm._cli.replay_outputs import Effects, Nothing, Output, Printer, Summary, Timelines
 from chatfsm._cli.terminal import Progress, look_for
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
@@ -20,13 +19,9 @@ from chatfsm.replay.stats import ChatTotals, Totals
 from chatfsm.replay.stream_replay import Chat, Chats, Listener, ViolationError, read
 from chatfsm.settings import Settings
 
-__all__ = ["CLEAN", "FOUND", "UNREADABLE", "Desk", "chats_for", "desk_for", "replay", "run"]
+__all__ = ["Desk", "chats_for", "desk_for", "replay", "run"]
 
 # Where a run is told: standard output, complaints, a bar, totals, and the exit status.
-
-CLEAN: Final = 0
-FOUND: Final = 1
-UNREADABLE: Final = 2
 
 
 @define
@@ -37,7 +32,7 @@ class Desk:
     printer: Printer
     progress: Progress
     totals: Totals = field(factory=Totals)
-    status: int = CLEAN
+    status: int = ExitCode.SUCCESS
     complaints: int = 0
     """How many complaints there were."""
     already: int = 0
@@ -65,11 +60,11 @@ class Desk:
         """
         self.progress.hide()
         self.printer.end(self.totals)
-        if options.verify and self.status == CLEAN:
+        if options.verify and self.status == ExitCode.SUCCESS:
             self.status = _say_what_agreed(agreed)
         fatal = {kind for kinds in options.fail_on or () for kind in kinds}
         found = any(self.totals.findings[kind] for kind in fatal)
-        return FOUND if self.status == CLEAN and found else self.status
+        return ExitCode.FAILURE if self.status == ExitCode.SUCCESS and found else self.status
 
     def again(self) -> Desk:
         """One that prints what follows of the same run, when that is begun anew."""
@@ -99,9 +94,9 @@ def _output(options: Namespace) -> Output:
 def _say_what_agreed(entries: int) -> int:
     if entries == 0:
         sys.stderr.write("chatfsm: nothing to verify: no journal was read\n")
-        return UNREADABLE
+        return ExitCode.ERROR
     sys.stderr.write(f"chatfsm: {entries} entries agree\n")
-    return CLEAN
+    return ExitCode.SUCCESS
 
 
 def run(options: Namespace) -> int:
@@ -116,9 +111,9 @@ def replay(options: Namespace, desk: Desk) -> int:
     try:
         read([Source(name) for name in options.files], chats, telling, chats.hear)
     except (ViolationError, ReplayDivergence) as error:
-        desk.complain(error, FOUND)
+        desk.complain(error, ExitCode.FAILURE)
     except KeyboardInterrupt:
-        desk.complain("interrupted: this is what was read so far", INTERRUPTED)
+        desk.complain("interrupted: this is what was read so far", ExitCode.INTERRUPTED)
     chats.abandon()
     return desk.end(options, chats.journal.agreed)
 
@@ -151,4 +146,4 @@ class _Telling:
         self.desk.progress.show(source, records)
 
     def unreadable(self, error: UnreadableLogError) -> None:
-        self.desk.complain(error, UNREADABLE)
+        self.desk.complain(error, ExitCode.ERROR)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
 
+from chatfsm._cli import ExitCode
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.scrub import Pseudonyms, scrubbed
 from chatfsm.replay.sources import Source
@@ -28,12 +29,12 @@ def run(options: Namespace) -> int:
     lines = scrubbed(source, pseudonyms, options.chat_id)
     if options.output == "-":
         sys.stdout.writelines(lines)
-        return 0
+        return ExitCode.SUCCESS
     target = target.resolve()  # what a link points to is written, not the link
     if target.exists() and not target.is_file():  # a device or a pipe: nothing stands in its place
         with target.open("w", encoding="utf-8") as out:
             out.writelines(lines)
-        return 0
+        return ExitCode.SUCCESS
     # Whole or not at all: half a log beside an error would look like a log.
     with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as out:
         partial = Path(out.name)
@@ -44,4 +45,4 @@ def run(options: Namespace) -> int:
         finally:
             partial.unlink(missing_ok=True)
     print(f"chatfsm: {count} lines scrubbed", file=sys.stderr)
-    return 0
+    return ExitCode.SUCCESS

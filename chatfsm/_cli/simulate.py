@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import define, field
 
+from chatfsm._cli import ExitCode
 from chatfsm._protocol import json_input
 from chatfsm.errors import ChatError, DecodeError
 from chatfsm.events import Malformed
@@ -157,7 +158,6 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-STOPPED: Final = 0
 _SCHEME: Final = "MOBILE-API-140-327-PLAIN"
 _USUAL: Final = "echo"
 
@@ -166,7 +166,7 @@ def run(options: Namespace) -> int:
     """Serve as the command line says; returns the exit status. Raises `ChatError`."""
     if options.list:
         _say(*_listed())
-        return STOPPED
+        return ExitCode.SUCCESS
     try:
         from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # the list needs no aiohttp
     except ImportError as error:
@@ -186,13 +186,13 @@ def run(options: Namespace) -> int:
         try:
             asyncio.run(_serve(face, lambda: _say(*_greeting(face.url, scenario, options))))
         except KeyboardInterrupt:
-            return STOPPED  # where signals cannot be waited for
+            return ExitCode.SUCCESS  # where signals cannot be waited for
         except OSError as error:
             if face.url:
                 raise  # it was served: something else cannot be written
             why = _why(error)
             raise ChatError(f"cannot listen on {options.host}:{options.port}: {why}") from None
-    return STOPPED
+    return ExitCode.SUCCESS
 
 
 async def _serve(face: SimulatorServer, begun: Callable[[], object]) -> None:

@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from chatfsm._cli import INTERRUPTED
-from chatfsm._cli.replay import CLEAN, FOUND, UNREADABLE
+from chatfsm._cli import ExitCode
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
 
 
 def test_the_exit_statuses_are_those_that_help_names() -> None:
-    """0 clean, 1 found, 2 unreadable, and what shells say of Ctrl-C."""
-    assert (CLEAN, FOUND, UNREADABLE, INTERRUPTED) == (0, 1, 2, 130)
+    """0 success, 1 failure, 2 error, and 128 and the number of SIGINT."""
+    assert [code.value for code in ExitCode] == [0, 1, 2, 130]
 
 
 @pytest.fixture
