@@ -16,6 +16,7 @@ from chatfsm import commands as c
 from chatfsm import events as e
 from chatfsm import signaling as s
 from chatfsm._protocol import json_input
+from chatfsm._protocol import names as wire
 from chatfsm._protocol import structuring as r
 from chatfsm._protocol.structuring import Read, Reader, Shape, glances, hook
 from chatfsm.errors import DecodeError
@@ -155,49 +156,49 @@ SHAPES: Final[dict[type, Shape]] = {
 }
 
 EVENTS: Final[dict[str, type]] = {
-    "chat_session_status": e.Status,
-    "chat_session_ended": e.Ended,
-    "chat_session_party_joined": e.PartyJoined,
-    "chat_session_party_left": e.PartyLeft,
-    "chat_session_message": e.Message,
-    "chat_session_message_delivered": e.MessageDelivered,
-    "chat_session_message_read": e.MessageRead,
-    "chat_session_typing": e.Typing,
-    "chat_session_not_typing": e.NotTyping,
-    "chat_session_form_show": e.FormShow,
-    "chat_session_secure_form_show": e.SecureFormShow,
-    "chat_session_secure_form_cancel": e.SecureFormCancel,
-    "chat_session_timeout_warning": e.TimeoutWarning,
-    "chat_session_inactivity_timeout": e.InactivityTimeout,
-    "chat_session_inactvity_timeout": e.InactivityTimeout,  # as the specification prints it
-    "chat_session_signaling": e.Signaling,
-    "chat_session_file": e.File,
-    "chat_session_location": e.Location,
-    "chat_session_case_set": e.CaseSet,
-    "chat_session_info": e.Info,
-    "chat_session_cobrowsing_requested": e.Cobrowsing,
-    "chat_session_cobrowsing_rejected": e.Cobrowsing,
-    "chat_session_cobrowsing_started": e.Cobrowsing,
-    "chat_session_cobrowsing_ended": e.Cobrowsing,
+    wire.STATUS: e.Status,
+    wire.ENDED: e.Ended,
+    wire.PARTY_JOINED: e.PartyJoined,
+    wire.PARTY_LEFT: e.PartyLeft,
+    wire.MESSAGE: e.Message,
+    wire.MESSAGE_DELIVERED: e.MessageDelivered,
+    wire.MESSAGE_READ: e.MessageRead,
+    wire.TYPING: e.Typing,
+    wire.NOT_TYPING: e.NotTyping,
+    wire.FORM_SHOW: e.FormShow,
+    wire.SECURE_FORM_SHOW: e.SecureFormShow,
+    wire.SECURE_FORM_CANCEL: e.SecureFormCancel,
+    wire.TIMEOUT_WARNING: e.TimeoutWarning,
+    wire.INACTIVITY_TIMEOUT: e.InactivityTimeout,
+    wire.MISSPELLED_TIMEOUT: e.InactivityTimeout,
+    wire.SIGNALING: e.Signaling,
+    wire.FILE: e.File,
+    wire.LOCATION: e.Location,
+    wire.CASE_SET: e.CaseSet,
+    wire.INFO: e.Info,
+    wire.COBROWSING_REQUESTED: e.Cobrowsing,
+    wire.COBROWSING_REJECTED: e.Cobrowsing,
+    wire.COBROWSING_STARTED: e.Cobrowsing,
+    wire.COBROWSING_ENDED: e.Cobrowsing,
     # Client events that come back in logs and histories (PROTOCOL.md §3).
-    "chat_session_form_data": e.FormData,
-    "chat_session_secure_form_data": e.FormData,
-    "chat_form_data_cancel": e.FormDataCancel,  # without "session", on the wire too
-    "chat_session_end": e.ClientEvent,
-    "chat_session_disconnect": e.ClientEvent,
-    "chat_session_navigation": e.ClientEvent,
+    wire.FORM_DATA: e.FormData,
+    wire.SECURE_FORM_DATA: e.FormData,
+    wire.FORM_DATA_CANCEL: e.FormDataCancel,
+    wire.END: e.ClientEvent,
+    wire.DISCONNECT: e.ClientEvent,
+    wire.NAVIGATION: e.ClientEvent,
 }
 
 SIGNALS: Final[dict[str | None, type]] = {
-    "REQUEST_CALL": s.CallRequest,
-    "CALL_REJECTED": s.CallRejection,
-    "OFFER_CALL": s.CallOffer,
-    "ANSWER_CALL": s.CallAnswer,
-    "ICE_CANDIDATE": s.IceCandidate,
-    "END_CALL": s.CallEnd,
-    "CALL_STATE": s.CallMedia,
-    "REQUEST_PHONE_CALL": s.PhoneCallRequest,
-    "REQUEST_SMS": s.SmsRequest,
+    wire.REQUEST_CALL: s.CallRequest,
+    wire.CALL_REJECTED: s.CallRejection,
+    wire.OFFER_CALL: s.CallOffer,
+    wire.ANSWER_CALL: s.CallAnswer,
+    wire.ICE_CANDIDATE: s.IceCandidate,
+    wire.END_CALL: s.CallEnd,
+    wire.CALL_STATE: s.CallMedia,
+    wire.REQUEST_PHONE_CALL: s.PhoneCallRequest,
+    wire.REQUEST_SMS: s.SmsRequest,
 }
 
 converter: Final = Converter(detailed_validation=False)
@@ -335,13 +336,19 @@ def _line(line: bytes) -> list[e.Event]:
 # Each table row reads: the command, the wire's name for it, and for each field of the wire the
 # attribute that fills it. Source: PROTOCOL.md §3 and §4.
 
+_COBROWSING: Final = {
+    "rejected": wire.COBROWSING_REJECTED,
+    "started": wire.COBROWSING_STARTED,
+    "ended": wire.COBROWSING_ENDED,
+}
+
 COMMANDS: Final[dict[type, tuple[str | Callable[[Any], str], dict[str, str]]]] = {
     c.SendText: (
-        "chat_session_message",
+        wire.MESSAGE,
         {"msg": "body", "msg_text": "plain", "msg_id": "msg_id"},
     ),
     c.SendFile: (
-        "chat_session_file",
+        wire.FILE,
         {
             "msg_id": "msg_id",
             "file_id": "file_id",
@@ -350,29 +357,29 @@ COMMANDS: Final[dict[type, tuple[str | Callable[[Any], str], dict[str, str]]]] =
         },
     ),
     c.SendLocation: (
-        "chat_session_location",
+        wire.LOCATION,
         {"msg_id": "msg_id", "latitude": "latitude", "longitude": "longitude", "url": "url"},
     ),
     c.SendNavigation: (
-        "chat_session_navigation",
+        wire.NAVIGATION,
         {"msg_id": "msg_id", "page": "page", "title": "title"},
     ),
-    c.StartTyping: ("chat_session_typing", {"msg": "draft"}),
-    c.StopTyping: ("chat_session_not_typing", {}),
+    c.StartTyping: (wire.TYPING, {"msg": "draft"}),
+    c.StopTyping: (wire.NOT_TYPING, {}),
     c.SubmitForm: (
-        lambda form: f"chat_session_{'secure_' if form.secure else ''}form_data",
+        lambda form: wire.SECURE_FORM_DATA if form.secure else wire.FORM_DATA,
         {"form_request_id": "request_id", "form_name": "form_name", "data": "data"},
     ),
     c.CancelForm: (
-        lambda form: "chat_session_secure_form_cancel" if form.secure else "chat_form_data_cancel",
+        lambda form: wire.SECURE_FORM_CANCEL if form.secure else wire.FORM_DATA_CANCEL,
         {"form_request_id": "request_id", "form_name": "form_name"},
     ),
-    c.MarkDelivered: ("chat_session_message_delivered", {"ref_msg_id": "msg_id"}),
-    c.MarkRead: ("chat_session_message_read", {"ref_msg_id": "msg_id"}),
-    c.Disconnect: ("chat_session_disconnect", {}),
-    c.End: ("chat_session_end", {}),
+    c.MarkDelivered: (wire.MESSAGE_DELIVERED, {"ref_msg_id": "msg_id"}),
+    c.MarkRead: (wire.MESSAGE_READ, {"ref_msg_id": "msg_id"}),
+    c.Disconnect: (wire.DISCONNECT, {}),
+    c.End: (wire.END, {}),
     c.CobrowsingReply: (
-        lambda reply: f"chat_session_cobrowsing_{reply.state}",
+        lambda reply: _COBROWSING[reply.state],
         {
             "msg_id": "msg_id",
             "provider_type": "provider_type",
@@ -383,35 +390,37 @@ COMMANDS: Final[dict[type, tuple[str | Callable[[Any], str], dict[str, str]]]] =
 }
 
 SIGNAL_COMMANDS: Final[dict[type, tuple[str, dict[str, str]]]] = {
-    c.RequestCall: ("REQUEST_CALL", {"offerVideo": "video"}),
-    c.AnswerCall: ("ANSWER_CALL", {"sdp": "sdp"}),
-    c.RejectCall: ("CALL_REJECTED", {"reason_code": "reason_code", "reason": "reason"}),
+    c.RequestCall: (wire.REQUEST_CALL, {"offerVideo": "video"}),
+    c.AnswerCall: (wire.ANSWER_CALL, {"sdp": "sdp"}),
+    c.RejectCall: (wire.CALL_REJECTED, {"reason_code": "reason_code", "reason": "reason"}),
     c.SendCandidate: (
-        "ICE_CANDIDATE",
+        wire.ICE_CANDIDATE,
         {"candidate": "candidate", "sdpMid": "sdp_mid", "sdpMLineIndex": "sdp_m_line_index"},
     ),
-    c.EndCall: ("END_CALL", {}),
-    c.RequestPhoneCall: ("REQUEST_PHONE_CALL", {"number": "number"}),
-    c.RequestSms: ("REQUEST_SMS", {"number": "number"}),
+    c.EndCall: (wire.END_CALL, {}),
+    c.RequestPhoneCall: (wire.REQUEST_PHONE_CALL, {"number": "number"}),
+    c.RequestSms: (wire.REQUEST_SMS, {"number": "number"}),
 }
 
 
 def encode(command: c.Command) -> dict[str, Any]:
-    """The wire's event for a command, without the fields that are None.
+    """Return the wire's event for a command, without the fields that are None.
 
     Raises TypeError for anything that is not one of `commands`.
     """
     if command.__class__ in COMMANDS:
-        name, names = COMMANDS[command.__class__]
-        return {"event": name if isinstance(name, str) else name(command), **_told(command, names)}
+        name, fields = COMMANDS[command.__class__]
+        event = name if isinstance(name, str) else name(command)
+        return {"event": event, **_filled(command, fields)}
     if command.__class__ in SIGNAL_COMMANDS:
-        kind, names = SIGNAL_COMMANDS[command.__class__]
+        kind, fields = SIGNAL_COMMANDS[command.__class__]
         address = {"msg_id": "msg_id", "destination_party_id": "destination_party_id"}
-        data = {"type": kind, **_told(command, names)}
-        return {"event": "chat_session_signaling", **_told(command, address), "data": data}
-    raise TypeError(f"{type(command).__name__} is no command of chatfsm.commands")
+        data = {"type": kind, **_filled(command, fields)}
+        return {"event": wire.SIGNALING, **_filled(command, address), "data": data}
+    raise TypeError(f"encode() takes one of chatfsm.commands, not {type(command).__name__}")
 
 
-def _told(command: object, names: Mapping[str, str]) -> dict[str, Any]:
-    told = {wire: getattr(command, attribute) for wire, attribute in names.items()}
-    return {wire: value for wire, value in told.items() if value is not None}
+def _filled(command: object, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of the wire whose attributes are not None."""
+    values = {field: getattr(command, attribute) for field, attribute in fields.items()}
+    return {field: value for field, value in values.items() if value is not None}

@@ -173,12 +173,12 @@ def test_a_module_is_small(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_wire_names_live_in_the_codec(path: Path) -> None:
-    """The names of wire events are written in the codec, and in one module of the simulator.
+def test_wire_names_live_in_one_module(path: Path) -> None:
+    """The names of wire events are written in `_protocol/names.py` alone.
 
-    Also in the polling loop of the demo, which is to use nothing of chatfsm.
+    And in the polling loop of the demo, which is to use nothing of chatfsm.
     """
-    if path.name in {"codec.py", "naive_client.py", "names.py"}:
+    if path.name in {"naive_client.py", "names.py"}:
         assert '"chat_session_message"' in path.read_text("utf-8")
     else:
         code = path.read_text("utf-8")

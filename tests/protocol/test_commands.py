@@ -229,7 +229,7 @@ def test_answers_in_any_mapping() -> None:
 )
 def test_no_command(thing: Any) -> None:
     """What is no command is refused by name of its type."""
-    with pytest.raises(TypeError, match=rf"^{type(thing).__name__} is no command"):
+    with pytest.raises(TypeError, match=rf"not {type(thing).__name__}$"):
         encode(thing)
 
 
