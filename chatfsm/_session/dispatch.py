@@ -69,20 +69,20 @@ def or_else(
             if memory.outbox or memory.forms or memory.warning is not None:
                 return row(turn, event)
             speaker = memory.chat_id
-        ids = memory.told.get(speaker)
+        ids = memory.seen_ids.get(speaker)
         if (
             msg_id is None
             or content is None
             or event.msg_text is not None
             or event.attachments
-            or memory.told_count >= turn.settings.max_ids
+            or memory.seen_count >= turn.settings.max_ids
             or (ids is not None and msg_id in ids)
         ):
             return row(turn, event)
         if ids is None:
-            ids = memory.told[speaker] = {}
+            ids = memory.seen_ids[speaker] = {}
         ids[msg_id] = content if len(content) <= SHORT else content_of(content)
-        memory.told_count += 1
+        memory.seen_count += 1
         if own:
             learn_number(memory, msg_id)
             forms.text_said(memory, event.timestamp)

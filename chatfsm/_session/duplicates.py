@@ -23,7 +23,6 @@ from chatfsm.effects import Anomaly
 from chatfsm.signaling import Signal
 
 __all__ = [
-    "DIGEST",
     "SHORT",
     "content_of",
     "contents_of",
@@ -72,9 +71,8 @@ _HELD: Final = {
 
 
 def digest_of(text: str) -> bytes:
-    """What is kept of a long content; so made, those in snapshots of version 2 are known still."""
-    digest = blake2b(f"\0{text}".encode("utf-8", "surrogatepass"), digest_size=32).digest()
-    return digest[:DIGEST]
+    """A digest of `DIGEST` bytes, kept in place of a long content."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
 
 
 def _part(part: str | None) -> str:
@@ -108,10 +106,10 @@ def is_repeat(
 
 def _is_nameless_repeat(turn: Turn, speaker: Scope, content: Fingerprint, at: float | None) -> bool:
     name = (None, content, at)
-    if name in turn.memory.told.get(speaker, ()):
+    if name in turn.memory.seen_ids.get(speaker, ()):
         return turn.count_duplicate() if turn.in_history else False
     _ids_of(turn, speaker)[name] = ""
-    turn.memory.told_count += 1
+    turn.memory.seen_count += 1
     return False
 
 
@@ -119,7 +117,7 @@ def is_known(
     memory: SessionState, speaker: Scope, msg_id: str, content: Fingerprint
 ) -> bool | None:
     """True: told before; False: the id was, with other content; None: the id is new."""
-    ids = memory.told.get(speaker)
+    ids = memory.seen_ids.get(speaker)
     if ids is None:
         return None
     known = ids.get(msg_id)
@@ -135,27 +133,27 @@ def remember(turn: Turn, speaker: Scope, msg_id: str, content: Fingerprint) -> N
         ids[msg_id, content] = ""
     else:
         ids[msg_id] = content
-    turn.memory.told_count += 1
+    turn.memory.seen_count += 1
 
 
 def _ids_of(turn: Turn, speaker: Scope) -> dict[MessageKey, Fingerprint]:
     """The ids of a speaker, with room for one more."""
     memory = turn.memory
-    if memory.told_count >= turn.settings.max_ids:
+    if memory.seen_count >= turn.settings.max_ids:
         _forget(turn)
-    ids = memory.told.get(speaker)
+    ids = memory.seen_ids.get(speaker)
     if ids is None:
-        ids = memory.told[speaker] = {}
+        ids = memory.seen_ids[speaker] = {}
     return ids
 
 
 def _forget(turn: Turn) -> None:
     """Forget the oldest of whoever said most, or of the first speakers where nobody said much."""
-    memory, told, limit = turn.memory, turn.memory.told, turn.settings.max_ids
+    memory, told, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
     portion = max(1, limit // _PORTION)
     busiest = max(told, key=lambda speaker: len(told[speaker]))
     speakers = iter([busiest] if len(told[busiest]) >= portion else list(told))
-    memory.told_count -= portion
+    memory.seen_count -= portion
     while portion:
         speaker = next(speakers)
         ids = told[speaker]
@@ -166,7 +164,7 @@ def _forget(turn: Turn) -> None:
         else:
             for name in oldest:
                 del ids[name]
-    if memory.told_all:
-        memory.told_all = False
+    if memory.seen_complete:
+        memory.seen_complete = False
         text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"
         turn.add_anomaly(Anomaly("too_many_ids", text))

@@ -73,7 +73,7 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     memory = turn.memory
     outcome = tables.OUTCOMES[memory.state]
     memory.outcome_text = memory.outcome_text or ""
-    memory.told, memory.told_count, memory.told_all = {}, 0, True
+    memory.seen_ids, memory.seen_count, memory.seen_complete = {}, 0, True
     memory.arrivals, memory.departed, memory.departed_all = (), None, True
     if memory.call.candidates:
         memory.call = evolve(memory.call, candidates=())

@@ -150,10 +150,10 @@ def _receipt_is_old(
     memory, msg_id, party_id = turn.memory, event.ref_msg_id, event.party_id or ""
     if party_id != memory.last_other_id and memory.is_own(party_id):
         return True
-    ids = memory.told.get(kind)
-    if ids is not None and msg_id not in ids and memory.told_count < turn.settings.max_ids:
+    ids = memory.seen_ids.get(kind)
+    if ids is not None and msg_id not in ids and memory.seen_count < turn.settings.max_ids:
         ids[msg_id] = party_id  # as below, in two calls less: one event in seven is a receipt
-        memory.told_count += 1
+        memory.seen_count += 1
         return False
     if is_known(memory, kind, msg_id, party_id):
         return turn.count_duplicate()

@@ -28,13 +28,12 @@ from chatfsm._session.snapshot_fields import (
     one_of,
     record,
     row,
+    seen,
     stamp,
     text,
-    told,
     unread,
     whole,
 )
-from chatfsm._session.snapshot_migrations import MIGRATIONS
 from chatfsm._session.state import (
     Arrival,
     Call,
@@ -51,13 +50,13 @@ from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.models import Form, Party
 from chatfsm.signaling import IceCandidate
 
-__all__ = ["FORMAT", "VERSION", "WAYS", "restored", "taken", "texts_in"]
+__all__ = ["FORMAT", "MIGRATIONS", "VERSION", "WAYS", "restored", "taken", "texts_in"]
 
 FORMAT: Final = "chatfsm.session"
-VERSION: Final = 3
+VERSION: Final = 1
 
-# The versions of which the digest is that of JSON and nothing else.
-_JSON_ALONE: Final = frozenset({1, 2})
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+"""For each older version, a function from its memory to the memory of the next version."""
 
 
 def _arrival_written(at: Arrival, _now: float) -> Any:
@@ -114,9 +113,9 @@ WAYS: Final = dict(
     warning=text,
     call=record(Call, state=one_of(tables.CALL.states), party=text, candidates=listed(_CANDIDATE)),
     service=record(Service, case_id=text, case_at=stamp, name=text, name_at=stamp, cobrowsing=text),
-    told=told,
-    told_count=whole,
-    told_all=flag,
+    seen_ids=seen,
+    seen_count=whole,
+    seen_complete=flag,
 )
 """How each field of a memory is written; those that follow from others are not."""
 
@@ -165,7 +164,7 @@ def _checked(data: object) -> dict[str, Any]:
     if not isinstance(body, dict) or set(data) != {"format", "version", "memory", "digest"}:
         raise SnapshotError("a snapshot that was changed: parts are missing or too many")
     try:
-        is_whole = data["digest"] == _digest(body, version)
+        is_whole = data["digest"] == _digest(body)
     except (TypeError, ValueError, RecursionError):
         is_whole = False
     if not is_whole:
@@ -192,10 +191,10 @@ _as_text: Final = json.JSONEncoder(
 ).encode
 
 
-def _digest(body: dict[str, Any], version: int = VERSION) -> str:
-    rows = body.get("told")
-    if version not in _JSON_ALONE and isinstance(rows, list):
-        texts = [_as_text({**body, "told": len(rows)}), *texts_in(rows, _as_text)]
+def _digest(body: dict[str, Any]) -> str:
+    rows = body.get("seen_ids")
+    if isinstance(rows, list):
+        texts = [_as_text({**body, "seen_ids": len(rows)}), *texts_in(rows, _as_text)]
     else:
         texts = [_as_text(body)]
     return blake2b(_encoded("\0".join(texts)), digest_size=16).hexdigest()

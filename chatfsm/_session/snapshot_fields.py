@@ -30,9 +30,9 @@ __all__ = [
     "one_of",
     "record",
     "row",
+    "seen",
     "stamp",
     "text",
-    "told",
     "unread",
     "whole",
 ]
@@ -225,7 +225,7 @@ def _content(held: Any, now: float = 0.0) -> Fingerprint:
     return str(held[len(_LONG) :])
 
 
-def _told_written(told: dict[Scope, dict[MessageKey, Fingerprint]], _now: float) -> list[list[Any]]:
+def _seen_written(seen: dict[Scope, dict[MessageKey, Fingerprint]], _now: float) -> list[list[Any]]:
     return [
         [
             speaker if speaker.__class__ is str else _speaker_written(speaker),
@@ -235,20 +235,20 @@ def _told_written(told: dict[Scope, dict[MessageKey, Fingerprint]], _now: float)
                 for held in names.values()
             ],
         ]
-        for speaker, names in told.items()
+        for speaker, names in seen.items()
     ]
 
 
-def _told(held: Any, _now: float) -> dict[Scope, dict[MessageKey, Fingerprint]]:
-    told: dict[Scope, dict[MessageKey, Fingerprint]] = {}
+def _seen(held: Any, _now: float) -> dict[Scope, dict[MessageKey, Fingerprint]]:
+    seen: dict[Scope, dict[MessageKey, Fingerprint]] = {}
     for speaker, names, contents in held:
         "".join(contents)  # TypeError where one is no text
         ids = dict(zip(_names(names), contents, strict=True))
         for name, known in ids.items():
             if len(known) > SHORT:
                 ids[name] = _content(known)
-        told[speaker if speaker.__class__ is str else _speaker(speaker)] = ids
-    return told
+        seen[speaker if speaker.__class__ is str else _speaker(speaker)] = ids
+    return seen
 
 
 def _names(held: Any) -> Any:
@@ -261,7 +261,7 @@ def _names(held: Any) -> Any:
 
 
 content: Final = Way(_content_written, _content)
-told: Final = Way(_told_written, _told)
+seen: Final = Way(_seen_written, _seen)
 
 
 def _speaker_written(speaker: Any) -> Any:

@@ -170,11 +170,11 @@ class SessionState(Counts):
     warning: str | None = None
     call: Call = _NO_CALL
     service: Service = _NO_SERVICE
-    told: dict[Scope, dict[MessageKey, Fingerprint]] = field(factory=dict)
+    seen_ids: dict[Scope, dict[MessageKey, Fingerprint]] = field(factory=dict)
     """What was told, by speaker and id: see `identity`."""
-    told_count: int = 0
+    seen_count: int = 0
     """How many ids that are."""
-    told_all: bool = True
+    seen_complete: bool = True
     """Whether nothing of it had to be forgotten."""
     deadline_bound: float = field(default=inf, eq=False)
     """No deadline is before this; a bound, so that an input compares one number."""

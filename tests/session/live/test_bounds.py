@@ -165,7 +165,7 @@ def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
     assert len(play.says("ann", "hello", "0")) == 1
     for number in range(50):
         play.says("ann", "hello", str(100 + number))
-        assert play.session._memory.told_count <= 4
+        assert play.session._memory.seen_count <= 4
     assert play.anomalies == ["too_many_ids"]
 
 
@@ -176,7 +176,7 @@ def test_one_id_is_the_least(plays: type[Play]) -> None:
         play.says("ann", "hello", msg_id)
 
     assert play.says("ann", "hello", "6") == []
-    assert play.session._memory.told_count == 1
+    assert play.session._memory.seen_count == 1
 
 
 def test_variants_of_an_id_count_too(plays: type[Play]) -> None:
@@ -235,7 +235,7 @@ def test_long_contents_take_no_room(play: Play) -> None:
     play.shows("7", "y" * 4_000, timestamp="100", hint="z" * 1_000_000)
     play.signals("OFFER_CALL", msg_id="4", sdp="s" * 1_000_000)
 
-    told = play.session._memory.told or {}
+    told = play.session._memory.seen_ids or {}
     kept = [text for contents in told.values() for text in contents.values()]
     assert len(kept) == 3
     assert max(len(text) for text in kept) < 100
@@ -245,9 +245,9 @@ def test_long_contents_take_no_room(play: Play) -> None:
 def remembered(play: Play, limit: int) -> None:
     """The ids that are remembered are counted right, and within their bound."""
     memory = play.session._memory
-    assert memory.told_count == sum(len(contents) for contents in (memory.told or {}).values())
-    assert memory.told_count <= limit
-    assert all((memory.told or {}).values())
+    assert memory.seen_count == sum(len(contents) for contents in (memory.seen_ids or {}).values())
+    assert memory.seen_count <= limit
+    assert all((memory.seen_ids or {}).values())
 
 
 def departed(memory: SessionState) -> dict[str, float | None]:

@@ -99,8 +99,8 @@ def test_the_end_lets_go_of_what_it_needs_no_more(play: Play) -> None:
     play.ends()
 
     memory, wake = play.recalls()
-    assert memory.told == {}
-    assert memory.told_count == 0
+    assert memory.seen_ids == {}
+    assert memory.seen_count == 0
     assert memory.departed is None
     assert memory.arrivals == ()
     assert memory.call.candidates == ()

@@ -501,7 +501,7 @@ def test_ids_and_contents_of_all_kinds_survive() -> None:
         hears(session, word, **item)
     again = restarted(session)
     assert again == session
-    assert again._memory.told == session._memory.told
+    assert again._memory.seen_ids == session._memory.seen_ids
     for word, item in heard:
         assert hears(again, word, **item) == hears(session, word, **item)
 

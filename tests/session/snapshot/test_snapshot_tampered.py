@@ -127,7 +127,7 @@ def test_what_is_nested_deeply_is_refused(digest: str) -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    prove_refused({**KEPT, "memory": {**KEPT["memory"], "told": deep}, "digest": digest})
+    prove_refused({**KEPT, "memory": {**KEPT["memory"], "seen_ids": deep}, "digest": digest})
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -281,13 +281,13 @@ def test_texts_in_place_of_lists_are_noticed() -> None:
     )
     session.receive(event, now=0.0)
     kept = session.snapshot(now=0.0)
-    (row,) = kept["memory"]["told"]
+    (row,) = kept["memory"]["seen_ids"]
     assert row == ["ann", ["2"], ["y"]]
     row[1:] = ["2", "y"]
     prove_refused(kept)
 
 
-FORGED_TOLD: list[Any] = [
+FORGED_SEEN: list[Any] = [
     [["ann", ["2"], [7]]],
     [["ann", ["2"], [["x"]]]],
     [["ann", [7], ["x"]]],
@@ -298,7 +298,7 @@ FORGED_TOLD: list[Any] = [
     [[["read", 7], ["2"], ["x"]]],
     [["ann", ["2", "4"], ["x"]]],
 ]
-FORGED: list[tuple[str, Any]] = [("told", held) for held in FORGED_TOLD] + [
+FORGED: list[tuple[str, Any]] = [("seen_ids", held) for held in FORGED_SEEN] + [
     ("parties", [["ann", None, None, None]]),
     ("parties", [[None, None, None, None, None]]),
     ("parties", [["ann", 7, None, None, None]]),
@@ -307,7 +307,7 @@ FORGED: list[tuple[str, Any]] = [("told", held) for held in FORGED_TOLD] + [
     ("chat_id", 7),
     ("ewt", True),
     ("next_number", 1.5),
-    ("told_all", 1),
+    ("seen_complete", 1),
     ("outbox", [["1", {"events": [[]]}]]),
 ]
 

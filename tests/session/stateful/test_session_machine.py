@@ -273,8 +273,8 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_read_by_nobody_is_bounded(self) -> None:
         memory = self.session._memory
-        told = memory.told or {}
-        assert memory.told_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
+        told = memory.seen_ids or {}
+        assert memory.seen_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
         assert all(told.values()), "a speaker of whom nothing is remembered"
         assert len(memory.arrivals) in {len(memory.parties), 0}
         assert len(memory.departed or ()) <= SETTINGS.max_parties
