@@ -86,7 +86,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
             endpoint = _endpoint(options, saved, environment)
             client, told = _client(saved, endpoint, wrap)
             send = stack.enter_context(Sender())
-            chat = Chat(client, send, keep=saved.keep, told=told, closing_timeout=_PATIENCE)
+            chat = Chat(client, send, save=saved.keep, pending=told, closing_timeout=_PATIENCE)
             return _Sitting(options, chat, client).run()
     except OSError as error:
         if error.filename is None:  # of what is open already, be it only the output
@@ -130,7 +130,7 @@ def _client(
     if saved.record is not None:
         restored = storage.restore(saved.record, endpoint, now=time.monotonic(), wrap=wrap)
         if not restored.client.done and restored.client.session is not None:
-            return restored.client, restored.told
+            return restored.client, restored.pending
     make = lambda chat_id, settings: wrap(ChatSession(chat_id, settings=settings))  # noqa: E731
     return ChatClient(endpoint, session=make), ()
 

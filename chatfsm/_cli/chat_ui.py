@@ -269,7 +269,7 @@ class Talk:
             elif self._asking is not None:
                 self._answer(self._asking, line.words[0])
             elif line.words[0].strip():
-                self.chat.say(line.words[0])
+                self.chat.send_text(line.words[0])
                 self._note("said", line.words[0], "own")
         except (ChatError, ValueError) as error:
             self._note("cannot", str(error), "bad")
@@ -282,7 +282,7 @@ class Talk:
             return
         is_message = bool(text) and not text.startswith("/") and self._asking is None
         if is_message:
-            self.chat.typing()
+            self.chat.start_typing()
         elif self._is_typing:
             self.chat.stop_typing()
         self._is_typing = is_message
@@ -297,9 +297,9 @@ class Talk:
             case "cancel", _:
                 self._cancel()
             case "call", _:
-                self.chat.order(c.RequestCall())
+                self.chat.send(c.RequestCall())
             case "hangup", _:
-                self.chat.order(c.RejectCall() if self._call == "offered" else c.EndCall())
+                self.chat.send(c.RejectCall() if self._call == "offered" else c.EndCall())
             case "resume", _:
                 self.chat.resume()
             case (("disconnect" | "end"), _):
@@ -321,12 +321,12 @@ class Talk:
         if self._asking is None:
             raise LineError("no form is being asked")
         form = self._asking.form
-        self.chat.cancel(form)
+        self.chat.cancel_form(form)
         self._closed(form)
 
     def _answer(self, asking: Asking, words: str) -> None:
         if asking.hear(words):
-            self.chat.submit(asking.form, asking.answers)
+            self.chat.submit_form(asking.form, asking.answers)
             self._closed(asking.form)
             self._note("answered", asking.form.name or asking.form.request_id, "own")
 

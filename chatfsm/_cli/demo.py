@@ -166,7 +166,7 @@ class ByChatfsm:
             self.forms = tuple(form.name or form.request_id for form in session.forms)
 
     def _take(self, chat: Chat, effect: object) -> None:
-        session = chat.look(lambda _client: self._client.session)
+        session = chat.inspect(lambda _client: self._client.session)
         if session is not None:
             self.diary.wording.knows(session)
         self.diary.told(effect)
@@ -176,7 +176,7 @@ class ByChatfsm:
             answer = self.customer.reads(effect.message.text)
             if answer is not None:
                 self.diary.note("said", "customer", answer, "own")
-                chat.say(answer)
+                chat.send_text(answer)
 
 
 @define

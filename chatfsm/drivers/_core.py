@@ -22,86 +22,86 @@ from chatfsm import commands as c
 from chatfsm._client.http_api import HISTORY, POLL
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.client_effects import ApiFailed, ApiSucceeded
-from chatfsm.drivers.storage import record_of
+from chatfsm.drivers.storage import make_record
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
 from chatfsm.models import ChatMessage, Form, SharedFile
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 __all__ = [
-    "Answer",
     "AsyncSender",
     "ChatActions",
     "ClientLike",
     "DriverCore",
-    "Keep",
+    "HttpResult",
     "PendingCall",
+    "Save",
     "Sender",
     "failure_of",
     "file_id_of",
-    "sharing",
-    "upload_of",
+    "read_upload",
+    "share_command",
 ]
 
 # The friendly words: what an app says to a chat, and the commands that they mean.
 
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 """What a word returns: nothing, or something to await."""
 
 
-class ChatActions(ABC, Generic[Done]):
+class ChatActions(ABC, Generic[Result]):
     """The words that order something, whichever driver hears them.
 
     Each raises `LocalProtocolError`, in the place where it is said, for what is not allowed now.
     """
 
     @abstractmethod
-    def order(self, command: c.Command | Resume) -> Done:
+    def send(self, command: c.Command | Resume) -> Result:
         """Order anything at all."""
 
-    def say(self, text: str, *, html: str | None = None) -> Done:
+    def send_text(self, text: str, *, html: str | None = None) -> Result:
         """Say something; `html` is sent beside the plain text where given."""
-        return self.order(c.SendText(text, html))
+        return self.send(c.SendText(text, html))
 
-    def typing(self, draft: str | None = None) -> Done:
+    def start_typing(self, draft: str | None = None) -> Result:
         """A key was pressed; call it for each, the session tells the server now and then."""
-        return self.order(c.StartTyping(draft))
+        return self.send(c.StartTyping(draft))
 
-    def stop_typing(self) -> Done:
+    def stop_typing(self) -> Result:
         """Nothing is being typed any more."""
-        return self.order(c.StopTyping())
+        return self.send(c.StopTyping())
 
-    def submit(self, form: Form | str, answers: Mapping[str, object]) -> Done:
+    def submit_form(self, form: Form | str, answers: Mapping[str, object]) -> Result:
         """Answer a form, given as it was told or by its request's id."""
         if isinstance(form, Form):
-            return self.order(c.SubmitForm(form.request_id, answers, secure=form.secure))
-        return self.order(c.SubmitForm(form, answers))
+            return self.send(c.SubmitForm(form.request_id, answers, secure=form.secure))
+        return self.send(c.SubmitForm(form, answers))
 
-    def cancel(self, form: Form | str) -> Done:
+    def cancel_form(self, form: Form | str) -> Result:
         """Refuse a form, given as it was told or by its request's id."""
         if isinstance(form, Form):
-            return self.order(c.CancelForm(form.request_id, secure=form.secure))
-        return self.order(c.CancelForm(form))
+            return self.send(c.CancelForm(form.request_id, secure=form.secure))
+        return self.send(c.CancelForm(form))
 
-    def received(self, message: ChatMessage | SharedFile | str) -> Done:
+    def mark_delivered(self, message: ChatMessage | SharedFile | str) -> Result:
         """Tell the server that a message is here (v2)."""
-        return self.order(c.MarkDelivered(_msg_id_of(message)))
+        return self.send(c.MarkDelivered(_msg_id_of(message)))
 
-    def read(self, message: ChatMessage | SharedFile | str) -> Done:
+    def mark_read(self, message: ChatMessage | SharedFile | str) -> Result:
         """Tell the server that a message was read (v2)."""
-        return self.order(c.MarkRead(_msg_id_of(message)))
+        return self.send(c.MarkRead(_msg_id_of(message)))
 
-    def disconnect(self) -> Done:
+    def disconnect(self) -> Result:
         """End the conversation; the scenario keeps the chat, and may show a survey."""
-        return self.order(c.Disconnect())
+        return self.send(c.Disconnect())
 
-    def end(self) -> Done:
+    def end(self) -> Result:
         """End the chat; the server's word that it has ended comes among the effects."""
-        return self.order(c.End())
+        return self.send(c.End())
 
-    def resume(self, app_id: str | None = None, client_id: str | None = None) -> Done:
+    def resume(self, app_id: str | None = None, client_id: str | None = None) -> Result:
         """Go on after the credentials were refused, with others where they are given."""
-        return self.order(Resume(app_id, client_id))
+        return self.send(Resume(app_id, client_id))
 
 
 def _msg_id_of(message: ChatMessage | SharedFile | str) -> str:
@@ -111,7 +111,7 @@ def _msg_id_of(message: ChatMessage | SharedFile | str) -> str:
     return msg_id
 
 
-def upload_of(path: str | PathLike[str]) -> UploadFile:
+def read_upload(path: str | PathLike[str]) -> UploadFile:
     """The call that brings a file to the server.
 
     Raises OSError where it cannot be read, `LocalProtocolError` where the server takes none so
@@ -128,7 +128,7 @@ def upload_of(path: str | PathLike[str]) -> UploadFile:
     return UploadFile(path.name, content, kind)
 
 
-def sharing(call: UploadFile, uploaded: UploadedFile) -> c.SendFile:
+def share_command(call: UploadFile, uploaded: UploadedFile) -> c.SendFile:
     """The command that shares a file which was uploaded."""
     file_type: Literal["image", "attachment"]
     file_type = "image" if call.content_type.startswith("image/") else "attachment"
@@ -142,12 +142,12 @@ def file_id_of(file: SharedFile | str) -> str:
 
 # What a driver drives, and what carries requests for it.
 
-Answer = HttpReply | HttpFailure
-Sender = Callable[[HttpRequest], Answer]
+HttpResult = HttpReply | HttpFailure
+Sender = Callable[[HttpRequest], HttpResult]
 """Carries one request; called from several threads at once."""
-AsyncSender = Callable[[HttpRequest], Awaitable[Answer]]
+AsyncSender = Callable[[HttpRequest], Awaitable[HttpResult]]
 """Carries one request; called by several tasks at once."""
-Keep = Callable[[dict[str, Any]], object]
+Save = Callable[[dict[str, Any]], object]
 """Keeps a record somewhere; it is as safe as the chat will be, so it returns when that is done."""
 
 
@@ -176,27 +176,27 @@ class ClientLike(Protocol):
 
 
 # What brings news, and so waits while nobody hears them.
-_NEWS: Final = tuple(
+_NEWS_PATHS: Final = tuple(
     re.compile(rf".*/{re.escape(method.path).replace(re.escape('{chat}'), '[^/]+')}")
     for method in (POLL, HISTORY)
 )
 # Seconds: one that was held back for longer could be given up by its client before the server
 # has answered, which would lose the answer. Clients allow 5 beyond a request's own time.
-_FRESH: Final = 4.0
+_MAX_HELD: Final = 4.0
 
 
-def _news_of(request: HttpRequest) -> re.Pattern[str] | None:
+def _news_pattern(request: HttpRequest) -> re.Pattern[str] | None:
     """Which of the requests that bring news this is; None: none of them."""
     path = urlsplit(request.url).path
-    kinds = _NEWS if request.method == "GET" else ()
+    kinds = _NEWS_PATHS if request.method == "GET" else ()
     return next((kind for kind in kinds if kind.fullmatch(path)), None)
 
 
-def _another(call: Any) -> Any:
+def _copied(call: Any) -> Any:
     return copy(call)
 
 
-def _waiting(told: Iterable[object]) -> deque[object]:
+def _pending(told: Iterable[object]) -> deque[object]:
     return deque(told)
 
 
@@ -204,7 +204,7 @@ def _waiting(told: Iterable[object]) -> deque[object]:
 class PendingCall:
     """A call, and what came of it; the call is a copy, so that no two are the same object."""
 
-    call: Any = field(converter=_another)
+    call: Any = field(converter=_copied)
     answer: ApiSucceeded | ApiFailed | None = None
 
     def value(self) -> Any:
@@ -220,61 +220,61 @@ class PendingCall:
 class DriverCore:
     """A machine, what it has told and nobody has handled, and the requests that are under way."""
 
-    machine: ClientLike
-    keep: Keep | None
-    room: int
+    client: ClientLike
+    save: Save | None
+    max_pending: int
     """How many effects may wait for the app before no more are asked for."""
-    told: deque[object] = field(converter=_waiting, factory=deque)
+    pending: deque[object] = field(converter=_pending, factory=deque)
     """What waits for the app; the first may be in its hands."""
-    broken: Exception | None = None
+    error: Exception | None = None
     """Why nothing goes on, where something is wrong with the machine or its keeping."""
     is_closed: bool = False
     _in_hand: bool = False
     _taker: int = 0
     _held: dict[re.Pattern[str], tuple[HttpRequest, float]] = field(factory=dict)
-    _questions: dict[int, PendingCall] = field(factory=dict)
+    _calls: dict[int, PendingCall] = field(factory=dict)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will be told."""
-        return self.is_closed or self.broken is not None or self.machine.done
+        return self.is_closed or self.error is not None or self.client.done
 
-    def hear(self, item: object, now: float) -> list[HttpRequest]:
+    def receive(self, item: object, now: float) -> list[HttpRequest]:
         """Hear one item; what is to be sent now. Raises as the machine does, or as `keep`."""
         try:
-            effects = self.machine.receive(item, now=now)
+            effects = self.client.receive(item, now=now)
         except RemoteProtocolError as error:  # a strict session's, which goes on
             effects = [*error.effects, error]
-        requests = [request for effect in effects for request in self._sort(effect, now)]
+        requests = [request for effect in effects for request in self._route(effect, now)]
         if effects or not isinstance(item, Tick):
-            self.write_down(now)
+            self.save_record(now)
         return requests
 
-    def hear_safely(self, item: object, now: float) -> list[HttpRequest]:
+    def receive_safely(self, item: object, now: float) -> list[HttpRequest]:
         """The same, where nobody is there to be told of an error: the chat is broken then."""
-        if self.is_closed or self.broken is not None:
+        if self.is_closed or self.error is not None:
             return []
         try:
-            return self.hear(item, now)
+            return self.receive(item, now)
         except Exception as error:  # noqa: BLE001  # told to the app as it is
-            self.broken = error
+            self.error = error
             return []
 
     def check_open(self) -> None:
         """Refuse what the app orders too late. Raises `LocalProtocolError`, or what broke it."""
         if self.is_closed:
             raise LocalProtocolError("cannot do anything: the chat is closed here")
-        if self.broken is not None:
-            raise self.broken
+        if self.error is not None:
+            raise self.error
 
-    def write_down(self, now: float) -> None:
+    def save_record(self, now: float) -> None:
         """Keep what there is to know. What cannot be kept must not be sent: the chat is broken."""
-        if self.keep is None:
+        if self.save is None:
             return
         try:
-            self.keep(record_of(self.machine.snapshot(now=now), self.told, now))
+            self.save(make_record(self.client.snapshot(now=now), self.pending, now))
         except Exception as error:
-            self.broken = error
+            self.error = error
             raise
 
     def take(self, taker: int) -> object | None:
@@ -282,51 +282,51 @@ class DriverCore:
 
         `taker`: the thread or task that takes it. Raises what a strict session found.
         """
-        if not self.told or self.is_closed:
+        if not self.pending or self.is_closed:
             return None
         self._in_hand, self._taker = True, taker
-        effect = self.told[0]
+        effect = self.pending[0]
         if isinstance(effect, RemoteProtocolError):
             raise effect
         return effect
 
-    def handled(self, now: float) -> list[HttpRequest]:
+    def finish(self, now: float) -> list[HttpRequest]:
         """The app has handled what it has in hand; what is to be sent now that there is room.
 
         It is kept at once, so that no more than the one in hand is ever told again.
         """
         if self._in_hand:
-            self.told.popleft()
+            self.pending.popleft()
             self._in_hand = False
             if not self.is_closed:
-                self.write_down(now)
-        if not self._held or len(self.told) > self.room:
+                self.save_record(now)
+        if not self._held or len(self.pending) > self.max_pending:
             return []
         requests: list[HttpRequest] = []
         held, self._held = self._held, {}
         for request, since in held.values():
-            if now - since < _FRESH:
+            if now - since < _MAX_HELD:
                 requests.append(request)
             else:
                 why = "held back, for too much waited to be handled"
-                requests += self.hear_safely(HttpFailure(request.id, "connect", why), now)
+                requests += self.receive_safely(HttpFailure(request.id, "connect", why), now)
         return requests
 
-    def ask(self, call: object) -> PendingCall:
+    def add_call(self, call: object) -> PendingCall:
         """A question, whose answer goes to whoever asks, and not among the effects."""
         question = PendingCall(call)
-        self._questions[id(question.call)] = question
+        self._calls[id(question.call)] = question
         return question
 
-    def withdraw(self, question: PendingCall) -> None:
+    def remove_call(self, question: PendingCall) -> None:
         """Nobody waits for the answer to this question any more."""
-        self._questions.pop(id(question.call), None)
+        self._calls.pop(id(question.call), None)
 
     def is_flushed(self, now: float) -> bool:
         """Whether waiting longer brings nothing that was said to the server."""
-        if self.broken is not None or self.machine.done:
+        if self.error is not None or self.client.done:
             return True
-        health = self.machine.health(now)
+        health = self.client.health(now)
         return bool(health.waiting == 0 or health.link == "unauthorized")
 
     def close(self, now: float, closer: int | None) -> None:
@@ -335,23 +335,23 @@ class DriverCore:
         `closer`: the thread or task that closes, having handled all that it took; None: it had not.
         """
         if self._in_hand and closer == self._taker:
-            self.told.popleft()
+            self.pending.popleft()
         self._in_hand = False
         self.is_closed = True
-        if self.broken is None:
-            self.write_down(now)
+        if self.error is None:
+            self.save_record(now)
 
-    def _sort(self, effect: object, now: float) -> list[HttpRequest]:
+    def _route(self, effect: object, now: float) -> list[HttpRequest]:
         """Put an effect where it belongs; a request that is to be sent now is returned."""
         if isinstance(effect, HttpRequest):
-            kind = _news_of(effect)
-            if kind is None or len(self.told) <= self.room:
+            kind = _news_pattern(effect)
+            if kind is None or len(self.pending) <= self.max_pending:
                 return [effect]
             self._held[kind] = effect, now  # one that was held before has been given up
-        elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._questions:
-            self._questions[id(effect.request)].answer = effect
+        elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:
+            self._calls[id(effect.request)].answer = effect
         else:
-            self.told.append(effect)
+            self.pending.append(effect)
         return []
 
 

@@ -14,16 +14,16 @@ from typing import Any, Protocol, Self
 from chatfsm.api import ApiRequest, GetFile, RequestChat, Resume
 from chatfsm.commands import Command
 from chatfsm.drivers._core import (
-    Answer,
     AsyncSender,
     ChatActions,
     ClientLike,
     DriverCore,
-    Keep,
+    HttpResult,
+    Save,
     failure_of,
     file_id_of,
-    sharing,
-    upload_of,
+    read_upload,
+    share_command,
 )
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -53,7 +53,7 @@ class Member(Protocol):
     def deadline(self) -> float | None:
         """When to let it hear a `Tick`; None: no need to."""
 
-    def heard(self, item: Tick | Answer) -> None:
+    def receive_safely(self, item: Tick | HttpResult) -> None:
         """Hear it, and send what follows; never raises."""
 
     async def aclose(self) -> None:
@@ -63,23 +63,23 @@ class Member(Protocol):
 class Scheduler:
     """Carries the requests of its members, and wakes them in time."""
 
-    def __init__(self, send: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sender: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
-        self._send = send
+        self._sender = sender
         self._heap: list[tuple[float, int, Member]] = []
-        self._number = count()  # no two entries are compared by their members
-        self._under_way: dict[anyio.CancelScope, Member] = {}
+        self._entry_numbers = count()  # no two entries are compared by their members
+        self._in_flight: dict[anyio.CancelScope, Member] = {}
         self.members: set[Member] = set()
         """Those that are not over."""
         self._is_open = False
 
     async def __aenter__(self) -> Self:
         self._wake = anyio.Event()
-        self._watching = anyio.CancelScope(shield=True)
+        self._clock_scope = anyio.CancelScope(shield=True)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._is_open = True
-        self._tasks.start_soon(self._watch)
+        self._tasks.start_soon(self._run_clock)
         return self
 
     async def __aexit__(
@@ -90,7 +90,7 @@ class Scheduler:
     ) -> None:
         """Give up all that is under way; what the block raised goes on as it is."""
         self._is_open = False
-        for scope in (self._watching, *self._under_way):
+        for scope in (self._clock_scope, *self._in_flight):
             scope.cancel()
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
@@ -100,17 +100,17 @@ class Scheduler:
         """Whether requests are carried."""
         return self._is_open
 
-    def carry(self, member: Member, request: HttpRequest) -> None:
+    def send(self, member: Member, request: HttpRequest) -> None:
         """Send a request, and let the member hear what came of it."""
         if self._is_open:
             # Whoever cancels the chat's block does not cut off what is being said: closing does.
             scope = anyio.CancelScope(shield=True)
-            self._under_way[scope] = member
-            self._tasks.start_soon(self._carry, member, request, scope)
+            self._in_flight[scope] = member
+            self._tasks.start_soon(self._perform, member, request, scope)
 
-    def give_up(self, member: Member) -> None:
+    def cancel_requests(self, member: Member) -> None:
         """Stop carrying what this member has under way; it hears no more of it."""
-        for scope, other in self._under_way.items():
+        for scope, other in self._in_flight.items():
             if other is member:
                 scope.cancel()
 
@@ -120,33 +120,35 @@ class Scheduler:
         if deadline is None or deadline >= member.due:
             return
         member.due = deadline
-        heappush(self._heap, (deadline, next(self._number), member))
+        heappush(self._heap, (deadline, next(self._entry_numbers), member))
         if self._heap[0][2] is member:
             self._wake.set()
 
-    async def _carry(self, member: Member, request: HttpRequest, scope: anyio.CancelScope) -> None:
+    async def _perform(
+        self, member: Member, request: HttpRequest, scope: anyio.CancelScope
+    ) -> None:
         try:
             with scope:
-                member.heard(await self._answer(request))
+                member.receive_safely(await self._result_of(request))
         finally:
-            del self._under_way[scope]
+            del self._in_flight[scope]
 
-    async def _answer(self, request: HttpRequest) -> Answer:
+    async def _result_of(self, request: HttpRequest) -> HttpResult:
         try:
-            return await self._send(request)
+            return await self._sender(request)
         except Exception as error:  # noqa: BLE001  # whoever writes a sender may err
             return failure_of(request, error)
 
-    async def _watch(self) -> None:
-        with self._watching:
+    async def _run_clock(self) -> None:
+        with self._clock_scope:
             while True:
                 self._wake = anyio.Event()
-                self._wake_the_due()
+                self._tick_due()
                 delay = self._heap[0][0] - self.now() if self._heap else inf
                 with anyio.move_on_after(max(0.0, delay)):
                     await self._wake.wait()
 
-    def _wake_the_due(self) -> None:
+    def _tick_due(self) -> None:
         now = self.now()
         while self._heap and self._heap[0][0] <= now:
             due, _, member = heappop(self._heap)
@@ -155,7 +157,7 @@ class Scheduler:
             member.due = inf
             deadline = member.deadline
             if deadline is not None and deadline <= now:
-                member.heard(Tick())
+                member.receive_safely(Tick())
             self.schedule(member)
 
 
@@ -170,27 +172,27 @@ class Chat(ChatActions[Any]):
     def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
         self,
         client: ClientLike,
-        carrier: AsyncSender | Scheduler,
+        sender: AsyncSender | Scheduler,
         *,
-        keep: Keep | None = None,
-        told: Iterable[object] = (),
-        room: int = 256,
+        save: Save | None = None,
+        pending: Iterable[object] = (),
+        max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
         self.due = inf
-        self._hub = carrier if isinstance(carrier, Scheduler) else Scheduler(carrier, now)
-        self._is_alone = self._hub is not carrier
-        self._desk = DriverCore(client, keep, room, told)
+        self._scheduler = sender if isinstance(sender, Scheduler) else Scheduler(sender, now)
+        self._owns_scheduler = self._scheduler is not sender
+        self._core = DriverCore(client, save, max_pending, pending)
         self._closing_timeout = closing_timeout
-        self._news: anyio.Event | None = None
-        self._hub.members.add(self)
+        self._change: anyio.Event | None = None
+        self._scheduler.members.add(self)
 
     async def __aenter__(self) -> Self:
-        if self._is_alone:
-            await self._hub.__aenter__()
-        self._hub.schedule(self)
+        if self._owns_scheduler:
+            await self._scheduler.__aenter__()
+        self._scheduler.schedule(self)
         return self
 
     async def __aexit__(
@@ -202,8 +204,8 @@ class Chat(ChatActions[Any]):
         try:
             await self._close(None if error else _task_id())
         finally:
-            if self._is_alone:
-                await self._hub.__aexit__(kind, error, trace)
+            if self._owns_scheduler:
+                await self._scheduler.__aexit__(kind, error, trace)
 
     def __aiter__(self) -> Self:
         return self
@@ -211,39 +213,39 @@ class Chat(ChatActions[Any]):
     async def __anext__(self) -> object:
         """The next effect; as `threads.Chat.__next__`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._follow(self._desk.handled(self._hub.now()))
-        while (effect := self._desk.take(_task_id())) is None:
-            if self._desk.broken is not None:
-                raise self._desk.broken
-            if self._desk.is_over:
+        self._send_requests(self._core.finish(self._scheduler.now()))
+        while (effect := self._core.take(_task_id())) is None:
+            if self._core.error is not None:
+                raise self._core.error
+            if self._core.is_over:
                 raise StopAsyncIteration
-            await self._changed()
+            await self._wait_for_change()
         return effect
 
     @property
     def deadline(self) -> float | None:
         """When the hub is to wake it."""
-        return None if self._desk.is_over else self.client.deadline
+        return None if self._core.is_over else self.client.deadline
 
-    def heard(self, item: Tick | Answer) -> None:
+    def receive_safely(self, item: Tick | HttpResult) -> None:
         """For the hub: hear what came, and send what follows; never raises."""
-        self._follow(self._desk.hear_safely(item, self._hub.now()))
+        self._send_requests(self._core.receive_safely(item, self._scheduler.now()))
 
-    async def order(self, command: Command | Resume) -> None:
+    async def send(self, command: Command | Resume) -> None:
         """Order anything. Raises `LocalProtocolError` for what is not allowed now."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._hear(command)
+        self._submit(command)
 
     async def ask(self, call: ApiRequest) -> Any:
         """Ask the server, and wait for the answer; as `threads.Chat.ask`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        question = self._desk.ask(call)
+        question = self._core.add_call(call)
         try:
-            self._hear(question.call)
-            while question.answer is None and not self._desk.is_over:
-                await self._changed()
+            self._submit(question.call)
+            while question.answer is None and not self._core.is_over:
+                await self._wait_for_change()
         finally:
-            self._desk.withdraw(question)
+            self._core.remove_call(question)
         return question.value()
 
     async def open(
@@ -257,8 +259,8 @@ class Chat(ChatActions[Any]):
 
     async def upload(self, path: str | PathLike[str]) -> None:
         """Bring a file to the server, and share it in the chat. Raises OSError as well."""
-        call = await anyio.to_thread.run_sync(upload_of, path)
-        await self.order(sharing(call, await self.ask(call)))
+        call = await anyio.to_thread.run_sync(read_upload, path)
+        await self.send(share_command(call, await self.ask(call)))
 
     async def download(self, file: SharedFile | str) -> bytes:
         """The content of a file that was shared, given as it was told or by its id."""
@@ -270,39 +272,39 @@ class Chat(ChatActions[Any]):
         """Bring to the server what was said, and stop; as at the end of the block."""
         await self._close(_task_id())
 
-    def _hear(self, item: Command | Resume | ApiRequest) -> None:
-        if not self._hub.is_open:
+    def _submit(self, item: Command | Resume | ApiRequest) -> None:
+        if not self._scheduler.is_open:
             raise LocalProtocolError("cannot do anything: the chat is not in its async with block")
-        self._desk.check_open()
-        self._follow(self._desk.hear(item, self._hub.now()))
+        self._core.check_open()
+        self._send_requests(self._core.receive(item, self._scheduler.now()))
 
-    def _follow(self, requests: list[HttpRequest]) -> None:
+    def _send_requests(self, requests: list[HttpRequest]) -> None:
         for request in requests:
-            self._hub.carry(self, request)
-        self._hub.schedule(self)
-        if self._desk.is_over:
-            self._hub.members.discard(self)
-        if self._news is not None:
-            self._news.set()
-            self._news = None
+            self._scheduler.send(self, request)
+        self._scheduler.schedule(self)
+        if self._core.is_over:
+            self._scheduler.members.discard(self)
+        if self._change is not None:
+            self._change.set()
+            self._change = None
 
-    async def _changed(self) -> None:
-        if self._news is None:
-            self._news = anyio.Event()
-        await self._news.wait()
+    async def _wait_for_change(self) -> None:
+        if self._change is None:
+            self._change = anyio.Event()
+        await self._change.wait()
 
     async def _close(self, closer: int | None) -> None:
         """Flush, whoever cancels; then give up what is under way."""
-        if self._desk.is_closed:
+        if self._core.is_closed:
             return
         with anyio.move_on_after(self._closing_timeout, shield=True):
-            while not (self._desk.is_closed or self._desk.is_flushed(self._hub.now())):
-                await self._changed()
+            while not (self._core.is_closed or self._core.is_flushed(self._scheduler.now())):
+                await self._wait_for_change()
         try:
-            self._desk.close(self._hub.now(), closer)
+            self._core.close(self._scheduler.now(), closer)
         finally:
-            self._hub.give_up(self)
-            self._follow([])
+            self._scheduler.cancel_requests(self)
+            self._send_requests([])
 
 
 class Chats:
@@ -314,32 +316,39 @@ class Chats:
 
     def __init__(
         self,
-        send: AsyncSender,
+        sender: AsyncSender,
         *,
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
-        self._hub = Scheduler(send, now)
+        self._scheduler = Scheduler(sender, now)
         self._closing_timeout = closing_timeout
 
     def open(
         self,
         client: ClientLike,
         *,
-        keep: Keep | None = None,
-        told: Iterable[object] = (),
-        room: int = 256,
+        save: Save | None = None,
+        pending: Iterable[object] = (),
+        max_pending: int = 256,
     ) -> Chat:
         """A chat among the others; iterate over it, and close it with `aclose` or a block."""
-        if not self._hub.is_open:
+        if not self._scheduler.is_open:
             raise LocalProtocolError("cannot open a chat: its chats are not in their block")
         timeout = self._closing_timeout
-        chat = Chat(client, self._hub, keep=keep, told=told, room=room, closing_timeout=timeout)
-        self._hub.schedule(chat)
+        chat = Chat(
+            client,
+            self._scheduler,
+            save=save,
+            pending=pending,
+            max_pending=max_pending,
+            closing_timeout=timeout,
+        )
+        self._scheduler.schedule(chat)
         return chat
 
     async def __aenter__(self) -> Self:
-        await self._hub.__aenter__()
+        await self._scheduler.__aenter__()
         return self
 
     async def __aexit__(
@@ -351,10 +360,10 @@ class Chats:
         try:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as closing:
-                    for chat in self._hub.members:
+                    for chat in self._scheduler.members:
                         closing.start_soon(chat.aclose)
         finally:
-            await self._hub.__aexit__(kind, error, trace)
+            await self._scheduler.__aexit__(kind, error, trace)
 
 
 def _task_id() -> int:

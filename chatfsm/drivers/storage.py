@@ -22,7 +22,7 @@ from chatfsm.errors import SnapshotError
 from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
-__all__ = ["FileStore", "RestoredChat", "read", "record_of", "restore", "told_in"]
+__all__ = ["FileStore", "RestoredChat", "make_record", "parse_record", "read", "restore"]
 
 _USUAL: Final = ClientSettings()
 _OWNER_ONLY: Final = 0o600  # a record holds what people wrote
@@ -82,7 +82,7 @@ class RestoredChat:
     """What a record was made of: give both to a driver."""
 
     client: ChatClient
-    told: tuple[object, ...]
+    pending: tuple[object, ...]
     """What the client had told, and the app not handled; it is told again, first of all."""
 
 
@@ -95,7 +95,7 @@ def restore(
     wrap: Callable[[ChatSession], Any] = lambda session: session,
 ) -> RestoredChat:
     """The chat that a record was taken of; as `ChatClient.restore`. Raises `SnapshotError`."""
-    snapshot, told = told_in(record, now)
+    snapshot, told = parse_record(record, now)
     client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, wrap=wrap)
     return RestoredChat(client, told)
 
@@ -110,22 +110,22 @@ VERSION: Final = 1
 
 # The answers of calls are not kept: whoever asked is gone with the process. That credentials were
 # refused, `LinkChanged` tells as well.
-Kept = ChatOpened | LinkChanged | Undelivered | Effect
-_KEPT: Final = get_args(Kept)
+Saved = ChatOpened | LinkChanged | Undelivered | Effect
+_SAVED: Final = get_args(Saved)
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
 configure_tagged_union(Signal, _converter, tag_name="signal")
-configure_tagged_union(Kept, _converter, tag_name="effect")
+configure_tagged_union(Saved, _converter, tag_name="effect")
 
 
-def record_of(snapshot: dict[str, Any], waiting: Iterable[object], now: float) -> dict[str, Any]:
+def make_record(snapshot: dict[str, Any], waiting: Iterable[object], now: float) -> dict[str, Any]:
     """The record of a chat, with what waits for the app, in order."""
-    told = [_plain(_shifted(effect, -now)) for effect in waiting if isinstance(effect, _KEPT)]
+    told = [_plain(_shifted(effect, -now)) for effect in waiting if isinstance(effect, _SAVED)]
     return {"format": FORMAT, "version": VERSION, "client": snapshot, "told": told}
 
 
-def told_in(record: object, now: float) -> tuple[dict[str, Any], tuple[object, ...]]:
+def parse_record(record: object, now: float) -> tuple[dict[str, Any], tuple[object, ...]]:
     """The client's snapshot, and what waited for the app. Raises `SnapshotError`, saying why."""
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SnapshotError("not a record of a chatfsm chat")
@@ -134,7 +134,7 @@ def told_in(record: object, now: float) -> tuple[dict[str, Any], tuple[object, .
     if set(record) != {"format", "version", "client", "told"}:
         raise SnapshotError("a record that was changed: parts are missing or too many")
     try:
-        told = _converter.structure(record["told"], list[Kept])
+        told = _converter.structure(record["told"], list[Saved])
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
         raise SnapshotError(f"not what was told: {type(error).__name__}") from None
     return record["client"], tuple(_shifted(effect, now) for effect in told)
@@ -148,4 +148,4 @@ def _shifted(effect: object, by: float) -> object:
 
 
 def _plain(effect: object) -> object:
-    return json_safe(_converter.unstructure(effect, Kept))
+    return json_safe(_converter.unstructure(effect, Saved))

@@ -19,12 +19,12 @@ from chatfsm.drivers._core import (
     ChatActions,
     ClientLike,
     DriverCore,
-    Keep,
+    Save,
     Sender,
     failure_of,
     file_id_of,
-    sharing,
-    upload_of,
+    read_upload,
+    share_command,
 )
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -33,18 +33,18 @@ from chatfsm.transport import HttpRequest
 
 __all__ = ["Chat", "SenderPool"]
 
-Seen = TypeVar("Seen")
+Inspected = TypeVar("Inspected")
 
 # Locks wait for no longer at once; a longer wait is several.
 _LONGEST_WAIT: Final = 3_600.0
 
 
 @define(eq=False)
-class _Order:
+class _Submission:
     """What the app wants to be heard, and what came of it."""
 
     item: object
-    is_heard: bool = False
+    is_done: bool = False
     error: Exception | None = None
 
 
@@ -65,23 +65,23 @@ class Chat(ChatActions[None]):
     def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
         self,
         client: ClientLike,
-        send: Sender,
+        sender: Sender,
         *,
-        keep: Keep | None = None,
-        told: Iterable[object] = (),
-        room: int = 256,
+        save: Save | None = None,
+        pending: Iterable[object] = (),
+        max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
-        self._send = send
-        self._desk = DriverCore(client, keep, room, told)
+        self._sender = sender
+        self._core = DriverCore(client, save, max_pending, pending)
         self._now = now
         self._closing_timeout = closing_timeout
-        self._change = Condition()
-        self._orders: deque[_Order] = deque()
-        self._crew = SenderPool(self._carry)
-        self._clock = Thread(target=self._watch, name="chatfsm-clock", daemon=True)
+        self._changed = Condition()
+        self._submissions: deque[_Submission] = deque()
+        self._pool = SenderPool(self._perform)
+        self._clock = Thread(target=self._run_clock, name="chatfsm-clock", daemon=True)
 
     def __enter__(self) -> Self:
         self._clock.start()
@@ -103,34 +103,34 @@ class Chat(ChatActions[None]):
 
         Raises what a strict session found, and goes on; and what broke the chat, if anything did.
         """
-        with self._change:
-            self._follow(self._desk.handled(self._now()))
-            while (effect := self._desk.take(get_ident())) is None:
-                if self._desk.broken is not None:
-                    raise self._desk.broken
-                if self._desk.is_over:
+        with self._changed:
+            self._send_requests(self._core.finish(self._now()))
+            while (effect := self._core.take(get_ident())) is None:
+                if self._core.error is not None:
+                    raise self._core.error
+                if self._core.is_over:
                     raise StopIteration
-                self._change.wait(_LONGEST_WAIT)
+                self._changed.wait(_LONGEST_WAIT)
             return effect
 
-    def order(self, command: Command | Resume) -> None:
+    def send(self, command: Command | Resume) -> None:
         """Order anything. Raises `LocalProtocolError` for what is not allowed now."""
-        with self._change:
-            self._hear(command)
+        with self._changed:
+            self._submit(command)
 
     def ask(self, call: ApiRequest) -> Any:
         """Ask the server, and wait for the answer: one of `conversation.replies`.
 
         Raises `LocalProtocolError` for what is not allowed now, `ApiError` for a refusal.
         """
-        with self._change:
-            question = self._desk.ask(call)
+        with self._changed:
+            question = self._core.add_call(call)
             try:
-                self._hear(question.call)
-                while question.answer is None and not self._desk.is_over:
-                    self._change.wait(_LONGEST_WAIT)
+                self._submit(question.call)
+                while question.answer is None and not self._core.is_over:
+                    self._changed.wait(_LONGEST_WAIT)
             finally:
-                self._desk.withdraw(question)
+                self._core.remove_call(question)
         return question.value()
 
     def open(
@@ -144,74 +144,74 @@ class Chat(ChatActions[None]):
 
     def upload(self, path: str | PathLike[str]) -> None:
         """Bring a file to the server, and share it in the chat. Raises OSError as well."""
-        call = upload_of(path)
-        self.order(sharing(call, self.ask(call)))
+        call = read_upload(path)
+        self.send(share_command(call, self.ask(call)))
 
     def download(self, file: SharedFile | str) -> bytes:
         """The content of a file that was shared, given as it was told or by its id."""
         content: bytes = self.ask(GetFile(file_id_of(file))).content
         return content
 
-    def look(self, read: Callable[[ClientLike], Seen]) -> Seen:
+    def inspect(self, read: Callable[[ClientLike], Inspected]) -> Inspected:
         """What `read` finds in the client, while no other thread changes it."""
-        with self._change:
+        with self._changed:
             return read(self.client)
 
     def close(self) -> None:
         """Bring to the server what was said, and stop; as at the end of the block."""
         self._close(get_ident())
 
-    def _hear(self, item: Command | Resume | ApiRequest) -> None:
+    def _submit(self, item: Command | Resume | ApiRequest) -> None:
         """Let the app's own item be heard, by the clock, whom no Ctrl-C interrupts half-way."""
         if not self._clock.is_alive():
             raise LocalProtocolError("cannot do anything: the chat is not in its with block")
-        self._desk.check_open()
-        order = _Order(item)
-        self._orders.append(order)
-        self._change.notify_all()
-        while not order.is_heard:
-            self._change.wait(_LONGEST_WAIT)
+        self._core.check_open()
+        order = _Submission(item)
+        self._submissions.append(order)
+        self._changed.notify_all()
+        while not order.is_done:
+            self._changed.wait(_LONGEST_WAIT)
         if order.error is not None:
             raise order.error
 
-    def _follow(self, requests: list[HttpRequest]) -> None:
+    def _send_requests(self, requests: list[HttpRequest]) -> None:
         for request in requests:
-            self._crew.put(request)
-        self._change.notify_all()
+            self._pool.put(request)
+        self._changed.notify_all()
 
-    def _watch(self) -> None:
+    def _run_clock(self) -> None:
         """Come back whenever the deadline has passed; in the thread of the clock."""
-        with self._change:
-            while self._obey():
+        with self._changed:
+            while self._process_submissions():
                 deadline, now = self.client.deadline, self._now()
-                if deadline is None or self._desk.broken is not None:
-                    self._change.wait(_LONGEST_WAIT)
+                if deadline is None or self._core.error is not None:
+                    self._changed.wait(_LONGEST_WAIT)
                 elif now < deadline:
-                    self._change.wait(min(deadline - now, _LONGEST_WAIT))
+                    self._changed.wait(min(deadline - now, _LONGEST_WAIT))
                 else:
-                    self._follow(self._desk.hear_safely(Tick(), now))
+                    self._send_requests(self._core.receive_safely(Tick(), now))
 
-    def _obey(self) -> bool:
+    def _process_submissions(self) -> bool:
         """Hear what the app has ordered; False where nothing is to be heard any more."""
-        while self._orders:
-            order = self._orders.popleft()
+        while self._submissions:
+            order = self._submissions.popleft()
             try:
-                self._desk.check_open()
-                self._follow(self._desk.hear(order.item, self._now()))
+                self._core.check_open()
+                self._send_requests(self._core.receive(order.item, self._now()))
             except Exception as error:  # noqa: BLE001  # raised where it was ordered
                 order.error = error
-            order.is_heard = True
-            self._change.notify_all()
-        return not self._desk.is_closed
+            order.is_done = True
+            self._changed.notify_all()
+        return not self._core.is_closed
 
-    def _carry(self, request: HttpRequest) -> None:
+    def _perform(self, request: HttpRequest) -> None:
         """Send one request, and hear what came of it; in a thread of the crew."""
         try:
-            answer = self._send(request)
+            answer = self._sender(request)
         except Exception as error:  # noqa: BLE001  # whoever writes a sender may err
             answer = failure_of(request, error)
-        with self._change:
-            self._follow(self._desk.hear_safely(answer, self._now()))
+        with self._changed:
+            self._send_requests(self._core.receive_safely(answer, self._now()))
 
     def _close(self, closer: int | None) -> None:
         if self._clock.ident is None:
@@ -220,23 +220,23 @@ class Chat(ChatActions[None]):
         try:
             self._flush(until)
         finally:
-            with self._change:
-                was_closed = self._desk.is_closed
-                self._desk.is_closed = True
-                self._change.notify_all()
-            self._crew.dismiss(until)
+            with self._changed:
+                was_closed = self._core.is_closed
+                self._core.is_closed = True
+                self._changed.notify_all()
+            self._pool.stop(until)
             self._clock.join()
             if not was_closed:
-                self._desk.close(self._now(), closer)
+                self._core.close(self._now(), closer)
 
     def _flush(self, until: float) -> None:
         """Wait until what was said has arrived, but not for ever."""
-        with self._change:
-            while not (self._desk.is_closed or self._desk.is_flushed(self._now())):
+        with self._changed:
+            while not (self._core.is_closed or self._core.is_flushed(self._now())):
                 left = until - time.monotonic()
                 if left <= 0:
                     break
-                self._change.wait(left)
+                self._changed.wait(left)
 
 
 # Threads that carry requests: as many as are under way at once, and no more.
@@ -251,8 +251,8 @@ class SenderPool:
     process from ending.
     """
 
-    _carry: Callable[[HttpRequest], None]
-    _orders: SimpleQueue[HttpRequest | None] = field(factory=SimpleQueue, init=False)
+    _perform: Callable[[HttpRequest], None]
+    _queue: SimpleQueue[HttpRequest | None] = field(factory=SimpleQueue, init=False)
     _threads: list[Thread] = field(factory=list, init=False)
     _lock: Lock = field(factory=Lock, init=False)
     _busy: int = field(default=0, init=False)
@@ -265,19 +265,19 @@ class SenderPool:
                 thread = Thread(target=self._work, name="chatfsm-sender", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        self._orders.put(request)
+        self._queue.put(request)
 
-    def dismiss(self, until: float) -> None:
+    def stop(self, until: float) -> None:
         """Let the threads end after what they carry now, and wait for that; `until`: monotonic."""
         for _ in self._threads:
-            self._orders.put(None)
+            self._queue.put(None)
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
-        while (request := self._orders.get()) is not None:
+        while (request := self._queue.get()) is not None:
             try:
-                self._carry(request)
+                self._perform(request)
             finally:
                 with self._lock:
                     self._busy -= 1

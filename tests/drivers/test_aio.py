@@ -59,13 +59,13 @@ async def a_whole_chat(server: Server, notes: Path) -> None:
     heard: list[Any] = []
     async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
         assert (await chat.open()).chat_id == server.chat.chat_id
-        await chat.typing()
-        await chat.say("form")
+        await chat.start_typing()
+        await chat.send_text("form")
         async for effect in chat:
             heard.append(effect)
             match effect:
                 case f.FormOpened(form):
-                    await chat.submit(form, {"score": "9"})
+                    await chat.submit_form(form, {"score": "9"})
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     await chat.upload(notes)
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
@@ -92,7 +92,7 @@ def test_a_whole_chat(run: Any, tmp_path: Path) -> None:
 async def refused_in_place(server: Server) -> None:
     async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
         with pytest.raises(LocalProtocolError, match="no chat yet"):
-            await chat.say("hello")
+            await chat.send_text("hello")
         assert await chat.ask(CheckAvailability()) == Availability(is_available=True, ewt=3.0)
         await chat.open()
         with pytest.raises(ApiError):
@@ -112,7 +112,7 @@ async def cancelled_after_saying(server: Server) -> None:
             async with aio.Chat(server.client(), send) as chat:
                 await chat.open()
                 for number in range(40):
-                    await chat.say(f"line {number}")
+                    await chat.send_text(f"line {number}")
                 scope.cancel()
                 await anyio.sleep_forever()
         assert scope.cancelled_caught
@@ -131,7 +131,7 @@ def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
     async def chatting(server: Server, has_said: asyncio.Event) -> None:
         async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
             await chat.open()
-            await chat.say("my last words")
+            await chat.send_text("my last words")
             has_said.set()
             await anyio.sleep_forever()
 
@@ -150,7 +150,7 @@ def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
 
 async def failing_block() -> None:
     async with aio.Chat(Machine(), carry) as chat:
-        await chat.say("hi")
+        await chat.send_text("hi")
         raise ZeroDivisionError
 
 
@@ -162,15 +162,15 @@ def test_an_error_of_the_block_comes_out_as_it_is(run: Any) -> None:
 
 async def slow_app(server: Server) -> None:
     received: list[str] = []
-    async with httpx.AsyncSender() as send, aio.Chat(server.client(), send, room=3) as chat:
+    async with httpx.AsyncSender() as send, aio.Chat(server.client(), send, max_pending=3) as chat:
         await chat.open()
-        while len(chat._desk.told) <= 3:
-            await chat._changed()
-        before = len(chat._desk.told)
+        while len(chat._core.pending) <= 3:
+            await chat._wait_for_change()
+        before = len(chat._core.pending)
         for number in range(30):
             server.tell(message(f"news {number}"))
             await anyio.lowlevel.checkpoint()
-        assert len(chat._desk.told) == before
+        assert len(chat._core.pending) == before
         async for effect in chat:
             received += texts([effect])
             if len(received) == 31:
@@ -213,11 +213,11 @@ async def breaking() -> None:
 
     machine = Machine([telling(post(1)), fail])
     async with aio.Chat(machine, raising) as chat:
-        await chat.order(SendText("one"))
+        await chat.send(SendText("one"))
         with pytest.raises(ZeroDivisionError):
             await anext(chat)
         with pytest.raises(ZeroDivisionError):
-            await chat.say("more")
+            await chat.send_text("more")
     assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
 
@@ -228,12 +228,12 @@ def test_what_breaks_is_told_to_the_app(run: Any) -> None:
 
 async def ending() -> None:
     machine = Machine([telling(*named("a", "b"))])
-    async with aio.Chat(machine, carry, told=named("before")) as chat:
-        await chat.order(End())
+    async with aio.Chat(machine, carry, pending=named("before")) as chat:
+        await chat.send(End())
         machine.done = True
         assert [effect async for effect in chat] == named("before", "a", "b")
     with pytest.raises(LocalProtocolError, match="block"):
-        await chat.say("late")
+        await chat.send_text("late")
 
 
 def test_iteration_ends_with_the_chat(run: Any) -> None:
@@ -253,7 +253,7 @@ async def asking_while_closing() -> None:
             await anyio.wait_all_tasks_blocked()
             await chat.aclose()
         with pytest.raises(LocalProtocolError, match="closed"):
-            await chat.say("late")
+            await chat.send_text("late")
 
 
 def test_whoever_waits_for_an_answer_hears_of_the_end(run: Any) -> None:
@@ -272,7 +272,7 @@ async def closing_in_vain() -> None:
 
     machine = Machine([telling(poll(1), post(2))], waiting=1)
     async with aio.Chat(machine, stalling, closing_timeout=0.05) as chat:
-        await chat.say("into the void")
+        await chat.send_text("into the void")
         await anyio.wait_all_tasks_blocked()
     assert sorted(given_up) == [1, 2]
 
@@ -288,7 +288,7 @@ async def many(server: Server) -> None:
     async def customer(chats: aio.Chats, number: int) -> None:
         chat = chats.open(server.client(f"client-{number}"))
         await chat.open()
-        await chat.say(f"I am {number}")
+        await chat.send_text(f"I am {number}")
         heard[number] = []
         async for effect in chat:
             heard[number] += (new := texts([effect]))
@@ -299,7 +299,7 @@ async def many(server: Server) -> None:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
                 tasks.start_soon(customer, chats, number)
-        assert not chats._hub.members
+        assert not chats._scheduler.members
     for number in range(20):
         assert heard[number] == [GREETING, f"You said: I am {number}"]
 
@@ -315,7 +315,7 @@ async def left_open(server: Server) -> None:
         opened = [chats.open(server.client(f"client-{number}")) for number in range(5)]
         for chat in opened:
             await chat.open()
-            await chat.say("my last words")
+            await chat.send_text("my last words")
     with pytest.raises(LocalProtocolError, match="not in their block"):
         chats.open(server.client())
 
@@ -330,8 +330,8 @@ def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
 async def told_again() -> None:
     kept: list[dict[str, Any]] = []
     async with aio.Chats(carry) as chats:
-        chat = chats.open(Machine([telling(*named("a", "b"))]), keep=kept.append)
-        await chat.order(End())
+        chat = chats.open(Machine([telling(*named("a", "b"))]), save=kept.append)
+        await chat.send(End())
         await anext(chat)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(chat.aclose)

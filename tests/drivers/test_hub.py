@@ -27,7 +27,7 @@ class Member:
     def deadline(self) -> float | None:
         return self.deadlines[0] if self.deadlines else None
 
-    def heard(self, item: object) -> None:
+    def receive_safely(self, item: object) -> None:
         assert item == Tick()
         self.ticks += 1
         self.deadlines.pop(0)
@@ -52,7 +52,7 @@ def test_each_member_is_woken_at_its_deadline() -> None:
         hub.schedule(member)
     woken = []
     for clock[0] in (0.5, 1.0, 2.5, 3.0, 9.0):
-        hub._wake_the_due()
+        hub._tick_due()
         woken.append((early.ticks, late.ticks))
     assert woken == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
 
@@ -70,7 +70,7 @@ def test_a_deadline_that_moves_costs_no_second_entry() -> None:
     hub.schedule(member)
     member.deadlines = [4.0]
     for clock[0], ticks in ((1.0, 0), (2.0, 0), (4.0, 1)):
-        hub._wake_the_due()
+        hub._tick_due()
         assert member.ticks == ticks
     assert hub._heap == []
 
@@ -78,9 +78,9 @@ def test_a_deadline_that_moves_costs_no_second_entry() -> None:
 def test_nothing_is_carried_outside_the_block() -> None:
     """A request that comes too late is dropped: whoever restores the chat asks again."""
     hub = hub_at([0.0])
-    hub.carry(Member([]), poll(1))
+    hub.send(Member([]), poll(1))
     assert not hub.is_open
-    assert hub._under_way == {}
+    assert hub._in_flight == {}
 
 
 def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import GetVersion
 from chatfsm.client_effects import ApiSucceeded, ChatOpened, LinkChanged, Undelivered
 from chatfsm.drivers import storage
-from chatfsm.drivers.storage import record_of, told_in
+from chatfsm.drivers.storage import make_record, parse_record
 from chatfsm.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceived
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
@@ -25,8 +25,8 @@ ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-clien
 
 def there_and_back(effects: Any, at: float = 0.0, later: float = 0.0) -> tuple[object, ...]:
     """The effects, through the JSON of a record."""
-    text = json.dumps(record_of({"some": "snapshot"}, effects, at), allow_nan=False)
-    snapshot, told = told_in(json.loads(text), later)
+    text = json.dumps(make_record({"some": "snapshot"}, effects, at), allow_nan=False)
+    snapshot, told = parse_record(json.loads(text), later)
     assert snapshot == {"some": "snapshot"}
     return told
 
@@ -85,7 +85,7 @@ BROKEN: list[Any] = [
 def test_what_is_no_record_is_refused(record: object) -> None:
     """A record that was changed, or is something else, is a `SnapshotError`."""
     with pytest.raises(SnapshotError):
-        told_in(record, 0.0)
+        parse_record(record, 0.0)
 
 
 def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
@@ -93,11 +93,11 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
     keep = storage.FileStore(str(tmp_path / "chat.json"))
-    keep(record_of(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
+    keep(make_record(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
     restored = storage.restore(storage.read(keep.path), ENDPOINT, now=50.0)
     assert restored.client.session is not None
     assert restored.client.session.chat_id == "CHAT-1"
-    assert restored.told == (ServiceNamed("Parcels"),)
+    assert restored.pending == (ServiceNamed("Parcels"),)
 
 
 def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def with_threads(make_sender: Callable[[], Any], version: int) -> list[str]:
         chat.open()
         for effect in chat:
             if (text := play.hear(effect)) is not None:
-                chat.say(text)
+                chat.send_text(text)
     return play.told
 
 
@@ -91,7 +91,7 @@ def with_aio(make_sender: Callable[[], Any], version: int, backend: str) -> list
             await chat.open()
             async for effect in chat:
                 if (text := play.hear(effect)) is not None:
-                    await chat.say(text)
+                    await chat.send_text(text)
 
     with playing(version) as (play, client):
         anyio.run(run, play, client, backend=backend)

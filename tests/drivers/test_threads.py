@@ -46,14 +46,14 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
     heard: list[Any] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         assert chat.open(parameters={"name": "Tove"}).chat_id == server.chat.chat_id
-        assert chat.look(lambda client: client.session.chat_id) == server.chat.chat_id
-        chat.typing()
-        chat.say("form")
+        assert chat.inspect(lambda client: client.session.chat_id) == server.chat.chat_id
+        chat.start_typing()
+        chat.send_text("form")
         for effect in chat:
             heard.append(effect)
             match effect:
                 case f.FormOpened(form):
-                    chat.submit(form, {"score": "9"})
+                    chat.submit_form(form, {"score": "9"})
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     chat.upload(tmp_path / "notes.txt")
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
@@ -77,10 +77,10 @@ def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Serv
     """`LocalProtocolError` comes out of the word itself, and nothing was sent."""
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         with pytest.raises(LocalProtocolError, match="no chat yet"):
-            chat.say("hello")
+            chat.send_text("hello")
         chat.open()
         with pytest.raises(LocalProtocolError, match="has not shown it"):
-            chat.submit("7", {})
+            chat.submit_form("7", {})
     assert server.chat.said == []
 
 
@@ -98,14 +98,14 @@ def test_what_was_said_is_sent_before_the_block_ends(server: Server) -> None:
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         chat.open()
         for number in range(40):
-            chat.say(f"line {number}")
+            chat.send_text(f"line {number}")
     assert texts_of(server.chat) == [f"line {number}" for number in range(40)]
 
 
 def interrupted(server: Server, error: type[BaseException]) -> None:
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         chat.open()
-        chat.say("my last words")
+        chat.send_text("my last words")
         raise error
 
 
@@ -120,14 +120,14 @@ def test_an_interrupted_block_is_flushed_too(server: Server, error: type[BaseExc
 def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
     """While too much waits no poll is sent: the server keeps the news, and all of it comes."""
     received: list[str] = []
-    with stdlib.Sender() as send, threads.Chat(server.client(), send, room=3) as chat:
+    with stdlib.Sender() as send, threads.Chat(server.client(), send, max_pending=3) as chat:
         chat.open()
-        with chat._change:  # until the greeting, of more effects than there is room for, is here
-            assert chat._change.wait_for(lambda: len(chat._desk.told) > 3, 10)
-            before = len(chat._desk.told)
+        with chat._changed:  # until the greeting, of more effects than there is room for, is here
+            assert chat._changed.wait_for(lambda: len(chat._core.pending) > 3, 10)
+            before = len(chat._core.pending)
         for number in range(30):
             server.tell(message(f"news {number}"))
-        assert len(chat._desk.told) == before
+        assert len(chat._core.pending) == before
         while len(received) < 31:
             effect = next(chat)
             received += [effect.message.text] if isinstance(effect, f.MessageReceived) else []
@@ -138,7 +138,7 @@ def test_iteration_ends_with_the_chat() -> None:
     """When the machine is done, what waits is told, and then the iterator stops."""
     machine = Machine([telling(*named("a", "b"))])
     with threads.Chat(machine, carried) as chat:
-        chat.order(End())
+        chat.send(End())
         machine.done = True
         assert list(chat) == named("a", "b")
     assert list(chat) == []
@@ -171,8 +171,8 @@ def test_a_request_is_carried_while_another_is_held() -> None:
         [telling(poll(1)), telling(post(2)), telling(*named("a")), telling(*named("b"))]
     )
     with threads.Chat(machine, send) as chat:
-        chat.order(SendText("one"))
-        chat.order(SendText("two"))
+        chat.send(SendText("one"))
+        chat.send(SendText("two"))
         assert [next(chat), next(chat)] == named("a", "b")
     assert {type(item) for item in machine.heard} == {SendText, HttpReply}
 
@@ -185,7 +185,7 @@ def test_a_sender_that_raises_is_a_failure() -> None:
 
     machine = Machine([telling(post(1)), telling(*named("told"))])
     with threads.Chat(machine, send) as chat:
-        chat.order(SendText("one"))
+        chat.send(SendText("one"))
         next(chat)
     assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
@@ -197,11 +197,11 @@ def test_a_machine_that_breaks_is_told_to_the_app() -> None:
         raise ZeroDivisionError
 
     with threads.Chat(Machine([telling(post(1)), fail]), carried) as chat:
-        chat.order(SendText("one"))
+        chat.send(SendText("one"))
         with pytest.raises(ZeroDivisionError):
             next(chat)
         with pytest.raises(ZeroDivisionError):
-            chat.say("more")
+            chat.send_text("more")
 
 
 def test_words_need_the_block() -> None:
@@ -209,11 +209,11 @@ def test_words_need_the_block() -> None:
     chat = threads.Chat(Machine(), carried)
     chat.close()
     with pytest.raises(LocalProtocolError, match="not in its with block"):
-        chat.say("early")
+        chat.send_text("early")
     with chat:
         chat.close()
         with pytest.raises(LocalProtocolError, match=r"closed|block"):
-            chat.say("late")
+            chat.send_text("late")
 
 
 def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
@@ -241,12 +241,12 @@ def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
 def test_closing_does_not_wait_for_ever() -> None:
     """Where what was said cannot be sent, the block ends all the same."""
     with threads.Chat(Machine(waiting=1), carried, closing_timeout=0.05) as chat:
-        chat.say("into the void")
+        chat.send_text("into the void")
 
 
 def test_what_waited_is_told_first() -> None:
     """After a restart the app is told again what it had not handled."""
-    with threads.Chat(Machine(), carried, told=named("a")) as chat:
+    with threads.Chat(Machine(), carried, pending=named("a")) as chat:
         assert next(chat) == named("a")[0]
 
 

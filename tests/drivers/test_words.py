@@ -11,7 +11,7 @@ import pytest
 from chatfsm import commands as c
 from chatfsm import events
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
-from chatfsm.drivers._core import ChatActions, file_id_of, sharing, upload_of
+from chatfsm.drivers._core import ChatActions, file_id_of, read_upload, share_command
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, SharedFile
 
@@ -19,7 +19,7 @@ from chatfsm.models import ChatMessage, Form, SharedFile
 class Repeating(ChatActions[object]):
     """Returns what is ordered."""
 
-    def order(self, command: object) -> object:
+    def send(self, command: object) -> object:
         return command
 
 
@@ -28,19 +28,19 @@ MESSAGE = ChatMessage(events.Message(msg_id="4"), None, own=False)
 FILE = SharedFile(events.File("f-1", msg_id="6"), None, own=False)
 
 SAID: list[tuple[Any, object]] = [
-    (lambda words: words.say("hi"), c.SendText("hi")),
-    (lambda words: words.say("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
-    (lambda words: words.typing(), c.StartTyping()),
-    (lambda words: words.typing("he"), c.StartTyping("he")),
+    (lambda words: words.send_text("hi"), c.SendText("hi")),
+    (lambda words: words.send_text("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
+    (lambda words: words.start_typing(), c.StartTyping()),
+    (lambda words: words.start_typing("he"), c.StartTyping("he")),
     (lambda words: words.stop_typing(), c.StopTyping()),
-    (lambda words: words.submit("7", {"a": "1"}), c.SubmitForm("7", {"a": "1"})),
-    (lambda words: words.submit(SECURE, {}), c.SubmitForm("8", {}, secure=True)),
-    (lambda words: words.cancel("7"), c.CancelForm("7")),
-    (lambda words: words.cancel(SECURE), c.CancelForm("8", secure=True)),
-    (lambda words: words.received("2"), c.MarkDelivered("2")),
-    (lambda words: words.received(MESSAGE), c.MarkDelivered("4")),
-    (lambda words: words.read(MESSAGE), c.MarkRead("4")),
-    (lambda words: words.read(FILE), c.MarkRead("6")),
+    (lambda words: words.submit_form("7", {"a": "1"}), c.SubmitForm("7", {"a": "1"})),
+    (lambda words: words.submit_form(SECURE, {}), c.SubmitForm("8", {}, secure=True)),
+    (lambda words: words.cancel_form("7"), c.CancelForm("7")),
+    (lambda words: words.cancel_form(SECURE), c.CancelForm("8", secure=True)),
+    (lambda words: words.mark_delivered("2"), c.MarkDelivered("2")),
+    (lambda words: words.mark_delivered(MESSAGE), c.MarkDelivered("4")),
+    (lambda words: words.mark_read(MESSAGE), c.MarkRead("4")),
+    (lambda words: words.mark_read(FILE), c.MarkRead("6")),
     (lambda words: words.disconnect(), c.Disconnect()),
     (lambda words: words.end(), c.End()),
     (lambda words: words.resume("app"), Resume("app")),
@@ -62,7 +62,7 @@ def test_words_need_something_that_hears_them() -> None:
 def test_a_message_without_an_id_cannot_be_marked() -> None:
     """A receipt names a message: without an id it is refused where it was said."""
     with pytest.raises(LocalProtocolError, match="no id"):
-        Repeating().read(ChatMessage(events.Message(), None, own=False))
+        Repeating().mark_read(ChatMessage(events.Message(), None, own=False))
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_a_message_without_an_id_cannot_be_marked() -> None:
 def test_a_file_is_brought_and_shared(tmp_path: Path, name: str, kind: str, file_type: str) -> None:
     """The type is guessed from the name alone, and the wire is told image or attachment."""
     (tmp_path / name).write_bytes(b"content")
-    call = upload_of(tmp_path / name)
+    call = read_upload(tmp_path / name)
     assert call == UploadFile(name, b"content", kind)
-    assert sharing(call, UploadedFile("f-1")) == c.SendFile("f-1", file_type, name)
-    assert sharing(call, UploadedFile("f-1", "other")).file_name == "other"
+    assert share_command(call, UploadedFile("f-1")) == c.SendFile("f-1", file_type, name)
+    assert share_command(call, UploadedFile("f-1", "other")).file_name == "other"
 
 
 def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
     with path.open("wb") as file:
         os.truncate(file.fileno(), LARGEST_FILE + 1)
     with pytest.raises(LocalProtocolError, match="cannot upload more"):
-        upload_of(str(path))
+        read_upload(str(path))
 
 
 def test_a_file_is_known_by_its_id() -> None:

@@ -24,9 +24,9 @@ def chat_on(url: str, state: Path, heard: Path, lines: int) -> None:
     record = storage.read(state)
     if record is not None:
         restored = storage.restore(record, endpoint, settings=QUICK, now=time.monotonic())
-        client, told = restored.client, restored.told
+        client, told = restored.client, restored.pending
     keep = storage.FileStore(state)
-    with stdlib.Sender() as send, threads.Chat(client, send, keep=keep, told=told) as chat:
+    with stdlib.Sender() as send, threads.Chat(client, send, save=keep, pending=told) as chat:
         if client.session is None:
             chat.open()
         say_next(chat, client, lines)
@@ -43,7 +43,7 @@ def say_next(chat: threads.Chat, client: ChatClient, lines: int) -> None:
     """Say the line that follows those which the session knows of."""
     number = len(client.session.outbox)
     if number < lines and not client.done:
-        chat.say(f"line {number}")
+        chat.send_text(f"line {number}")
 
 
 def note(heard: Path, text: str) -> None:

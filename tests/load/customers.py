@@ -58,7 +58,7 @@ async def customer(chats: aio.Chats, url: str, number: int, count: Count) -> Non
                 if message.text.startswith("the last"):
                     await chat.end()
                 elif len(heard) % 2:
-                    await chat.say(f"line {count.said[number]}")
+                    await chat.send_text(f"line {count.said[number]}")
                     count.said[number] += 1
             case MessageSent():
                 count.arrived += 1

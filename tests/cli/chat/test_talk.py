@@ -55,7 +55,7 @@ class FakeChat(ChatActions[None]):
     client: Client
     ordered: list[object] = field(factory=list)
 
-    def order(self, command: Any) -> None:
+    def send(self, command: Any) -> None:
         if self.client.session is None:
             raise LocalProtocolError("there is no chat yet")
         if not isinstance(command, Resume):
