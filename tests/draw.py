@@ -59,7 +59,7 @@ CONVERSATION = (
         state.LINK,
         "The link, as `LinkChanged` tells it.",
         {
-            "heard": "a poll is answered",
+            "succeeded": "a poll is answered",
             "failed": "no reply, or a passing error",
             "busy": "429, 5509: the server asks for patience",
             "refused": "401, 403: the credentials",
@@ -72,7 +72,7 @@ CONVERSATION = (
         "The poll, of which there is one at a time.",
         {
             "open": "the chat's id is known",
-            "ask": "its time has come",
+            "send": "its time has come",
             "answer": "a reply",
             "fail": "none, or an error",
         },
@@ -81,8 +81,8 @@ CONVERSATION = (
         state.HISTORY,
         "The history, which is asked for after every gap.",
         {
-            "doubt": "something may have been lost, or have arrived",
-            "ask": "its time has come",
+            "request": "something may have been lost, or have arrived",
+            "send": "its time has come",
             "answer": "a reply",
             "fail": "none, or a passing error",
             "give_up": "refused for good",
@@ -92,10 +92,10 @@ CONVERSATION = (
         state.POST,
         "The POST of what was said, of which there is one at a time.",
         {
-            "ask": "something waits",
+            "send": "something waits",
             "answer": "a reply",
             "put_back": "nothing of it was taken",
-            "doubt": "it may have arrived",
+            "fail": "it may have arrived",
             "resolve": "the history tells",
         },
     ),

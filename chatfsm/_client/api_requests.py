@@ -7,9 +7,9 @@ from typing import Final, cast
 from chatfsm import api as c
 from chatfsm import events
 from chatfsm._client import http_api, polling
-from chatfsm._client.failures import answer_in, consequences, doubt
-from chatfsm._client.http_api import Method
-from chatfsm._client.state import Owed, Step
+from chatfsm._client.failures import handle_fatal, read_reply, request_history
+from chatfsm._client.http_api import ApiMethod
+from chatfsm._client.state import ClientTurn, PendingRequest
 from chatfsm._plain import snake
 from chatfsm.api import ApiRequest, SessionProperties
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatOpened
@@ -22,19 +22,19 @@ from chatfsm.errors import (
 )
 from chatfsm.transport import HttpFailure, HttpReply
 
-__all__ = ["abandon", "answered", "ask"]
+__all__ = ["on_answer", "on_terminated", "send"]
 
 _NOT_FOUND: Final = 404
 
 
-def ask(step: Step, call: ApiRequest) -> None:
+def send(turn: ClientTurn, call: ApiRequest) -> None:
     """Send a call of the app's. Raises `LocalProtocolError`, and then nothing has changed."""
-    method, settings = http_api.METHODS[type(call)], step.settings
-    _check(step, call, method)
-    step.ask(
-        "call",
+    method, settings = http_api.METHODS[type(call)], turn.settings
+    _check(turn, call, method)
+    turn.issue(
+        "api",
         method,
-        path=method.path_for(call, step.chat_id),
+        path=method.path_for(call, turn.chat_id),
         body=method.body(call),
         timeout=settings.file_timeout if method.is_file else settings.request_timeout,
         max_body=settings.max_file if method.is_download else settings.max_body,
@@ -42,67 +42,71 @@ def ask(step: Step, call: ApiRequest) -> None:
     )
 
 
-def _check(step: Step, call: ApiRequest, method: Method) -> None:
+def _check(turn: ClientTurn, call: ApiRequest, method: ApiMethod) -> None:
     what = f"cannot {snake(type(call)).replace('_', ' ')}"
-    waiting = [owed.call for owed in step.state.owed.values() if owed.call is not None]
-    if step.session is not None and step.session.done:
+    waiting = [
+        pending.api_request
+        for pending in turn.state.pending.values()
+        if pending.api_request is not None
+    ]
+    if turn.session is not None and turn.session.done:
         raise LocalProtocolError(f"{what}: the chat is over")
-    if step.state.link == "unauthorized":
+    if turn.state.link == "unauthorized":
         raise LocalProtocolError(f"{what}: the credentials were refused, and nobody resumed")
-    if step.endpoint.version not in method.versions:
-        raise LocalProtocolError(f"{what}: version {step.endpoint.version} of the API has no such")
-    if method.on_chat and step.session is None:
+    if turn.endpoint.version not in method.versions:
+        raise LocalProtocolError(f"{what}: version {turn.endpoint.version} of the API has no such")
+    if method.needs_chat and turn.session is None:
         raise LocalProtocolError(f"{what}: there is no chat yet")
     if isinstance(call, c.RequestChat):
-        if step.session is not None:
+        if turn.session is not None:
             raise LocalProtocolError(f"{what}: there is one, and a client has no second")
         if any(isinstance(other, c.RequestChat) for other in waiting):
             raise LocalProtocolError(f"{what}: one is being requested")
-    if len(waiting) >= step.settings.max_calls:
+    if len(waiting) >= turn.settings.max_calls:
         raise LocalProtocolError(f"{what}: {len(waiting)} calls wait for an answer")
 
 
-def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
+def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpFailure) -> None:
     """Tell the app the answer to its call, or why there is none."""
-    call = cast("ApiRequest", owed.call)  # what is owed for a call has it
+    call = cast("ApiRequest", pending.api_request)  # what is owed for a call has it
     try:
-        value = answer_in(step, owed, http_api.METHODS[type(call)], item, is_chat=False)
+        value = read_reply(turn, pending, http_api.METHODS[type(call)], item, is_chat=False)
     except ApiError as error:
-        _refused(step, call, error)
+        _on_error(turn, call, error)
         return
     if isinstance(call, c.RequestChat):
-        _opened(step, call, value)
+        _on_chat_opened(turn, call, value)
     else:
-        step.effects.append(ApiSucceeded(call, value))
+        turn.effects.append(ApiSucceeded(call, value))
 
 
-def abandon(step: Step) -> None:
+def on_terminated(turn: ClientTurn) -> None:
     """Tell the app of every call that will not be answered any more: the chat is over."""
-    for owed in step.state.owed.values():
-        if owed.call is not None:
-            step.effects.append(
-                ApiFailed(owed.call, TransportError("cancelled", "the chat is over"))
+    for pending in turn.state.pending.values():
+        if pending.api_request is not None:
+            turn.effects.append(
+                ApiFailed(pending.api_request, TransportError("cancelled", "the chat is over"))
             )
 
 
-def _refused(step: Step, call: ApiRequest, error: ApiError) -> None:
+def _on_error(turn: ClientTurn, call: ApiRequest, error: ApiError) -> None:
     if isinstance(call, c.GetActiveChat) and error.status == _NOT_FOUND:
-        step.effects.append(ApiSucceeded(call, None))  # PROTOCOL.md §1: 404 means none
+        turn.effects.append(ApiSucceeded(call, None))  # PROTOCOL.md §1: 404 means none
         return
     is_download = http_api.METHODS[type(call)].is_download
     if is_download and isinstance(error, AuthorizationError) and error.error_code is None:
         # What is refused is this file: who asks was accepted a moment ago.
         error = FileError(str(error), status=error.status)
-    step.effects.append(ApiFailed(call, error))
-    consequences(step, error)
+    turn.effects.append(ApiFailed(call, error))
+    handle_fatal(turn, error)
 
 
-def _opened(step: Step, call: c.RequestChat, chat: SessionProperties) -> None:
+def _on_chat_opened(turn: ClientTurn, call: c.RequestChat, chat: SessionProperties) -> None:
     """There is a chat. One that goes on, or may, has a past, which comes before what is new."""
-    step.session = step.make_session(chat.chat_id, settings=step.settings.session)
-    polling.open_up(step)
-    step.effects += [ChatOpened(chat.chat_id, chat.is_new is not False), ApiSucceeded(call, chat)]
+    turn.session = turn.make_session(chat.chat_id, settings=turn.settings.session)
+    polling.start(turn)
+    turn.effects += [ChatOpened(chat.chat_id, chat.is_new is not False), ApiSucceeded(call, chat)]
     if chat.state is not None:
-        step.hear(events.Status(chat.state, chat.ewt))
+        turn.feed_session(events.Status(chat.state, chat.ewt))
     if chat.is_new is not True:
-        doubt(step)
+        request_history(turn)

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from chatfsm import commands as c
 from chatfsm._client import api_requests, history, polling, sending, snapshot
-from chatfsm._client.failures import change_link, doubt
-from chatfsm._client.state import Owed, Pace, SessionMaker, State, Step
+from chatfsm._client.failures import change_link, request_history
+from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer, SessionMaker
 from chatfsm._session.session import ChatSession
 from chatfsm.api import ApiRequest, Resume
 from chatfsm.client_effects import ClientEffect
@@ -39,41 +39,43 @@ class Health:
     """Seconds until the client's deadline; None: it has none."""
     failures: int
     """Failures in a row: of polls, histories or POSTs, whichever has more."""
-    owed: int
+    pending: int
     """Requests without an answer."""
-    waiting: int
+    queued: int
     """Things said that are not known to have arrived, whether posted or not."""
     ignored: int
     """Replies that nobody waited for: late, repeated, or unknown."""
 
 
-def health_of(state: State, deadline: float | None, now: float) -> Health:
+def health_of(state: ClientState, deadline: float | None, now: float) -> Health:
     """What there is to say of a client's state."""
-    paces = (state.poll_pace, state.history_pace, state.post_pace)
+    paces = (state.poll_timer, state.history_timer, state.post_timer)
     return Health(
         link=state.link,
-        silent_for=None if state.heard_at is None else now - state.heard_at,
+        silent_for=None if state.poll_answered_at is None else now - state.poll_answered_at,
         next_in=None if deadline is None else max(0.0, deadline - now),
         failures=max(pace.failures for pace in paces),
-        owed=len(state.owed),
-        waiting=len(state.queue) + len(state.batch),
-        ignored=state.ignored,
+        pending=len(state.pending),
+        queued=len(state.queue) + len(state.batch),
+        ignored=state.ignored_replies,
     )
 
 
 ClientInput = c.Command | ApiRequest | HttpReply | HttpFailure | Resume | Tick
 
-_USUAL: Final = ClientSettings()
+_DEFAULTS: Final = ClientSettings()
 _COMMANDS: Final = frozenset(get_args(c.Command))
-_CALLS: Final = frozenset(get_args(ApiRequest))
+_API_REQUESTS: Final = frozenset(get_args(ApiRequest))
 # These wait once, however often they are said.
 _UNBOUNDED: Final = frozenset({c.StartTyping, c.StopTyping, c.Disconnect, c.End})
 
-_ANSWERED: Final[dict[str, Callable[[Step, Owed, HttpReply | HttpFailure], None]]] = {
-    "poll": polling.answered,
-    "history": history.answered,
-    "post": sending.answered,
-    "call": api_requests.answered,
+_ON_ANSWER: Final[
+    dict[str, Callable[[ClientTurn, PendingRequest, HttpReply | HttpFailure], None]]
+] = {
+    "poll": polling.on_answer,
+    "history": history.on_answer,
+    "post": sending.on_answer,
+    "api": api_requests.on_answer,
 }
 
 
@@ -92,14 +94,14 @@ class ChatClient:
         self,
         endpoint: Endpoint,
         *,
-        settings: ClientSettings = _USUAL,
+        settings: ClientSettings = _DEFAULTS,
         chat_id: str | None = None,
         session: SessionMaker = ChatSession,
     ) -> None:
         self._endpoint = endpoint
         self.settings = settings
         self._make_session = session
-        self._state = State()
+        self._state = ClientState()
         self._session: ChatSession | None = None
         if chat_id is not None:
             quote_segment(chat_id)
@@ -131,7 +133,7 @@ class ChatClient:
         if self.done:
             return None
         state = self._state
-        given_up = min((owed.deadline for owed in state.owed.values()), default=inf)
+        given_up = min((pending.deadline for pending in state.pending.values()), default=inf)
         due = None if self._session is None else self._session.deadline
         earliest = min(given_up, inf if due is None else due)
         if state.link != "unauthorized" and self._session is not None:
@@ -153,19 +155,19 @@ class ChatClient:
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
         deadline = self.deadline
-        step = Step(
+        turn = ClientTurn(
             self._state, self.settings, self._endpoint, self._session, self._make_session, now
         )
-        self._take(step, item)
-        self._session, self._endpoint = step.session, step.endpoint
+        self._dispatch(turn, item)
+        self._session, self._endpoint = turn.session, turn.endpoint
         if self._state.link != "over":
-            if step.session is not None and _has_slept(deadline, step):
-                doubt(step)
-            _go_on(step)
-        if step.violation is not None:
-            step.violation.effects = tuple(step.effects)
-            raise step.violation
-        return step.effects
+            if turn.session is not None and _has_slept(deadline, turn):
+                request_history(turn)
+            _advance(turn)
+        if turn.violation is not None:
+            turn.violation.effects = tuple(turn.effects)
+            raise turn.violation
+        return turn.effects
 
     def health(self, now: float) -> Health:
         """How the chat's way is doing."""
@@ -178,7 +180,7 @@ class ChatClient:
         secure form: an answer of that kind which had not arrived is told as `Undelivered` after a
         restore. Calls are not in it either: whoever waited for them is gone with the process.
         """
-        return snapshot.taken(self._state, self._session, now)
+        return snapshot.take(self._state, self._session, now)
 
     @classmethod
     def restore(
@@ -186,7 +188,7 @@ class ChatClient:
         data: object,
         endpoint: Endpoint,
         *,
-        settings: ClientSettings = _USUAL,
+        settings: ClientSettings = _DEFAULTS,
         now: float,
         wrap: Callable[[ChatSession], Any] = lambda session: session,
     ) -> Self:
@@ -200,35 +202,35 @@ class ChatClient:
             settings=settings,
             session=lambda chat_id, settings: wrap(ChatSession(chat_id, settings=settings)),
         )
-        client._state, found = snapshot.restored(data, settings, now)
+        client._state, found = snapshot.restore(data, settings, now)
         client._session = None if found is None else wrap(found)
         return client
 
-    def _take(self, step: Step, item: ClientInput) -> None:
+    def _dispatch(self, turn: ClientTurn, item: ClientInput) -> None:
         if isinstance(item, (HttpReply, HttpFailure)):
-            owed = self._state.owed.pop(item.id, None)
-            if owed is None:
-                self._state.ignored += 1
+            pending = self._state.pending.pop(item.id, None)
+            if pending is None:
+                self._state.ignored_replies += 1
             else:
-                _ANSWERED[owed.purpose](step, owed, item)
+                _ON_ANSWER[pending.purpose](turn, pending, item)
         elif item.__class__ in _COMMANDS:
-            _check_command(step, item)
-            step.hear(cast("c.Command", item))
-        elif item.__class__ in _CALLS:
-            api_requests.ask(step, cast("ApiRequest", item))
+            _check_command(turn, item)
+            turn.feed_session(cast("c.Command", item))
+        elif item.__class__ in _API_REQUESTS:
+            api_requests.send(turn, cast("ApiRequest", item))
         elif isinstance(item, Resume):
-            _resume(step, item)
+            _resume(turn, item)
         elif not isinstance(item, Tick):
             raise TypeError(f"{type(item).__name__} is no input of a client")
 
 
-def _check_command(step: Step, command: object) -> None:
+def _check_command(turn: ClientTurn, command: object) -> None:
     """Refuse what cannot be said at all; whether it may be said now, the session knows."""
-    state = step.state
-    if step.session is None:
+    state = turn.state
+    if turn.session is None:
         raise LocalProtocolError("cannot say anything: there is no chat yet")
     waiting = len(state.queue) + len(state.batch)
-    if waiting >= step.settings.max_queued and command.__class__ not in _UNBOUNDED:
+    if waiting >= turn.settings.max_queued and command.__class__ not in _UNBOUNDED:
         raise LocalProtocolError(f"cannot say more: {waiting} things said wait to be posted")
     if isinstance(command, c.SubmitForm):
         try:
@@ -237,55 +239,55 @@ def _check_command(step: Step, command: object) -> None:
             raise LocalProtocolError("cannot submit form: its answers are no JSON") from None
 
 
-def _resume(step: Step, resume: Resume) -> None:
+def _resume(turn: ClientTurn, resume: Resume) -> None:
     """Go on after the credentials were refused; the history tells what was missed meanwhile."""
-    state = step.state
+    state = turn.state
     if state.link != "unauthorized":
         raise LocalProtocolError("cannot resume: no credentials were refused")
-    step.endpoint = step.endpoint.with_credentials(resume.app_id, resume.client_id)
-    state.credentials += 1
-    state.poll_pace, state.post_pace = Pace(step.now), Pace(step.now)
-    state.history_pace = Pace(step.now)
-    change_link(step, "resume")
-    if step.session is not None:
-        doubt(step)
+    turn.endpoint = turn.endpoint.with_credentials(resume.app_id, resume.client_id)
+    state.credentials_version += 1
+    state.poll_timer, state.post_timer = RetryTimer(turn.now), RetryTimer(turn.now)
+    state.history_timer = RetryTimer(turn.now)
+    change_link(turn, "resume")
+    if turn.session is not None:
+        request_history(turn)
 
 
-def _has_slept(deadline: float | None, step: Step) -> bool:
+def _has_slept(deadline: float | None, turn: ClientTurn) -> bool:
     """Whether the computer slept, and what was under way with it; at first nothing was."""
-    return deadline is not None and -inf < deadline < step.now - step.settings.suspend_gap
+    return deadline is not None and -inf < deadline < turn.now - turn.settings.suspend_gap
 
 
-def _go_on(step: Step) -> None:
+def _advance(turn: ClientTurn) -> None:
     """Let happen what is due, and ask for what there is to ask for."""
-    state = step.state
-    for request_id, owed in sorted(state.owed.items()):
-        if step.now >= owed.deadline:
-            del state.owed[request_id]
+    state = turn.state
+    for request_id, pending in sorted(state.pending.items()):
+        if turn.now >= pending.deadline:
+            del state.pending[request_id]
             gone = HttpFailure(request_id, "timeout", "nobody said what became of it")
-            _ANSWERED[owed.purpose](step, owed, gone)
-    session = step.session
+            _ON_ANSWER[pending.purpose](turn, pending, gone)
+    session = turn.session
     if session is None:
         return
-    if session.deadline is not None and step.now >= session.deadline:
-        step.hear(Tick())
-    sending.enqueue(step)
+    if session.deadline is not None and turn.now >= session.deadline:
+        turn.feed_session(Tick())
+    sending.enqueue(turn)
     if session.done:
-        _close(step)
+        _close(turn)
         return
     if state.link == "unauthorized":
         return
     for lane in (history, polling, sending):
-        if step.now >= lane.next_at(state):
-            lane.ask(step)
+        if turn.now >= lane.next_at(state):
+            lane.send(turn)
 
 
-def _close(step: Step) -> None:
+def _close(turn: ClientTurn) -> None:
     """The chat is over: drop what is owed, and tell of the end last."""
-    state = step.state
-    sending.abandon(step)
-    api_requests.abandon(step)
-    state.owed.clear()
-    change_link(step, "end", (step.session and step.session.outcome) or "")
-    if step.end is not None:
-        step.effects.append(step.end)
+    state = turn.state
+    sending.on_terminated(turn)
+    api_requests.on_terminated(turn)
+    state.pending.clear()
+    change_link(turn, "end", (turn.session and turn.session.outcome) or "")
+    if turn.terminated is not None:
+        turn.effects.append(turn.terminated)

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import Any, Final, cast
 
 from chatfsm._client import state as moves
-from chatfsm._client.http_api import Method
-from chatfsm._client.state import Owed, Pace, Step, moved
+from chatfsm._client.http_api import ApiMethod
+from chatfsm._client.state import ClientTurn, PendingRequest, RetryTimer, next_state
 from chatfsm._log import logger
 from chatfsm._protocol import json_input, structuring
 from chatfsm.client_effects import AuthorizationFailed, LinkChanged, LinkState
@@ -33,19 +33,19 @@ from chatfsm.transport import HttpFailure, HttpReply
 __all__ = [
     "NO_EVENTS",
     "UNREADABLE_REQUEST",
-    "answer_in",
+    "backoff",
     "change_link",
-    "consequences",
-    "doubt",
-    "error_of",
-    "found_no_server",
+    "error_in",
+    "handle_fatal",
     "is_busy",
-    "is_internal",
+    "is_internal_error",
     "is_unreachable",
     "may_have_arrived",
-    "put_off",
-    "search_server",
-    "wait",
+    "probe_server",
+    "reached_no_server",
+    "read_reply",
+    "request_history",
+    "schedule_retry",
 ]
 
 _BAD_REQUEST: Final = 400
@@ -55,8 +55,13 @@ _INTERNAL_CODES: Final = frozenset({"5500", "5955"})
 _NOTHING_TAKEN: Final = "5001"
 
 
-def answer_in(
-    step: Step, owed: Owed, method: Method, item: HttpReply | HttpFailure, *, is_chat: bool
+def read_reply(
+    turn: ClientTurn,
+    pending: PendingRequest,
+    method: ApiMethod,
+    item: HttpReply | HttpFailure,
+    *,
+    is_chat: bool,
 ) -> Any:
     """What a reply answers. Raises `ApiError` where it is none, or is an error.
 
@@ -64,12 +69,15 @@ def answer_in(
     """
     if isinstance(item, HttpFailure):
         raise TransportError(item.kind, item.why)
-    if len(item.body) > owed.max_body:
-        raise TransportError("protocol", f"the reply is longer than {owed.max_body} bytes")
-    secrets = (step.endpoint.app_id, step.endpoint.client_id)
+    if len(item.body) > pending.max_body:
+        raise TransportError("protocol", f"the reply is longer than {pending.max_body} bytes")
+    secrets = (turn.endpoint.app_id, turn.endpoint.client_id)
     is_json = not method.is_download
-    error = error_of(item, is_json=is_json, on_chat=is_chat, secrets=secrets)
-    if isinstance(error, AuthorizationError) and owed.credentials != step.state.credentials:
+    error = error_in(item, is_json=is_json, on_chat=is_chat, secrets=secrets)
+    if (
+        isinstance(error, AuthorizationError)
+        and pending.credentials_version != turn.state.credentials_version
+    ):
         # Those were renewed meanwhile, and have not been refused.
         raise TransientError(str(error), status=error.status, transient=True)
     if error is not None:
@@ -80,37 +88,37 @@ def answer_in(
         raise TransportError("protocol", "the reply cannot be read") from None
 
 
-def consequences(step: Step, error: ApiError) -> bool:
+def handle_fatal(turn: ClientTurn, error: ApiError) -> bool:
     """What concerns the whole chat; True where it does, so that nothing is tried again."""
-    if isinstance(error, SessionGoneError) and step.session is not None:
-        step.hear(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
+    if isinstance(error, SessionGoneError) and turn.session is not None:
+        turn.feed_session(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
         return True
     if isinstance(error, AuthorizationError):
-        if change_link(step, "refused", str(error)):
-            step.effects.append(AuthorizationFailed(error))
+        if change_link(turn, "refused", str(error)):
+            turn.effects.append(AuthorizationFailed(error))
         return True
     return False
 
 
-def change_link(step: Step, trigger: str, why: str = "") -> bool:
+def change_link(turn: ClientTurn, trigger: str, why: str = "") -> bool:
     """Move the link, and tell where it is another; True where it is."""
-    state = step.state
-    destination = moved(moves.LINK, state.link, trigger)
+    state = turn.state
+    destination = next_state(moves.LINK, state.link, trigger)
     if destination == state.link:
         return False
     state.link = destination
-    step.effects.append(LinkChanged(cast("LinkState", destination), why))
+    turn.effects.append(LinkChanged(cast("LinkState", destination), why))
     logger.info("link: %s", destination)
     return True
 
 
-def doubt(step: Step, *, after: float = 0.0) -> None:
+def request_history(turn: ClientTurn, *, after: float = 0.0) -> None:
     """Something may have been lost, or have arrived: the history will tell, in so many seconds."""
-    state = step.state
+    state = turn.state
     was = state.history
-    state.history = moved(moves.HISTORY, was, "doubt")
-    at = step.now + after
-    state.history_pace.at = at if was == "fresh" else max(state.history_pace.at, at)
+    state.history = next_state(moves.HISTORY, was, "request")
+    at = turn.now + after
+    state.history_timer.at = at if was == "fresh" else max(state.history_timer.at, at)
 
 
 def is_busy(error: ApiError) -> bool:
@@ -120,14 +128,14 @@ def is_busy(error: ApiError) -> bool:
     )
 
 
-def is_internal(error: ApiError) -> bool:
+def is_internal_error(error: ApiError) -> bool:
     """Whether the server failed for no reason that it could name: on the request, perhaps."""
     return error.error_code in _INTERNAL_CODES or (
         error.error_code is None and error.status == _INTERNAL
     )
 
 
-def found_no_server(error: ApiError) -> bool:
+def reached_no_server(error: ApiError) -> bool:
     """Whether no server was there to ask: no connection could be made, or none was free."""
     return is_unreachable(error) or error.error_code == _NOTHING_TAKEN
 
@@ -137,31 +145,31 @@ def is_unreachable(error: ApiError) -> bool:
     return isinstance(error, TransportError) and error.kind == "connect"
 
 
-def put_off(step: Step, pace: Pace, error: ApiError) -> float:
+def schedule_retry(turn: ClientTurn, pace: RetryTimer, error: ApiError) -> float:
     """Try again later, the later the more attempts have failed; returns in how many seconds."""
     pace.failures += 1
-    delay = wait(step.settings, step.chat_id, pace.failures, error.retry_after)
-    pace.at = step.now + delay
+    delay = backoff(turn.settings, turn.chat_id, pace.failures, error.retry_after)
+    pace.at = turn.now + delay
     return delay
 
 
-def search_server(step: Step, error: ApiError) -> None:
+def probe_server(turn: ClientTurn, error: ApiError) -> None:
     """After a poll that found no server the history is asked in its place until one is found.
 
     For a server that was away may have forgotten what it had not delivered. The one that is found
     is asked for one history, however long it was away, and the pace is that of polls alone. Where
     one is found that has no server free for histories, polls go on beside them.
     """
-    delay = put_off(step, step.state.poll_pace, error)
-    step.state.history_pace.failures = 0  # polls wait for the history again
-    doubt(step, after=delay)
-    change_link(step, "failed", str(error))
+    delay = schedule_retry(turn, turn.state.poll_timer, error)
+    turn.state.history_timer.failures = 0  # polls wait for the history again
+    request_history(turn, after=delay)
+    change_link(turn, "failed", str(error))
 
 
 def may_have_arrived(error: ApiError) -> bool:
     """Whether the server may have done what was asked though it did not say so."""
     is_open = isinstance(error, (TransportError, TransientError))
-    return is_open and not found_no_server(error)
+    return is_open and not reached_no_server(error)
 
 
 # What a reply that is no success means: by error_code first, by status where there is none.
@@ -177,7 +185,7 @@ _LONGEST_MESSAGE: Final = 120
 # Codes have four digits; what is no such word is no code.
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
-BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
+ERRORS_BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
     "1000": (ConfigurationError, "the tenant's domain is missing or unknown"),
     "2000": (AuthorizationError, "the credentials are missing"),
     "2001": (AuthorizationError, "the credentials are malformed"),
@@ -202,20 +210,20 @@ BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
     "5603": (RequestRefusedError, "too many parameters"),
     "5955": (TransientError, "an unspecified error"),
 }
-_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+ERRORS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
     401: AuthorizationError,  # in old documentation
     403: AuthorizationError,  # in the current one
     408: TransientError,  # a proxy's word for a connection that was idle too long
     429: BusyError,
 }
 # Errors that the server, or the network, gets over.
-_PASSING: Final = (TransientError, BusyError)
-_PASSING_CODES: Final = {"5602"}
+_TRANSIENT: Final = (TransientError, BusyError)
+_TRANSIENT_CODES: Final = {"5602"}
 _SERVER_ERRORS: Final = 500
 _NOT_FOUND: Final = 404
 
 
-def error_of(
+def error_in(
     reply: HttpReply,
     *,
     is_json: bool = True,
@@ -230,10 +238,10 @@ def error_of(
     succeeded = reply.status // 100 == 2  # noqa: PLR2004  # the class of successes
     code, message = None, ""
     if is_json or not succeeded:
-        code, message = _said_in(reply.body)
+        code, message = _error_fields(reply.body)
     if succeeded and code is None:
         return None
-    cls, meaning = _kind(reply.status, code, on_chat=on_chat)
+    cls, meaning = _classify(reply.status, code, on_chat=on_chat)
     what = f"status {reply.status}" if code is None else f"error {code} (status {reply.status})"
     for secret in secrets:
         message = message.replace(secret, "(hidden)")
@@ -244,23 +252,23 @@ def error_of(
         error_code=code,
         status=reply.status,
         retry_after=_retry_after(reply),
-        transient=issubclass(cls, _PASSING) or code in _PASSING_CODES,
+        transient=issubclass(cls, _TRANSIENT) or code in _TRANSIENT_CODES,
     )
 
 
-def _kind(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
-    if code in BY_CODE:
-        return BY_CODE[code]
+def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
+    if code in ERRORS_BY_CODE:
+        return ERRORS_BY_CODE[code]
     if status == _NOT_FOUND and on_chat:
         return SessionGoneError, "there is no such chat session"
-    if status in _BY_STATUS:
-        cls = _BY_STATUS[status]
+    if status in ERRORS_BY_STATUS:
+        cls = ERRORS_BY_STATUS[status]
     else:
         cls = TransientError if status >= _SERVER_ERRORS else RequestRefusedError
     return cls, "the server failed" if cls is TransientError else "refused"
 
 
-def _said_in(body: bytes) -> tuple[str | None, str]:
+def _error_fields(body: bytes) -> tuple[str | None, str]:
     """The error code and message in a body, where there are any."""
     try:
         value: Any = json_input.parse(body)
@@ -296,14 +304,15 @@ def _retry_after(reply: HttpReply) -> float | None:
 _MOST_DOUBLINGS = 64
 
 
-def wait(
+def backoff(
     settings: ClientSettings, key: str, attempt: int, retry_after: float | None = None
 ) -> float:
-    """Seconds until the next attempt, after so many in a row that failed.
+    """Return the seconds to wait before the next attempt, after `attempt` failures in a row.
 
-    Between half and all of the exponential's step; which part is a hash of `key` and `attempt`, so
-    that clients which lost a server together do not come back together, and a replay waits the
-    same. What the server asks for is honoured, within `retry_after_most`.
+    The delay doubles with each failure, up to `backoff_most`. A hash of `key` and `attempt` selects
+    a point between half of it and all of it, so that clients which lost a server together do not
+    return together, and a replay waits the same. A longer `retry_after` of the server's is
+    respected, up to `retry_after_most`.
     """
     doublings = min(attempt - 1, _MOST_DOUBLINGS)
     step = min(settings.backoff_first * 2.0**doublings, settings.backoff_most)

@@ -7,76 +7,76 @@ from math import inf
 from chatfsm._client import http_api, sending
 from chatfsm._client import state as moves
 from chatfsm._client.failures import (
-    answer_in,
     change_link,
-    consequences,
-    doubt,
+    handle_fatal,
     is_unreachable,
-    put_off,
-    search_server,
+    probe_server,
+    read_reply,
+    request_history,
+    schedule_retry,
 )
-from chatfsm._client.state import Owed, State, Step, moved
+from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, next_state
 from chatfsm.errors import ApiError
 from chatfsm.inputs import History
 from chatfsm.transport import HttpFailure, HttpReply
 
-__all__ = ["answered", "ask", "next_at"]
+__all__ = ["next_at", "on_answer", "send"]
 
 
-def next_at(state: State) -> float:
+def next_at(state: ClientState) -> float:
     """When the history is to be asked for, or doubted; infinity: it is not."""
-    due = state.history_pace.at if state.history == "due" else inf
-    return due if state.recheck_at is None else min(due, state.recheck_at)
+    due = state.history_timer.at if state.history == "due" else inf
+    return due if state.history_recheck_at is None else min(due, state.history_recheck_at)
 
 
-def ask(step: Step) -> None:
+def send(turn: ClientTurn) -> None:
     """Ask for the history, unless it is only now that there is a doubt and it has to wait."""
-    state = step.state
-    if state.recheck_at is not None and step.now >= state.recheck_at:
-        state.recheck_at = None
-        doubt(step)
-        if step.now < next_at(state):
+    state = turn.state
+    if state.history_recheck_at is not None and turn.now >= state.history_recheck_at:
+        state.history_recheck_at = None
+        request_history(turn)
+        if turn.now < next_at(state):
             return
-    state.history = moved(moves.HISTORY, state.history, "ask")
-    method, settings = http_api.HISTORY, step.settings
-    step.ask(
+    state.history = next_state(moves.HISTORY, state.history, "send")
+    method, settings = http_api.HISTORY, turn.settings
+    turn.issue(
         "history",
         method,
-        path=method.path_for(None, step.chat_id),
+        path=method.path_for(None, turn.chat_id),
         timeout=settings.request_timeout,
         max_body=settings.max_body,
     )
 
 
-def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
+def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpFailure) -> None:
     """Merge what the server kept, and know what has arrived."""
     try:
-        events = answer_in(step, owed, http_api.HISTORY, item, is_chat=True)
+        events = read_reply(turn, pending, http_api.HISTORY, item, is_chat=True)
     except ApiError as error:
-        _failed(step, error)
+        _on_error(turn, error)
         return
-    state = step.state
-    state.history = moved(moves.HISTORY, state.history, "answer")
-    state.history_pace.failures = 0
+    state = turn.state
+    state.history = next_state(moves.HISTORY, state.history, "answer")
+    state.history_timer.failures = 0
     if state.history == "fresh":
-        sending.resolve(step, events, complete=True)
+        sending.resolve(turn, events, complete=True)
     else:  # asked for before the last doubt: it cannot tell
-        step.hear(History(events, complete=False))
+        turn.feed_session(History(events, complete=False))
 
 
-def _failed(step: Step, error: ApiError) -> None:
-    state = step.state
-    is_over = consequences(step, error)
+def _on_error(turn: ClientTurn, error: ApiError) -> None:
+    state = turn.state
+    is_over = handle_fatal(turn, error)
     if not is_over and not error.transient:
         # The server will not tell, ever: what is in doubt stays so, and the rest goes on.
-        state.history = moved(moves.HISTORY, state.history, "give_up")
-        sending.resolve(step, [], complete=False)
+        state.history = next_state(moves.HISTORY, state.history, "give_up")
+        sending.resolve(turn, [], complete=False)
         return
-    state.history = moved(moves.HISTORY, state.history, "fail")
+    state.history = next_state(moves.HISTORY, state.history, "fail")
     if is_over:
         return
     if is_unreachable(error):  # and so are polls; a server that is there may lack histories alone
-        search_server(step, error)
+        probe_server(turn, error)
     else:
-        put_off(step, state.history_pace, error)
-        change_link(step, "failed", str(error))
+        schedule_retry(turn, state.history_timer, error)
+        change_link(turn, "failed", str(error))

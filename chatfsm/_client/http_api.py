@@ -25,19 +25,19 @@ __all__ = [
     "METHODS",
     "POLL",
     "POST",
-    "Method",
-    "availability",
-    "case_history",
-    "download",
-    "events",
-    "ice_servers",
-    "nothing",
-    "parameters",
-    "posted",
-    "session",
-    "sms",
-    "uploaded",
-    "version",
+    "ApiMethod",
+    "_ignore_body",
+    "_read_availability",
+    "_read_case_history",
+    "_read_download",
+    "_read_events",
+    "_read_ice_servers",
+    "_read_parameters",
+    "_read_session",
+    "_read_sms_outcome",
+    "_read_uploaded_file",
+    "_read_version",
+    "post_body",
 ]
 
 # Bodies of replies to typed values. Each reader raises ValueError for what it cannot use.
@@ -45,7 +45,7 @@ __all__ = [
 # `DecodeError` is one: for what is not even JSON.
 
 
-def events(reply: HttpReply) -> list[e.Event]:
+def _read_events(reply: HttpReply) -> list[e.Event]:
     """The events of a poll, a history, or a POST of v1; an empty body holds none."""
     if not reply.body.strip():
         return []
@@ -57,89 +57,89 @@ def events(reply: HttpReply) -> list[e.Event]:
     return decode(value)
 
 
-def nothing(_reply: HttpReply) -> None:
+def _ignore_body(_reply: HttpReply) -> None:
     """A success is all the answer there is."""
 
 
-def availability(reply: HttpReply) -> api.Availability:
+def _read_availability(reply: HttpReply) -> api.Availability:
     """Whether somebody is there."""
     value = _object(reply)
-    word = _needed(value, "chat", structuring.word)
+    word = _required(value, "chat", structuring.word)
     return api.Availability(
-        word.lower() == "available", _or_none(value, "ewt", structuring.seconds)
+        word.lower() == "available", _optional(value, "ewt", structuring.seconds)
     )
 
 
-def parameters(reply: HttpReply) -> tuple[api.ExpectedParameter, ...]:
+def _read_parameters(reply: HttpReply) -> tuple[api.ExpectedParameter, ...]:
     """Objects of one name each; what is none is passed over."""
     return tuple(
-        api.ExpectedParameter(name, _or_none(item, name, structuring.word))
+        api.ExpectedParameter(name, _optional(item, name, structuring.word))
         for item in _list(reply, "parameters")
         if isinstance(item, dict)
         for name in item
     )
 
 
-def session(reply: HttpReply) -> api.SessionProperties:
+def _read_session(reply: HttpReply) -> api.SessionProperties:
     """The chat that the server has; its id must be usable in a path."""
     value = _object(reply)
-    chat_id = _needed(value, "chat_id", structuring.word)
+    chat_id = _required(value, "chat_id", structuring.word)
     quote_segment(chat_id)
     return api.SessionProperties(
         chat_id,
-        _or_none(value, "state", structuring.word),
-        _or_none(value, "ewt", structuring.seconds),
-        _or_none(value, "is_new_chat", structuring.flag),
-        _or_none(value, "phone_number", structuring.name),
+        _optional(value, "state", structuring.word),
+        _optional(value, "ewt", structuring.seconds),
+        _optional(value, "is_new_chat", structuring.flag),
+        _optional(value, "phone_number", structuring.name),
     )
 
 
-def sms(reply: HttpReply) -> api.SmsOutcome:
+def _read_sms_outcome(reply: HttpReply) -> api.SmsOutcome:
     """What became of the request."""
     value = _object(reply)
-    code = _needed(value, "sms_error_code", structuring.whole)
-    return api.SmsOutcome(code, _or_none(value, "error_message", structuring.name) or "")
+    code = _required(value, "sms_error_code", structuring.whole)
+    return api.SmsOutcome(code, _optional(value, "error_message", structuring.name) or "")
 
 
-def uploaded(reply: HttpReply) -> api.UploadedFile:
+def _read_uploaded_file(reply: HttpReply) -> api.UploadedFile:
     """The id that the server gave a file."""
     value = _object(reply)
-    file_id = _needed(value, "file_id", structuring.word)
-    return api.UploadedFile(file_id, _or_none(value, "file_name", structuring.name))
+    file_id = _required(value, "file_id", structuring.word)
+    return api.UploadedFile(file_id, _optional(value, "file_name", structuring.name))
 
 
-def download(reply: HttpReply) -> api.Download:
+def _read_download(reply: HttpReply) -> api.Download:
     """The bytes as they came."""
     return api.Download(reply.body, reply.headers.get("content-type"))
 
 
-def ice_servers(reply: HttpReply) -> tuple[api.IceServer, ...]:
+def _read_ice_servers(reply: HttpReply) -> tuple[api.IceServer, ...]:
     """Those that have an address."""
     return tuple(
         api.IceServer(
             url,
-            _or_none(item, "username", structuring.name),
-            _or_none(item, "credential", structuring.name),
+            _optional(item, "username", structuring.name),
+            _optional(item, "credential", structuring.name),
         )
         for item in _list(reply, "servers")
-        if isinstance(item, dict) and (url := _or_none(item, "url", structuring.name))
+        if isinstance(item, dict) and (url := _optional(item, "url", structuring.name))
     )
 
 
-def case_history(reply: HttpReply) -> tuple[api.EarlierChat, ...]:
+def _read_case_history(reply: HttpReply) -> tuple[api.EarlierChat, ...]:
     """The chats that have an id, each with its events."""
     return tuple(
         api.EarlierChat(
-            chat_id, _or_none(item, "created_time", structuring.timestamp), _events_in(item)
+            chat_id, _optional(item, "created_time", structuring.timestamp), _events_in(item)
         )
         for item in _list(reply, "sessions")
-        if isinstance(item, dict) and (chat_id := _or_none(item, "chat_id", structuring.word))
+        if isinstance(item, dict) and (chat_id := _optional(item, "chat_id", structuring.word))
     )
 
 
-def version(reply: HttpReply) -> api.ServerVersion:
+def _read_version(reply: HttpReply) -> api.ServerVersion:
     """The version, as it is written."""
-    return api.ServerVersion(_needed(_object(reply), "server_version", structuring.name))
+    return api.ServerVersion(_required(_object(reply), "server_version", structuring.name))
 
 
 def _events_in(chat: dict[str, Any]) -> tuple[e.Event, ...]:
@@ -158,29 +158,29 @@ def _list(reply: HttpReply, name: str) -> list[Any]:
     return found
 
 
-def _needed(value: dict[str, Any], name: str, reader: Any) -> Any:
+def _required(value: dict[str, Any], name: str, reader: Any) -> Any:
     found = reader(value.get(name))
     if found is None:
         raise ValueError(f"{name} is missing")
     return found
 
 
-def _or_none(value: dict[str, Any], name: str, reader: Any) -> Any:
+def _optional(value: dict[str, Any], name: str, reader: Any) -> Any:
     try:
         return reader(value.get(name))
     except ValueError:
         return None
 
 
-_BOTH: Final = frozenset({1, 2})
-_FIRST: Final = frozenset({1})
-_SECOND: Final = frozenset({2})
+_V1_AND_V2: Final = frozenset({1, 2})
+_V1: Final = frozenset({1})
+_V2: Final = frozenset({2})
 
 Body = tuple[str | None, bytes]
 """The content type, None for JSON, and the bytes."""
 
 
-def _nothing(_call: object) -> Body:
+def _no_body(_call: object) -> Body:
     return None, b""
 
 
@@ -188,11 +188,11 @@ def _json(value: object) -> Body:
     return None, json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _empty(_call: object) -> Body:
+def _empty_object(_call: object) -> Body:
     return _json({})
 
 
-def posted(events: tuple[dict[str, Any], ...]) -> bytes:
+def post_body(events: tuple[dict[str, Any], ...]) -> bytes:
     """The body that posts events of the customer's."""
     return _json({"events": events})[1]
 
@@ -232,7 +232,7 @@ def _upload(call: api.UploadFile) -> Body:
 
 
 @frozen
-class Method:
+class ApiMethod:
     """One method of the API."""
 
     verb: Literal["GET", "POST"]
@@ -241,7 +241,7 @@ class Method:
     versions: frozenset[int]
     read: Callable[[HttpReply], Any]
     """Raises ValueError for an answer that holds not what it should."""
-    body: Callable[[Any], Body] = _nothing
+    body: Callable[[Any], Body] = _no_body
     subject: str = ""
     """The attribute of the call that holds the id."""
     is_file: bool = False
@@ -250,45 +250,47 @@ class Method:
     """Whether bytes come back, which are asked for without the tenant's domain."""
 
     @property
-    def on_chat(self) -> bool:
+    def needs_chat(self) -> bool:
         """Whether it needs a chat."""
         return "{chat}" in self.path
 
     def path_for(self, call: object, chat_id: str) -> str:
         """The path of a call, percent-encoded."""
         subject = quote_segment(getattr(call, self.subject)) if self.subject else ""
-        chat = quote_segment(chat_id) if self.on_chat else ""
+        chat = quote_segment(chat_id) if self.needs_chat else ""
         return self.path.format(chat=chat, subject=subject)
 
 
-METHODS: Final[dict[type, Method]] = {
-    api.CheckAvailability: Method("GET", "availability", _BOTH, availability),
-    api.GetExpectedParameters: Method("GET", "parameters", _BOTH, parameters),
-    api.RequestChat: Method("POST", "chats", _BOTH, session, _chat_request),
-    api.RequestSmsChat: Method("POST", "requestsms", _FIRST, sms, _chat_request),
-    api.GetActiveChat: Method("GET", "chats/active", _BOTH, session),
-    api.UploadFile: Method("POST", "files", _BOTH, uploaded, _upload, is_file=True),
-    api.GetFile: Method(
-        *("GET", "chats/{chat}/files/{subject}", _BOTH, download),
+METHODS: Final[dict[type, ApiMethod]] = {
+    api.CheckAvailability: ApiMethod("GET", "availability", _V1_AND_V2, _read_availability),
+    api.GetExpectedParameters: ApiMethod("GET", "parameters", _V1_AND_V2, _read_parameters),
+    api.RequestChat: ApiMethod("POST", "chats", _V1_AND_V2, _read_session, _chat_request),
+    api.RequestSmsChat: ApiMethod("POST", "requestsms", _V1, _read_sms_outcome, _chat_request),
+    api.GetActiveChat: ApiMethod("GET", "chats/active", _V1_AND_V2, _read_session),
+    api.UploadFile: ApiMethod(
+        "POST", "files", _V1_AND_V2, _read_uploaded_file, _upload, is_file=True
+    ),
+    api.GetFile: ApiMethod(
+        *("GET", "chats/{chat}/files/{subject}", _V1_AND_V2, _read_download),
         subject="file_id",
         is_file=True,
         is_download=True,
     ),
-    api.GetPhoto: Method(
-        *("GET", "chats/{chat}/profilephotos/{subject}", _BOTH, download),
+    api.GetPhoto: ApiMethod(
+        *("GET", "chats/{chat}/profilephotos/{subject}", _V1_AND_V2, _read_download),
         subject="party_id",
         is_download=True,
     ),
-    api.GetIceServers: Method("GET", "iceservers", _BOTH, ice_servers),
-    api.SubscribeNotifications: Method(
-        *("POST", "chats/{chat}/notifications", _SECOND, nothing, _subscription)
+    api.GetIceServers: ApiMethod("GET", "iceservers", _V1_AND_V2, _read_ice_servers),
+    api.SubscribeNotifications: ApiMethod(
+        *("POST", "chats/{chat}/notifications", _V2, _ignore_body, _subscription)
     ),
-    api.GetCaseHistory: Method("GET", "chats/{chat}/casehistory", _SECOND, case_history),
-    api.CloseCase: Method("POST", "chats/{chat}/closecase", _SECOND, nothing, _empty),
-    api.GetVersion: Method("GET", "version", _SECOND, version),
+    api.GetCaseHistory: ApiMethod("GET", "chats/{chat}/casehistory", _V2, _read_case_history),
+    api.CloseCase: ApiMethod("POST", "chats/{chat}/closecase", _V2, _ignore_body, _empty_object),
+    api.GetVersion: ApiMethod("GET", "version", _V2, _read_version),
 }
 
 # What the client asks by itself.
-POLL: Final = Method("GET", "chats/{chat}/events", _BOTH, events)
-HISTORY: Final = Method("GET", "chats/{chat}/history", _BOTH, events)
-POST: Final = Method("POST", "chats/{chat}/events", _BOTH, events)
+POLL: Final = ApiMethod("GET", "chats/{chat}/events", _V1_AND_V2, _read_events)
+HISTORY: Final = ApiMethod("GET", "chats/{chat}/history", _V1_AND_V2, _read_events)
+POST: Final = ApiMethod("POST", "chats/{chat}/events", _V1_AND_V2, _read_events)

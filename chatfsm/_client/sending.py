@@ -11,14 +11,14 @@ from chatfsm import events as e
 from chatfsm._client import http_api
 from chatfsm._client import state as moves
 from chatfsm._client.failures import (
-    answer_in,
-    consequences,
-    doubt,
-    is_internal,
+    handle_fatal,
+    is_internal_error,
     may_have_arrived,
-    put_off,
+    read_reply,
+    request_history,
+    schedule_retry,
 )
-from chatfsm._client.state import Owed, Parcel, State, Step, moved
+from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, QueuedItem, next_state
 from chatfsm._protocol.codec import encode
 from chatfsm.client_effects import Undelivered
 from chatfsm.effects import SendEvents
@@ -28,209 +28,216 @@ from chatfsm.inputs import History, SendFailed, Sent
 from chatfsm.transport import HttpFailure, HttpReply
 
 __all__ = [
-    "abandon",
-    "answered",
-    "ask",
-    "cut",
     "enqueue",
-    "has_arrived",
-    "is_answer",
+    "is_form_answer",
+    "is_in_history",
     "is_typing",
     "next_at",
-    "repeats",
+    "on_answer",
+    "on_terminated",
     "resolve",
+    "send",
+    "split",
     "subject_of",
+    "supersedes",
 ]
 
 
-def enqueue(step: Step) -> None:
+def enqueue(turn: ClientTurn) -> None:
     """Queue what the session wants to be posted; what repeats itself waits once."""
-    queue = step.state.queue
-    for effect in step.said:
-        for parcel in cut(effect, step.now):
-            queue[:] = [waiting for waiting in queue if not repeats(parcel, waiting)]
-            queue.append(parcel)
-    step.said.clear()
+    queue = turn.state.queue
+    for effect in turn.to_post:
+        for item in split(effect, turn.now):
+            queue[:] = [waiting for waiting in queue if not supersedes(item, waiting)]
+            queue.append(item)
+    turn.to_post.clear()
 
 
-def next_at(state: State) -> float:
+def next_at(state: ClientState) -> float:
     """When the next POST is to go out; infinity: none is, or one is on its way or in doubt."""
-    return state.post_pace.at if state.post == "idle" and state.queue else inf
+    return state.post_timer.at if state.post == "idle" and state.queue else inf
 
 
-def ask(step: Step) -> None:
+def send(turn: ClientTurn) -> None:
     """Post what waits, as much of it as goes into one."""
-    state, settings, method = step.state, step.settings, http_api.POST
-    state.queue = [parcel for parcel in state.queue if _is_worth_sending(step, parcel)]
-    size = 1 if state.alone else settings.max_batch
+    state, settings, method = turn.state, turn.settings, http_api.POST
+    state.queue = [item for item in state.queue if _should_send(turn, item)]
+    size = 1 if state.isolate_count else settings.max_batch
     state.batch, state.queue = state.queue[:size], state.queue[size:]
     if not state.batch:
         return
-    state.post = moved(moves.POST, state.post, "ask")
-    events = tuple(event for parcel in state.batch for event in parcel.events)
-    step.ask(
+    state.post = next_state(moves.POST, state.post, "send")
+    events = tuple(event for item in state.batch for event in item.events)
+    turn.issue(
         "post",
         method,
-        path=method.path_for(None, step.chat_id),
-        body=(None, http_api.posted(events)),
+        path=method.path_for(None, turn.chat_id),
+        body=(None, http_api.post_body(events)),
         timeout=settings.request_timeout,
         max_body=settings.max_body,
     )
 
 
-def answered(step: Step, owed: Owed, item: HttpReply | HttpFailure) -> None:
+def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpFailure) -> None:
     """Know what became of a POST, and hear what a server of v1 says in its reply."""
     try:
-        events = answer_in(step, owed, http_api.POST, item, is_chat=True)
+        events = read_reply(turn, pending, http_api.POST, item, is_chat=True)
     except ApiError as error:
-        _failed(step, error)
+        _on_error(turn, error)
         return
-    state = step.state
-    state.post = moved(moves.POST, state.post, "answer")
-    state.post_pace.failures = 0
-    state.alone = max(0, state.alone - len(state.batch))
-    sent = _messages_in(state.batch)
+    state = turn.state
+    state.post = next_state(moves.POST, state.post, "answer")
+    state.post_timer.failures = 0
+    state.isolate_count = max(0, state.isolate_count - len(state.batch))
+    sent = _msg_ids(state.batch)
     state.batch = []
     if sent:
-        step.hear(Sent(sent))
+        turn.feed_session(Sent(sent))
     for event in events:
-        step.hear(event)
+        turn.feed_session(event)
 
 
-def resolve(step: Step, past: Sequence[Event], *, complete: bool) -> None:
+def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
     """Know by the history what has arrived, and queue again, before all else, what has not."""
-    enqueue(step)
+    enqueue(turn)
     merged: Any = past  # as `_messages_in`
-    step.hear(History(merged, complete=complete))
-    again: dict[str | None, Parcel] = {
-        parcel.msg_id: parcel
-        for effect in step.said
+    turn.feed_session(History(merged, complete=complete))
+    again: dict[str | None, QueuedItem] = {
+        item.msg_id: item
+        for effect in turn.to_post
         if effect.msg_ids
-        for parcel in cut(effect, step.now)
+        for item in split(effect, turn.now)
     }
-    step.said = [effect for effect in step.said if not effect.msg_ids]
-    state = step.state
-    kept: list[Parcel] = []
-    if state.post == "doubtful":
+    turn.to_post = [effect for effect in turn.to_post if not effect.msg_ids]
+    state = turn.state
+    kept: list[QueuedItem] = []
+    if state.post == "unconfirmed":
         doubtful, state.batch = state.batch, []
-        state.post = moved(moves.POST, state.post, "resolve")
-        for parcel in doubtful:
-            kept += _still_to_send(step, parcel, again, past if complete else None)
+        state.post = next_state(moves.POST, state.post, "resolve")
+        for item in doubtful:
+            kept += _remaining(turn, item, again, past if complete else None)
     state.queue = [*kept, *again.values(), *state.queue]
 
 
-def abandon(step: Step) -> None:
+def on_terminated(turn: ClientTurn) -> None:
     """The chat is over: tell of answers that may be lost; the session tells of messages."""
-    state = step.state
-    for parcel in (*state.batch, *state.queue):
-        if is_answer(parcel):
-            _tell_undelivered(step, parcel, "the chat is over")
+    state = turn.state
+    for item in (*state.batch, *state.queue):
+        if is_form_answer(item):
+            _report_undelivered(turn, item, "the chat is over")
     state.batch, state.queue = [], []
 
 
-def _still_to_send(
-    step: Step, parcel: Parcel, again: dict[str | None, Parcel], past: Sequence[Event] | None
-) -> list[Parcel]:
-    """What is left to send of a parcel whose fate was in doubt; `past` None: nobody will tell."""
-    if parcel.msg_id is not None:
-        missing = again.pop(parcel.msg_id, None)
+def _remaining(
+    turn: ClientTurn,
+    item: QueuedItem,
+    again: dict[str | None, QueuedItem],
+    past: Sequence[Event] | None,
+) -> list[QueuedItem]:
+    """What is left to send of a item whose fate was in doubt; `past` None: nobody will tell."""
+    if item.msg_id is not None:
+        missing = again.pop(item.msg_id, None)
         if missing is None:
             return []
-        missing.attempts = parcel.attempts
+        missing.attempts = item.attempts
         return [missing]
-    if past is None and is_answer(parcel):
-        _tell_undelivered(step, parcel, "nobody knows whether it arrived")
+    if past is None and is_form_answer(item):
+        _report_undelivered(turn, item, "nobody knows whether it arrived")
         return []
-    return [] if past is not None and has_arrived(parcel, past) else [parcel]
+    return [] if past is not None and is_in_history(item, past) else [item]
 
 
-def _failed(step: Step, error: ApiError) -> None:
-    state = step.state
+def _on_error(turn: ClientTurn, error: ApiError) -> None:
+    state = turn.state
     if may_have_arrived(error):
-        _doubt(step, error, max(put_off(step, state.post_pace, error), step.settings.settle_delay))
+        _mark_unconfirmed(
+            turn,
+            error,
+            max(schedule_retry(turn, state.post_timer, error), turn.settings.settle_delay),
+        )
         return
-    state.post = moved(moves.POST, state.post, "put_back")
+    state.post = next_state(moves.POST, state.post, "put_back")
     batch, state.batch = state.batch, []
-    if consequences(step, error) or error.transient:
-        put_off(step, state.post_pace, error)
+    if handle_fatal(turn, error) or error.transient:
+        schedule_retry(turn, state.post_timer, error)
     elif len(batch) > 1:  # one of them must not take its neighbours along
-        state.alone = len(batch)
+        state.isolate_count = len(batch)
     else:
-        state.alone = max(0, state.alone - 1)
-        _refuse(step, batch.pop(), str(error))
+        state.isolate_count = max(0, state.isolate_count - 1)
+        _report_failed(turn, batch.pop(), str(error))
     state.queue = batch + state.queue
 
 
-def _doubt(step: Step, error: ApiError, after: float) -> None:
+def _mark_unconfirmed(turn: ClientTurn, error: ApiError, after: float) -> None:
     """It may have arrived: say so of the messages, and let the history tell."""
-    state = step.state
-    state.post = moved(moves.POST, state.post, "doubt")
-    if is_internal(error):  # the server may choke on one of them
-        state.alone = max(state.alone, len(state.batch))
+    state = turn.state
+    state.post = next_state(moves.POST, state.post, "fail")
+    if is_internal_error(error):  # the server may choke on one of them
+        state.isolate_count = max(state.isolate_count, len(state.batch))
         if len(state.batch) == 1:
             state.batch[0].attempts += 1
-    in_doubt = _messages_in(state.batch)
-    state.batch = [parcel for parcel in state.batch if not is_typing(parcel)]
+    in_doubt = _msg_ids(state.batch)
+    state.batch = [item for item in state.batch if not is_typing(item)]
     if in_doubt:
-        step.hear(SendFailed(in_doubt, str(error), retryable=True))
-    doubt(step, after=after)
+        turn.feed_session(SendFailed(in_doubt, str(error), retryable=True))
+    request_history(turn, after=after)
 
 
-def _messages_in(batch: list[Parcel]) -> Any:  # mypy loses the types of `converter=tuple`
-    return tuple(parcel.msg_id for parcel in batch if parcel.msg_id is not None)
+def _msg_ids(batch: list[QueuedItem]) -> Any:  # mypy loses the types of `converter=tuple`
+    return tuple(item.msg_id for item in batch if item.msg_id is not None)
 
 
-def _is_worth_sending(step: Step, parcel: Parcel) -> bool:
+def _should_send(turn: ClientTurn, item: QueuedItem) -> bool:
     """Drop what is stale, and tell of what cannot be sent."""
-    if parcel.is_lost:
-        _refuse(step, parcel, "what answers a secure form survives no restart")
-    elif parcel.attempts >= step.settings.max_attempts:
-        _refuse(step, parcel, f"the server failed {parcel.attempts} times on it")
+    if item.is_redacted:
+        _report_failed(turn, item, "what answers a secure form survives no restart")
+    elif item.attempts >= turn.settings.max_attempts:
+        _report_failed(turn, item, f"the server failed {item.attempts} times on it")
     else:
-        stale_at = parcel.said_at + step.settings.session.typing_renew
-        return not is_typing(parcel) or step.now < stale_at
+        stale_at = item.queued_at + turn.settings.session.typing_renew
+        return not is_typing(item) or turn.now < stale_at
     return False
 
 
-def _refuse(step: Step, parcel: Parcel, why: str) -> None:
-    if parcel.msg_id is not None:
-        step.hear(SendFailed(_messages_in([parcel]), why, retryable=False))
+def _report_failed(turn: ClientTurn, item: QueuedItem, why: str) -> None:
+    if item.msg_id is not None:
+        turn.feed_session(SendFailed(_msg_ids([item]), why, retryable=False))
     else:
-        _tell_undelivered(step, parcel, why)
+        _report_undelivered(turn, item, why)
 
 
-def _tell_undelivered(step: Step, parcel: Parcel, why: str) -> None:
-    event = str(parcel.events[0]["event"])
-    step.effects.append(Undelivered(event, subject_of(parcel), why))
+def _report_undelivered(turn: ClientTurn, item: QueuedItem, why: str) -> None:
+    event = str(item.events[0]["event"])
+    turn.effects.append(Undelivered(event, subject_of(item), why))
 
 
 # What was said, cut into the smallest parts that arrive, fail, and are sent again as one.
 
 _TYPING: Final = encode(c.StartTyping())["event"]
-_PASSING: Final = frozenset({_TYPING, encode(c.StopTyping())["event"]})
-_ANSWERS: Final = frozenset(
+_TYPING_EVENTS: Final = frozenset({_TYPING, encode(c.StopTyping())["event"]})
+_FORM_ANSWERS: Final = frozenset(
     encode(order)["event"]
     for secure in (True, False)
     for order in (c.SubmitForm("a form", {}, secure=secure), c.CancelForm("a form", secure=secure))
 )
-_ANSWERED: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
+_ANSWER_EVENTS: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
 
 
-def cut(effect: SendEvents, now: float) -> list[Parcel]:
-    """The parcels of what a session wants to be posted, in order.
+def split(effect: SendEvents, now: float) -> list[QueuedItem]:
+    """The items of what a session wants to be posted, in order.
 
     What a message brings along (the answer to a text prompt, say) is a part of it: the session
     sends both again.
     """
     if not effect.msg_ids:
-        return [Parcel((event,), None, now) for event in effect.events]
-    parcels: list[Parcel] = []
+        return [QueuedItem((event,), None, now) for event in effect.events]
+    items: list[QueuedItem] = []
     events = list(effect.events)
     for following, msg_id in zip((*effect.msg_ids[1:], None), effect.msg_ids, strict=True):
         end = len(events) if following is None else _end_of(events, msg_id)
-        parcels.append(Parcel(tuple(events[:end]), msg_id, now))
+        items.append(QueuedItem(tuple(events[:end]), msg_id, now))
         del events[:end]
-    return parcels
+    return items
 
 
 def _end_of(events: list[dict[str, Any]], msg_id: str) -> int:
@@ -241,39 +248,41 @@ def _end_of(events: list[dict[str, Any]], msg_id: str) -> int:
     )
 
 
-def is_typing(parcel: Parcel) -> bool:
+def is_typing(item: QueuedItem) -> bool:
     """Whether it says that the customer types: of interest for seconds only."""
-    return parcel.events[0]["event"] == _TYPING and parcel.msg_id is None
+    return item.events[0]["event"] == _TYPING and item.msg_id is None
 
 
-def is_answer(parcel: Parcel) -> bool:
+def is_form_answer(item: QueuedItem) -> bool:
     """Whether it answers a form."""
-    return parcel.events[0]["event"] in _ANSWERS and parcel.msg_id is None
+    return item.events[0]["event"] in _FORM_ANSWERS and item.msg_id is None
 
 
-def repeats(parcel: Parcel, other: Parcel) -> bool:
+def supersedes(item: QueuedItem, other: QueuedItem) -> bool:
     """Whether what waits already makes it needless, or it makes needless what waits."""
-    if parcel.msg_id is not None or other.msg_id is not None:
+    if item.msg_id is not None or other.msg_id is not None:
         return False
-    return parcel.events == other.events or (
-        parcel.events[0]["event"] in _PASSING and other.events[0]["event"] in _PASSING
+    return item.events == other.events or (
+        item.events[0]["event"] in _TYPING_EVENTS and other.events[0]["event"] in _TYPING_EVENTS
     )
 
 
-def has_arrived(parcel: Parcel, past: Iterable[e.Event]) -> bool:
-    """Whether a history holds a parcel that is no message; what leaves no trace has not."""
-    event = parcel.events[0]
-    if is_answer(parcel):
+def is_in_history(item: QueuedItem, past: Iterable[e.Event]) -> bool:
+    """Whether a history holds a item that is no message; what leaves no trace has not."""
+    event = item.events[0]
+    if is_form_answer(item):
         form = event["form_request_id"]
-        return any(isinstance(item, _ANSWERED) and item.form_request_id == form for item in past)
+        return any(
+            isinstance(event, _ANSWER_EVENTS) and event.form_request_id == form for event in past
+        )
     msg_id = event.get("msg_id")
     return msg_id is not None and any(
-        isinstance(item, (e.Signaling, e.Cobrowsing)) and item.msg_id == msg_id for item in past
+        isinstance(event, (e.Signaling, e.Cobrowsing)) and event.msg_id == msg_id for event in past
     )
 
 
-def subject_of(parcel: Parcel) -> str | None:
+def subject_of(item: QueuedItem) -> str | None:
     """The id of the form or message that it is about."""
-    event = parcel.events[0]
+    event = item.events[0]
     found = (event.get(name) for name in ("form_request_id", "ref_msg_id", "msg_id"))
     return next((str(value) for value in found if value), None)

@@ -17,43 +17,47 @@ from attrs import evolve
 from cattrs import Converter
 
 from chatfsm._client import state as moves
-from chatfsm._client.polling import broke_off
-from chatfsm._client.state import Owed, State, moved
+from chatfsm._client.polling import on_poll_lost
+from chatfsm._client.state import ClientState, PendingRequest, next_state
 from chatfsm._plain import redact_secure_form
 from chatfsm._session.session import ChatSession
 from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.settings import ClientSettings
 
-__all__ = ["FORMAT", "VERSION", "restored", "taken"]
+__all__ = ["FORMAT", "VERSION", "restore", "take"]
 
 FORMAT: Final = "chatfsm.client"
 VERSION: Final = 1
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 # None is ever read: what is owed by HTTP has failed with the process.
-_converter.register_structure_hook(Owed, lambda value, cls: cls(**value))
-_PACES: Final = ("poll_pace", "history_pace", "post_pace")
+_converter.register_structure_hook(PendingRequest, lambda value, cls: cls(**value))
+_TIMERS: Final = ("poll_timer", "history_timer", "post_timer")
 
 
-def taken(state: State, session: ChatSession | None, now: float) -> dict[str, Any]:
+def take(state: ClientState, session: ChatSession | None, now: float) -> dict[str, Any]:
     """What a client remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    owed = {number: owed.purpose for number, owed in state.owed.items() if owed.call is None}
-    body: dict[str, Any] = _converter.unstructure(evolve(state, owed={}))
-    body["owed"] = [[number, purpose] for number, purpose in owed.items()]
-    for parcel in (*body["queue"], *body["batch"]):
-        events = parcel["events"]
-        parcel["is_lost"] |= any("_secure_" in e["event"] and "data" in e for e in events)
-        parcel["events"] = [redact_secure_form(event) for event in events]
+    purposes = {
+        number: pending.purpose
+        for number, pending in state.pending.items()
+        if pending.api_request is None
+    }
+    body: dict[str, Any] = _converter.unstructure(evolve(state, pending={}))
+    body["pending"] = [[number, purpose] for number, purpose in purposes.items()]
+    for item in (*body["queue"], *body["batch"]):
+        events = item["events"]
+        item["is_redacted"] |= any("_secure_" in e["event"] and "data" in e for e in events)
+        item["events"] = [redact_secure_form(event) for event in events]
     _shift(body, lambda at: None if at == -inf else at - now)
     body["session"] = None if session is None else session.snapshot(now=now)
     return {"format": FORMAT, "version": VERSION, "client": body, "digest": _digest(body)}
 
 
-def restored(
+def restore(
     data: object, settings: ClientSettings, now: float
-) -> tuple[State, ChatSession | None]:
+) -> tuple[ClientState, ChatSession | None]:
     """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
@@ -63,36 +67,40 @@ def restored(
     if plain is not None:
         session = ChatSession.restore(plain, settings=settings.session, now=now)
     try:
-        owed = dict(body.pop("owed"))
+        purposes = dict(body.pop("pending"))
         _shift(body, lambda left: -inf if left is None else now + left)
-        state = _converter.structure({**body, "owed": {}}, State)
+        state = _converter.structure({**body, "pending": {}}, ClientState)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
         raise SnapshotError(f"not a client's memory: {type(error).__name__}") from None
-    _ask_again(state, owed, session, settings, now)
+    _fail_pending(state, purposes, session, settings, now)
     return state, session
 
 
-def _ask_again(
-    state: State,
-    owed: dict[int, str],
+def _fail_pending(
+    state: ClientState,
+    purposes: dict[int, str],
     session: ChatSession | None,
     settings: ClientSettings,
     now: float,
 ) -> None:
     """What was under way has failed with the process; these are the first things that follow."""
-    state.link = moved(moves.LINK, state.link, "resume")
+    state.link = next_state(moves.LINK, state.link, "resume")
     if session is None or session.done:
         return
-    if state.poll == "asked":
-        broke_off(state, settings)
-    state.poll = moved(moves.POLL, state.poll, "fail")
-    state.history = moved(moves.HISTORY, moved(moves.HISTORY, state.history, "fail"), "doubt")
-    state.history_pace.at = max(state.history_pace.at, now)
-    posts = [number for number, purpose in owed.items() if purpose == "post"]
-    if len(posts) != (state.post == "asked"):
+    if state.poll == "in_flight":
+        on_poll_lost(state, settings)
+    state.poll = next_state(moves.POLL, state.poll, "fail")
+    state.history = next_state(
+        moves.HISTORY, next_state(moves.HISTORY, state.history, "fail"), "request"
+    )
+    state.history_timer.at = max(state.history_timer.at, now)
+    posts = [number for number, purpose in purposes.items() if purpose == "post"]
+    if len(posts) != (state.post == "in_flight"):
         raise SnapshotError("not a client's memory: a POST is on its way, or is not")
     for number in posts:
-        state.owed[number] = Owed("post", -inf, settings.max_body, state.credentials)
+        state.pending[number] = PendingRequest(
+            "post", -inf, settings.max_body, state.credentials_version
+        )
 
 
 def _checked(data: object) -> dict[str, Any]:
@@ -120,11 +128,11 @@ def _digest(body: object) -> str:
 
 def _shift(body: dict[str, Any], shift: Callable[[Any], Any]) -> None:
     """Shift every moment on the client's clock."""
-    for name in _PACES:
+    for name in _TIMERS:
         body[name]["at"] = shift(body[name]["at"])
     body["polled_at"] = shift(body["polled_at"])
-    for name in ("heard_at", "recheck_at"):
+    for name in ("poll_answered_at", "history_recheck_at"):
         if body[name] is not None:
             body[name] = shift(body[name])
-    for parcel in (*body["queue"], *body["batch"]):
-        parcel["said_at"] = shift(parcel["said_at"])
+    for item in (*body["queue"], *body["batch"]):
+        item["queued_at"] = shift(item["queued_at"])

@@ -1,4 +1,4 @@
-"""What a client remembers of the way its chat travels, and the step in which it hears one item."""
+"""What a client remembers of the way its chat travels, and the turn in which it hears one item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 from attrs import define, field
 from attrs.validators import in_
 
-from chatfsm._client.http_api import Method
+from chatfsm._client.http_api import ApiMethod
 from chatfsm._session.session import ChatSession
 from chatfsm._statemachine import Row, TransitionTable, transition_table
 from chatfsm.api import ApiRequest
@@ -26,16 +26,16 @@ __all__ = [
     "LINK",
     "POLL",
     "POST",
-    "Owed",
-    "Pace",
-    "Parcel",
+    "ClientState",
+    "ClientTurn",
+    "PendingRequest",
+    "QueuedItem",
+    "RetryTimer",
     "SessionMaker",
-    "State",
-    "Step",
-    "moved",
+    "next_state",
 ]
 
-# The law of the conversation: which moves exist, as tables of rows (law L2).
+# The table of the conversation: which moves exist, as tables of rows (table L2).
 
 
 def _from(trigger: str, sources: tuple[str, ...], destination: str) -> tuple[Row, ...]:
@@ -50,7 +50,7 @@ LINK: Final[TransitionTable] = transition_table(
     "link",
     ("waiting", "live", "retrying", "unauthorized", "over"),
     (
-        *_from("heard", _UP, "live"),
+        *_from("succeeded", _UP, "live"),
         *_from("failed", _UP, "retrying"),
         *_from("busy", _UP, "waiting"),  # the server asks for patience
         *_from("refused", _UP, "unauthorized"),
@@ -63,12 +63,12 @@ LINK: Final[TransitionTable] = transition_table(
 
 POLL: Final[TransitionTable] = transition_table(
     "poll",
-    ("closed", "due", "asked"),
+    ("closed", "due", "in_flight"),
     (
         ("open", "closed", "due"),
-        ("ask", "due", "asked"),
-        ("answer", "asked", "due"),
-        ("fail", "asked", "due"),
+        ("send", "due", "in_flight"),
+        ("answer", "in_flight", "due"),
+        ("fail", "in_flight", "due"),
     ),
 )
 
@@ -77,18 +77,18 @@ POLL: Final[TransitionTable] = transition_table(
 
 HISTORY: Final[TransitionTable] = transition_table(
     "history",
-    ("fresh", "due", "asked", "stale"),
+    ("fresh", "due", "in_flight", "stale"),
     (
-        ("doubt", "fresh", "due"),
-        ("doubt", "due", "due"),
-        ("doubt", "asked", "stale"),
-        ("doubt", "stale", "stale"),
-        ("ask", "due", "asked"),
-        ("answer", "asked", "fresh"),
+        ("request", "fresh", "due"),
+        ("request", "due", "due"),
+        ("request", "in_flight", "stale"),
+        ("request", "stale", "stale"),
+        ("send", "due", "in_flight"),
+        ("answer", "in_flight", "fresh"),
         ("answer", "stale", "due"),
-        ("fail", "asked", "due"),
+        ("fail", "in_flight", "due"),
         ("fail", "stale", "due"),
-        ("give_up", "asked", "fresh"),
+        ("give_up", "in_flight", "fresh"),
         ("give_up", "stale", "fresh"),
     ),
 )
@@ -97,39 +97,39 @@ HISTORY: Final[TransitionTable] = transition_table(
 
 POST: Final[TransitionTable] = transition_table(
     "post",
-    ("idle", "asked", "doubtful"),
+    ("idle", "in_flight", "unconfirmed"),
     (
-        ("ask", "idle", "asked"),
-        ("answer", "asked", "idle"),
-        ("put_back", "asked", "idle"),  # nothing of it was taken: the same again, later
-        ("doubt", "asked", "doubtful"),
-        ("resolve", "doubtful", "idle"),
+        ("send", "idle", "in_flight"),
+        ("answer", "in_flight", "idle"),
+        ("put_back", "in_flight", "idle"),  # nothing of it was taken: the same again, later
+        ("fail", "in_flight", "unconfirmed"),
+        ("resolve", "unconfirmed", "idle"),
     ),
 )
 
 
 @define
-class Parcel:
+class QueuedItem:
     """A message with what goes before it, or one event that is no message; in no repr."""
 
     events: tuple[dict[str, Any], ...] = field(repr=False)
     msg_id: str | None
     """The message's id; None where it is none."""
-    said_at: float
+    queued_at: float
     attempts: int = 0
     """How often the server answered it, when it was alone, with an internal error."""
-    is_lost: bool = False
+    is_redacted: bool = False
     """Whether its content is gone: what answers a secure form survives no restart."""
 
 
 SessionMaker = Callable[..., Any]
 """`ChatSession`, or what has its members: called with the chat's id and `settings=`."""
 
-Purpose = Literal["poll", "history", "post", "call"]
+Purpose = Literal["poll", "history", "post", "api"]
 
 
 @define
-class Pace:
+class RetryTimer:
     """When the next attempt may be made, and how many in a row have failed."""
 
     at: float = -inf
@@ -137,100 +137,100 @@ class Pace:
 
 
 @define
-class Owed:
+class PendingRequest:
     """A request that was not answered yet."""
 
     purpose: Purpose
     deadline: float
     """When it is given up here, whatever its carrier does."""
     max_body: int
-    credentials: int = 0
+    credentials_version: int = 0
     """Which credentials it went out with: counts the times that they were renewed."""
-    call: ApiRequest | None = None
+    api_request: ApiRequest | None = None
 
 
-def _state(law: TransitionTable) -> Any:
-    return field(default=law.initial, validator=in_(law.states))
+def _state_field(table: TransitionTable) -> Any:
+    return field(default=table.initial, validator=in_(table.states))
 
 
 @define
-class State:
+class ClientState:
     """All that a client knows beside its session and what it was made with."""
 
-    link: str = _state(LINK)
-    poll: str = _state(POLL)
-    history: str = _state(HISTORY)
-    post: str = _state(POST)
-    poll_pace: Pace = field(factory=Pace)
-    history_pace: Pace = field(factory=Pace)
-    post_pace: Pace = field(factory=Pace)
+    link: str = _state_field(LINK)
+    poll: str = _state_field(POLL)
+    history: str = _state_field(HISTORY)
+    post: str = _state_field(POST)
+    poll_timer: RetryTimer = field(factory=RetryTimer)
+    history_timer: RetryTimer = field(factory=RetryTimer)
+    post_timer: RetryTimer = field(factory=RetryTimer)
     polled_at: float = -inf
     """When the last poll began."""
-    recheck_at: float | None = None
+    history_recheck_at: float | None = None
     """When a poll that broke off can no longer swallow what happens."""
-    heard_at: float | None = None
+    poll_answered_at: float | None = None
     """When a poll was last answered."""
-    next_id: int = 1
-    owed: dict[int, Owed] = field(factory=dict)
-    queue: list[Parcel] = field(factory=list)
+    next_request_id: int = 1
+    pending: dict[int, PendingRequest] = field(factory=dict)
+    queue: list[QueuedItem] = field(factory=list)
     """What was said and waits to be posted."""
-    batch: list[Parcel] = field(factory=list)
+    batch: list[QueuedItem] = field(factory=list)
     """What is on its way, or of doubtful fate."""
-    alone: int = 0
+    isolate_count: int = 0
     """How many go out alone, since the server choked on one of them."""
-    credentials: int = 0
-    ignored: int = 0
+    credentials_version: int = 0
+    ignored_replies: int = 0
     """Replies that nobody waited for."""
 
 
-def moved(law: TransitionTable, state: str, trigger: str) -> str:
+def next_state(table: TransitionTable, state: str, trigger: str) -> str:
     """Where a trigger leads; a move that is in no row leads nowhere."""
-    return law.moves[state].get(trigger, state)
+    return table.moves[state].get(trigger, state)
 
 
 @define(eq=False)
-class Step:
+class ClientTurn:
     """One item being heard: what it meets, the time, and what has followed so far."""
 
-    state: State
+    state: ClientState
     settings: ClientSettings
     endpoint: Endpoint
     session: ChatSession | None
     make_session: SessionMaker
     now: float
     effects: list[ClientEffect] = field(factory=list)
-    said: list[SendEvents] = field(factory=list)
+    to_post: list[SendEvents] = field(factory=list)
     """What the session wants to be posted, and nobody has queued yet."""
-    end: Terminated | None = None
+    terminated: Terminated | None = None
     """Kept apart, to be told last."""
     violation: RemoteProtocolError | None = None
-    """The first that a strict session found; raised when the step is done."""
+    """The first that a strict session found; raised when the turn is done."""
 
     @property
     def chat_id(self) -> str:
         """The id of the chat; "" where there is none yet."""
         return "" if self.session is None else self.session.chat_id
 
-    def hear(self, item: Input) -> None:
+    def feed_session(self, item: Input) -> None:
         """Let the session hear something, and sort what follows."""
         session = cast("ChatSession", self.session)  # before there is one, nothing is heard
         try:
-            told = session.receive(item, now=self.now)
+            effects = session.receive(item, now=self.now)
         except RemoteProtocolError as error:
-            told = cast("list[Effect]", list(error.effects))
+            effects = cast("list[Effect]", list(error.effects))
             self.violation = self.violation or error
-        for effect in told:
+        for effect in effects:
             if isinstance(effect, SendEvents):
-                self.said.append(effect)
+                self.to_post.append(effect)
             elif isinstance(effect, Terminated):
-                self.end = effect
+                self.terminated = effect
             else:
                 self.effects.append(effect)
 
-    def ask(  # noqa: PLR0913  # a request has these parts
+    def issue(  # noqa: PLR0913  # a request has these parts
         self,
         purpose: Purpose,
-        method: Method,
+        method: ApiMethod,
         *,
         path: str,
         body: tuple[str | None, bytes] = (None, b""),
@@ -240,12 +240,14 @@ class Step:
     ) -> None:
         """Tell a request, which is owed from now on."""
         state, (content_type, content) = self.state, body
-        request_id, state.next_id = state.next_id, state.next_id + 1
+        request_id, state.next_request_id = state.next_request_id, state.next_request_id + 1
         nonce = f"{request_id}-{self.now}"
         url = self.endpoint.url_for(path, nonce=nonce, tenant=not method.is_download)
         headers = self.endpoint.headers(*([content_type] if content_type else []))
         deadline = self.now + timeout + self.settings.timeout_grace
-        state.owed[request_id] = Owed(purpose, deadline, max_body, state.credentials, call)
+        state.pending[request_id] = PendingRequest(
+            purpose, deadline, max_body, state.credentials_version, call
+        )
         self.effects.append(
             HttpRequest(request_id, method.verb, url, headers, content, timeout, max_body)
         )

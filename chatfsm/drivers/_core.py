@@ -168,7 +168,7 @@ class ClientLike(Protocol):
         """Hear one item, and return what follows from it."""
 
     def health(self, now: float) -> Any:
-        """How it is doing: `link`, and `waiting`, how many things said have not arrived."""
+        """How it is doing: `link`, and `queued`, the number of events that have not arrived."""
 
     @abstractmethod
     def snapshot(self, *, now: float) -> dict[str, Any]:
@@ -327,7 +327,7 @@ class DriverCore:
         if self.error is not None or self.client.done:
             return True
         health = self.client.health(now)
-        return bool(health.waiting == 0 or health.link == "unauthorized")
+        return bool(health.queued == 0 or health.link == "unauthorized")
 
     def close(self, now: float, closer: int | None) -> None:
         """No more is heard.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatError, errors
-from chatfsm._client.failures import BY_CODE, error_of
+from chatfsm._client.failures import ERRORS_BY_CODE, error_in
 from chatfsm.errors import ApiError
 from chatfsm.transport import HttpReply
 
@@ -60,7 +60,7 @@ def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
 
 def error(status: int, body: object = b"", **headers: str) -> ApiError:
     """The error that a reply is."""
-    found = error_of(reply(status, body, **headers))
+    found = error_in(reply(status, body, **headers))
     assert found is not None
     return found
 
@@ -81,7 +81,7 @@ def test_a_code_means_the_same_with_any_status(
 
 def test_every_code_of_the_table_is_here() -> None:
     """The rows above are the whole table."""
-    assert [code for code, *_ in CODES] == list(BY_CODE)
+    assert [code for code, *_ in CODES] == list(ERRORS_BY_CODE)
 
 
 @pytest.mark.parametrize(("status", "cls", "transient"), STATUSES)
@@ -104,7 +104,7 @@ def test_without_a_code_the_status_decides(
 )
 def test_a_success_is_no_error(status: int, body: bytes) -> None:
     """Nor is the code 0."""
-    assert error_of(reply(status, body)) is None
+    assert error_in(reply(status, body)) is None
 
 
 def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
@@ -117,17 +117,17 @@ def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
 
 def test_a_404_on_the_chat_is_its_end() -> None:
     """Only there, and only where no code says otherwise."""
-    gone = error_of(reply(404), on_chat=True)
+    gone = error_in(reply(404), on_chat=True)
     assert type(gone) is errors.SessionGoneError
-    other = error_of(reply(404, {"error_code": "5502"}), on_chat=True)
+    other = error_in(reply(404, {"error_code": "5502"}), on_chat=True)
     assert type(other) is errors.FileError
 
 
 def test_a_file_is_not_looked_at() -> None:
     """What a download brings is nobody's error, even if it looks like one."""
     content = {"error_code": "5005"}
-    assert error_of(reply(200, content), is_json=False) is None
-    assert type(error_of(reply(404, content), is_json=False)) is errors.SessionGoneError
+    assert error_in(reply(200, content), is_json=False) is None
+    assert type(error_in(reply(404, content), is_json=False)) is errors.SessionGoneError
 
 
 def test_what_could_not_be_decoded_is_not_quoted() -> None:
@@ -154,7 +154,7 @@ def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
 @given(st.integers(100, 599), st.binary(max_size=200), st.booleans(), st.booleans())
 def test_nothing_in_a_reply_raises(status: int, body: bytes, is_json: bool, on_chat: bool) -> None:
     """Whatever the network brings is an error or a success."""
-    found = error_of(HttpReply(1, status, {}, body), is_json=is_json, on_chat=on_chat)
+    found = error_in(HttpReply(1, status, {}, body), is_json=is_json, on_chat=on_chat)
     assert found is None or isinstance(found, ChatError)
 
 
@@ -165,5 +165,5 @@ JSON = st.sampled_from([None, True, 5511, 1e400, -0.5, [], ["a"], {}, {"a": "0"}
 def test_nothing_in_an_error_raises(status: int, code: object, message: object) -> None:
     """Codes and messages of any type, with any secret in them."""
     body = json.dumps({"error_code": code, "error_message": message}).encode()
-    found = error_of(HttpReply(1, status, {}, body), secrets=("a", "0"))
+    found = error_in(HttpReply(1, status, {}, body), secrets=("a", "0"))
     assert found is None or str(found).isascii()

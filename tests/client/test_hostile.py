@@ -68,7 +68,7 @@ def test_nothing_that_comes_raises(story: list[Any], opened: bool) -> None:
             stage.receives(Tick(), at=max(stage.now, stage.client.deadline))
         if stage.client.done:
             stage.waiting.clear()
-        assert stage.client.health(stage.now).owed == len(stage.waiting) <= 6
+        assert stage.client.health(stage.now).pending == len(stage.waiting) <= 6
     if stage.client.done:
         assert stage.client.deadline is None
         names = [type(effect).__name__ for effect in stage.told]

@@ -11,8 +11,8 @@ from transitions import MachineError
 
 from chatfsm._client import state
 from chatfsm._client.client import Health
-from chatfsm._client.failures import wait
-from chatfsm._client.state import moved
+from chatfsm._client.failures import backoff
+from chatfsm._client.state import next_state
 from chatfsm._statemachine import TransitionTable
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import Stage
@@ -48,7 +48,7 @@ def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, tri
     """On every (state, trigger) pair the table and the Machine agree, and no row is no move."""
     goes = moved_by_transitions(LAWS[name], state, trigger)
     assert LAWS[name].moves[state].get(trigger) == goes
-    assert moved(LAWS[name], state, trigger) == (goes or state)
+    assert next_state(LAWS[name], state, trigger) == (goes or state)
 
 
 def test_only_the_links_end_is_final() -> None:
@@ -59,9 +59,9 @@ def test_only_the_links_end_is_final() -> None:
 
 def test_a_poll_is_asked_only_when_none_is() -> None:
     """One poll, one history and one POST in flight, by construction."""
-    assert [s for s, row in state.POLL.moves.items() if "ask" in row] == ["due"]
-    assert [s for s, row in state.HISTORY.moves.items() if "ask" in row] == ["due"]
-    assert [s for s, row in state.POST.moves.items() if "ask" in row] == ["idle"]
+    assert [s for s, row in state.POLL.moves.items() if "send" in row] == ["due"]
+    assert [s for s, row in state.HISTORY.moves.items() if "send" in row] == ["due"]
+    assert [s for s, row in state.POST.moves.items() if "send" in row] == ["idle"]
 
 
 @given(st.text(), st.integers(1, 10_000), st.none() | st.floats(0, 1e9))
@@ -70,16 +70,16 @@ def test_a_wait_is_bounded_and_the_same_each_time(
 ) -> None:
     """Never at once, never longer than the limits, and no dice in it."""
     settings = ClientSettings()
-    first = wait(settings, key, attempt, asked)
+    first = backoff(settings, key, attempt, asked)
     assert settings.backoff_first / 2 <= first
     assert first <= max(settings.backoff_most, settings.retry_after_most)
-    assert first == wait(settings, key, attempt, asked)
+    assert first == backoff(settings, key, attempt, asked)
     assert first >= min(asked or 0.0, settings.retry_after_most)
 
 
 def test_no_two_clients_come_back_together() -> None:
     """A thousand chats that lost their server at once spread over half a step."""
-    waits = sorted(wait(ClientSettings(), f"chat {number}", 6) for number in range(1_000))
+    waits = sorted(backoff(ClientSettings(), f"chat {number}", 6) for number in range(1_000))
     assert 15.0 <= waits[0] < waits[-1] <= 30.0
     quarters = [sum(15 + 3.75 * n <= w < 18.75 + 3.75 * n for w in waits) for n in range(4)]
     assert all(200 < quarter < 300 for quarter in quarters)
@@ -117,7 +117,7 @@ def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
     chat.fails("poll", "connect", at=12.0)
     health = chat.client.health(12.25)
     assert (health.link, health.silent_for, health.failures) == ("retrying", 2.25, 1)
-    assert (health.owed, health.waiting, health.ignored) == (1, 2, 0)
+    assert (health.pending, health.queued, health.ignored) == (1, 2, 0)
     assert health.next_in is not None
     assert 0.25 <= health.next_in <= 0.75
     assert chat.client.health(99.0).next_in == 0.0

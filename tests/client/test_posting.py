@@ -9,7 +9,7 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm import effects
-from chatfsm._client.sending import cut
+from chatfsm._client.sending import split
 from chatfsm.client_effects import Undelivered
 from tests.client.conftest import CHAT, Stage
 
@@ -190,7 +190,7 @@ def test_several_messages_are_cut_at_their_ids() -> None:
         {"event": "chat_session_form_data", "form_request_id": "9"},
         {"event": "chat_session_message", "msg_id": "5"},
     )
-    parcels = cut(effects.SendEvents(events, ("1", "3", "5")), 0.0)
+    parcels = split(effects.SendEvents(events, ("1", "3", "5")), 0.0)
     assert [(parcel.msg_id, len(parcel.events)) for parcel in parcels] == [
         ("1", 2),
         ("3", 1),

@@ -123,7 +123,7 @@ class World:
         if self.now >= self.released_at:
             self.server.holds_dead_poll = False
         for request in list(self.pending.values()):
-            if self.now >= self.client._state.owed[request.id].deadline:
+            if self.now >= self.client._state.pending[request.id].deadline:
                 del self.pending[request.id]
                 if request.id % 2:
                     self.server.answers(request)
@@ -163,11 +163,11 @@ class World:
         """Whether all that was said has arrived, and all that is new was told."""
         health = self.client.health(self.now)
         return (
-            not health.waiting
+            not health.queued
             and not self.server.news
             and health.link == "live"
             and self.client._state.history == "fresh"
-            and self.client._state.recheck_at is None
+            and self.client._state.history_recheck_at is None
         )
 
     @property

@@ -17,7 +17,7 @@ CHAT = "https://chat.example/clientweb/api/v2/chats/CHAT-1"
 @frozen
 class Health:
     link: str = "live"
-    waiting: int = 0
+    queued: int = 0
 
 
 def poll(number: int) -> HttpRequest:
@@ -47,14 +47,14 @@ class Machine:
     heard: list[object] = field(factory=list)
     deadline: float | None = None
     done: bool = False
-    waiting: int = 0
+    queued: int = 0
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
         self.heard.append(item)
         return list(self.scripts.popleft()(item)) if self.scripts else []
 
     def health(self, now: float) -> Health:
-        return Health(waiting=self.waiting)
+        return Health(queued=self.queued)
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
         return {"heard": len(self.heard)}

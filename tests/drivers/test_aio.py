@@ -270,7 +270,7 @@ async def closing_in_vain() -> None:
         finally:
             given_up.append(request.id)
 
-    machine = Machine([telling(poll(1), post(2))], waiting=1)
+    machine = Machine([telling(poll(1), post(2))], queued=1)
     async with aio.Chat(machine, stalling, closing_timeout=0.05) as chat:
         await chat.send_text("into the void")
         await anyio.wait_all_tasks_blocked()

@@ -224,12 +224,12 @@ def test_nothing_is_ordered_after_closing() -> None:
 
 def test_flushing_waits_for_what_was_said() -> None:
     """It is flushed when nothing said waits, or when waiting is in vain."""
-    machine = Machine(waiting=1)
+    machine = Machine(queued=1)
     desk = DriverCore(machine, None, 2)
     assert not desk.is_flushed(0.0)
-    machine.waiting = 0
+    machine.queued = 0
     assert desk.is_flushed(0.0)
-    machine.waiting, machine.done = 1, True
+    machine.queued, machine.done = 1, True
     assert desk.is_flushed(0.0)
 
 

@@ -240,7 +240,7 @@ def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
 
 def test_closing_does_not_wait_for_ever() -> None:
     """Where what was said cannot be sent, the block ends all the same."""
-    with threads.Chat(Machine(waiting=1), carried, closing_timeout=0.05) as chat:
+    with threads.Chat(Machine(queued=1), carried, closing_timeout=0.05) as chat:
         chat.send_text("into the void")
 
 

@@ -39,12 +39,12 @@ class Ledger:
         state = client._state
         return (
             customer.is_alive
-            and not health.waiting
+            and not health.queued
             and not chat.news
             and health.link == "live"
             and state.history == "fresh"
-            and state.recheck_at is None
-            and not any(owed.purpose != "poll" for owed in state.owed.values())
+            and state.history_recheck_at is None
+            and not any(owed.purpose != "poll" for owed in state.pending.values())
         )
 
     def check_all(self, customer: Customer, chat: Chat) -> None:

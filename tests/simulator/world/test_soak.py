@@ -73,22 +73,22 @@ def test_a_few_chats_that_no_client_can_see_through() -> None:
 
 def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody can know for a copy is none."""
-    posted = http_api.posted
+    post_body = http_api.post_body
     numbers = count(1_001, 2)
 
     def renamed(events: Any) -> bytes:
-        return posted(
+        return post_body(
             tuple({**e, "msg_id": str(next(numbers))} if "msg" in e else e for e in events)
         )
 
-    monkeypatch.setattr(http_api, "posted", renamed)
+    monkeypatch.setattr(http_api, "post_body", renamed)
     (violation,) = play(2, 4, 10, "late=40:post:0.1", 1.0).violations
     assert "first arrived" in violation or "not calm" in violation
 
 
 def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message under an id that it shares with another is no copy of it."""
-    posted = http_api.posted
+    post_body = http_api.post_body
     seen: set[str] = set()
 
     def reworded(events: Any) -> bytes:
@@ -96,9 +96,9 @@ def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
             if event["msg_id"] in seen:
                 event["msg"] += "!"
             seen.add(event["msg_id"])
-        return posted(events)
+        return post_body(events)
 
-    monkeypatch.setattr(http_api, "posted", reworded)
+    monkeypatch.setattr(http_api, "post_body", reworded)
     (violation,) = play(2, 4, 1, "late=40:post:0.3", 2.0).violations
     assert "no copy" in violation
 
