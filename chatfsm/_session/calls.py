@@ -13,7 +13,7 @@ from chatfsm._protocol.codec import decode_item, encode
 from chatfsm._protocol.structuring import LONGEST_NAME
 from chatfsm._session import tables
 from chatfsm._session.duplicates import contents_of, is_known, is_repeat, remember, speaker_of
-from chatfsm._session.outbox import count_on, take_msg_id
+from chatfsm._session.outbox import check_msg_id, count_on, take_msg_id
 from chatfsm._session.state import Call, Turn
 from chatfsm.effects import CallChanged, SignalReceived
 from chatfsm.errors import LocalProtocolError
@@ -74,6 +74,7 @@ def check(turn: Turn, command: CallCommand) -> None:
     if order not in tables.CALL.moves[turn.memory.call.state]:
         what = snake(type(command)).replace("_", " ")
         raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
+    check_msg_id(turn, command)
 
 
 def order(turn: Turn, command: CallCommand) -> None:
@@ -96,7 +97,7 @@ def _signal(
     """Say it, and remember it, so that its echo is no news."""
     memory = turn.memory
     to = command.destination_party_id or memory.call.party
-    event = encode(evolve(command, msg_id=take_msg_id(turn), destination_party_id=to))
+    event = encode(evolve(command, msg_id=take_msg_id(turn, command), destination_party_id=to))
     turn.queue_event(event)
     echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
     speaker = speaker_of(memory, memory.chat_id, "signal")

@@ -288,8 +288,8 @@ ORDERED: Final[dict[type, tuple[Check, Listener]]] = {
     c.RejectCall: (calls.check, calls.order),
     c.SendCandidate: (calls.check, calls.order),
     c.EndCall: (calls.check, calls.order),
-    c.RequestPhoneCall: (_allowed, calls.ask),
-    c.RequestSms: (_allowed, calls.ask),
+    c.RequestPhoneCall: (outbox.check_msg_id, calls.ask),
+    c.RequestSms: (outbox.check_msg_id, calls.ask),
     c.CobrowsingReply: (service.check_reply, service.reply),
 }
 

@@ -177,9 +177,10 @@ def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str |
 Shared = commands.SendText | commands.SendFile | commands.SendLocation | commands.SendNavigation
 
 
-def check(turn: Turn, _command: Shared) -> None:
-    """Refuse more than may wait to be sent."""
+def check(turn: Turn, command: Shared) -> None:
+    """Refuse more than may wait to be sent, and a msg_id that was used before."""
     outbox.check_room(turn)
+    outbox.check_msg_id(turn, command)
 
 
 def text(turn: Turn, command: commands.SendText) -> None:
@@ -239,7 +240,7 @@ def abandoned(turn: Turn, _item: object) -> None:
 
 
 def _say(turn: Turn, command: Shared, kind: str, content: Fingerprint, *echo: str | None) -> None:
-    msg_id = outbox.take_msg_id(turn)
+    msg_id = outbox.take_msg_id(turn, command)
     event = encode(evolve(command, msg_id=msg_id))
     if turn.settings.empty_file_ids and isinstance(command, commands.SendFile):
         event["msg_id"] = ""

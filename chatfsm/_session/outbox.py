@@ -10,15 +10,17 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from chatfsm import events
+from chatfsm import commands, events
 from chatfsm._session import tables
 from chatfsm._session.duplicates import content_of
-from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn
+from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn, quoted
 from chatfsm.effects import MessageFailed, MessageSent, MessageUnconfirmed, SendEvents
 from chatfsm.errors import LocalProtocolError
 
 __all__ = [
+    "Numbered",
     "as_read",
+    "check_msg_id",
     "check_room",
     "confirm",
     "count_on",
@@ -34,6 +36,22 @@ _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # An id of more digits is no counter's.
 _MOST_DIGITS: Final = 15
 
+Numbered = (
+    commands.SendText
+    | commands.SendFile
+    | commands.SendLocation
+    | commands.SendNavigation
+    | commands.RequestCall
+    | commands.AnswerCall
+    | commands.RejectCall
+    | commands.SendCandidate
+    | commands.EndCall
+    | commands.RequestPhoneCall
+    | commands.RequestSms
+    | commands.CobrowsingReply
+)
+"""Commands whose event has a msg_id."""
+
 # States in which the fate of a message is open.
 OPEN = frozenset({"pending", "unconfirmed"})
 
@@ -45,8 +63,30 @@ def check_room(turn: Turn) -> None:
         raise LocalProtocolError(f"cannot send more: {waiting} messages wait to be sent")
 
 
-def take_msg_id(turn: Turn) -> str:
-    """The next id of our own: odd, so that it never meets the server's even ones."""
+def check_msg_id(turn: Turn, command: Numbered) -> None:
+    """Refuse a msg_id of the app's that is empty or was used before in this chat."""
+    memory, msg_id = turn.memory, command.msg_id
+    if msg_id is None:
+        return
+    if not msg_id:
+        raise LocalProtocolError("cannot send: msg_id must have 1 character or more")
+    is_used = msg_id in (memory.outbox or ()) or any(
+        msg_id in ids
+        for scope, ids in memory.seen_ids.items()
+        if memory.chat_id in (scope if isinstance(scope, tuple) else (scope,))
+    )
+    if is_used:
+        raise LocalProtocolError(f"cannot send: msg_id {quoted(msg_id)} was used before")
+
+
+def take_msg_id(turn: Turn, command: Numbered) -> str:
+    """Return the app's msg_id, or else the next of the session.
+
+    The session's are odd, so that they never meet the server's even ones.
+    """
+    if command.msg_id is not None:
+        learn_number(turn.memory, command.msg_id)
+        return command.msg_id
     number = turn.memory.next_number
     turn.memory.next_number = number + 2
     if turn.settings.msg_id_format == "n":

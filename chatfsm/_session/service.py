@@ -10,7 +10,7 @@ from chatfsm import commands, events
 from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
 from chatfsm._session.duplicates import is_repeat, speaker_of
-from chatfsm._session.outbox import count_on, take_msg_id
+from chatfsm._session.outbox import check_msg_id, count_on, take_msg_id
 from chatfsm._session.state import Turn
 from chatfsm.effects import CaseChanged, CobrowsingChanged, ServiceNamed
 from chatfsm.errors import LocalProtocolError
@@ -103,10 +103,11 @@ def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
         raise LocalProtocolError(
             f"cannot say that co-browsing is {command.state}: it is {state}, as far as is known"
         )
+    check_msg_id(turn, command)
 
 
 def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     """Answer a request for co-browsing."""
-    turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn))))
+    turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn, command))))
     turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
     turn.effects.append(CobrowsingChanged(command.state))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.effects import MessageReceived, SendEvents, WarningCleared
+from chatfsm.effects import MessageReceived, MessageSent, SendEvents, WarningCleared
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -115,10 +116,73 @@ def test_ids_are_odd_and_count_on(talk: Talk) -> None:
     ]
 
 
-def test_a_given_id_does_not_count(talk: Talk) -> None:
-    """The session alone gives ids, whatever a command holds."""
-    assert talk.orders(c.SendText("a", msg_id="999"))[0]["msg_id"] == "1"
-    assert talk.orders(c.SendFile("F1", "image", msg_id="1"))[0]["msg_id"] == "3"
+WITH_ID: list[Callable[[str], c.Command]] = [
+    lambda msg_id: c.SendText("a", msg_id=msg_id),
+    lambda msg_id: c.SendFile("F1", "image", msg_id=msg_id),
+    lambda msg_id: c.SendLocation(1, 2, msg_id=msg_id),
+    lambda msg_id: c.SendNavigation("/page", msg_id=msg_id),
+    lambda msg_id: c.RequestCall(msg_id=msg_id),
+    lambda msg_id: c.CobrowsingReply("rejected", msg_id=msg_id),
+    lambda msg_id: c.RequestPhoneCall("+15550100", msg_id=msg_id),
+    lambda msg_id: c.RequestSms("+15550100", msg_id=msg_id),
+]
+
+
+def invite(talk: Talk) -> None:
+    """Bring the session to where every command of `WITH_ID` is allowed."""
+    talk.hears("status", state="connected")
+    talk.hears("cobrowsing_requested", msg_id="2")
+
+
+@pytest.mark.parametrize("msg_id", ["999", "a-token:4", "free text", "007"])
+@pytest.mark.parametrize("make", WITH_ID)
+def test_a_given_id_is_kept(talk: Talk, make: Callable[[str], c.Command], msg_id: str) -> None:
+    """The msg_id that a command holds goes to the server as it is."""
+    invite(talk)
+    assert [event["msg_id"] for event in talk.orders(make(msg_id))] == [msg_id]
+
+
+def test_a_given_id_is_that_of_the_message(talk: Talk) -> None:
+    """The outbox, the effects and the echo of a message know it by the id that the app gave."""
+    [send] = [e for e in talk.receives(c.SendText("a", msg_id="mine")) if isinstance(e, SendEvents)]
+    assert send.msg_ids == ("mine",)
+    assert talk.session.outbox == {"mine": "pending"}
+    assert talk.sent("mine") == [MessageSent("mine")]
+    assert talk.echoes("mine", "a") == []
+
+
+@pytest.mark.parametrize(("given", "following"), [("999", "1001"), ("4", "7"), ("free text", "1")])
+def test_the_session_counts_on_from_a_given_id(talk: Talk, given: str, following: str) -> None:
+    """An id that the session takes afterwards is odd, and none that the app gave."""
+    talk.orders(c.SendText("a", msg_id=given))
+    assert talk.orders(c.SendText("b"))[0]["msg_id"] == following
+
+
+@pytest.mark.parametrize("make", WITH_ID)
+@pytest.mark.parametrize("first", [*WITH_ID[:5], *WITH_ID[6:]])
+def test_an_id_that_was_used_is_refused(
+    talk: Talk, first: Callable[[str], c.Command], make: Callable[[str], c.Command]
+) -> None:
+    """An id names one event of the customer's, of whatever kind: the second is refused."""
+    invite(talk)
+    talk.orders(first("7"))
+    if first is make is WITH_ID[4]:
+        assert talk.refused(make("7"))  # for another reason: there is a call already
+        return
+    assert talk.refused(make("7")) == "cannot send: msg_id '7' was used before"
+
+
+def test_an_id_that_was_seen_in_a_history_is_refused(talk: Talk) -> None:
+    """An own message of another device has its id; the agent's ids are no matter."""
+    talk.hears("message", party_id="chat-1", msg_id="5", msg="from elsewhere")
+    talk.hears("message", party_id="ann", msg_id="6", msg="from the agent")
+    assert "'5' was used before" in talk.refused(c.SendText("a", msg_id="5"))
+    assert talk.orders(c.SendText("a", msg_id="6"))[0]["msg_id"] == "6"
+
+
+def test_an_empty_id_is_refused(talk: Talk) -> None:
+    """The server takes an empty id for a missing one, so an app may not give it."""
+    assert "1 character or more" in talk.refused(c.SendText("a", msg_id=""))
 
 
 def test_ids_may_name_the_chat(talks: type[Talk]) -> None:
