@@ -9,21 +9,21 @@ from typing import Final
 from chatfsm.replay import FINDINGS
 
 __all__ = [
-    "MOST_JOBS",
+    "MAX_JOBS",
     "add_chat",
     "add_demo",
     "add_replay",
     "add_scrub",
     "add_simulate",
-    "finding",
-    "form",
-    "jobs",
+    "finding_kinds",
+    "form_fields",
+    "integer",
+    "job_count",
     "port",
-    "rows",
+    "row_count",
     "seconds",
     "speed",
     "text",
-    "whole",
 ]
 
 # The words of `chatfsm chat`.
@@ -76,7 +76,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--form",
         metavar="NAME=FIELD,FIELD",
         action="append",
-        type=form,
+        type=form_fields,
         help="the fields of a form, which is then asked field by field; may be given several "
         "times. Other forms are answered in lines name=value, with an empty line at the end",
     )
@@ -130,7 +130,7 @@ def add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     demo.add_argument(
         "--seed",
         metavar="N",
-        type=whole,
+        type=integer,
         default=0,
         help="other ids; the same seed gives the same (default: 0)",
     )
@@ -160,12 +160,12 @@ def _run_demo(options: argparse.Namespace) -> int:
 
 # What the words of a command line may be, and what is said where they are not.
 
-MOST_JOBS: Final = 64
+MAX_JOBS: Final = 64
 """More processes than any machine has use for; each takes 30 MB."""
-_LAST_PORT: Final = 65_535
+_MAX_PORT: Final = 65_535
 # Beyond these a hold of fifteen seconds takes hours, or is shorter than a look at the clock.
-_SLOWEST: Final = 0.001
-_FASTEST: Final = 10_000.0
+_MIN_SPEED: Final = 0.001
+_MAX_SPEED: Final = 10_000.0
 
 
 def text(word: str) -> str:
@@ -186,21 +186,21 @@ def seconds(word: str) -> float:
     return found
 
 
-def rows(word: str) -> int:
+def row_count(word: str) -> int:
     """How many rows, or 0 for all."""
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 0 or more")
     return int(word)
 
 
-def jobs(word: str) -> int:
+def job_count(word: str) -> int:
     """How many processes."""
-    if not word.isdecimal() or not 1 <= int(word) <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to {MOST_JOBS}")
+    if not word.isdecimal() or not 1 <= int(word) <= MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to {MAX_JOBS}")
     return int(word)
 
 
-def finding(word: str) -> tuple[str, ...]:
+def finding_kinds(word: str) -> tuple[str, ...]:
     """Kinds of findings, with commas between them."""
     named = tuple(kind.strip() for kind in word.split(","))
     for kind in named:
@@ -210,7 +210,7 @@ def finding(word: str) -> tuple[str, ...]:
     return FINDINGS if "any" in named else named
 
 
-def form(word: str) -> tuple[str, tuple[str, ...]]:
+def form_fields(word: str) -> tuple[str, tuple[str, ...]]:
     """The name of a form, and its fields."""
     name, equals, fields = word.partition("=")
     names = tuple(part.strip() for part in fields.split(","))
@@ -221,12 +221,12 @@ def form(word: str) -> tuple[str, tuple[str, ...]]:
 
 def port(word: str) -> int:
     """A port, or 0 for one that is free."""
-    if not word.isdecimal() or int(word) > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a port, 0 to {_LAST_PORT}")
+    if not word.isdecimal() or int(word) > _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a port, 0 to {_MAX_PORT}")
     return int(word)
 
 
-def whole(word: str) -> int:
+def integer(word: str) -> int:
     """A whole number, of either sign."""
     if not word.removeprefix("-").isdecimal():
         raise argparse.ArgumentTypeError(f"{word!r} is not a whole number")
@@ -239,9 +239,9 @@ def speed(word: str) -> float:
         found = float(word)
     except ValueError:
         found = -1.0
-    if not _SLOWEST <= found <= _FASTEST:
+    if not _MIN_SPEED <= found <= _MAX_SPEED:
         raise argparse.ArgumentTypeError(
-            f"{word!r} is not a number from {_SLOWEST:g} to {_FASTEST:g}"
+            f"{word!r} is not a number from {_MIN_SPEED:g} to {_MAX_SPEED:g}"
         )
     return found
 
@@ -295,7 +295,7 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     replay.add_argument(
         "--rows",
         metavar="N",
-        type=rows,
+        type=row_count,
         default=1000,
         help="rows of a timeline, the first and last half; 0: all (default: 1000)",
     )
@@ -311,16 +311,16 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--fail-on",
         metavar="KIND",
         action="append",
-        type=finding,
+        type=finding_kinds,
         help=f"exit with 1 where such a finding is met: {', '.join(FINDINGS)}, or any; "
         "may be given several times. late: only what came after the terminal batch",
     )
     replay.add_argument(
         "--jobs",
         metavar="N",
-        type=jobs,
+        type=job_count,
         default=1,
-        help=f"hear the chats in so many processes, 1 to {MOST_JOBS}; what is printed is the "
+        help=f"hear the chats in so many processes, 1 to {MAX_JOBS}; what is printed is the "
         "same. Standard input, other pipes, and --close-after take one (default: 1)",
     )
     replay.add_argument(
@@ -418,7 +418,7 @@ def add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     simulate.add_argument(
         "--web", action="store_true", help="serve a page, too, for chatting in a browser"
     )
-    _add_place(simulate)
+    _add_address(simulate)
     _add_behaviour(simulate)
     simulate.add_argument(
         "--record",
@@ -432,7 +432,7 @@ def add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     simulate.set_defaults(run=_run_simulate)
 
 
-def _add_place(simulate: argparse.ArgumentParser) -> None:
+def _add_address(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--host",
         metavar="ADDRESS",
@@ -459,7 +459,7 @@ def _add_behaviour(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--seed",
         metavar="N",
-        type=whole,
+        type=integer,
         default=0,
         help="other ids, and other moments of faults; the same seed gives the same (default: 0)",
     )

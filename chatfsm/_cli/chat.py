@@ -19,8 +19,8 @@ from uuid import uuid4
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.chat_ui import Talk, Wording
-from chatfsm._cli.prompt import Editor, Live, Plain, Screen, keys_of, reading
+from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
+from chatfsm._cli.prompt import Editor, LiveScreen, PlainScreen, Screen, keys_of, read_input
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.adapters.stdlib import Sender
@@ -30,13 +30,13 @@ from chatfsm.endpoint import Endpoint
 from chatfsm.errors import ChatError, SnapshotError
 from chatfsm.replay.journal import Recorded
 
-__all__ = ["Saved", "run"]
+__all__ = ["SavedChat", "run"]
 
 # The file that a chat goes on from: who the customer is to the server, and the chat itself.
 
 
 @define
-class Saved:
+class SavedChat:
     """A client id, and the record of its chat where there is one; kept at every change."""
 
     path: Path | None
@@ -44,7 +44,7 @@ class Saved:
     record: dict[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
-    def at(cls, path: str | None, environment: Mapping[str, str]) -> Self:
+    def load(cls, path: str | None, environment: Mapping[str, str]) -> Self:
         """What a file holds; with the environment's client id, else the file's, else a new one.
 
         Raises `SnapshotError` for a file of something else, OSError where it cannot be read.
@@ -60,7 +60,7 @@ class Saved:
             raise SnapshotError(f"{path} is of another client id than CHATFSM_CLIENT_ID")
         return cls(Path(path), client_id, record)
 
-    def keep(self, record: dict[str, Any]) -> None:
+    def save(self, record: dict[str, Any]) -> None:
         """Keep the chat as it stands."""
         self.record = record
         if self.path is not None:
@@ -68,7 +68,7 @@ class Saved:
 
 
 # Seconds: enough for what was said to leave; nobody who quits waits for a poll to come back.
-_PATIENCE: Final = 3.0
+_CLOSING_TIMEOUT: Final = 3.0
 _OWNER_ONLY: Final = 0o600
 
 
@@ -80,13 +80,15 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
     if sys.stdin is None:
         raise ChatError("there is no standard input")
     try:
-        saved = Saved.at(options.state, environment)
+        saved = SavedChat.load(options.state, environment)
         with ExitStack() as stack:
-            wrap = stack.enter_context(_recorder(options.record))
+            wrap = stack.enter_context(_open_journal(options.record))
             endpoint = _endpoint(options, saved, environment)
-            client, told = _client(saved, endpoint, wrap)
+            client, told = _open_client(saved, endpoint, wrap)
             send = stack.enter_context(Sender())
-            chat = Chat(client, send, save=saved.keep, pending=told, closing_timeout=_PATIENCE)
+            chat = Chat(
+                client, send, save=saved.save, pending=told, closing_timeout=_CLOSING_TIMEOUT
+            )
             return _Sitting(options, chat, client).run()
     except OSError as error:
         if error.filename is None:  # of what is open already, be it only the output
@@ -94,7 +96,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
         raise ChatError(f"{error.filename}: {error.strerror}") from None
 
 
-def _endpoint(options: Namespace, saved: Saved, environment: Mapping[str, str]) -> Endpoint:
+def _endpoint(options: Namespace, saved: SavedChat, environment: Mapping[str, str]) -> Endpoint:
     app_id = options.app_id or environment.get("CHATFSM_APP_ID")
     if not app_id:
         raise ChatError("which app asks? set CHATFSM_APP_ID, or give --app-id")
@@ -113,7 +115,7 @@ def _endpoint(options: Namespace, saved: Saved, environment: Mapping[str, str]) 
 
 
 @contextmanager
-def _recorder(path: str | None) -> Iterator[Callable[[ChatSession], Any]]:
+def _open_journal(path: str | None) -> Iterator[Callable[[ChatSession], Any]]:
     """What makes a session write itself down, where that is wanted."""
     if path is None:
         yield lambda session: session
@@ -123,8 +125,8 @@ def _recorder(path: str | None) -> Iterator[Callable[[ChatSession], Any]]:
         yield lambda session: Recorded(session, file.write)
 
 
-def _client(
-    saved: Saved, endpoint: Endpoint, wrap: Callable[[ChatSession], Any]
+def _open_client(
+    saved: SavedChat, endpoint: Endpoint, wrap: Callable[[ChatSession], Any]
 ) -> tuple[ChatClient, tuple[object, ...]]:
     """The chat that was saved, unless that is over; else a new one."""
     if saved.record is not None:
@@ -159,9 +161,11 @@ class _Sitting:
         with ExitStack() as stack:
             if is_live:
                 stack.enter_context(keys_of(sys.stdin.fileno()))
-            screen: Screen = Live(sys.stdout) if is_live else Plain(sys.stdout)
+            screen: Screen = LiveScreen(sys.stdout) if is_live else PlainScreen(sys.stdout)
             stack.callback(screen.close)
-            talk = Talk(self.chat, self.client, screen, Wording(now()), now, _fields(self.options))
+            talk = ChatConsole(
+                self.chat, self.client, screen, EffectFormatter(now()), now, _fields(self.options)
+            )
             hear = (lambda piece: self._keys(talk, piece)) if is_live else self._lines(talk)
             try:
                 return self._sit(talk, hear)
@@ -172,14 +176,14 @@ class _Sitting:
         are_terminals = sys.stdin.isatty() and sys.stdout.isatty()
         return are_terminals and not self.options.plain and find_spec("rich") is not None
 
-    def _sit(self, talk: Talk, hear: Callable[[str | None], None]) -> int:
+    def _sit(self, talk: ChatConsole, hear: Callable[[str | None], None]) -> int:
         forwarding = Thread(target=self._forward, args=(talk,), name="chatfsm-effects")
         try:
             with self.chat:
                 if self.client.session is None:
                     self.chat.open()
                 forwarding.start()
-                with reading(
+                with read_input(
                     sys.stdin.fileno(), lambda piece: self._inbox.put(lambda: hear(piece))
                 ):
                     self._work(talk)
@@ -193,15 +197,15 @@ class _Sitting:
         has_failed = session is not None and session.outcome not in {None, "ended"}
         return ExitCode.FAILURE if has_failed else ExitCode.SUCCESS
 
-    def _work(self, talk: Talk) -> None:
+    def _work(self, talk: ChatConsole) -> None:
         while not talk.has_left and self._error is None:
-            text = "*" * len(self._editor.text) if talk.is_secret else self._editor.text
-            talk.screen.draw(talk.status, text, self._editor.at)
+            text = "*" * len(self._editor.text) if talk.is_hidden else self._editor.text
+            talk.screen.show_status(talk.status, text, self._editor.at)
             if (work := self._inbox.get()) is _OVER:
                 return
             work()
 
-    def _forward(self, talk: Talk) -> None:
+    def _forward(self, talk: ChatConsole) -> None:
         """Put effects into the inbox, each when the one before was handled."""
         try:
             for effect in self.chat:
@@ -211,19 +215,19 @@ class _Sitting:
             self._error = error
         self._inbox.put(_OVER)
 
-    def _tell(self, talk: Talk, effect: object) -> None:
-        talk.told(effect)
+    def _tell(self, talk: ChatConsole, effect: object) -> None:
+        talk.on_effect(effect)
         self._handled.release()
 
-    def _keys(self, talk: Talk, piece: str | None) -> None:
+    def _keys(self, talk: ChatConsole, piece: str | None) -> None:
         """What a terminal sent."""
         for line in self._editor.type(piece or ""):
-            talk.typed(line)
-        talk.pressed(self._editor.text)
+            talk.on_line(line)
+        talk.on_edit(self._editor.text)
         if piece is None or self._editor.is_ended:
             talk.has_left = True
 
-    def _lines(self, talk: Talk) -> Callable[[str | None], None]:
+    def _lines(self, talk: ChatConsole) -> Callable[[str | None], None]:
         """What hears a pipe, line by line; at its end the chat is left, unless it is ending."""
         rest = ""
 
@@ -233,9 +237,9 @@ class _Sitting:
             if piece is None and rest:
                 lines.append(rest)
             for line in lines:
-                if not talk.is_over:
-                    talk.typed(line.removesuffix("\r"))
-            if piece is None and not talk.is_parting:
+                if not talk.is_finished:
+                    talk.on_line(line.removesuffix("\r"))
+            if piece is None and not talk.is_ending:
                 talk.has_left = True
 
         return hear

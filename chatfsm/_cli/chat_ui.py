@@ -29,11 +29,19 @@ from chatfsm.models import Form
 from chatfsm.replay.chat_replay import Step
 from chatfsm.replay.stats import Account
 
-__all__ = ["HELP", "Asking", "Line", "LineError", "Talk", "Wording", "line_of"]
+__all__ = [
+    "COMMAND_HELP",
+    "ChatConsole",
+    "EffectFormatter",
+    "FormDialog",
+    "LineError",
+    "ParsedLine",
+    "parse_line",
+]
 
 # What the chat tells, as rows for people: as a replayed timeline has them, and the link's own.
 
-_LINK: dict[str, tuple[str, Tone]] = {
+_LINK_TEXTS: dict[str, tuple[str, Tone]] = {
     "live": ("connected to the server", "good"),
     "waiting": ("the server asks for patience", "quiet"),
     "retrying": ("no connection, trying again", "bad"),
@@ -43,38 +51,38 @@ _LINK: dict[str, tuple[str, Tone]] = {
 
 
 @define
-class Wording:
+class EffectFormatter:
     """Finds words for what is told, and remembers who is who."""
 
-    started: float
+    started_at: float
     """When the program began, on the clock of `now`."""
     account: Account | None = None
 
-    def knows(self, session: ChatSession) -> None:
+    def set_session(self, session: ChatSession) -> None:
         """The chat's session is known from here on."""
         if self.account is None:
             met = {party.party_id: party for party in session.parties}
-            self.account = Account(session, first_at=self.started, met=met)
+            self.account = Account(session, first_at=self.started_at, met=met)
 
-    def rows(self, effect: object, now: float) -> list[Row]:
+    def rows_for(self, effect: object, now: float) -> list[Row]:
         """What to show of one effect; all of it is harmless to a terminal."""
         match effect:
             case ChatOpened(chat_id=chat_id, is_new=is_new):
-                return [self.row("chat", f"{'new' if is_new else 'went on'}: {chat_id}", now)]
+                return [self.make_row("chat", f"{'new' if is_new else 'went on'}: {chat_id}", now)]
             case LinkChanged(state=state, why=why):
-                words, tone = _LINK[state]
-                return [self.row("link", f"{words}{f' ({why})' if why else ''}", now, tone)]
+                words, tone = _LINK_TEXTS[state]
+                return [self.make_row("link", f"{words}{f' ({why})' if why else ''}", now, tone)]
             case AuthorizationFailed(error=error) | ApiFailed(error=error):
-                return [self.row("refused", str(error), now, "bad")]
+                return [self.make_row("refused", str(error), now, "bad")]
             case Undelivered(event=event, why=why):
-                return [self.row("undelivered", f"{event}: {why}", now, "bad")]
+                return [self.make_row("undelivered", f"{event}: {why}", now, "bad")]
             case ApiSucceeded() | TypingStarted() | TypingStopped() | MessageSent():
                 return []  # what is usual, or is shown while it lasts
-        return self._told(effect, now)
+        return self._timeline_rows(effect, now)
 
-    def row(self, what: str, text: str, now: float, tone: Tone = "state") -> Row:
+    def make_row(self, what: str, text: str, now: float, tone: Tone = "state") -> Row:
         """A row about something that is no effect."""
-        minutes, seconds = divmod(round(now - self.started), 60)
+        minutes, seconds = divmod(round(now - self.started_at), 60)
         return Row(f"+{minutes}:{seconds:02}", what, "", harmless_text(text), tone)
 
     def name_of(self, party_id: str) -> str:
@@ -83,7 +91,7 @@ class Wording:
             return ""
         return harmless_text(Timeline(self.account, None).name_of(party_id))
 
-    def _told(self, effect: object, now: float) -> list[Row]:
+    def _timeline_rows(self, effect: object, now: float) -> list[Row]:
         if self.account is None:
             return []
         step = Step(0, now, (cast("Effect", effect),))  # which is all that is left
@@ -100,7 +108,7 @@ class Wording:
 
 
 @define
-class Asking:
+class FormDialog:
     """The answers so far, and what is asked next; in no repr."""
 
     form: Form
@@ -115,7 +123,7 @@ class Asking:
             return self.fields[len(self.answers)]
         return "name=value, an empty line at the end"
 
-    def hear(self, line: str) -> bool:
+    def take_line(self, line: str) -> bool:
         """Take an answer; True where it was the last one. Raises `LineError`."""
         if self.fields:
             self.answers[self.question] = line
@@ -132,7 +140,7 @@ class Asking:
 # What a line that somebody typed means: something to say, or an order that begins with a slash.
 
 # Each order, what it takes, and what it does.
-_ORDERS: Final = (
+_COMMANDS: Final = (
     ("file", "PATH", "share a file"),
     ("get", "FILE_ID PATH", "download a file that was shared; an existing one is not replaced"),
     ("cancel", "", "refuse the form that is being asked"),
@@ -145,10 +153,10 @@ _ORDERS: Final = (
     ("help", "", "show this"),
 )
 # How many words each takes; the last one is the rest of the line, so that paths may hold blanks.
-_TAKES: Final = {name: len(takes.split()) for name, takes, _ in _ORDERS}
+_ARGUMENT_COUNTS: Final = {name: len(takes.split()) for name, takes, _ in _COMMANDS}
 
-HELP: Final = (
-    *(f"/{f'{name} {takes}':<18} {what}" for name, takes, what in _ORDERS),
+COMMAND_HELP: Final = (
+    *(f"/{f'{name} {takes}':<18} {what}" for name, takes, what in _COMMANDS),
     "//text             say a text that begins with a slash",
 )
 """The orders, a line each."""
@@ -159,52 +167,56 @@ class LineError(ChatError):
 
 
 @frozen
-class Line:
+class ParsedLine:
     """What was typed: an order and what it takes, or, with an empty order, a text to say."""
 
-    order: str
-    words: tuple[str, ...]
+    command: str
+    arguments: tuple[str, ...]
 
 
-def line_of(text: str) -> Line:
+def parse_line(text: str) -> ParsedLine:
     """What a line means. Raises `LineError`."""
     if not text.startswith("/"):
-        return Line("", (text,))
+        return ParsedLine("", (text,))
     if text.startswith("//"):
-        return Line("", (text[1:],))
+        return ParsedLine("", (text[1:],))
     name, _, rest = text[1:].strip().partition(" ")
-    if name not in _TAKES:
+    if name not in _ARGUMENT_COUNTS:
         raise LineError(f"there is no /{name}: /help shows what there is")
-    words = tuple(rest.split(maxsplit=_TAKES[name] - 1)) if rest and _TAKES[name] else ()
-    if len(words) != _TAKES[name] or (rest.strip() and not _TAKES[name]):
-        takes = next(takes for order, takes, _ in _ORDERS if order == name)
+    words = (
+        tuple(rest.split(maxsplit=_ARGUMENT_COUNTS[name] - 1))
+        if rest and _ARGUMENT_COUNTS[name]
+        else ()
+    )
+    if len(words) != _ARGUMENT_COUNTS[name] or (rest.strip() and not _ARGUMENT_COUNTS[name]):
+        takes = next(takes for order, takes, _ in _COMMANDS if order == name)
         raise LineError(f"/{name} takes {takes or 'nothing'}")
-    return Line(name, words)
+    return ParsedLine(name, words)
 
 
 # States of the link that are no news while all is well.
-_WELL: Final = {"live", "over"}
+_HEALTHY_LINKS: Final = {"live", "over"}
 
 
 @define
-class Talk:
+class ChatConsole:
     """One chat and one person at a terminal."""
 
     chat: Chat
     client: ChatClient
     screen: Screen
-    wording: Wording
+    formatter: EffectFormatter
     now: Callable[[], float]
-    fields: Mapping[str, Sequence[str]]
+    form_fields: Mapping[str, Sequence[str]]
     """The names of a form's fields, by the form's name, where they are known."""
     has_left: bool = field(default=False, init=False)
     """Whether the person wants no more of it."""
-    is_parting: bool = field(default=False, init=False)
+    is_ending: bool = field(default=False, init=False)
     """Whether the chat was told to end: what is still to come is waited for."""
     _forms: list[Form] = field(factory=list, init=False)
     """Those that are to be asked, in the order of opening."""
-    _asking: Asking | None = field(default=None, init=False)
-    _typists: dict[str, str] = field(factory=dict, init=False)
+    _dialog: FormDialog | None = field(default=None, init=False)
+    _typing_names: dict[str, str] = field(factory=dict, init=False)
     """The names of the parties that type, by id."""
     _call: str = field(default="", init=False)
     _link: str = field(default="live", init=False)
@@ -213,37 +225,39 @@ class Talk:
     def __attrs_post_init__(self) -> None:
         """What a chat that goes on knows already; from here on it is told."""
         if self.client.session is not None:
-            self.wording.knows(self.client.session)
+            self.formatter.set_session(self.client.session)
             self._call = self.client.session.call
             for form in self.client.session.forms:
-                self._opened(form)
+                self._on_form_opened(form)
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether there is nothing more to wait for."""
         return self.has_left or self.client.done
 
     @property
     def status(self) -> str:
         """What passes: a question, who types, and what is wrong with the link."""
-        parts = [f"{', '.join(self._typists.values())} typing ..."] if self._typists else []
-        if self._asking is not None:
-            name = harmless_text(self._asking.form.name or "form")
-            parts.insert(0, f"{name}: {harmless_text(self._asking.question)}?")
-        if self._link not in _WELL:
+        parts = (
+            [f"{', '.join(self._typing_names.values())} typing ..."] if self._typing_names else []
+        )
+        if self._dialog is not None:
+            name = harmless_text(self._dialog.form.name or "form")
+            parts.insert(0, f"{name}: {harmless_text(self._dialog.question)}?")
+        if self._link not in _HEALTHY_LINKS:
             parts.append(f"({self._link})")
         return "   ".join(parts)
 
     @property
-    def is_secret(self) -> bool:
+    def is_hidden(self) -> bool:
         """Whether what is being typed answers a secure form."""
-        return self._asking is not None and self._asking.form.secure
+        return self._dialog is not None and self._dialog.form.secure
 
-    def told(self, effect: object) -> None:
+    def on_effect(self, effect: object) -> None:
         """Show what the chat tells, and ask the form that is to be asked next."""
         if self.client.session is not None:
-            self.wording.knows(self.client.session)
-        for row in self.wording.rows(effect, self.now()):
+            self.formatter.set_session(self.client.session)
+        for row in self.formatter.rows_for(effect, self.now()):
             self.screen.show(row)
         match effect:
             case LinkChanged(state=state):
@@ -251,51 +265,51 @@ class Talk:
             case f.CallChanged(state=state):
                 self._call = state
             case f.TypingStarted(party_id=party_id):
-                self._typists[party_id] = self.wording.name_of(party_id)
+                self._typing_names[party_id] = self.formatter.name_of(party_id)
             case f.TypingStopped(party_id=party_id):
-                self._typists.pop(party_id, None)
+                self._typing_names.pop(party_id, None)
             case f.FormOpened(form=form):
-                self._opened(form)
+                self._on_form_opened(form)
             case f.FormClosed(form=form):
-                self._closed(form)
+                self._on_form_closed(form)
 
-    def typed(self, text: str) -> None:
+    def on_line(self, text: str) -> None:
         """Do what a line means; what cannot be done is shown, and changes nothing."""
         self._is_typing = False
         try:
-            line = line_of(text)
-            if line.order:
-                self._obey(line)
-            elif self._asking is not None:
-                self._answer(self._asking, line.words[0])
-            elif line.words[0].strip():
-                self.chat.send_text(line.words[0])
-                self._note("said", line.words[0], "own")
+            line = parse_line(text)
+            if line.command:
+                self._run_command(line)
+            elif self._dialog is not None:
+                self._answer(self._dialog, line.arguments[0])
+            elif line.arguments[0].strip():
+                self.chat.send_text(line.arguments[0])
+                self._show("said", line.arguments[0], "own")
         except (ChatError, ValueError) as error:
-            self._note("cannot", str(error), "bad")
+            self._show("cannot", str(error), "bad")
         except OSError as error:
-            self._note("cannot", f"{error.filename}: {error.strerror}", "bad")
+            self._show("cannot", f"{error.filename}: {error.strerror}", "bad")
 
-    def pressed(self, text: str) -> None:
+    def on_edit(self, text: str) -> None:
         """Somebody types, and has come so far; orders and answers are nobody's business."""
         if self.client.session is None or self.client.done:
             return
-        is_message = bool(text) and not text.startswith("/") and self._asking is None
+        is_message = bool(text) and not text.startswith("/") and self._dialog is None
         if is_message:
             self.chat.start_typing()
         elif self._is_typing:
             self.chat.stop_typing()
         self._is_typing = is_message
 
-    def _obey(self, line: Line) -> None:
-        match line.order, line.words:
+    def _run_command(self, line: ParsedLine) -> None:
+        match line.command, line.arguments:
             case "file", (path,):
                 self.chat.upload(Path(path).expanduser())
-                self._note("shared", path, "own")
+                self._show("shared", path, "own")
             case "get", (file_id, path):
                 self._download(file_id, Path(path).expanduser())
             case "cancel", _:
-                self._cancel()
+                self._cancel_form()
             case "call", _:
                 self.chat.send(c.RequestCall())
             case "hangup", _:
@@ -303,51 +317,51 @@ class Talk:
             case "resume", _:
                 self.chat.resume()
             case (("disconnect" | "end"), _):
-                self.is_parting = True
-                (self.chat.end if line.order == "end" else self.chat.disconnect)()
+                self.is_ending = True
+                (self.chat.end if line.command == "end" else self.chat.disconnect)()
             case "quit", _:
                 self.has_left = True
             case _:
-                for words in HELP:
-                    self._note("help", words, "plain")
+                for words in COMMAND_HELP:
+                    self._show("help", words, "plain")
 
     def _download(self, file_id: str, path: Path) -> None:
         content = self.chat.download(file_id)
         with path.open("xb") as file:  # never over what is there already
             file.write(content)
-        self._note("saved", f"{len(content)} bytes in {path}", "good")
+        self._show("saved", f"{len(content)} bytes in {path}", "good")
 
-    def _cancel(self) -> None:
-        if self._asking is None:
+    def _cancel_form(self) -> None:
+        if self._dialog is None:
             raise LineError("no form is being asked")
-        form = self._asking.form
+        form = self._dialog.form
         self.chat.cancel_form(form)
-        self._closed(form)
+        self._on_form_closed(form)
 
-    def _answer(self, asking: Asking, words: str) -> None:
-        if asking.hear(words):
+    def _answer(self, asking: FormDialog, words: str) -> None:
+        if asking.take_line(words):
             self.chat.submit_form(asking.form, asking.answers)
-            self._closed(asking.form)
-            self._note("answered", asking.form.name or asking.form.request_id, "own")
+            self._on_form_closed(asking.form)
+            self._show("answered", asking.form.name or asking.form.request_id, "own")
 
-    def _opened(self, form: Form) -> None:
+    def _on_form_opened(self, form: Form) -> None:
         """Ask a form in its turn; a text prompt is answered by what is said."""
-        self._closed(form)  # which it is where the same is told again after a restart
+        self._on_form_closed(form)  # which it is where the same is told again after a restart
         if not form.is_text_prompt:
             self._forms.append(form)
         self._ask_next()
 
-    def _closed(self, form: Form) -> None:
+    def _on_form_closed(self, form: Form) -> None:
         self._forms = [other for other in self._forms if other.request_id != form.request_id]
-        if self._asking is not None and self._asking.form.request_id == form.request_id:
-            self._asking = None
+        if self._dialog is not None and self._dialog.form.request_id == form.request_id:
+            self._dialog = None
         self._ask_next()
 
     def _ask_next(self) -> None:
         """Ask the form that has waited longest."""
-        if self._asking is None and self._forms:
+        if self._dialog is None and self._forms:
             form = self._forms[0]
-            self._asking = Asking(form, self.fields.get(form.name or "", ()))
+            self._dialog = FormDialog(form, self.form_fields.get(form.name or "", ()))
 
-    def _note(self, what: str, text: str, tone: Tone) -> None:
-        self.screen.show(self.wording.row(what, text, self.now(), tone))
+    def _show(self, what: str, text: str, tone: Tone) -> None:
+        self.screen.show(self.formatter.make_row(what, text, self.now(), tone))

@@ -16,7 +16,14 @@ from typing import Any, Final
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.demo_report import Diary, Outcome, Sheet, Watched, lines, sheet_for
+from chatfsm._cli.demo_report import (
+    ChatResult,
+    DemoPrinter,
+    ObservedNetwork,
+    RowLog,
+    printer_for,
+    report_lines,
+)
 from chatfsm._cli.naive_client import PollingLoop
 from chatfsm._client.client import ChatClient
 from chatfsm._protocol.codec import decode
@@ -38,10 +45,10 @@ __all__ = [
     "CLIENT_ID",
     "FAULTS",
     "TENANT_URL",
-    "ByChatfsm",
-    "ByLoop",
-    "Customer",
-    "center",
+    "ChatfsmRun",
+    "LoopRun",
+    "ScriptedCustomer",
+    "build_center",
     "play",
     "run",
 ]
@@ -58,10 +65,10 @@ def run(options: Namespace) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         # What a terminal's encoding may not have is shown escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sheet = sheet_for(sys.stdout, options.color)
-    sheet.say(_INTRODUCTION)  # before what takes a moment
+    printer = printer_for(sys.stdout, options.color)
+    printer.paragraph(_INTRODUCTION)  # before what takes a moment
 
-    return ExitCode.SUCCESS if play(options.seed, sheet) else ExitCode.FAILURE
+    return ExitCode.SUCCESS if play(options.seed, printer) else ExitCode.FAILURE
 
 
 # What is played in the demo: the script, the people, and what goes wrong, all of it data.
@@ -83,7 +90,7 @@ can be placed by the numbers of polls and POSTs."""
 FAULTS: Final = Faults.parse("duplicate:poll@4,truncate:poll@5,reset:post@4")
 
 
-def center(seed: int) -> ContactCenter:
+def build_center(seed: int) -> ContactCenter:
     """A contact center of its own, with an agent and the script; the same for the same seed."""
     scenario = from_json(files("chatfsm._cli").joinpath("scenario.json").read_bytes())
     pilar = Agent(party_id="PILAR", display_name="Pilar", first_name="Pilar")
@@ -95,67 +102,67 @@ def center(seed: int) -> ContactCenter:
 
 
 @define
-class Customer:
+class ScriptedCustomer:
     """Somebody who answers what is read for the first time, and has nothing to add later."""
 
     answers: Mapping[str, str]
     """What is said to which text."""
-    said: list[str] = field(factory=list, init=False)
+    sent: list[str] = field(factory=list, init=False)
 
-    def reads(self, text: str) -> str | None:
+    def answer_to(self, text: str) -> str | None:
         """What there is to say to a text that was shown; None: nothing, or it was said before."""
         answer = self.answers.get(text)
-        if answer is None or answer in self.said:
+        if answer is None or answer in self.sent:
             return None
-        self.said.append(answer)
+        self.sent.append(answer)
         return answer
 
 
 # The two who have the chat: chatfsm behind its blocking driver, and the polling loop.
 
-_HURRIED: Final = ClientSettings(
+_FAST_SETTINGS: Final = ClientSettings(
     session=Settings(typing_timeout=1.2), poll_every=0.1, backoff_first=0.2, settle_delay=0.3
 )
 """What takes seconds, and half a minute of typing, in the usual settings: nobody watches a demo for
 as long. The order of things is the same."""
 # Seconds that an interrupted chat has to bring what was said to a server on this machine.
-_CLOSING: Final = 0.3
+_CLOSING_TIMEOUT: Final = 0.3
 
 
 def _endpoint(url: str) -> Endpoint:
     return Endpoint(url, TENANT_URL, APP_ID, CLIENT_ID, allow_http=True)
 
 
-def _customer() -> Customer:
-    return Customer(ANSWERS)
+def _customer() -> ScriptedCustomer:
+    return ScriptedCustomer(ANSWERS)
 
 
 @define
-class ByChatfsm:
+class ChatfsmRun:
     """The chat as chatfsm tells it."""
 
-    diary: Diary
-    shown: Callable[[], object]
+    log: RowLog
+    on_row: Callable[[], object]
     """Called when there is something new in the diary."""
-    customer: Customer = field(factory=_customer, init=False)
-    told: list[str] = field(factory=list, init=False)
+    customer: ScriptedCustomer = field(factory=_customer, init=False)
+    received: list[str] = field(factory=list, init=False)
     """The texts that the customer was told."""
     typing: tuple[str, ...] = field(default=(), init=False)
     forms: tuple[str, ...] = field(default=(), init=False)
     was_stopped: bool = field(default=False, init=False)
     _client: ChatClient = field(init=False)
 
-    def run(self, url: str, patience: float) -> None:
+    def run(self, url: str, timeout: float) -> None:
         """Have the chat, to its end, or for so many seconds."""
-        client = self._client = ChatClient(_endpoint(url), settings=_HURRIED)
-        with Sender() as send, Chat(client, send, closing_timeout=_CLOSING) as chat:
-            stopping = Timer(patience, chat.close)
+        client = self._client = ChatClient(_endpoint(url), settings=_FAST_SETTINGS)
+        with Sender() as send, Chat(client, send, closing_timeout=_CLOSING_TIMEOUT) as chat:
+            stopping = Timer(timeout, chat.close)
             stopping.daemon = True
             stopping.start()
             try:
                 chat.open()
                 for effect in chat:
-                    self._take(chat, effect)
+                    self._handle(chat, effect)
             finally:
                 stopping.cancel()
         self.was_stopped = not client.done
@@ -165,26 +172,26 @@ class ByChatfsm:
             self.typing = tuple(names.get(party_id, party_id) for party_id in session.typing)
             self.forms = tuple(form.name or form.request_id for form in session.forms)
 
-    def _take(self, chat: Chat, effect: object) -> None:
+    def _handle(self, chat: Chat, effect: object) -> None:
         session = chat.inspect(lambda _client: self._client.session)
         if session is not None:
-            self.diary.wording.knows(session)
-        self.diary.told(effect)
-        self.shown()
+            self.log.formatter.set_session(session)
+        self.log.add_effect(effect)
+        self.on_row()
         if isinstance(effect, MessageReceived):
-            self.told.append(effect.message.text)
-            answer = self.customer.reads(effect.message.text)
+            self.received.append(effect.message.text)
+            answer = self.customer.answer_to(effect.message.text)
             if answer is not None:
-                self.diary.note("said", "customer", answer, "own")
+                self.log.add("said", "customer", answer, "own")
                 chat.send_text(answer)
 
 
 @define
-class ByLoop:
+class LoopRun:
     """The chat as the polling loop shows it, in a thread of its own."""
 
-    diary: Diary
-    customer: Customer = field(factory=_customer, init=False)
+    log: RowLog
+    customer: ScriptedCustomer = field(factory=_customer, init=False)
     was_stopped: bool = field(default=False, init=False)
     _loop: PollingLoop = field(init=False)
     _thread: Thread = field(init=False)
@@ -197,25 +204,25 @@ class ByLoop:
         self._thread = Thread(target=self._loop.run, name="chatfsm-naive", daemon=True)
         self._thread.start()
 
-    def wait(self, patience: float) -> None:
+    def wait(self, timeout: float) -> None:
         """Wait for its end, for so many seconds."""
-        self._thread.join(patience)
+        self._thread.join(timeout)
 
     def stop(self) -> None:
         """Let it end after what it does just now, from any thread."""
         if not self._loop.is_over:
             self._loop.is_over = self.was_stopped = True
 
-    def polled_late(self, number: int, enough: int) -> None:
+    def on_late_poll(self, number: int, enough: int) -> None:
         """It has polled a chat that is over, for so many times now; stop it once it is enough."""
         if number == 1:
-            self.diary.note("late", "", "the server says that there is no such chat", "bad")
+            self.log.add("late", "", "the server says that there is no such chat", "bad")
         if number >= enough:
             self.stop()
-            self.diary.note("late", "", f"it is stopped, after {number} such polls", "bad")
+            self.log.add("late", "", f"it is stopped, after {number} such polls", "bad")
 
     @property
-    def told(self) -> list[str]:
+    def received(self) -> list[str]:
         """The texts that the customer was shown."""
         return self._loop.messages
 
@@ -230,37 +237,37 @@ class ByLoop:
         return self._loop.forms
 
     def _show(self, what: str, who: str, text: str) -> None:
-        self.diary.note(what, who, text, "plain")
+        self.log.add(what, who, text, "plain")
         if what == "message":
-            answer = self.customer.reads(text)
+            answer = self.customer.answer_to(text)
             if answer is not None:
-                self.diary.note("said", "customer", answer, "own")
-                self._loop.say(answer)
+                self.log.add("said", "customer", answer, "own")
+                self._loop.send_text(answer)
 
 
 # Both chats, each with a center and faults of its own, and what is told of them.
 
 _CLIENTS: Final = ("the polling loop", "chatfsm")
 # Polls of a chat that is over, after which it is plain that the loop would go on for ever.
-_ENOUGH: Final = 5
+_MAX_LATE_POLLS: Final = 5
 # Seconds for each client; a demo takes five.
-_PATIENCE: Final = 30.0
+_CLIENT_TIMEOUT: Final = 30.0
 
 
 @define
-class _Stand:
+class _DemoCenter:
     """A contact center of its own, the way there, and the diary of whoever comes."""
 
-    diary: Diary
+    log: RowLog
     center: ContactCenter
-    network: Watched
+    network: ObservedNetwork
 
     @classmethod
-    def made(cls, seed: int, now: Callable[[], float]) -> _Stand:
+    def create(cls, seed: int, now: Callable[[], float]) -> _DemoCenter:
         """One before anybody came."""
-        diary, stand_in = Diary(now), center(seed)
-        struck = lambda words: diary.note("fault", "", words, "bad")  # noqa: E731
-        return cls(diary, stand_in, Watched(stand_in, FAULTS, struck, seed=seed))
+        diary, stand_in = RowLog(now), build_center(seed)
+        struck = lambda words: diary.add("fault", "", words, "bad")  # noqa: E731
+        return cls(diary, stand_in, ObservedNetwork(stand_in, FAULTS, struck, seed=seed))
 
     def open(self, stack: ExitStack) -> str:
         """Serve it until the stack is done; returns the URL. Raises `ChatError`."""
@@ -271,16 +278,16 @@ class _Stand:
         except OSError as error:
             raise ChatError(f"cannot serve on the loopback: {error.strerror}") from None
 
-    def outcome(self, client: ByChatfsm | ByLoop) -> Outcome:
+    def result_of(self, client: ChatfsmRun | LoopRun) -> ChatResult:
         """What became of the chat that was had here."""
         [chat] = self.center.chats.values()
         past = _messages(chat.past)
-        return Outcome(
-            faults=self.network.strikes,
-            said=client.customer.said,
-            arrived=[event.msg or "" for event in _messages(chat.said)],
-            sent=[event.msg or "" for event in past if event.party_id != chat.chat_id],
-            told=client.told,
+        return ChatResult(
+            fault_count=self.network.fault_count,
+            customer_sent=client.customer.sent,
+            center_received=[event.msg or "" for event in _messages(chat.said)],
+            center_sent=[event.msg or "" for event in past if event.party_id != chat.chat_id],
+            customer_received=client.received,
             typing=client.typing,
             forms=client.forms,
             late_polls=self.network.late_polls,
@@ -292,36 +299,36 @@ def _messages(items: list[dict[str, Any]]) -> list[Message]:
     return [event for event in decode(items) if isinstance(event, Message)]
 
 
-def play(seed: int, sheet: Sheet) -> bool:
+def play(seed: int, printer: DemoPrinter) -> bool:
     """Let both have their chat, and tell of it; whether chatfsm's came through whole."""
-    loop, ours = _both(seed, sheet)
+    loop, ours = _run_both(seed, printer)
     outcomes = loop, ours
-    sheet.table(_CLIENTS, lines(outcomes))
+    printer.table(_CLIENTS, report_lines(outcomes))
     for name, outcome in zip(_CLIENTS, outcomes, strict=True):
         for what, texts in (("Lost", outcome.lost), ("Doubled", outcome.doubled)):
             if texts:
-                sheet.say(f"{what} by {name}: {'; '.join(texts)}")
-    return ours.is_whole
+                printer.paragraph(f"{what} by {name}: {'; '.join(texts)}")
+    return ours.is_intact
 
 
-def _both(seed: int, sheet: Sheet) -> tuple[Outcome, Outcome]:
+def _run_both(seed: int, printer: DemoPrinter) -> tuple[ChatResult, ChatResult]:
     """The outcomes of the loop, whose rows are printed at the end, and of chatfsm."""
     began = time.monotonic()
     now = lambda: time.monotonic() - began  # noqa: E731
-    for_loop, for_us = _Stand.made(seed, now), _Stand.made(seed, now)
-    by_loop = ByLoop(for_loop.diary)
-    for_loop.network.late = lambda number: by_loop.polled_late(number, _ENOUGH)
-    ours = ByChatfsm(for_us.diary, lambda: sheet.rows(for_us.diary.rows()))
-    sheet.head("What chatfsm tells")
+    for_loop, for_us = _DemoCenter.create(seed, now), _DemoCenter.create(seed, now)
+    by_loop = LoopRun(for_loop.log)
+    for_loop.network.on_late_poll = lambda number: by_loop.on_late_poll(number, _MAX_LATE_POLLS)
+    ours = ChatfsmRun(for_us.log, lambda: printer.rows(for_us.log.take_rows()))
+    printer.heading("What chatfsm tells")
     with ExitStack() as stack:
         by_loop.start(for_loop.open(stack))
         stack.callback(by_loop.stop)
-        ours.run(for_us.open(stack), _PATIENCE)
-        by_loop.wait(_PATIENCE)
+        ours.run(for_us.open(stack), _CLIENT_TIMEOUT)
+        by_loop.wait(_CLIENT_TIMEOUT)
         by_loop.stop()
-    sheet.rows(for_us.diary.rows())
-    sheet.head("")
-    sheet.head("What the polling loop shows")
-    sheet.rows(for_loop.diary.rows())
-    sheet.head("")
-    return for_loop.outcome(by_loop), for_us.outcome(ours)
+    printer.rows(for_us.log.take_rows())
+    printer.heading("")
+    printer.heading("What the polling loop shows")
+    printer.rows(for_loop.log.take_rows())
+    printer.heading("")
+    return for_loop.result_of(by_loop), for_us.result_of(ours)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TextIO
 
 from attrs import define, evolve, field, frozen
 
-from chatfsm._cli.chat_ui import Wording
+from chatfsm._cli.chat_ui import EffectFormatter
 from chatfsm._cli.terminal import STYLES, Paper, look_for
 from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
 from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
@@ -17,30 +17,38 @@ from chatfsm.simulator.faults import Faults, Subject
 from chatfsm.simulator.network import Broken, Center, Network, subject_of
 from chatfsm.transport import HttpReply, HttpRequest
 
-__all__ = ["Diary", "Line", "Outcome", "Sheet", "Watched", "lines", "sheet_for"]
+__all__ = [
+    "ChatResult",
+    "DemoPrinter",
+    "ObservedNetwork",
+    "ReportLine",
+    "RowLog",
+    "printer_for",
+    "report_lines",
+]
 
 
-def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+def _as_tuple(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(texts)
 
 
 @frozen(kw_only=True)
-class Outcome:
+class ChatResult:
     """One client's chat: what the customer's side made of it, and what the center knows."""
 
-    faults: int
+    fault_count: int
     """How many faults have struck."""
-    said: tuple[str, ...] = field(converter=_texts)
+    customer_sent: tuple[str, ...] = field(converter=_as_tuple)
     """What the customer said."""
-    arrived: tuple[str, ...] = field(converter=_texts)
+    center_received: tuple[str, ...] = field(converter=_as_tuple)
     """What the center has heard of the customer."""
-    sent: tuple[str, ...] = field(converter=_texts)
+    center_sent: tuple[str, ...] = field(converter=_as_tuple)
     """What the center said, by its own history."""
-    told: tuple[str, ...] = field(converter=_texts)
+    customer_received: tuple[str, ...] = field(converter=_as_tuple)
     """What the customer was told of that."""
-    typing: tuple[str, ...] = field(converter=_texts)
+    typing: tuple[str, ...] = field(converter=_as_tuple)
     """The names of those who type still, when all is over."""
-    forms: tuple[str, ...] = field(converter=_texts)
+    forms: tuple[str, ...] = field(converter=_as_tuple)
     """The forms that wait still for an answer, when all is over."""
     late_polls: int
     """How often the center was polled after it had told that the chat is over."""
@@ -50,30 +58,39 @@ class Outcome:
     @property
     def lost(self) -> tuple[str, ...]:
         """The texts that did not get through, whoever said them."""
-        return (*_more(self.said, self.arrived), *_more(self.sent, self.told))
+        return (
+            *_surplus(self.customer_sent, self.center_received),
+            *_surplus(self.center_sent, self.customer_received),
+        )
 
     @property
     def doubled(self) -> tuple[str, ...]:
         """The texts that got through more often than they were said, as often as that."""
-        return (*_more(self.arrived, self.said), *_more(self.told, self.sent))
+        return (
+            *_surplus(self.center_received, self.customer_sent),
+            *_surplus(self.customer_received, self.center_sent),
+        )
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether both sides have heard each other, in order, and the end was understood."""
-        is_heard = self.said == self.arrived and self.sent == self.told
+        is_heard = (
+            self.customer_sent == self.center_received
+            and self.center_sent == self.customer_received
+        )
         is_standing = self.typing or self.forms or self.late_polls or self.was_stopped
         return is_heard and not is_standing
 
 
 @frozen
-class Line:
+class ReportLine:
     """A line of the verdict: what is asked, and of each client the answer and its tone."""
 
     question: str
     answers: tuple[tuple[str, Tone], ...]
 
 
-def _more(these: Iterable[str], those: Iterable[str]) -> tuple[str, ...]:
+def _surplus(these: Iterable[str], those: Iterable[str]) -> tuple[str, ...]:
     """The texts that are more often among these than among those."""
     return tuple((Counter(these) - Counter(those)).elements())
 
@@ -82,36 +99,36 @@ _NOBODY: Final = "nobody"
 _NONE: Final = "none"
 
 
-def lines(outcomes: Iterable[Outcome]) -> Iterator[Line]:
+def report_lines(outcomes: Iterable[ChatResult]) -> Iterator[ReportLine]:
     """The verdict over these clients, a line a question."""
     all_of_them = tuple(outcomes)
-    for question, of in _QUESTIONS:
-        yield Line(question, tuple(of(outcome) for outcome in all_of_them))
+    for question, of in _REPORT_ROWS:
+        yield ReportLine(question, tuple(of(outcome) for outcome in all_of_them))
 
 
-def _count(number: int) -> tuple[str, Tone]:
+def _plain_count(number: int) -> tuple[str, Tone]:
     return str(number), "plain"
 
 
-def _judged(number: int, words: str = "") -> tuple[str, Tone]:
+def _bad_count(number: int, words: str = "") -> tuple[str, Tone]:
     return f"{number}{words}", "bad" if number else "good"
 
 
-def _named(names: tuple[str, ...], nothing: str) -> tuple[str, Tone]:
+def _bad_names(names: tuple[str, ...], nothing: str) -> tuple[str, Tone]:
     return (", ".join(names), "bad") if names else (nothing, "good")
 
 
-_QUESTIONS: Final[tuple[tuple[str, Callable[[Outcome], tuple[str, Tone]]], ...]] = (
-    ("faults met", lambda o: _count(o.faults)),
-    ("said by the customer", lambda o: _count(len(o.said))),
-    ("  arrived at the server", lambda o: _count(len(o.arrived))),
-    ("said by the center", lambda o: _count(len(o.sent))),
-    ("  told to the customer", lambda o: _count(len(o.told))),
-    ("lost", lambda o: _judged(len(o.lost))),
-    ("doubled", lambda o: _judged(len(o.doubled))),
-    ("still typing at the end", lambda o: _named(o.typing, _NOBODY)),
-    ("form still open at the end", lambda o: _named(o.forms, _NONE)),
-    ("polls after the end", lambda o: _judged(o.late_polls, ", then stopped" * o.was_stopped)),
+_REPORT_ROWS: Final[tuple[tuple[str, Callable[[ChatResult], tuple[str, Tone]]], ...]] = (
+    ("faults met", lambda o: _plain_count(o.fault_count)),
+    ("said by the customer", lambda o: _plain_count(len(o.customer_sent))),
+    ("  arrived at the server", lambda o: _plain_count(len(o.center_received))),
+    ("said by the center", lambda o: _plain_count(len(o.center_sent))),
+    ("  told to the customer", lambda o: _plain_count(len(o.customer_received))),
+    ("lost", lambda o: _bad_count(len(o.lost))),
+    ("doubled", lambda o: _bad_count(len(o.doubled))),
+    ("still typing at the end", lambda o: _bad_names(o.typing, _NOBODY)),
+    ("form still open at the end", lambda o: _bad_names(o.forms, _NONE)),
+    ("polls after the end", lambda o: _bad_count(o.late_polls, ", then stopped" * o.was_stopped)),
 )
 
 
@@ -119,21 +136,21 @@ _QUESTIONS: Final[tuple[tuple[str, Callable[[Outcome], tuple[str, Tone]]], ...]]
 
 
 @define
-class Diary:
+class RowLog:
     """Takes down what happens, from any thread; the rows are taken out by one."""
 
     now: Callable[[], float]
     """Seconds since the demo began."""
-    wording: Wording = field(factory=lambda: Wording(0.0))
+    formatter: EffectFormatter = field(factory=lambda: EffectFormatter(0.0))
     _rows: deque[Row] = field(factory=deque, init=False)
 
-    def note(self, what: str, who: str, text: str, tone: Tone = "plain") -> None:
+    def add(self, what: str, who: str, text: str, tone: Tone = "plain") -> None:
         """Something happened that is no effect."""
-        self._add(Row("", what, harmless_text(who), harmless_text(text), tone))
+        self._append(Row("", what, harmless_text(who), harmless_text(text), tone))
 
-    def told(self, effect: object) -> None:
+    def add_effect(self, effect: object) -> None:
         """The chat has told something."""
-        account = self.wording.account
+        account = self.formatter.account
         match effect:
             case TypingStarted() | TypingStopped() if account is not None:
                 # At a keyboard that is shown while it lasts.
@@ -143,24 +160,24 @@ class Diary:
             case WaitEstimated(seconds=0):
                 rows = []  # nobody waits
             case _:
-                rows = self.wording.rows(effect, 0.0)
+                rows = self.formatter.rows_for(effect, 0.0)
         for row in rows:
-            self._add(row)
+            self._append(row)
 
-    def rows(self) -> Iterator[Row]:
+    def take_rows(self) -> Iterator[Row]:
         """The rows that were not taken out yet, in order."""
         while self._rows:
             yield self._rows.popleft()
 
-    def _add(self, row: Row) -> None:
+    def _append(self, row: Row) -> None:
         self._rows.append(evolve(row, at=f"+{self.now():.1f}"))
 
 
 # The way to the center, watched: when a fault strikes, and who polls a chat that is over.
 
-_NO_SUCH_CHAT: Final = 404
-_NAMES: Final[dict[Subject, str]] = {"poll": "poll", "post": "POST"}
-_BROKEN: Final = {
+_NOT_FOUND: Final = 404
+_SUBJECT_NAMES: Final[dict[Subject, str]] = {"poll": "poll", "post": "POST"}
+_FAULT_TEXTS: Final = {
     "refused": "no connection",
     "reset": "arrived, but the connection breaks before the reply",
     "truncated": "answered, but the connection breaks within the reply",
@@ -169,89 +186,89 @@ _BROKEN: Final = {
 }
 
 
-class Watched(Network):
+class ObservedNetwork(Network):
     """A network that tells of each fault in words, as it strikes, and of each late poll."""
 
     def __init__(
         self,
         center: Center,
         faults: Faults,
-        struck: Callable[[str], object],
+        on_fault: Callable[[str], object],
         *,
         seed: int = 0,
     ) -> None:
         super().__init__(center, faults, seed=seed)
-        self.strikes = 0
+        self.fault_count = 0
         """How many faults have struck."""
         self.late_polls = 0
         """How many polls were answered that there is no such chat: it was over, and had told so."""
-        self.late: Callable[[int], object] | None = None
+        self.on_late_poll: Callable[[int], object] | None = None
         """Told each time how many late polls there are now."""
-        self._struck = struck
-        self._about: dict[int, tuple[Subject, str]] = {}
+        self._on_fault = on_fault
+        self._requests: dict[int, tuple[Subject, str]] = {}
         self._counts: dict[Subject, int] = {}
 
     def send(self, request: HttpRequest, *, now: float) -> None:
         """Bring a request on its way; a cache strikes at once."""
         subject = subject_of(request)
         number = self._counts[subject] = self._counts.get(subject, 0) + 1
-        name = f"{_NAMES.get(subject, subject)} {number}"
-        self._about[request.id] = subject, name
+        name = f"{_SUBJECT_NAMES.get(subject, subject)} {number}"
+        self._requests[request.id] = subject, name
         repeated = self.met["duplicate"]
         super().send(request, now=now)
         if self.met["duplicate"] > repeated:
-            self._strike(f"{name}: a cache repeats the reply before")
+            self._count_fault(f"{name}: a cache repeats the reply before")
 
     def collect(self, *, now: float) -> list[HttpReply | Broken]:
         """What arrives at the clients by now; what is broken strikes here."""
         arrived = super().collect(now=now)
         for arrival in arrived:
-            subject, name = self._about.pop(arrival.id)
+            subject, name = self._requests.pop(arrival.id)
             if isinstance(arrival, Broken):
-                self._strike(f"{name}: {_BROKEN[arrival.kind]}")
-            elif subject == "poll" and arrival.status == _NO_SUCH_CHAT:
+                self._count_fault(f"{name}: {_FAULT_TEXTS[arrival.kind]}")
+            elif subject == "poll" and arrival.status == _NOT_FOUND:
                 self.late_polls += 1
-                if self.late is not None:
-                    self.late(self.late_polls)
+                if self.on_late_poll is not None:
+                    self.on_late_poll(self.late_polls)
         return arrived
 
-    def _strike(self, words: str) -> None:
-        self.strikes += 1
-        self._struck(words)
+    def _count_fault(self, words: str) -> None:
+        self.fault_count += 1
+        self._on_fault(words)
 
 
 # The demo on paper and on terminals: rows as they come, and the verdict as a table.
 
-_IN_A_PIPE: Final = 80  # columns, where no terminal says how many it has
-_QUESTION: Final = 28
-_ANSWER: Final = 18
+_PIPE_WIDTH: Final = 80  # columns, where no terminal says how many it has
+_LABEL_WIDTH: Final = 28
+_VALUE_WIDTH: Final = 18
 
 
-def sheet_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Sheet:
+def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> DemoPrinter:
     """Where the demo is told: in colours on a terminal, plain in a pipe, wrapped in both.
 
     Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
     """
     look = look_for(out, colour)
-    width = look.width or _IN_A_PIPE
+    width = look.width or _PIPE_WIDTH
     console: Any = None
     if look.is_coloured:
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
 
         console = Console(file=out, force_terminal=True, no_color=False, width=width)
-    return Sheet(out, width, console)
+    return DemoPrinter(out, width, console)
 
 
-class Sheet(Paper):
+class DemoPrinter(Paper):
     """Prints what the demo has to say, each line at once."""
 
-    def say(self, words: str) -> None:
+    def paragraph(self, words: str) -> None:
         """Print a paragraph, and an empty line after it."""
         self._words([], words, "")
         self._line([])
         self._out.flush()
 
-    def head(self, words: str) -> None:
+    def heading(self, words: str) -> None:
         """Print a heading."""
         self._line([(words, "bold")])
         self._out.flush()
@@ -266,11 +283,11 @@ class Sheet(Paper):
             self._words(start, row.text, style)
         self._out.flush()
 
-    def table(self, clients: Sequence[str], lines: Iterable[Line]) -> None:
+    def table(self, clients: Sequence[str], lines: Iterable[ReportLine]) -> None:
         """Print the verdict: a line a question, a column a client."""
-        heads = [(f"{client:<{_ANSWER}}", "bold") for client in clients]
-        self._line([(" " * (2 + _QUESTION), ""), *heads])
+        heads = [(f"{client:<{_VALUE_WIDTH}}", "bold") for client in clients]
+        self._line([(" " * (2 + _LABEL_WIDTH), ""), *heads])
         for line in lines:
-            answers = [(f"{words:<{_ANSWER}}", STYLES[tone]) for words, tone in line.answers]
-            self._line([(f"  {line.question:<{_QUESTION}}", "dim"), *answers])
+            answers = [(f"{words:<{_VALUE_WIDTH}}", STYLES[tone]) for words, tone in line.answers]
+            self._line([(f"  {line.question:<{_LABEL_WIDTH}}", "dim"), *answers])
         self._line([])

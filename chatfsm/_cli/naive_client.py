@@ -16,9 +16,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 __all__ = ["PollingLoop"]
 
-_FAILED: Final = (OSError, HTTPException, ValueError)
+_ERRORS: Final = (OSError, HTTPException, ValueError)
 _PAUSE: Final = 0.2  # seconds until the next try: a person would not wait for much longer
-_TRIES: Final = 5
+_MAX_TRIES: Final = 5
 _TIMEOUT: Final = 20.0  # longer than servers hold a poll
 
 
@@ -38,7 +38,7 @@ class PollingLoop:
         self.names: dict[str, str] = {}
         self.typing: set[str] = set()
         self.forms: list[str] = []
-        self.said = 0
+        self.sent_count = 0
         self.is_over = False
 
     def run(self) -> None:
@@ -49,13 +49,13 @@ class PollingLoop:
         while not self.is_over:
             try:
                 news = self.call("GET")
-            except _FAILED:
+            except _ERRORS:
                 time.sleep(_PAUSE)
                 continue
             for event in news.get("events", []):
-                self.hear(event)
+                self.on_event(event)
 
-    def hear(self, event: dict[str, Any]) -> None:
+    def on_event(self, event: dict[str, Any]) -> None:
         """Show what has happened."""
         who = self.names.get(event.get("party_id", ""), "")
         match event["event"]:
@@ -79,14 +79,14 @@ class PollingLoop:
                 self.is_over = True
                 self.show("over", "", "ended")
 
-    def say(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Post a message, again and again until the server has taken it."""
-        self.said += 1
-        event = {"event": "chat_session_message", "msg": text, "msg_id": str(self.said)}
-        for _ in range(_TRIES):
+        self.sent_count += 1
+        event = {"event": "chat_session_message", "msg": text, "msg_id": str(self.sent_count)}
+        for _ in range(_MAX_TRIES):
             try:
                 self.call("POST", {"events": [event]})
-            except _FAILED:
+            except _ERRORS:
                 time.sleep(_PAUSE)
                 self.show("again", "customer", text)
             else:

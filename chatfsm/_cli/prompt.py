@@ -16,7 +16,7 @@ from attrs import define, field
 from chatfsm._cli.terminal import STYLES
 from chatfsm._cli.timeline import Row
 
-__all__ = ["Editor", "Live", "Plain", "Screen", "keys_of", "reading"]
+__all__ = ["Editor", "LiveScreen", "PlainScreen", "Screen", "keys_of", "read_input"]
 
 # A key that sends more than one character: CSI or SS3, and what follows up to the final letter.
 _SEQUENCE: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
@@ -97,7 +97,7 @@ _PIECE = 4_096
 
 
 @contextmanager
-def reading(descriptor: int, hear: Callable[[str | None], object]) -> Iterator[None]:
+def read_input(descriptor: int, hear: Callable[[str | None], object]) -> Iterator[None]:
     """In this block, what comes is heard piece by piece; None at its end."""
     stop, stopping = os.pipe()
     thread = Thread(target=_read, args=(descriptor, stop, hear), name="chatfsm-keyboard")
@@ -150,7 +150,7 @@ class Screen(Protocol):
     def show(self, row: Row) -> None:
         """One more row."""
 
-    def draw(self, status: str, text: str, at: int) -> None:
+    def show_status(self, status: str, text: str, at: int) -> None:
         """What passes: who types, what is asked; and the line being typed, with its cursor."""
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ def _columns(row: Row) -> tuple[str, str, str]:
 
 
 @define
-class Plain:
+class PlainScreen:
     """Rows as lines, without colours; what passes is shown when it changes."""
 
     out: TextIO
@@ -173,7 +173,7 @@ class Plain:
         self.out.write(f"{''.join(_columns(row))}{row.text}".rstrip() + "\n")
         self.out.flush()
 
-    def draw(self, status: str, text: str, at: int) -> None:  # noqa: ARG002  # a pipe shows its own
+    def show_status(self, status: str, text: str, at: int) -> None:  # noqa: ARG002  # a pipe shows its own
         """Print what is asked, where it has changed."""
         if status != self._status and status:
             self.out.write(f"{'':>7}  ... {status}\n")
@@ -184,7 +184,7 @@ class Plain:
         """Nothing is left to take away."""
 
 
-class Live:
+class LiveScreen:
     """Rows in colours, and below them who types and the line being typed; by rich."""
 
     def __init__(self, out: TextIO) -> None:
@@ -210,7 +210,7 @@ class Live:
         parts = ((at, "dim"), (what, style), (who, "bold"), (row.text, style))
         self._console.print(Text.assemble(*parts))
 
-    def draw(self, status: str, text: str, at: int) -> None:
+    def show_status(self, status: str, text: str, at: int) -> None:
         """Draw the two lines at the bottom anew."""
         from rich.text import Text  # noqa: PLC0415
 

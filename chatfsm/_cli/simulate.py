@@ -39,67 +39,76 @@ if TYPE_CHECKING:
     from chatfsm.simulator.server.server import SimulatorServer
 
 
-__all__ = ["DEMO", "TENANT_URL", "Writing", "named", "pages_of", "played_from", "run", "tenant_for"]
+__all__ = [
+    "DEMO_APP_ID",
+    "TENANT_URL",
+    "EventRecorder",
+    "build_pages",
+    "build_tenant",
+    "builtin_scenario",
+    "load_scenario",
+    "run",
+]
 
 # What `chatfsm simulate` plays: a built-in scenario, a file of one, or a recorded log.
 
 TENANT_URL: Final = "tenant.example"
-DEMO: Final = "demo"
+DEMO_APP_ID: Final = "demo"
 """The app's id that plays what was asked for."""
 # Bytes: a scenario is written by people; what is larger is a log, and not parsed as a whole.
-_LARGEST_SCENARIO: Final = 4 * 1024 * 1024
+_MAX_SCENARIO_SIZE: Final = 4 * 1024 * 1024
 
 # One of these stands in every object that a log may be made of.
-_OF_LOGS: Final = frozenset({"event", "events", "sessions", "v"})
+_LOG_FIELDS: Final = frozenset({"event", "events", "sessions", "v"})
 
 
-def named(name: str) -> Scenario:
+def builtin_scenario(name: str) -> Scenario:
     """The scenario that is built in under a name. Raises `ChatError`, naming those there are."""
     if name not in SCENARIOS:
         raise ChatError(f"no scenario is called {name!r}: there are {', '.join(SCENARIOS)}")
     return SCENARIOS[name]
 
 
-def played_from(path: str, chat_id: str | None = None) -> Scenario:
+def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
     """What a file says to play: a scenario, or a recorded log of which one chat is said again.
 
     `chat_id`: which. Raises `ChatError`, naming the file.
     """
-    plain = _scenario_in(path)
+    plain = _read_scenario(path)
     try:
         if plain is not None:
             return from_plain(plain)
         stem = Source(path).stem
-        return recorded(_events(path), chat_id, stem=stem, name=stem)
+        return recorded(_log_events(path), chat_id, stem=stem, name=stem)
     except ChatError as error:
         why = str(error)
         raise ChatError(why if why.startswith(path) else f"{path}: {why}") from None
 
 
-def tenant_for(demo: Scenario) -> Tenant:
+def build_tenant(demo: Scenario) -> Tenant:
     """A contact center whose entry `demo` plays a scenario; the built-in ones are there too."""
-    entries = [AppEntry(app_id=DEMO, scenario=demo)]
+    entries = [AppEntry(app_id=DEMO_APP_ID, scenario=demo)]
     entries += [AppEntry(app_id=name, scenario=scenario) for name, scenario in SCENARIOS.items()]
     return Tenant(url=TENANT_URL, entries=tuple(entries), agents=AGENTS, files=(FILE,))
 
 
-def _scenario_in(path: str) -> dict[str, Any] | None:
+def _read_scenario(path: str) -> dict[str, Any] | None:
     """The object that a file holds, unless it is one that logs are made of."""
     try:
         file = Path(path)
-        if file.stat().st_size > _LARGEST_SCENARIO:
+        if file.stat().st_size > _MAX_SCENARIO_SIZE:
             return None
         value = json_input.parse(file.read_bytes())
     except OSError as error:
         raise ChatError(f"{path}: cannot be read: {error.strerror}") from None
     except DecodeError:
         return None
-    if not isinstance(value, dict) or not _OF_LOGS.isdisjoint(value):
+    if not isinstance(value, dict) or not _LOG_FIELDS.isdisjoint(value):
         return None
     return value
 
 
-def _events(path: str) -> Iterator[dict[str, Any]]:
+def _log_events(path: str) -> Iterator[dict[str, Any]]:
     for record in records(Source(path)):
         if isinstance(record.event, Opening | Entry):
             raise ChatError("a journal is of a client's making: what plays is a log of events")
@@ -114,14 +123,14 @@ _OWNER_ONLY: Final = 0o600
 
 
 @define(eq=False)
-class Writing(AbstractContextManager["Writing"]):
+class EventRecorder(AbstractContextManager["EventRecorder"]):
     """Writes a line an event to a file that was not there before; OSError where it was.
 
     What cannot be written is told once, and nothing is written after it: a center goes on.
     """
 
     path: str
-    complain: Callable[[str], object]
+    warn: Callable[[str], object]
     _descriptor: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -137,7 +146,7 @@ class Writing(AbstractContextManager["Writing"]):
         try:
             _write(self._descriptor, line.encode())
         except OSError as error:
-            self.complain(f"{self.path}: {error.strerror}: nothing more is recorded")
+            self.warn(f"{self.path}: {error.strerror}: nothing more is recorded")
             self.close()
 
     def close(self) -> None:
@@ -159,54 +168,56 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 _SCHEME: Final = "MOBILE-API-140-327-PLAIN"
-_USUAL: Final = "echo"
+_DEFAULT_SCENARIO: Final = "echo"
 
 
 def run(options: Namespace) -> int:
     """Serve as the command line says; returns the exit status. Raises `ChatError`."""
     if options.list:
-        _say(*_listed())
+        _print(*_list_lines())
         return ExitCode.SUCCESS
     try:
         from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # the list needs no aiohttp
     except ImportError as error:
         raise ChatError(str(error)) from None
     scenario = _scenario(options)
-    tenant = tenant_for(scenario)
+    tenant = build_tenant(scenario)
     faults = _faults(options.faults or "")
     with ExitStack() as stack:
-        writing = stack.enter_context(_writing(options.record)) if options.record else None
+        writing = stack.enter_context(_open_recorder(options.record)) if options.record else None
         center = ContactCenter([tenant], _settings(options), seed=options.seed, on_event=writing)
-        face = SimulatorServer(
+        server = SimulatorServer(
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),
-            pages=pages_of(tenant) if options.web else None,
+            pages=build_pages(tenant) if options.web else None,
             told=None if options.quiet else _log,
         )
         try:
-            asyncio.run(_serve(face, lambda: _say(*_greeting(face.url, scenario, options))))
+            asyncio.run(
+                _serve(server, lambda: _print(*_greeting_lines(server.url, scenario, options)))
+            )
         except KeyboardInterrupt:
             return ExitCode.SUCCESS  # where signals cannot be waited for
         except OSError as error:
-            if face.url:
+            if server.url:
                 raise  # it was served: something else cannot be written
-            why = _why(error)
+            why = _reason(error)
             raise ChatError(f"cannot listen on {options.host}:{options.port}: {why}") from None
     return ExitCode.SUCCESS
 
 
-async def _serve(face: SimulatorServer, begun: Callable[[], object]) -> None:
+async def _serve(server: SimulatorServer, on_start: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(number, face.stop)
-    await face.serve(begun)
+            loop.add_signal_handler(number, server.stop)
+    await server.serve(on_start)
 
 
 def _scenario(options: Namespace) -> Scenario:
     if options.script is None:
-        return named(options.scenario or _USUAL)
-    return played_from(options.script, options.chat_id)
+        return builtin_scenario(options.scenario or _DEFAULT_SCENARIO)
+    return load_scenario(options.script, options.chat_id)
 
 
 def _faults(spec: str) -> Faults:
@@ -227,21 +238,21 @@ def _settings(options: Namespace) -> CenterSettings:
     )
 
 
-def _writing(path: str) -> Writing:
+def _open_recorder(path: str) -> EventRecorder:
     try:
-        return Writing(path, _log)
+        return EventRecorder(path, _log)
     except OSError as error:
         raise ChatError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def pages_of(tenant: Tenant) -> Pages:
+def build_pages(tenant: Tenant) -> Pages:
     """The web page for chatting with a tenant's scenarios."""
     scenarios = {entry.app_id: entry.scenario for entry in tenant.entries}
     titles = {app_id: one.title if one else "" for app_id, one in scenarios.items()}
     return Pages.about(tenant.url, titles)
 
 
-def _listed() -> Iterator[str]:
+def _list_lines() -> Iterator[str]:
     """All that may be asked for by name."""
     yield "scenarios"
     for name, scenario in SCENARIOS.items():
@@ -254,17 +265,17 @@ def _listed() -> Iterator[str]:
         yield f"  {name:14}{spec or 'none'}"
 
 
-def _greeting(url: str, scenario: Scenario, options: Namespace) -> Iterator[str]:
+def _greeting_lines(url: str, scenario: Scenario, options: Namespace) -> Iterator[str]:
     """Where it is, and how to ask it for a chat."""
     others = ", ".join(SCENARIOS)
     yield f"contact center  {url}"
     if options.web:
         yield f"web page        {url}/"
     yield f"tenant          {TENANT_URL}"
-    yield f"app ids         {DEMO} (plays {scenario.name}), {others}"
+    yield f"app ids         {DEMO_APP_ID} (plays {scenario.name}), {others}"
     yield "try it:"
     yield f"  curl -X POST '{url}/clientweb/api/v2/chats?tenantUrl={TENANT_URL}' \\"
-    yield f'    -H \'Authorization: {_SCHEME} appId="{DEMO}", clientId="me"\' -d "{{}}"'
+    yield f'    -H \'Authorization: {_SCHEME} appId="{DEMO_APP_ID}", clientId="me"\' -d "{{}}"'
     if options.host == "localhost" or _is_loopback(options.host):
         return
     yield f"warning: whoever reaches this machine can chat here: it listens to {options.host}"
@@ -277,14 +288,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     """What the system says, without what libraries put around it."""
     if isinstance(error, socket.gaierror) or not error.errno:
         return error.strerror or str(error)
     return os.strerror(error.errno)
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     print("\n".join(lines), flush=True)
 
 

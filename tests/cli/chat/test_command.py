@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import main
-from chatfsm._cli.chat import Saved
+from chatfsm._cli.chat import SavedChat
 from chatfsm.errors import SnapshotError
 from chatfsm.replay.journal import verify
 from chatfsm.simulator.scenario import Await, End, Scenario
@@ -211,18 +211,18 @@ def test_the_help_says_all(capsys: Any) -> None:
 def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
     """Without one in the environment it is made once, and kept; two that differ are refused."""
     path = str(tmp_path / "state.json")
-    saved = Saved.at(path, {})
-    saved.keep({"a": "record"})
-    again = Saved.at(path, {"CHATFSM_CLIENT_ID": saved.client_id})
+    saved = SavedChat.load(path, {})
+    saved.save({"a": "record"})
+    again = SavedChat.load(path, {"CHATFSM_CLIENT_ID": saved.client_id})
     assert (again.client_id, again.record) == (saved.client_id, {"a": "record"})
     assert saved.client_id not in repr(saved)
-    assert Saved.at(None, {}).client_id != saved.client_id
-    Saved.at(None, {}).keep({"nowhere": "to keep it"})
+    assert SavedChat.load(None, {}).client_id != saved.client_id
+    SavedChat.load(None, {}).save({"nowhere": "to keep it"})
     with pytest.raises(SnapshotError, match="another client id"):
-        Saved.at(path, {"CHATFSM_CLIENT_ID": "other"})
+        SavedChat.load(path, {"CHATFSM_CLIENT_ID": "other"})
     Path(path).write_text("{}")
     with pytest.raises(SnapshotError, match="not the state of a chat"):
-        Saved.at(path, {})
+        SavedChat.load(path, {})
 
 
 class Terminal:

@@ -74,7 +74,9 @@ class Client:
 @pytest.fixture(scope="module")
 def face() -> Iterator[SimulatorServer]:
     """A center whose agents repeat what they hear, twenty times as fast as people."""
-    center = ContactCenter([simulate.tenant_for(simulate.named("echo"))], CenterSettings(hold=5.0))
+    center = ContactCenter(
+        [simulate.build_tenant(simulate.builtin_scenario("echo"))], CenterSettings(hold=5.0)
+    )
     with SimulatorServer(Network(center), speed=20.0) as served:
         yield served
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import simulate
-from chatfsm._cli.simulate import pages_of
+from chatfsm._cli.simulate import build_pages
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, End, FindAgent, Say, Scenario, ShowForm
@@ -33,8 +33,8 @@ PLAY = Scenario(
 
 @pytest.fixture
 def face() -> Iterator[SimulatorServer]:
-    tenant = simulate.tenant_for(PLAY)
-    with SimulatorServer(Network(ContactCenter([tenant])), pages=pages_of(tenant)) as served:
+    tenant = simulate.build_tenant(PLAY)
+    with SimulatorServer(Network(ContactCenter([tenant])), pages=build_pages(tenant)) as served:
         yield served
 
 

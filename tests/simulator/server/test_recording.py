@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm._cli.simulate import Writing
+from chatfsm._cli.simulate import EventRecorder
 
 
 def test_each_event_is_a_line_with_its_chat(tmp_path: Path) -> None:
     """The chat's id is the center's, whatever the event holds; what is not ASCII is escaped."""
     file = tmp_path / "chats.jsonl"
-    with Writing(str(file), pytest.fail) as write:
+    with EventRecorder(str(file), pytest.fail) as write:
         write("A", {"event": "chat_session_message", "msg": "ä\ud800\n"})
         write("B", {"event": "chat_session_ended", "chat_id": "another's"})
     lines = file.read_text("ascii").splitlines()
@@ -33,7 +33,7 @@ def test_a_full_disk_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(_descriptor: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with Writing(str(file), told.append) as write:
+    with EventRecorder(str(file), told.append) as write:
         write("A", {"event": "one"})
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", full)
@@ -49,7 +49,7 @@ def test_what_the_system_takes_in_parts_is_whole(
     """A write that took less than all of it is gone on with."""
     file = tmp_path / "chats.jsonl"
     write_really = os.write
-    with Writing(str(file), pytest.fail) as write, monkeypatch.context() as patch:
+    with EventRecorder(str(file), pytest.fail) as write, monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda where, data: write_really(where, data[:5]))
         write("A", {"event": "chat_session_ended"})
     assert json.loads(file.read_text()) == {"event": "chat_session_ended", "chat_id": "A"}

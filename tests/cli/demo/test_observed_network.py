@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from attrs import define, field
 
-from chatfsm._cli.demo_report import Watched
+from chatfsm._cli.demo_report import ObservedNetwork
 from chatfsm.simulator.faults import Faults
 from chatfsm.transport import HttpReply, HttpRequest
 
@@ -45,7 +45,7 @@ class Watch:
     def __init__(self, faults: str, **statuses: int) -> None:
         self.told: list[str] = []
         center = Center(statuses)
-        self.network = Watched(center, Faults.parse(faults), self.told.append)
+        self.network = ObservedNetwork(center, Faults.parse(faults), self.told.append)
         self.number = 0
 
     def ask(self, method: Literal["GET", "POST"], path: str) -> Any:
@@ -75,7 +75,7 @@ def test_a_fault_is_told_when_it_strikes(fault: str, words: str) -> None:
     for method, path in (("POST", ""), ("POST", "/C/events"), *[("GET", "/C/events")] * 3):
         watch.ask("POST" if method == "POST" else "GET", path)
     assert watch.told == [words]
-    assert watch.network.strikes == 1
+    assert watch.network.fault_count == 1
 
 
 def test_what_does_not_strike_is_not_told() -> None:
@@ -83,7 +83,7 @@ def test_what_does_not_strike_is_not_told() -> None:
     watch = Watch("truncate:poll@7,duplicate:poll@1")
     watch.ask("GET", "/C/events")
     assert watch.told == []
-    assert watch.network.strikes == 0
+    assert watch.network.fault_count == 0
 
 
 def test_late_polls_are_counted() -> None:
@@ -91,7 +91,7 @@ def test_late_polls_are_counted() -> None:
     watch = Watch("", events=404)
     watch.ask("GET", "/C/events")
     numbers: list[int] = []
-    watch.network.late = numbers.append
+    watch.network.on_late_poll = numbers.append
     watch.ask("GET", "/C/events")
     watch.ask("POST", "/C/events")
     watch.ask("GET", "/C/history")

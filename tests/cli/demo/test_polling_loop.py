@@ -66,7 +66,7 @@ def test_typing_is_cleared_when_it_is_told() -> None:
     """It is no straw man: an agent who stops is shown as stopped."""
     screen = Screen()
     for item in (JOINED, event("typing", party_id="P"), event("not_typing", party_id="P")):
-        screen.loop.hear(item)
+        screen.loop.on_event(item)
     assert screen.loop.typing == set()
     assert screen.rows[-1] == ("typing", "Pilar", "stopped")
 
@@ -81,7 +81,7 @@ def test_what_comes_twice_is_shown_twice() -> None:
 def test_a_post_that_fails_is_posted_again() -> None:
     """It goes on until the server says that it has taken the message, the very same each time."""
     screen = Screen(ConnectionResetError(), {})
-    screen.loop.say("Is anybody there?")
+    screen.loop.send_text("Is anybody there?")
     [(_, first), (_, second)] = screen.asked
     assert first == second == {"events": [event("message", msg="Is anybody there?", msg_id="1")]}
     assert screen.rows == [("again", "customer", "Is anybody there?")]
@@ -90,7 +90,7 @@ def test_a_post_that_fails_is_posted_again() -> None:
 def test_it_gives_up_in_the_end() -> None:
     """A server that is not there is not asked for ever."""
     screen = Screen(*[OSError()] * 9)
-    screen.loop.say("Is anybody there?")
+    screen.loop.send_text("Is anybody there?")
     assert len(screen.asked) == 5
 
 
@@ -105,8 +105,10 @@ def test_a_poll_that_fails_is_asked_again_and_what_it_brought_is_lost() -> None:
 def test_it_knows_one_end_only() -> None:
     """A form that ran out stays open, and an end of another kind is none to it."""
     screen = Screen()
-    screen.loop.hear(event("form_show", form_request_id="1", form_name="notes", form_timeout="1"))
-    screen.loop.hear(event("inactivity_timeout"))
+    screen.loop.on_event(
+        event("form_show", form_request_id="1", form_name="notes", form_timeout="1")
+    )
+    screen.loop.on_event(event("inactivity_timeout"))
     assert screen.loop.forms == ["notes"]
     assert not screen.loop.is_over
 

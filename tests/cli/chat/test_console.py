@@ -10,8 +10,8 @@ import pytest
 from attrs import define, field
 
 from chatfsm import commands as c
-from chatfsm._cli.chat_ui import Talk, Wording
-from chatfsm._cli.prompt import Live, Plain
+from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
+from chatfsm._cli.prompt import LiveScreen, PlainScreen
 from chatfsm._cli.timeline import Row
 from chatfsm._protocol.codec import decode
 from chatfsm._session.session import ChatSession
@@ -69,16 +69,18 @@ class FakeChat(ChatActions[None]):
         return f"content of {file_id}".encode()
 
 
-def talk_of(**fields: tuple[str, ...]) -> Talk:
+def talk_of(**fields: tuple[str, ...]) -> ChatConsole:
     client = Client()
-    return Talk(FakeChat(client), client, Shown(), Wording(0.0), lambda: 61.0, fields)
+    return ChatConsole(
+        FakeChat(client), client, Shown(), EffectFormatter(0.0), lambda: 61.0, fields
+    )
 
 
-def happens(talk: Talk, *events: dict[str, Any]) -> None:
+def happens(talk: ChatConsole, *events: dict[str, Any]) -> None:
     """The server tells something, which the talk shows."""
     for event in decode([*events]):
         for effect in talk.client.session.receive(event, now=1.0):
-            talk.told(effect)
+            talk.on_effect(effect)
 
 
 def test_a_chat_that_goes_on_is_known() -> None:
@@ -87,7 +89,7 @@ def test_a_chat_that_goes_on_is_known() -> None:
     for event in decode([ADA, form_shown(form_name="survey")]):
         session.receive(event, now=1.0)
     client = Client(session)
-    talk = Talk(FakeChat(client), client, Shown(), Wording(0.0), lambda: 1.0, {})
+    talk = ChatConsole(FakeChat(client), client, Shown(), EffectFormatter(0.0), lambda: 1.0, {})
     happens(talk, {"event": "chat_session_typing", "party_id": "A"})
     assert talk.status == "survey: name=value, an empty line at the end?   Ada typing ..."
 
@@ -119,9 +121,9 @@ def test_nothing_that_the_server_sends_moves_the_cursor() -> None:
         {"event": "chat_session_typing", "party_id": "A"},
         form_shown(form_name=evil),
     )
-    talk.told(ChatOpened(evil, is_new=True))
-    talk.told(LinkChanged("retrying", evil))
-    talk.told(Undelivered(evil, None, evil))
+    talk.on_effect(ChatOpened(evil, is_new=True))
+    talk.on_effect(LinkChanged("retrying", evil))
+    talk.on_effect(Undelivered(evil, None, evil))
     shown = [*talk.screen.words, talk.status, *(row.who for row in talk.screen.rows)]
     assert all(text.isprintable() for text in shown)
 
@@ -129,13 +131,13 @@ def test_nothing_that_the_server_sends_moves_the_cursor() -> None:
 def test_the_link_and_its_errors_are_shown() -> None:
     """What goes wrong on the way is told in words, and stays in the status while it lasts."""
     talk = talk_of()
-    talk.told(LinkChanged("retrying", "no reply (connect)"))
+    talk.on_effect(LinkChanged("retrying", "no reply (connect)"))
     assert "no connection, trying again (no reply (connect))" in talk.screen.words[-1]
     assert talk.status == "(retrying)"
-    talk.told(AuthorizationFailed(AuthorizationError("the app is unknown")))
-    talk.told(ApiFailed(GetVersion(), TransportError("timeout")))
-    talk.told(ApiSucceeded(GetVersion(), "5.5"))
-    talk.told(LinkChanged("live"))
+    talk.on_effect(AuthorizationFailed(AuthorizationError("the app is unknown")))
+    talk.on_effect(ApiFailed(GetVersion(), TransportError("timeout")))
+    talk.on_effect(ApiSucceeded(GetVersion(), "5.5"))
+    talk.on_effect(LinkChanged("live"))
     assert talk.status == ""
     assert [row.what for row in talk.screen.rows] == ["link", "refused", "refused", "link"]
 
@@ -144,21 +146,21 @@ def test_before_there_is_a_chat_little_can_be_done() -> None:
     """Effects and orders without a session do no harm."""
     talk = talk_of()
     talk.client.session = None
-    talk.told(LinkChanged("waiting"))
-    talk.pressed("he")
-    talk.typed("hello")
-    talk.typed("/hangup")
+    talk.on_effect(LinkChanged("waiting"))
+    talk.on_edit("he")
+    talk.on_line("hello")
+    talk.on_line("/hangup")
     assert [row.what for row in talk.screen.rows] == ["link", "cannot", "cannot"]
-    assert Wording(0.0).rows(object(), 0.0) == []
-    assert Wording(0.0).name_of("A") == ""
+    assert EffectFormatter(0.0).rows_for(object(), 0.0) == []
+    assert EffectFormatter(0.0).name_of("A") == ""
 
 
 def test_a_line_is_said() -> None:
     """What is said goes to the chat, and is shown as one's own; an empty line says nothing."""
     talk = talk_of()
-    talk.typed("hello")
-    talk.typed("//slash")
-    talk.typed("  ")
+    talk.on_line("hello")
+    talk.on_line("//slash")
+    talk.on_line("  ")
     assert talk.chat.ordered == [c.SendText("hello"), c.SendText("/slash")]
     assert talk.screen.words == ["said: hello", "said: /slash"]
 
@@ -168,9 +170,9 @@ def test_a_form_with_known_fields_is_asked_field_by_field() -> None:
     talk = talk_of(survey=("score", "comment"))
     happens(talk, form_shown(form_name="survey"))
     assert talk.status == "survey: score?"
-    talk.typed("9")
+    talk.on_line("9")
     assert talk.status == "survey: comment?"
-    talk.typed("very good")
+    talk.on_line("very good")
     assert talk.chat.ordered == [c.SubmitForm("7", {"score": "9", "comment": "very good"})]
     assert "very good" not in " ".join(talk.screen.words)
     assert talk.status == ""
@@ -181,7 +183,7 @@ def test_other_forms_are_answered_in_lines() -> None:
     talk = talk_of()
     happens(talk, form_shown(form_name="other"))
     for line in ("a=1", "what?", "b=2", ""):
-        talk.typed(line)
+        talk.on_line(line)
     assert talk.chat.ordered == [c.SubmitForm("7", {"a": "1", "b": "2"})]
     assert talk.screen.rows[1].what == "cannot"
 
@@ -191,7 +193,7 @@ def test_a_text_prompt_is_answered_by_what_is_said() -> None:
     talk = talk_of()
     happens(talk, form_shown(form_name=""))
     assert talk.status == ""
-    talk.typed("forty-two")
+    talk.on_line("forty-two")
     assert talk.chat.ordered == [c.SendText("forty-two")]
 
 
@@ -200,12 +202,12 @@ def test_a_form_that_is_gone_is_no_longer_asked() -> None:
     talk = talk_of()
     secure = {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"}
     happens(talk, form_shown(form_name="survey"), secure)
-    assert not talk.is_secret
-    talk.typed("/cancel")
-    assert talk.is_secret
+    assert not talk.is_hidden
+    talk.on_line("/cancel")
+    assert talk.is_hidden
     assert talk.chat.ordered == [c.CancelForm("7")]
     happens(talk, {"event": "chat_session_secure_form_cancel", "form_request_id": "8"})
-    talk.typed("/cancel")
+    talk.on_line("/cancel")
     assert talk.screen.words[-1] == "cannot: no form is being asked"
 
 
@@ -216,9 +218,9 @@ def test_what_answers_a_secure_form_is_secret() -> None:
         talk,
         {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"},
     )
-    assert talk.is_secret
-    talk.typed("number=4111")
-    talk.typed("")
+    assert talk.is_hidden
+    talk.on_line("number=4111")
+    talk.on_line("")
     assert talk.chat.ordered == [c.SubmitForm("8", {"number": "4111"}, secure=True)]
     assert "4111" not in " ".join(talk.screen.words)
 
@@ -232,16 +234,16 @@ def test_orders(tmp_path: Path) -> None:
         *(f"/file {tmp_path}/notes", f"/get f-1 {tmp_path}/copy", "/call", "/hangup"),
         *("/resume", "/disconnect", "/help", "/end"),
     ):
-        talk.typed(line)
+        talk.on_line(line)
     assert (tmp_path / "copy").read_bytes() == b"content of f-1"
     assert [type(order).__name__ for order in talk.chat.ordered] == [
         *("bytes", "RequestCall", "EndCall", "Resume", "Disconnect", "End")
     ]
-    assert talk.is_parting
-    assert not talk.is_over
+    assert talk.is_ending
+    assert not talk.is_finished
     assert [row.what for row in talk.screen.rows].count("cannot") == 0
-    talk.typed("/quit")
-    assert talk.is_over
+    talk.on_line("/quit")
+    assert talk.is_finished
 
 
 def test_an_offered_call_is_declined() -> None:
@@ -253,7 +255,7 @@ def test_an_offered_call_is_declined() -> None:
         {"event": "chat_session_status", "state": "connected"},
         {"event": "chat_session_signaling", "msg_id": "2", "party_id": "A", "data": offer},
     )
-    talk.typed("/hangup")
+    talk.on_line("/hangup")
     assert talk.chat.ordered == [c.RejectCall()]
 
 
@@ -262,7 +264,7 @@ def test_what_cannot_be_done_is_shown(tmp_path: Path) -> None:
     talk = talk_of()
     (tmp_path / "there").write_bytes(b"mine")
     for line in (f"/file {tmp_path}/none", f"/get f-1 {tmp_path}/there", "/nope", "/hangup"):
-        talk.typed(line)
+        talk.on_line(line)
     assert [row.what for row in talk.screen.rows] == ["cannot"] * 4
     assert (tmp_path / "there").read_bytes() == b"mine"
     assert talk.chat.ordered == []
@@ -272,23 +274,23 @@ def test_typing_is_told_of_messages_alone() -> None:
     """Keys of a message are told; those of an order, and of an answer, are nobody's business."""
     talk = talk_of()
     for text in ("h", "hi", "", "/", "/e"):
-        talk.pressed(text)
+        talk.on_edit(text)
     assert talk.chat.ordered == [c.StartTyping(), c.StartTyping(), c.StopTyping()]
     happens(talk, form_shown(form_name="survey"))
-    talk.pressed("secret")
+    talk.on_edit("secret")
     talk.client.done = True
-    talk.pressed("too late")
+    talk.on_edit("too late")
     assert len(talk.chat.ordered) == 3
 
 
 def test_rows_of_a_pipe_are_lines() -> None:
     """Plain rows hold no colours; what is asked is shown once, where it changes."""
     out = io.StringIO()
-    screen = Plain(out)
+    screen = PlainScreen(out)
     screen.show(Row("+0:01", "message", "Ada", "Hello", "plain"))
     screen.show(Row("+0:02", "state", "", "a → b", "state"))
     for status in ("score?", "score?", "", "score?"):
-        screen.draw(status, "ignored", 0)
+        screen.show_status(status, "ignored", 0)
     screen.close()
     assert out.getvalue().splitlines() == [
         "  +0:01  message      Ada: Hello",
@@ -302,8 +304,8 @@ def test_rows_of_a_pipe_are_lines() -> None:
 def test_rows_of_a_terminal_stand_above_the_input(text: str) -> None:
     """The live screen shows rows as they are, markup and all, and the end of what is typed."""
     out = io.StringIO()
-    screen = Live(out)
+    screen = LiveScreen(out)
     screen.show(Row("+0:01", "message", "Ada", "[bold]Hello[/bold] :smile:", "plain"))
-    screen.draw("Ada typing ...", text, len(text))
+    screen.show_status("Ada typing ...", text, len(text))
     screen.close()
     assert "Ada: [bold]Hello[/bold] :smile:" in out.getvalue()

@@ -6,34 +6,34 @@ from typing import Any
 
 import pytest
 
-from chatfsm._cli.demo import Customer
-from chatfsm._cli.demo_report import Outcome, lines
+from chatfsm._cli.demo import ScriptedCustomer
+from chatfsm._cli.demo_report import ChatResult, report_lines
 
 
-def outcome(**differences: Any) -> Outcome:
-    """A chat that came through whole, but for what is said."""
+def result(**differences: Any) -> ChatResult:
+    """A chat that arrived intact, with these differences."""
     usual: dict[str, Any] = {
-        "faults": 3,
-        "said": ["a", "b"],
-        "arrived": ["a", "b"],
-        "sent": ["X", "Y"],
-        "told": ["X", "Y"],
+        "fault_count": 3,
+        "customer_sent": ["a", "b"],
+        "center_received": ["a", "b"],
+        "center_sent": ["X", "Y"],
+        "customer_received": ["X", "Y"],
         "typing": [],
         "forms": [],
         "late_polls": 0,
         "was_stopped": False,
     }
-    return Outcome(**usual | differences)
+    return ChatResult(**usual | differences)
 
 
-def answers(made: Outcome) -> dict[str, tuple[str, str]]:
-    return {line.question.strip(): line.answers[0] for line in lines([made])}
+def answers(made: ChatResult) -> dict[str, tuple[str, str]]:
+    return {line.question.strip(): line.answers[0] for line in report_lines([made])}
 
 
 def test_a_chat_that_came_through_is_whole() -> None:
     """Both sides have heard each other, and nothing is left standing."""
-    whole = outcome()
-    assert whole.is_whole
+    whole = result()
+    assert whole.is_intact
     assert (whole.lost, whole.doubled) == ((), ())
     assert {tone for _, tone in answers(whole).values()} == {"plain", "good"}
 
@@ -41,21 +41,21 @@ def test_a_chat_that_came_through_is_whole() -> None:
 @pytest.mark.parametrize(
     ("differences", "lost", "doubled"),
     [
-        ({"arrived": ["a"]}, ("b",), ()),
-        ({"arrived": ["a", "b", "b"]}, (), ("b",)),
-        ({"told": ["X"]}, ("Y",), ()),
-        ({"told": ["X", "X", "X", "Y"]}, (), ("X", "X")),
-        ({"told": ["X", "X"], "arrived": []}, ("a", "b", "Y"), ("X",)),
-        ({"said": ["a", "a"], "arrived": ["a", "a"]}, (), ()),
+        ({"center_received": ["a"]}, ("b",), ()),
+        ({"center_received": ["a", "b", "b"]}, (), ("b",)),
+        ({"customer_received": ["X"]}, ("Y",), ()),
+        ({"customer_received": ["X", "X", "X", "Y"]}, (), ("X", "X")),
+        ({"customer_received": ["X", "X"], "center_received": []}, ("a", "b", "Y"), ("X",)),
+        ({"customer_sent": ["a", "a"], "center_received": ["a", "a"]}, (), ()),
     ],
 )
 def test_texts_are_counted_on_both_sides(
     differences: dict[str, Any], lost: tuple[str, ...], doubled: tuple[str, ...]
 ) -> None:
     """What was said and did not get through is lost, what did more often is doubled."""
-    made = outcome(**differences)
+    made = result(**differences)
     assert (made.lost, made.doubled) == (lost, doubled)
-    assert made.is_whole == (not lost and not doubled)
+    assert made.is_intact == (not lost and not doubled)
     assert answers(made)["lost"] == (str(len(lost)), "bad" if lost else "good")
     assert answers(made)["doubled"] == (str(len(doubled)), "bad" if doubled else "good")
 
@@ -73,26 +73,29 @@ def test_what_is_left_standing_is_bad(
     differences: dict[str, Any], question: str, answer: str
 ) -> None:
     """Somebody who types for ever, an open form, a poll of what is over: none of it is whole."""
-    made = outcome(**differences)
-    assert not made.is_whole
+    made = result(**differences)
+    assert not made.is_intact
     assert answers(made)[question] == (answer, "bad")
 
 
 def test_a_client_that_had_to_be_stopped_is_not_whole() -> None:
     """It had not understood that the chat was over, though it may not have polled any more."""
-    assert not outcome(was_stopped=True).is_whole
+    assert not result(was_stopped=True).is_intact
 
 
 def test_the_order_counts() -> None:
     """What was told in another order than it was said has not come through whole."""
-    made = outcome(told=["Y", "X"])
+    made = result(customer_received=["Y", "X"])
     assert (made.lost, made.doubled) == ((), ())
-    assert not made.is_whole
+    assert not made.is_intact
 
 
 def test_the_clients_stand_side_by_side() -> None:
     """A line has an answer of each client, in their order."""
-    table = {line.question: line.answers for line in lines([outcome(told=["X"]), outcome()])}
+    table = {
+        line.question: line.answers
+        for line in report_lines([result(customer_received=["X"]), result()])
+    }
     assert table["lost"] == (("1", "bad"), ("0", "good"))
     assert table["said by the customer"] == (("2", "plain"), ("2", "plain"))
     assert table["  told to the customer"] == (("1", "plain"), ("2", "plain"))
@@ -100,7 +103,7 @@ def test_the_clients_stand_side_by_side() -> None:
 
 def test_the_customer_answers_once() -> None:
     """A text that is read again is not answered again, and others are not at all."""
-    customer = Customer({"Who is there?": "Me."})
-    read = [customer.reads(text) for text in ("Hello!", "Who is there?", "Who is there?")]
+    customer = ScriptedCustomer({"Who is there?": "Me."})
+    read = [customer.answer_to(text) for text in ("Hello!", "Who is there?", "Who is there?")]
     assert read == [None, "Me.", None]
-    assert customer.said == ["Me."]
+    assert customer.sent == ["Me."]

@@ -11,71 +11,71 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm._cli.chat_ui import HELP, Asking, Line, LineError, line_of
-from chatfsm._cli.prompt import Editor, keys_of, reading
+from chatfsm._cli.chat_ui import COMMAND_HELP, FormDialog, LineError, ParsedLine, parse_line
+from chatfsm._cli.prompt import Editor, keys_of, read_input
 from chatfsm.models import Form
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("hello", Line("", ("hello",))),
-        ("", Line("", ("",))),
-        (" /end", Line("", (" /end",))),
-        ("//end", Line("", ("/end",))),
-        ("/end", Line("end", ())),
-        ("/end  ", Line("end", ())),
-        ("/file a b.txt", Line("file", ("a b.txt",))),
-        ("/get f-1 a b.txt", Line("get", ("f-1", "a b.txt"))),
-        ("/get f-1   a", Line("get", ("f-1", "a"))),
+        ("hello", ParsedLine("", ("hello",))),
+        ("", ParsedLine("", ("",))),
+        (" /end", ParsedLine("", (" /end",))),
+        ("//end", ParsedLine("", ("/end",))),
+        ("/end", ParsedLine("end", ())),
+        ("/end  ", ParsedLine("end", ())),
+        ("/file a b.txt", ParsedLine("file", ("a b.txt",))),
+        ("/get f-1 a b.txt", ParsedLine("get", ("f-1", "a b.txt"))),
+        ("/get f-1   a", ParsedLine("get", ("f-1", "a"))),
     ],
 )
-def test_a_line_is_said_or_is_an_order(text: str, line: Line) -> None:
+def test_a_line_is_said_or_is_an_order(text: str, line: ParsedLine) -> None:
     """Only a slash at the very beginning makes an order, and paths may hold blanks."""
-    assert line_of(text) == line
+    assert parse_line(text) == line
 
 
 @pytest.mark.parametrize("text", ["/", "/nope", "/End", "/end now", "/file", "/file ", "/get f-1"])
 def test_an_order_that_is_none_says_why(text: str) -> None:
     """What is misspelt is never said to the agent."""
     with pytest.raises(LineError, match=r"there is no|takes"):
-        line_of(text)
+        parse_line(text)
 
 
 def test_every_order_is_in_the_help() -> None:
     """What the help names is understood, given as many words as it says."""
-    for words in HELP[:-1]:
+    for words in COMMAND_HELP[:-1]:
         order, *takes = words[:18].split()
-        assert line_of(" ".join([order, *takes])).order == order[1:]
+        assert parse_line(" ".join([order, *takes])).command == order[1:]
 
 
 def test_known_fields_are_asked_one_by_one() -> None:
     """Each line is the answer to the field that was asked, whatever is in it."""
-    asking = Asking(Form("7", "survey"), ("score", "comment"))
+    asking = FormDialog(Form("7", "survey"), ("score", "comment"))
     assert asking.question == "score"
-    assert not asking.hear("9")
+    assert not asking.take_line("9")
     assert asking.question == "comment"
-    assert asking.hear("a=b")
+    assert asking.take_line("a=b")
     assert asking.answers == {"score": "9", "comment": "a=b"}
 
 
 def test_unknown_fields_are_named_by_whoever_answers() -> None:
     """Lines name=value, until an empty one; what is none of them changes nothing."""
-    asking = Asking(Form("7", "survey"))
+    asking = FormDialog(Form("7", "survey"))
     assert "name=value" in asking.question
-    assert not asking.hear("score = 9")
+    assert not asking.take_line("score = 9")
     with pytest.raises(LineError, match="name=value"):
-        asking.hear("nine")
+        asking.take_line("nine")
     with pytest.raises(LineError, match="name=value"):
-        asking.hear("=nine")
-    assert asking.hear(" ")
+        asking.take_line("=nine")
+    assert asking.take_line(" ")
     assert asking.answers == {"score": "9"}
 
 
 def test_answers_are_in_no_repr() -> None:
     """What answers a form is nobody's business."""
-    asking = Asking(Form("8", "card", secure=True), ("number",))
-    asking.hear("4111")
+    asking = FormDialog(Form("8", "card", secure=True), ("number",))
+    asking.take_line("4111")
     assert "4111" not in repr(asking)
 
 
@@ -141,7 +141,7 @@ def test_what_comes_is_heard_until_its_end() -> None:
     """A letter that is cut in two is heard whole, what is no text is marked, None is the end."""
     source, sink = os.pipe()
     heard: SimpleQueue[str | None] = SimpleQueue()
-    with reading(source, heard.put):
+    with read_input(source, heard.put):
         os.write(sink, "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}".encode()[:-1])
         assert heard.get(timeout=10) == "gr"
         os.write(sink, b"\xbc\xff")
@@ -154,7 +154,7 @@ def test_what_comes_is_heard_until_its_end() -> None:
 def test_reading_ends_though_nothing_comes() -> None:
     """The block ends at once, and its thread with it."""
     source, sink = os.pipe()
-    with reading(source, lambda _piece: None):
+    with read_input(source, lambda _piece: None):
         pass
     os.close(source)
     os.close(sink)
