@@ -11,46 +11,14 @@ import json
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from math import isfinite
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from attrs import fields
-
-from chatfsm._session import state, tables
-from chatfsm._session.snapshot_fields import (
-    Way,
-    by_name,
-    content,
-    flag,
-    listed,
-    maybe,
-    moment,
-    number,
-    one_of,
-    record,
-    row,
-    seen,
-    stamp,
-    text,
-    unread,
-    whole,
-)
-from chatfsm._session.state import (
-    Arrival,
-    Call,
-    ClosedForm,
-    Counts,
-    OpenForm,
-    Outgoing,
-    OwnTyping,
-    Service,
-    SessionState,
-)
-from chatfsm.effects import FormReason
+from chatfsm._session import state
+from chatfsm._session.snapshot_fields import error_text, read_state, write_state
+from chatfsm._session.state import SessionState
 from chatfsm.errors import LocalProtocolError, SnapshotError
-from chatfsm.models import Form, Party
-from chatfsm.signaling import IceCandidate
 
-__all__ = ["FORMAT", "MIGRATIONS", "VERSION", "WAYS", "restored", "taken", "texts_in"]
+__all__ = ["FORMAT", "MIGRATIONS", "VERSION", "restored", "taken", "texts_in"]
 
 FORMAT: Final = "chatfsm.session"
 VERSION: Final = 1
@@ -59,75 +27,11 @@ MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 """For each older version, a function from its memory to the memory of the next version."""
 
 
-def _arrival_written(at: Arrival, _now: float) -> Any:
-    return [*at] if isinstance(at, tuple) else at
-
-
-def _arrival(held: Any, now: float) -> Arrival:
-    if isinstance(held, list):
-        first, last = held
-        return number.read(first, now), number.read(last, now)
-    return None if held is None else number.read(held, now)
-
-
-_OPEN_FORM: Final = record(
-    OpenForm,
-    form=record(Form, request_id=text, name=text, secure=flag, deadline=moment),
-    content=content,
-    stamp=number,
-)
-_OUTGOING: Final = record(
-    Outgoing,
-    events=listed(unread),
-    echo=listed(content),
-    state=one_of(tables.DELIVERY.states),
-)
-_CANDIDATE: Final = record(
-    IceCandidate,
-    candidate=text,
-    sdp_mid=text,
-    sdp_m_line_index=whole,
-    extra=unread,
-)
-# They stand together, in a section of their own.
-_COUNTS: Final = {known.name: whole for known in fields(Counts)}
-WAYS: Final = dict(
-    **_COUNTS,
-    chat_id=text,
-    state=one_of(tables.LIFECYCLE.states),
-    ewt=number,
-    outcome_text=text,
-    parties=listed(row(Party)),
-    arrivals=listed(Way(_arrival_written, _arrival)),
-    departed=by_name(maybe(number)),
-    departed_all=flag,
-    typing=by_name(moment),
-    forms=by_name(_OPEN_FORM),
-    closed=by_name(
-        record(ClosedForm, reason=one_of(get_args(FormReason)), at=moment, stamp=number)
-    ),
-    text_at=number,
-    own_typing=record(OwnTyping, told_at=moment, deadline=moment),
-    outbox=by_name(_OUTGOING),
-    next_number=whole,
-    warning=text,
-    call=record(Call, state=one_of(tables.CALL.states), party=text, candidates=listed(_CANDIDATE)),
-    service=record(Service, case_id=text, case_at=stamp, name=text, name_at=stamp, cobrowsing=text),
-    seen_ids=seen,
-    seen_count=whole,
-    seen_complete=flag,
-)
-"""How each field of a memory is written; those that follow from others are not."""
-
-_MEMORY: Final = record(SessionState, **WAYS)
-
-
 def taken(memory: SessionState, now: float) -> dict[str, Any]:
     """What a session remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    body = _MEMORY.write(memory, now)
-    body["counts"] = {name: body.pop(name) for name in _COUNTS if name in body}
+    body = write_state(memory, now)
     return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
 
 
@@ -137,17 +41,9 @@ def restored(data: object, now: float) -> SessionState:
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
     body = _checked(data)
     try:
-        return _read(body, now)
-    except Exception as error:  # noqa: BLE001  # a way lets through whatever a value raises
-        raise SnapshotError(f"not a session's memory: {type(error).__name__}") from None
-
-
-def _read(body: dict[str, Any], now: float) -> SessionState:
-    parts = {**body}
-    counts = parts.pop("counts")
-    if not counts.keys() <= _COUNTS.keys():
-        raise ValueError("counts what is not counted")
-    memory: SessionState = _MEMORY.read({**counts, **parts}, now)
+        memory = read_state(body, now)
+    except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a value raises
+        raise SnapshotError(f"not a session's memory: {error_text(error)}") from None
     memory.deadline_bound = state.earliest(memory)
     return memory
 

@@ -1,298 +1,388 @@
-"""Ways to write values as JSON and to read them again: what a snapshot is made of.
+"""Snapshot fields: a session's state as plain JSON and back, by the hooks of one cattrs converter.
 
-By hand, since each field of a session is written and read one by one: cattrs takes twice as long,
-and needs a further walk that moves what it has written to another clock. What a way's `write`
-would not have written its `read` refuses, by whatever exception is at hand.
+The annotations in `state` select the hooks. A value that no snapshot holds is refused with a text
+that names the field, but quotes no text: a snapshot holds what people wrote (law L10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from math import fsum, isfinite
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from math import fsum, inf, isfinite
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NoReturn, cast, get_args, get_origin
 
 from attrs import fields
+from cattrs import Converter, transform_error
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from chatfsm._plain import json_safe
 from chatfsm._session.duplicates import SHORT
-from chatfsm._session.state import Fingerprint, MessageKey, Scope
+from chatfsm._session.state import (
+    LARGEST,
+    Arrival,
+    Counts,
+    Fingerprint,
+    MessageKey,
+    Scope,
+    SeenIds,
+    ServerTime,
+    SessionState,
+    SessionTime,
+)
+from chatfsm._statemachine import TransitionTable
+from chatfsm.models import Form, Party
 
-__all__ = [
-    "Way",
-    "by_name",
-    "content",
-    "flag",
-    "listed",
-    "maybe",
-    "moment",
-    "number",
-    "one_of",
-    "record",
-    "row",
-    "seen",
-    "stamp",
-    "text",
-    "unread",
-    "whole",
-]
+__all__ = ["error_text", "read_state", "write_state"]
 
+_converter: Final = Converter(
+    omit_if_default=True, forbid_extra_keys=True, unstruct_collection_overrides={tuple: list}
+)
+# The clock of the call under way, for the hooks of session times: hooks take a value and no more.
+_now: Final[ContextVar[float]] = ContextVar("now")
 
-class Way(NamedTuple):
-    """How a value is written at a moment `now`, and read at another, on whatever clock."""
-
-    write: Callable[[Any, float], Any]
-    read: Callable[[Any, float], Any]
-
-
-def _as_it_is(value: Any, _now: float) -> Any:
-    """Of what is JSON already; known by sight, so that it need not be called."""
-    return value
+_COUNTS: Final = frozenset(known.name for known in fields(Counts))
+# These follow from the other fields, so no snapshot holds them.
+_DERIVED: Final = ("deadline_bound", "last_own_id", "last_other_id")
 
 
-def _text(held: Any, _now: float) -> str:
-    if not isinstance(held, str):
-        raise TypeError("is no text")
-    return held
+def write_state(memory: SessionState, now: float) -> dict[str, Any]:
+    """Return the state as plain JSON, without the fields that have their default value."""
+    token = _now.set(now)
+    try:
+        body: dict[str, Any] = _converter.unstructure(memory, SessionState)
+    finally:
+        _now.reset(token)
+    body["counts"] = {name: body.pop(name) for name in _COUNTS if name in body}
+    return body
 
 
-def _flag(held: Any, _now: float) -> bool:
-    if not isinstance(held, bool):
-        raise TypeError("is neither true nor false")
-    return held
+def read_state(body: Mapping[str, Any], now: float) -> SessionState:
+    """Return the state that `write_state` wrote, with its session times on the clock of `now`.
 
-
-def _whole(held: Any, _now: float) -> int:
-    if not isinstance(held, int) or isinstance(held, bool):
-        raise TypeError("is no whole number")
-    return held
-
-
-def _number(held: Any, _now: float) -> float:
-    if isinstance(held, bool) or not isfinite(held):
-        raise ValueError("is no finite number")
-    return held  # type: ignore[no-any-return]
-
-
-def _left(at: float, now: float) -> list[float]:
-    """How far off a moment is: seconds, and what was lost in rounding them.
-
-    The three together, `now` and these two, add up to that very moment again.
+    Raises whatever cattrs raises; `error_text` explains it.
     """
+    flat = {**body}
+    counts = flat.pop("counts", None)
+    if not isinstance(counts, dict) or not counts.keys() <= _COUNTS:
+        _refuse(f"an object whose counts are {', '.join(sorted(_COUNTS))}", counts)
+    token = _now.set(now)
+    try:
+        return _converter.structure({**counts, **flat}, SessionState)
+    finally:
+        _now.reset(token)
+
+
+def error_text(error: Exception) -> str:
+    """Return why `read_state` raised an error: which field, and what it must be."""
+    texts = (text.rpartition(" @ ") for text in transform_error(error, "memory", _reason))
+    return "; ".join(f"{path} {reason}" for reason, _, path in texts)
+
+
+class _InvalidValueError(ValueError):
+    """A value that no snapshot holds in its place."""
+
+
+def _reason(error: BaseException, _type: object) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        return f"has unknown fields: {', '.join(map(ascii, sorted(error.extra_fields)))}"
+    if isinstance(error, KeyError):
+        return "is missing"
+    return str(error) if isinstance(error, _InvalidValueError) else "has another type"
+
+
+_KINDS: Final[dict[type, str]] = {str: "a text", list: "a list", dict: "an object"}
+
+
+def _refuse(wanted: str, value: object) -> NoReturn:
+    is_plain = value is None or isinstance(value, (bool, int, float))
+    shown = f"{value!r:.40}" if is_plain else _KINDS.get(type(value), type(value).__name__)
+    raise _InvalidValueError(f"must be {wanted}, not {shown}")
+
+
+# Plain values, written as they are.
+
+
+def _text(value: Any, _type: object = None) -> str:
+    return value if isinstance(value, str) else _refuse("a text", value)
+
+
+def _flag(value: Any, _type: object = None) -> bool:
+    return value if isinstance(value, bool) else _refuse("true or false", value)
+
+
+def _integer(value: Any, _type: object = None) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    _refuse("an integer", value)
+
+
+def _number(value: Any, _type: object = None) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and -LARGEST <= value <= LARGEST:
+        return cast("float", value)
+    _refuse("a finite number", value)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else _refuse("a list", value)
+
+
+def _parts(value: Any, *names: str) -> list[Any]:
+    """A list with exactly these parts."""
+    if isinstance(value, list) and len(value) == len(names):
+        return value
+    _refuse(f"a list of {', '.join(names)}", value)
+
+
+def _one_of(words: Iterable[str]) -> Callable[[Any, object], str]:
+    known = tuple(words)
+    wanted = f"one of {', '.join(known)}"
+    return lambda value, _type: value if value in known else _refuse(wanted, value)
+
+
+# Times.
+
+
+def _session_time_out(at: float) -> list[float]:
+    """Return the seconds from now and their rounding error, so that the sum is exactly `at`."""
+    now = _now.get()
     left = at - now
     back = at - left
-    lost = (at - (left + back)) - (now - back)
-    return [left, lost]
+    return [left, (at - (left + back)) - (now - back)]
 
 
-def _moment(held: Any, now: float) -> float:
-    left, lost = held
-    return fsum((now, left, lost))
+def _session_time_in(value: Any, _type: object = None) -> float:
+    left, lost = _parts(value, "seconds from now", "rounding error")
+    return fsum((_now.get(), _number(left), _number(lost)))
 
 
-def _stamp_written(at: float, _now: float) -> float | str:
+def _server_time_out(at: float) -> float | str:
     return at if isfinite(at) else str(at)
 
 
-def _stamp(held: Any, now: float) -> float:
-    return float(held) if held == "inf" else _number(held, now)
+def _server_time_in(value: Any, _type: object = None) -> float:
+    return inf if value == "inf" else _number(value)
 
 
-def _unread_written(value: object, _now: float) -> Any:
-    return json_safe(value)
+def _arrival_out(at: Arrival) -> Any:
+    return [*at] if isinstance(at, tuple) else at
 
 
-def _unread(held: Any, _now: float) -> Any:
-    if not isinstance(held, dict):
-        raise TypeError("is no object")
-    return json_safe(held)
+def _arrival_in(value: Any, _type: object = None) -> Arrival:
+    if not isinstance(value, list):
+        return None if value is None else _number(value)
+    first, last = _parts(value, "first join", "last join")
+    return _number(first), _number(last)
 
 
-text: Final = Way(_as_it_is, _text)
-flag: Final = Way(_as_it_is, _flag)
-whole: Final = Way(_as_it_is, _whole)
-number: Final = Way(_as_it_is, _number)
-moment: Final = Way(_left, _moment)
-"""On the session's clock: travels as seconds from `now`."""
-stamp: Final = Way(_stamp_written, _stamp)
-"""On the server's clock: infinite where the server did not say."""
-unread: Final = Way(_unread_written, _unread)
-"""An object from the wire or for it, whatever it holds."""
+# Collections. A dict becomes a list of pairs, because its order counts and JSON keeps none.
 
 
-def one_of(words: Iterable[str]) -> Way:
-    """One of so many words."""
-    known = {word: word for word in words}
-    return Way(_as_it_is, lambda held, _now: known[held])
+def _pairs_out(cls: Any) -> Callable[[Any], Any]:
+    write = _converter.get_unstructure_hook(get_args(cls)[1])
+    return lambda values: [[key, write(value)] for key, value in values.items()]
 
 
-def maybe(way: Way) -> Way:
-    """The same, or None."""
-    write, read = way
+def _pairs_in(cls: Any) -> Callable[[Any, object], Any]:
+    held = get_args(cls)[1]
+    read = _converter.get_structure_hook(held)
 
-    def written(value: Any, now: float) -> Any:
-        return value if value is None else write(value, now)
+    def pairs(value: Any, _type: object) -> dict[str, Any]:
+        rows = (_parts(row, "key", "value") for row in _list(value))
+        return {_text(key): read(item, held) for key, item in rows}
 
-    return Way(written, lambda held, now: None if held is None else read(held, now))
-
-
-def listed(way: Way) -> Way:
-    """Several of a kind: a tuple, which JSON does not have."""
-    write, read = way
-
-    def written(values: tuple[Any, ...], now: float) -> list[Any]:
-        return [*values] if write is _as_it_is else [write(value, now) for value in values]
-
-    return Way(written, lambda held, now: tuple([read(value, now) for value in held]))
+    return pairs
 
 
-def by_name(way: Way) -> Way:
-    """A dict whose order means something, which JSON does not promise to keep: a list of pairs."""
-    write, read = way
-
-    def written(values: dict[str, Any], now: float) -> list[list[Any]]:
-        return [[name, write(value, now)] for name, value in values.items()]
-
-    return Way(
-        written,
-        lambda held, now: {_text(name, now): read(value, now) for name, value in held},
-    )
+def _tuple_in(cls: Any) -> Callable[[Any, object], Any]:
+    held = get_args(cls)[0]
+    read = _converter.get_structure_hook(held)
+    return lambda value, _type: tuple([read(item, held) for item in _list(value)])
 
 
-def record(cls: type, **ways: Way) -> Way:
-    """An attrs class by the names of its fields; what is as in a fresh one is left out."""
-    fresh = {known.name: _usual(known.default) for known in fields(cls)}
-    table = [(name, fresh[name], way.write) for name, way in ways.items()]
-    readers = {name: way.read for name, way in ways.items()}
-    values_of = attrgetter(*ways)
-
-    def written(value: Any, now: float) -> dict[str, Any]:
-        return {
-            name: held if write is _as_it_is else write(held, now)
-            for (name, usual, write), held in zip(table, values_of(value), strict=True)
-            if held is not usual and held != usual
-        }
-
-    def read(held: Any, now: float) -> Any:
-        return cls(**{name: readers[name](value, now) for name, value in held.items()})
-
-    return Way(written, read)
+def _opaque_in(value: Any, _type: object) -> Any:
+    return json_safe(value) if isinstance(value, dict) else _refuse("an object", value)
 
 
-def row(cls: type) -> Way:
-    """A small attrs class of texts: all of them in their order, each but the first may be None.
-
-    A party with names takes twice the time of one without, and every session has some.
-    """
-    names = [known.name for known in fields(cls)]
-    values_of = attrgetter(*names)
-
-    def read(held: Any, now: float) -> Any:
-        for value in held:
-            if value is not None and not isinstance(value, str):
-                raise TypeError("is neither a text nor null")
-        if held.__class__ is not list or len(held) != len(names):
-            raise ValueError("has other parts")
-        return cls(_text(held[0], now), *held[1:])
-
-    return Way(lambda value, _now: [*values_of(value)], read)
+_PARTY: Final = tuple(known.name for known in fields(Party))
+_party_values: Final = attrgetter(*_PARTY)
 
 
-def _usual(default: Any) -> Any:
-    """What a field holds by default; one that must be given equals nothing of that."""
-    make = getattr(default, "factory", None)
-    return default if make is None or default.takes_self else make()
+def _party_out(party: Party) -> list[str | None]:
+    return [*_party_values(party)]
 
+
+def _party_in(value: Any, _type: object) -> Party:
+    party_id, *names = _parts(value, *_PARTY)
+    return Party(_text(party_id), *(None if name is None else _text(name) for name in names))
+
+
+# Fingerprints, and the ids that the session has seen: the greatest part of a snapshot, and nearly
+# all of it texts. The keys and the fingerprints of a scope stand side by side.
 
 _DIGEST: Final = "the digest of a longer text, in hexadecimal: "
-# The id of a party may be a content, too, and be longer than what people wrote.
+# The id of a party may be a fingerprint, too, and be longer than a content that is kept as it is.
 _LONG: Final = "as it came: "
 
 
-def _content_written(held: Fingerprint, _now: float = 0.0) -> str:
+def _fingerprint_out(held: Fingerprint) -> str:
     if isinstance(held, bytes):
         return _DIGEST + held.hex()
     return held if len(held) <= SHORT else _LONG + held
 
 
-def _content(held: Any, now: float = 0.0) -> Fingerprint:
-    if held[: len(_DIGEST)] == _DIGEST:
-        return bytes.fromhex(held[len(_DIGEST) :])
-    if len(text.read(held, now)) <= SHORT:
-        return str(held)
-    if not held.startswith(_LONG):
-        raise ValueError("is neither as it came nor a digest")
-    return str(held[len(_LONG) :])
+def _fingerprint_in(value: Any, _type: object = None) -> Fingerprint:
+    if len(_text(value)) <= SHORT:
+        return str(value)
+    if value.startswith(_LONG):
+        return str(value[len(_LONG) :])
+    return _digest_in(value)
 
 
-def _seen_written(seen: dict[Scope, dict[MessageKey, Fingerprint]], _now: float) -> list[list[Any]]:
+def _digest_in(value: Any, _type: object = None) -> bytes:
+    try:
+        return bytes.fromhex(_text(value).removeprefix(_DIGEST))
+    except ValueError:
+        _refuse(f"a text of at most {SHORT} characters, or {_DIGEST}…", value)
+
+
+def _seen_out(seen: SeenIds) -> list[list[Any]]:
     return [
         [
-            speaker if speaker.__class__ is str else _speaker_written(speaker),
-            [name if name.__class__ is str else _name_written(name) for name in names],
+            [*scope] if isinstance(scope, tuple) else scope,
+            [key if key.__class__ is str else _key_out(key) for key in ids],
             [
-                held if held.__class__ is str and len(held) <= SHORT else _content_written(held)
-                for held in names.values()
+                held if held.__class__ is str and len(held) <= SHORT else _fingerprint_out(held)
+                for held in ids.values()
             ],
         ]
-        for speaker, names in seen.items()
+        for scope, ids in seen.items()
     ]
 
 
-def _seen(held: Any, _now: float) -> dict[Scope, dict[MessageKey, Fingerprint]]:
-    seen: dict[Scope, dict[MessageKey, Fingerprint]] = {}
-    for speaker, names, contents in held:
-        "".join(contents)  # TypeError where one is no text
-        ids = dict(zip(_names(names), contents, strict=True))
-        for name, known in ids.items():
-            if len(known) > SHORT:
-                ids[name] = _content(known)
-        seen[speaker if speaker.__class__ is str else _speaker(speaker)] = ids
+def _seen_in(value: Any, _type: object) -> SeenIds:
+    seen: SeenIds = {}
+    for row in _list(value):
+        scope, keys, contents = _parts(row, "scope", "ids", "fingerprints")
+        if len(_list(keys)) != len(_list(contents)) or not _are_texts(contents):
+            _refuse("as many texts as there are ids", contents)
+        ids = dict(zip(_keys_in(keys), contents, strict=True))
+        for key, held in ids.items():
+            if len(held) > SHORT:
+                ids[key] = _fingerprint_in(held)
+        seen[_scope_in(scope)] = ids
     return seen
 
 
-def _names(held: Any) -> Any:
-    """Nearly always texts, and to join them is the fastest way to be sure."""
+def _are_texts(values: list[Any]) -> bool:
+    """Whether all are texts: joining them is the fastest way to know."""
     try:
-        "".join(held)
+        "".join(values)
     except TypeError:
-        return [_name(name) for name in held]
-    return held
+        return False
+    return True
 
 
-content: Final = Way(_content_written, _content)
-seen: Final = Way(_seen_written, _seen)
+def _keys_in(values: list[Any]) -> list[MessageKey]:
+    return values if _are_texts(values) else [_key_in(value) for value in values]
 
 
-def _speaker_written(speaker: Any) -> Any:
-    return [*speaker] if isinstance(speaker, tuple) else speaker
+def _scope_in(value: Any) -> Scope:
+    if value is None or isinstance(value, str):
+        return value
+    kind, party_id = _parts(value, "kind", "party id")
+    return _text(kind), None if party_id is None else _text(party_id)
 
 
-def _speaker(held: Any) -> Any:
-    kind, who = held if isinstance(held, list) else ("", held)
-    who = _who(who, 0.0)
-    return (text.read(kind, 0.0), who) if kind else who
+def _key_out(key: MessageKey) -> Any:
+    if isinstance(key, str):
+        return key
+    msg_id, held, *at = key
+    return [msg_id, _fingerprint_out(held), *at]
 
 
-_who: Final = maybe(text).read
-_at: Final = maybe(number).read
+def _key_in(value: Any) -> MessageKey:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value[:1] == [None]:
+        _, held, at = _parts(value, "null", "fingerprint", "time")
+        return None, _fingerprint_in(held), None if at is None else _number(at)
+    msg_id, held = _parts(value, "id", "fingerprint")
+    return _text(msg_id), _fingerprint_in(held)
 
 
-def _name_written(name: Any) -> Any:
-    """An id that came again, and its further content; or None, the content and the time."""
-    if not isinstance(name, tuple):
-        return name
-    msg_id, held, *at = name
-    return [msg_id, _content_written(held), *at]
+# Classes that differ from their annotations.
 
 
-def _name(held: Any) -> MessageKey:
-    if isinstance(held, list):
-        msg_id, known, *rest = held
-        if msg_id is None:
-            (at,) = rest
-            return None, _content(known), _at(at, 0.0)
-        if rest:
-            raise ValueError("is neither an id of before nor none")
-        return str(text.read(msg_id, 0.0)), _content(known)
-    return str(text.read(held, 0.0))
+def _class_out(cls: Any) -> Callable[[Any], dict[str, Any]]:
+    return make_dict_unstructure_fn(
+        cls, _converter, _cattrs_omit_if_default=True, **_overrides(cls)
+    )
+
+
+def _class_in(cls: Any) -> Callable[[Any, Any], Any]:
+    return make_dict_structure_fn(cls, _converter, **_overrides(cls))
+
+
+def _overrides(cls: type) -> dict[str, Any]:
+    if cls is Form:  # public, so its annotation does not say on which clock the deadline is
+        return {"deadline": override(unstruct_hook=_session_time_out, struct_hook=_session_time_in)}
+    return dict.fromkeys(_DERIVED, override(omit=True))
+
+
+# The hooks by type; cattrs asks those first that are registered last.
+
+Test = Callable[[Any], bool]
+
+
+def _is(known: Any) -> Test:
+    return lambda cls: cls == known
+
+
+def _has_origin(origin: Any) -> Test:
+    return lambda cls: get_origin(cls) is origin
+
+
+def _is_table_state(cls: Any) -> bool:
+    return any(isinstance(known, TransitionTable) for known in getattr(cls, "__metadata__", ()))
+
+
+_FACTORIES: Final[tuple[tuple[Test, Callable[[Any], Any] | None, Callable[[Any], Any]], ...]] = (
+    (_has_origin(dict), _pairs_out, _pairs_in),
+    (_has_origin(tuple), None, _tuple_in),
+    (_has_origin(Literal), None, lambda cls: _one_of(get_args(cls))),
+    (_is_table_state, None, lambda cls: _one_of(cls.__metadata__[0].states)),
+    (_is(Form), _class_out, _class_in),
+    (_is(SessionState), _class_out, _class_in),
+)
+_HOOKS: Final[tuple[tuple[Any, Callable[[Any], Any] | None, Callable[[Any, object], Any]], ...]] = (
+    (str, None, _text),
+    (bool, None, _flag),
+    (int, None, _integer),
+    (float, None, _number),
+    (bytes, _fingerprint_out, _digest_in),
+    (Party, _party_out, _party_in),
+    (SessionTime, _session_time_out, _session_time_in),
+    (ServerTime, _server_time_out, _server_time_in),
+    (Arrival, _arrival_out, _arrival_in),
+    (Fingerprint, _fingerprint_out, _fingerprint_in),
+    (SeenIds, _seen_out, _seen_in),
+    (dict[str, Any], json_safe, _opaque_in),
+    (Mapping[str, object], json_safe, _opaque_in),
+)
+
+for _matches, _writer, _reader in _FACTORIES:
+    if _writer is not None:
+        _converter.register_unstructure_hook_factory(_matches, _writer)
+    _converter.register_structure_hook_factory(_matches, _reader)
+for _known, _write, _read in _HOOKS:
+    if isinstance(_known, type):
+        if _write is not None:
+            _converter.register_unstructure_hook(_known, _write)
+        _converter.register_structure_hook(_known, _read)
+    else:  # cattrs finds generic types, unions and Annotated by a test
+        if _write is not None:
+            _converter.register_unstructure_hook_func(_is(_known), _write)
+        _converter.register_structure_hook_func(_is(_known), _read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf, isfinite
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from attrs import Factory, define, evolve, field, frozen
 
@@ -18,6 +18,7 @@ from chatfsm.settings import Settings
 from chatfsm.signaling import IceCandidate
 
 __all__ = [
+    "LARGEST",
     "Arrival",
     "Call",
     "ClosedForm",
@@ -29,8 +30,11 @@ __all__ = [
     "Outgoing",
     "OwnTyping",
     "Scope",
+    "SeenIds",
+    "ServerTime",
     "Service",
     "SessionState",
+    "SessionTime",
     "Turn",
     "after",
     "earliest",
@@ -41,15 +45,26 @@ __all__ = [
 # How much of a name from the wire an explanation quotes.
 _QUOTED: Final = 80
 
+LARGEST: Final = 1.7976931348623157e308
+"""The largest float: deadlines end here, because JSON has no infinity."""
+
 
 Fingerprint = str | bytes
 """What somebody said, where that is short; else a digest of it."""
+
+SessionTime = Annotated[float, "session"]
+"""Seconds on the session's clock, which is the `now` of `receive`."""
+
+ServerTime = Annotated[float, "server"]
+"""Seconds on the server's clock; infinite for a live event that bore no time."""
 
 Scope = str | tuple[str, str | None] | None
 """A party; or a kind of event, and a party where it is one's own; None: nobody was named."""
 
 MessageKey = str | tuple[str, Fingerprint] | tuple[None, Fingerprint, float | None]
 """An id; an id that came again with this further content; the content and time of what has none."""
+
+SeenIds = dict[Scope, dict[MessageKey, Fingerprint]]
 
 
 @define(weakref_slot=False)
@@ -86,7 +101,7 @@ class ClosedForm:
     """A form that waits no more: why, since when, and the server's time of it."""
 
     reason: FormReason
-    at: float
+    at: SessionTime
     stamp: float | None = None
 
 
@@ -94,8 +109,8 @@ class ClosedForm:
 class OwnTyping:
     """The customer types: when that was told last, and until when it is believed."""
 
-    told_at: float
-    deadline: float
+    told_at: SessionTime
+    deadline: SessionTime
 
 
 @define(weakref_slot=False)
@@ -104,14 +119,14 @@ class Outgoing:
 
     events: tuple[dict[str, Any], ...]
     echo: tuple[Fingerprint, ...] = ()
-    state: str = tables.DELIVERY.initial
+    state: Annotated[str, tables.DELIVERY] = tables.DELIVERY.initial
 
 
 @frozen(weakref_slot=False)
 class Call:
     """The call, as far as signaling tells."""
 
-    state: str = tables.CALL.initial
+    state: Annotated[str, tables.CALL] = tables.CALL.initial
     party: str | None = None
     """Who offered it, where that is known."""
     candidates: tuple[IceCandidate, ...] = ()
@@ -123,10 +138,10 @@ class Service:
     """What the service says about itself."""
 
     case_id: str | None = None
-    case_at: float | None = None
+    case_at: ServerTime | None = None
     """The server's time of it; infinite where the server did not say; None: it never spoke."""
     name: str | None = None
-    name_at: float | None = None
+    name_at: ServerTime | None = None
     """As `case_at`."""
     cobrowsing: str | None = None
 
@@ -145,7 +160,7 @@ class SessionState(Counts):
     """All that a session knows. What is empty is None, or shared by all: most sessions wait."""
 
     chat_id: str = field(kw_only=True)
-    state: str = tables.LIFECYCLE.initial
+    state: Annotated[str, tables.LIFECYCLE] = tables.LIFECYCLE.initial
     ewt: float | None = None
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
@@ -155,7 +170,7 @@ class SessionState(Counts):
     """Who left, and when on the server's clock; None: it did not say."""
     departed_all: bool = True
     """Whether nobody of them had to be forgotten."""
-    typing: dict[str, float] | None = None
+    typing: dict[str, SessionTime] | None = None
     """Who types, and until when that is believed."""
     forms: dict[str, OpenForm] | None = None
     """By request id, in the order of opening."""
@@ -170,7 +185,7 @@ class SessionState(Counts):
     warning: str | None = None
     call: Call = _NO_CALL
     service: Service = _NO_SERVICE
-    seen_ids: dict[Scope, dict[MessageKey, Fingerprint]] = field(factory=dict)
+    seen_ids: SeenIds = field(factory=dict)
     """What was told, by speaker and id: see `identity`."""
     seen_count: int = 0
     """How many ids that are."""
@@ -273,9 +288,6 @@ def quoted(word: str | None) -> str:
 
 # What is due: moments at which something ends by itself.
 
-# The largest float there is: JSON has no infinity.
-_LARGEST: Final = 1.7976931348623157e308
-
 
 class Due(NamedTuple):
     """One lapse: since when it is due, what then happens, and to whom or what."""
@@ -288,7 +300,7 @@ class Due(NamedTuple):
 def after(now: float, seconds: float) -> float:
     """So many seconds from now; a number that can be written, however far off."""
     at = now + seconds
-    return at if at < _LARGEST else _LARGEST  # noqa: FURB136  # a third of the time of min()
+    return at if at < LARGEST else LARGEST  # noqa: FURB136  # a third of the time of min()
 
 
 def earliest(memory: SessionState) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -24,7 +25,18 @@ from chatfsm import (
     effects,
 )
 from chatfsm._session import snapshot
-from chatfsm._session.state import SessionState
+from chatfsm._session.state import (
+    Call,
+    ClosedForm,
+    Counts,
+    OpenForm,
+    Outgoing,
+    OwnTyping,
+    Service,
+    SessionState,
+)
+from chatfsm.models import Form, Party
+from chatfsm.signaling import IceCandidate
 from tests.strategies import happenings
 
 seconds = st.floats(-1e9, 1e9)
@@ -438,10 +450,41 @@ def test_what_is_as_in_a_fresh_session_is_left_out() -> None:
     assert kept["memory"] == {"chat_id": "chat-1", "counts": {}}
 
 
+REMEMBERED: dict[str, Any] = {
+    **{known.name: number for number, known in enumerate(fields(Counts), 1)},
+    "chat_id": "chat-1",
+    "state": "connected",
+    "ewt": 5.0,
+    "outcome_text": "too long",
+    "parties": (Party("ann", "internal"), Party("ben")),
+    "arrivals": (None, (5.0, 9.0)),
+    "departed": {"eve": None, "dan": 3.0},
+    "departed_all": False,
+    "typing": {"ann": 130.25},
+    "forms": {"1": OpenForm(Form("1", "survey", deadline=160.5), b"\x01" * 12, 10.0)},
+    "closed": {"0": ClosedForm("expired", 99.0, 9.0)},
+    "text_at": 8.0,
+    "own_typing": OwnTyping(99.5, 104.5),
+    "outbox": {"1": Outgoing(({"event": "e", "a": [1.5]},), ("hello", b"\x02" * 12), "sent")},
+    "next_number": 3,
+    "warning": "still there?",
+    "call": Call("offered", "ann", (IceCandidate("c", "0", 1, {"new": None}),)),
+    "service": Service("case-1", inf, "Bank", 7.0, "requested"),
+    "seen_ids": {"ann": {"2": "hello", (None, "no id", 5.0): ""}, ("read", None): {"1": "ann"}},
+    "seen_count": 3,
+    "seen_complete": False,
+}
+
+
 def test_all_that_is_remembered_is_written() -> None:
-    """But for what follows from the rest: a field without a way would be forgotten."""
-    names = {field.name for field in fields(SessionState)}
-    assert set(snapshot.WAYS) == names - {"deadline_bound", "last_own_id", "last_other_id"}
+    """But for what follows from the rest: every field survives, whatever it holds."""
+    names = {known.name for known in fields(SessionState)}
+    assert set(REMEMBERED) == names - {"deadline_bound", "last_own_id", "last_other_id"}
+    memory = SessionState(**REMEMBERED)
+    kept = json.loads(json.dumps(snapshot.taken(memory, 100.0)))
+    body = kept["memory"]
+    assert {*body, *body["counts"]} == {*REMEMBERED, "counts"}
+    assert snapshot.restored(kept, 100.0) == memory
 
 
 class Marked(str):

@@ -309,13 +309,22 @@ FORGED: list[tuple[str, Any]] = [("seen_ids", held) for held in FORGED_SEEN] + [
     ("next_number", 1.5),
     ("seen_complete", 1),
     ("outbox", [["1", {"events": [[]]}]]),
+    ("outbox", [["1", {"events": [], "state": "lost"}]]),
+    ("arrivals", [[1.0]]),
+    ("typing", [["ann", [1.0, "x"]]]),
+    ("typing", {"ann": [1.0, 0.0]}),
+    ("closed", [["1", {"reason": "eaten", "at": [1.0, 0.0]}]]),
+    ("service", 7),
+    ("ewt", 10**400),
 ]
 
 
 @pytest.mark.parametrize(("name", "held"), FORGED, ids=repr)
 def test_a_value_of_another_kind_is_refused_even_with_its_digest(name: str, held: Any) -> None:
-    """What was not written so is not read."""
+    """What was not written so is not read; the error names the field, and quotes no text."""
     memory = {**KEPT["memory"], name: held}
     data = {**KEPT, "memory": memory, "digest": snapshot._digest(memory)}
-    with pytest.raises(SnapshotError, match="not a session's memory"):
+    with pytest.raises(SnapshotError, match=rf"not a session's memory: memory\.{name}") as error:
         ChatSession.restore(data, now=0.0)
+    assert "ann" not in str(error.value)
+    assert "asleep" not in str(error.value)
