@@ -86,7 +86,7 @@ def table(found: Mapping[str, Mapping[str, Room]]) -> Iterator[str]:
     """For each room a line a revision, in the order given."""
     yield (
         f"{'room':13} {'revision':10} {'lines':>6} {'code':>6} {'functions':>9}  "
-        f"{'longest function':32} longest module"
+        f"{'longest function':29} longest module"
     )
     names = dict.fromkeys(name for revision in found.values() for name in revision)
     names.pop("all", None)
@@ -102,7 +102,7 @@ def _numbers(room: Room) -> str:
     function, module = (
         f"{lines:3} {name}" for name, lines in (room.longest_function, room.longest_module)
     )
-    return f"{room.lines:6,} {room.code:6,} {room.functions:9,}  {function[:32]:32} {module[:22]}"
+    return f"{room.lines:6,} {room.code:6,} {room.functions:9,}  {function[:29]:29} {module[:22]}"
 
 
 def _room(name: str, modules: Sources) -> Room:
