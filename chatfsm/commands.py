@@ -14,6 +14,30 @@ from typing import Any, Final, Literal
 from attrs import Attribute, field, frozen
 from attrs.validators import ge, in_, instance_of, optional
 
+__all__ = [
+    "AnswerCall",
+    "CancelForm",
+    "CobrowsingReply",
+    "Command",
+    "Disconnect",
+    "End",
+    "EndCall",
+    "MarkDelivered",
+    "MarkRead",
+    "RejectCall",
+    "RequestCall",
+    "RequestPhoneCall",
+    "RequestSms",
+    "SendCandidate",
+    "SendFile",
+    "SendLocation",
+    "SendNavigation",
+    "SendText",
+    "StartTyping",
+    "StopTyping",
+    "SubmitForm",
+]
+
 
 def _named(_command: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not value:

@@ -22,6 +22,40 @@ from chatfsm.models import (
 )
 from chatfsm.signaling import Signal
 
+__all__ = [
+    "Anomaly",
+    "CallChanged",
+    "CaseChanged",
+    "CobrowsingChanged",
+    "DeliveryConfirmed",
+    "Effect",
+    "FileReceived",
+    "FormClosed",
+    "FormOpened",
+    "FormReason",
+    "LocationReceived",
+    "MessageFailed",
+    "MessageReceived",
+    "MessageSent",
+    "MessageUnconfirmed",
+    "PartyAdded",
+    "PartyChanged",
+    "PartyRemoved",
+    "ReadConfirmed",
+    "SendEvents",
+    "ServiceNamed",
+    "SignalReceived",
+    "StateChanged",
+    "Terminated",
+    "TypingStarted",
+    "TypingStopped",
+    "UnknownReceived",
+    "WaitEstimated",
+    "WarningCleared",
+    "WarningRaised",
+    "to_json",
+]
+
 FormReason = Literal["submitted", "cancelled", "expired", "replaced", "terminated"]
 
 

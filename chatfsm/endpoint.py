@@ -12,7 +12,10 @@ from urllib.parse import quote, urlsplit
 from attrs import Attribute, evolve, field, frozen
 from attrs.validators import in_, instance_of
 
-__all__ = ["Endpoint", "quote_segment"]
+__all__ = [
+    "Endpoint",
+    "quote_segment",
+]
 
 _JSON: Final = "application/json; charset=UTF-8"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")

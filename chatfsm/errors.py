@@ -1,4 +1,26 @@
-"""Every error that chatfsm raises on purpose, under one root."""
+"""Exceptions: every error that chatfsm raises on purpose.
+
+    ChatError
+    ├── ProtocolError
+    │   ├── LocalProtocolError      the app: a command that is not allowed now
+    │   └── RemoteProtocolError     the server: a violation, with Settings(strict=True)
+    ├── DecodeError                 input that is not JSON, or holds no events
+    ├── SnapshotError               a snapshot that cannot be restored
+    ├── UnreadableLogError          a file that is not a recorded log
+    ├── ReplayDivergence            a journal that a session does not reproduce
+    └── ApiError                    a request that the contact center did not fulfil
+        ├── TransportError          no readable reply
+        ├── TransientError          not now, perhaps later
+        ├── BusyError               another poll is open, or too many requests
+        ├── AuthorizationError      app_id or client_id not accepted
+        ├── ConfigurationError      tenant or launch point unknown
+        ├── SessionGoneError        no such chat
+        ├── RequestRefusedError     this request is refused, now and later
+        ├── FileError               file too large, missing or not stored
+        └── CaseError               no case, or an error of the case system
+
+`DecodeError` and `SnapshotError` are ValueErrors too.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +34,7 @@ __all__ = [
     "DecodeError",
     "FileError",
     "LocalProtocolError",
+    "ProtocolError",
     "RemoteProtocolError",
     "ReplayDivergence",
     "RequestRefusedError",
@@ -24,19 +47,22 @@ __all__ = [
 
 
 class ChatError(Exception):
-    """The root: catch it to catch everything that chatfsm raises on purpose."""
+    """The base of all errors that chatfsm raises on purpose."""
 
 
-class LocalProtocolError(ChatError):
-    """This side asked for something that the protocol does not allow now; nothing has changed."""
+class ProtocolError(ChatError):
+    """A violation of the chat protocol, by the app or by the server."""
 
 
-class RemoteProtocolError(ChatError):
-    """The server broke the protocol; raised only by sessions with `Settings(strict=True)`.
+class LocalProtocolError(ProtocolError):
+    """A command that the protocol does not allow now. The session is unchanged."""
 
-    `kind` is the word that the `Anomaly` would have carried, or "unknown" for an unknown event;
-    `effects` holds what was told in the same step: what was due before the event was heard, and
-    of a history all that is no violation.
+
+class RemoteProtocolError(ProtocolError):
+    """A violation by the server, raised only by sessions with `Settings(strict=True)`.
+
+    `kind`: an `AnomalyKind`, or "unknown" for an unknown event. `effects`: the effects of the same
+    step: those that were due before the event and, with a history, those of its other events.
     """
 
     def __init__(self, kind: str, text: str) -> None:
@@ -46,23 +72,23 @@ class RemoteProtocolError(ChatError):
 
 
 class DecodeError(ChatError, ValueError):
-    """The input as a whole is not JSON, or is JSON that holds no events."""
+    """The input as a whole is not JSON, or is JSON without events."""
 
 
 class UnreadableLogError(ChatError):
-    """A file cannot be read as a recorded log; the text names the file, and the line if any."""
+    """A file that is not a recorded log; the text names the file, and the line if one is known."""
 
 
 class SnapshotError(ChatError, ValueError):
-    """A snapshot cannot be restored: it is none of ours, of a newer version, or was changed."""
+    """A snapshot that cannot be restored: not from chatfsm, of a newer version, or altered."""
 
 
-class ReplayDivergence(ChatError):  # noqa: N818  # an outcome of a comparison, named as such
-    """A journal, heard again, gave something else than what it says.
+class ReplayDivergence(ChatError):  # noqa: N818  # the outcome of a comparison, not a failure
+    """A session gave other effects than the journal records for the same input.
 
-    `where` is the line of the journal; `expected` and `came` are the two lists of effects as
-    JSON, or the two texts of a refusal; `before` is the session's state before that input. The
-    text names effects, and the field that differs, but quotes nothing that people wrote.
+    `where`: file and line of the journal entry. `expected`, `came`: both lists of effects as JSON,
+    or both texts of a refusal. `before`: the session's state before the input. The text names
+    effects and the differing field, and quotes no message content.
     """
 
     def __init__(
@@ -76,12 +102,16 @@ class ReplayDivergence(ChatError):  # noqa: N818  # an outcome of a comparison, 
 
 
 class ApiError(ChatError):
-    """The contact center did not do what a request asked for.
+    """The contact center did not fulfil a request. The text holds no content of the request."""
 
-    `error_code` is the server's, None where it gave none; `status` that of HTTP, None where no
-    reply came; `retry_after` seconds that the server asks to wait; `transient`: whether the same
-    request may succeed later. The text holds none of what the request said.
-    """
+    error_code: str | None
+    """The server's error code; None if the reply had none."""
+    status: int | None
+    """The HTTP status; None if no reply came."""
+    retry_after: float | None
+    """Seconds that the server asks to wait; None if it did not ask."""
+    transient: bool
+    """Whether the same request may succeed later."""
 
     def __init__(
         self,
@@ -100,39 +130,39 @@ class ApiError(ChatError):
 
 
 class ConfigurationError(ApiError):
-    """The tenant's domain or the launch point is unknown there."""
+    """The server does not know the tenant's domain or the launch point."""
 
 
 class AuthorizationError(ApiError):
-    """The app's id or the client's is not accepted."""
+    """The server does not accept the app_id or the client_id."""
 
 
 class SessionGoneError(ApiError):
-    """The server knows no such chat session (any more)."""
+    """The server does not know this chat, or no longer."""
 
 
 class TransientError(ApiError):
-    """The server cannot now; it may later."""
+    """The server cannot fulfil the request now, but perhaps later."""
 
 
 class BusyError(ApiError):
-    """The server holds a poll of this session already, or is asked too often."""
+    """The server already holds a poll of this session, or receives too many requests."""
 
 
 class RequestRefusedError(ApiError):
-    """The server refuses this very request, and will again."""
+    """The server refuses this request, and would refuse it again."""
 
 
 class FileError(ApiError):
-    """The file is too large, not there, or could not be kept."""
+    """The file is too large, does not exist, or could not be stored."""
 
 
 class CaseError(ApiError):
-    """There is no case, or the system that keeps the cases refused."""
+    """The chat has no case, or the case system returned an error."""
 
 
 class TransportError(ApiError):
-    """No reply came that can be read; `kind` as in `HttpFailure`."""
+    """No readable reply came. `kind`: a `transport.FailureKind`."""
 
     def __init__(self, kind: str, why: str = "") -> None:
         super().__init__(f"no reply ({kind}){': ' if why else ''}{why}", transient=True)

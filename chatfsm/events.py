@@ -17,6 +17,36 @@ from attrs import field, frozen
 from chatfsm._values import quicken
 from chatfsm.signaling import Signal
 
+__all__ = [
+    "Attachment",
+    "CaseSet",
+    "ClientEvent",
+    "Cobrowsing",
+    "Ended",
+    "Event",
+    "File",
+    "FormData",
+    "FormDataCancel",
+    "FormShow",
+    "InactivityTimeout",
+    "Info",
+    "Location",
+    "Malformed",
+    "Message",
+    "MessageDelivered",
+    "MessageRead",
+    "NotTyping",
+    "PartyJoined",
+    "PartyLeft",
+    "SecureFormCancel",
+    "SecureFormShow",
+    "Signaling",
+    "Status",
+    "TimeoutWarning",
+    "Typing",
+    "Unknown",
+]
+
 
 @frozen
 class Attachment:

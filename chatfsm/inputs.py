@@ -9,7 +9,14 @@ from attrs import field, frozen
 from chatfsm.commands import Command
 from chatfsm.events import Event
 
-__all__ = ["History", "Input", "Lost", "SendFailed", "Sent", "Tick"]
+__all__ = [
+    "History",
+    "Input",
+    "Lost",
+    "SendFailed",
+    "Sent",
+    "Tick",
+]
 
 
 def _ids(msg_ids: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,16 @@ from attrs import frozen
 from chatfsm import events
 from chatfsm._values import quicken
 
-__all__ = ["AnomalyKind", "ChatMessage", "Form", "Outcome", "Party", "SharedFile", "SharedLocation"]
+__all__ = [
+    "AnomalyKind",
+    "ChatMessage",
+    "Form",
+    "Outcome",
+    "Party",
+    "Said",
+    "SharedFile",
+    "SharedLocation",
+]
 
 AnomalyKind = Literal[
     "unexpected_transition",  # a state that the law does not expect after the one before

@@ -7,7 +7,10 @@ from typing import Any, Final, Literal
 from attrs import Attribute, field, frozen
 from attrs.validators import in_, instance_of
 
-__all__ = ["ClientSettings"]
+__all__ = [
+    "ClientSettings",
+    "Settings",
+]
 
 _LARGEST: Final = 1.7976931348623157e308  # of all floats: a whole number may be larger
 

@@ -11,7 +11,12 @@ from typing import Literal
 
 from attrs import field, frozen
 
-__all__ = ["FailureKind", "HttpFailure", "HttpReply", "HttpRequest"]
+__all__ = [
+    "FailureKind",
+    "HttpFailure",
+    "HttpReply",
+    "HttpRequest",
+]
 
 FailureKind = Literal[
     "connect",  # it surely never left: no such name, refused, no TLS, no connection in time

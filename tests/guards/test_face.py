@@ -6,8 +6,11 @@ import ast
 import importlib
 import inspect
 import pickle
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -32,26 +35,54 @@ UNIONS = {
 def test_the_public_names() -> None:
     """The face of the library is these names; adding or losing one is a decision."""
     assert chatfsm.__all__ == [
+        "ApiError",
+        "AuthorizationError",
+        "BusyError",
+        "CaseError",
+        "ChatClient",
         "ChatError",
         "ChatSession",
+        "ClientSettings",
+        "ConfigurationError",
         "DecodeError",
+        "Endpoint",
+        "FileError",
+        "Health",
         "History",
+        "HttpFailure",
+        "HttpReply",
+        "HttpRequest",
         "LocalProtocolError",
         "Lost",
+        "ProtocolError",
         "RemoteProtocolError",
         "ReplayDivergence",
+        "RequestRefusedError",
         "SendFailed",
         "Sent",
+        "SessionGoneError",
         "Settings",
         "SnapshotError",
         "Tick",
+        "TransientError",
+        "TransportError",
+        "UnreadableLogError",
+        "__version__",
+        "api",
+        "client_effects",
         "commands",
         "decode",
         "decode_lines",
         "effects",
         "encode",
+        "endpoint",
+        "errors",
         "events",
+        "inputs",
+        "models",
+        "settings",
         "signaling",
+        "transport",
     ]
     assert all(hasattr(chatfsm, name) for name in chatfsm.__all__)
 
@@ -59,24 +90,81 @@ def test_the_public_names() -> None:
 def test_a_name_is_what_type_checkers_take_it_for() -> None:
     """The imports that they read say of each name what its first use loads."""
     source = ast.parse(Path(chatfsm.__file__).read_text("utf-8"))
-    (checking,) = [node for node in source.body if isinstance(node, ast.If)]
+    checking = next(node for node in source.body if isinstance(node, ast.If))
     read = {
         alias.name: (str(node.module), alias.name)
         for node in checking.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    homes = {name: (home, name) for name, home in chatfsm._HOME.items()}
-    modules = {name: (home.rpartition(".")[0], name) for name, home in chatfsm._MODULES.items()}
-    assert read == homes | modules
-    assert sorted(read) == chatfsm.__all__
+    modules = {f"chatfsm.{name}": name for name in chatfsm.__all__}
+    homes = {
+        name: ("chatfsm" if home in modules and modules[home] == name else home, name)
+        for name, home in chatfsm._HOMES.items()
+    }
+    assert read == homes
+    assert sorted([*read, "__version__"]) == chatfsm.__all__
     for name, (home, _) in read.items():
         assert getattr(chatfsm, name) is getattr(importlib.import_module(home), name)
 
 
+def test_public_modules_list_their_names() -> None:
+    """`__all__` of each has everything that it defines without an underscore, and only that."""
+    modules = [
+        getattr(chatfsm, name)
+        for name in chatfsm.__all__
+        if inspect.ismodule(getattr(chatfsm, name))
+    ]
+    for module in modules:
+        defined = _defined_in(ast.parse(inspect.getsource(module)))
+        assert set(module.__all__) == {name for name in defined if not name.startswith("_")}
+
+
+def _defined_in(module: ast.Module) -> set[str]:
+    """The classes, functions and values that a module defines at its top."""
+    found: set[str] = set()
+    for node in module.body:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def test_the_version_is_the_one_that_was_installed() -> None:
+    """The package's metadata is made from the constant."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "chatfsm/__init__.py"
+    assert chatfsm.__version__ == version("chatfsm")
+
+
+def test_a_name_is_known_by_its_public_module() -> None:
+    """Tracebacks, pickles and `help` name the module that an app imports from."""
+    assert repr(events.Message) == "<class 'chatfsm.events.Message'>"
+    for name in ("commands", "effects", "events", "errors", "models"):
+        module = getattr(chatfsm, name)
+        for cls in (value for value in vars(module).values() if inspect.isclass(value)):
+            assert not cls.__module__.startswith("chatfsm._")
+
+
+def test_the_overview_has_a_glossary() -> None:
+    """`help(chatfsm)` explains the terms that names and texts use."""
+    assert chatfsm.__doc__ is not None
+    _, _, glossary = chatfsm.__doc__.partition("\nGlossary:\n\n")
+    entries = [re.split(r"  +", line, maxsplit=1) for line in glossary.strip().splitlines()]
+    terms = [term for term, _ in entries]
+    assert terms == sorted(terms)
+    assert len(terms) >= 30
+    assert {"event", "command", "input", "effect", "duplicate", "anomaly", "unconfirmed"} <= {
+        *terms
+    }
+
+
 def test_all_names_are_listed_before_they_are_used() -> None:
     """`dir` and `import *` tell them all, in a process that has used none."""
-    told = "import chatfsm; print({*chatfsm.__all__} <= {*dir(chatfsm)}, len(vars(chatfsm)))"
+    told = "import chatfsm; print(chatfsm.__all__ == dir(chatfsm), len(vars(chatfsm)))"
     known, few = in_a_fresh_process(told).split()
     assert known == "True"
     assert int(few) < len(chatfsm.__all__)

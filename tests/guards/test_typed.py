@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
-from chatfsm import decode, effects, events
-from tests.typed.exhaustive import embed, kind_of_effect, kind_of_event
+from chatfsm import client_effects, decode, effects, events
+from tests.typed.exhaustive import (
+    embed,
+    kind_of_client_effect,
+    kind_of_effect,
+    kind_of_event,
+)
 
 
 def test_the_example_runs() -> None:
@@ -25,3 +30,10 @@ def test_the_example_knows_effects() -> None:
     """A told effect finds its case."""
     assert kind_of_effect(effects.WarningRaised("hm")) == "warning"
     assert len(get_args(effects.Effect)) == 28
+
+
+def test_the_example_knows_client_effects() -> None:
+    """An effect of a client finds its case, and so does one of its session."""
+    assert kind_of_client_effect(client_effects.LinkChanged("live")) == "live"
+    assert kind_of_client_effect(effects.WarningRaised("hm")) == "warning"
+    assert len(get_args(client_effects.ClientEffect)) == 35

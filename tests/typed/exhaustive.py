@@ -1,14 +1,24 @@
-"""Both type checkers know that `Event` and `Effect` are closed: read by mypy and pyright.
+"""The unions of events and effects are closed, for mypy and for pyright.
 
-Each function below is complete, and would not pass with a case less; the last two lack a case
-on purpose, and their ignores would be reported as unused if the checkers did not notice.
+Each function below is complete, and would not pass without one of its cases. The last four have
+one error each, on purpose; the checkers report their ignores as unused if they miss the error.
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from chatfsm import ChatSession, Settings, Tick, decode, effects, events
+import chatfsm
+from chatfsm import (
+    ChatSession,
+    HttpRequest,
+    Settings,
+    Tick,
+    client_effects,
+    decode,
+    effects,
+    events,
+)
 
 
 def kind_of_effect(effect: effects.Effect) -> str:
@@ -75,6 +85,25 @@ def kind_of_event(event: events.Event) -> str:
             assert_never(event)
 
 
+def kind_of_client_effect(effect: client_effects.ClientEffect) -> str:
+    """Name what an effect of a client is about; every effect has its case."""
+    match effect:
+        case client_effects.ChatOpened(chat_id):
+            return chat_id
+        case client_effects.ApiSucceeded(request) | client_effects.ApiFailed(request):
+            return type(request).__name__
+        case client_effects.LinkChanged(state):
+            return state
+        case client_effects.AuthorizationFailed(error):
+            return str(error)
+        case client_effects.Undelivered(event):
+            return event
+        case HttpRequest(method=method):
+            return method
+        case _:
+            return kind_of_effect(effect)
+
+
 def embed(body: bytes, now: float) -> list[str]:
     """Use the face of the library as its users do."""
     session = ChatSession("a-chat", settings=Settings(typing_timeout=10))
@@ -104,3 +133,19 @@ def forgets_an_event(event: events.Unknown | events.Malformed) -> str:
             return "unknown"
         case _:
             assert_never(event)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def forgets_a_client_effect(
+    effect: client_effects.LinkChanged | client_effects.ChatOpened,
+) -> str:
+    """Lack a case, which the checkers must notice."""
+    match effect:
+        case client_effects.LinkChanged():
+            return "link"
+        case _:
+            assert_never(effect)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def misspells_a_name() -> None:
+    """Use a name that chatfsm does not have, which the checkers must notice."""
+    chatfsm.ChatSesion  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018
