@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from attrs import Attribute, field, frozen
 from attrs.validators import instance_of, matches_re, optional
@@ -40,9 +40,12 @@ __all__ = [
     "SessionProperties",
     "SmsOutcome",
     "SubscribeNotifications",
+    "TypedRequest",
     "UploadFile",
     "UploadedFile",
 ]
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 _TEXT: Final = optional(instance_of(str))
 LARGEST_FILE: Final = 25 * 1024 * 1024
@@ -82,6 +85,12 @@ def _writable(_call: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(f"{attribute.name} must be what JSON can hold") from None
 
 
+class TypedRequest(Generic[ResultT_co]):
+    """Base of the requests to the API: `TypedRequest[Result]` succeeds with a `Result`."""
+
+    __slots__ = ()
+
+
 @frozen
 class _ChatRequest:
     phone_number: str | None = field(default=None, validator=_TEXT, repr=False)
@@ -94,32 +103,32 @@ class _ChatRequest:
 
 
 @frozen
-class RequestChat(_ChatRequest):
+class RequestChat(_ChatRequest, TypedRequest["SessionProperties"]):
     """Open a chat, or go on with the one that the client id has already."""
 
 
 @frozen
-class RequestSmsChat(_ChatRequest):
+class RequestSmsChat(_ChatRequest, TypedRequest["SmsOutcome"]):
     """Open a chat by text message (v1)."""
 
 
 @frozen
-class CheckAvailability:
+class CheckAvailability(TypedRequest["Availability"]):
     """Ask whether somebody could answer a chat now."""
 
 
 @frozen
-class GetExpectedParameters:
+class GetExpectedParameters(TypedRequest["tuple[ExpectedParameter, ...]"]):
     """Ask which parameters the scenario would like `RequestChat` to bring."""
 
 
 @frozen
-class GetActiveChat:
+class GetActiveChat(TypedRequest["SessionProperties | None"]):
     """Ask which chat the client id has; answered with None where it has none."""
 
 
 @frozen
-class UploadFile:
+class UploadFile(TypedRequest["UploadedFile"]):
     """Bring a file to the server; share it then with `SendFile` and the id that it got."""
 
     file_name: str = field(validator=_named)
@@ -130,26 +139,26 @@ class UploadFile:
 
 
 @frozen
-class GetFile:
+class GetFile(TypedRequest["Download"]):
     """Download a file that was shared in the chat."""
 
     file_id: str = field(validator=_path_segment)
 
 
 @frozen
-class GetPhoto:
+class GetPhoto(TypedRequest["Download"]):
     """Download the photo of a party."""
 
     party_id: str = field(validator=_path_segment)
 
 
 @frozen
-class GetIceServers:
+class GetIceServers(TypedRequest["tuple[IceServer, ...]"]):
     """Ask for the servers that help a call through firewalls."""
 
 
 @frozen
-class SubscribeNotifications:
+class SubscribeNotifications(TypedRequest[None]):
     """Have a phone told of news by push (v2); without any token: no longer.
 
     Give one of: an APNS token with the app's bundle id, a Firebase token for iOS, one for Android.
@@ -173,17 +182,17 @@ class SubscribeNotifications:
 
 
 @frozen
-class GetCaseHistory:
+class GetCaseHistory(TypedRequest["tuple[EarlierChat, ...]"]):
     """Ask for the earlier chats of the case (v2)."""
 
 
 @frozen
-class CloseCase:
+class CloseCase(TypedRequest[None]):
     """Close the case that the chat belongs to (v2)."""
 
 
 @frozen
-class GetVersion:
+class GetVersion(TypedRequest["ServerVersion"]):
     """Ask for the server's version (v2)."""
 
 

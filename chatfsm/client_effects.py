@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from chatfsm.api import ApiRequest
-from chatfsm.effects import Effect
+from chatfsm.effects import Conclusion
 from chatfsm.errors import ApiError, AuthorizationError
 from chatfsm.transport import HttpRequest
 
@@ -15,6 +15,7 @@ __all__ = [
     "ApiFailed",
     "ApiSucceeded",
     "AuthorizationFailed",
+    "ChatEffect",
     "ChatOpened",
     "ClientEffect",
     "LinkChanged",
@@ -85,14 +86,16 @@ class Undelivered:
     why: str
 
 
-ClientEffect = (
+ChatEffect = (
     ChatOpened
     | ApiSucceeded
     | ApiFailed
     | LinkChanged
     | AuthorizationFailed
     | Undelivered
-    | HttpRequest
-    | Effect
+    | Conclusion
 )
-"""All that `ChatClient.receive` returns; it posts `SendEvents` by itself, and tells none."""
+"""Effects of a client for the app: a chat of `chatfsm.drivers` gives these."""
+
+ClientEffect = ChatEffect | HttpRequest
+"""All effects of a client; it posts the `SendEvents` of its session by itself."""

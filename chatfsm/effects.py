@@ -281,7 +281,7 @@ class MessageUnconfirmed(_Effect):
     why: str
 
 
-Effect = (
+Conclusion = (
     StateChanged
     | WaitEstimated
     | PartyAdded
@@ -298,7 +298,6 @@ Effect = (
     | CallChanged
     | FileReceived
     | LocationReceived
-    | SendEvents
     | MessageSent
     | MessageFailed
     | MessageUnconfirmed
@@ -311,6 +310,10 @@ Effect = (
     | Anomaly
     | Terminated
 )
+"""Effects for the app."""
+
+Effect = Conclusion | SendEvents
+"""All effects of a session: `SendEvents` is for the transport, the others are for the app."""
 
 quicken(get_args(Effect))
 
