@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from chatfsm import commands as c
 from chatfsm import effects as f
 from chatfsm._cli.prompt import Screen
-from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
+from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import (
@@ -26,8 +26,8 @@ from chatfsm.drivers.threads import Chat
 from chatfsm.effects import Effect, MessageSent, TypingStarted, TypingStopped
 from chatfsm.errors import ChatError
 from chatfsm.models import Form
-from chatfsm.replay.chat_replay import Step
-from chatfsm.replay.stats import Account
+from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.stats import ChatStats
 
 __all__ = [
     "COMMAND_HELP",
@@ -41,7 +41,7 @@ __all__ = [
 
 # What the chat tells, as rows for people: as a replayed timeline has them, and the link's own.
 
-_LINK_TEXTS: dict[str, tuple[str, Tone]] = {
+_LINK_TEXTS: dict[str, tuple[str, RowStyle]] = {
     "live": ("connected to the server", "good"),
     "waiting": ("the server asks for patience", "quiet"),
     "retrying": ("no connection, trying again", "bad"),
@@ -56,13 +56,13 @@ class EffectFormatter:
 
     started_at: float
     """When the program began, on the clock of `now`."""
-    account: Account | None = None
+    account: ChatStats | None = None
 
     def set_session(self, session: ChatSession) -> None:
         """The chat's session is known from here on."""
         if self.account is None:
             met = {party.party_id: party for party in session.parties}
-            self.account = Account(session, first_at=self.started_at, met=met)
+            self.account = ChatStats(session, first_at=self.started_at, parties=met)
 
     def rows_for(self, effect: object, now: float) -> list[Row]:
         """What to show of one effect; all of it is harmless to a terminal."""
@@ -80,7 +80,7 @@ class EffectFormatter:
                 return []  # what is usual, or is shown while it lasts
         return self._timeline_rows(effect, now)
 
-    def make_row(self, what: str, text: str, now: float, tone: Tone = "state") -> Row:
+    def make_row(self, what: str, text: str, now: float, tone: RowStyle = "state") -> Row:
         """A row about something that is no effect."""
         minutes, seconds = divmod(round(now - self.started_at), 60)
         return Row(f"+{minutes}:{seconds:02}", what, "", harmless_text(text), tone)
@@ -94,7 +94,7 @@ class EffectFormatter:
     def _timeline_rows(self, effect: object, now: float) -> list[Row]:
         if self.account is None:
             return []
-        step = Step(0, now, (cast("Effect", effect),))  # which is all that is left
+        step = ReplayStep(0, now, (cast("Effect", effect),))  # which is all that is left
         self.account.add(step)
         timeline = Timeline(self.account, None)
         timeline.add(step)
@@ -363,5 +363,5 @@ class ChatConsole:
             form = self._forms[0]
             self._dialog = FormDialog(form, self.form_fields.get(form.name or "", ()))
 
-    def _show(self, what: str, text: str, tone: Tone) -> None:
+    def _show(self, what: str, text: str, tone: RowStyle) -> None:
         self.screen.show(self.formatter.make_row(what, text, self.now(), tone))

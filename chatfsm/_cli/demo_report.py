@@ -9,10 +9,10 @@ from typing import Any, Final, Literal, TextIO
 from attrs import define, evolve, field, frozen
 
 from chatfsm._cli.chat_ui import EffectFormatter
-from chatfsm._cli.terminal import STYLES, Paper, look_for
-from chatfsm._cli.timeline import Row, Timeline, Tone, harmless_text
+from chatfsm._cli.terminal import STYLES, TimelinePrinter, style_for
+from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
 from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
-from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.simulator.faults import Faults, Subject
 from chatfsm.simulator.network import Broken, Center, Network, subject_of
 from chatfsm.transport import HttpReply, HttpRequest
@@ -87,7 +87,7 @@ class ReportLine:
     """A line of the verdict: what is asked, and of each client the answer and its tone."""
 
     question: str
-    answers: tuple[tuple[str, Tone], ...]
+    answers: tuple[tuple[str, RowStyle], ...]
 
 
 def _surplus(these: Iterable[str], those: Iterable[str]) -> tuple[str, ...]:
@@ -106,19 +106,19 @@ def report_lines(outcomes: Iterable[ChatResult]) -> Iterator[ReportLine]:
         yield ReportLine(question, tuple(of(outcome) for outcome in all_of_them))
 
 
-def _plain_count(number: int) -> tuple[str, Tone]:
+def _plain_count(number: int) -> tuple[str, RowStyle]:
     return str(number), "plain"
 
 
-def _bad_count(number: int, words: str = "") -> tuple[str, Tone]:
+def _bad_count(number: int, words: str = "") -> tuple[str, RowStyle]:
     return f"{number}{words}", "bad" if number else "good"
 
 
-def _bad_names(names: tuple[str, ...], nothing: str) -> tuple[str, Tone]:
+def _bad_names(names: tuple[str, ...], nothing: str) -> tuple[str, RowStyle]:
     return (", ".join(names), "bad") if names else (nothing, "good")
 
 
-_REPORT_ROWS: Final[tuple[tuple[str, Callable[[ChatResult], tuple[str, Tone]]], ...]] = (
+_REPORT_ROWS: Final[tuple[tuple[str, Callable[[ChatResult], tuple[str, RowStyle]]], ...]] = (
     ("faults met", lambda o: _plain_count(o.fault_count)),
     ("said by the customer", lambda o: _plain_count(len(o.customer_sent))),
     ("  arrived at the server", lambda o: _plain_count(len(o.center_received))),
@@ -144,7 +144,7 @@ class RowLog:
     formatter: EffectFormatter = field(factory=lambda: EffectFormatter(0.0))
     _rows: deque[Row] = field(factory=deque, init=False)
 
-    def add(self, what: str, who: str, text: str, tone: Tone = "plain") -> None:
+    def add(self, what: str, who: str, text: str, tone: RowStyle = "plain") -> None:
         """Something happened that is no effect."""
         self._append(Row("", what, harmless_text(who), harmless_text(text), tone))
 
@@ -155,7 +155,7 @@ class RowLog:
             case TypingStarted() | TypingStopped() if account is not None:
                 # At a keyboard that is shown while it lasts.
                 timeline = Timeline(account, None)
-                timeline.add(Step(0, 0.0, (effect,)))
+                timeline.add(ReplayStep(0, 0.0, (effect,)))
                 rows = list(timeline.rows())
             case WaitEstimated(seconds=0):
                 rows = []  # nobody waits
@@ -249,7 +249,7 @@ def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Demo
 
     Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
     """
-    look = look_for(out, colour)
+    look = style_for(out, colour)
     width = look.width or _PIPE_WIDTH
     console: Any = None
     if look.is_coloured:
@@ -259,12 +259,12 @@ def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Demo
     return DemoPrinter(out, width, console)
 
 
-class DemoPrinter(Paper):
+class DemoPrinter(TimelinePrinter):
     """Prints what the demo has to say, each line at once."""
 
     def paragraph(self, words: str) -> None:
         """Print a paragraph, and an empty line after it."""
-        self._words([], words, "")
+        self._text([], words, "")
         self._line([])
         self._out.flush()
 
@@ -276,11 +276,11 @@ class DemoPrinter(Paper):
     def rows(self, rows: Iterable[Row]) -> None:
         """Print what has happened."""
         for row in rows:
-            style = STYLES[row.tone]
+            style = STYLES[row.style]
             start = [(f"{row.at:>6}  ", "dim"), (f"{row.what:<9}  ", style)]
             if row.who:
                 start.append((f"{row.who}{': ' if row.text else ''}", "bold"))
-            self._words(start, row.text, style)
+            self._text(start, row.text, style)
         self._out.flush()
 
     def table(self, clients: Sequence[str], lines: Iterable[ReportLine]) -> None:

@@ -21,29 +21,29 @@ from typing import Any, Final, NamedTuple
 from attrs import Factory, define, field
 
 from chatfsm._cli import ExitCode, replay
-from chatfsm._cli.replay import Desk, chats_for, desk_for
+from chatfsm._cli.replay import ReplayReporter, reporter_for, stream_for
 from chatfsm._cli.replay_outputs import Output
-from chatfsm._cli.terminal import Progress
+from chatfsm._cli.terminal import ProgressBar
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
-from chatfsm.replay.chat_replay import Step
-from chatfsm.replay.reader import Run
-from chatfsm.replay.sharding import Share
-from chatfsm.replay.sources import Reached, Source
+from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.reader import RecordRun
+from chatfsm.replay.sharding import Shard
+from chatfsm.replay.sources import ReadPosition, Source
 from chatfsm.replay.stats import ChatTotals
-from chatfsm.replay.stream_replay import Chat, Chats, Moment, ViolationError, read
+from chatfsm.replay.stream_replay import OutputKey, ReplayedChat, StreamReplay, ViolationError, read
 
 __all__ = [
-    "Crash",
-    "Farewell",
-    "Parcel",
-    "Piece",
-    "Telling",
+    "OutputPiece",
     "Worker",
+    "WorkerBatch",
+    "WorkerDone",
     "WorkerError",
+    "WorkerFailed",
+    "WorkerReporter",
     "finish",
-    "hear_share",
-    "in_order",
+    "merge_pieces",
     "print_in_order",
+    "replay_shard",
     "run",
     "work",
 ]
@@ -51,25 +51,25 @@ __all__ = [
 # What workers say to the process that prints, and its order, which is that of one process.
 
 
-class Piece(NamedTuple):
+class OutputPiece(NamedTuple):
     """Something that was said at a moment of the log."""
 
-    moment: Moment
+    key: OutputKey
     text: str = ""
     """What is printed of a step, or of a chat that is over; or a complaint."""
-    over: ChatTotals | None = None
+    totals: ChatTotals | None = None
     """What the chat adds to the totals, where it is over."""
-    is_complaint: bool = False
+    is_error: bool = False
     """It is why a file could not be read."""
     is_stop: bool = False
     """Here something was met that ends the reading, and that only one worker can see."""
 
 
-class Parcel(NamedTuple):
+class WorkerBatch(NamedTuple):
     """What a worker has said since the last one."""
 
-    pieces: list[Piece]
-    reached: Reached | None
+    pieces: list[OutputPiece]
+    position: ReadPosition | None
     """How far it has come in a file."""
     records: int
     """How many records of that file, of all chats, there were."""
@@ -77,30 +77,30 @@ class Parcel(NamedTuple):
     """The last input that it has heard."""
 
 
-class Farewell(NamedTuple):
+class WorkerDone(NamedTuple):
     """The last word of a worker that has read all."""
 
-    agreed: int
+    verified: int
     """How many entries of journals agree with what they say."""
 
 
-class Crash(NamedTuple):
+class WorkerFailed(NamedTuple):
     """The last word of a worker that cannot go on."""
 
-    why: str
+    reason: str
 
 
-def in_order(workers: Iterable[Iterator[Piece]]) -> Iterator[Piece]:
+def merge_pieces(workers: Iterable[Iterator[OutputPiece]]) -> Iterator[OutputPiece]:
     """All pieces in the order in which one process says them."""
     return merge(*workers, key=_moment)
 
 
-def _moment(piece: Piece) -> Moment:
-    return piece.moment
+def _moment(piece: OutputPiece) -> OutputKey:
+    return piece.key
 
 
 # A process that was told to end, and does not within so many seconds, is killed.
-_PATIENCE: Final = 5.0
+_STOP_TIMEOUT: Final = 5.0
 
 
 class WorkerError(ChatError):
@@ -109,55 +109,55 @@ class WorkerError(ChatError):
 
 def run(options: Namespace) -> int:
     """Replay as the command line says, in several processes where that can be."""
-    if options.jobs == 1 or not _can_be_shared(options):
+    if options.jobs == 1 or not _can_be_sharded(options):
         return replay.run(options)
-    desk = desk_for(options)
+    desk = reporter_for(options)
     context = _context()
     stop = context.RawValue("b", 0)
-    workers = [Worker(Share(n, options.jobs, options.chat_id)) for n in range(options.jobs)]
+    workers = [Worker(Shard(n, options.jobs, options.chat_id)) for n in range(options.jobs)]
     is_stopped = False
-    with _interrupting(stop):
+    with _stopping_on_interrupt(stop):
         try:
             with _ignoring_interrupts():
                 for worker in workers:
                     worker.start(context, options, desk.output, stop)
             is_stopped = print_in_order([worker.pieces(desk.progress) for worker in workers], desk)
         except WorkerError as error:
-            desk.complain(error, ExitCode.ERROR)
+            desk.report_error(error, ExitCode.ERROR)
         except KeyboardInterrupt:
             stop.value = 1
         finally:
             for worker in workers:
                 worker.end()
     if stop.value:
-        desk.complain("interrupted: this is what was read so far", ExitCode.INTERRUPTED)
+        desk.report_error("interrupted: this is what was read so far", ExitCode.INTERRUPTED)
         is_stopped = False
-    return finish(options, desk, is_stopped=is_stopped, agreed=sum(w.agreed for w in workers))
+    return finish(options, desk, is_stopped=is_stopped, agreed=sum(w.verified for w in workers))
 
 
-def print_in_order(workers: list[Iterator[Piece]], desk: Desk) -> bool:
+def print_in_order(workers: list[Iterator[OutputPiece]], desk: ReplayReporter) -> bool:
     """Print what workers say; returns whether it ended where only one of them can."""
-    for piece in in_order(workers):
+    for piece in merge_pieces(workers):
         if piece.is_stop:
             return True
-        if piece.is_complaint:
-            desk.complain(piece.text, ExitCode.ERROR)
-        elif piece.over is not None:
-            desk.over(piece.over, piece.text)
+        if piece.is_error:
+            desk.report_error(piece.text, ExitCode.ERROR)
+        elif piece.totals is not None:
+            desk.finish_chat(piece.totals, piece.text)
         elif piece.text:
             desk.printer.step(piece.text)
     return False
 
 
-def finish(options: Namespace, desk: Desk, *, is_stopped: bool, agreed: int) -> int:
+def finish(options: Namespace, desk: ReplayReporter, *, is_stopped: bool, agreed: int) -> int:
     """Print what is said in the end, or the rest by one process; returns the exit status."""
     if is_stopped:
         # Only a process that hears all knows how the other chats stood then.
-        return replay.replay(options, desk.again())
-    return desk.end(options, agreed)
+        return replay.replay_with(options, desk.resume())
+    return desk.finish(options, agreed)
 
 
-def _can_be_shared(options: Namespace) -> bool:
+def _can_be_sharded(options: Namespace) -> bool:
     """Whether every worker can read all for itself, and know all that it has to."""
     # The clock of --close-after is that of all chats; a pipe can be read once.
     if options.close_after is not None:
@@ -174,7 +174,7 @@ def _context() -> BaseContext:
     return get_context("fork" if sys.platform == "linux" and active_count() == 1 else "spawn")
 
 
-def _begin(heard: Connection, work: Callable[..., None], words: tuple[Any, ...]) -> None:
+def _start_worker(heard: Connection, work: Callable[..., None], words: tuple[Any, ...]) -> None:
     """Work, in a process that has let go of the end of the pipe where it is heard.
 
     Else a pipe would never break for it, and it would outlive the process that prints.
@@ -187,8 +187,8 @@ def _begin(heard: Connection, work: Callable[..., None], words: tuple[Any, ...])
 class Worker:
     """A process that hears a share of the chats, and what it says."""
 
-    share: Share
-    agreed: int = 0
+    shard: Shard
+    verified: int = 0
     """How many entries of journals agree, once it has read all."""
     _process: Any = None
     """None before it is started."""
@@ -198,39 +198,39 @@ class Worker:
     def start(self, context: Any, options: Namespace, output: Output, stop: Any) -> None:
         """Begin to read."""
         self._pipe, other = context.Pipe(duplex=False)
-        words = (options, output, self.share, other, stop)
+        words = (options, output, self.shard, other, stop)
         begin = (self._pipe, work, words)
-        self._process = context.Process(target=_begin, args=begin, daemon=True)
+        self._process = context.Process(target=_start_worker, args=begin, daemon=True)
         self._process.start()
         other.close()  # so that the pipe ends with the process
 
-    def pieces(self, progress: Progress) -> Iterator[Piece]:
+    def pieces(self, progress: ProgressBar) -> Iterator[OutputPiece]:
         """All that it says. Raises `WorkerError` where it ends before it has read all."""
-        while not isinstance(word := self._heard(), Farewell):
-            if isinstance(word, Crash):
-                raise WorkerError(f"a worker of --jobs failed: {word.why}")
+        while not isinstance(word := self._next_message(), WorkerDone):
+            if isinstance(word, WorkerFailed):
+                raise WorkerError(f"a worker of --jobs failed: {word.reason}")
             self._where = word.where
-            if self.share.index == 0 and word.reached is not None:  # all read all
-                progress.show(word.reached, word.records)
+            if self.shard.index == 0 and word.position is not None:  # all read all
+                progress.show(word.position, word.records)
             yield from word.pieces
-        self.agreed = word.agreed
+        self.verified = word.verified
 
     def end(self) -> None:
         """End it, whatever it does."""
         if self._process is None:
             return
         self._process.terminate()
-        self._process.join(_PATIENCE)
+        self._process.join(_STOP_TIMEOUT)
         self._process.kill()
         self._process.join()
         self._process.close()
         self._pipe.close()
 
-    def _heard(self) -> Parcel | Farewell | Crash:
+    def _next_message(self) -> WorkerBatch | WorkerDone | WorkerFailed:
         try:
-            word: Parcel | Farewell | Crash = self._pipe.recv()
+            word: WorkerBatch | WorkerDone | WorkerFailed = self._pipe.recv()
         except (EOFError, OSError):
-            self._process.join(_PATIENCE)
+            self._process.join(_STOP_TIMEOUT)
             code = self._process.exitcode
             how = f"was ended by signal {-code}" if code and code < 0 else f"ended with {code}"
             raise WorkerError(f"a worker of --jobs {how}, after {self._where}") from None
@@ -238,7 +238,7 @@ class Worker:
 
 
 @contextmanager
-def _interrupting(stop: Any) -> Iterator[None]:
+def _stopping_on_interrupt(stop: Any) -> Iterator[None]:
     """Let the first Ctrl-C end the workers, which then say what they know; the next one all."""
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -246,17 +246,17 @@ def _interrupting(stop: Any) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.value = 1
 
-    with _handling(interrupt):
+    with _sigint_handler(interrupt):
         yield
 
 
 def _ignoring_interrupts() -> AbstractContextManager[None]:
     """What is started meanwhile does not hear of Ctrl-C, not even before it runs Python."""
-    return _handling(signal.SIG_IGN)
+    return _sigint_handler(signal.SIG_IGN)
 
 
 @contextmanager
-def _handling(handler: Any) -> Iterator[None]:
+def _sigint_handler(handler: Any) -> Iterator[None]:
     """Handle Ctrl-C so, where it is heard at all: in the main thread, and unless it is ignored."""
     before = signal.getsignal(signal.SIGINT)
     if current_thread() is not main_thread() or before == signal.SIG_IGN:
@@ -276,65 +276,65 @@ def _handling(handler: Any) -> Iterator[None]:
 
 # A parcel is sent when it holds so many characters, or after so many readings of 64 KiB: as much
 # as makes sending cheap, and keeps nobody waiting for long.
-_FULL: Final = 64 * 1024
-_READINGS: Final = 16
+_BATCH_CHARACTERS: Final = 64 * 1024
+_BATCH_READS: Final = 16
 
 
 class _StoppedError(Exception):
     """The reading is to end here, as it stands."""
 
 
-class _AloneError(Exception):
+class _ShardError(Exception):
     """What ends the reading, and only the worker of this chat can see."""
 
 
-def work(options: Namespace, output: Output, share: Share, pipe: Connection, stop: Any) -> None:
+def work(options: Namespace, output: Output, share: Shard, pipe: Connection, stop: Any) -> None:
     """What a process does; `stop.value` says, from another one, when to end early."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that prints says when to stop
-    telling = Telling(output, share, pipe.send, lambda: bool(stop.value))
+    telling = WorkerReporter(output, share, pipe.send, lambda: bool(stop.value))
     with suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
         try:
-            pipe.send(hear_share(options, telling))
+            pipe.send(replay_shard(options, telling))
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001  # a bug: it is said where, and never what of
-            pipe.send(Crash(f"{type(error).__name__} at {telling.where}"))
+            pipe.send(WorkerFailed(f"{type(error).__name__} at {telling.where}"))
 
 
-def hear_share(options: Namespace, telling: Telling) -> Farewell:
+def replay_shard(options: Namespace, telling: WorkerReporter) -> WorkerDone:
     """Hear a share of the chats in all files, and tell what follows."""
-    chats = telling.chats = chats_for(options, telling)
+    chats = telling.chats = stream_for(options, telling)
     sources = [Source(name) for name in options.files]
     try:
-        read(sources, chats, telling, telling.hear, telling.share)
-    except (ViolationError, ReplayDivergence, _AloneError):
-        telling.say(Piece(chats.moment, is_stop=True))
+        read(sources, chats, telling, telling.hear, telling.shard)
+    except (ViolationError, ReplayDivergence, _ShardError):
+        telling.add(OutputPiece(chats.output_key, is_stop=True))
     except _StoppedError:
         chats.abandon()
     telling.send()
-    return Farewell(chats.journal.agreed)
+    return WorkerDone(chats.journal.verified)
 
 
 @define
-class Telling:
+class WorkerReporter:
     """Puts into parcels what follows from a share of the chats."""
 
     output: Output
-    share: Share
-    _send: Callable[[Parcel], object]
+    shard: Shard
+    _send: Callable[[WorkerBatch], object]
     _is_stopped: Callable[[], bool] = lambda: False
-    chats: Chats = field(init=False)
+    chats: StreamReplay = field(init=False)
     wants_steps: bool = field(
         default=Factory(lambda self: self.output.wants_steps, takes_self=True), init=False
     )
-    _run: Run | None = field(default=None, init=False)
+    _run: RecordRun | None = field(default=None, init=False)
     """The last one that was heard."""
     _source: Source | None = field(default=None, init=False)
-    _reached: Reached | None = field(default=None, init=False)
+    _reached: ReadPosition | None = field(default=None, init=False)
     _in_file: int = field(default=0, init=False)
-    _pieces: list[Piece] = field(factory=list, init=False)
+    _pieces: list[OutputPiece] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
-    _readings: int = field(default=0, init=False)
+    _reads: int = field(default=0, init=False)
 
     @property
     def where(self) -> str:
@@ -344,48 +344,50 @@ class Telling:
             return run.where(min(self.chats.within, len(run.events) - 1))
         return "the start" if self._source is None else f"the start of {self._source.name}"
 
-    def hear(self, run: Run) -> None:
+    def hear(self, run: RecordRun) -> None:
         """Hear records of the share."""
         self._run = run
         try:
-            self.chats.hear(run)
+            self.chats.feed(run)
         except UnreadableLogError as error:  # other workers can read on
-            raise _AloneError from error
+            raise _ShardError from error
 
-    def step(self, chat: Chat, step: Step) -> None:
+    def step(self, chat: ReplayedChat, step: ReplayStep) -> None:
         """Something followed from an event."""
         text = self.output.step(chat, step)
         if text:
-            self.say(Piece(self.chats.moment, text))
+            self.add(OutputPiece(self.chats.output_key, text))
 
-    def over(self, chat: Chat) -> None:
+    def over(self, chat: ReplayedChat) -> None:
         """A chat of the share is over."""
-        self.say(Piece(self.chats.moment, self.output.over(chat), ChatTotals.of(chat.account)))
+        self.add(
+            OutputPiece(self.chats.output_key, self.output.over(chat), ChatTotals.of(chat.stats))
+        )
 
     def unreadable(self, error: UnreadableLogError) -> None:
         """All workers meet the same; one says so."""
-        if self.share.index == 0:
-            self.say(Piece(self.chats.after_reading, str(error), is_complaint=True))
+        if self.shard.index == 0:
+            self.add(OutputPiece(self.chats.after_reading, str(error), is_error=True))
 
     def reached(self, source: Source, records: int) -> None:
         """Send what there is to say now and then, and how far this has come."""
         if self._is_stopped():
             raise _StoppedError
         self._source, self._in_file = source, records
-        self._reached = source.reached
-        self._readings += 1
-        if self._readings >= _READINGS:
-            self.say(Piece(self.chats.after_reading))
+        self._reached = source.read_position
+        self._reads += 1
+        if self._reads >= _BATCH_READS:
+            self.add(OutputPiece(self.chats.after_reading))
             self.send()
 
-    def say(self, piece: Piece) -> None:
+    def add(self, piece: OutputPiece) -> None:
         """Put a piece into the parcel, and send that when it is full."""
         self._pieces.append(piece)
         self._size += len(piece.text)
-        if self._size >= _FULL:
+        if self._size >= _BATCH_CHARACTERS:
             self.send()
 
     def send(self) -> None:
         """Send what was said."""
-        self._send(Parcel(self._pieces, self._reached, self._in_file, self.where))
-        self._pieces, self._size, self._readings = [], 0, 0
+        self._send(WorkerBatch(self._pieces, self._reached, self._in_file, self.where))
+        self._pieces, self._size, self._reads = [], 0, 0

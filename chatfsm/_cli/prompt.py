@@ -206,7 +206,7 @@ class LiveScreen:
         from rich.text import Text  # noqa: PLC0415
 
         at, what, who = _columns(row)
-        style = STYLES[row.tone]
+        style = STYLES[row.style]
         parts = ((at, "dim"), (what, style), (who, "bold"), (row.text, style))
         self._console.print(Text.assemble(*parts))
 

@@ -7,14 +7,14 @@ from abc import abstractmethod
 from io import StringIO
 from typing import Protocol, TextIO
 
-from chatfsm._cli.terminal import Look
+from chatfsm._cli.terminal import TerminalStyle
 from chatfsm._cli.timeline import Timeline
 from chatfsm.effects import to_json
-from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.stats import Totals
-from chatfsm.replay.stream_replay import Chat
+from chatfsm.replay.stream_replay import ReplayedChat
 
-__all__ = ["Effects", "Nothing", "Output", "Printer", "Summary", "Timelines"]
+__all__ = ["EffectLines", "NoOutput", "Output", "Printer", "Summary", "Timelines"]
 
 
 class Output(Protocol):
@@ -28,11 +28,11 @@ class Output(Protocol):
     """What stands before each other one."""
 
     @abstractmethod
-    def step(self, chat: Chat, step: Step, /) -> str:
+    def step(self, chat: ReplayedChat, step: ReplayStep, /) -> str:
         """Something followed from an event."""
 
     @abstractmethod
-    def over(self, chat: Chat, /) -> str:
+    def over(self, chat: ReplayedChat, /) -> str:
         """Nothing more will be told of this chat."""
 
     @abstractmethod
@@ -47,60 +47,60 @@ class Timelines:
     first = ""
     between = "\n"
 
-    def __init__(self, look: Look, rows: int | None) -> None:
+    def __init__(self, look: TerminalStyle, rows: int | None) -> None:
         self._written = StringIO()
         self._look = look
-        self._paper = look.paper(self._written)
+        self._paper = look.printer(self._written)
         self._rows = rows
-        self._timelines: dict[Chat, Timeline] = {}
+        self._timelines: dict[ReplayedChat, Timeline] = {}
 
-    def __reduce__(self) -> tuple[type[Timelines], tuple[Look, int | None]]:
+    def __reduce__(self) -> tuple[type[Timelines], tuple[TerminalStyle, int | None]]:
         """In another process it begins anew, and looks the same."""
         return Timelines, (self._look, self._rows)
 
-    def step(self, chat: Chat, step: Step) -> str:
+    def step(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """Keep the rows of the chat."""
         self._timeline(chat).add(step)
         return ""
 
-    def over(self, chat: Chat) -> str:
+    def over(self, chat: ReplayedChat) -> str:
         """The chat; its rows are let go."""
         self._paper.print(self._timeline(chat))
         del self._timelines[chat]
-        return self._taken()
+        return self._take_text()
 
     def end(self, totals: Totals) -> str:
         """How many chats there were, where there were several."""
         if totals.sessions > 1:
             self._paper.note(f"{totals.sessions} chats, {totals.messages} messages")
-        return self._taken()
+        return self._take_text()
 
-    def _timeline(self, chat: Chat) -> Timeline:
+    def _timeline(self, chat: ReplayedChat) -> Timeline:
         if chat not in self._timelines:
-            self._timelines[chat] = Timeline(chat.account, self._rows)
+            self._timelines[chat] = Timeline(chat.stats, self._rows)
         return self._timelines[chat]
 
-    def _taken(self) -> str:
+    def _take_text(self) -> str:
         text = self._written.getvalue()
         self._written.seek(0)
         self._written.truncate()
         return text
 
 
-class Effects:
+class EffectLines:
     """For programs: one JSON line an effect."""
 
     wants_steps = True
     first = between = ""
 
-    def step(self, chat: Chat, step: Step) -> str:
+    def step(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """The effects."""
-        origin = {"chat_id": chat.account.session.chat_id, "seq": step.seq, "at": step.at}
+        origin = {"chat_id": chat.stats.session.chat_id, "seq": step.seq, "at": step.at}
         return "".join(
             [json.dumps({**origin, **to_json(effect)}) + "\n" for effect in step.effects]
         )
 
-    def over(self, _chat: Chat) -> str:
+    def over(self, _chat: ReplayedChat) -> str:
         """Nothing: it was told by its last effect."""
         return ""
 
@@ -116,13 +116,13 @@ class Summary:
     first = '{"sessions": ['
     between = ","
 
-    def step(self, _chat: Chat, _step: Step) -> str:
+    def step(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
         """Nothing: the account of the chat adds it up."""
         return ""
 
-    def over(self, chat: Chat) -> str:
+    def over(self, chat: ReplayedChat) -> str:
         """The chat."""
-        return f"\n{json.dumps(chat.account.summary())}"
+        return f"\n{json.dumps(chat.stats.summary())}"
 
     def end(self, totals: Totals) -> str:
         """The totals, which close the document."""
@@ -130,17 +130,17 @@ class Summary:
         return f'{start}],\n"totals": {json.dumps(totals.summary())}}}\n'
 
 
-class Nothing:
+class NoOutput:
     """For scripts that only want the exit status."""
 
     wants_steps = False
     first = between = ""
 
-    def step(self, _chat: Chat, _step: Step) -> str:
+    def step(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
         """Nothing."""
         return ""
 
-    def over(self, _chat: Chat) -> str:
+    def over(self, _chat: ReplayedChat) -> str:
         """Nothing."""
         return ""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from chatfsm._cli import ExitCode
 from chatfsm.errors import UnreadableLogError
-from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 
 __all__ = ["KEY", "run"]
@@ -26,7 +26,7 @@ def run(options: Namespace) -> int:
     if options.output != "-" and target.exists() and not options.force:
         raise UnreadableLogError(f"{target}: is there already; --force to write over it")
     pseudonyms = Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
-    lines = scrubbed(source, pseudonyms, options.chat_id)
+    lines = scrubbed_lines(source, pseudonyms, options.chat_id)
     if options.output == "-":
         sys.stdout.writelines(lines)
         return ExitCode.SUCCESS

@@ -23,7 +23,7 @@ from chatfsm._protocol import json_input
 from chatfsm.errors import ChatError, DecodeError
 from chatfsm.events import Malformed
 from chatfsm.replay.formats import records
-from chatfsm.replay.journal import Entry, Opening
+from chatfsm.replay.journal import JournalEntry, JournalHeader
 from chatfsm.replay.sources import Source
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
@@ -110,7 +110,7 @@ def _read_scenario(path: str) -> dict[str, Any] | None:
 
 def _log_events(path: str) -> Iterator[dict[str, Any]]:
     for record in records(Source(path)):
-        if isinstance(record.event, Opening | Entry):
+        if isinstance(record.event, JournalHeader | JournalEntry):
             raise ChatError("a journal is of a client's making: what plays is a log of events")
         if not isinstance(record.raw, dict) or isinstance(record.event, Malformed):
             continue  # what the log could not say is not said again

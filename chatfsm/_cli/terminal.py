@@ -15,13 +15,13 @@ from typing import Any, Final, Literal, TextIO
 
 from attrs import frozen
 
-from chatfsm._cli.timeline import Timeline, Tone, verdict
+from chatfsm._cli.timeline import RowStyle, Timeline, verdict
 from chatfsm.errors import ChatError
-from chatfsm.replay.sources import Reached, Source
+from chatfsm.replay.sources import ReadPosition, Source
 
-__all__ = ["STYLES", "Look", "Paper", "Progress", "look_for", "paper_for"]
+__all__ = ["STYLES", "ProgressBar", "TerminalStyle", "TimelinePrinter", "printer_for", "style_for"]
 
-STYLES: Final[dict[Tone, str]] = {
+STYLES: Final[dict[RowStyle, str]] = {
     "plain": "",
     "quiet": "dim",
     "state": "cyan",
@@ -30,21 +30,21 @@ STYLES: Final[dict[Tone, str]] = {
     "bad": "bold red",
 }
 # Where the words would get less room than this beside the columns, they are not wrapped.
-_LEAST_ROOM: Final = 20
+_MIN_TEXT_WIDTH: Final = 20
 # Input that takes less than a second needs no bar; drawn more often than this it flickers.
-_PATIENCE: Final = 1.0
+_DELAY: Final = 1.0
 _REDRAW: Final = 0.2
 
 Segment = tuple[str, str]
 """Some text, and its style in rich's words."""
 
 
-def paper_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Paper:
+def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> TimelinePrinter:
     """Where timelines go, as `look_for` says."""
-    return look_for(out, colour).paper(out)
+    return style_for(out, colour).printer(out)
 
 
-def look_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Look:
+def style_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> TerminalStyle:
     """How timelines look: in colours and wrapped on a terminal, plain in a pipe.
 
     Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
@@ -54,28 +54,28 @@ def look_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Look:
     if colour == "always" and not has_rich:
         raise ChatError("colours need rich: pip install 'chatfsm[cli]'")
     wanted = out.isatty() and "NO_COLOR" not in os.environ
-    return Look(width, has_rich and (colour == "always" or (colour == "auto" and wanted)))
+    return TerminalStyle(width, has_rich and (colour == "always" or (colour == "auto" and wanted)))
 
 
 @frozen
-class Look:
+class TerminalStyle:
     """How timelines look, wherever they are made ready."""
 
     width: int | None
     """Columns of the terminal; None: lines are as long as they are."""
     is_coloured: bool
 
-    def paper(self, out: TextIO) -> Paper:
+    def printer(self, out: TextIO) -> TimelinePrinter:
         """What makes them look so."""
         if not self.is_coloured:
-            return Paper(out, self.width, None)
+            return TimelinePrinter(out, self.width, None)
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
 
         console = Console(file=out, force_terminal=True, no_color=False, width=self.width)
-        return Paper(out, self.width, console)
+        return TimelinePrinter(out, self.width, console)
 
 
-class Paper:
+class TimelinePrinter:
     """Prints timelines, in aligned columns."""
 
     def __init__(self, out: TextIO, width: int | None, console: Any) -> None:
@@ -85,10 +85,10 @@ class Paper:
 
     def print(self, timeline: Timeline) -> None:
         """Print one chat: the verdict, then what happened."""
-        (name, ending, tone), *more = verdict(timeline.account)
+        (name, ending, tone), *more = verdict(timeline.stats)
         self._line([(name, "bold"), ("  ", ""), (ending, STYLES[tone])])
         for heading, words, tone in more:
-            self._words([("  ", ""), (_padded(heading, 10), "dim")], words, STYLES[tone])
+            self._text([("  ", ""), (_padded(heading, 10), "dim")], words, STYLES[tone])
         rows = list(timeline.rows())
         if rows:
             self._line([])
@@ -98,25 +98,25 @@ class Paper:
         for row in rows:
             start = [
                 (f"  {row.at:>{at}}  ", "dim"),
-                (f"{row.what:<{what}}  ", STYLES[row.tone]),
+                (f"{row.what:<{what}}  ", STYLES[row.style]),
                 (_padded(row.who, who), "bold"),
                 ("  " if who else "", ""),
             ]
-            self._words(start, row.text, STYLES[row.tone])
+            self._text(start, row.text, STYLES[row.style])
 
     def note(self, words: str) -> None:
         """Print a line by itself."""
         self._line([])
         self._line([(words, "dim")])
 
-    def _words(self, start: list[Segment], words: str, style: str) -> None:
+    def _text(self, start: list[Segment], text: str, style: str) -> None:
         """Words behind a start; on a terminal, as many lines as they need."""
         indent = sum(_cells(text) for text, _ in start)
-        room = None if self._width is None else self._width - indent
-        if room is None or room < _LEAST_ROOM:
-            self._line([*start, (words, style)])
+        width = None if self._width is None else self._width - indent
+        if width is None or width < _MIN_TEXT_WIDTH:
+            self._line([*start, (text, style)])
             return
-        for number, line in enumerate(_wrapped(words, room)):
+        for number, line in enumerate(_wrapped(text, width)):
             self._line([*(start if number == 0 else [(" " * indent, "")]), (line, style)])
 
     def _line(self, segments: list[Segment]) -> None:
@@ -138,18 +138,18 @@ def _cells(text: str) -> int:
     )
 
 
-def _wrapped(words: str, room: int) -> list[str]:
+def _wrapped(text: str, width: int) -> list[str]:
     """Words in lines of so many columns; a word that is wider is broken."""
     lines = [""]
-    for word in words.split(" "):
+    for word in text.split(" "):
         rest = word
-        if lines[-1] and _cells(lines[-1]) + 1 + _cells(rest) <= room:
+        if lines[-1] and _cells(lines[-1]) + 1 + _cells(rest) <= width:
             lines[-1] += f" {rest}"
             continue
         if lines[-1]:
             lines.append("")
         for character in rest:
-            if _cells(lines[-1]) + _cells(character) > room:
+            if _cells(lines[-1]) + _cells(character) > width:
                 lines.append("")
             lines[-1] += character
     return lines
@@ -159,15 +159,15 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - _cells(text))
 
 
-class Progress:
+class ProgressBar:
     """A bar on standard error, for reading that takes long; only on a terminal, and with rich."""
 
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty() and find_spec("rich") is not None
-        self._next = time.monotonic() + _PATIENCE
+        self._next = time.monotonic() + _DELAY
         self._bar: tuple[Any, Any] | None = None
 
-    def show(self, source: Source | Reached, events: int) -> None:
+    def show(self, source: Source | ReadPosition, events: int) -> None:
         """Draw the bar, unless it is too early to."""
         if not self._wanted or time.monotonic() < self._next:
             return

@@ -14,13 +14,13 @@ from attrs import define, field, frozen
 
 from chatfsm import effects as f
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
-from chatfsm.replay.chat_replay import Step
-from chatfsm.replay.stats import Account
+from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.stats import ChatStats
 
-__all__ = ["Row", "Timeline", "Tone", "harmless_text", "length_of_time", "verdict"]
+__all__ = ["Row", "RowStyle", "Timeline", "duration_text", "harmless_text", "verdict"]
 
-Tone = Literal["plain", "quiet", "state", "own", "good", "bad"]
-Words = tuple[str, str, str, Tone]
+RowStyle = Literal["plain", "quiet", "state", "own", "good", "bad"]
+RowParts = tuple[str, str, str, RowStyle]
 """What, who, the words themselves, and how they are meant."""
 
 
@@ -32,19 +32,19 @@ class Row:
     what: str
     who: str
     text: str
-    tone: Tone
+    style: RowStyle
 
 
 # Joiners inside emoji and some scripts. All other format characters can make a line read as
 # something that it is not.
 _JOINERS: Final = {"\u200c", "\u200d"}
 # Names and ids may be thousands of characters long.
-_LONGEST_NAME: Final = 40
-_WHOLE_ID: Final = 16
+_MAX_NAME: Final = 40
+_MAX_ID: Final = 16
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 
-_ENDINGS: Final = {
+_OUTCOME_TEXTS: Final = {
     "ended": "ended",
     "timed_out": "timed out",
     "failed": "failed",
@@ -68,7 +68,7 @@ def _harmless(character: str) -> str:
     return character
 
 
-def length_of_time(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """So many seconds, as a person says it."""
     whole = round(seconds)
     if whole < _MINUTE:
@@ -78,19 +78,19 @@ def length_of_time(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
-def verdict(account: Account) -> Iterator[tuple[str, str, Tone]]:
+def verdict(account: ChatStats) -> Iterator[tuple[str, str, RowStyle]]:
     """The lines above a timeline: heading, words, tone. The first names the chat."""
     session, counts = account.session, account.session.counts
-    tone: Tone = "state"
+    tone: RowStyle = "state"
     ending = f"not over: {session.state} where the log stops"
     if session.outcome is not None:
         tone = "good" if session.outcome == "ended" else "bad"
-        ending = _ENDINGS[session.outcome]
-    yield harmless_text(session.chat_id), f"{ending}, after {length_of_time(account.lasted)}", tone
+        ending = _OUTCOME_TEXTS[session.outcome]
+    yield harmless_text(session.chat_id), f"{ending}, after {duration_text(account.duration)}", tone
     if session.outcome_text:
         yield "said", harmless_text(session.outcome_text), "plain"
-    more = [f"and {account.met_more} more"] if account.met_more else []
-    there = [*(_described(party) for party in account.met.values()), *more]
+    more = [f"and {account.parties_omitted} more"] if account.parties_omitted else []
+    there = [*(_described(party) for party in account.parties.values()), *more]
     yield "there", ", ".join(there) or "nobody", "plain"
     yield "told", f"{counts.effects} effects of {counts.events} events", "plain"
     findings = _findings(account)
@@ -99,7 +99,7 @@ def verdict(account: Account) -> Iterator[tuple[str, str, Tone]]:
         f"{number} {what}"
         for number, what in (
             (counts.duplicates, "told before"),
-            (counts.late - account.late_alone, "late in the terminal batch"),
+            (counts.late - account.late_outside_batch, "late in the terminal batch"),
         )
         if number
     ]
@@ -107,11 +107,11 @@ def verdict(account: Account) -> Iterator[tuple[str, str, Tone]]:
         yield "absorbed", ", ".join(absorbed), "quiet"
 
 
-def _findings(account: Account) -> list[str]:
+def _findings(account: ChatStats) -> list[str]:
     met = {
         "unknown": account.session.counts.unknown,
         **dict(account.anomalies),
-        "late": account.late_alone,
+        "late": account.late_outside_batch,
     }
     return [f"{number} {what}" for what, number in met.items() if number]
 
@@ -121,31 +121,31 @@ def _described(party: Party) -> str:
     return f"{_short(party.name)}{kind}"
 
 
-def _begun(party_id: str) -> str:
+def _short_id(party_id: str) -> str:
     """The beginning of the id of somebody who was never announced: enough to tell them apart."""
-    return party_id if len(party_id) <= _WHOLE_ID else f"{party_id[: _WHOLE_ID - 1]}…"
+    return party_id if len(party_id) <= _MAX_ID else f"{party_id[: _MAX_ID - 1]}…"
 
 
 def _short(name: str) -> str:
     harmless = harmless_text(name)
-    return harmless if len(harmless) <= _LONGEST_NAME else harmless[: _LONGEST_NAME - 1] + "…"
+    return harmless if len(harmless) <= _MAX_NAME else harmless[: _MAX_NAME - 1] + "…"
 
 
 @define
 class Timeline:
     """The rows of one chat, as many as a person may want to read."""
 
-    account: Account
+    stats: ChatStats
     limit: int | None
     """How many rows are kept, the first and the last half of them; None: all."""
-    left_out: int = field(default=0, init=False)
+    omitted: int = field(default=0, init=False)
     _first: list[Row] = field(factory=list, init=False)
     _last: deque[Row] = field(factory=deque, init=False)
 
-    def add(self, step: Step) -> None:
+    def add(self, step: ReplayStep) -> None:
         """Take in what followed from one event; after the account has."""
         for effect in step.effects:
-            what, who, text, tone = _WORDS[type(effect)](self, effect)
+            what, who, text, tone = _ROW_BUILDERS[type(effect)](self, effect)
             row = Row(self._since(step.at), what, _short(who), harmless_text(text), tone)
             if self.limit is None or len(self._first) < self.limit - self.limit // 2:
                 self._first.append(row)
@@ -153,24 +153,24 @@ class Timeline:
             self._last.append(row)
             if len(self._last) > self.limit // 2:
                 self._last.popleft()
-                self.left_out += 1
+                self.omitted += 1
 
     def rows(self) -> Iterator[Row]:
         """All rows, with one in place of those that were left out."""
         yield from self._first
-        if self.left_out:
-            yield Row("", "…", "", f"{self.left_out} rows left out", "quiet")
+        if self.omitted:
+            yield Row("", "…", "", f"{self.omitted} rows left out", "quiet")
         yield from self._last
 
     def name_of(self, party_id: str | None) -> str:
         """What to call a party in this chat."""
         if party_id is None:
             return ""
-        party = self.account.met.get(party_id)
-        return party.name if party is not None else _begun(party_id)
+        party = self.stats.parties.get(party_id)
+        return party.name if party is not None else _short_id(party_id)
 
     def _since(self, at: float) -> str:
-        whole = round(at - (self.account.first_at or 0.0))
+        whole = round(at - (self.stats.first_at or 0.0))
         hours, minutes, seconds = whole // _HOUR, whole % _HOUR // _MINUTE, whole % _MINUTE
         return f"+{hours}:{minutes:02}:{seconds:02}" if hours else f"+{minutes}:{seconds:02}"
 
@@ -179,23 +179,23 @@ def _sender(timeline: Timeline, shared: ChatMessage | SharedFile | SharedLocatio
     return "customer" if shared.own else timeline.name_of(shared.party_id)
 
 
-def _message(timeline: Timeline, effect: f.MessageReceived) -> Words:
+def _message(timeline: Timeline, effect: f.MessageReceived) -> RowParts:
     message = effect.message
     parts = [
         message.text or "(no text)",
         *(f"[attached: {part.name or part.id}]" for part in message.attachments),
     ]
-    tone: Tone = "own" if message.own else "plain"
+    tone: RowStyle = "own" if message.own else "plain"
     return "message", _sender(timeline, message), " ".join(parts).strip(), tone
 
 
-def _file(timeline: Timeline, effect: f.FileReceived) -> Words:
+def _file(timeline: Timeline, effect: f.FileReceived) -> RowParts:
     file = effect.file
     text = f"{file.file_name or file.file_id} ({file.file_type or 'of no type'})"
     return "file", _sender(timeline, file), text, "own" if file.own else "plain"
 
 
-def _location(timeline: Timeline, effect: f.LocationReceived) -> Words:
+def _location(timeline: Timeline, effect: f.LocationReceived) -> RowParts:
     place = effect.location
     degrees = (place.latitude, place.longitude)
     where = ", ".join("?" if degree is None else f"{degree:g}°" for degree in degrees)
@@ -208,25 +208,25 @@ def _form(form: Form) -> str:
     return f"{kind} {form.name or ''}".strip() + f", request {form.request_id}"
 
 
-def _state(_timeline: Timeline, effect: f.StateChanged | f.CallChanged) -> Words:
+def _state(_timeline: Timeline, effect: f.StateChanged | f.CallChanged) -> RowParts:
     what = "state" if isinstance(effect, f.StateChanged) else "call"
     return what, "", f"{effect.previous} → {effect.state}", "state"
 
 
-def _going(event: dict[str, Any]) -> str:
+def _sent_event(event: dict[str, Any]) -> str:
     """An event on its way to the server, with the words that it brings."""
     words = event.get("msg")
     return str(event.get("event")) if words is None else f"{event.get('event')}: {words}"
 
 
-def _terminated(_timeline: Timeline, effect: f.Terminated) -> Words:
-    tone: Tone = "good" if effect.outcome == "ended" else "bad"
-    return "over", "", f"{_ENDINGS[effect.outcome]} {effect.text}".strip(), tone
+def _terminated(_timeline: Timeline, effect: f.Terminated) -> RowParts:
+    tone: RowStyle = "good" if effect.outcome == "ended" else "bad"
+    return "over", "", f"{_OUTCOME_TEXTS[effect.outcome]} {effect.text}".strip(), tone
 
 
-_WORDS: Final[dict[type, Callable[[Timeline, Any], Words]]] = {
+_ROW_BUILDERS: Final[dict[type, Callable[[Timeline, Any], RowParts]]] = {
     f.StateChanged: _state,
-    f.WaitEstimated: lambda _, e: ("wait", "", f"about {length_of_time(e.seconds)}", "quiet"),
+    f.WaitEstimated: lambda _, e: ("wait", "", f"about {duration_text(e.seconds)}", "quiet"),
     f.PartyAdded: lambda _, e: ("joined", e.party.name, e.party.type or "", "state"),
     f.PartyChanged: lambda _, e: ("changed", e.party.name, e.party.type or "", "state"),
     f.PartyRemoved: lambda _, e: ("left", e.party.name, e.party.type or "", "state"),
@@ -246,7 +246,7 @@ _WORDS: Final[dict[type, Callable[[Timeline, Any], Words]]] = {
     f.CallChanged: _state,
     f.FileReceived: _file,
     f.LocationReceived: _location,
-    f.SendEvents: lambda _, e: ("send", "customer", ", ".join(map(_going, e.events)), "own"),
+    f.SendEvents: lambda _, e: ("send", "customer", ", ".join(map(_sent_event, e.events)), "own"),
     f.MessageSent: lambda _, e: ("sent", "customer", f"message {e.msg_id}", "quiet"),
     f.MessageFailed: lambda _, e: ("failed", "customer", f"message {e.msg_id}: {e.why}", "bad"),
     f.MessageUnconfirmed: lambda _, e: (

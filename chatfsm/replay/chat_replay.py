@@ -16,17 +16,17 @@ from chatfsm._session.session import ChatSession
 from chatfsm.effects import Effect
 from chatfsm.events import Event
 from chatfsm.inputs import Tick
-from chatfsm.replay.journal import Entry
+from chatfsm.replay.journal import JournalEntry
 from chatfsm.settings import Settings
 
-__all__ = ["ChatReplay", "Step", "replay"]
+__all__ = ["ChatReplay", "ReplayStep", "replay_chat"]
 
 # Events before a chat's first timestamp wait for it; a real log has one within a few lines.
-MOST_WAITING: Final = 1_000
+MAX_UNSTAMPED: Final = 1_000
 
 
 @frozen
-class Step:
+class ReplayStep:
     """What followed from one event, or from a deadline before it."""
 
     seq: int
@@ -43,11 +43,11 @@ class ChatReplay:
     session: ChatSession
     now: float | None = field(default=None, init=False)
     """None until the first timestamp is known."""
-    heard: int = field(default=0, init=False)
+    event_count: int = field(default=0, init=False)
     """How many events the session has heard."""
-    _waiting: list[Event] = field(factory=list, init=False)
+    _unstamped: list[Event] = field(factory=list, init=False)
 
-    def hear(self, event: Event) -> Iterator[Step]:
+    def feed(self, event: Event) -> Iterator[ReplayStep]:
         """The steps that follow; none while events wait for the first timestamp.
 
         In a strict session `RemoteProtocolError` comes out of the step that breaks the protocol;
@@ -55,12 +55,12 @@ class ChatReplay:
         """
         timestamp = event.timestamp
         if self.now is None:
-            if timestamp is None and len(self._waiting) < MOST_WAITING:
-                self._waiting.append(event)
+            if timestamp is None and len(self._unstamped) < MAX_UNSTAMPED:
+                self._unstamped.append(event)
                 return
             yield from self._start(timestamp or 0.0)
         if timestamp is not None and self.now is not None and timestamp > self.now:
-            yield from self._lapses(timestamp)
+            yield from self._deadline_steps(timestamp)
             self.now = timestamp
         yield self._step(event)
 
@@ -80,42 +80,44 @@ class ChatReplay:
                     return None
             self.now = now = timestamp
         effects = self.session.receive(event, now=now)
-        self.heard += 1
+        self.event_count += 1
         return effects
 
-    def again(self, entry: Entry, effects: list[Effect]) -> Step:
+    def add_entry(self, entry: JournalEntry, effects: list[Effect]) -> ReplayStep:
         """The step of a journal's entry, at its own time."""
         self.now = entry.at
-        self.heard += 1
-        return Step(self.heard - 1, entry.at, tuple(effects))
+        self.event_count += 1
+        return ReplayStep(self.event_count - 1, entry.at, tuple(effects))
 
-    def finish(self) -> Iterator[Step]:
+    def finish(self) -> Iterator[ReplayStep]:
         """The steps of events that never met a timestamp; they happen at 0."""
         if self.now is None:
             yield from self._start(0.0)
 
-    def _start(self, now: float) -> Iterator[Step]:
+    def _start(self, now: float) -> Iterator[ReplayStep]:
         self.now = now
-        waiting, self._waiting = self._waiting, []
+        waiting, self._unstamped = self._unstamped, []
         for event in waiting:
             yield self._step(event)
 
-    def _lapses(self, until: float) -> Iterator[Step]:
+    def _deadline_steps(self, until: float) -> Iterator[ReplayStep]:
         while (deadline := self.session.deadline) is not None and deadline <= until:
-            yield Step(self.heard, deadline, tuple(self.session.receive(Tick(), now=deadline)))
+            yield ReplayStep(
+                self.event_count, deadline, tuple(self.session.receive(Tick(), now=deadline))
+            )
 
-    def _step(self, event: Event) -> Step:
+    def _step(self, event: Event) -> ReplayStep:
         now = self.now or 0.0
         effects = self.session.receive(event, now=now)
-        self.heard += 1
-        return Step(self.heard - 1, now, tuple(effects))
+        self.event_count += 1
+        return ReplayStep(self.event_count - 1, now, tuple(effects))
 
 
-def replay(
+def replay_chat(
     events: Iterable[Event], chat_id: str, settings: Settings | None = None
-) -> Iterator[Step]:
+) -> Iterator[ReplayStep]:
     """Replay one chat: the steps of all its events, in order."""
     chat = ChatReplay(ChatSession(chat_id, settings=settings or Settings()))
     for event in events:
-        yield from chat.hear(event)
+        yield from chat.feed(event)
     yield from chat.finish()

@@ -31,15 +31,15 @@ from chatfsm.signaling import Signal
 
 __all__ = [
     "VERSION",
-    "Entry",
-    "Journal",
+    "JournalEntry",
+    "JournalHeader",
     "JournalLineError",
-    "Opening",
+    "JournalReplay",
     "Recorded",
-    "entry_of",
-    "hear_again",
-    "input_of",
+    "input_from_json",
     "input_to_json",
+    "parse_journal_line",
+    "rerun",
     "verify",
 ]
 
@@ -69,7 +69,7 @@ def input_to_json(item: Input) -> dict[str, Any]:
     return {"input": snake(type(item)), **fields}
 
 
-def input_of(value: object) -> Input:
+def input_from_json(value: object) -> Input:
     """What `input_to_json` wrote. Raises whatever cattrs raises where it is none."""
     # A union is no class, but cattrs takes it for one.
     item: Input = _converter.structure(value, cast("type[Any]", Input))
@@ -77,7 +77,7 @@ def input_of(value: object) -> Input:
 
 
 @frozen
-class Opening:
+class JournalHeader:
     """The line that a chat's journal begins with."""
 
     chat_id: str
@@ -91,7 +91,7 @@ class Opening:
         """The time of it, on the session's clock."""
         return self.at
 
-    def session(self, *, strict: bool = False) -> ChatSession:
+    def open_session(self, *, strict: bool = False) -> ChatSession:
         """The session as it was then; `strict`: in any case a strict one."""
         settings = evolve(self.settings, strict=strict or self.settings.strict)
         if self.snapshot is None:
@@ -100,14 +100,14 @@ class Opening:
 
 
 @frozen
-class Entry:
+class JournalEntry:
     """One input that was heard, and what was told then."""
 
     chat_id: str
     seq: int
     at: float
     item: Input
-    told: object
+    outcome: object
     """The effects as JSON, or the text of a refusal."""
 
     @property
@@ -120,7 +120,7 @@ class JournalLineError(ValueError):
     """A line that calls itself one of a journal's, and cannot be used."""
 
 
-def entry_of(value: dict[str, Any]) -> Opening | Entry | None:
+def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | None:
     """What a parsed line of a journal says; None where it is no line of a journal.
 
     Raises `JournalLineError` where it is one, but cannot be used.
@@ -135,9 +135,9 @@ def entry_of(value: dict[str, Any]) -> Opening | Entry | None:
             raise ValueError  # noqa: TRY301  # as everything else that cannot be used
         if "journal" in value:
             settings = _converter.structure(value["journal"]["settings"], Settings)
-            return Opening(chat_id, at, settings, value.get("snapshot"))
-        item = input_of(value["in"])
-        return Entry(
+            return JournalHeader(chat_id, at, settings, value.get("snapshot"))
+        item = input_from_json(value["in"])
+        return JournalEntry(
             chat_id,
             int(value["seq"]),
             at,
@@ -169,66 +169,66 @@ class Recorded:
         if not isfinite(now):
             return self.session.receive(item, now=now)  # which refuses it
         if not self._is_open:
-            self._line(self._opening(now))
+            self._write_line(self._header(now))
             self._is_open = True
-        heard = self._heard(item)
+        written = self._input_json(item)
         try:
-            told = self.session.receive(item, now=now)
+            effects = self.session.receive(item, now=now)
         except ChatError as error:
-            self._entry(now, heard, {"refused": str(error)})
+            self._write_entry(now, written, {"refused": str(error)})
             raise
-        self._entry(now, heard, {"out": _written(item, told)})
-        return told
+        self._write_entry(now, written, {"out": _effects_json(item, effects)})
+        return effects
 
-    def _entry(self, now: float, heard: dict[str, Any], outcome: dict[str, Any]) -> None:
-        self._line({"seq": self._seq, "at": now, "in": heard, **outcome})
+    def _write_entry(self, now: float, item: dict[str, Any], outcome: dict[str, Any]) -> None:
+        self._write_line({"seq": self._seq, "at": now, "in": item, **outcome})
         self._seq += 1
 
-    def _opening(self, now: float) -> dict[str, Any]:
+    def _header(self, now: float) -> dict[str, Any]:
         session = self.session
-        made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
-        opening: dict[str, Any] = {"journal": made, "at": now}
+        session_made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
+        header: dict[str, Any] = {"journal": session_made, "at": now}
         if session != ChatSession(session.chat_id, settings=session.settings):
-            opening["snapshot"] = session.snapshot(now=now)
-        return opening
+            header["snapshot"] = session.snapshot(now=now)
+        return header
 
-    def _heard(self, item: Input) -> dict[str, Any]:
+    def _input_json(self, item: Input) -> dict[str, Any]:
         if isinstance(item, SubmitForm):
             plain = {form.request_id for form in self.session.forms if not form.secure}
             if item.secure or item.request_id not in plain:
                 item = evolve(item, data={})
         return input_to_json(item)
 
-    def _line(self, fields: dict[str, Any]) -> None:
+    def _write_line(self, fields: dict[str, Any]) -> None:
         line = {"v": VERSION, "chat_id": self.session.chat_id, **fields}
         self._write(json.dumps(line, allow_nan=False) + "\n")
 
 
-def hear_again(session: ChatSession, entry: Entry, where: str | None) -> list[Effect]:
+def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[Effect]:
     """Let a session hear what was heard, and tell what follows.
 
     `where`: compare it with what was told then; `ReplayDivergence` says where it differs.
     """
-    before = "" if where is None else _state_of(session)
-    came: object
+    before = "" if where is None else _state_summary(session)
+    outcome: object
     try:
-        told = session.receive(entry.item, now=entry.at)
-        came = _written(entry.item, told)
+        effects = session.receive(entry.item, now=entry.at)
+        outcome = _effects_json(entry.item, effects)
     except RemoteProtocolError as error:
-        if not isinstance(entry.told, str):
+        if not isinstance(entry.outcome, str):
             raise  # a strict session hears it now, and a lenient one did then
-        told, came = [], str(error)
+        effects, outcome = [], str(error)
     except LocalProtocolError as error:
-        told, came = [], str(error)
-    if where is not None and came != entry.told:
-        difference = _difference(entry.told, came)
-        raise ReplayDivergence(where, difference, before, expected=entry.told, came=came)
-    return told
+        effects, outcome = [], str(error)
+    if where is not None and outcome != entry.outcome:
+        difference = _difference(entry.outcome, outcome)
+        raise ReplayDivergence(where, difference, before, expected=entry.outcome, came=outcome)
+    return effects
 
 
-def _written(item: Input, told: list[Effect]) -> list[dict[str, Any]]:
+def _effects_json(item: Input, effects: list[Effect]) -> list[dict[str, Any]]:
     """The effects as JSON; what the app calls secure is not in it, whatever the form is."""
-    written = [to_json(effect) for effect in told]
+    written = [to_json(effect) for effect in effects]
     if isinstance(item, SubmitForm) and item.secure:
         for effect in written:
             for event in effect.get("events", ()):
@@ -236,28 +236,28 @@ def _written(item: Input, told: list[Effect]) -> list[dict[str, Any]]:
     return written
 
 
-def _difference(expected: object, came: object) -> str:
+def _difference(expected: object, actual: object) -> str:
     """Which effects, or which field of one, are others than expected; quotes no content."""
-    kinds = _kinds(expected), _kinds(came)
-    if not isinstance(expected, list) or not isinstance(came, list) or kinds[0] != kinds[1]:
+    kinds = _effect_names(expected), _effect_names(actual)
+    if not isinstance(expected, list) or not isinstance(actual, list) or kinds[0] != kinds[1]:
         return f"expected {kinds[0]}, came {kinds[1]}"
-    [(number, one, other), *_] = [
+    [(number, old, new), *_] = [
         (number, one, other)
-        for number, (one, other) in enumerate(zip(expected, came, strict=True))
+        for number, (one, other) in enumerate(zip(expected, actual, strict=True))
         if one != other
     ]
-    fields = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-    return f"effect {number}, {other['effect']}, differs in {', '.join(fields)}"
+    fields = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return f"effect {number}, {new['effect']}, differs in {', '.join(fields)}"
 
 
-def _kinds(told: object) -> str:
-    if not isinstance(told, list):
+def _effect_names(outcome: object) -> str:
+    if not isinstance(outcome, list):
         return "a refusal"
-    kinds = [str(effect.get("effect")) if isinstance(effect, dict) else "?" for effect in told]
+    kinds = [str(effect.get("effect")) if isinstance(effect, dict) else "?" for effect in outcome]
     return ", ".join(kinds) or "no effects"
 
 
-class Journal:
+class JournalReplay:
     """The sessions of a journal, as far as it was heard again."""
 
     def __init__(self, *, compare: bool, strict: bool = False) -> None:
@@ -265,33 +265,33 @@ class Journal:
         """Whether entries are compared with what they say."""
         self._strict = strict
         self._next: dict[str, int] = {}
-        self.agreed = 0
+        self.verified = 0
         """How many entries agreed with what they say."""
 
-    def opens(self, opening: Opening, where: str) -> ChatSession:
+    def open_session(self, header: JournalHeader, where: str) -> ChatSession:
         """The session that an opening makes. `UnreadableLogError` where it cannot."""
         try:
-            session = opening.session(strict=self._strict)
+            session = header.open_session(strict=self._strict)
         except (ChatError, ValueError) as error:
             raise UnreadableLogError(f"{where}: no opening of a journal: {error}") from None
-        self._next[opening.chat_id] = 0
+        self._next[header.chat_id] = 0
         return session
 
-    def hears(self, session: ChatSession, entry: Entry, where: str) -> list[Effect]:
+    def verify_entry(self, session: ChatSession, entry: JournalEntry, where: str) -> list[Effect]:
         """What follows from an entry. `ReplayDivergence` where it is not what the entry says."""
         if not self.compares:
-            return hear_again(session, entry, None)
+            return rerun(session, entry, None)
         expected = self._next.get(entry.chat_id)
         if expected is None:
             raise UnreadableLogError(f"{where}: the journal of this chat has no opening")
         if entry.seq != expected:
             raise UnreadableLogError(f"{where}: entry {entry.seq}, where {expected} should follow")
-        effects = hear_again(session, entry, where)
+        effects = rerun(session, entry, where)
         self._next[entry.chat_id] += 1
-        self.agreed += 1
+        self.verified += 1
         return effects
 
-    def is_of(self, chat_id: str) -> bool:
+    def has_chat(self, chat_id: str) -> bool:
         """Whether a chat has an opening, so that whatever is no entry is out of place."""
         return self.compares and chat_id in self._next
 
@@ -303,18 +303,18 @@ def verify(lines: Iterable[str | bytes]) -> int:
     is none of a journal's, or is missing.
     """
     sessions: dict[str, ChatSession] = {}
-    journal = Journal(compare=True)
+    journal = JournalReplay(compare=True)
     for number, entry in _entries(lines):
         where = f"line {number}"
-        if isinstance(entry, Opening):
-            sessions[entry.chat_id] = journal.opens(entry, where)
+        if isinstance(entry, JournalHeader):
+            sessions[entry.chat_id] = journal.open_session(entry, where)
         else:
             session = sessions.setdefault(entry.chat_id, ChatSession(entry.chat_id))
-            journal.hears(session, entry, where)
-    return journal.agreed
+            journal.verify_entry(session, entry, where)
+    return journal.verified
 
 
-def _state_of(session: ChatSession) -> str:
+def _state_summary(session: ChatSession) -> str:
     """What matters of a session, in a line: for the comparison that failed after it."""
     return (
         f"{session.state}, parties {[party.party_id for party in session.parties]}, "
@@ -323,13 +323,13 @@ def _state_of(session: ChatSession) -> str:
     )
 
 
-def _entries(lines: Iterable[str | bytes]) -> Iterator[tuple[int, Opening | Entry]]:
+def _entries(lines: Iterable[str | bytes]) -> Iterator[tuple[int, JournalHeader | JournalEntry]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             value = json_input.parse(line)
-            entry = entry_of(value) if isinstance(value, dict) else None
+            entry = parse_journal_line(value) if isinstance(value, dict) else None
         except ValueError as error:
             raise UnreadableLogError(f"line {number}: {error}") from None
         if entry is None:

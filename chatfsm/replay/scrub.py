@@ -22,10 +22,16 @@ from chatfsm._session.tables import STATUS_WORDS
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, UnreadableLogError
 from chatfsm.events import Attachment
 from chatfsm.replay.formats import Record, records
-from chatfsm.replay.journal import Entry, Opening, Recorded, input_of, input_to_json
+from chatfsm.replay.journal import (
+    JournalEntry,
+    JournalHeader,
+    Recorded,
+    input_from_json,
+    input_to_json,
+)
 from chatfsm.replay.sources import Source
 
-__all__ = ["Pseudonyms", "scrubbed"]
+__all__ = ["Pseudonyms", "scrubbed_lines"]
 
 # Stand-ins for what identifies people: the same for the same, and none the wiser without the key.
 #
@@ -33,7 +39,7 @@ __all__ = ["Pseudonyms", "scrubbed"]
 # writes anything.
 
 # What may stay, being of the protocol and of nobody.
-_WORDS: Final = {
+_PROTOCOL_WORDS: Final = {
     *STATUS_WORDS,
     *("scenario", "internal", "external", "msteams"),
     *("image", "attachment"),
@@ -41,13 +47,13 @@ _WORDS: Final = {
     *(name for name in codec.SIGNALS if name),
 }
 # Counters of messages and forms say nothing; longer numbers may be somebody's.
-_LONGEST_COUNTER: Final = 15
+_MAX_COUNTER_DIGITS: Final = 15
 # Fields of a journal's inputs that say what they are.
 _TAGS: Final = {"input", "signal"}
 # One of these is refused by any reader that refuses anything.
 _UNREADABLE: Final[tuple[Any, ...]] = ("(unreadable)", "(unreadable) " * 1_000, {}, [])
 # How many different marks there are.
-_MARKS: Final = 2**48
+_MARK_COUNT: Final = 2**48
 _TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(r.DEEPEST + 1), [])
 
 
@@ -60,7 +66,7 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32).digest()
 
-    def item(self, item: object, chat_id: str) -> dict[str, Any]:
+    def event(self, item: object, chat_id: str) -> dict[str, Any]:
         """An item of a log, as an event that means the same and tells nothing of anybody.
 
         States, times, and who is who stay; ids and names become pseudonyms; texts become their
@@ -77,27 +83,27 @@ class Pseudonyms:
         fields = self._fields(item, codec.SHAPES.get(cls, ()), chat_id, tag="event")
         return {"event": name, **self._time(item), **fields}
 
-    def heard(self, value: Mapping[str, Any], chat_id: str) -> dict[str, Any]:
+    def input(self, value: Mapping[str, Any], chat_id: str) -> dict[str, Any]:
         """An input of a journal, as `input_to_json` writes it, in the same way."""
-        return {name: self._held(name, held, chat_id) for name, held in value.items()}
+        return {name: self._input_field(name, held, chat_id) for name, held in value.items()}
 
-    def _held(self, name: str, held: Any, chat_id: str) -> Any:
+    def _input_field(self, name: str, value: Any, chat_id: str) -> Any:
         """One field of an input, or of a part of it."""
-        is_said = isinstance(held, str) and (name in _TAGS or held in codec.EVENTS or not held)
-        if held is None or isinstance(held, bool) or is_said:
-            return held
+        is_kept = isinstance(value, str) and (name in _TAGS or value in codec.EVENTS or not value)
+        if value is None or isinstance(value, bool) or is_kept:
+            return value
         if name in {"raw", "extra", "data"}:
-            return {"scrubbed": self._mark(json.dumps(held, sort_keys=True))} if held else held
-        if isinstance(held, list):
-            return [self._held(name.removesuffix("s"), one, chat_id) for one in held]
-        if isinstance(held, dict):
-            return self.heard(held, chat_id)
+            return {"scrubbed": self._mark(json.dumps(value, sort_keys=True))} if value else value
+        if isinstance(value, list):
+            return [self._input_field(name.removesuffix("s"), one, chat_id) for one in value]
+        if isinstance(value, dict):
+            return self.input(value, chat_id)
         if name in self._rules:
-            return self._rules[name](self, held, chat_id)
+            return self._rules[name](self, value, chat_id)
         # As it reads: an echo that the server escaped is an echo still.
-        return self._text(as_read(held), chat_id) if isinstance(held, str) else held
+        return self._text(as_read(value), chat_id) if isinstance(value, str) else value
 
-    def chat(self, chat_id: str) -> str:
+    def chat_id(self, chat_id: str) -> str:
         """The stand-in for a chat, which is that of its customer too."""
         return f"chat-{self._mark(chat_id)}"
 
@@ -121,10 +127,10 @@ class Pseudonyms:
                     scrubbed[name] = self._value(name, reader, item[name], chat_id)
         rest = {key: value for key, value in item.items() if key not in known}
         if rest:
-            scrubbed["scrubbed"] = self._rest(rest)
+            scrubbed["scrubbed"] = self._unknown_fields(rest)
         return scrubbed
 
-    def _rest(self, rest: dict[Any, Any]) -> Any:
+    def _unknown_fields(self, rest: dict[Any, Any]) -> Any:
         """A mark of what is unknown; what is nested too deep to be used stays so."""
         if any(r.deeper_than(r.DEEPEST, value) for value in rest.values()):
             return _TOO_DEEP
@@ -132,11 +138,11 @@ class Pseudonyms:
 
     def _value(self, name: str, reader: Callable[[object], Any], value: Any, chat_id: str) -> Any:
         try:
-            found = reader(value)
+            read = reader(value)
         except ValueError:
             too_deep = r.deeper_than(r.DEEPEST, value)
-            return _TOO_DEEP if too_deep else _still_unreadable(reader)
-        if found is None or value == "":
+            return _TOO_DEEP if too_deep else _unreadable_for(reader)
+        if read is None or value == "":
             return value if value == "" else None
         if name in self._rules:
             return self._rules[name](self, value, chat_id)
@@ -148,14 +154,14 @@ class Pseudonyms:
         """Of the customer: the chat's; in another case, in another case."""
         text = str(r.text(value))
         if len(text) == len(chat_id) and text.casefold() == chat_id.casefold():
-            stand_in = self.chat(chat_id)
+            stand_in = self.chat_id(chat_id)
             return stand_in if text == chat_id else stand_in.upper()
         return f"id-{self._mark(text)}"
 
     def _counter(self, value: Any, chat_id: str) -> Any:
         text = str(r.text(value))
         head, colon, digits = text.rpartition(":")
-        if not digits.isdecimal() or len(digits) > _LONGEST_COUNTER:
+        if not digits.isdecimal() or len(digits) > _MAX_COUNTER_DIGITS:
             return self._id(value, chat_id)
         return f"{self._id(head, chat_id)}{colon}{digits}" if head else value
 
@@ -164,7 +170,7 @@ class Pseudonyms:
 
     def _word(self, value: Any, _chat_id: str) -> str:
         text = str(r.text(value))
-        return text if text in _WORDS else f"word-{self._mark(text)}"
+        return text if text in _PROTOCOL_WORDS else f"word-{self._mark(text)}"
 
     def _text(self, value: Any, _chat_id: str) -> str:
         """The length of a text, and a mark, so that other texts of that length are others still."""
@@ -173,7 +179,7 @@ class Pseudonyms:
 
     def _degrees(self, value: Any, _chat_id: str) -> Any:
         """A place that is none, the same for the same."""
-        return int(self._mark(str(r.number(value))), 16) / _MARKS * 90
+        return int(self._mark(str(r.number(value))), 16) / _MARK_COUNT * 90
 
     def _signal(self, value: Any, chat_id: str) -> Any:
         raw = r.json_object(value)
@@ -220,12 +226,12 @@ class Pseudonyms:
     }
 
 
-def _still_unreadable(reader: Callable[[object], Any]) -> Any:
+def _unreadable_for(reader: Callable[[object], Any]) -> Any:
     """Something that the reader refuses as it refused what came."""
-    return next(value for value in _UNREADABLE if _refuses(reader, value))
+    return next(value for value in _UNREADABLE if _is_refused_by(reader, value))
 
 
-def _refuses(reader: Callable[[object], Any], value: Any) -> bool:
+def _is_refused_by(reader: Callable[[object], Any], value: Any) -> bool:
     try:
         reader(value)
     except ValueError:
@@ -233,7 +239,9 @@ def _refuses(reader: Callable[[object], Any], value: Any) -> bool:
     return False
 
 
-def scrubbed(source: Source, pseudonyms: Pseudonyms, chat_id: str | None = None) -> Iterator[str]:
+def scrubbed_lines(
+    source: Source, pseudonyms: Pseudonyms, chat_id: str | None = None
+) -> Iterator[str]:
     """The lines of the scrubbed log, each with its end: raw events, whatever the format was.
 
     A journal becomes a journal: sessions hear the scrubbed inputs, and are written down anew.
@@ -242,28 +250,28 @@ def scrubbed(source: Source, pseudonyms: Pseudonyms, chat_id: str | None = None)
     written: list[str] = []
     for record in records(source):
         event = record.event
-        if isinstance(event, Opening):
-            sessions[event.chat_id] = _made_anew(event, record, pseudonyms, written.append)
-        elif isinstance(event, Entry):
+        if isinstance(event, JournalHeader):
+            sessions[event.chat_id] = _scrubbed_session(event, record, pseudonyms, written.append)
+        elif isinstance(event, JournalEntry):
             if event.chat_id not in sessions:
                 raise UnreadableLogError(f"{record.where}: the journal of this chat has no opening")
-            item = pseudonyms.heard(input_to_json(event.item), event.chat_id)
+            item = pseudonyms.input(input_to_json(event.item), event.chat_id)
             with suppress(LocalProtocolError, RemoteProtocolError):  # refused then, and now
-                sessions[event.chat_id].receive(input_of(item), now=event.at)
+                sessions[event.chat_id].receive(input_from_json(item), now=event.at)
             yield from written
             written.clear()
         else:
-            whose = record.chat_id or chat_id or source.stem
-            said = pseudonyms.item(record.raw, whose)
-            yield json.dumps({"chat_id": pseudonyms.chat(whose), **said}) + "\n"
+            chat = record.chat_id or chat_id or source.stem
+            scrubbed = pseudonyms.event(record.raw, chat)
+            yield json.dumps({"chat_id": pseudonyms.chat_id(chat), **scrubbed}) + "\n"
 
 
-def _made_anew(
-    opening: Opening, record: Record, pseudonyms: Pseudonyms, write: Callable[[str], object]
+def _scrubbed_session(
+    header: JournalHeader, record: Record, pseudonyms: Pseudonyms, write: Callable[[str], object]
 ) -> Recorded:
     """A session as a journal's opening says, with a stand-in for its chat."""
-    if opening.snapshot is not None:
+    if header.snapshot is not None:
         why = "begins in the middle of a chat, with a snapshot, which cannot be scrubbed"
         raise UnreadableLogError(f"{record.where}: the journal {why}")
-    chat_id = pseudonyms.chat(opening.chat_id)
-    return Recorded(ChatSession(chat_id, settings=opening.settings), write)
+    chat_id = pseudonyms.chat_id(header.chat_id)
+    return Recorded(ChatSession(chat_id, settings=header.settings), write)

@@ -15,13 +15,13 @@ from attrs import Factory, define, field, frozen
 
 from chatfsm.errors import UnreadableLogError
 
-__all__ = ["LONGEST_LINE", "Reached", "Source"]
+__all__ = ["MAX_LINE_BYTES", "ReadPosition", "Source"]
 
 # A poll reply of the largest upload's size, twice over: what is longer is no log of chats.
-LONGEST_LINE: Final = 64 * 1024 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 # As much as a pipe gives at once. More saves nothing: it is some hundred lines already.
-_PIECE: Final = 64 * 1024
+_BLOCK_BYTES: Final = 64 * 1024
 
 
 class _Unclosed(io.RawIOBase):
@@ -41,7 +41,7 @@ class _Unclosed(io.RawIOBase):
 
 
 @frozen
-class Reached:
+class ReadPosition:
     """How far a reading has come in an input, told from elsewhere."""
 
     stem: str
@@ -68,9 +68,9 @@ class Source:
         return self._file.tell()
 
     @property
-    def reached(self) -> Reached:
+    def read_position(self) -> ReadPosition:
         """How far the reading has come."""
-        return Reached(self.stem, self.position, self.size)
+        return ReadPosition(self.stem, self.position, self.size)
 
     def lines(self) -> Iterator[bytes]:
         """Every line with its end. Raises `UnreadableLogError`, naming file and line."""
@@ -82,10 +82,10 @@ class Source:
         number = 0
         try:
             with ExitStack() as stack:
-                for lines in self._whole(self._opened(stack)):
+                for lines in self._complete_lines(self._open(stack)):
                     # Every other line of a block began in this piece, and ends in it.
-                    if len(lines[0]) > LONGEST_LINE:
-                        limit = f"longer than {LONGEST_LINE // 1024 // 1024} MiB"
+                    if len(lines[0]) > MAX_LINE_BYTES:
+                        limit = f"longer than {MAX_LINE_BYTES // 1024 // 1024} MiB"
                         raise UnreadableLogError(f"{self.name}: line {number + 1} is {limit}")
                     yield lines
                     number += len(lines)
@@ -94,21 +94,23 @@ class Source:
             where = f" after line {number}" if number else ""
             raise UnreadableLogError(f"{self.name}: cannot be read{where}: {why}") from None
 
-    def _whole(self, stream: io.BufferedReader[Any] | gzip.GzipFile) -> Iterator[list[bytes]]:
+    def _complete_lines(
+        self, stream: io.BufferedReader[Any] | gzip.GzipFile
+    ) -> Iterator[list[bytes]]:
         """The lines that each piece of a stream completes, and in the end what is left."""
         begun = bytearray()
-        while piece := stream.read1(_PIECE):
-            end = piece.rfind(b"\n") + 1
+        while block := stream.read1(_BLOCK_BYTES):
+            end = block.rfind(b"\n") + 1
             if end:
-                yield io.BytesIO(bytes(begun) + piece[:end]).readlines()
+                yield io.BytesIO(bytes(begun) + block[:end]).readlines()
                 begun.clear()
-            begun += piece[end:]
-            if len(begun) > LONGEST_LINE:
+            begun += block[end:]
+            if len(begun) > MAX_LINE_BYTES:
                 break
         if begun:
             yield [bytes(begun)]
 
-    def _opened(self, stack: ExitStack) -> io.BufferedReader[Any] | gzip.GzipFile:
+    def _open(self, stack: ExitStack) -> io.BufferedReader[Any] | gzip.GzipFile:
         stream: io.BufferedReader[Any]
         if self.name == "-":
             if sys.stdin is None:

@@ -14,23 +14,23 @@ from chatfsm._session.state import Counts
 from chatfsm.effects import Anomaly, Effect, MessageReceived, PartyAdded, PartyChanged, Terminated
 from chatfsm.models import Party
 from chatfsm.replay import FINDINGS
-from chatfsm.replay.chat_replay import Step
+from chatfsm.replay.chat_replay import ReplayStep
 
-__all__ = ["NOTED", "Account", "ChatTotals", "Totals"]
+__all__ = ["COUNTED_EFFECTS", "ChatStats", "ChatTotals", "Totals"]
 
 # A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
 # is held for 15 s at most (§1). What is stamped later than that came by itself.
-_TERMINAL_BATCH: Final = 15.0
+_TERMINAL_BATCH_SECONDS: Final = 15.0
 
-NOTED: Final = frozenset((Anomaly, PartyAdded, PartyChanged, Terminated))
+COUNTED_EFFECTS: Final = frozenset((Anomaly, PartyAdded, PartyChanged, Terminated))
 """The effects that add to an account, but messages, which are most of them."""
 
 # Who was there is told by name; a log with more parties than this is told by their number.
-MOST_NAMES: Final = 50
+MAX_PARTIES: Final = 50
 
 
 @define
-class Account:
+class ChatStats:
     """What one chat's steps have added up to."""
 
     session: ChatSession
@@ -38,52 +38,52 @@ class Account:
     first_at: float | None = None
     last_at: float | None = None
     ended_at: float | None = None
-    late_alone: int = 0
+    late_outside_batch: int = 0
     """Late events beyond the terminal batch."""
     anomalies: Counter[str] = field(factory=Counter)
     """How many of each kind."""
-    met: dict[str, Party] = field(factory=dict)
+    parties: dict[str, Party] = field(factory=dict)
     """The parties that were there, by id, the first `MOST_NAMES` of them."""
-    met_more: int = 0
+    parties_omitted: int = 0
     """How many joinings there were after those."""
 
-    def add(self, step: Step) -> None:
+    def add(self, step: ReplayStep) -> None:
         """Take in what followed from one event."""
         self.take(step.at, step.effects)
 
     def take(self, at: float, effects: Sequence[Effect]) -> None:
         """Take in what followed at a time."""
-        self.heard_at(at)
+        self.touch(at)
         for effect in effects:
             if effect.__class__ is MessageReceived:
                 self.messages += 1
-            elif effect.__class__ in NOTED:
-                self.note(effect, at)
+            elif effect.__class__ in COUNTED_EFFECTS:
+                self.count(effect, at)
         if self.ended_at is None and self.session.done:
             self.ended_at = at
 
-    def heard_at(self, at: float) -> None:
+    def touch(self, at: float) -> None:
         """Take in that something was heard at a time, and perhaps before it."""
         if self.first_at is None:
             self.first_at = at
         self.last_at = at
 
-    def note(self, effect: Effect, at: float) -> None:
+    def count(self, effect: Effect, at: float) -> None:
         """Take in an effect of a class that is `NOTED`."""
         if isinstance(effect, Terminated):
             self.ended_at = at if self.ended_at is None else self.ended_at
         elif isinstance(effect, Anomaly):
             self.anomalies[effect.kind] += 1
         elif isinstance(effect, (PartyAdded, PartyChanged)):
-            self._meet(effect.party)
+            self._add_party(effect.party)
 
     def late(self, stamp: float | None) -> None:
         """Take in that an event came after the end, and its time, where it bears one."""
         if stamp is not None and self.ended_at is not None:
-            self.late_alone += stamp > self.ended_at + _TERMINAL_BATCH
+            self.late_outside_batch += stamp > self.ended_at + _TERMINAL_BATCH_SECONDS
 
     @property
-    def lasted(self) -> float:
+    def duration(self) -> float:
         """Seconds on the clock of the log, until the end of the chat or of its log."""
         until = self.last_at if self.ended_at is None else self.ended_at
         return (until or 0.0) - (self.first_at or 0.0)
@@ -91,7 +91,7 @@ class Account:
     def findings(self) -> dict[str, int]:
         """How often each kind of finding was met; those that were not are left out."""
         counts = self.session.counts
-        met = (counts.unknown, counts.malformed, counts.anomalies, self.late_alone)
+        met = (counts.unknown, counts.malformed, counts.anomalies, self.late_outside_batch)
         return {kind: count for kind, count in zip(FINDINGS, met, strict=True) if count}
 
     def summary(self) -> dict[str, Any]:
@@ -116,14 +116,14 @@ class Account:
             "counts": asdict(session.counts),
         }
 
-    def _meet(self, party: Party) -> None:
-        if party.party_id in self.met or len(self.met) < MOST_NAMES:
-            self.met[party.party_id] = party
+    def _add_party(self, party: Party) -> None:
+        if party.party_id in self.parties or len(self.parties) < MAX_PARTIES:
+            self.parties[party.party_id] = party
         else:
-            self.met_more += 1
+            self.parties_omitted += 1
 
 
-_COUNTED: Final = attrgetter(*(count.name for count in fields(Counts)))
+_count_values: Final = attrgetter(*(count.name for count in fields(Counts)))
 
 
 class ChatTotals(NamedTuple):
@@ -136,11 +136,11 @@ class ChatTotals(NamedTuple):
     findings: dict[str, int]
 
     @classmethod
-    def of(cls, account: Account) -> ChatTotals:
+    def of(cls, account: ChatStats) -> ChatTotals:
         """Those of a chat that is done with."""
         session = account.session
         outcome = session.outcome or "open"
-        return cls(account.messages, outcome, _COUNTED(session.counts), account.findings())
+        return cls(account.messages, outcome, _count_values(session.counts), account.findings())
 
 
 @define
@@ -163,7 +163,7 @@ class Totals:
         self.outcomes[chat.outcome] += 1
         if chat.findings:
             self.findings.update(chat.findings)
-        self.counts = Counts(*map(sum, zip(_COUNTED(self.counts), chat.counts, strict=True)))
+        self.counts = Counts(*map(sum, zip(_count_values(self.counts), chat.counts, strict=True)))
 
     def summary(self) -> dict[str, Any]:
         """The totals as JSON."""

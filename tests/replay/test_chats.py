@@ -20,10 +20,10 @@ from chatfsm._cli import main
 from chatfsm._protocol.codec import decode_item
 from chatfsm.replay import sources as source_module
 from chatfsm.replay import stream_replay as chats_module
-from chatfsm.replay.chat_replay import Step
-from chatfsm.replay.reader import Run
+from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.reader import RecordRun
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stream_replay import Chat, Chats, ViolationError
+from chatfsm.replay.stream_replay import ReplayedChat, StreamReplay, ViolationError
 
 Log = Callable[..., Path]
 Input = dict[str, Any]
@@ -35,17 +35,17 @@ class Listener:
     wants_steps = True
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.chats = Chats(self, settings, **options)
-        self.told: list[tuple[Chat, Step | None]] = []
+        self.chats = StreamReplay(self, settings, **options)
+        self.told: list[tuple[ReplayedChat, ReplayStep | None]] = []
         self._taken = 0
         self._source = Source("first.jsonl")
         self._lines = count(1)
 
-    def step(self, chat: Chat, step: Step) -> None:
+    def step(self, chat: ReplayedChat, step: ReplayStep) -> None:
         """Something followed."""
         self.told.append((chat, step))
 
-    def over(self, chat: Chat) -> None:
+    def over(self, chat: ReplayedChat) -> None:
         """A chat was let go."""
         self.told.append((chat, None))
 
@@ -58,7 +58,7 @@ class Listener:
         """One record is heard; gives what it told, in short."""
         place = next(self._lines)
         event = decode_item(dict(item))
-        self.chats.hear(Run(chat_id, self._source, "line", [place], [event], None))
+        self.chats.feed(RecordRun(chat_id, self._source, "line", [place], [event], None))
         return self._news()
 
     def ends(self) -> list[str]:
@@ -74,14 +74,14 @@ class Listener:
     @property
     def open(self) -> list[str]:
         """The chats that are kept, the least recently heard first."""
-        return [chat.account.session.chat_id for chat in self.chats._open.values()]
+        return [chat.stats.session.chat_id for chat in self.chats._open.values()]
 
     def _news(self) -> list[str]:
         told, self._taken = self.told[self._taken :], len(self.told)
         return [
-            f"{chat.account.session.chat_id} is over"
+            f"{chat.stats.session.chat_id} is over"
             if step is None
-            else f"{chat.account.session.chat_id} {step.seq} at {step.at:g}"
+            else f"{chat.stats.session.chat_id} {step.seq} at {step.at:g}"
             for chat, step in told
         ]
 
@@ -99,7 +99,7 @@ def test_the_chats_of_a_file_do_not_mix(wire: Any) -> None:
     assert play.hears(wire.status("connected"), "a") == ["a 1 at 10"]
     assert play.hears(wire.ended(at=7), "b") == ["b 1 at 7"]
     assert play.finishes() == ["a is over", "b is over"]
-    states = [chat.account.session.state for chat, step in play.told if step is None]
+    states = [chat.stats.session.state for chat, step in play.told if step is None]
     assert states == ["connected", "ended"]
 
 
@@ -239,7 +239,7 @@ def test_an_ended_chat_lingers_so_that_late_events_are_late(
     wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is kept for so many records of other chats, and each of its own keeps it longer."""
-    monkeypatch.setattr(chats_module, "_LINGER", 3)
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     play = listener()
     play.hears(wire.ended(at=1), "a")
     play.hears(wire.status("queued", at=1), "b")
@@ -248,13 +248,13 @@ def test_an_ended_chat_lingers_so_that_late_events_are_late(
     assert play.hears(wire.status("queued", at=1), "b") == ["b 2 at 1"]
     assert play.hears(wire.status("queued", at=1), "b") == ["a is over", "b 3 at 1"]
     (over,) = [chat for chat, step in play.told if step is None]
-    assert (over.account.session.counts.events, over.account.session.counts.late) == (1, 1)
+    assert (over.stats.session.counts.events, over.stats.session.counts.late) == (1, 1)
     assert play.hears(wire.status("queued", at=9), "a") == ["a 0 at 9"]
 
 
 def test_an_ended_chat_is_let_go_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody looks at steps, a run of another chat's events is heard up to that moment."""
-    monkeypatch.setattr(chats_module, "_LINGER", 3)
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     play = listener()
     play.wants_steps = False
     play.hears(wire.ended(at=1), "a")
@@ -262,14 +262,14 @@ def test_an_ended_chat_is_let_go_within_a_run(wire: Any, monkeypatch: pytest.Mon
     events = [decode_item(wire.says("ann", "hello", at=at)) for at in range(2, 9)]
     heard: list[int] = []
     monkeypatch.setattr(play, "over", lambda _chat: heard.append(play.chats.records))
-    play.chats.hear(Run("b", Source("first.jsonl"), "line", range(7), events, None))
+    play.chats.feed(RecordRun("b", Source("first.jsonl"), "line", range(7), events, None))
     assert heard == [4]
     assert play.chats.records == 9
 
 
 def test_an_ended_chat_falls_silent_only_once(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chat that is over and silent at the same record is let go, and told, once."""
-    monkeypatch.setattr(chats_module, "_LINGER", 1)
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 1)
     play = listener(close_after=60.0)
     play.hears(wire.ended(at=1), "a")
     assert play.hears(wire.status("queued", at=100), "b") == ["a is over", "b 0 at 100"]
@@ -277,7 +277,7 @@ def test_an_ended_chat_falls_silent_only_once(wire: Any, monkeypatch: pytest.Mon
 
 def test_an_ended_chat_lingers_for_thousands_of_records() -> None:
     """So that what other chats say between its end and its late events does not matter."""
-    assert chats_module._LINGER >= 1_000
+    assert chats_module._LINGER_RECORDS >= 1_000
 
 
 @pytest.mark.parametrize(
@@ -291,8 +291,8 @@ def test_what_is_late_beyond_the_terminal_batch_is_counted(
     play.hears(wire.ended(at=first), "a")
     play.hears(wire.says("ann", "late", at=last), "a")
     (chat,) = play.chats._open.values()
-    assert chat.account.late_alone == alone
-    assert chat.account.session.counts.late == 1
+    assert chat.stats.late_outside_batch == alone
+    assert chat.stats.session.counts.late == 1
 
 
 def test_a_violation_names_file_line_and_reason(wire: Any) -> None:
@@ -355,7 +355,7 @@ def most_open(play: Listener, items: Iterable[Input]) -> tuple[int, int]:
 
 def test_chats_that_have_ended_are_not_kept(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many chats a log holds, only those are kept that ended lately."""
-    monkeypatch.setattr(chats_module, "_LINGER", 30)
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 30)
     play = listener()
     most, over = most_open(play, short_chats(wire, 1_000, ended=True, apart=1.0))
     assert 5 <= most <= 12
@@ -387,8 +387,8 @@ def test_a_longer_log_needs_no_more_memory(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, output: str, *, ended: bool
 ) -> None:
     """Four times as many chats that are over need the memory of those that are not."""
-    monkeypatch.setattr(chats_module, "_LINGER", 30)
-    monkeypatch.setattr(source_module, "_PIECE", 2_048)  # what is read at once is far less
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 30)
+    monkeypatch.setattr(source_module, "_BLOCK_BYTES", 2_048)  # what is read at once is far less
     files = {
         number: log(f"{number}.jsonl", *short_chats(wire, number, ended=ended, apart=10.0))
         for number in (50, 200)
@@ -405,7 +405,7 @@ def test_a_log_in_a_pipe_is_no_different(
     wire: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A stream that is made while it is read gives one report a chat, as soon as it is over."""
-    monkeypatch.setattr(chats_module, "_LINGER", 3)
+    monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     lines = map(json.dumps, short_chats(wire, 5, ended=True, apart=1.0))
     data = "\n".join(lines).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))

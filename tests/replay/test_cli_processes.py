@@ -189,7 +189,7 @@ def test_a_terminal_sees_the_bar(wire: Any, log: Log, quiet: list[str]) -> None:
     """On a real terminal the bar comes and goes, and nothing of it is in the output."""
     path = log("a.jsonl", *[wire.says("ann", "hello")] * 5_000)
     master, slave = pty.openpty()
-    hasty = "from chatfsm._cli import terminal; terminal._PATIENCE = 0.0; "
+    hasty = "from chatfsm._cli import terminal; terminal._DELAY = 0.0; "
     child = subprocess.Popen(
         [sys.executable, "-c", hasty + COMMAND, "replay", "--rows=1", *quiet, str(path)],
         stdout=subprocess.PIPE,

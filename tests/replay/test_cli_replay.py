@@ -315,7 +315,7 @@ def test_the_bar_is_asked_now_and_then(
     def show(self: object, source: Any, events: int) -> None:
         asked.append((source.stem, events))
 
-    monkeypatch.setattr(terminal.Progress, "show", show)
+    monkeypatch.setattr(terminal.ProgressBar, "show", show)
     long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
     assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
     assert [stem for stem, _ in asked] == ["long"] * (len(asked) - 1) + ["short"]

@@ -154,5 +154,5 @@ def test_help_needs_none_of_the_rest() -> None:
 
 
 def test_the_public_name_of_the_command_is_main() -> None:
-    """What the console script calls is all that the module offers."""
-    assert _cli.__all__ == ["main"]
+    """What the console script calls stands beside the exit codes."""
+    assert _cli.__all__ == ["ExitCode", "main"]

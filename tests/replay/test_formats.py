@@ -320,7 +320,7 @@ def test_a_document_too_large_to_parse_whole_is_read_line_by_line(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log with a broken first line may be of any size: it is no document."""
-    monkeypatch.setattr(formats, "_LARGEST_DOCUMENT", 200)
+    monkeypatch.setattr(formats, "_MAX_DOCUMENT_BYTES", 200)
     path = log("a.jsonl", "broken\n", *[STATUS] * 50)
     assert found(path) == in_lines("Malformed", *["Status"] * 50)
 
@@ -330,10 +330,10 @@ def test_a_document_up_to_the_limit_is_parsed_whole(
 ) -> None:
     """The limit itself is allowed."""
     text = json.dumps([json.loads(STATUS)], indent=1)
-    monkeypatch.setattr(formats, "_LARGEST_DOCUMENT", len(text))
+    monkeypatch.setattr(formats, "_MAX_DOCUMENT_BYTES", len(text))
     path = log("a.json", text)
     assert found(path) == [Found(None, "Status", "event", 1)]
-    monkeypatch.setattr(formats, "_LARGEST_DOCUMENT", len(text) - 1)
+    monkeypatch.setattr(formats, "_MAX_DOCUMENT_BYTES", len(text) - 1)
     assert refusal(path).startswith("line 1: no log of chat events")
 
 

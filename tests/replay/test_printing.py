@@ -14,17 +14,17 @@ import pytest
 
 from chatfsm._cli import terminal
 from chatfsm._cli.replay_outputs import Printer, Timelines
-from chatfsm._cli.terminal import Paper, Progress, look_for, paper_for
+from chatfsm._cli.terminal import ProgressBar, TimelinePrinter, printer_for, style_for
 from chatfsm._cli.timeline import Timeline
 from chatfsm._protocol.codec import decode_item
 from chatfsm._session.session import ChatSession
 from chatfsm.errors import ChatError
 from chatfsm.replay.chat_replay import ChatReplay
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stats import Account, ChatTotals, Totals
-from chatfsm.replay.stream_replay import Chat
+from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
+from chatfsm.replay.stream_replay import ReplayedChat
 
-Begins = Callable[..., Progress]
+Begins = Callable[..., ProgressBar]
 ESCAPE = "\x1b["
 COLOUR = re.compile(r"\x1b\[([0-9]+;)*3[0-9](;[0-9]+)*m")
 
@@ -42,9 +42,9 @@ def cells(text: str) -> int:
 def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Timeline:
     """The timeline of a chat."""
     chat = ChatReplay(ChatSession(chat_id))
-    account = Account(chat.session)
+    account = ChatStats(chat.session)
     timeline = Timeline(account, None)
-    steps = [step for event in wire.heard(*items) for step in chat.hear(event)]
+    steps = [step for event in wire.heard(*items) for step in chat.feed(event)]
     for step in [*steps, *chat.finish()]:
         account.add(step)
         timeline.add(step)
@@ -61,7 +61,7 @@ def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> None:
     """The verdict first, then rows whose columns stand under each other; exactly this."""
     out = io.StringIO()
-    paper_for(out, "auto").print(
+    printer_for(out, "auto").print(
         timeline_of(
             wire,
             wire.says("ann", "hello"),
@@ -87,29 +87,29 @@ def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> Non
 def test_without_names_there_is_no_column_for_them(wire: Any, calm: None) -> None:
     """A column that would be empty takes no room."""
     out = io.StringIO()
-    paper_for(out, "auto").print(timeline_of(wire, wire.status("queued")))
+    printer_for(out, "auto").print(timeline_of(wire, wire.status("queued")))
     assert out.getvalue().endswith("\n  +0:00  state  establishing → queued\n")
 
 
 def test_a_chat_in_which_nothing_followed_is_its_verdict(wire: Any, calm: None) -> None:
     """No rows, no empty line for them."""
     out = io.StringIO()
-    paper_for(out, "auto").print(timeline_of(wire, wire.event("navigation")))
+    printer_for(out, "auto").print(timeline_of(wire, wire.event("navigation")))
     assert out.getvalue().endswith("  findings  none\n")
 
 
 def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
     """None before the first, one before each other, and one before what is said in the end."""
     out = io.StringIO()
-    timelines = Timelines(look_for(out, "never"), None)
+    timelines = Timelines(style_for(out, "never"), None)
     printer, totals = Printer(out, timelines), Totals()
     for chat_id in "ab":
         replay = ChatReplay(ChatSession(chat_id))
-        chat = Chat(("", chat_id), 1, replay, Account(replay.session))
-        for step in replay.hear(decode_item(wire.ended(at=1))):
-            chat.account.add(step)
+        chat = ReplayedChat(("", chat_id), 1, replay, ChatStats(replay.session))
+        for step in replay.feed(decode_item(wire.ended(at=1))):
+            chat.stats.add(step)
             printer.step(timelines.step(chat, step))
-        totals.add(ChatTotals.of(chat.account))
+        totals.add(ChatTotals.of(chat.stats))
         printer.over(timelines.over(chat))
     printer.end(totals)
     lines = out.getvalue().splitlines()
@@ -121,7 +121,7 @@ def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
 def test_wide_characters_take_two_columns(wire: Any, calm: None) -> None:
     """Names in scripts of double width, and marks that take none, keep the columns aligned."""
     out = io.StringIO()
-    paper_for(out, "auto").print(
+    printer_for(out, "auto").print(
         timeline_of(
             wire, *[wire.says(who, "|") for who in ("你好", "\uff57", "e\u0301", "ann", "🐧")]
         )
@@ -135,16 +135,16 @@ def test_wide_characters_take_two_columns(wire: Any, calm: None) -> None:
 def test_a_pipe_gets_a_row_in_one_line(wire: Any, calm: None) -> None:
     """However long a text is: what reads a pipe counts lines."""
     out = io.StringIO()
-    paper_for(out, "auto").print(timeline_of(wire, wire.says("ann", "word " * 500)))
+    printer_for(out, "auto").print(timeline_of(wire, wire.says("ann", "word " * 500)))
     assert out.getvalue().splitlines()[-1].count("word") == 500
 
 
 def test_a_terminal_gets_colours(wire: Any, terminal: Any) -> None:
     """Bold names, and colours for what is good and bad; the words are those of the pipe."""
-    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
+    printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
     assert COLOUR.search(terminal.getvalue())
     pipe = io.StringIO()
-    paper_for(pipe, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
+    printer_for(pipe, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
     shown = [line.rstrip() for line in drawn(terminal.getvalue()).splitlines()]
     assert shown == pipe.getvalue().splitlines()
 
@@ -154,14 +154,14 @@ def test_a_terminal_may_want_no_colours(
 ) -> None:
     """NO_COLOR turns them off; the text is still wrapped for the terminal."""
     monkeypatch.setenv("NO_COLOR", "1")
-    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert ESCAPE not in terminal.getvalue()
     assert max(map(len, terminal.getvalue().splitlines())) <= 80
 
 
 def test_never_means_no_colours_on_a_terminal(wire: Any, terminal: Any) -> None:
     """The option wins over the terminal."""
-    paper_for(terminal, "never").print(timeline_of(wire, wire.ended()))
+    printer_for(terminal, "never").print(timeline_of(wire, wire.ended()))
     assert ESCAPE not in terminal.getvalue()
 
 
@@ -173,14 +173,14 @@ def test_always_means_colours_in_a_pipe(
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
     out = io.StringIO()
-    paper_for(out, "always").print(timeline_of(wire, wire.ended()))
+    printer_for(out, "always").print(timeline_of(wire, wire.ended()))
     assert COLOUR.search(out.getvalue())
 
 
 def test_always_in_a_pipe_does_not_wrap(wire: Any, calm: None) -> None:
     """A pipe has no width, in colours neither."""
     out = io.StringIO()
-    paper_for(out, "always").print(timeline_of(wire, wire.says("ann", "word " * 500)))
+    printer_for(out, "always").print(timeline_of(wire, wire.says("ann", "word " * 500)))
     assert out.getvalue().splitlines()[-1].count("word") == 500
 
 
@@ -188,7 +188,7 @@ def test_always_in_a_pipe_does_not_wrap(wire: Any, calm: None) -> None:
 def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> None:
     """No line is longer than the terminal is wide, and what goes on stands under its words."""
     words = " ".join(f"word{number}" for number in range(60))
-    paper_for(terminal, colour).print(timeline_of(wire, wire.says("ann", words)))
+    printer_for(terminal, colour).print(timeline_of(wire, wire.says("ann", words)))
     lines = [line.rstrip() for line in drawn(terminal.getvalue()).splitlines()]
     assert max(map(len, lines)) <= 80
     rows = lines[lines.index("") + 1 :]
@@ -201,7 +201,7 @@ def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> 
 def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None:
     """Characters of double width fill a line with half as many."""
     text = " ".join(["你好世界"] * 60)
-    paper_for(terminal, "never").print(timeline_of(wire, wire.says("ann", text)))
+    printer_for(terminal, "never").print(timeline_of(wire, wire.says("ann", text)))
     lines = terminal.getvalue().splitlines()
     assert sum(line.count("你好世界") for line in lines) == 60
     assert max(map(cells, lines)) <= 80
@@ -210,7 +210,7 @@ def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None
 def test_the_verdict_is_wrapped_too(wire: Any, terminal: Any) -> None:
     """A long list of people goes on under its first."""
     people = [wire.joins(f"p{n}", f"Person {n}") for n in range(20)]
-    paper_for(terminal, "never").print(timeline_of(wire, *people))
+    printer_for(terminal, "never").print(timeline_of(wire, *people))
     lines = terminal.getvalue().splitlines()
     there = lines[1 : lines.index("  told      20 effects of 20 events")]
     assert len(there) > 3
@@ -223,14 +223,14 @@ def test_a_narrow_terminal_wraps_by_itself(
 ) -> None:
     """Where columns leave no room for words, the words are left alone."""
     monkeypatch.setenv("COLUMNS", "30")
-    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert drawn(terminal.getvalue()).splitlines()[-1].count("word") == 50
 
 
 @pytest.mark.parametrize("colour", ["auto", "never"])
 def test_a_row_without_words_is_a_row(wire: Any, terminal: Any, colour: Any) -> None:
     """A party of no type joins, and there is nothing to wrap."""
-    paper_for(terminal, colour).print(timeline_of(wire, wire.joins("ann", "Ann", type=None)))
+    printer_for(terminal, colour).print(timeline_of(wire, wire.joins("ann", "Ann", type=None)))
     assert drawn(terminal.getvalue()).splitlines()[-1].rstrip() == "  +0:00  joined  Ann"
 
 
@@ -239,7 +239,7 @@ def test_nothing_in_a_text_acts_on_a_terminal(wire: Any, terminal: Any, colour: 
     """Escapes, turned text and lone surrogates are shown, not sent."""
     bad = "\x1b[2J\x1b]0;title\x07\u202edrawkcab\ud800\r\n\x9b1m"
     chat = timeline_of(wire, wire.joins("ann", bad), wire.says("ann", bad), chat_id=bad)
-    paper_for(terminal, colour).print(chat)
+    printer_for(terminal, colour).print(chat)
     shown = drawn(terminal.getvalue())
     assert {c for c in shown if not c.isprintable()} == {"\n"}
     assert "\\x1b[2J" in shown
@@ -249,7 +249,7 @@ def test_markup_in_a_text_is_text(wire: Any, terminal: Any) -> None:
     """What looks like rich's own markup, emoji codes or links is shown as it came."""
     text = "[bold red]no[/] [link=https://joke.example]x[/link] :smile: [/] \\[x]"
     chat = timeline_of(wire, wire.joins("[b]ann", "[red]Ann[/]"), wire.says("[b]ann", text))
-    paper_for(terminal, "always").print(chat)
+    printer_for(terminal, "always").print(chat)
     shown = " ".join(drawn(terminal.getvalue()).split())
     assert text in shown
     assert "[red]Ann[/] (internal)" in shown
@@ -258,14 +258,14 @@ def test_markup_in_a_text_is_text(wire: Any, terminal: Any) -> None:
 def test_numbers_and_words_are_not_highlighted(wire: Any, calm: None) -> None:
     """Colours mean something; a number or a True in a message has none."""
     out = io.StringIO()
-    paper_for(out, "always").print(timeline_of(wire, wire.says("ann", "42 True None 'x' /a/b")))
+    printer_for(out, "always").print(timeline_of(wire, wire.says("ann", "42 True None 'x' /a/b")))
     assert out.getvalue().rstrip().endswith("42 True None 'x' /a/b")
 
 
 @pytest.mark.usefixtures("no_rich")
 def test_without_rich_a_terminal_gets_plain_text(wire: Any, terminal: Any) -> None:
     """Nothing is missing but the colours."""
-    paper_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
+    printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert ESCAPE not in terminal.getvalue()
     assert max(map(len, terminal.getvalue().splitlines())) <= 80
 
@@ -274,7 +274,7 @@ def test_without_rich_a_terminal_gets_plain_text(wire: Any, terminal: Any) -> No
 def test_without_rich_colours_cannot_be_had() -> None:
     """Who wants them always is told which extra is missing."""
     with pytest.raises(ChatError, match=re.escape("pip install 'chatfsm[cli]'")):
-        paper_for(io.StringIO(), "always")
+        printer_for(io.StringIO(), "always")
 
 
 class Clock:
@@ -297,12 +297,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def begins(terminal: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Progress]:
+def begins(
+    terminal: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ProgressBar]:
     """Begins to read, with the terminal at standard error."""
 
-    def begin(*, wanted: bool = True) -> Progress:
+    def begin(*, wanted: bool = True) -> ProgressBar:
         monkeypatch.setattr(sys, "stderr", terminal)
-        return Progress(wanted=wanted)
+        return ProgressBar(wanted=wanted)
 
     return begin
 
@@ -386,7 +388,7 @@ def test_nobody_wants_a_bar_in_a_pipe(
     """Standard error that is no terminal gets none, however long it takes."""
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "stderr", pipe)
-    progress = Progress(wanted=True)
+    progress = ProgressBar(wanted=True)
     clock.now = 999.0
     progress.show(reading, 5_000)
     progress.hide()
@@ -427,5 +429,5 @@ def test_a_bar_of_unknown_length_is_drawn(begins: Begins, clock: Clock, terminal
 def test_paper_needs_no_console() -> None:
     """Paper is anything that text can be written to."""
     out = io.StringIO()
-    Paper(out, None, None).note("words  ")
+    TimelinePrinter(out, None, None).note("words  ")
     assert out.getvalue() == "\nwords\n"

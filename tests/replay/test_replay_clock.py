@@ -8,20 +8,20 @@ import pytest
 
 from chatfsm import ChatSession, RemoteProtocolError, Settings
 from chatfsm import effects as f
-from chatfsm.replay.chat_replay import MOST_WAITING, ChatReplay, Step, replay
+from chatfsm.replay.chat_replay import MAX_UNSTAMPED, ChatReplay, ReplayStep, replay_chat
 
 
-def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[Step]:
+def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[ReplayStep]:
     """The steps of a chat."""
-    return list(replay(wire.heard(*items), "chat", Settings(**settings)))
+    return list(replay_chat(wire.heard(*items), "chat", Settings(**settings)))
 
 
-def moments(steps: list[Step]) -> list[tuple[int, float]]:
+def moments(steps: list[ReplayStep]) -> list[tuple[int, float]]:
     """When each step was, and which event it belongs to."""
     return [(step.seq, step.at) for step in steps]
 
 
-def kinds(step: Step) -> list[str]:
+def kinds(step: ReplayStep) -> list[str]:
     """What was told in a step, by name."""
     return [type(effect).__name__ for effect in step.effects]
 
@@ -80,9 +80,9 @@ def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
     first, second, third = wire.heard(
         wire.status("queued"), wire.status("connecting"), wire.status("connected", at=50)
     )
-    assert [*chat.hear(first), *chat.hear(second)] == []
-    assert (chat.now, chat.heard) == (None, 0)
-    steps = list(chat.hear(third))
+    assert [*chat.feed(first), *chat.feed(second)] == []
+    assert (chat.now, chat.event_count) == (None, 0)
+    steps = list(chat.feed(third))
     assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
     assert [step.effects for step in steps] == [
         (f.StateChanged("establishing", "queued"),),
@@ -102,7 +102,7 @@ def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
     """Its events are told at the end of the log, all at 0."""
     chat = ChatReplay(ChatSession("chat"))
     events = wire.heard(wire.status("queued"), wire.ended())
-    assert [step for event in events for step in chat.hear(event)] == []
+    assert [step for event in events for step in chat.feed(event)] == []
     steps = list(chat.finish())
     assert moments(steps) == [(0, 0.0), (1, 0.0)]
     assert kinds(steps[1]) == ["StateChanged", "Terminated"]
@@ -111,12 +111,12 @@ def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
 
 def test_a_log_of_nothing_tells_nothing() -> None:
     """No event, no step."""
-    assert list(replay([], "chat")) == []
+    assert list(replay_chat([], "chat")) == []
 
 
 def test_a_thousand_events_wait_for_the_first_timestamp(wire: Any) -> None:
     """The thousandth still waits."""
-    assert MOST_WAITING == 1_000
+    assert MAX_UNSTAMPED == 1_000
     items = [wire.status("queued")] * 1_000 + [wire.status("connected", at=50)]
     assert moments(told(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
 
@@ -125,9 +125,9 @@ def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
     """With the next one the chat starts at 0, so that memory stays bounded; later time counts."""
     chat = ChatReplay(ChatSession("chat"))
     (event, stamped) = wire.heard(wire.status("queued"), wire.status("connected", at=50))
-    assert [step for _ in range(1_000) for step in chat.hear(event)] == []
-    assert moments(list(chat.hear(event))) == [(seq, 0.0) for seq in range(1_001)]
-    assert moments(list(chat.hear(stamped))) == [(1_001, 50.0)]
+    assert [step for _ in range(1_000) for step in chat.feed(event)] == []
+    assert moments(list(chat.feed(event))) == [(seq, 0.0) for seq in range(1_001)]
+    assert moments(list(chat.feed(stamped))) == [(1_001, 50.0)]
 
 
 def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
@@ -195,7 +195,7 @@ def test_nothing_fires_after_the_last_event(wire: Any) -> None:
     """The log knows nothing of what came after it: who typed then still types."""
     chat = ChatReplay(ChatSession("chat"))
     for event in wire.heard(wire.types("ann", at=10), wire.shows("7", at=10, form_timeout=1)):
-        assert len(list(chat.hear(event))) == 1
+        assert len(list(chat.feed(event))) == 1
     assert list(chat.finish()) == []
     assert chat.session.typing == ("ann",)
     assert [form.request_id for form in chat.session.forms] == ["7"]
@@ -225,13 +225,13 @@ def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) 
     """What was due before it is told, and `heard` is the index of the event."""
     chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
     typing, unknown = wire.heard(wire.types("ann", at=10), wire.unknown(at=99))
-    assert moments(list(chat.hear(typing))) == [(0, 10.0)]
-    steps = chat.hear(unknown)
+    assert moments(list(chat.feed(typing))) == [(0, 10.0)]
+    steps = chat.feed(unknown)
     lapse = next(steps)
     assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann"),))
     with pytest.raises(RemoteProtocolError):
         next(steps)
-    assert chat.heard == 1
+    assert chat.event_count == 1
 
 
 def test_a_strict_replay_names_the_event_that_waited(wire: Any) -> None:
@@ -240,9 +240,9 @@ def test_a_strict_replay_names_the_event_that_waited(wire: Any) -> None:
     events = wire.heard(
         wire.status("queued"), wire.unknown(), wire.ended(), wire.status("connected", at=5)
     )
-    assert [step for event in events[:3] for step in chat.hear(event)] == []
-    steps = chat.hear(events[3])
+    assert [step for event in events[:3] for step in chat.feed(event)] == []
+    steps = chat.feed(events[3])
     assert next(steps).seq == 0
     with pytest.raises(RemoteProtocolError):
         next(steps)
-    assert chat.heard == 1
+    assert chat.event_count == 1

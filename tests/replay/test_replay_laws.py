@@ -14,7 +14,7 @@ from chatfsm import ChatSession, Tick, decode
 from chatfsm.effects import Effect
 from chatfsm.events import Event
 from chatfsm.inputs import Input
-from chatfsm.replay.chat_replay import ChatReplay, Step, replay
+from chatfsm.replay.chat_replay import ChatReplay, ReplayStep, replay_chat
 from chatfsm.replay.formats import records
 from chatfsm.replay.sources import Source
 
@@ -91,24 +91,24 @@ class Witness(ChatSession):
         return effects
 
 
-def witnessed(events: list[Event]) -> tuple[list[Step], list[Heard]]:
+def witnessed(events: list[Event]) -> tuple[list[ReplayStep], list[Heard]]:
     """The steps of a replay, and what its session heard."""
     session = Witness("chat")
     chat = ChatReplay(session)
-    steps = [step for event in events for step in chat.hear(event)]
+    steps = [step for event in events for step in chat.feed(event)]
     return [*steps, *chat.finish()], session.heard
 
 
 @given(events=LOGS)
 def test_the_same_log_is_told_the_same_way_twice(events: list[Event]) -> None:
     """A replay is a function of its events."""
-    assert repr(list(replay(events, "chat"))) == repr(list(replay(events, "chat")))
+    assert repr(list(replay_chat(events, "chat"))) == repr(list(replay_chat(events, "chat")))
 
 
 @given(events=LOGS)
 def test_time_goes_forward(events: list[Event]) -> None:
     """No step happens before the one that was told before it."""
-    times = [step.at for step in replay(events, "chat")]
+    times = [step.at for step in replay_chat(events, "chat")]
     assert times == sorted(times)
 
 
@@ -143,7 +143,7 @@ def test_a_lapse_always_tells_something(events: list[Event]) -> None:
 def test_the_clock_starts_at_the_first_timestamp(events: list[Event]) -> None:
     """All that comes before it happens at it; without any, all happens at 0."""
     first = next((e.timestamp for e in events if e.timestamp is not None), 0.0)
-    steps = list(replay(events, "chat"))
+    steps = list(replay_chat(events, "chat"))
     assert all(step.at >= first for step in steps)
     assert [step.at for step in steps[:1]] == [first] * len(steps[:1])
 
@@ -153,8 +153,8 @@ def test_a_shipped_log_cut_short_begins_the_same(recorded: list[Path], count: in
     """What a log tells first does not depend on what comes later."""
     for path in recorded:
         events = [record.event for record in records(Source(str(path)))]
-        whole = list(replay(events, "chat"))
+        whole = list(replay_chat(events, "chat"))
         stamped = next(n for n, e in enumerate(events) if e.timestamp is not None)
-        cut = list(replay(events[: stamped + count], "chat"))
+        cut = list(replay_chat(events[: stamped + count], "chat"))
         assert cut == whole[: len(cut)]
         assert cut

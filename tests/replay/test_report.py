@@ -11,7 +11,7 @@ import pytest
 
 from chatfsm._session.session import ChatSession
 from chatfsm.replay import FINDINGS
-from chatfsm.replay.stats import MOST_NAMES, Account, ChatTotals, Totals
+from chatfsm.replay.stats import MAX_PARTIES, ChatStats, ChatTotals, Totals
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
@@ -228,11 +228,11 @@ def test_a_summary_is_ascii_whatever_was_said(wire: Any, log: Log, replays: Repl
 
 def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:
     """A log with more parties tells the first by name, and the number of the rest."""
-    people = [f"p{index}" for index in range(MOST_NAMES + 3)]
+    people = [f"p{index}" for index in range(MAX_PARTIES + 3)]
     path = log("a.jsonl", *[item for who in people for item in (wire.joins(who), wire.leaves(who))])
     there = replays(path).lines[1]
-    assert there.endswith(f"p{MOST_NAMES - 1} (internal), and 3 more")
-    assert there.count("(internal)") == MOST_NAMES
+    assert there.endswith(f"p{MAX_PARTIES - 1} (internal), and 3 more")
+    assert there.count("(internal)") == MAX_PARTIES
 
 
 def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> None:
@@ -243,8 +243,8 @@ def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> No
 
 def test_an_account_of_nothing_lasted_no_time() -> None:
     """A chat that told nothing has no first moment, and no findings."""
-    account = Account(ChatSession("a"))
-    assert account.lasted == 0.0
+    account = ChatStats(ChatSession("a"))
+    assert account.duration == 0.0
     assert account.findings() == {}
     assert account.summary()["counts"] == NOTHING
 
@@ -272,7 +272,7 @@ def test_totals_add_up_findings(wire: Any) -> None:
         session = ChatSession(f"chat-{number}")
         for event in wire.heard(*[wire.unknown()] * number, wire.broken()):
             session.receive(event, now=0.0)
-        totals.add(ChatTotals.of(Account(session)))
+        totals.add(ChatTotals.of(ChatStats(session)))
     assert totals.summary()["findings"] == {
         "unknown": 3,
         "malformed": 2,

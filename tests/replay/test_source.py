@@ -149,20 +149,20 @@ def test_a_file_is_closed_once_it_is_read(log: Log, *, packed: bool) -> None:
 
 def test_a_line_may_be_as_long_as_the_limit(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is allowed."""
-    monkeypatch.setattr(source_module, "LONGEST_LINE", MIB)
+    monkeypatch.setattr(source_module, "MAX_LINE_BYTES", MIB)
     assert [len(line) for line in read(log("a.jsonl", b"x" * (MIB - 1), b"\ny"))] == [MIB, 1]
 
 
 def test_a_longer_line_is_no_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line over the limit is an error that names file and line; those before it are told."""
-    monkeypatch.setattr(source_module, "LONGEST_LINE", MIB)
+    monkeypatch.setattr(source_module, "MAX_LINE_BYTES", MIB)
     path = log("a.jsonl", b"one\n", b"x" * MIB, b"\n", b"three\n")
     assert read_until_it_breaks(path) == ([b"one\n"], "line 2 is longer than 1 MiB")
 
 
 def test_the_limit_is_far_above_what_a_server_sends() -> None:
     """An upload of 25 MB, written as base64 in a line, still fits."""
-    assert source_module.LONGEST_LINE > 25 * MIB * 4 / 3
+    assert source_module.MAX_LINE_BYTES > 25 * MIB * 4 / 3
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -170,7 +170,7 @@ def test_a_packed_line_counts_unpacked(
     log: Log, monkeypatch: pytest.MonkeyPatch, *, packed: bool
 ) -> None:
     """A small file that unpacks to one endless line does not fill the memory."""
-    monkeypatch.setattr(source_module, "LONGEST_LINE", MIB)
+    monkeypatch.setattr(source_module, "MAX_LINE_BYTES", MIB)
     path = log("bomb.gz", b"\0" * (4 * MIB), packed=packed)
     assert read_until_it_breaks(path) == ([], "line 1 is longer than 1 MiB")
 

@@ -12,10 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import effects as f
-from chatfsm._cli.timeline import _WORDS, Row, Timeline, harmless_text, length_of_time, verdict
+from chatfsm._cli.timeline import (
+    _ROW_BUILDERS,
+    Row,
+    Timeline,
+    duration_text,
+    harmless_text,
+    verdict,
+)
 from chatfsm._session.session import ChatSession
-from chatfsm.replay.chat_replay import ChatReplay, Step
-from chatfsm.replay.stats import Account
+from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
+from chatfsm.replay.stats import ChatStats
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
@@ -24,15 +31,15 @@ Replays = Callable[..., Any]
 def timeline_of(wire: Any, *items: dict[str, Any], limit: int | None = None) -> Timeline:
     """The timeline of a chat called `chat`."""
     session = ChatSession("chat")
-    chat, account = ChatReplay(session), Account(session)
+    chat, account = ChatReplay(session), ChatStats(session)
     timeline = Timeline(account, limit)
 
-    def take(step: Step) -> None:
+    def take(step: ReplayStep) -> None:
         account.add(step)
         timeline.add(step)
 
     for event in wire.heard(*items):
-        for step in chat.hear(event):
+        for step in chat.feed(event):
             take(step)
     for step in chat.finish():
         take(step)
@@ -46,13 +53,13 @@ def rows_of(wire: Any, *items: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def headings(wire: Any, *items: dict[str, Any]) -> dict[str, str]:
     """The verdict on a chat, by heading."""
-    lines = verdict(timeline_of(wire, *items).account)
+    lines = verdict(timeline_of(wire, *items).stats)
     return {heading: words for heading, words, _ in lines}
 
 
 def test_every_effect_has_words() -> None:
     """No effect is left out of a timeline."""
-    assert set(_WORDS) == set(get_args(f.Effect))
+    assert set(_ROW_BUILDERS) == set(get_args(f.Effect))
 
 
 def test_each_thing_that_happens_is_a_row(wire: Any) -> None:
@@ -223,7 +230,7 @@ def test_time_counts_from_the_first_event(wire: Any) -> None:
 )
 def test_a_length_of_time_reads_as_a_person_says_it(seconds: float, words: str) -> None:
     """Seconds, then minutes, then hours."""
-    assert length_of_time(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_a_party_is_called_by_the_name_that_it_has_now(wire: Any) -> None:
@@ -251,7 +258,7 @@ def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
                 wire.joins("zed", "Zed", type=None),
                 wire.says("ann", "hello"),
                 wire.ended(at=85),
-            ).account
+            ).stats
         )
     )
     assert lines == [
@@ -277,7 +284,7 @@ def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
                 wire.leaves("nobody"),
                 wire.event("inactivity_timeout", msg="Good\x07bye"),
                 wire.ended(),
-            ).account
+            ).stats
         )
     )
     assert lines == [
@@ -307,7 +314,7 @@ def test_the_verdict_tells_late_events_apart(wire: Any, log: Log, replays: Repla
 @pytest.mark.parametrize(("state", "tone"), [("failed", "bad"), ("queued", "state")])
 def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
     """A failure is bad; a chat that goes on where the log stops is neither good nor bad."""
-    (first, *_) = verdict(timeline_of(wire, wire.status(state)).account)
+    (first, *_) = verdict(timeline_of(wire, wire.status(state)).stats)
     assert first[2] == tone
     assert (first[1] == "not over: queued where the log stops, after 0 s") == (state == "queued")
 
@@ -332,7 +339,7 @@ def test_a_long_chat_is_told_by_its_first_and_last_rows(
     timeline = timeline_of(wire, *[wire.says("ann", x) for x in "abcdefghij"], limit=limit)
     rows = list(timeline.rows())
     assert "".join("*" if row.what == "…" else row.text for row in rows) == told
-    assert timeline.left_out == left_out
+    assert timeline.omitted == left_out
     if left_out:
         assert Row("", "…", "", f"{left_out} rows left out", "quiet") in rows
 
@@ -415,12 +422,12 @@ def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
     rows = list(timeline.rows())
     assert len(rows) >= 22
     shown = [text for row in rows for text in (row.at, row.what, row.who, row.text)]
-    shown += [text for line in verdict(timeline.account) for text in line]
+    shown += [text for line in verdict(timeline.stats) for text in line]
     assert [text for text in shown if text != harmless_text(text)] == []
     assert sum("\\x1b" in text for text in shown) >= 30
 
 
 def test_the_name_of_the_chat_is_harmless() -> None:
     """The id of a chat comes from the log as well."""
-    (first, *_) = verdict(Account(ChatSession("\x1b[31mchat")))
+    (first, *_) = verdict(ChatStats(ChatSession("\x1b[31mchat")))
     assert first[0] == "\\x1b[31mchat"

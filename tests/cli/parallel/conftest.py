@@ -15,11 +15,18 @@ import pytest
 from attrs import frozen
 
 from chatfsm import _cli
-from chatfsm._cli.parallel import Parcel, Piece, Telling, finish, hear_share, print_in_order
-from chatfsm._cli.replay import desk_for
+from chatfsm._cli.parallel import (
+    OutputPiece,
+    WorkerBatch,
+    WorkerReporter,
+    finish,
+    print_in_order,
+    replay_shard,
+)
+from chatfsm._cli.replay import reporter_for
 from chatfsm._cli.replay_outputs import Output
 from chatfsm.replay import sources, stream_replay
-from chatfsm.replay.sharding import Share
+from chatfsm.replay.sharding import Shard
 
 
 @frozen
@@ -36,8 +43,8 @@ class Runs:
     """Runs the command on files of a folder."""
 
     folder: Path
-    everything = Share(0, 1)
-    half = Share(0, 2)
+    everything = Shard(0, 1)
+    half = Shard(0, 2)
 
     def writes(self, name: str, data: bytes, *, packed: bool = False) -> str:
         """A log in the folder."""
@@ -54,13 +61,15 @@ class Runs:
         options = self.options(*words, "--jobs", str(jobs))
 
         def run() -> int:
-            desk = desk_for(options)
+            desk = reporter_for(options)
             said, agreed = [], 0
             for number in range(jobs):
-                parcels: list[Parcel] = []
+                parcels: list[WorkerBatch] = []
                 output = _sent(desk.output)
-                share = Share(number, jobs, options.chat_id)
-                agreed += hear_share(options, Telling(output, share, parcels.append)).agreed
+                share = Shard(number, jobs, options.chat_id)
+                agreed += replay_shard(
+                    options, WorkerReporter(output, share, parcels.append)
+                ).verified
                 said.append(_pieces(parcels))
             is_stopped = print_in_order(said, desk)
             return finish(options, desk, is_stopped=is_stopped, agreed=agreed)
@@ -73,7 +82,7 @@ class Runs:
 
     def output(self, options: Namespace) -> Output:
         """What these options ask for."""
-        return desk_for(options).output
+        return reporter_for(options).output
 
 
 def _sent(value: Any) -> Any:
@@ -81,10 +90,10 @@ def _sent(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))  # noqa: S301  # it was just pickled
 
 
-def _pieces(parcels: list[Parcel]) -> Iterator[Piece]:
+def _pieces(parcels: list[WorkerBatch]) -> Iterator[OutputPiece]:
     """The pieces as they come out of a pipe; they are in order."""
     pieces = [piece for parcel in parcels for piece in _sent(parcel).pieces]
-    assert pieces == sorted(pieces, key=lambda piece: piece.moment)
+    assert pieces == sorted(pieces, key=lambda piece: piece.key)
     return iter(pieces)
 
 
@@ -104,5 +113,5 @@ def runs(tmp_path: Path) -> Runs:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is read at once, and chats linger for a few records, so that small logs show it."""
-    monkeypatch.setattr(sources, "_PIECE", 512)
-    monkeypatch.setattr(stream_replay, "_LINGER", 5)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 512)
+    monkeypatch.setattr(stream_replay, "_LINGER_RECORDS", 5)

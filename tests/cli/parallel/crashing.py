@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Any
 
-from chatfsm._cli.parallel import Parcel, work
+from chatfsm._cli.parallel import WorkerBatch, work
 from chatfsm._session.session import ChatSession
 
 
@@ -14,7 +14,7 @@ def is_killed(*words: Any) -> None:
     """The system takes its memory back: it is gone, in the middle of the first log."""
     options, _, share, pipe, _ = words
     if share.index == 1:
-        pipe.send(Parcel([], None, 0, f"{options.files[0]}: line 7"))
+        pipe.send(WorkerBatch([], None, 0, f"{options.files[0]}: line 7"))
         os.kill(os.getpid(), signal.SIGKILL)
     work(*words)
 

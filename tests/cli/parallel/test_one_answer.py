@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.formats import records
-from chatfsm.replay.sharding import chat_at_a_glance
+from chatfsm.replay.sharding import chat_id_of_line
 from chatfsm.replay.sources import Source
 from tests.cli.parallel.mixed import lines, logs
 
@@ -51,7 +51,7 @@ def test_any_log_is_told_the_same_way(
 @given(lines=st.lists(lines, min_size=1, max_size=5))
 def test_what_is_seen_at_a_glance_is_what_is_read(runs: Any, lines: list[bytes]) -> None:
     """A line whose chat is seen at a glance is one record, of that chat."""
-    seen = [chat_at_a_glance(line) for line in lines]
+    seen = [chat_id_of_line(line) for line in lines]
     expected = [
         (place, chat_id.decode())
         for place, chat_id in enumerate(seen, start=2)
@@ -87,7 +87,7 @@ def test_what_is_seen_at_a_glance_is_what_is_read(runs: Any, lines: list[bytes])
 )
 def test_most_lines_are_known_at_a_glance(line: bytes, whose: bytes | None) -> None:
     """Those of usual writers; what may be something else is left to the parser."""
-    assert chat_at_a_glance(line) == whose
+    assert chat_id_of_line(line) == whose
 
 
 def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import parallel
-from chatfsm._cli.parallel import Telling, Worker, hear_share
+from chatfsm._cli.parallel import Worker, WorkerReporter, replay_shard
 from chatfsm.replay import sources
 from chatfsm.replay.formats import records
 from chatfsm.replay.sources import Source
@@ -181,11 +181,13 @@ def test_a_worker_that_is_told_to_stop_says_what_it_knows(runs: Any) -> None:
     options = runs.options("--summary", path)
     parcels: list[Any] = []
     answers = iter([False, False, True])
-    telling = Telling(runs.output(options), runs.everything, parcels.append, lambda: next(answers))
-    hear_share(options, telling)
-    over = [piece for parcel in parcels for piece in parcel.pieces if piece.over]
+    telling = WorkerReporter(
+        runs.output(options), runs.everything, parcels.append, lambda: next(answers)
+    )
+    replay_shard(options, telling)
+    over = [piece for parcel in parcels for piece in parcel.pieces if piece.totals]
     assert len(over) == 5
-    assert 0 < sum(piece.over.messages for piece in over) < 60
+    assert 0 < sum(piece.totals.messages for piece in over) < 60
 
 
 @pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
@@ -209,15 +211,19 @@ def test_what_cannot_be_shared_is_heard_by_one(
 
 def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is of others is passed over unparsed, and counted."""
-    monkeypatch.setattr(sources, "_PIECE", 64 * 1024)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
     path = runs.writes("a.jsonl", lines(100))
     options = runs.options("--quiet", path)
     parcels: list[Any] = []
-    telling = Telling(runs.output(options), runs.half, parcels.append)
-    hear_share(options, telling)
-    own = {record.chat_id for record in records(Source(path)) if runs.half.has(_id(record.chat_id))}
+    telling = WorkerReporter(runs.output(options), runs.half, parcels.append)
+    replay_shard(options, telling)
+    own = {
+        record.chat_id for record in records(Source(path)) if runs.half.owns(_id(record.chat_id))
+    }
     assert 0 < len(own) < 5
-    assert sum(piece.over is not None for parcel in parcels for piece in parcel.pieces) == len(own)
+    assert sum(piece.totals is not None for parcel in parcels for piece in parcel.pieces) == len(
+        own
+    )
     assert telling.chats.records == 100
 
 
@@ -231,7 +237,7 @@ def test_a_bar_shows_how_far_the_first_worker_is(
     """All of them read all, so that one is enough."""
     asked: list[tuple[str, int | None]] = []
     show = lambda _self, reached, _records: asked.append((reached.stem, reached.size))  # noqa: E731
-    monkeypatch.setattr("chatfsm._cli.terminal.Progress.show", show)
+    monkeypatch.setattr("chatfsm._cli.terminal.ProgressBar.show", show)
     path = runs.writes("a.jsonl", lines(20))
     assert runs.alone("--quiet", "--jobs=2", path).status == 0
     assert set(asked) == {("a", Path(path).stat().st_size)}

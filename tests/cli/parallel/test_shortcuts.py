@@ -13,9 +13,9 @@ from chatfsm._protocol import json_input
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay import sharding
 from chatfsm.replay.formats import records
-from chatfsm.replay.sharding import Share, chat_at_a_glance, stretches
+from chatfsm.replay.sharding import Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stream_replay import Chats
+from chatfsm.replay.stream_replay import StreamReplay
 from tests.cli.parallel.mixed import lines, logs
 
 # The folder is written anew for each example.
@@ -54,30 +54,30 @@ runs_of_lines = st.lists(st.tuples(some_lines, st.integers(1, 70)), max_size=6).
 @given(found=runs_of_lines, index=st.integers(0, 2), end=st.sampled_from((b"\n", b"\r\n")))
 def test_what_is_passed_over_is_of_others(found: list[bytes], index: int, end: bytes) -> None:
     """Each line of a stretch by itself is of the chat that the stretch is said to be of."""
-    share = Share(index, 3)
+    share = Shard(index, 3)
     ended = [line + end for line in found]
     place = 0
-    for start, stop, others in stretches(ended, share):
+    for start, stop, others in line_ranges(ended, share):
         assert start == place < stop
         place = stop
         if others is not None:
-            assert {chat_at_a_glance(line) for line in ended[start:stop]} == {others}
-            assert not share.has(others)
+            assert {chat_id_of_line(line) for line in ended[start:stop]} == {others}
+            assert not share.owns(others)
     assert place == len(ended)
 
 
 @given(found=st.lists(st.sampled_from(GOOD), min_size=1, max_size=200))
 def test_all_that_is_seen_to_be_of_others_is_passed_over(found: list[bytes]) -> None:
     """Where nothing is odd, no line that others hear is left."""
-    share = Share(1, 2)
+    share = Shard(1, 2)
     ended = [line + b"\n" for line in found]
     wanted = [
         line
-        for start, end, others in stretches(ended, share)
+        for start, end, others in line_ranges(ended, share)
         if others is None
         for line in ended[start:end]
     ]
-    assert wanted == [line for line in ended if share.has(chat_at_a_glance(line) or b"")]
+    assert wanted == [line for line in ended if share.owns(chat_id_of_line(line) or b"")]
 
 
 @many
@@ -129,7 +129,7 @@ def test_runs_are_heard_as_each_record_is(runs: Any, data: bytes, words: list[st
     path = runs.writes("a.jsonl", data)
     at_once = runs.alone("--summary", *words, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Chats, "_looks_closely", True)
+        patch.setattr(StreamReplay, "_looks_closely", True)
         assert runs.alone("--summary", *words, path) == at_once
 
 
@@ -147,11 +147,11 @@ def _told(path: str) -> list[Any]:
 
 def test_ids_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many chats there are, and each is looked up again where it was forgotten."""
-    monkeypatch.setattr(sharding, "_IDS_KEPT", 3)
-    share = Share(0, 2)
+    monkeypatch.setattr(sharding, "_MAX_KNOWN_IDS", 3)
+    share = Shard(0, 2)
     for number in range(20):
         chat_id = b"c%d" % (number % 7)
-        assert share.look_up(chat_id) is share.has(chat_id)
+        assert share.look_up(chat_id) is share.owns(chat_id)
         assert len(share.known) <= 3
 
 

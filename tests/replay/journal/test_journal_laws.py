@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatfsm import ChatSession, Settings
 from chatfsm.effects import to_json
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
-from chatfsm.replay.journal import Recorded, entry_of, input_to_json, verify
+from chatfsm.replay.journal import Recorded, input_to_json, parse_journal_line, verify
 from tests.strategies import happenings, moments
 
 SMALL = Settings(max_ids=8, max_parties=2, max_typists=2, max_forms=2, max_candidates=2)
@@ -104,7 +104,7 @@ def test_recording_changes_nothing(script: list[Any], chosen: Settings) -> None:
 def test_an_input_is_the_same_again(item: Any) -> None:
     """Written as JSON and read again, an input is written as the same JSON."""
     line = {"v": 1, "chat_id": "c", "seq": 0, "at": 0, "in": input_to_json(item), "out": []}
-    entry = entry_of(json.loads(json.dumps(line)))
+    entry = parse_journal_line(json.loads(json.dumps(line)))
     assert type(entry.item) is type(item)
     assert input_to_json(entry.item) == input_to_json(item)
 

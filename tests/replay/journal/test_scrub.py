@@ -19,8 +19,8 @@ from chatfsm._session.tables import STATUS_WORDS
 from chatfsm.effects import to_json
 from chatfsm.replay.chat_replay import ChatReplay
 from chatfsm.replay.formats import records
-from chatfsm.replay.journal import Opening, verify
-from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.journal import JournalHeader, verify
+from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 from tests.strategies import odd_items, valid_items
 
@@ -69,7 +69,7 @@ def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, 
     """What follows from a log, step by step, and what is known at its end."""
     session = ChatSession(chat_id)
     chat = ChatReplay(session)
-    steps = [step for item in items for step in chat.hear(decode_item(item))]
+    steps = [step for item in items for step in chat.feed(decode_item(item))]
     steps += chat.finish()
     told = [
         (step.seq, step.at, [detail(to_json(effect)) for effect in step.effects]) for step in steps
@@ -95,8 +95,8 @@ def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, 
 def assert_same(items: list[Any], chat_id: str = CHAT) -> list[dict[str, Any]]:
     """The scrubbed items lead to what the items lead to."""
     pseudonyms = Pseudonyms(KEY)
-    anew = [json.loads(json.dumps(pseudonyms.item(item, chat_id))) for item in items]
-    assert behaviour(anew, pseudonyms.chat(chat_id)) == behaviour(items, chat_id)
+    anew = [json.loads(json.dumps(pseudonyms.event(item, chat_id))) for item in items]
+    assert behaviour(anew, pseudonyms.chat_id(chat_id)) == behaviour(items, chat_id)
     return anew
 
 
@@ -116,7 +116,7 @@ def logged(path: Path) -> dict[str, list[Any]]:
 
 def anew(path: Path, key: bytes = KEY) -> str:
     """The scrubbed log."""
-    return "".join(scrubbed(Source(str(path)), Pseudonyms(key)))
+    return "".join(scrubbed_lines(Source(str(path)), Pseudonyms(key)))
 
 
 LOGS = sorted(
@@ -134,7 +134,7 @@ def test_a_log_happens_as_it_did(path: Path, file: File) -> None:
     after = logged(file("scrubbed.jsonl", anew(path)))
     assert len(before) == len(after) >= 1
     for (chat_id, items), (stand_in, found) in zip(before.items(), after.items(), strict=True):
-        assert Pseudonyms(KEY).chat(chat_id) == stand_in
+        assert Pseudonyms(KEY).chat_id(chat_id) == stand_in
         assert behaviour(found, stand_in) == behaviour(items, chat_id)
 
 
@@ -266,7 +266,7 @@ def test_one_key_gives_one_person_one_name_in_all_logs(file: File) -> None:
 def test_a_text_is_its_length_and_the_same_text_the_same() -> None:
     """Different texts of one length stay different."""
     one, same, other = (
-        Pseudonyms(KEY).item(wire("message", msg=msg), CHAT)["msg"]
+        Pseudonyms(KEY).event(wire("message", msg=msg), CHAT)["msg"]
         for msg in ("hello", "hello", "olleh")
     )
     assert one == same != other
@@ -416,7 +416,7 @@ def test_whatever_comes_happens_as_it_did(items: list[Any]) -> None:
 def test_keys_are_told_apart_by_nothing_else(items: list[Any]) -> None:
     """The same key, the same result; with another key nothing but the marks differs."""
     one, same, other = (
-        json.dumps([Pseudonyms(key).item(item, CHAT) for item in items])
+        json.dumps([Pseudonyms(key).event(item, CHAT) for item in items])
         for key in (KEY, KEY, b"another key")
     )
     assert one == same
@@ -535,4 +535,6 @@ def test_every_log_was_tried(logs: list[Path]) -> None:
     assert logs == LOGS
     assert len(LOGS) >= 24
     for path in LOGS:
-        assert not any(isinstance(record.event, Opening) for record in records(Source(str(path))))
+        assert not any(
+            isinstance(record.event, JournalHeader) for record in records(Source(str(path)))
+        )

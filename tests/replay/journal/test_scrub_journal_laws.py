@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatfsm import ChatSession, Settings
 from chatfsm.errors import ChatError
 from chatfsm.replay.journal import Recorded, verify
-from chatfsm.replay.scrub import Pseudonyms, scrubbed
+from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 from tests.strategies import happenings, moments
 
@@ -40,7 +40,7 @@ def test_any_journal_stays_what_it_was(
             now += pause
             with suppress(ChatError):
                 recorded.receive(item, now=now)
-    lines = list(scrubbed(Source(str(path)), Pseudonyms(b"a key")))
+    lines = list(scrubbed_lines(Source(str(path)), Pseudonyms(b"a key")))
     was = path.read_text(encoding="ascii").splitlines()
     assert [told(line) for line in lines] == [told(line) for line in was]
     assert verify(lines) == len(script)

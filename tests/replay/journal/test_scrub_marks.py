@@ -13,7 +13,7 @@ from chatfsm import commands, decode, events
 from chatfsm._protocol import codec
 from chatfsm._protocol import structuring as r
 from chatfsm.inputs import History, Lost, SendFailed, Sent
-from chatfsm.replay.journal import input_of, input_to_json
+from chatfsm.replay.journal import input_from_json, input_to_json
 from chatfsm.replay.scrub import Pseudonyms
 from tests.strategies import odd_items, orders
 
@@ -64,7 +64,7 @@ def scrubbed(item: object, chat_id: str = CHAT) -> str:
     """The scrubbed item as text."""
     assert "MARK" in json.dumps(item), "nothing is marked"
     pseudonyms = Pseudonyms(KEY)
-    return json.dumps({"chat_id": pseudonyms.chat(chat_id), **pseudonyms.item(item, chat_id)})
+    return json.dumps({"chat_id": pseudonyms.chat_id(chat_id), **pseudonyms.event(item, chat_id)})
 
 
 def is_clean(text: str) -> bool:
@@ -192,7 +192,7 @@ KNOWN: Final = {"event", "type"} | {
 @given(odd_items(), st.booleans())
 def test_nothing_of_whatever_comes_is_left(item: Any, keep: bool) -> None:
     """Whatever a server sends, whole, broken or unknown."""
-    text = json.dumps(Pseudonyms(KEY).item(marked(item, keep=keep), CHAT))
+    text = json.dumps(Pseudonyms(KEY).event(marked(item, keep=keep), CHAT))
     assert is_clean(text)
 
 
@@ -227,9 +227,9 @@ def test_nothing_of_what_an_app_says_is_left(item: Any) -> None:
     """Inputs of a journal: what is scrubbed is an input of the same kind still."""
     plain = input_to_json(item)
     assert "MARK" in json.dumps(plain)
-    held = Pseudonyms(KEY).heard(plain, CHAT)
+    held = Pseudonyms(KEY).input(plain, CHAT)
     assert is_clean(json.dumps(held))
-    assert type(input_of(held)) is type(item)
+    assert type(input_from_json(held)) is type(item)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -242,9 +242,9 @@ def test_no_event_of_a_journal_is_left(name: str, kind: str) -> None:
             fields["data"] = {"type": "OFFER_CALL", "sdp": KINDS[kind]("sdp"), **EXTRA}
         (event,) = decode([{"event": name, **fields, **EXTRA}])
         for item in (event, History((event,))):
-            held = Pseudonyms(KEY).heard(input_to_json(item), CHAT)
+            held = Pseudonyms(KEY).input(input_to_json(item), CHAT)
             assert is_clean(json.dumps(held))
-            assert type(input_of(held)) is type(item)
+            assert type(input_from_json(held)) is type(item)
 
 
 @given(odd_items())
@@ -252,11 +252,11 @@ def test_whatever_is_in_a_journal_can_be_scrubbed(item: Any) -> None:
     """What a session heard of a server is an input of the same kind after scrubbing."""
     (event,) = decode([item])
     plain = json.loads(json.dumps(input_to_json(event)))
-    assert type(input_of(Pseudonyms(KEY).heard(plain, "chat-1"))) is type(event)
+    assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(event)
 
 
 @given(orders)
 def test_whatever_an_app_orders_can_be_scrubbed(order: Any) -> None:
     """What an app ordered is an order of the same kind after scrubbing."""
     plain = json.loads(json.dumps(input_to_json(order)))
-    assert type(input_of(Pseudonyms(KEY).heard(plain, "chat-1"))) is type(order)
+    assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(order)
