@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, get_args
 from attrs import field, frozen
 
 from chatfsm._plain import redact_secure_form, snake, to_plain
-from chatfsm._values import quicken
 from chatfsm.models import (
     AnomalyKind,
     ChatMessage,
@@ -314,8 +313,6 @@ Conclusion = (
 
 Effect = Conclusion | SendEvents
 """All effects of a session: `SendEvents` is for the transport, the others are for the app."""
-
-quicken(get_args(Effect))
 
 _NAMES: Final = {cls: snake(cls) for cls in get_args(Effect)}
 

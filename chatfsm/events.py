@@ -10,11 +10,10 @@ without a default may be missing. Source: PROTOCOL.md §2; `FormData`, `FormData
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 from attrs import field, frozen
 
-from chatfsm._values import quicken
 from chatfsm.signaling import Signal
 
 __all__ = [
@@ -313,5 +312,3 @@ Event = (
     | Unknown
     | Malformed
 )
-
-quicken(get_args(Event))

@@ -7,7 +7,6 @@ from typing import Generic, Literal, TypeVar
 from attrs import frozen
 
 from chatfsm import events
-from chatfsm._values import quicken
 
 __all__ = [
     "AnomalyKind",
@@ -161,9 +160,6 @@ class SharedLocation(_Shared[events.Location]):
     def url(self) -> str | None:
         """A map of the place: untrusted."""
         return self.event.url
-
-
-quicken((Party, Form, ChatMessage, SharedFile, SharedLocation))
 
 
 Outcome = Literal["ended", "timed_out", "failed", "gone"]

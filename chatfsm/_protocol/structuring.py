@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from attrs import NOTHING, fields
 
 from chatfsm._protocol import json_input
-from chatfsm._values import assignment_lines, compiled
+from chatfsm._values import assignment_lines, compile_function
 from chatfsm.errors import DecodeError
 
 __all__ = ["Glance", "Read", "Reader", "Shape", "glances", "hook"]
@@ -319,11 +319,11 @@ def _glance(cls: type, shape: Shape, tag: str) -> Glance:
         *looks,
         "if met != len(raw): return None",
         *fill,
-        "return made",
+        "return self",
     )
     code = ["def glance(raw):", " try:", *(f"  {line}" for line in body)]
     code += [" except (LookupError, ValueError):", "  return None"]
-    known: Glance = compiled("\n".join(code), names | needs, "glance")
+    known: Glance = compile_function("\n".join(code), names | needs, "glance")
     return known
 
 

@@ -10,7 +10,6 @@ from attrs import Factory, define, evolve, field, frozen
 
 from chatfsm._log import logger
 from chatfsm._session import tables
-from chatfsm._values import quicken
 from chatfsm.effects import Anomaly, Effect, FormReason, SendEvents
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError
 from chatfsm.models import AnomalyKind, Form, Party
@@ -145,8 +144,6 @@ class Service:
     """As `case_at`."""
     cobrowsing: str | None = None
 
-
-quicken((OpenForm, ClosedForm))
 
 Arrival = float | tuple[float, float] | None
 """When somebody joined, or first and last joined; None: the server did not say."""
