@@ -41,6 +41,7 @@ __all__ = [
     "is_internal_error",
     "is_unreachable",
     "may_have_arrived",
+    "parse_reply",
     "probe_server",
     "reached_no_server",
     "read_reply",
@@ -63,7 +64,7 @@ def read_reply(
     *,
     is_chat: bool,
 ) -> Any:
-    """What a reply answers. Raises `ApiError` where it is none, or is an error.
+    """Return the result that a reply carries. Raises `ApiError` for a failure or an error reply.
 
     `is_chat`: whether a status 404 means that the chat is gone.
     """
@@ -71,21 +72,34 @@ def read_reply(
         raise TransportError(item.kind, item.why)
     if len(item.body) > pending.max_body:
         raise TransportError("protocol", f"the reply is longer than {pending.max_body} bytes")
+    value = parse_reply(item, is_download=method.is_download)
     secrets = (turn.endpoint.app_id, turn.endpoint.client_id)
-    is_json = not method.is_download
-    error = error_in(item, is_json=is_json, on_chat=is_chat, secrets=secrets)
-    if (
-        isinstance(error, AuthorizationError)
-        and pending.credentials_version != turn.state.credentials_version
-    ):
-        # Those were renewed meanwhile, and have not been refused.
-        raise TransientError(str(error), status=error.status, transient=True)
+    error = error_in(item, value, on_chat=is_chat, secrets=secrets)
     if error is not None:
+        if (
+            isinstance(error, AuthorizationError)
+            and pending.credentials_version != turn.state.credentials_version
+        ):
+            # The credentials were renewed meanwhile, and the new ones have not been refused.
+            raise TransientError(str(error), status=error.status, transient=True)
         raise error
     try:
-        return method.read(item)
+        return method.read(value)
     except ValueError:
         raise TransportError("protocol", "the reply cannot be read") from None
+
+
+def parse_reply(reply: HttpReply, *, is_download: bool = False) -> Any:
+    """Return the JSON value of a body: {} if the body is empty, None if it is not JSON.
+
+    `is_download`: whether a success carries a file. Such a reply is returned as it is.
+    """
+    if is_download and _is_success(reply):
+        return reply
+    try:
+        return json_input.parse(reply.body)
+    except DecodeError:
+        return None if reply.body.strip() else {}
 
 
 def handle_fatal(turn: ClientTurn, error: ApiError) -> bool:
@@ -224,36 +238,33 @@ _NOT_FOUND: Final = 404
 
 
 def error_in(
-    reply: HttpReply,
-    *,
-    is_json: bool = True,
-    on_chat: bool = False,
-    secrets: tuple[str, ...] = (),
+    reply: HttpReply, value: object, *, on_chat: bool = False, secrets: tuple[str, ...] = ()
 ) -> ApiError | None:
-    """The error that a reply is; None where it is a success.
+    """Return the error that a reply stands for; None if it is a success.
 
-    `is_json` False: what comes with a success is a file, and not looked at. `on_chat`: a status
-    404 means that the session is gone. `secrets` are left out of what the server says.
+    `value`: what `parse_reply` made of it. `on_chat`: whether a status 404 means that the session
+    is gone. `secrets` are removed from the server's message.
     """
-    succeeded = reply.status // 100 == 2  # noqa: PLR2004  # the class of successes
-    code, message = None, ""
-    if is_json or not succeeded:
-        code, message = _error_fields(reply.body)
-    if succeeded and code is None:
+    code, message = _error_fields(value)
+    if code is None and _is_success(reply):
         return None
     cls, meaning = _classify(reply.status, code, on_chat=on_chat)
     what = f"status {reply.status}" if code is None else f"error {code} (status {reply.status})"
     for secret in secrets:
         message = message.replace(secret, "(hidden)")
-    # Where it could not decode what was sent, the server may quote it.
-    said = f", {message[:_LONGEST_MESSAGE]!a}" if message and code != UNREADABLE_REQUEST else ""
+    # With this code the server may quote the request that it could not decode.
+    quoted = f", {message[:_LONGEST_MESSAGE]!a}" if message and code != UNREADABLE_REQUEST else ""
     return cls(
-        f"{what}: {meaning}{said}",
+        f"{what}: {meaning}{quoted}",
         error_code=code,
         status=reply.status,
         retry_after=_retry_after(reply),
         transient=issubclass(cls, _TRANSIENT) or code in _TRANSIENT_CODES,
     )
+
+
+def _is_success(reply: HttpReply) -> bool:
+    return reply.status // 100 == 2  # noqa: PLR2004  # the class of successes
 
 
 def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
@@ -268,15 +279,11 @@ def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[Api
     return cls, "the server failed" if cls is TransientError else "refused"
 
 
-def _error_fields(body: bytes) -> tuple[str | None, str]:
-    """The error code and message in a body, where there are any."""
-    try:
-        value: Any = json_input.parse(body)
-    except DecodeError:
+def _error_fields(value: object) -> tuple[str | None, str]:
+    """Return the error code and the message of a parsed body, None and "" if it has no code."""
+    if not isinstance(value, dict) or "error_code" not in value:
         return None, ""
-    if not isinstance(value, dict):
-        return None, ""
-    code = _text(value.get("error_code"))
+    code = _text(value["error_code"])
     if code == "0" or not _CODE.fullmatch(code):
         return None, ""
     return code, _text(value.get("error_message"))

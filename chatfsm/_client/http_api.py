@@ -15,7 +15,7 @@ from attrs import frozen
 
 from chatfsm import api
 from chatfsm import events as e
-from chatfsm._protocol import json_input, structuring
+from chatfsm._protocol import structuring
 from chatfsm._protocol.codec import decode
 from chatfsm.endpoint import quote_segment
 from chatfsm.transport import HttpReply
@@ -45,67 +45,65 @@ __all__ = [
 # `DecodeError` is one: for what is not even JSON.
 
 
-def _read_events(reply: HttpReply) -> list[e.Event]:
+def _read_events(value: object) -> list[e.Event]:
     """The events of a poll, a history, or a POST of v1; an empty body holds none."""
-    if not reply.body.strip():
-        return []
-    value = json_input.parse(reply.body)
-    if isinstance(value, dict) and value.get("events") is None and "event" not in value:
-        return []
-    if not isinstance(value, (dict, list)):
+    if isinstance(value, dict):
+        if value.get("events") is None and "event" not in value:
+            return []
+    elif not isinstance(value, list):
         raise ValueError("neither an object nor a list")  # noqa: TRY004  # readers say ValueError
     return decode(value)
 
 
-def _ignore_body(_reply: HttpReply) -> None:
+def _ignore_body(_value: object) -> None:
     """A success is all the answer there is."""
 
 
-def _read_availability(reply: HttpReply) -> api.Availability:
+def _read_availability(value: object) -> api.Availability:
     """Whether somebody is there."""
-    value = _object(reply)
-    word = _required(value, "chat", structuring.word)
+    fields = structuring.json_object(value)
+    word = _required(fields, "chat", structuring.word)
     return api.Availability(
-        word.lower() == "available", _optional(value, "ewt", structuring.seconds)
+        word.lower() == "available", _optional(fields, "ewt", structuring.seconds)
     )
 
 
-def _read_parameters(reply: HttpReply) -> tuple[api.ExpectedParameter, ...]:
+def _read_parameters(value: object) -> tuple[api.ExpectedParameter, ...]:
     """Objects of one name each; what is none is passed over."""
     return tuple(
         api.ExpectedParameter(name, _optional(item, name, structuring.word))
-        for item in _list(reply, "parameters")
+        for item in _list(value, "parameters")
         if isinstance(item, dict)
         for name in item
     )
 
 
-def _read_session(reply: HttpReply) -> api.SessionProperties:
+def _read_session(value: object) -> api.SessionProperties:
     """The chat that the server has; its id must be usable in a path."""
-    value = _object(reply)
-    chat_id = _required(value, "chat_id", structuring.word)
+    fields = structuring.json_object(value)
+    chat_id = _required(fields, "chat_id", structuring.word)
     quote_segment(chat_id)
     return api.SessionProperties(
         chat_id,
-        _optional(value, "state", structuring.word),
-        _optional(value, "ewt", structuring.seconds),
-        _optional(value, "is_new_chat", structuring.flag),
-        _optional(value, "phone_number", structuring.name),
+        _optional(fields, "state", structuring.word),
+        _optional(fields, "ewt", structuring.seconds),
+        _optional(fields, "is_new_chat", structuring.flag),
+        _optional(fields, "phone_number", structuring.name),
     )
 
 
-def _read_sms_outcome(reply: HttpReply) -> api.SmsOutcome:
+def _read_sms_outcome(value: object) -> api.SmsOutcome:
     """What became of the request."""
-    value = _object(reply)
-    code = _required(value, "sms_error_code", structuring.whole)
-    return api.SmsOutcome(code, _optional(value, "error_message", structuring.name) or "")
+    fields = structuring.json_object(value)
+    code = _required(fields, "sms_error_code", structuring.whole)
+    return api.SmsOutcome(code, _optional(fields, "error_message", structuring.name) or "")
 
 
-def _read_uploaded_file(reply: HttpReply) -> api.UploadedFile:
+def _read_uploaded_file(value: object) -> api.UploadedFile:
     """The id that the server gave a file."""
-    value = _object(reply)
-    file_id = _required(value, "file_id", structuring.word)
-    return api.UploadedFile(file_id, _optional(value, "file_name", structuring.name))
+    fields = structuring.json_object(value)
+    file_id = _required(fields, "file_id", structuring.word)
+    return api.UploadedFile(file_id, _optional(fields, "file_name", structuring.name))
 
 
 def _read_download(reply: HttpReply) -> api.Download:
@@ -113,7 +111,7 @@ def _read_download(reply: HttpReply) -> api.Download:
     return api.Download(reply.body, reply.headers.get("content-type"))
 
 
-def _read_ice_servers(reply: HttpReply) -> tuple[api.IceServer, ...]:
+def _read_ice_servers(value: object) -> tuple[api.IceServer, ...]:
     """Those that have an address."""
     return tuple(
         api.IceServer(
@@ -121,25 +119,27 @@ def _read_ice_servers(reply: HttpReply) -> tuple[api.IceServer, ...]:
             _optional(item, "username", structuring.name),
             _optional(item, "credential", structuring.name),
         )
-        for item in _list(reply, "servers")
+        for item in _list(value, "servers")
         if isinstance(item, dict) and (url := _optional(item, "url", structuring.name))
     )
 
 
-def _read_case_history(reply: HttpReply) -> tuple[api.EarlierChat, ...]:
+def _read_case_history(value: object) -> tuple[api.EarlierChat, ...]:
     """The chats that have an id, each with its events."""
     return tuple(
         api.EarlierChat(
             chat_id, _optional(item, "created_time", structuring.timestamp), _events_in(item)
         )
-        for item in _list(reply, "sessions")
+        for item in _list(value, "sessions")
         if isinstance(item, dict) and (chat_id := _optional(item, "chat_id", structuring.word))
     )
 
 
-def _read_version(reply: HttpReply) -> api.ServerVersion:
+def _read_version(value: object) -> api.ServerVersion:
     """The version, as it is written."""
-    return api.ServerVersion(_required(_object(reply), "server_version", structuring.name))
+    return api.ServerVersion(
+        _required(structuring.json_object(value), "server_version", structuring.name)
+    )
 
 
 def _events_in(chat: dict[str, Any]) -> tuple[e.Event, ...]:
@@ -147,27 +147,23 @@ def _events_in(chat: dict[str, Any]) -> tuple[e.Event, ...]:
     return tuple(decode(found)) if isinstance(found, list) else ()
 
 
-def _object(reply: HttpReply) -> dict[str, Any]:
-    return structuring.json_object(json_input.parse(reply.body))
-
-
-def _list(reply: HttpReply, name: str) -> list[Any]:
-    found = _object(reply).get(name)
+def _list(value: object, name: str) -> list[Any]:
+    found = structuring.json_object(value).get(name)
     if not isinstance(found, list):
         raise ValueError(f"{name} is no list")  # noqa: TRY004  # readers say ValueError
     return found
 
 
-def _required(value: dict[str, Any], name: str, reader: Any) -> Any:
-    found = reader(value.get(name))
+def _required(fields: dict[str, Any], name: str, reader: Any) -> Any:
+    found = reader(fields.get(name))
     if found is None:
         raise ValueError(f"{name} is missing")
     return found
 
 
-def _optional(value: dict[str, Any], name: str, reader: Any) -> Any:
+def _optional(fields: dict[str, Any], name: str, reader: Any) -> Any:
     try:
-        return reader(value.get(name))
+        return reader(fields.get(name))
     except ValueError:
         return None
 
@@ -239,7 +235,7 @@ class ApiMethod:
     path: str
     """`{chat}` is the chat's id in it, and `{subject}` the id of what is asked for."""
     versions: frozenset[int]
-    read: Callable[[HttpReply], Any]
+    read: Callable[[Any], Any]
     """Raises ValueError for an answer that holds not what it should."""
     body: Callable[[Any], Body] = _no_body
     subject: str = ""

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self, cast, get_args
 
 from attrs import asdict, field, fields, frozen
 
-from chatfsm._client.failures import error_in
+from chatfsm._client.failures import error_in, parse_reply
 from chatfsm.transport import HttpReply
 
 __all__ = ["KINDS", "SUBJECTS", "Fault", "Faults", "Subject"]
@@ -137,7 +137,8 @@ class Fault:
         """Whether a client does not try again what it hits: refused for good, or the end."""
         if self.status is None:
             return False
-        error = error_in(self.reply_to(0), on_chat=True)
+        reply = self.reply_to(0)
+        error = error_in(reply, parse_reply(reply), on_chat=True)
         return error is not None and not error.transient
 
     def reply_to(self, request_id: int) -> HttpReply:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import ChatError, errors
-from chatfsm._client.failures import ERRORS_BY_CODE, error_in
+from chatfsm._client.failures import ERRORS_BY_CODE, error_in, parse_reply
 from chatfsm.errors import ApiError
 from chatfsm.transport import HttpReply
 
@@ -58,9 +59,14 @@ def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
     return HttpReply(1, status, headers, content)
 
 
+def error_of(reply: HttpReply, *, is_download: bool = False, **more: Any) -> ApiError | None:
+    """The error that a reply is, or None."""
+    return error_in(reply, parse_reply(reply, is_download=is_download), **more)
+
+
 def error(status: int, body: object = b"", **headers: str) -> ApiError:
     """The error that a reply is."""
-    found = error_in(reply(status, body, **headers))
+    found = error_of(reply(status, body, **headers))
     assert found is not None
     return found
 
@@ -104,7 +110,7 @@ def test_without_a_code_the_status_decides(
 )
 def test_a_success_is_no_error(status: int, body: bytes) -> None:
     """Nor is the code 0."""
-    assert error_in(reply(status, body)) is None
+    assert error_of(reply(status, body)) is None
 
 
 def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
@@ -117,17 +123,17 @@ def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
 
 def test_a_404_on_the_chat_is_its_end() -> None:
     """Only there, and only where no code says otherwise."""
-    gone = error_in(reply(404), on_chat=True)
+    gone = error_of(reply(404), on_chat=True)
     assert type(gone) is errors.SessionGoneError
-    other = error_in(reply(404, {"error_code": "5502"}), on_chat=True)
+    other = error_of(reply(404, {"error_code": "5502"}), on_chat=True)
     assert type(other) is errors.FileError
 
 
 def test_a_file_is_not_looked_at() -> None:
     """What a download brings is nobody's error, even if it looks like one."""
     content = {"error_code": "5005"}
-    assert error_in(reply(200, content), is_json=False) is None
-    assert type(error_in(reply(404, content), is_json=False)) is errors.SessionGoneError
+    assert error_of(reply(200, content), is_download=True) is None
+    assert type(error_of(reply(404, content), is_download=True)) is errors.SessionGoneError
 
 
 def test_what_could_not_be_decoded_is_not_quoted() -> None:
@@ -152,9 +158,11 @@ def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
 
 
 @given(st.integers(100, 599), st.binary(max_size=200), st.booleans(), st.booleans())
-def test_nothing_in_a_reply_raises(status: int, body: bytes, is_json: bool, on_chat: bool) -> None:
+def test_nothing_in_a_reply_raises(
+    status: int, body: bytes, is_download: bool, on_chat: bool
+) -> None:
     """Whatever the network brings is an error or a success."""
-    found = error_in(HttpReply(1, status, {}, body), is_json=is_json, on_chat=on_chat)
+    found = error_of(HttpReply(1, status, {}, body), is_download=is_download, on_chat=on_chat)
     assert found is None or isinstance(found, ChatError)
 
 
@@ -165,5 +173,5 @@ JSON = st.sampled_from([None, True, 5511, 1e400, -0.5, [], ["a"], {}, {"a": "0"}
 def test_nothing_in_an_error_raises(status: int, code: object, message: object) -> None:
     """Codes and messages of any type, with any secret in them."""
     body = json.dumps({"error_code": code, "error_message": message}).encode()
-    found = error_in(HttpReply(1, status, {}, body), secrets=("a", "0"))
+    found = error_of(HttpReply(1, status, {}, body), secrets=("a", "0"))
     assert found is None or str(found).isascii()
