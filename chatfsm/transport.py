@@ -16,6 +16,14 @@ __all__ = [
     "HttpFailure",
     "HttpReply",
     "HttpRequest",
+    "RequestPurpose",
+]
+
+RequestPurpose = Literal[
+    "poll",  # the long poll for new events
+    "history",  # the events that the server has kept
+    "post",  # events of the customer's
+    "api",  # everything else: what the app asked the API for
 ]
 
 FailureKind = Literal[
@@ -44,6 +52,8 @@ class HttpRequest:
     """Seconds for the whole exchange, from the moment that it is sent."""
     max_body: int = 8 * 1024 * 1024
     """Bytes: a longer reply body is refused while it is read."""
+    purpose: RequestPurpose = field(default="api", kw_only=True)
+    """What the client wants with it; there is one poll, one history and one POST at a time."""
 
 
 @frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from attrs import define, field
 from attrs.validators import in_
@@ -19,7 +19,7 @@ from chatfsm.endpoint import Endpoint
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import Input
 from chatfsm.settings import ClientSettings
-from chatfsm.transport import HttpRequest
+from chatfsm.transport import HttpRequest, RequestPurpose
 
 __all__ = [
     "HISTORY",
@@ -125,8 +125,6 @@ class QueuedItem:
 SessionMaker = Callable[..., Any]
 """`ChatSession`, or what has its members: called with the chat's id and `settings=`."""
 
-Purpose = Literal["poll", "history", "post", "api"]
-
 
 @define
 class RetryTimer:
@@ -140,7 +138,7 @@ class RetryTimer:
 class PendingRequest:
     """A request that was not answered yet."""
 
-    purpose: Purpose
+    purpose: RequestPurpose
     deadline: float
     """When it is given up here, whatever its carrier does."""
     max_body: int
@@ -229,7 +227,7 @@ class ClientTurn:
 
     def issue(  # noqa: PLR0913  # a request has these parts
         self,
-        purpose: Purpose,
+        purpose: RequestPurpose,
         method: ApiMethod,
         *,
         path: str,
@@ -249,5 +247,8 @@ class ClientTurn:
             purpose, deadline, max_body, state.credentials_version, call
         )
         self.effects.append(
-            HttpRequest(request_id, method.verb, url, headers, content, timeout, max_body)
+            HttpRequest(
+                *(request_id, method.verb, url, headers, content, timeout, max_body),
+                purpose=purpose,
+            )
         )

@@ -6,7 +6,6 @@ Nothing here waits, sends or locks; both drivers do that around it, each in its 
 from __future__ import annotations
 
 import mimetypes
-import re
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -14,19 +13,17 @@ from copy import copy
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from attrs import define, field
 
 from chatfsm import commands as c
-from chatfsm._client.http_api import HISTORY, POLL
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.drivers.storage import make_record
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
 from chatfsm.models import ChatMessage, Form, SharedFile
-from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
 
 __all__ = [
     "AsyncSender",
@@ -175,21 +172,11 @@ class ClientLike(Protocol):
         """All that it knows, as plain JSON."""
 
 
-# What brings news, and so waits while nobody hears them.
-_NEWS_PATHS: Final = tuple(
-    re.compile(rf".*/{re.escape(method.path).replace(re.escape('{chat}'), '[^/]+')}")
-    for method in (POLL, HISTORY)
-)
+# Requests that bring news; they wait while the app has too much to handle.
+_NEWS: Final = frozenset({"poll", "history"})
 # Seconds: one that was held back for longer could be given up by its client before the server
 # has answered, which would lose the answer. Clients allow 5 beyond a request's own time.
 _MAX_HELD: Final = 4.0
-
-
-def _news_pattern(request: HttpRequest) -> re.Pattern[str] | None:
-    """Which of the requests that bring news this is; None: none of them."""
-    path = urlsplit(request.url).path
-    kinds = _NEWS_PATHS if request.method == "GET" else ()
-    return next((kind for kind in kinds if kind.fullmatch(path)), None)
 
 
 def _copied(call: Any) -> Any:
@@ -231,7 +218,7 @@ class DriverCore:
     is_closed: bool = False
     _in_hand: bool = False
     _taker: int = 0
-    _held: dict[re.Pattern[str], tuple[HttpRequest, float]] = field(factory=dict)
+    _held: dict[RequestPurpose, tuple[HttpRequest, float]] = field(factory=dict)
     _calls: dict[int, PendingCall] = field(factory=dict)
 
     @property
@@ -344,10 +331,9 @@ class DriverCore:
     def _route(self, effect: object, now: float) -> list[HttpRequest]:
         """Put an effect where it belongs; a request that is to be sent now is returned."""
         if isinstance(effect, HttpRequest):
-            kind = _news_pattern(effect)
-            if kind is None or len(self.pending) <= self.max_pending:
+            if effect.purpose not in _NEWS or len(self.pending) <= self.max_pending:
                 return [effect]
-            self._held[kind] = effect, now  # one that was held before has been given up
+            self._held[effect.purpose] = effect, now  # one that was held before has been given up
         elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:
             self._calls[id(effect.request)].answer = effect
         else:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from chatfsm import effects as e
 from chatfsm._client.client import ChatClient
@@ -276,10 +275,10 @@ class Flights:
         if request.id <= self.last_id:
             raise AssertionError(f"request {request.id} comes after {self.last_id}: not unique")
         self.last_id = request.id
-        lane = _lane(request)
-        if lane and any(lane == other for other, _ in self._lanes.values()):
-            raise AssertionError(f"a second {lane} while one is on its way")
-        self._lanes[request.id] = lane, given_up_at
+        purpose = request.purpose
+        if purpose != "api" and any(purpose == other for other, _ in self._lanes.values()):
+            raise AssertionError(f"a second {purpose} while one is on its way")
+        self._lanes[request.id] = purpose, given_up_at
 
     def landed(self, request_id: int) -> None:
         """A request was answered, or has failed."""
@@ -295,11 +294,3 @@ class Flights:
     def broke(self) -> None:
         """All connections have broken with the process."""
         self._lanes.clear()
-
-
-def _lane(request: HttpRequest) -> str:
-    """What only one of may be on its way; "" for the calls of an app."""
-    path = urlsplit(request.url).path
-    if path.endswith("/events"):
-        return {"GET": "poll", "POST": "POST"}[request.method]
-    return "history" if path.endswith("/history") else ""

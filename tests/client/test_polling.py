@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from chatfsm import LocalProtocolError, effects
+from chatfsm.api import GetFile
 from chatfsm.client_effects import LinkChanged
 from chatfsm.transport import HttpReply
 from tests.client.conftest import CHAT, Stage, kind_of, query_of
@@ -257,3 +260,22 @@ def test_the_repr_names_the_chat_and_no_secret(stage: Stage, chat: Stage) -> Non
     assert repr(stage.client) == "<ChatClient of no chat, waiting>"
     assert repr(chat.client) == f"<ChatClient of <ChatSession '{CHAT}', queued>, waiting>"
     assert "the-app" not in repr(chat.client.endpoint)
+
+
+def test_each_request_names_its_purpose(chat: Stage) -> None:
+    """Nobody needs to take a URL apart; a file that is called like the polls is no poll."""
+    chat.fails("poll", at=1.0)
+    chat.says("a")
+    chat.receives(GetFile("events"))
+    chat.is_due()
+    purposes = [
+        (urlsplit(request.url).path.partition("/v2/")[2], request.purpose)
+        for request in chat.requests
+    ]
+    assert purposes == [
+        ("chats", "api"),
+        ("chats/chat-1/events", "poll"),
+        ("chats/chat-1/events", "post"),
+        ("chats/chat-1/files/events", "api"),
+        ("chats/chat-1/history", "history"),
+    ]

@@ -21,11 +21,11 @@ class Health:
 
 
 def poll(number: int) -> HttpRequest:
-    return HttpRequest(number, "GET", f"{CHAT}/events?_={number}", ())
+    return HttpRequest(number, "GET", f"{CHAT}/events?_={number}", (), purpose="poll")
 
 
 def post(number: int) -> HttpRequest:
-    return HttpRequest(number, "POST", f"{CHAT}/events?_={number}", (), b"{}")
+    return HttpRequest(number, "POST", f"{CHAT}/events?_={number}", (), b"{}", purpose="post")
 
 
 def reply(number: int) -> HttpReply:

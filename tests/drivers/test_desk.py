@@ -44,7 +44,7 @@ def test_requests_are_sent_and_the_rest_is_told() -> None:
 
 def test_polls_are_held_back_while_too_much_waits() -> None:
     """With more effects waiting than there is room for, no poll and no history is sent."""
-    history = HttpRequest(3, "GET", f"{CHAT}/history?_=3", ())
+    history = HttpRequest(3, "GET", f"{CHAT}/history?_=3", (), purpose="history")
     desk = desk_of(telling(*named("a", "b", "c"), poll(1), post(2), history))
     assert desk.receive(Tick(), 0.0) == [post(2)]
 

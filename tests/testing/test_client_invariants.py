@@ -73,7 +73,7 @@ def test_a_second_poll_is_seen() -> None:
     poll, post = (requests_of(stage)[kind] for kind in ("poll", "post"))
     for request, sentence in (
         (evolve(poll, id=90), "a second poll while one is on its way"),
-        (evolve(post, id=91), "a second POST while one is on its way"),
+        (evolve(post, id=91), "a second post while one is on its way"),
         (poll, "not unique"),
     ):
         with pytest.raises(AssertionError, match=sentence):
