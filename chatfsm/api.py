@@ -45,7 +45,7 @@ __all__ = [
     "UploadedFile",
 ]
 
-ResultT_co = TypeVar("ResultT_co", covariant=True)
+_Result_co = TypeVar("_Result_co", covariant=True)
 
 _TEXT: Final = optional(instance_of(str))
 LARGEST_FILE: Final = 25 * 1024 * 1024
@@ -85,7 +85,7 @@ def _writable(_call: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(f"{attribute.name} must be what JSON can hold") from None
 
 
-class TypedRequest(Generic[ResultT_co]):
+class TypedRequest(Generic[_Result_co]):
     """Base of the requests to the API: `TypedRequest[Result]` succeeds with a `Result`."""
 
     __slots__ = ()

@@ -26,6 +26,7 @@ __all__ = [
     "CallChanged",
     "CaseChanged",
     "CobrowsingChanged",
+    "Conclusion",
     "DeliveryConfirmed",
     "Effect",
     "FileReceived",

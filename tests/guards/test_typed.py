@@ -36,4 +36,4 @@ def test_the_example_knows_client_effects() -> None:
     """An effect of a client finds its case, and so does one of its session."""
     assert kind_of_client_effect(client_effects.LinkChanged("live")) == "live"
     assert kind_of_client_effect(effects.WarningRaised("hm")) == "warning"
-    assert len(get_args(client_effects.ClientEffect)) == 35
+    assert len(get_args(client_effects.ClientEffect)) == 34

@@ -245,7 +245,8 @@ def test_an_effect_has_its_json(effect: e.Effect, plain: dict[str, Any]) -> None
 
 def test_every_effect_is_met_here() -> None:
     """The effects above are all that there are, each with a name of its own."""
-    assert [type(effect) for effect, _ in EXACT] == list(get_args(e.Effect))
+    assert {type(effect) for effect, _ in EXACT} == {*get_args(e.Effect)}
+    assert len(EXACT) == len(get_args(e.Effect))
     assert len({plain["effect"] for _, plain in EXACT}) == len(EXACT)
 
 
