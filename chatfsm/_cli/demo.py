@@ -281,11 +281,11 @@ class _DemoCenter:
     def result_of(self, client: ChatfsmRun | LoopRun) -> ChatResult:
         """What became of the chat that was had here."""
         [chat] = self.center.chats.values()
-        past = _messages(chat.past)
+        past = _messages(chat.history)
         return ChatResult(
             fault_count=self.network.fault_count,
             customer_sent=client.customer.sent,
-            center_received=[event.msg or "" for event in _messages(chat.said)],
+            center_received=[event.msg or "" for event in _messages(chat.customer_events)],
             center_sent=[event.msg or "" for event in past if event.party_id != chat.chat_id],
             customer_received=client.received,
             typing=client.typing,

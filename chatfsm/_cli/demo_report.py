@@ -14,7 +14,7 @@ from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
 from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.simulator.faults import Faults, Subject
-from chatfsm.simulator.network import Broken, Center, Network, subject_of
+from chatfsm.simulator.network import BrokenExchange, Center, Network, subject_of
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = [
@@ -214,17 +214,17 @@ class ObservedNetwork(Network):
         number = self._counts[subject] = self._counts.get(subject, 0) + 1
         name = f"{_SUBJECT_NAMES.get(subject, subject)} {number}"
         self._requests[request.id] = subject, name
-        repeated = self.met["duplicate"]
+        repeated = self.fault_counts["duplicate"]
         super().send(request, now=now)
-        if self.met["duplicate"] > repeated:
+        if self.fault_counts["duplicate"] > repeated:
             self._count_fault(f"{name}: a cache repeats the reply before")
 
-    def collect(self, *, now: float) -> list[HttpReply | Broken]:
+    def collect(self, *, now: float) -> list[HttpReply | BrokenExchange]:
         """What arrives at the clients by now; what is broken strikes here."""
         arrived = super().collect(now=now)
         for arrival in arrived:
             subject, name = self._requests.pop(arrival.id)
-            if isinstance(arrival, Broken):
+            if isinstance(arrival, BrokenExchange):
                 self._count_fault(f"{name}: {_FAULT_TEXTS[arrival.kind]}")
             elif subject == "poll" and arrival.status == _NOT_FOUND:
                 self.late_polls += 1

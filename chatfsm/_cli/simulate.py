@@ -28,10 +28,10 @@ from chatfsm.replay.sources import Source
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import KINDS, PRESETS, Faults
-from chatfsm.simulator.from_log import recorded
+from chatfsm.simulator.from_log import scenario_from_log
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Scenario, from_plain
-from chatfsm.simulator.server.handler import Pages
+from chatfsm.simulator.server.handler import PageFiles
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 
@@ -79,7 +79,7 @@ def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
         if plain is not None:
             return from_plain(plain)
         stem = Source(path).stem
-        return recorded(_log_events(path), chat_id, stem=stem, name=stem)
+        return scenario_from_log(_log_events(path), chat_id, default_chat_id=stem, name=stem)
     except ChatError as error:
         why = str(error)
         raise ChatError(why if why.startswith(path) else f"{path}: {why}") from None
@@ -190,7 +190,7 @@ def run(options: Namespace) -> int:
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),
             pages=build_pages(tenant) if options.web else None,
-            told=None if options.quiet else _log,
+            log=None if options.quiet else _log,
         )
         try:
             asyncio.run(
@@ -245,11 +245,11 @@ def _open_recorder(path: str) -> EventRecorder:
         raise ChatError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def build_pages(tenant: Tenant) -> Pages:
+def build_pages(tenant: Tenant) -> PageFiles:
     """The web page for chatting with a tenant's scenarios."""
     scenarios = {entry.app_id: entry.scenario for entry in tenant.entries}
     titles = {app_id: one.title if one else "" for app_id, one in scenarios.items()}
-    return Pages.about(tenant.url, titles)
+    return PageFiles.for_apps(tenant.url, titles)
 
 
 def _list_lines() -> Iterator[str]:

@@ -10,22 +10,29 @@ from typing import Final
 
 from attrs import field, frozen
 
-from chatfsm.simulator.handlers import Method
-from chatfsm.simulator.http_api import Asked, RefusedError
-from chatfsm.simulator.state import Caller, CenterState
+from chatfsm.simulator.handlers import ApiMethod
+from chatfsm.simulator.http_api import ApiCall, RefusedError
+from chatfsm.simulator.state import ApiClient, CenterState
 from chatfsm.simulator.tenants import Tenant
 
-__all__ = ["BY_COOKIES", "COOKIE", "Credentials", "admitted", "cookie_of", "credentials_of"]
+__all__ = [
+    "COOKIE_CLIENT_ID",
+    "COOKIE_NAME",
+    "Credentials",
+    "authenticate",
+    "cookie_value",
+    "parse_credentials",
+]
 
-BY_COOKIES: Final = "WebChat"
-COOKIE: Final = "chatfsm_client"
+COOKIE_CLIENT_ID: Final = "WebChat"
+COOKIE_NAME: Final = "chatfsm_client"
 
 _SCHEME: Final = "MOBILE-API-140-327-PLAIN"
 # Some shipped clients leave the quotes out.
 _PAIR: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))\s*')
-_OURS: Final = re.compile(rf"(?:^|;)\s*{COOKIE}=([0-9a-f]{{32}})\s*(?=;|$)")
+_COOKIE: Final = re.compile(rf"(?:^|;)\s*{COOKIE_NAME}=([0-9a-f]{{32}})\s*(?=;|$)")
 # Real ids are UUIDs; what is longer is remembered for nobody.
-_LONGEST: Final = 1_024
+_MAX_LENGTH: Final = 1_024
 
 
 @frozen
@@ -36,27 +43,27 @@ class Credentials:
     client_id: str = field(repr=False)
 
 
-def credentials_of(asked: Asked) -> Credentials:
+def parse_credentials(call: ApiCall) -> Credentials:
     """What the Authorization header says. Raises `RefusedError` with 2000 to 2004."""
-    written = asked.headers.get("authorization", "").strip()
+    written = call.headers.get("authorization", "").strip()
     if not written:
         raise RefusedError("2000")
     scheme, _, rest = written.partition(" ")
     if scheme != _SCHEME:
         raise RefusedError("2002")
-    pairs = _pairs(rest)
+    pairs = _parse_pairs(rest)
     for name, code in (("appid", "2003"), ("clientid", "2004")):
         if not pairs.get(name):
             raise RefusedError(code)
     return Credentials(pairs["appid"], pairs["clientid"])
 
 
-def _pairs(written: str) -> dict[str, str]:
+def _parse_pairs(written: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at = 0
     while at < len(written):
         match = _PAIR.match(written, at)
-        if match is None or match[0] == "" or len(match[0]) > _LONGEST:
+        if match is None or match[0] == "" or len(match[0]) > _MAX_LENGTH:
             raise RefusedError("2001")
         found[match[1].lower()] = match[2] if match[2] is not None else match[3]
         at = match.end()
@@ -67,49 +74,49 @@ def _pairs(written: str) -> dict[str, str]:
     return found
 
 
-def cookie_of(asked: Asked) -> str | None:
+def cookie_value(call: ApiCall) -> str | None:
     """The value of the center's own cookie, where the request brings one."""
-    match = _OURS.search(asked.headers.get("cookie", ""))
+    match = _COOKIE.search(call.headers.get("cookie", ""))
     return match[1] if match else None
 
 
 # Who is let in: the tenant, the app and the client of a request.
 
 
-def admitted(desk: CenterState, asked: Asked, method: Method) -> Caller:
+def authenticate(state: CenterState, call: ApiCall, method: ApiMethod) -> ApiClient:
     """Who asks. Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
 
     A download names no tenant: it is that of the chat, and who asks is looked at all the same.
     """
-    tenant = _tenant_of_chat(desk, asked) if method.is_download else _tenant_named(desk, asked)
-    credentials = credentials_of(asked)
+    tenant = _tenant_by_chat(state, call) if method.is_download else _tenant_by_query(state, call)
+    credentials = parse_credentials(call)
     if tenant is None:
         raise RefusedError("5005")
     entry = tenant.entry(credentials.app_id)
     if entry is None:
         raise RefusedError("3000")
     client_id = credentials.client_id
-    if client_id == BY_COOKIES:
-        client_id = _client_by_cookie(desk, asked)
-    return Caller(tenant, entry, client_id)
+    if client_id == COOKIE_CLIENT_ID:
+        client_id = _client_id_by_cookie(state, call)
+    return ApiClient(tenant, entry, client_id)
 
 
-def _tenant_named(desk: CenterState, asked: Asked) -> Tenant:
-    tenant = desk.tenants.get(asked.query.get("tenantUrl", "").lower())
+def _tenant_by_query(state: CenterState, call: ApiCall) -> Tenant:
+    tenant = state.tenants.get(call.query.get("tenantUrl", "").lower())
     if tenant is None:
         raise RefusedError("1000")
     return tenant
 
 
-def _tenant_of_chat(desk: CenterState, asked: Asked) -> Tenant | None:
-    chat = desk.chats.get(asked.named["chat"])
+def _tenant_by_chat(state: CenterState, call: ApiCall) -> Tenant | None:
+    chat = state.chats.get(call.path_args["chat"])
     return None if chat is None else chat.tenant
 
 
-def _client_by_cookie(desk: CenterState, asked: Asked) -> str:
+def _client_id_by_cookie(state: CenterState, call: ApiCall) -> str:
     """The client that a cookie of this center names; who has none is given one."""
-    value = cookie_of(asked)
+    value = cookie_value(call)
     if value is None:
-        value = desk.new_id("cookie").replace("-", "")
-        asked.cookie = f"{COOKIE}={value}; Path=/clientweb/; HttpOnly; SameSite=Lax"
-    return f"{BY_COOKIES}:{value}"
+        value = state.new_id("cookie").replace("-", "")
+        call.new_cookie = f"{COOKIE_NAME}={value}; Path=/clientweb/; HttpOnly; SameSite=Lax"
+    return f"{COOKIE_CLIENT_ID}:{value}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from chatfsm._protocol import names as wire
-from chatfsm.simulator.echo_agent import FILE_ID, WORDS, candidate, offered, signal
+from chatfsm.simulator.echo_agent import FILE_ID, KEYWORDS, call_offer, candidate_step, signal_step
 from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
-    End,
+    EndSession,
     FindAgent,
     Pause,
     Say,
@@ -19,7 +19,7 @@ from chatfsm.simulator.scenario import (
     ShowSecureForm,
     Tell,
 )
-from chatfsm.simulator.tenants import Agent, SharedFile
+from chatfsm.simulator.tenants import Agent, TenantFile
 from chatfsm.simulator.wire_events import status
 
 __all__ = ["AGENTS", "FILE", "SCENARIOS"]
@@ -37,7 +37,7 @@ _SECURE_FORM: Final = Await((wire.SECURE_FORM_DATA, wire.SECURE_FORM_CANCEL), ti
 _CALL: Final = Await(wire.SIGNALING, {"data.type": ["ANSWER_CALL", "CALL_REJECTED"]}, timeout=60.0)
 
 
-def _voice(name: str) -> Tell:
+def _scenario_joins(name: str) -> Tell:
     """The scenario itself joins."""
     return Tell(
         {
@@ -51,11 +51,11 @@ def _voice(name: str) -> Tell:
     )
 
 
-def _agent(text: str) -> Say:
+def _agent_says(text: str) -> Say:
     return Say(text, _TYPING)
 
 
-def _bot(text: str) -> Say:
+def _bot_says(text: str) -> Say:
     return Say(text, by="scenario")
 
 
@@ -63,21 +63,21 @@ def _queued(seconds: int) -> Tell:
     return Tell(status("queued", str(seconds)))
 
 
-_GOODBYE: Final = (AgentLeaves(), End())
+_GOODBYE: Final = (AgentLeaves(), EndSession())
 
 _SCENARIOS: Final = (
     Scenario(
         "plain",
         (
             _IVR,
-            _bot("Hello, this is Fernhollow Bank. One moment, we are looking for somebody."),
+            _bot_says("Hello, this is Fernhollow Bank. One moment, we are looking for somebody."),
             Pause(1.0),
             FindAgent(),
-            _agent("Good morning. What can I do for you?"),
+            _agent_says("Good morning. What can I do for you?"),
             _TEXT,
-            _agent("I am sorry to hear that. I will look into it. Is there anything else?"),
+            _agent_says("I am sorry to hear that. I will look into it. Is there anything else?"),
             _TEXT,
-            _agent("Goodbye, and have a good day."),
+            _agent_says("Goodbye, and have a good day."),
             *_GOODBYE,
         ),
         title="a greeting, an agent, two answers, the end",
@@ -86,14 +86,14 @@ _SCENARIOS: Final = (
         "queue",
         (
             _queued(40),
-            _bot("Please wait for the next available agent."),
+            _bot_says("Please wait for the next available agent."),
             Pause(3.0),
             _queued(15),
             Pause(3.0),
             FindAgent(),
-            _agent("Thank you for waiting. How may I help?"),
+            _agent_says("Thank you for waiting. How may I help?"),
             _TEXT,
-            _agent("That is done. Goodbye!"),
+            _agent_says("That is done. Goodbye!"),
             *_GOODBYE,
         ),
         title="a queue with two estimates before an agent is found",
@@ -102,18 +102,18 @@ _SCENARIOS: Final = (
         "bot",
         (
             _IVR,
-            _voice("Tumbleweed Parcels"),
-            _bot("Welcome to Tumbleweed Parcels. Which parcel is this about?"),
+            _scenario_joins("Tumbleweed Parcels"),
+            _bot_says("Welcome to Tumbleweed Parcels. Which parcel is this about?"),
             ShowForm("parcel_number", 300.0),
             _FORM,
-            _bot("And what has happened to it?"),
+            _bot_says("And what has happened to it?"),
             ShowForm("", 300.0),
             _TEXT,
-            _bot("A person will look into that."),
+            _bot_says("A person will look into that."),
             FindAgent(),
-            _agent("Hello, I see your parcel. What can I do for you?"),
+            _agent_says("Hello, I see your parcel. What can I do for you?"),
             _TEXT,
-            _agent("You will get a new one. Goodbye!"),
+            _agent_says("You will get a new one. Goodbye!"),
             *_GOODBYE,
         ),
         title="a bot asks by a form and by a text prompt, and a person takes over",
@@ -122,14 +122,14 @@ _SCENARIOS: Final = (
         "transfer",
         (
             FindAgent(),
-            _agent("Hello, what is it about?"),
+            _agent_says("Hello, what is it about?"),
             _TEXT,
-            _agent("My colleague who looks after damages will take over."),
+            _agent_says("My colleague who looks after damages will take over."),
             FindAgent(ring=2.0),
             AgentLeaves(),
-            _agent("Hello, I have read what you wrote. Have you a photo of it?"),
+            _agent_says("Hello, I have read what you wrote. Have you a photo of it?"),
             Await((wire.FILE, wire.MESSAGE), timeout=_PATIENCE),
-            _agent("Thank you. A new teapot is on its way."),
+            _agent_says("Thank you. A new teapot is on its way."),
             *_GOODBYE,
         ),
         title="one agent hands over to another, who joins before the first leaves",
@@ -138,16 +138,16 @@ _SCENARIOS: Final = (
         "survey",
         (
             FindAgent(),
-            _agent("Hello, how may I help?"),
+            _agent_says("Hello, how may I help?"),
             _TEXT,
-            _agent("Please switch it off and on once. Leave the chat when it is green."),
+            _agent_says("Please switch it off and on once. Leave the chat when it is green."),
         ),
         (
             Tell({"event": wire.STATUS, "state": "completed"}),
-            _bot("Thank you for chatting with us. Would you answer two short questions?"),
+            _bot_says("Thank you for chatting with us. Would you answer two short questions?"),
             ShowForm("satisfaction_survey", 180.0),
             Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=180.0),
-            _bot("Thank you! Goodbye."),
+            _bot_says("Thank you! Goodbye."),
         ),
         title="a survey form after the customer has left the conversation",
     ),
@@ -155,13 +155,13 @@ _SCENARIOS: Final = (
         "secure_form",
         (
             FindAgent(),
-            _agent("Hello. Please fill in the form, so that I know it is you."),
+            _agent_says("Hello. Please fill in the form, so that I know it is you."),
             ShowSecureForm("identity_check"),
             _SECURE_FORM,
-            _agent("Thank you. Shall I show you the balance?"),
+            _agent_says("Thank you. Shall I show you the balance?"),
             ShowSecureForm("balance_consent"),
             _SECURE_FORM,
-            _agent("Done. Goodbye!"),
+            _agent_says("Done. Goodbye!"),
             *_GOODBYE,
         ),
         title="two secure forms, to be answered or cancelled",
@@ -170,15 +170,15 @@ _SCENARIOS: Final = (
         "call",
         (
             FindAgent(),
-            _agent("Warmwell Heating, hello. May I call you, so that I can hear it?"),
+            _agent_says("Warmwell Heating, hello. May I call you, so that I can hear it?"),
             _TEXT,
-            *offered(),
+            *call_offer(),
             _CALL,
-            candidate(3),
-            signal("CALL_STATE", audioEnabled=True, videoEnabled=False),
+            candidate_step(3),
+            signal_step("CALL_STATE", audioEnabled=True, videoEnabled=False),
             Pause(5.0),
-            _agent("I heard it well. That is only air in the pipe."),
-            signal("END_CALL"),
+            _agent_says("I heard it well. That is only air in the pipe."),
+            signal_step("END_CALL"),
             *_GOODBYE,
         ),
         title="an agent calls: offer, candidates, answer, and the agent hangs up",
@@ -187,9 +187,9 @@ _SCENARIOS: Final = (
         "inactivity",
         (
             FindAgent(),
-            _agent("Hello! What are you looking for?"),
+            _agent_says("Hello! What are you looking for?"),
             _TEXT,
-            _agent("We have eleven blue ones. Do you remember anything else?"),
+            _agent_says("We have eleven blue ones. Do you remember anything else?"),
         ),
         title="an agent who falls silent: a warning, and then the inactivity timeout",
     ),
@@ -197,16 +197,18 @@ _SCENARIOS: Final = (
         "failure",
         (
             _IVR,
-            _voice("Lost property"),
-            _bot("Lost property, good evening. We will find somebody for you."),
+            _scenario_joins("Lost property"),
+            _bot_says("Lost property, good evening. We will find somebody for you."),
             Pause(1.0),
             _queued(120),
             Pause(3.0),
             _queued(180),
-            _bot("We are still looking for a free agent."),
+            _bot_says("We are still looking for a free agent."),
             Pause(3.0),
-            _bot("Unfortunately nobody is here any more. Please write again tomorrow after 8."),
-            End("failed"),
+            _bot_says(
+                "Unfortunately nobody is here any more. Please write again tomorrow after 8."
+            ),
+            EndSession("failed"),
         ),
         title="a session that fails in the queue",
     ),
@@ -214,7 +216,7 @@ _SCENARIOS: Final = (
         "echo",
         (
             FindAgent(),
-            Say(f"Hello! I repeat what you say, and know these words: {', '.join(WORDS)}."),
+            Say(f"Hello! I repeat what you say, and know these words: {', '.join(KEYWORDS)}."),
             Converse(),
         ),
         title="an agent who repeats what you say, and knows a few words",
@@ -249,7 +251,7 @@ AGENTS: Final = (
 )
 """Four chats at once are what an agent of a contact center is usually given."""
 
-FILE: Final = SharedFile(
+FILE: Final = TenantFile(
     file_id=FILE_ID,
     content=b"Monday to Friday, from 8 to 18.\nOn Saturdays the owl is in.\n",
     content_type="text/plain",

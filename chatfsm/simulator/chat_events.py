@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chatfsm._protocol import names as wire
-from chatfsm.simulator.polling import answer_held
-from chatfsm.simulator.state import CenterState, Chat, Event, Outcome
+from chatfsm.simulator.polling import answer_held_poll
+from chatfsm.simulator.state import CenterChat, CenterState, ChatEnd, WireEvent
 
-__all__ = ["hear", "keep", "look", "moments", "note_activity", "report", "tell"]
+__all__ = [
+    "add_to_history",
+    "check_inactivity",
+    "inactivity_deadlines",
+    "note_activity",
+    "notify_observer",
+    "receive_event",
+    "send_events",
+]
 
 # Source: PROTOCOL.md §3. What else a customer posts is heard, and stands in no history.
-_KEPT: Final = frozenset(
+_IN_HISTORY: Final = frozenset(
     {
         wire.MESSAGE,
         wire.FORM_DATA,
@@ -36,59 +44,59 @@ _RECEIPTS: Final = {
 }
 
 
-def hear(desk: CenterState, chat: Chat, event: Event) -> None:
+def receive_event(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
     """One event of the customer's; after the session's end it is only remembered."""
-    chat.said.append(event)
-    del chat.said[: -desk.settings.max_history]
-    written = _as_history_has_it(desk, chat, event)
-    if event["event"] in _KEPT:
-        keep(desk, chat, written)
-    report(desk, chat, written)
-    desk.stirred[chat.chat_id] = None
+    chat.customer_events.append(event)
+    del chat.customer_events[: -state.settings.max_history]
+    written = _history_form(state, chat, event)
+    if event["event"] in _IN_HISTORY:
+        add_to_history(state, chat, written)
+    notify_observer(state, chat, written)
+    state.dirty[chat.chat_id] = None
     if chat.is_over:
         return
     if event["event"] in _RECEIPTS:
-        _confirm(desk, chat, event)
+        _note_receipt(state, chat, event)
     else:
-        note_activity(desk, chat)
+        note_activity(state, chat)
     if event["event"] == wire.MESSAGE:
-        tell(desk, chat, _receipt(chat, event))
+        send_events(state, chat, _delivery_receipt(chat, event))
     if event["event"] == wire.END:
-        tell(desk, chat, [{"event": wire.ENDED}])
+        send_events(state, chat, [{"event": wire.ENDED}])
     else:
-        tell(desk, chat, chat.play.hear(event, now=desk.now))
+        send_events(state, chat, chat.player.receive(event, now=state.now))
 
 
-def _as_history_has_it(desk: CenterState, chat: Chat, event: Event) -> Event:
+def _history_form(state: CenterState, chat: CenterChat, event: WireEvent) -> WireEvent:
     """The customer's own, under the chat's id; what answers a secure form is left out."""
-    written = {**event, "party_id": chat.chat_id, "timestamp": desk.timestamp}
+    written = {**event, "party_id": chat.chat_id, "timestamp": state.timestamp}
     if event["event"] == wire.SECURE_FORM_DATA and "data" in event:
         written["data"] = {}
     return written
 
 
-def _confirm(desk: CenterState, chat: Chat, event: Event) -> None:
+def _note_receipt(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
     subject = event.get("ref_msg_id") or event.get("msg_id")
     if subject is None:
         return
     chat.receipts[str(subject)] = _RECEIPTS[event["event"]]
-    while len(chat.receipts) > desk.settings.max_history:
+    while len(chat.receipts) > state.settings.max_history:
         del chat.receipts[next(iter(chat.receipts))]
 
 
-def _receipt(chat: Chat, event: Event) -> list[dict[str, Any]]:
+def _delivery_receipt(chat: CenterChat, event: WireEvent) -> list[dict[str, Any]]:
     """The center has the message; whoever came last is said to have it."""
     if not event.get("msg_id"):
         return []
     receipt = {"event": wire.MESSAGE_DELIVERED, "ref_msg_id": event["msg_id"]}
-    return [{**receipt, **({"party_id": chat.present[-1]} if chat.present else {})}]
+    return [{**receipt, **({"party_id": chat.party_ids[-1]} if chat.party_ids else {})}]
 
 
 # What the center says becomes news, history, and what is known of the chat.
 
 # Source: PROTOCOL.md §2, "what really arrives".
-_WITHOUT_TIME: Final = frozenset({wire.STATUS, wire.ENDED, wire.TYPING, wire.NOT_TYPING})
-_NUMBERED: Final = frozenset(
+_WITHOUT_TIMESTAMP: Final = frozenset({wire.STATUS, wire.ENDED, wire.TYPING, wire.NOT_TYPING})
+_WITH_MSG_ID: Final = frozenset(
     {
         wire.MESSAGE,
         wire.FILE,
@@ -97,16 +105,16 @@ _NUMBERED: Final = frozenset(
         wire.COBROWSING_REQUESTED,
     }
 )
-_PASSING: Final = frozenset({wire.STATUS, wire.TYPING, wire.NOT_TYPING})
+_TRANSIENT: Final = frozenset({wire.STATUS, wire.TYPING, wire.NOT_TYPING})
 # Version 1 knows neither receipts nor cases.
-_SECOND_ONLY: Final = frozenset(
+_ONLY_VERSION_2: Final = frozenset(
     {
         wire.MESSAGE_DELIVERED,
         wire.MESSAGE_READ,
         wire.CASE_SET,
     }
 )
-_ENDS: Final[dict[str, Outcome]] = {
+_ENDS_BY_EVENT: Final[dict[str, ChatEnd]] = {
     wire.ENDED: "ended",
     wire.INACTIVITY_TIMEOUT: "timed_out",
     wire.MISSPELLED_TIMEOUT: "timed_out",
@@ -114,54 +122,54 @@ _ENDS: Final[dict[str, Outcome]] = {
 _FAILED: Final = "failed"
 
 
-def tell(desk: CenterState, chat: Chat, events: Iterable[Mapping[str, Any]]) -> None:
+def send_events(state: CenterState, chat: CenterChat, events: Iterable[Mapping[str, Any]]) -> None:
     """Let something happen: its times and ids are filled in, and a session may be over by it.
 
     What comes in one go with the end is still told, as it is by real servers.
     """
     for given in events:
-        if chat.version == 1 and given["event"] in _SECOND_ONLY:
+        if chat.version == 1 and given["event"] in _ONLY_VERSION_2:
             continue
-        event = _filled(desk, chat, given)
-        chat.news.append(event)
-        del chat.news[: -desk.settings.max_news]
-        keep(desk, chat, event)
-        report(desk, chat, event)
-        _note(chat, event)
+        event = _completed(state, chat, given)
+        chat.pending.append(event)
+        del chat.pending[: -state.settings.max_pending]
+        add_to_history(state, chat, event)
+        notify_observer(state, chat, event)
+        _update_chat(chat, event)
         outcome = _outcome_of(event)
         if outcome is not None and not chat.is_over:
-            _end(desk, chat, outcome)
-    desk.stirred[chat.chat_id] = None
+            _end_session(state, chat, outcome)
+    state.dirty[chat.chat_id] = None
 
 
-def keep(desk: CenterState, chat: Chat, event: Event) -> None:
+def add_to_history(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
     """Put an event into the history, unless it is of a kind that has no place there."""
     name = event["event"]
-    if name in _PASSING or (name == wire.SIGNALING and not desk.settings.signals_in_history):
+    if name in _TRANSIENT or (name == wire.SIGNALING and not state.settings.signals_in_history):
         return
-    chat.past.append(event)
-    del chat.past[: -desk.settings.max_history]
+    chat.history.append(event)
+    del chat.history[: -state.settings.max_history]
 
 
-def report(desk: CenterState, chat: Chat, event: Event) -> None:
+def notify_observer(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
     """Tell whoever writes a log."""
-    if desk.on_event is not None:
-        desk.on_event(chat.chat_id, event)
+    if state.on_event is not None:
+        state.on_event(chat.chat_id, event)
 
 
-def _filled(desk: CenterState, chat: Chat, given: Mapping[str, Any]) -> Event:
+def _completed(state: CenterState, chat: CenterChat, given: Mapping[str, Any]) -> WireEvent:
     event = dict(given)
     name = event["event"]
-    if name in _NUMBERED:
+    if name in _WITH_MSG_ID:
         if "msg_id" not in event:
-            event["msg_id"] = str(chat.next_number)
-        chat.next_number = max(chat.next_number, _after(event["msg_id"]))
-    if name not in _WITHOUT_TIME:
-        event.setdefault("timestamp", desk.timestamp)
+            event["msg_id"] = str(chat.next_msg_id)
+        chat.next_msg_id = max(chat.next_msg_id, _next_even_number(event["msg_id"]))
+    if name not in _WITHOUT_TIMESTAMP:
+        event.setdefault("timestamp", state.timestamp)
     return event
 
 
-def _after(msg_id: object) -> int:
+def _next_even_number(msg_id: object) -> int:
     """The even number after a script's own id, so that it is not given twice."""
     written = str(msg_id)
     # Real ids are small numbers; others cannot meet them.
@@ -170,82 +178,82 @@ def _after(msg_id: object) -> int:
     return int(written) // 2 * 2 + 2
 
 
-def _note(chat: Chat, event: Event) -> None:
+def _update_chat(chat: CenterChat, event: WireEvent) -> None:
     """What an event changes in what is known of the chat."""
     match event:
         case {"event": wire.STATUS, "state": str(state)}:
             chat.state = state
             chat.ewt = str(event.get("ewt") or "0")
         case {"event": wire.PARTY_JOINED, "party_id": str(party)}:
-            chat.present = [one for one in chat.present if one != party] + [party]
+            chat.party_ids = [one for one in chat.party_ids if one != party] + [party]
         case {"event": wire.PARTY_LEFT, "party_id": str(party)}:
-            chat.present = [one for one in chat.present if one != party]
+            chat.party_ids = [one for one in chat.party_ids if one != party]
         case {"event": wire.CASE_SET}:
             case_id = event.get("case_id")
             chat.case_id = str(case_id) if case_id else None
 
 
-def _outcome_of(event: Event) -> Outcome | None:
+def _outcome_of(event: WireEvent) -> ChatEnd | None:
     if event["event"] == wire.STATUS:
         return "failed" if event.get("state") == _FAILED else None
-    return _ENDS.get(event["event"])
+    return _ENDS_BY_EVENT.get(event["event"])
 
 
-def _end(desk: CenterState, chat: Chat, outcome: Outcome) -> None:
+def _end_session(state: CenterState, chat: CenterChat, outcome: ChatEnd) -> None:
     """The session is over: its agents are free, and its client may have another one."""
     chat.outcome = outcome
-    chat.play.close(now=desk.now)
-    desk.playing.pop(chat.play, None)
-    desk.current.pop((chat.tenant_url, chat.client_id), None)
-    desk.over[chat.chat_id] = None
-    while len(desk.over) > desk.settings.max_over:
-        oldest = next(iter(desk.over))
-        del desk.over[oldest]
-        answer_held(desk, desk.chats.pop(oldest))
+    chat.player.close(now=state.now)
+    state.chats_by_waiter.pop(chat.player, None)
+    state.live_chats.pop((chat.tenant_url, chat.client_id), None)
+    state.ended_chat_ids[chat.chat_id] = None
+    while len(state.ended_chat_ids) > state.settings.max_ended_chats:
+        oldest = next(iter(state.ended_chat_ids))
+        del state.ended_chat_ids[oldest]
+        answer_held_poll(state, state.chats.pop(oldest))
 
 
 # Who says nothing is warned and then let go; who does not even poll is let go.
 #
 # Source: PROTOCOL.md §5.
 
-_WARNING: Final = "Are you still there?"
-_TOO_QUIET: Final = "The chat was closed, since nothing was said for a while."
-_GONE: Final = "The chat was closed, since nobody listened."
+_WARNING_TEXT: Final = "Are you still there?"
+_INACTIVE_TEXT: Final = "The chat was closed, since nothing was said for a while."
+_NOT_POLLING_TEXT: Final = "The chat was closed, since nobody listened."
 
 
-def note_activity(desk: CenterState, chat: Chat) -> None:
+def note_activity(state: CenterState, chat: CenterChat) -> None:
     """The customer did something."""
-    chat.active_at = desk.now
+    chat.active_at = state.now
     chat.is_warned = False
 
 
-def moments(desk: CenterState, chat: Chat) -> list[float]:
+def inactivity_deadlines(state: CenterState, chat: CenterChat) -> list[float]:
     """When a live chat is to be looked at for this."""
-    timeout = _timeout(desk, chat)
+    timeout = _timeout(state, chat)
     quiet_at = chat.active_at + (timeout if chat.is_warned else timeout / 2)
-    if chat.poll is not None:
+    if chat.held_poll is not None:
         return [quiet_at]
-    return [quiet_at, chat.polled_at + desk.settings.poll_timeout]
+    return [quiet_at, chat.polled_at + state.settings.poll_timeout]
 
 
-def look(desk: CenterState, chat: Chat) -> None:
+def check_inactivity(state: CenterState, chat: CenterChat) -> None:
     """Warn, or let go, where it is time."""
-    timeout = _timeout(desk, chat)
-    if desk.now >= chat.active_at + timeout / 2 and not chat.is_warned:
+    timeout = _timeout(state, chat)
+    if state.now >= chat.active_at + timeout / 2 and not chat.is_warned:
         chat.is_warned = True
-        tell(desk, chat, [{"event": wire.TIMEOUT_WARNING, "msg": _WARNING}])
-    if desk.now >= chat.active_at + timeout:
-        _let_go(desk, chat, _TOO_QUIET)
-    elif chat.poll is None and desk.now >= chat.polled_at + desk.settings.poll_timeout:
-        _let_go(desk, chat, _GONE)
+        send_events(state, chat, [{"event": wire.TIMEOUT_WARNING, "msg": _WARNING_TEXT}])
+    if state.now >= chat.active_at + timeout:
+        _time_out(state, chat, _INACTIVE_TEXT)
+    elif chat.held_poll is None and state.now >= chat.polled_at + state.settings.poll_timeout:
+        _time_out(state, chat, _NOT_POLLING_TEXT)
 
 
-def _timeout(desk: CenterState, chat: Chat) -> float:
+def _timeout(state: CenterState, chat: CenterChat) -> float:
     own = chat.entry.inactivity_timeout
-    return desk.settings.inactivity_timeout if own is None else own
+    return state.settings.inactivity_timeout if own is None else own
 
 
-def _let_go(desk: CenterState, chat: Chat, why: str) -> None:
+def _time_out(state: CenterState, chat: CenterChat, why: str) -> None:
     """Both events in one go, as they were seen; the first one decides."""
     events = ({"event": wire.INACTIVITY_TIMEOUT, "msg": why},)
-    tell(desk, chat, (*events, {"event": wire.ENDED}))
+    send_events(state, chat, (*events, {"event": wire.ENDED}))

@@ -14,9 +14,9 @@ from chatfsm._protocol.structuring import json_object
 from chatfsm.simulator import scenario as s
 from chatfsm.simulator.wire_events import message, status
 
-__all__ = ["FILE_ID", "WORDS", "answer_to", "typed"]
+__all__ = ["FILE_ID", "KEYWORDS", "answer_steps", "type_and_say"]
 
-_Steps = tuple[s.Step, ...]
+_Steps = tuple[s.ScenarioStep, ...]
 
 # Of an address that is for documentation (RFC 5737): nobody is ever reached by it.
 _SDP: Final = (
@@ -26,7 +26,7 @@ FILE_ID: Final = "5b0c9a1e-7d1f-4f0a-9a53-2f3d1c4e8b60"
 """The file that agents share; the tenant has it."""
 
 
-def typed(text: str, seconds: float, party_id: str = "$agent") -> _Steps:
+def type_and_say(text: str, seconds: float, party_id: str = "$agent") -> _Steps:
     """Somebody of the center types, and says something."""
     said = s.Tell(message(text, party_id))
     if not seconds:
@@ -36,34 +36,34 @@ def typed(text: str, seconds: float, party_id: str = "$agent") -> _Steps:
     return (s.Tell(typing), s.Pause(seconds), s.Tell(stopped), said)
 
 
-def signal(kind: str, **fields: Any) -> s.Tell:
+def signal_step(kind: str, **fields: Any) -> s.Tell:
     """The agent says something about a call."""
     data = {"type": kind, **fields}
     return s.Tell({"event": wire.SIGNALING, "party_id": "$agent", "data": data})
 
 
-def candidate(number: int) -> s.Tell:
+def candidate_step(number: int) -> s.Tell:
     """The agent knows a way on which a call could reach them."""
     way = f"candidate:{number} 1 udp 2122260223 192.0.2.{16 + number} {50_000 + number} typ host"
-    return signal("ICE_CANDIDATE", candidate=way, sdpMid="audio", sdpMLineIndex=0)
+    return signal_step("ICE_CANDIDATE", candidate=way, sdpMid="audio", sdpMLineIndex=0)
 
 
-def offered(*, video: bool = False) -> _Steps:
+def call_offer(*, video: bool = False) -> _Steps:
     """The agent offers a call."""
-    offer = signal("OFFER_CALL", sdp=_SDP, offerVideo=str(video).lower())
-    return (offer, candidate(1), candidate(2))
+    offer = signal_step("OFFER_CALL", sdp=_SDP, offerVideo=str(video).lower())
+    return (offer, candidate_step(1), candidate_step(2))
 
 
-def answer_to(event: Mapping[str, Any], seconds: float) -> _Steps:
+def answer_steps(event: Mapping[str, Any], seconds: float) -> _Steps:
     """What follows from one thing that the customer says."""
     name = event.get("event")
     if name == wire.MESSAGE:
-        return (*_read(event), *_to_text(event, seconds))
+        return (*_read_receipt(event), *_answer_text(event, seconds))
     answer = _ANSWERS.get(name) if isinstance(name, str) else None
     return () if answer is None else answer(event, seconds)
 
 
-def _read(event: Mapping[str, Any]) -> _Steps:
+def _read_receipt(event: Mapping[str, Any]) -> _Steps:
     """The agent has read a message; one without an id cannot be named."""
     msg_id = event.get("msg_id")
     if not isinstance(msg_id, str) or not msg_id:
@@ -72,33 +72,35 @@ def _read(event: Mapping[str, Any]) -> _Steps:
     return (s.Tell(receipt),)
 
 
-def _to_text(event: Mapping[str, Any], seconds: float) -> _Steps:
+def _answer_text(event: Mapping[str, Any], seconds: float) -> _Steps:
     said = event.get("msg_text") or event.get("msg")
     text = said.strip() if isinstance(said, str) else ""
     word = text.lower().rstrip(".!?")
-    if word in WORDS:
-        return WORDS[word](seconds)
-    return typed(f"You said: {text}" if text else "You said nothing that I can repeat.", seconds)
+    if word in KEYWORDS:
+        return KEYWORDS[word](seconds)
+    return type_and_say(
+        f"You said: {text}" if text else "You said nothing that I can repeat.", seconds
+    )
 
 
 # The words.
 
 
 def _help(seconds: float) -> _Steps:
-    return typed(f"I know these words: {', '.join(WORDS)}. All else I repeat.", seconds)
+    return type_and_say(f"I know these words: {', '.join(KEYWORDS)}. All else I repeat.", seconds)
 
 
 def _form(seconds: float) -> _Steps:
-    return (*typed("Please fill in this form.", seconds), s.ShowForm("contact"))
+    return (*type_and_say("Please fill in this form.", seconds), s.ShowForm("contact"))
 
 
 def _prompt(seconds: float) -> _Steps:
-    return (*typed("What is your favourite colour?", seconds), s.ShowForm(""))
+    return (*type_and_say("What is your favourite colour?", seconds), s.ShowForm(""))
 
 
 def _secure_form(seconds: float) -> _Steps:
     shown = s.ShowSecureForm("identity_check")
-    return (*typed("Please fill in this form; nobody will repeat it.", seconds), shown)
+    return (*type_and_say("Please fill in this form; nobody will repeat it.", seconds), shown)
 
 
 def _file(seconds: float) -> _Steps:
@@ -109,44 +111,44 @@ def _file(seconds: float) -> _Steps:
         "file_type": "attachment",
         "file_name": "opening-hours.txt",
     }
-    return (*typed("Here are our opening hours.", seconds), s.Tell(file))
+    return (*type_and_say("Here are our opening hours.", seconds), s.Tell(file))
 
 
 def _transfer(seconds: float) -> _Steps:
     return (
-        *typed("I will hand you over to a colleague.", seconds),
+        *type_and_say("I will hand you over to a colleague.", seconds),
         s.AgentLeaves(),
         s.FindAgent(ring=seconds),
-        *typed("Hello, I am the colleague.", seconds),
+        *type_and_say("Hello, I am the colleague.", seconds),
     )
 
 
 def _queue(seconds: float) -> _Steps:
     return (
-        *typed("Back to the queue with you, just for a moment.", seconds),
+        *type_and_say("Back to the queue with you, just for a moment.", seconds),
         s.AgentLeaves(),
         s.Tell(status("queued", "20")),
         s.Pause(2 * seconds),
         s.Tell(status("queued", "10")),
         s.Pause(2 * seconds),
         s.FindAgent(ring=seconds),
-        *typed("Thank you for waiting.", seconds),
+        *type_and_say("Thank you for waiting.", seconds),
     )
 
 
 def _call(seconds: float) -> _Steps:
-    return (*typed("I am calling you now.", seconds), *offered())
+    return (*type_and_say("I am calling you now.", seconds), *call_offer())
 
 
 def _hang_up(seconds: float) -> _Steps:
-    return (*typed("I am hanging up now.", seconds), signal("END_CALL"))
+    return (*type_and_say("I am hanging up now.", seconds), signal_step("END_CALL"))
 
 
 def _bye(seconds: float) -> _Steps:
-    return (*typed("Goodbye, and thank you.", seconds), s.AgentLeaves(), s.End())
+    return (*type_and_say("Goodbye, and thank you.", seconds), s.AgentLeaves(), s.EndSession())
 
 
-WORDS: Final[dict[str, Callable[[float], _Steps]]] = {
+KEYWORDS: Final[dict[str, Callable[[float], _Steps]]] = {
     "help": _help,
     "form": _form,
     "prompt": _prompt,
@@ -164,50 +166,53 @@ WORDS: Final[dict[str, Callable[[float], _Steps]]] = {
 # All that is no text.
 
 
-def _to_answers(event: Mapping[str, Any], seconds: float) -> _Steps:
+def _answer_form(event: Mapping[str, Any], seconds: float) -> _Steps:
     data = event.get("data")
     number = len(data) if isinstance(data, Mapping) else 0
     answers = "your answer" if number == 1 else f"your {number} answers"
-    return typed(f"Thank you for {answers}.", seconds)
+    return type_and_say(f"Thank you for {answers}.", seconds)
 
 
-def _to_cancel(_event: Mapping[str, Any], seconds: float) -> _Steps:
-    return typed("No form, then.", seconds)
+def _answer_cancel(_event: Mapping[str, Any], seconds: float) -> _Steps:
+    return type_and_say("No form, then.", seconds)
 
 
-def _to_file(_event: Mapping[str, Any], seconds: float) -> _Steps:
-    return typed("Thank you for the file.", seconds)
+def _answer_file(_event: Mapping[str, Any], seconds: float) -> _Steps:
+    return type_and_say("Thank you for the file.", seconds)
 
 
-def _to_location(_event: Mapping[str, Any], seconds: float) -> _Steps:
-    return typed("So that is where you are.", seconds)
+def _answer_location(_event: Mapping[str, Any], seconds: float) -> _Steps:
+    return type_and_say("So that is where you are.", seconds)
 
 
-def _to_signal(event: Mapping[str, Any], _seconds: float) -> _Steps:
+def _answer_signal(event: Mapping[str, Any], _seconds: float) -> _Steps:
     try:
         data = json_object(event.get("data"))
     except ValueError:
         return ()
     kind = data.get("type")
     if kind == "REQUEST_CALL":
-        return offered(video=data.get("offerVideo") in (True, "true"))
+        return call_offer(video=data.get("offerVideo") in (True, "true"))
     return _SIGNALS.get(kind, ()) if isinstance(kind, str) else ()
 
 
 _SIGNALS: Final[dict[str, _Steps]] = {
-    "ANSWER_CALL": (candidate(3), signal("CALL_STATE", audioEnabled=True, videoEnabled=False)),
-    "CALL_REJECTED": typed("Another time, then.", 0),
-    "REQUEST_PHONE_CALL": typed("We would phone you now.", 0),
-    "REQUEST_SMS": typed("We would send you a text message now.", 0),
+    "ANSWER_CALL": (
+        candidate_step(3),
+        signal_step("CALL_STATE", audioEnabled=True, videoEnabled=False),
+    ),
+    "CALL_REJECTED": type_and_say("Another time, then.", 0),
+    "REQUEST_PHONE_CALL": type_and_say("We would phone you now.", 0),
+    "REQUEST_SMS": type_and_say("We would send you a text message now.", 0),
 }
 """A call's end is answered by nothing: never END_CALL with END_CALL (PROTOCOL.md §4)."""
 
 _ANSWERS: Final[dict[str, Callable[[Mapping[str, Any], float], _Steps]]] = {
-    wire.FORM_DATA: _to_answers,
-    wire.SECURE_FORM_DATA: _to_answers,
-    wire.FORM_DATA_CANCEL: _to_cancel,
-    wire.SECURE_FORM_CANCEL: _to_cancel,
-    wire.FILE: _to_file,
-    wire.LOCATION: _to_location,
-    wire.SIGNALING: _to_signal,
+    wire.FORM_DATA: _answer_form,
+    wire.SECURE_FORM_DATA: _answer_form,
+    wire.FORM_DATA_CANCEL: _answer_cancel,
+    wire.SECURE_FORM_CANCEL: _answer_cancel,
+    wire.FILE: _answer_file,
+    wire.LOCATION: _answer_location,
+    wire.SIGNALING: _answer_signal,
 }

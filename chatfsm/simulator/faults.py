@@ -48,9 +48,9 @@ history that a cache gives again (`duplicate:history`) lacks what is new, as if 
 said or never arrived. No preset has them, beyond a lateness that a client waits for.
 """
 
-_TIMED: Final = {"delay", "late", "jump"}
-_MAY_BE_TIMED: Final = _TIMED | {"reorder", "status", "after"}
-_STATUS: Final = {"status", "after"}
+_NEEDS_SECONDS: Final = {"delay", "late", "jump"}
+_TAKES_SECONDS: Final = _NEEDS_SECONDS | {"reorder", "status", "after"}
+_TAKES_STATUS: Final = {"status", "after"}
 # What a cache keeps is what was asked with GET.
 _CACHED: Final = {"any", "poll", "history", "other"}
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
@@ -59,7 +59,7 @@ _NOTHING_DONE: Final = "5001"
 _SERVER_ERRORS: Final = range(500, 600)
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and isfinite(cast("float", value))
 
@@ -83,31 +83,34 @@ class Fault:
     """How long, how far, or, beside a status, what Retry-After says."""
 
     def __attrs_post_init__(self) -> None:
-        for is_wrong, why in self._doubts():
+        for is_wrong, why in self._problems():
             if is_wrong:
                 raise ValueError(why)
 
-    def _doubts(self) -> Iterator[tuple[bool, str]]:
-        kind, is_status = self.kind, self.kind in _STATUS
-        yield kind not in KINDS, f"no fault is called {kind!a}; there are {', '.join(_WORDS)}"
+    def _problems(self) -> Iterator[tuple[bool, str]]:
+        kind, is_status = self.kind, self.kind in _TAKES_STATUS
+        yield kind not in KINDS, f"no fault is called {kind!a}; there are {', '.join(_HEADS)}"
         yield self.on not in SUBJECTS, f"requests are {', '.join(SUBJECTS)}, not {self.on!a}"
         yield self.rate is not None and self.at is not None, "a rate and a number are too much"
         if self.rate is not None:
-            is_rate = _number(self.rate) and 0 < self.rate <= 1
+            is_rate = _is_number(self.rate) and 0 < self.rate <= 1
             yield not is_rate, f"a rate is more than 0 and 1 at most, not {self.rate!a}"
         if self.at is not None:
             is_count = isinstance(self.at, int) and not isinstance(self.at, bool) and self.at >= 1
             yield not is_count, f"requests are counted from 1, not {self.at!a}"
-        yield from self._doubts_of_status(is_status=is_status)
-        yield kind in _TIMED and self.seconds is None, f"{kind} needs seconds: {kind}=2"
+        yield from self._status_problems(is_status=is_status)
+        yield kind in _NEEDS_SECONDS and self.seconds is None, f"{kind} needs seconds: {kind}=2"
         if self.seconds is not None:
-            yield kind not in _MAY_BE_TIMED, f"{kind} takes no seconds"
-            is_time = _number(self.seconds) and (kind == "jump" or self.seconds >= 0)
+            yield kind not in _TAKES_SECONDS, f"{kind} takes no seconds"
+            is_time = _is_number(self.seconds) and (kind == "jump" or self.seconds >= 0)
             yield not is_time, f"{self.seconds!a} are no seconds of a {kind}"
         is_cached = kind != "duplicate" or self.on in _CACHED
-        yield not is_cached, f"no cache answers {self.on}: duplicates are of {_listed(_CACHED)}"
+        yield (
+            not is_cached,
+            f"no cache answers {self.on}: duplicates are of {_join_subjects(_CACHED)}",
+        )
 
-    def _doubts_of_status(self, *, is_status: bool) -> Iterator[tuple[bool, str]]:
+    def _status_problems(self, *, is_status: bool) -> Iterator[tuple[bool, str]]:
         yield not is_status and self.status is not None, f"{self.kind} takes no status"
         yield not is_status and self.code is not None, f"{self.kind} takes no error code"
         if is_status:
@@ -125,11 +128,11 @@ class Fault:
         if self.status is not None:
             word = f"after-{self.status}" if self.kind == "after" else str(self.status)
             word += "" if self.code is None else f"/{self.code}"
-        word += "" if self.seconds is None else f"={_written(self.seconds)}"
+        word += "" if self.seconds is None else f"={_format_number(self.seconds)}"
         on = "" if self.on == "any" else self.on
         if self.at is not None:
             return f"{word}:{on}@{self.at}"
-        rate = "" if self.rate is None else _written(self.rate)
+        rate = "" if self.rate is None else _format_number(self.rate)
         return ":".join(part for part in (word, on, rate) if part)
 
     @property
@@ -137,24 +140,24 @@ class Fault:
         """Whether a client does not try again what it hits: refused for good, or the end."""
         if self.status is None:
             return False
-        reply = self.reply_to(0)
+        reply = self.error_reply(0)
         error = error_in(reply, parse_reply(reply), on_chat=True)
         return error is not None and not error.transient
 
-    def reply_to(self, request_id: int) -> HttpReply:
+    def error_reply(self, request_id: int) -> HttpReply:
         """The reply with its status."""
         headers = {"content-type": "application/json"}
         if self.seconds is not None:
-            headers["retry-after"] = _written(self.seconds)
+            headers["retry-after"] = _format_number(self.seconds)
         said = f'{{"error_code": "{self.code}", "error_message": "a fault"}}' if self.code else ""
         return HttpReply(request_id, self.status or 0, headers, said.encode())
 
 
-def _listed(words: set[str]) -> str:
+def _join_subjects(words: set[str]) -> str:
     return ", ".join(word for word in SUBJECTS if word in words)
 
 
-def _written(number: float) -> str:
+def _format_number(number: float) -> str:
     return repr(float(number)).removesuffix(".0")
 
 
@@ -165,14 +168,18 @@ _HEAD: Final = re.compile(
 _WHEN: Final = re.compile(r"(?P<on>[a-z]*)(?:@(?P<at>[0-9]{1,15}))?")
 _DECIMAL: Final = re.compile(r"-?[0-9.]+(?:e[+-]?[0-9]+)?")
 # What stands at the beginning of a part.
-_WORDS: Final = (*(kind for kind in KINDS if kind not in _STATUS), "a status", "after- a status")
+_HEADS: Final = (
+    *(kind for kind in KINDS if kind not in _TAKES_STATUS),
+    "a status",
+    "after- a status",
+)
 
 
 @frozen
 class Faults:
     """All that may go wrong, in the order in which it is asked for; iterable."""
 
-    each: tuple[Fault, ...] = field(default=(), converter=tuple[Fault, ...])
+    entries: tuple[Fault, ...] = field(default=(), converter=tuple[Fault, ...])
 
     @classmethod
     def parse(cls, spec: str) -> Self:
@@ -189,23 +196,23 @@ class Faults:
                 found += cls.parse(PRESETS[word])
                 continue
             try:
-                found.append(_fault_in(word))
+                found.append(_parse_fault(word))
             except ValueError as error:
                 raise ValueError(f"cannot read the fault {word!a}: {error}") from None
         return cls(tuple(found))
 
     def __str__(self) -> str:
-        return ",".join(map(str, self.each))
+        return ",".join(map(str, self.entries))
 
     def __iter__(self) -> Iterator[Fault]:
-        return iter(self.each)
+        return iter(self.entries)
 
     def to_json(self) -> list[dict[str, Any]]:
         """As plain JSON: an object a fault, of what is not as usual."""
         usual = {known.name: known.default for known in fields(Fault)}
         return [
             {name: value for name, value in asdict(fault).items() if value != usual[name]}
-            for fault in self.each
+            for fault in self.entries
         ]
 
     @classmethod
@@ -227,7 +234,7 @@ class Faults:
         return cls(tuple(found))
 
 
-def _fault_in(part: str) -> Fault:
+def _parse_fault(part: str) -> Fault:
     head, *rest = part.split(":")
     if "@" in head:
         raise ValueError("a number stands after a colon: restart:@50")
@@ -236,22 +243,22 @@ def _fault_in(part: str) -> Fault:
     if match["status"]:
         kind = "after" if match["after"] else "status"
         said = {"kind": kind, "status": int(match["status"]), "code": match["code"]}
-    elif match["kind"] in _STATUS:
+    elif match["kind"] in _TAKES_STATUS:
         raise ValueError("a status is written as such: 503, or after-503")
     if match["seconds"] is not None:
-        said["seconds"] = _decimal(match["seconds"])
+        said["seconds"] = _parse_number(match["seconds"])
     for token in rest:
-        for name, value in _when(token):
+        for name, value in _parse_condition(token):
             if name in said:
                 raise ValueError(f"{token!a} is one too many")
             said[name] = value
     return Fault(**said)
 
 
-def _when(token: str) -> Iterator[tuple[str, Any]]:
+def _parse_condition(token: str) -> Iterator[tuple[str, Any]]:
     """Which requests, or how many of them."""
     if _DECIMAL.fullmatch(token):
-        yield "rate", _decimal(token)
+        yield "rate", _parse_number(token)
         return
     match = _WHEN.fullmatch(token)
     if match is None or not token:
@@ -262,7 +269,7 @@ def _when(token: str) -> Iterator[tuple[str, Any]]:
         yield "at", int(match["at"])
 
 
-def _decimal(text: str) -> float:
+def _parse_number(text: str) -> float:
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!a} is no number")
     return float(text)

@@ -14,12 +14,12 @@ from attrs import frozen
 
 from chatfsm._protocol import names as wire
 from chatfsm._protocol.structuring import DEEPEST, deeper_than, json_object, timestamp
-from chatfsm.simulator.scenario import Await, Pause, Scenario, ScenarioError, Step, Tell
+from chatfsm.simulator.scenario import Await, Pause, Scenario, ScenarioError, ScenarioStep, Tell
 
-__all__ = ["recorded"]
+__all__ = ["scenario_from_log"]
 
 # Only a customer says these (PROTOCOL.md §3), whoever the log says it was.
-_OWN: Final = {
+_CUSTOMER_EVENTS: Final = {
     *(wire.FORM_DATA, wire.SECURE_FORM_DATA, wire.FORM_DATA_CANCEL),
     *(wire.END, wire.DISCONNECT, wire.NAVIGATION),
 }
@@ -44,26 +44,26 @@ _SIGNALS: Final[dict[str, list[str]]] = {
     **{kind: [kind] for kind in ("REQUEST_CALL", "REQUEST_PHONE_CALL", "REQUEST_SMS", "END_CALL")},
 }
 # An hour for a pause, or an hour's log in a second: beyond that somebody has mistaken the unit.
-_MOST: Final = 3_600.0
+_MAX_VALUE: Final = 3_600.0
 # So many chats of a log are named where one has to be chosen: they fit on a screen.
-_NAMED: Final = 5
+_MAX_NAMED: Final = 5
 
 
 @frozen
-class _Pace:
+class _Timing:
     speed: float
-    longest: float
+    max_pause: float
     patience: float
 
 
-def recorded(  # noqa: PLR0913  # each is a word of the command's
+def scenario_from_log(  # noqa: PLR0913  # each is a word of the command's
     events: Iterable[object],
     chat_id: str | None = None,
     *,
-    stem: str = "recorded",
+    default_chat_id: str = "recorded",
     name: str = "recorded",
     speed: float = 1.0,
-    longest: float = 30.0,
+    max_pause: float = 30.0,
     patience: float = 30.0,
 ) -> Scenario:
     """The scenario of one chat of a log. Raises `ScenarioError` where there is no such chat.
@@ -72,15 +72,15 @@ def recorded(  # noqa: PLR0913  # each is a word of the command's
     seconds that a pause takes at most. `patience`: seconds that a customer may be later than the
     one of the log was, until the center goes on without them.
     """
-    for word, value in {"speed": speed, "longest": longest, "patience": patience}.items():
-        if not 0 <= value <= _MOST or not (value or word != "speed"):
-            raise ScenarioError(f"{word} must be a number from 0 to {_MOST:g}, not {value}")
-    whose, items = _chat(events, chat_id, stem)
-    steps = tuple(_steps(items, whose, _Pace(speed, longest, patience)))
+    for word, value in {"speed": speed, "max_pause": max_pause, "patience": patience}.items():
+        if not 0 <= value <= _MAX_VALUE or not (value or word != "speed"):
+            raise ScenarioError(f"{word} must be a number from 0 to {_MAX_VALUE:g}, not {value}")
+    whose, items = _select_chat(events, chat_id, default_chat_id)
+    steps = tuple(_steps(items, whose, _Timing(speed, max_pause, patience)))
     return Scenario(name, steps, title=f"the recorded chat {whose}", chat_id=whose)
 
 
-def _chat(
+def _select_chat(
     events: Iterable[object], chat_id: str | None, stem: str
 ) -> tuple[str, list[dict[str, Any]]]:
     """The events of one chat, in order, without its id."""
@@ -97,39 +97,39 @@ def _chat(
         raise ScenarioError("the log holds no events")
     if chat_id is not None:
         if chat_id not in chats:
-            raise ScenarioError(f"the log holds no chat {chat_id!r}, but {_named(chats)}")
+            raise ScenarioError(f"the log holds no chat {chat_id!r}, but {_list_chat_ids(chats)}")
         return chat_id, chats[chat_id]
     if len(chats) > 1:
-        raise ScenarioError(f"the log holds {len(chats)} chats, say which: {_named(chats)}")
+        raise ScenarioError(f"the log holds {len(chats)} chats, say which: {_list_chat_ids(chats)}")
     return next(iter(chats.items()))
 
 
-def _named(chats: Iterable[str]) -> str:
+def _list_chat_ids(chats: Iterable[str]) -> str:
     names = list(chats)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
-def _steps(items: list[dict[str, Any]], chat_id: str, pace: _Pace) -> Iterator[Step]:
-    owed = 0.0
-    said: set[str] = set()
-    for item, after in zip(items, _distances(items), strict=True):
-        owed = min(owed + after / pace.speed, pace.longest)
-        if not _is_own(item, chat_id):
-            if owed:
-                yield Pause(owed)
-            owed = 0.0
+def _steps(items: list[dict[str, Any]], chat_id: str, pace: _Timing) -> Iterator[ScenarioStep]:
+    pause = 0.0
+    awaited_before: set[str] = set()
+    for item, after in zip(items, _gaps(items), strict=True):
+        pause = min(pause + after / pace.speed, pace.max_pause)
+        if not _is_customer_event(item, chat_id):
+            if pause:
+                yield Pause(pause)
+            pause = 0.0
             yield Tell({key: held for key, held in item.items() if key != "timestamp"})
             continue
-        awaited = _awaited(item, owed + pace.patience)
+        awaited = _await_step(item, pause + pace.patience)
         same = json.dumps(item, sort_keys=True)
-        if awaited is not None and same not in said:  # a cached poll says it twice
-            owed = 0.0
+        if awaited is not None and same not in awaited_before:  # a cached poll says it twice
+            pause = 0.0
             yield awaited
-            said.add(same)
+            awaited_before.add(same)
 
 
-def _distances(items: list[dict[str, Any]]) -> Iterator[float]:
+def _gaps(items: list[dict[str, Any]]) -> Iterator[float]:
     """Seconds to each from the one before; what has no time takes that of the one before.
 
     Time that goes back, as in cached polls, stands still.
@@ -147,16 +147,18 @@ def _distances(items: list[dict[str, Any]]) -> Iterator[float]:
             yield 0.0
 
 
-def _is_own(item: Mapping[str, Any], chat_id: str) -> bool:
+def _is_customer_event(item: Mapping[str, Any], chat_id: str) -> bool:
     """Whether the customer said it."""
     party_id = item.get("party_id") or item.get("session_id")
     if isinstance(party_id, str) and party_id.lower() == chat_id.lower():
         return True
     name = item.get("event")
-    return (isinstance(name, str) and name in _OWN) or (name == wire.FILE and not party_id)
+    return (isinstance(name, str) and name in _CUSTOMER_EVENTS) or (
+        name == wire.FILE and not party_id
+    )
 
 
-def _awaited(item: Mapping[str, Any], timeout: float) -> Await | None:
+def _await_step(item: Mapping[str, Any], timeout: float) -> Await | None:
     """The step that waits for what the customer of the log said; None where nobody need wait."""
     name = item["event"]
     if name == wire.SIGNALING:

@@ -12,24 +12,24 @@ from attrs import define, field
 from chatfsm._protocol import json_input, structuring
 from chatfsm.errors import DecodeError
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import Caller, CenterState, Chat
+from chatfsm.simulator.state import ApiClient, CenterChat, CenterState
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = [
-    "ERRORS",
-    "UNCACHED",
-    "Asked",
+    "API_ERRORS",
+    "NO_CACHE",
+    "ApiCall",
     "RefusedError",
-    "any_chat",
-    "as_bytes",
-    "as_json",
-    "empty",
-    "events_in",
-    "live_chat",
-    "object_in",
-    "refusal",
-    "status_of",
-    "taken_apart",
+    "empty_reply",
+    "error_reply",
+    "file_reply",
+    "find_chat",
+    "find_live_chat",
+    "json_reply",
+    "parse_events",
+    "parse_object",
+    "parse_request",
+    "status_for_code",
 ]
 
 # A request taken apart: which version, which path, which query, which headers.
@@ -37,11 +37,11 @@ __all__ = [
 _PATH: Final = re.compile(r"/clientweb/api/v([12])/(.+)", re.DOTALL)
 _NOT_FOUND: Final = 404
 # What a query of the API holds is two names; more than this is nobody's.
-_MOST_NAMES: Final = 64
+_MAX_QUERY_FIELDS: Final = 64
 
 
 @define
-class Asked:
+class ApiCall:
     """What somebody wants; filled in while it is found out."""
 
     id: int
@@ -53,23 +53,23 @@ class Asked:
     headers: dict[str, str] = field(repr=False)
     """Names in lower case; of repeated ones the last."""
     body: bytes = field(repr=False)
-    named: dict[str, str] = field(factory=dict)
+    path_args: dict[str, str] = field(factory=dict)
     """What stands in the path where a method's has a name in braces."""
-    cookie: str = field(default="", repr=False)
+    new_cookie: str = field(default="", repr=False)
     """The cookie that the reply is to set; "" for none."""
 
 
-def taken_apart(request: HttpRequest) -> Asked:
+def parse_request(request: HttpRequest) -> ApiCall:
     """The parts of a request. Raises `RefusedError` with a bare 404 for what is not of this API."""
     try:
         parts = urlsplit(request.url)
-        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MOST_NAMES)
+        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
         raise RefusedError("", status=_NOT_FOUND) from None
     match = _PATH.fullmatch(parts.path)
     if match is None:
         raise RefusedError("", status=_NOT_FOUND)
-    return Asked(
+    return ApiCall(
         request.id,
         request.method,
         int(match[1]),
@@ -87,7 +87,7 @@ def taken_apart(request: HttpRequest) -> Asked:
 
 # code: (status in version 1, status in version 2, message). Authorization fails with 401 in the old
 # documentation and with 403 in the current one.
-ERRORS: Final[dict[str, tuple[int, int, str]]] = {
+API_ERRORS: Final[dict[str, tuple[int, int, str]]] = {
     "1000": (400, 400, "tenantUrl is missing or invalid"),
     "2000": (401, 403, "Authorization header is missing"),
     "2001": (401, 403, "Authorization header is malformed"),
@@ -126,49 +126,49 @@ class RefusedError(Exception):
         self.status = status
 
 
-def status_of(code: str, version: int) -> int:
+def status_for_code(code: str, version: int) -> int:
     """The status that goes with a code in a version of the API."""
-    first, second, _message = ERRORS[code]
+    first, second, _message = API_ERRORS[code]
     return first if version == 1 else second
 
 
 # What requests bring as JSON: read with care, and refused with 5003.
 
-_UNREADABLE: Final = "5003"
+_UNDECODABLE: Final = "5003"
 # The fields that name something: texts or whole numbers, no longer than ids are.
-_IDS: Final = ("msg_id", "ref_msg_id", "form_request_id", "file_id", "destination_party_id")
+_ID_FIELDS: Final = ("msg_id", "ref_msg_id", "form_request_id", "file_id", "destination_party_id")
 
 
-def object_in(body: bytes, settings: CenterSettings) -> dict[str, Any]:
+def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
     """The object that a body is, or none where it is empty. Raises `RefusedError`."""
     if len(body) > settings.max_body:
-        raise RefusedError(_UNREADABLE)
+        raise RefusedError(_UNDECODABLE)
     if not body.strip():
         return {}
     try:
         value = json_input.parse(body)
     except DecodeError:
-        raise RefusedError(_UNREADABLE) from None
+        raise RefusedError(_UNDECODABLE) from None
     # Deeper than anything that is said, and than what the history could be written with.
     if not isinstance(value, dict) or structuring.deeper_than(structuring.DEEPEST, value):
-        raise RefusedError(_UNREADABLE)
+        raise RefusedError(_UNDECODABLE)
     return value
 
 
-def events_in(body: bytes, settings: CenterSettings) -> list[dict[str, Any]]:
+def parse_events(body: bytes, settings: CenterSettings) -> list[dict[str, Any]]:
     """The customer's events in a body: all of them, or `RefusedError`."""
-    events = object_in(body, settings).get("events")
+    events = parse_object(body, settings).get("events")
     if not isinstance(events, list) or len(events) > settings.max_events:
-        raise RefusedError(_UNREADABLE)
+        raise RefusedError(_UNDECODABLE)
     for event in events:
-        if not isinstance(event, dict) or not _is_name(event.get("event")):
-            raise RefusedError(_UNREADABLE)
-        if not all(_is_id(event[name]) for name in _IDS if name in event):
-            raise RefusedError(_UNREADABLE)
+        if not isinstance(event, dict) or not _is_event_name(event.get("event")):
+            raise RefusedError(_UNDECODABLE)
+        if not all(_is_id(event[name]) for name in _ID_FIELDS if name in event):
+            raise RefusedError(_UNDECODABLE)
     return events
 
 
-def _is_name(value: object) -> bool:
+def _is_event_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= structuring.LONGEST_ID
 
 
@@ -185,32 +185,32 @@ def _is_id(value: object) -> bool:
 _OK: Final = 200
 _JSON: Final = "application/json; charset=UTF-8"
 # Proxies were seen to answer polls from their caches.
-UNCACHED: Final = {"cache-control": "no-cache"}
+NO_CACHE: Final = {"cache-control": "no-cache"}
 
 
-def as_json(request_id: int, value: Any, *, status: int = _OK) -> HttpReply:
+def json_reply(request_id: int, value: Any, *, status: int = _OK) -> HttpReply:
     """A value, as JSON."""
     body = json.dumps(value, separators=(",", ":")).encode()
-    return HttpReply(request_id, status, {"content-type": _JSON, **UNCACHED}, body)
+    return HttpReply(request_id, status, {"content-type": _JSON, **NO_CACHE}, body)
 
 
-def empty(request_id: int, *, status: int = _OK) -> HttpReply:
+def empty_reply(request_id: int, *, status: int = _OK) -> HttpReply:
     """Nothing but a status."""
-    return HttpReply(request_id, status, dict(UNCACHED), b"")
+    return HttpReply(request_id, status, dict(NO_CACHE), b"")
 
 
-def as_bytes(request_id: int, content: bytes, content_type: str) -> HttpReply:
+def file_reply(request_id: int, content: bytes, content_type: str) -> HttpReply:
     """A file."""
-    return HttpReply(request_id, _OK, {"content-type": content_type, **UNCACHED}, content)
+    return HttpReply(request_id, _OK, {"content-type": content_type, **NO_CACHE}, content)
 
 
-def refusal(request_id: int, refused: RefusedError, version: int) -> HttpReply:
+def error_reply(request_id: int, refused: RefusedError, version: int) -> HttpReply:
     """An error, with its code where it has one."""
     if not refused.code:
-        return empty(request_id, status=refused.status or status_of("5500", version))
-    status = status_of(refused.code, version) if refused.status is None else refused.status
-    message = ERRORS[refused.code][2]
-    return as_json(
+        return empty_reply(request_id, status=refused.status or status_for_code("5500", version))
+    status = status_for_code(refused.code, version) if refused.status is None else refused.status
+    message = API_ERRORS[refused.code][2]
+    return json_reply(
         request_id, {"error_code": refused.code, "error_message": message}, status=status
     )
 
@@ -218,17 +218,17 @@ def refusal(request_id: int, refused: RefusedError, version: int) -> HttpReply:
 # Which chat a path names; nobody finds another client's.
 
 
-def any_chat(desk: CenterState, asked: Asked, caller: Caller) -> Chat:
+def find_chat(state: CenterState, call: ApiCall, client: ApiClient) -> CenterChat:
     """The caller's chat, even where it is over. Raises `RefusedError` with 5005."""
-    chat = desk.chats.get(asked.named["chat"])
-    if chat is None or (chat.tenant_url, chat.client_id) != caller.key:
+    chat = state.chats.get(call.path_args["chat"])
+    if chat is None or (chat.tenant_url, chat.client_id) != client.key:
         raise RefusedError("5005")
     return chat
 
 
-def live_chat(desk: CenterState, asked: Asked, caller: Caller) -> Chat:
+def find_live_chat(state: CenterState, call: ApiCall, client: ApiClient) -> CenterChat:
     """The caller's chat while its session lives. Raises `RefusedError` with 5005."""
-    chat = any_chat(desk, asked, caller)
+    chat = find_chat(state, call, client)
     if chat.is_over:
         raise RefusedError("5005")
     return chat

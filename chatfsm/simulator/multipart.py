@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["Part", "file_in"]
+__all__ = ["UploadedFile", "parse_upload"]
 
 _BOUNDARY: Final = re.compile(
     r"multipart/form-data\s*;(?:[^;]*;)*?\s*boundary=(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))",
@@ -27,7 +27,7 @@ _WRITTEN: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"))
 
 
 @frozen
-class Part:
+class UploadedFile:
     """A file as it came."""
 
     file_name: str
@@ -35,7 +35,7 @@ class Part:
     content: bytes = field(repr=False)
 
 
-def file_in(body: bytes, content_type: str) -> Part:
+def parse_upload(body: bytes, content_type: str) -> UploadedFile:
     """The part called `file`. Raises ValueError where there is none, or the body is broken."""
     match = _BOUNDARY.match(content_type.strip()[:_LONGEST_HEAD])
     if match is None:
@@ -45,7 +45,7 @@ def file_in(body: bytes, content_type: str) -> Part:
         names = _names(head.get("content-disposition", ""))
         if names.get("name") == "file":
             kind = _TYPE.match(head.get("content-type", ""))
-            return Part(
+            return UploadedFile(
                 _unwritten(names.get("filename", ""))[:_LONGEST_NAME],
                 kind[0] if kind else "application/octet-stream",
                 content,

@@ -4,86 +4,88 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatfsm.simulator.http_api import Asked, RefusedError, any_chat, as_json
-from chatfsm.simulator.state import Caller, CenterState, Chat, Event, Held
+from chatfsm.simulator.http_api import ApiCall, RefusedError, find_chat, json_reply
+from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, HeldPoll, WireEvent
 from chatfsm.transport import HttpReply
 
-__all__ = ["answer_held", "break_off", "break_off_all", "poll", "taken_news"]
+__all__ = ["answer_held_poll", "disconnect_all_polls", "disconnect_poll", "poll", "take_pending"]
 
 _BAD_REQUEST: Final = 400
 
 
-def poll(desk: CenterState, asked: Asked, caller: Caller) -> HttpReply | None:
+def poll(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply | None:
     """Tell what is new, or wait for it; who is told the last of a session that is over is done."""
-    chat = any_chat(desk, asked, caller)
-    if chat.poll is not None:
-        raise RefusedError("5509", status=None if desk.settings.busy_with_429 else _BAD_REQUEST)
-    if chat.is_cut:
-        chat.is_cut = False
+    chat = find_chat(state, call, client)
+    if chat.held_poll is not None:
+        raise RefusedError("5509", status=None if state.settings.busy_with_429 else _BAD_REQUEST)
+    if chat.has_lost_events:
+        chat.has_lost_events = False
         raise RefusedError("5004")
-    if chat.news:
-        return _answer(desk, chat, asked.id)
+    if chat.pending:
+        return _answer(state, chat, call.id)
     if chat.is_over:
         raise RefusedError("5005")
-    chat.poll = Held(asked.id, desk.now + desk.settings.hold)
-    desk.held[asked.id] = chat
-    desk.stirred[chat.chat_id] = None
+    chat.held_poll = HeldPoll(call.id, state.now + state.settings.hold)
+    state.chats_by_poll[call.id] = chat
+    state.dirty[chat.chat_id] = None
     return None
 
 
-def taken_news(chat: Chat) -> list[Event]:
+def take_pending(chat: CenterChat) -> list[WireEvent]:
     """What is new, which it is no longer."""
-    news, chat.news = chat.news, []
+    news, chat.pending = chat.pending, []
     return news
 
 
-def answer_held(desk: CenterState, chat: Chat) -> None:
+def answer_held_poll(state: CenterState, chat: CenterChat) -> None:
     """Answer the poll that waits, where there is news or its time is over.
 
     Where its connection is broken the answer goes nowhere, and takes the news along.
     """
-    held = chat.poll
-    if held is None or not (chat.news or desk.now >= held.until):
+    held = chat.held_poll
+    if held is None or not (chat.pending or state.now >= held.until):
         return
-    chat.poll = None
-    desk.held.pop(held.request_id, None)
-    reply = _answer(desk, chat, held.request_id)
-    if not held.is_dead:
-        desk.ready.append(reply)
+    chat.held_poll = None
+    state.chats_by_poll.pop(held.request_id, None)
+    reply = _answer(state, chat, held.request_id)
+    if not held.is_disconnected:
+        state.ready_replies.append(reply)
 
 
-def break_off(desk: CenterState, request_id: int) -> None:
+def disconnect_poll(state: CenterState, request_id: int) -> None:
     """The connection of a poll broke: the center notices, or does not."""
-    chat = desk.held.get(request_id)
-    if chat is None or chat.poll is None:
+    chat = state.chats_by_poll.get(request_id)
+    if chat is None or chat.held_poll is None:
         return
-    del desk.held[request_id]
-    if desk.settings.hears_aborts:
-        chat.poll = None
-        chat.polled_at = desk.now
+    del state.chats_by_poll[request_id]
+    if state.settings.notices_aborts:
+        chat.held_poll = None
+        chat.polled_at = state.now
     else:
-        chat.poll.is_dead = True
-    desk.stirred[chat.chat_id] = None
+        chat.held_poll.is_disconnected = True
+    state.dirty[chat.chat_id] = None
 
 
-def break_off_all(desk: CenterState) -> list[int]:
+def disconnect_all_polls(state: CenterState) -> list[int]:
     """The server restarts: nothing is held any more, and what no poll has brought is forgotten.
 
     A client whose poll does not break is told by the next one, with 5004: else it could not know.
     """
-    broken = sorted(desk.held) + [reply.id for reply in desk.ready]
-    desk.held.clear()
-    desk.ready.clear()
-    for chat in desk.chats.values():
-        chat.is_cut = not chat.is_over and (chat.poll is None or chat.poll.is_dead)
-        chat.poll = None
-        chat.news.clear()
-        chat.polled_at = desk.now
-        desk.stirred[chat.chat_id] = None
+    broken = sorted(state.chats_by_poll) + [reply.id for reply in state.ready_replies]
+    state.chats_by_poll.clear()
+    state.ready_replies.clear()
+    for chat in state.chats.values():
+        chat.has_lost_events = not chat.is_over and (
+            chat.held_poll is None or chat.held_poll.is_disconnected
+        )
+        chat.held_poll = None
+        chat.pending.clear()
+        chat.polled_at = state.now
+        state.dirty[chat.chat_id] = None
     return broken
 
 
-def _answer(desk: CenterState, chat: Chat, request_id: int) -> HttpReply:
-    chat.polled_at = desk.now
-    desk.stirred[chat.chat_id] = None
-    return as_json(request_id, {"events": taken_news(chat)})
+def _answer(state: CenterState, chat: CenterChat, request_id: int) -> HttpReply:
+    chat.polled_at = state.now
+    state.dirty[chat.chat_id] = None
+    return json_reply(request_id, {"events": take_pending(chat)})

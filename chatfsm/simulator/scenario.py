@@ -18,15 +18,15 @@ __all__ = [
     "AgentLeaves",
     "Await",
     "Converse",
-    "End",
+    "EndSession",
     "FindAgent",
     "Pause",
     "Say",
     "Scenario",
     "ScenarioError",
+    "ScenarioStep",
     "ShowForm",
     "ShowSecureForm",
-    "Step",
     "Tell",
     "from_json",
     "from_plain",
@@ -40,14 +40,14 @@ __all__ = [
 # stands.
 
 # A day: nobody plays a scenario for longer, and a slip of units shows.
-_LONGEST: Final = 86_400.0
+_MAX_SECONDS: Final = 86_400.0
 
 
 def _seconds(_step: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
         raise TypeError(f"{attribute.name} must be a number of seconds")
-    if not 0 <= value <= _LONGEST:
-        raise ValueError(f"{attribute.name} must be from 0 to {_LONGEST:g} seconds")
+    if not 0 <= value <= _MAX_SECONDS:
+        raise ValueError(f"{attribute.name} must be from 0 to {_MAX_SECONDS:g} seconds")
 
 
 def _seconds_or_none(step: object, attribute: Attribute[Any], value: object) -> None:
@@ -55,7 +55,7 @@ def _seconds_or_none(step: object, attribute: Attribute[Any], value: object) -> 
         _seconds(step, attribute, value)
 
 
-def _named(_step: object, attribute: Attribute[Any], value: object) -> None:
+def _non_empty_text(_step: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{attribute.name} must be a text that is not empty")
 
@@ -74,12 +74,12 @@ def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(f"{attribute.name} is nested deeper than {DEEPEST} levels")
 
 
-def _fields(_step: object, attribute: Attribute[Any], value: object) -> None:
+def _field_values(_step: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise TypeError(f"{attribute.name} must be an object of fields and what they must hold")
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _as_names(value: Any) -> tuple[str, ...]:
     """One name, or several of which any will do; what is no name is refused afterwards."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
@@ -107,9 +107,9 @@ class Pause:
 class Await:
     """Nothing happens until the customer has said something, be it before this step."""
 
-    event: tuple[str, ...] = field(converter=_names, validator=_event_names)
+    event: tuple[str, ...] = field(converter=_as_names, validator=_event_names)
     """The name of an event, or several of which any will do."""
-    where: Mapping[str, Any] = field(factory=dict, validator=_fields, hash=False)
+    where: Mapping[str, Any] = field(factory=dict, validator=_field_values, hash=False)
     """Fields of the event and what they hold; `data.type` is the field `type` of `data`. A list
     holds the values of which any will do."""
     timeout: float | None = field(default=None, validator=_seconds_or_none)
@@ -122,7 +122,7 @@ class Await:
 class Say:
     """Somebody of the center says something, and types before if that takes time."""
 
-    text: str = field(validator=_named)
+    text: str = field(validator=_non_empty_text)
     typing: float = field(default=0.0, validator=_seconds)
     """Seconds of typing."""
     by: str = field(default="agent", validator=in_(("agent", "scenario")))
@@ -157,7 +157,7 @@ class ShowForm:
 class ShowSecureForm:
     """A secure form is shown."""
 
-    form_id: str = field(validator=_named)
+    form_id: str = field(validator=_non_empty_text)
 
 
 @frozen
@@ -169,7 +169,7 @@ class Converse:
 
 
 @frozen
-class End:
+class EndSession:
     """The session is over, and with it the scenario."""
 
     how: str = field(default="ended", validator=in_(("ended", "failed", "timed_out")))
@@ -177,7 +177,7 @@ class End:
     """What the customer is told of an inactivity timeout."""
 
 
-Step = (
+ScenarioStep = (
     Tell
     | Pause
     | Await
@@ -187,10 +187,10 @@ Step = (
     | ShowForm
     | ShowSecureForm
     | Converse
-    | End
+    | EndSession
 )
 
-STEPS: Final[dict[str, type[Step]]] = {
+STEPS: Final[dict[str, type[ScenarioStep]]] = {
     "tell": Tell,
     "pause": Pause,
     "await": Await,
@@ -200,7 +200,7 @@ STEPS: Final[dict[str, type[Step]]] = {
     "show_form": ShowForm,
     "show_secure_form": ShowSecureForm,
     "converse": Converse,
-    "end": End,
+    "end": EndSession,
 }
 """The kinds of steps, by the names that they have in JSON."""
 
@@ -218,8 +218,8 @@ class Scenario:
     """What happens in a chat; nothing in it changes while it is played, by however many chats."""
 
     name: str = field(validator=instance_of(str))
-    steps: tuple[Step, ...] = field(validator=_steps())
-    after_disconnect: tuple[Step, ...] = field(default=(), validator=_steps())
+    steps: tuple[ScenarioStep, ...] = field(validator=_steps())
+    after_disconnect: tuple[ScenarioStep, ...] = field(default=(), validator=_steps())
     """What follows where the customer disconnects and no step awaits it; then the session ends."""
     title: str = field(default="", validator=instance_of(str))
     """What it shows, in one line for people."""
@@ -245,7 +245,7 @@ def to_plain(scenario: Scenario) -> dict[str, Any]:
     return plain | {name: steps for name, steps in lists.items() if steps or name == "steps"}
 
 
-def _plain_step(step: Step) -> dict[str, Any]:
+def _plain_step(step: ScenarioStep) -> dict[str, Any]:
     plain: dict[str, Any] = {"step": _KINDS[type(step)]}
     for known in fields(type(step)):
         value = getattr(step, known.name)
@@ -284,14 +284,14 @@ def from_plain(value: object) -> Scenario:
     return Scenario(**made)
 
 
-def _read_steps(value: object, where: str, part: str) -> tuple[Step, ...]:
+def _read_steps(value: object, where: str, part: str) -> tuple[ScenarioStep, ...]:
     if not isinstance(value, list):
         raise ScenarioError(f"{where}: {part} must be a list of steps")
     place = f"{where}: step" if part == "steps" else f"{where}: {part}: step"
     return tuple(_read_step(item, f"{place} {number}") for number, item in enumerate(value, 1))
 
 
-def _read_step(value: object, where: str) -> Step:
+def _read_step(value: object, where: str) -> ScenarioStep:
     if not isinstance(value, Mapping):
         raise ScenarioError(f"{where}: must be an object")
     kind = value.get("step")

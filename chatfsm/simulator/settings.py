@@ -52,7 +52,7 @@ class CenterSettings:
     """Whether is_new_chat is "true" or "false" in version 1, as it documents."""
     busy_with_429: bool = field(default=True, validator=_FLAG)
     """Whether version 2 refuses a second poll with 429, or with 400 as version 1 does."""
-    hears_aborts: bool = field(default=False, validator=_FLAG)
+    notices_aborts: bool = field(default=False, validator=_FLAG)
     """Whether the center notices that a held poll's connection broke. If not, it answers into the
     void, and what it answered is lost to the polls."""
     signals_in_history: bool = field(default=True, validator=_FLAG)
@@ -63,7 +63,7 @@ class CenterSettings:
     """Bytes of an upload, as documented."""
     max_files: int = field(default=1_000, validator=_count)
     """How many uploads are kept, as documented; the oldest is replaced."""
-    max_stored: int = field(default=256 * 1024 * 1024, validator=_count)
+    max_stored_bytes: int = field(default=256 * 1024 * 1024, validator=_count)
     """Bytes of all uploads together: ten of the largest, on somebody's own machine."""
     max_body: int = field(default=256 * 1024, validator=_count)
     """Bytes of a JSON body: a session description has ten thousand, a drawn signature more."""
@@ -71,9 +71,9 @@ class CenterSettings:
     """How many events one POST may bring: eight times the batch of chatfsm's own client."""
     max_history: int = field(default=4_096, validator=_count)
     """How many events of a chat are kept, and how many customer's own; the oldest are let go."""
-    max_news: int = field(default=4_096, validator=_count)
+    max_pending: int = field(default=4_096, validator=_count)
     """How many events wait for a poll; the oldest are let go."""
-    max_open: int = field(default=10_000, validator=_count)
+    max_live_chats: int = field(default=10_000, validator=_count)
     """How many sessions live at once; one more is refused with 5001."""
-    max_over: int = field(default=1_000, validator=_count)
+    max_ended_chats: int = field(default=1_000, validator=_count)
     """How many sessions are kept after their end, for case histories; the oldest are let go."""

@@ -8,31 +8,31 @@ from typing import Any, Literal, Protocol
 
 from attrs import define, field
 
-from chatfsm.simulator.agent_pool import Agents
-from chatfsm.simulator.agent_pool import Caller as Waiting
+from chatfsm.simulator.agent_pool import AgentPool
+from chatfsm.simulator.agent_pool import Waiter as Waiting
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.transport import HttpReply
 
 __all__ = [
-    "Caller",
+    "ApiClient",
+    "CenterChat",
     "CenterState",
-    "Chat",
-    "Event",
-    "Held",
+    "ChatEnd",
+    "HeldPoll",
     "OnEvent",
-    "Outcome",
-    "PlayMaker",
     "Player",
-    "Upload",
+    "PlayerFactory",
+    "StoredFile",
+    "WireEvent",
 ]
 
 # One chat as the center has it.
 
-Event = dict[str, Any]
+WireEvent = dict[str, Any]
 """An event as the wire has it."""
-Outcome = Literal["ended", "failed", "timed_out"]
+ChatEnd = Literal["ended", "failed", "timed_out"]
 
 
 class Player(Protocol):
@@ -43,15 +43,15 @@ class Player(Protocol):
         """When to wake it; None: not by the clock."""
         ...
 
-    def begin(self, *, now: float) -> list[Event]:
+    def start(self, *, now: float) -> list[WireEvent]:
         """What happens first."""
         ...
 
-    def hear(self, event: Event, *, now: float) -> list[Event]:
+    def receive(self, event: WireEvent, *, now: float) -> list[WireEvent]:
         """What follows from what the customer did."""
         ...
 
-    def wake(self, *, now: float) -> list[Event]:
+    def wake(self, *, now: float) -> list[WireEvent]:
         """What follows from time having passed, or an agent being free."""
         ...
 
@@ -65,17 +65,17 @@ class Player(Protocol):
 
 
 @define
-class Held:
+class HeldPoll:
     """A poll that waits for news."""
 
     request_id: int
     until: float
-    is_dead: bool = False
+    is_disconnected: bool = False
     """Whether its connection broke, and the center does not know."""
 
 
 @define(eq=False, kw_only=True)
-class Chat:
+class CenterChat:
     """What is known of a chat, and what waits for its customer."""
 
     chat_id: str
@@ -83,7 +83,7 @@ class Chat:
     tenant: Tenant = field(repr=False)
     entry: AppEntry = field(repr=False)
     version: int
-    play: Player = field(repr=False)
+    player: Player = field(repr=False)
     created_at: float
     """Seconds since 1970, by the center's wall clock."""
     polled_at: float
@@ -96,28 +96,28 @@ class Chat:
     state: str = "establishing"
     """The last state that was told."""
     ewt: str = "0"
-    outcome: Outcome | None = None
+    outcome: ChatEnd | None = None
     """None while the session lives."""
-    said: list[Event] = field(factory=list, repr=False)
+    customer_events: list[WireEvent] = field(factory=list, repr=False)
     """The customer's events, as they were posted, in order."""
-    past: list[Event] = field(factory=list, repr=False)
+    history: list[WireEvent] = field(factory=list, repr=False)
     """The history: both sides."""
-    news: list[Event] = field(factory=list, repr=False)
+    pending: list[WireEvent] = field(factory=list, repr=False)
     """What no poll has brought yet."""
     receipts: dict[str, str] = field(factory=dict, repr=False)
     """What the customer confirmed: message ids to "delivered" or "read"."""
-    present: list[str] = field(factory=list, repr=False)
+    party_ids: list[str] = field(factory=list, repr=False)
     """The ids of the parties that are there, as they came."""
     case_id: str | None = None
-    push: str | None = None
+    push_token_kind: str | None = None
     """The kind of token that is told of news; None: nobody is."""
     is_warned: bool = False
-    is_cut: bool = False
+    has_lost_events: bool = False
     """Whether a restart forgot news, and no broken poll told the client so."""
-    poll: Held | None = None
-    alarm: float | None = None
+    held_poll: HeldPoll | None = None
+    alarm_at: float | None = None
     """When the desk will look at it next."""
-    next_number: int = 0
+    next_msg_id: int = 0
     """The next message's id: even, so that it never meets the customer's own."""
 
     @property
@@ -131,13 +131,13 @@ class Chat:
         return self.tenant.url
 
 
-OnEvent = Callable[[str, Event], object]
+OnEvent = Callable[[str, WireEvent], object]
 """Told of every event of every chat: the chat's id, and the event as the wire has it."""
-PlayMaker = Callable[[Scenario, Agents, str], Player]
+PlayerFactory = Callable[[Scenario, AgentPool, str], Player]
 
 
 @define
-class Caller:
+class ApiClient:
     """Who asks: through which entry of which tenant."""
 
     tenant: Tenant
@@ -151,7 +151,7 @@ class Caller:
 
 
 @define
-class Upload:
+class StoredFile:
     """A file that a customer brought."""
 
     owner: tuple[str, str] = field(repr=False)
@@ -168,49 +168,49 @@ class CenterState:
     """By their domains in lower case."""
     settings: CenterSettings
     seed: int
-    make_play: PlayMaker
+    make_player: PlayerFactory
     on_event: OnEvent | None
-    agents: dict[str, Agents]
+    agent_pools: dict[str, AgentPool]
     """By the tenants' domains."""
-    chats: dict[str, Chat] = field(factory=dict)
-    current: dict[tuple[str, str], Chat] = field(factory=dict)
+    chats: dict[str, CenterChat] = field(factory=dict)
+    live_chats: dict[tuple[str, str], CenterChat] = field(factory=dict)
     """The session of each client that has one."""
-    playing: dict[Waiting, Chat] = field(factory=dict)
+    chats_by_waiter: dict[Waiting, CenterChat] = field(factory=dict)
     """The chats of the plays that go on."""
-    over: dict[str, None] = field(factory=dict)
+    ended_chat_ids: dict[str, None] = field(factory=dict)
     """The ids of sessions that are over, oldest first."""
-    files: dict[str, Upload] = field(factory=dict)
+    files: dict[str, StoredFile] = field(factory=dict)
     """Oldest first."""
-    stored: int = 0
+    stored_bytes: int = 0
     """Bytes of all files."""
-    held: dict[int, Chat] = field(factory=dict)
+    chats_by_poll: dict[int, CenterChat] = field(factory=dict)
     """Polls that wait, by the ids of their requests."""
-    stirred: dict[str, None] = field(factory=dict)
+    dirty: dict[str, None] = field(factory=dict)
     """Chats in which something has happened since anybody looked when they are due next."""
     answerable: dict[str, None] = field(factory=dict)
     """Chats whose poll can be answered when somebody collects."""
-    ready: list[HttpReply] = field(factory=list)
+    ready_replies: list[HttpReply] = field(factory=list)
     alarms: list[tuple[float, int, str]] = field(factory=list)
     """A heap of when to look at which chat; an entry counts where it is the chat's `alarm`."""
     now: float = 0.0
-    skew: float = 0.0
+    clock_jump: float = 0.0
     """Seconds by which the wall clock has jumped."""
-    made: int = 0
+    id_count: int = 0
     """How many ids were made."""
-    rung: int = 0
+    alarm_count: int = 0
     """How many alarms were set: what is due at one time comes in the order that it was set."""
 
     def new_id(self, kind: str) -> str:
         """An id of the form that the real ones have: the same for the same seed and order."""
-        self.made += 1
-        written = f"{self.seed}\0{kind}\0{self.made}".encode()
+        self.id_count += 1
+        written = f"{self.seed}\0{kind}\0{self.id_count}".encode()
         found = blake2b(written, digest_size=16, person=b"chatfsm-center").hexdigest()
         return "-".join((found[:8], found[8:12], found[12:16], found[16:20], found[20:]))
 
     @property
     def wall_clock(self) -> float:
         """Seconds since 1970, as far as the center knows."""
-        return self.settings.started_at + self.skew + self.now
+        return self.settings.started_at + self.clock_jump + self.now
 
     @property
     def timestamp(self) -> str:

@@ -10,7 +10,7 @@ from attrs.validators import and_, deep_iterable, ge, gt, instance_of, optional
 
 from chatfsm.simulator.scenario import Scenario
 
-__all__ = ["PARAMETER_TYPES", "Agent", "AppEntry", "IceServer", "SharedFile", "Tenant"]
+__all__ = ["PARAMETER_TYPES", "Agent", "AppEntry", "Tenant", "TenantFile", "TenantIceServer"]
 
 # Source: PROTOCOL.md §1, the answer of "expected parameters".
 PARAMETER_TYPES: Final = ("PHONE", "TEXT", "EMAIL", "FIRST_NAME", "LAST_NAME", "ACCOUNT", "COMPANY")
@@ -61,7 +61,7 @@ class AppEntry:
 
 
 @frozen(kw_only=True)
-class IceServer:
+class TenantIceServer:
     """One that helps calls through firewalls."""
 
     url: str = field(validator=_not_empty)
@@ -70,7 +70,7 @@ class IceServer:
 
 
 @frozen(kw_only=True)
-class SharedFile:
+class TenantFile:
     """A file that the people of a tenant may share, by its id."""
 
     file_id: str = field(validator=_not_empty)
@@ -97,8 +97,10 @@ class Tenant:
     agents: tuple[Agent, ...] = field(
         default=(), converter=tuple[Agent, ...], validator=deep_iterable(instance_of(Agent))
     )
-    ice_servers: tuple[IceServer, ...] = field(default=(), converter=tuple[IceServer, ...])
-    files: tuple[SharedFile, ...] = field(default=(), converter=tuple[SharedFile, ...])
+    ice_servers: tuple[TenantIceServer, ...] = field(
+        default=(), converter=tuple[TenantIceServer, ...]
+    )
+    files: tuple[TenantFile, ...] = field(default=(), converter=tuple[TenantFile, ...])
 
     def entry(self, app_id: str) -> AppEntry | None:
         """The entry of an app."""

@@ -7,7 +7,7 @@ from typing import Any
 from chatfsm._protocol import names as wire
 from chatfsm.simulator.tenants import Agent
 
-__all__ = ["joined", "left", "message", "status"]
+__all__ = ["agent_joined", "agent_left", "message", "status"]
 
 
 def status(state: str, ewt: str = "0") -> dict[str, Any]:
@@ -15,7 +15,7 @@ def status(state: str, ewt: str = "0") -> dict[str, Any]:
     return {"event": wire.STATUS, "state": state, "ewt": ewt}
 
 
-def joined(agent: Agent) -> dict[str, Any]:
+def agent_joined(agent: Agent) -> dict[str, Any]:
     """An agent joins."""
     return {
         "event": wire.PARTY_JOINED,
@@ -27,7 +27,7 @@ def joined(agent: Agent) -> dict[str, Any]:
     }
 
 
-def left(party_id: str) -> dict[str, Any]:
+def agent_left(party_id: str) -> dict[str, Any]:
     """An agent leaves."""
     return {"event": wire.PARTY_LEFT, "party_id": party_id, "type": "internal"}
 

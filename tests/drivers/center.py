@@ -12,7 +12,7 @@ from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, Converse, FindAgent, Say, Scenario
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import Chat
+from chatfsm.simulator.state import CenterChat
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from tests.drivers.customer import APP, QUICK, TENANT, endpoint_at
 
@@ -25,9 +25,11 @@ SILENT = Scenario("silent", (*OPENING, Await("chat_session_end")))
 """One who does nothing by herself, so that the test decides what comes before what."""
 
 
-def texts_of(chat: Chat) -> list[str]:
+def texts_of(chat: CenterChat) -> list[str]:
     """What the customer wrote, as it arrived."""
-    return [event["msg"] for event in chat.said if event["event"] == "chat_session_message"]
+    return [
+        event["msg"] for event in chat.customer_events if event["event"] == "chat_session_message"
+    ]
 
 
 def message(text: str) -> dict[str, Any]:
@@ -54,10 +56,10 @@ class Server:
         entry = AppEntry(app_id=APP, scenario=self.scenario, ewt="3")
         tenant = Tenant(url=TENANT, entries=(entry,), agents=(ADA,))
         # Tests look at chats after their end.
-        settings = CenterSettings(hold=self.hold * self.speed, max_over=100_000)
+        settings = CenterSettings(hold=self.hold * self.speed, max_ended_chats=100_000)
         self.center = ContactCenter([tenant], settings)
         network = Network(self.center)
-        self.face = SimulatorServer(network, speed=self.speed, told=self.requests.append)
+        self.face = SimulatorServer(network, speed=self.speed, log=self.requests.append)
 
     def __enter__(self) -> Self:
         self.face.__enter__()
@@ -71,12 +73,12 @@ class Server:
         return self.face.url
 
     @property
-    def chats(self) -> list[Chat]:
+    def chats(self) -> list[CenterChat]:
         """All chats, the oldest first."""
         return list(self.center.chats.values())
 
     @property
-    def chat(self) -> Chat:
+    def chat(self) -> CenterChat:
         """The latest chat."""
         return self.chats[-1]
 
@@ -90,9 +92,9 @@ class Server:
 
         def telling() -> None:
             for event in events:
-                self.center.tell(self.chat.chat_id, event, now=self.face.now())
+                self.center.send_event(self.chat.chat_id, event, now=self.face.now())
 
-        self.face.do(telling)
+        self.face.call_in_loop(telling)
 
     def client(self, client_id: str = "client-1", version: int = 2) -> ChatClient:
         return ChatClient(endpoint_at(self.url, client_id, version), settings=QUICK)

@@ -69,7 +69,9 @@ async def a_whole_chat(server: Server, notes: Path) -> None:
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     await chat.upload(notes)
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
-                    server.tell({**server.chat.said[-1], "party_id": "AGENT-1", "msg_id": "900"})
+                    server.tell(
+                        {**server.chat.customer_events[-1], "party_id": "AGENT-1", "msg_id": "900"}
+                    )
                 case f.FileReceived(file):
                     assert await chat.download(file) == b"my notes"
                     await chat.end()
@@ -103,7 +105,7 @@ def test_what_is_not_allowed_is_refused_where_it_was_said(run: Any) -> None:
     """`LocalProtocolError` and `ApiError` come out of the word itself."""
     with Server() as server:
         run(refused_in_place, server)
-        assert server.chat.said == []
+        assert server.chat.customer_events == []
 
 
 async def cancelled_after_saying(server: Server) -> None:

@@ -57,7 +57,9 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     chat.upload(tmp_path / "notes.txt")
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
-                    server.tell({**server.chat.said[-1], "party_id": "AGENT-1", "msg_id": "900"})
+                    server.tell(
+                        {**server.chat.customer_events[-1], "party_id": "AGENT-1", "msg_id": "900"}
+                    )
                 case f.FileReceived(file):
                     assert chat.download(file) == b"my notes"
                     chat.end()
@@ -67,7 +69,7 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
         *(GREETING, "Please fill in this form."),
         *("Thank you for your answer.", "Thank you for the file."),
     ]
-    said = [event["event"] for event in server.chat.said]
+    said = [event["event"] for event in server.chat.customer_events]
     assert said[-1] == "chat_session_end"
     assert {"chat_session_form_data", "chat_session_file", "chat_session_typing"} <= set(said)
     assert server.refused_polls == []
@@ -81,7 +83,7 @@ def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Serv
         chat.open()
         with pytest.raises(LocalProtocolError, match="has not shown it"):
             chat.submit_form("7", {})
-    assert server.chat.said == []
+    assert server.chat.customer_events == []
 
 
 def test_whoever_asks_is_answered(server: Server) -> None:

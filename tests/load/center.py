@@ -8,7 +8,7 @@ import sys
 from math import ceil
 from typing import Any
 
-from chatfsm.simulator.scenario import Await, Pause, Say, Scenario, Step, Tell
+from chatfsm.simulator.scenario import Await, Pause, Say, Scenario, ScenarioStep, Tell
 from tests.drivers.center import Server, texts_of
 
 HOLD = 10.0
@@ -17,7 +17,7 @@ HOLD = 10.0
 def talking(seconds: float, every: float) -> Scenario:
     """Each customer hears a message at once, and one each time, until the time is over."""
     times = ceil(seconds / every)
-    news: list[Step] = []
+    news: list[ScenarioStep] = []
     for number in range(times):
         news += [Say(f"news {number}"), Pause(every)]
     connected = Tell({"event": "chat_session_status", "state": "connected", "ewt": "0"})
@@ -47,4 +47,4 @@ def serve(seconds: float, every: float) -> None:
     with Server(talking(seconds, every), hold=HOLD) as server:
         print(server.url, flush=True)
         sys.stdin.read()
-        print(json.dumps(server.face.do(lambda: ledger(server))), flush=True)
+        print(json.dumps(server.face.call_in_loop(lambda: ledger(server))), flush=True)

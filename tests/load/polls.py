@@ -47,21 +47,21 @@ def serve(hold: float) -> None:
         print(face.url, flush=True)
         for line in sys.stdin:
             if line == "speak\n":
-                for chat_id in face.do(lambda: list(center.chats)):
-                    face.do(partial(speak, face, center, chat_id))
-            print(json.dumps(face.do(lambda: account(face))), flush=True)
+                for chat_id in face.call_in_loop(lambda: list(center.chats)):
+                    face.call_in_loop(partial(speak, face, center, chat_id))
+            print(json.dumps(face.call_in_loop(lambda: account(face))), flush=True)
 
 
 def speak(face: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
     """Somebody says something in a chat."""
-    center.tell(chat_id, NEWS, now=face.now())
+    center.send_event(chat_id, NEWS, now=face.now())
 
 
 def account(face: SimulatorServer) -> dict[str, float]:
     """What serving costs so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "held": len(face.carrier._waiting),
+        "held": len(face.pump._pending),
         "MiB": round(resident() / 2**20, 1),
         "cpu": round(usage.ru_utime + usage.ru_stime, 2),
     }

@@ -9,7 +9,7 @@ from chatfsm import LocalProtocolError, commands
 from chatfsm.api import Resume, UploadFile
 from chatfsm.client_effects import ApiSucceeded, AuthorizationFailed, ClientEffect
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.world import Customer, World
+from chatfsm.simulator.world import SimulatedCustomer, World
 from tests.soak.dice import Dice
 from tests.soak.ledger import Ledger
 
@@ -25,23 +25,23 @@ class Chat:
         self.center = center
         self.dice = dice
         version = 1 if dice.throw() < 0.25 else 2
-        self.customer: Customer = world.customer(name, version=version)
+        self.customer: SimulatedCustomer = world.add_customer(name, version=version)
         self.ledger = Ledger()
         self.spoken = 0
         self.uploads = 0
 
     def begins(self, until: float) -> None:
         """Open a chat in a moment, and do things until a time."""
-        self.world.at(self.dice.between(0.0, 5.0), self.customer.opens)
-        self.world.at(self.dice.between(3.0, 15.0), lambda: self.acts(until))
-        self.world.at(self.dice.between(5.0, 25.0), lambda: self.is_spoken_to(until))
+        self.world.call_at(self.dice.between(0.0, 5.0), self.customer.open_chat)
+        self.world.call_at(self.dice.between(3.0, 15.0), lambda: self.acts(until))
+        self.world.call_at(self.dice.between(5.0, 25.0), lambda: self.is_spoken_to(until))
 
     def acts(self, until: float) -> None:
         """The customer does one thing, and the next in a while."""
         now = self.world.now
         if now >= until or self.customer.done:
             return
-        self.world.at(now + self.dice.between(0.5, 24.0), lambda: self.acts(until))
+        self.world.call_at(now + self.dice.between(0.5, 24.0), lambda: self.acts(until))
         if self.customer.is_alive and self.customer.session is not None:
             try:
                 self.dice.one_of(_HABITS)(self)
@@ -54,22 +54,24 @@ class Chat:
         chat = self.center.chats.get(self.customer.chat_id)
         if now >= until or self.customer.done:
             return
-        self.world.at(now + self.dice.between(4.0, 40.0), lambda: self.is_spoken_to(until))
+        self.world.call_at(now + self.dice.between(4.0, 40.0), lambda: self.is_spoken_to(until))
         if chat is not None and not chat.is_over:
             for event in self._burst():
-                self.center.tell(chat.chat_id, event, now=now)
+                self.center.send_event(chat.chat_id, event, now=now)
 
     def follow(self, told: list[ClientEffect]) -> None:
         """Do what follows from what was told: share what was uploaded, and log in again."""
         for effect in told:
             if isinstance(effect, ApiSucceeded) and isinstance(effect.request, UploadFile):
                 value: Any = effect.result
-                self.world.at(self.world.now, lambda file_id=value.file_id: self.shares(file_id))
+                self.world.call_at(
+                    self.world.now, lambda file_id=value.file_id: self.shares(file_id)
+                )
             elif isinstance(effect, AuthorizationFailed):
-                self.world.at(self.world.now + 5.0, self.resumes)
+                self.world.call_at(self.world.now + 5.0, self.resumes)
 
     def says(self, text: str) -> None:
-        self.customer.says(text)
+        self.customer.send_text(text)
         self.ledger.said(text, self.customer)
 
     def shares(self, file_id: str) -> None:
@@ -96,13 +98,13 @@ class Chat:
         self.says(self.dice.one_of(WORDS))
 
     def types(self) -> None:
-        self.customer.types()
+        self.customer.start_typing()
 
     def answers(self) -> None:
         if self.customer.forms:
             form = self.dice.one_of(self.customer.forms)
             if not form.is_text_prompt:
-                self.customer.answers(form.request_id, {"stars": "5"})
+                self.customer.submit_form(form.request_id, {"stars": "5"})
                 self.ledger.answered.append(form.request_id)
 
     def uploads_a_file(self) -> None:
@@ -121,11 +123,11 @@ class Chat:
 
         def comes_back() -> None:
             if not customer.is_alive and customer.lives == lives:
-                customer.restart(ahead=ahead)
+                customer.restart(clock_offset=ahead)
             elif customer.lives == lives and not customer.done:  # it is to die in its next step
-                self.world.at(self.world.now + 10.0, comes_back)
+                self.world.call_at(self.world.now + 10.0, comes_back)
 
-        self.world.at(self.world.now + self.dice.between(0.0, 45.0), comes_back)
+        self.world.call_at(self.world.now + self.dice.between(0.0, 45.0), comes_back)
 
     def _burst(self) -> list[dict[str, Any]]:
         number = self.customer.number

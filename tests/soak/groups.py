@@ -17,7 +17,7 @@ from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.scenario import Converse, FindAgent, Say, Scenario, ShowForm
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
-from chatfsm.simulator.world import Customer, World
+from chatfsm.simulator.world import SimulatedCustomer, World
 from chatfsm.testing.invariants import ClientWatcher, survives_a_restart
 from tests.soak.acting import Chat
 from tests.soak.dice import Dice
@@ -79,7 +79,7 @@ def center_settings(dice: Dice) -> CenterSettings:
         milliseconds=dice.throw() < 0.3,
         flags_as_text=dice.throw() < 0.3,
         busy_with_429=dice.throw() < 0.5,
-        hears_aborts=dice.throw() < 0.3,
+        notices_aborts=dice.throw() < 0.3,
         signals_in_history=dice.throw() < 0.7,
     )
 
@@ -109,7 +109,7 @@ class Group:
             self.center,
             faults=Faults.parse(spec),
             seed=int(dice.throw() * 2**53),
-            watch=self.watches,
+            on_step=self.watches,
         )
         self.watchers = [ClientWatcher() for _ in range(chats)]
         self.lives = [1] * chats
@@ -124,7 +124,9 @@ class Group:
     def counts(self, _chat_id: str, _event: dict[str, Any]) -> None:
         self.outcome.events += 1
 
-    def watches(self, customer: Customer, item: ClientInput, told: list[ClientEffect]) -> None:
+    def watches(
+        self, customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]
+    ) -> None:
         """Each step of each client."""
         place = customer.number - 1
         watcher = self.watchers[place]
@@ -132,7 +134,7 @@ class Group:
             self.lives[place] = customer.lives
             watcher.restarted()
         try:
-            now = customer.clock
+            now = customer.client_time
             watcher.follow(item, told, customer.client, now=now)
             if customer.session is not None and self.dice.throw() < 0.01:
                 survives_a_restart(customer.session, now=now)
@@ -155,8 +157,8 @@ class Group:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = "" if isinstance(error, AssertionError) else f", in {where.name}"
             outcome.violations.append(f"{type(error).__name__}: {error}{place}")
-        outcome.requests = self.world.network.requests
-        outcome.faults = self.world.network.met
+        outcome.requests = self.world.network.request_count
+        outcome.faults = self.world.network.fault_counts
         outcome.lives = sum(chat.customer.lives for chat in self.chats)
         outcome.seconds = self.world.now
         return outcome
@@ -176,7 +178,7 @@ class Group:
 
     def is_settled(self, chat: Chat) -> bool:
         customer = chat.customer
-        if customer.is_doomed:
+        if customer.dies_before_sending:
             return False
         if customer.done or (self.lasting and customer.session is None and customer.is_alive):
             return True
@@ -203,7 +205,7 @@ class Group:
                     chat.ledger.check_all(customer, kept)
                     # Who is here a history tells by its times; in one second, leaving counts.
                     is_exact = self.center.settings.milliseconds
-                    if is_exact and not self.world.network.met["jump"]:
+                    if is_exact and not self.world.network.fault_counts["jump"]:
                         chat.ledger.check_roster(customer, kept)
             except AssertionError as error:
                 raise ViolationError(f"chat {customer.number}: {error}") from error
@@ -213,7 +215,7 @@ class Group:
         for chat in self.chats:
             customer = chat.customer
             if customer.session is not None and not customer.done:
-                customer.ends()
+                customer.end()
         self.world.run(60.0)
         for chat in self.chats:
             customer = chat.customer

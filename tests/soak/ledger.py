@@ -7,8 +7,8 @@ from typing import Any
 
 from chatfsm import effects
 from chatfsm.client_effects import Undelivered
-from chatfsm.simulator.state import Chat
-from chatfsm.simulator.world import Customer
+from chatfsm.simulator.state import CenterChat
+from chatfsm.simulator.world import SimulatedCustomer
 
 _MESSAGE = "chat_session_message"
 _FILE = "chat_session_file"
@@ -26,13 +26,13 @@ class Ledger:
         self.files: list[str] = []
         self.answered: list[str] = []
 
-    def said(self, text: str, customer: Customer) -> None:
+    def said(self, text: str, customer: SimulatedCustomer) -> None:
         """A text was said, and the client took it."""
         assert customer.session is not None
         self.texts.append(text)
         self.msg_ids[list(customer.session.outbox)[-1]] = text
 
-    def is_settled(self, customer: Customer, chat: Chat) -> bool:
+    def is_settled(self, customer: SimulatedCustomer, chat: CenterChat) -> bool:
         """Whether nothing is on its way any more, in either direction."""
         client = customer.client
         health = client.health(customer.now)
@@ -40,100 +40,100 @@ class Ledger:
         return (
             customer.is_alive
             and not health.queued
-            and not chat.news
+            and not chat.pending
             and health.link == "live"
             and state.history == "fresh"
             and state.history_recheck_at is None
             and not any(owed.purpose != "poll" for owed in state.pending.values())
         )
 
-    def check_all(self, customer: Customer, chat: Chat) -> None:
+    def check_all(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """Everything has arrived once and in order, and everything was told once."""
         self._check_said(customer, chat)
-        arrived = [event["msg"] for event in chat.said if event["event"] == _MESSAGE]
+        arrived = [event["msg"] for event in chat.customer_events if event["event"] == _MESSAGE]
         assert arrived == self.texts, f"said {self.texts}, arrived {arrived}"
-        failed = [e for e in customer.told if isinstance(e, effects.MessageFailed)]
+        failed = [e for e in customer.effects if isinstance(e, effects.MessageFailed)]
         assert not failed, failed
         assert customer.session is not None
         fates = set(customer.session.outbox.values())
         assert fates <= {"sent", "delivered", "read"}, fates
         self._check_heard(customer, chat)
 
-    def check_beside_copies(self, customer: Customer, chat: Chat) -> None:
+    def check_beside_copies(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """All that was said has arrived, in order but for copies to the letter of what had arrived.
 
         And nothing was told twice, or invented.
         """
         firsts: dict[str, dict[str, Any]] = {}
-        for event in chat.said:
+        for event in chat.customer_events:
             if event["event"] == _MESSAGE:
                 first = firsts.setdefault(event["msg_id"], event)
                 assert event == first, f"no copy: {event}, after {first}"
         arrived = [event["msg"] for event in firsts.values()]
         assert arrived == self.texts, f"said {self.texts}, first arrived {arrived}"
-        files = dict.fromkeys(e["file_id"] for e in chat.said if e["event"] == _FILE)
+        files = dict.fromkeys(e["file_id"] for e in chat.customer_events if e["event"] == _FILE)
         assert list(files) == self.files, f"shared {self.files}, first arrived {list(files)}"
         spoken = Counter(
             event["msg"]
-            for event in chat.past
+            for event in chat.history
             if event["event"] == _MESSAGE and event.get("party_id") != chat.chat_id
         )
-        told = Counter(customer.heard)
+        told = Counter(customer.received_texts)
         assert told <= spoken, f"twice or invented: {told - spoken}"
 
-    def check_roster(self, customer: Customer, chat: Chat) -> None:
+    def check_roster(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """Who is said to be here is here."""
         assert customer.session is not None
         here = {party.party_id for party in customer.session.parties}
-        assert here == set(chat.present), f"here are {chat.present}, told {here}"
+        assert here == set(chat.party_ids), f"here are {chat.party_ids}, told {here}"
 
-    def check_fates(self, customer: Customer, chat: Chat | None) -> None:
+    def check_fates(self, customer: SimulatedCustomer, chat: CenterChat | None) -> None:
         """Nothing arrived twice, and of what did not arrive the customer was told."""
-        taken = [] if chat is None else chat.said
+        taken = [] if chat is None else chat.customer_events
         messages = [event for event in taken if event["event"] == _MESSAGE]
         arrived = Counter(event["msg_id"] for event in messages)
         assert all(count == 1 for count in arrived.values()), f"arrived twice: {arrived}"
         told = {
             effect.msg_id
-            for effect in customer.told
+            for effect in customer.effects
             if isinstance(effect, (effects.MessageFailed, effects.MessageUnconfirmed))
         }
-        confirmed = {e.msg_id for e in customer.told if isinstance(e, effects.MessageSent)}
+        confirmed = {e.msg_id for e in customer.effects if isinstance(e, effects.MessageSent)}
         for msg_id, text in self.msg_ids.items():
             assert msg_id in arrived or msg_id in told, f"{text} was lost, and nobody was told"
             assert msg_id in arrived or msg_id not in confirmed, f"{text} never arrived"
 
-    def check_end(self, customer: Customer) -> None:
+    def check_end(self, customer: SimulatedCustomer) -> None:
         """The end was told once, last, with a reason that has a type."""
-        ends = [e for e in customer.told if isinstance(e, effects.Terminated)]
+        ends = [e for e in customer.effects if isinstance(e, effects.Terminated)]
         assert len(ends) == 1, f"{len(ends)} ends"
-        assert customer.told[-1] is ends[0], "something was told after the end"
+        assert customer.effects[-1] is ends[0], "something was told after the end"
         assert customer.session is not None
         assert ends[0].outcome == customer.session.outcome
 
-    def _check_said(self, customer: Customer, chat: Chat) -> None:
+    def _check_said(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """Files and answers: each once, but what answers a secure form survives no restart."""
-        files = [event["file_id"] for event in chat.said if event["event"] == _FILE]
+        files = [event["file_id"] for event in chat.customer_events if event["event"] == _FILE]
         assert files == self.files, f"shared {self.files}, arrived {files}"
         answers = [
             event["form_request_id"]
-            for event in chat.said
+            for event in chat.customer_events
             if event["event"] in _FORM_DATA and event.get("form_name") != ""
         ]
-        lost = [e.subject for e in customer.told if isinstance(e, Undelivered)]
+        lost = [e.subject for e in customer.effects if isinstance(e, Undelivered)]
         assert len(answers) == len(set(answers)), f"answered twice: {answers}"
         assert len(lost) == len(set(lost)), f"lost twice: {lost}"
         assert set(self.answered) == {*answers, *lost}, (self.answered, answers, lost)
 
-    def _check_heard(self, customer: Customer, chat: Chat) -> None:
+    def _check_heard(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """All that the agents said and shared, each once."""
-        theirs = [event for event in chat.past if event.get("party_id") != chat.chat_id]
+        theirs = [event for event in chat.history if event.get("party_id") != chat.chat_id]
         spoken = Counter(event["msg"] for event in theirs if event["event"] == _MESSAGE)
-        heard = Counter(customer.heard)
+        heard = Counter(customer.received_texts)
         assert heard == spoken, f"lost {spoken - heard}, twice or invented {heard - spoken}"
         shared = Counter(event["file_id"] for event in theirs if event["event"] == _FILE)
         got: Counter[Any] = Counter()
-        for effect in customer.told:
+        for effect in customer.effects:
             if isinstance(effect, effects.FileReceived):
                 assert not effect.file.own, "an own file was told"
                 got[effect.file.file_id] += 1

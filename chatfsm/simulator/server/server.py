@@ -16,11 +16,11 @@ from chatfsm.simulator.network import Network
 try:
     from aiohttp import web
 
-    from chatfsm.simulator.server.handler import LARGEST_BODY, LOST_AFTER, Answering
+    from chatfsm.simulator.server.handler import LOST_AFTER, MAX_BODY, RequestHandler
 except ImportError:
     raise missing("aiohttp", extra="simulator") from None
 
-from chatfsm.simulator.server.handler import Carrier, Pages
+from chatfsm.simulator.server.handler import NetworkPump, PageFiles
 
 __all__ = ["SimulatorServer"]
 
@@ -29,11 +29,11 @@ _Result = TypeVar("_Result")
 # Thousands of clients may come in the same moment; the system takes less where it wants less.
 _BACKLOG: Final = 4096
 # Seconds that the rest of a body is read and thrown away, so that who sends it hears why.
-_LINGERING: Final = 2.0
+_LINGER_SECONDS: Final = 2.0
 # Seconds that the thread has for its begin and its end: far more than either takes.
-_PATIENCE: Final = 10.0
+_THREAD_TIMEOUT: Final = 10.0
 # Seconds that a handler has for its last words when the face closes.
-_CLOSING: Final = 1.0
+_SHUTDOWN_TIMEOUT: Final = 1.0
 
 
 @define(eq=False)
@@ -49,81 +49,81 @@ class SimulatorServer:
     host: str = "127.0.0.1"
     port: int = 0
     speed: float = 1.0
-    pages: Pages | None = None
-    told: Callable[[str], object] | None = None
-    largest_body: int = LARGEST_BODY
-    patience: float = LOST_AFTER
+    pages: PageFiles | None = None
+    log: Callable[[str], object] | None = None
+    max_body: int = MAX_BODY
+    lost_after: float = LOST_AFTER
     url: str = field(default="", init=False)
-    carrier: Carrier = field(init=False)
+    pump: NetworkPump = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
-    _begun: threading.Event = field(factory=threading.Event, init=False)
+    _started: threading.Event = field(factory=threading.Event, init=False)
     _error: BaseException | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.carrier = Carrier(self.network, self.speed)
+        self.pump = NetworkPump(self.network, self.speed)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="chatfsm-face", daemon=True)
         self._thread.start()
-        self._begun.wait(_PATIENCE)
+        self._started.wait(_THREAD_TIMEOUT)
         if self._error is not None:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_THREAD_TIMEOUT)
             raise self._error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         with suppress(RuntimeError):  # the loop has ended by itself
-            self._here().call_soon_threadsafe(self._stopping.set)
+            self._running_loop().call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_THREAD_TIMEOUT)
         if self._error is not None and kind is None:
             raise self._error  # the center broke while it was served
 
-    def do(self, work: Callable[[], _Result]) -> _Result:
+    def call_in_loop(self, work: Callable[[], _Result]) -> _Result:
         """Have something done to the center between two requests, and wait for what it gives.
 
         The center is used by one thread alone; `work` may say `face.network.center.tell(…)`.
         """
-        loop = self._here()
+        loop = self._running_loop()
 
         async def doing() -> _Result:
             try:
                 return work()
             finally:
-                self.carrier.look()
+                self.pump.advance()
 
-        return asyncio.run_coroutine_threadsafe(doing(), loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(doing(), loop).result(_THREAD_TIMEOUT)
 
     def now(self) -> float:
         """Seconds of the center's since it began: `now` of all that is done to it."""
-        return self.carrier.now()
+        return self.pump.now()
 
-    async def serve(self, begun: Callable[[], object] = lambda: None) -> None:
+    async def serve(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Serve in the loop that runs, until `stop()`; `begun` is called when `url` is known."""
         self._loop = asyncio.get_running_loop()
-        answering = Answering(
-            *(self.carrier, lambda: self.url, self.pages, self.told),
-            *(self.largest_body, self.patience),
+        answering = RequestHandler(
+            *(self.pump, lambda: self.url, self.pages, self.log),
+            *(self.max_body, self.lost_after),
         )
         server = web.Server(
-            answering, handler_cancellation=True, access_log=None, lingering_time=_LINGERING
+            answering, handler_cancellation=True, access_log=None, lingering_time=_LINGER_SECONDS
         )
-        runner = web.ServerRunner(server, shutdown_timeout=_CLOSING)
-        pumping = asyncio.create_task(self.carrier.run())
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        pumping = asyncio.create_task(self.pump.run())
         try:
             await runner.setup()
             await web.TCPSite(runner, self.host, self.port, backlog=_BACKLOG).start()
             self.url = _url(self.host, runner.addresses[0][1])
-            begun()
+            on_started()
             stopping = asyncio.create_task(self._stopping.wait())
             await asyncio.wait((stopping, pumping), return_when=asyncio.FIRST_COMPLETED)
             if pumping.done():
                 pumping.result()  # the center broke: say so
         finally:
             pumping.cancel()
-            self.carrier.close()
+            self.pump.close()
             await runner.cleanup()
             self._loop = None
 
@@ -131,18 +131,18 @@ class SimulatorServer:
         """End `serve`; called in its loop."""
         self._stopping.set()
 
-    def _here(self) -> asyncio.AbstractEventLoop:
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             raise RuntimeError("the face does not serve: use it in its block")
         return self._loop
 
     def _run(self) -> None:
         try:
-            asyncio.run(self.serve(self._begun.set))
+            asyncio.run(self.serve(self._started.set))
         except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
             self._error = error
         finally:
-            self._begun.set()
+            self._started.set()
 
 
 def _url(host: str, port: int) -> str:

@@ -21,7 +21,7 @@ from chatfsm._cli import main
 from chatfsm._cli.chat import SavedChat
 from chatfsm.errors import SnapshotError
 from chatfsm.replay.journal import verify
-from chatfsm.simulator.scenario import Await, End, Scenario
+from chatfsm.simulator.scenario import Await, EndSession, Scenario
 from tests.drivers.center import Server, texts_of
 
 Chat = Callable[..., int]
@@ -132,7 +132,7 @@ def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: C
         options = ("--insecure-http", "--form", "contact=score, why")
         assert main(["chat", "--url", server.url, *options]) == 0
     assert reader.reactions == {}
-    [answer] = [event for event in server.chat.said if "data" in event]
+    [answer] = [event for event in server.chat.customer_events if "data" in event]
     assert answer["data"] == {"score": "9", "why": "quick"}
 
 
@@ -154,7 +154,7 @@ def test_a_state_that_cannot_be_kept_any_more(
 
 def test_a_chat_that_fails_has_another_status(chat: Chat) -> None:
     """A chat that the center breaks off is no success."""
-    failing = Scenario("failing", (Await("chat_session_message"), End("failed")))
+    failing = Scenario("failing", (Await("chat_session_message"), EndSession("failed")))
     with Server(failing) as server:
         assert chat("hello\n/disconnect\n", "--url", server.url) == 1
 
@@ -273,7 +273,7 @@ def test_a_chat_on_a_terminal() -> None:
             assert terminal.process.wait(10) == 0
         finally:
             terminal.close()
-        events = [event["event"] for event in server.chat.said]
+        events = [event["event"] for event in server.chat.customer_events]
     assert "chat_session_typing" in events
     assert events.count("chat_session_message") == 1
 

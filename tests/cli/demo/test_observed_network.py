@@ -29,13 +29,13 @@ class Center:
     def collect(self, *, now: float) -> list[HttpReply]:
         return []
 
-    def give_up(self, request_id: int, *, now: float) -> None:
+    def abort_poll(self, request_id: int, *, now: float) -> None:
         """Nothing is held."""
 
     def restart(self, *, now: float) -> list[int]:
         return []
 
-    def jump(self, seconds: float) -> None:
+    def jump_clock(self, seconds: float) -> None:
         """There is no clock."""
 
 

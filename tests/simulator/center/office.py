@@ -11,8 +11,8 @@ from attrs import define, field
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import Chat
-from chatfsm.simulator.tenants import Agent, AppEntry, IceServer, SharedFile, Tenant
+from chatfsm.simulator.state import CenterChat
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant, TenantFile, TenantIceServer
 from chatfsm.transport import HttpReply, HttpRequest
 
 Event = dict[str, Any]
@@ -32,10 +32,10 @@ TENANT = Tenant(
         Agent(party_id="A2", display_name="Bo"),
     ),
     ice_servers=(
-        IceServer(url="stun:one.example"),
-        IceServer(url="turn:two.example", username="u", credential="c"),
+        TenantIceServer(url="stun:one.example"),
+        TenantIceServer(url="turn:two.example", username="u", credential="c"),
     ),
-    files=(SharedFile(file_id="menu", content=b"soup", content_type="text/plain"),),
+    files=(TenantFile(file_id="menu", content=b"soup", content_type="text/plain"),),
 )
 
 
@@ -61,10 +61,10 @@ class Script:
     def deadline(self) -> float | None:
         return self.later[0][0] if self.later else None
 
-    def begin(self, *, now: float) -> list[Event]:
+    def start(self, *, now: float) -> list[Event]:
         return self.first
 
-    def hear(self, event: Event, *, now: float) -> list[Event]:
+    def receive(self, event: Event, *, now: float) -> list[Event]:
         self.heard.append(event)
         return self.answer(event)
 
@@ -88,7 +88,7 @@ class Office:
         self.replies: dict[int, HttpReply] = {}
         self.number = 0
 
-        def make_play(_scenario: Scenario, _agents: object, _chat_id: str) -> Any:
+        def make_player(_scenario: Scenario, _agents: object, _chat_id: str) -> Any:
             self.scripts.append(make())
             return self.scripts[-1]
 
@@ -97,7 +97,7 @@ class Office:
             CenterSettings(**settings),
             seed=seed,
             on_event=lambda chat_id, event: self.log.append((chat_id, event)),
-            make_play=make_play,
+            make_player=make_player,
         )
 
     def ask(  # noqa: PLR0913  # a request has these parts
@@ -159,7 +159,7 @@ class Office:
     def tells(self, chat_id: str, *events: Event) -> None:
         """Somebody of the center does something, by hand."""
         for one in events:
-            self.center.tell(chat_id, one, now=self.now)
+            self.center.send_event(chat_id, one, now=self.now)
         self.collects()
 
     def waits(self, seconds: float) -> None:
@@ -180,7 +180,7 @@ class Office:
         """What a poll that was held was answered with."""
         return events_of(self.replies[number])
 
-    def chat(self, chat_id: str) -> Chat:
+    def chat(self, chat_id: str) -> CenterChat:
         return self.center.chats[chat_id]
 
     def history(self, chat_id: str, **how: Any) -> list[Event]:

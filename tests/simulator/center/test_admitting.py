@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chatfsm.simulator.http_api import ERRORS
+from chatfsm.simulator.http_api import API_ERRORS
 from chatfsm.transport import HttpRequest
 from tests.simulator.center.office import Office
 
@@ -125,6 +125,6 @@ def test_a_path_without_a_host_will_do() -> None:
 
 def test_every_error_has_statuses_and_words() -> None:
     """Statuses are errors, and the messages quote nothing."""
-    for first, second, message in ERRORS.values():
+    for first, second, message in API_ERRORS.values():
         assert {first, second} <= {400, 401, 403, 404, 406, 429, 500, 503}
         assert message

@@ -17,24 +17,24 @@ class Waiting(Script):
     agents: Any = None
     agent: Any = None
 
-    def begin(self, *, now: float) -> list[Event]:
+    def start(self, *, now: float) -> list[Event]:
         return self.wake(now=now) or [event("status", state="queued")]
 
     def wake(self, *, now: float) -> list[Event]:
-        self.agent = self.agent or self.agents.ask(self)
+        self.agent = self.agent or self.agents.request(self)
         return [event("status", state="connected")] if self.agent else []
 
     def close(self, *, now: float) -> None:
         if self.agent:
             self.agents.release(self.agent)
         else:
-            self.agents.leave(self)
+            self.agents.withdraw(self)
 
 
 def waiting_office() -> Office:
     office = Office()
     office.center = ContactCenter(
-        [TENANT], make_play=lambda _scenario, agents, _chat_id: Waiting(agents=agents)
+        [TENANT], make_player=lambda _scenario, agents, _chat_id: Waiting(agents=agents)
     )
     return office
 
@@ -65,22 +65,22 @@ def test_availability_tells_how_long_it_would_take() -> None:
 def test_agents_who_call_somebody_unknown_harm_nothing() -> None:
     """It may have gone meanwhile."""
     office = waiting_office()
-    agents = office.center._desk.agents[TENANT.url]
-    held = [agents.ask(number) for number in range(2)]
-    assert agents.ask("somebody") is None
+    agents = office.center._state.agent_pools[TENANT.url]
+    held = [agents.request(number) for number in range(2)]
+    assert agents.request("somebody") is None
     agents.release(held[0])  # type: ignore[arg-type]  # it was given
     office.opens()
     office.collects()
-    assert agents.called() == []
+    assert agents.take_notified() == []
 
 
 def test_agents_who_call_for_ever_do_not_stop_the_center() -> None:
     """They are asked so often, and then the request is answered."""
 
     class Calling:
-        def called(self) -> list[str]:
+        def take_notified(self) -> list[str]:
             return ["somebody"]
 
     office = waiting_office()
-    office.center._desk.agents[TENANT.url] = Calling()  # type: ignore[assignment]  # it has what is used
+    office.center._state.agent_pools[TENANT.url] = Calling()  # type: ignore[assignment]  # it has what is used
     assert office.refused("GET", "chats/active") == (404, "5005")

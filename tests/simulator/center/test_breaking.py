@@ -7,11 +7,11 @@ from tests.simulator.center.office import Office, Script, event, names, says
 
 def test_a_center_that_hears_of_a_broken_poll_keeps_the_news() -> None:
     """The next poll is taken at once, and has it."""
-    office = Office(hears_aborts=True)
+    office = Office(notices_aborts=True)
     chat_id = office.opens()
     number = office.polls(chat_id)
     assert isinstance(number, int)
-    office.center.give_up(number, now=office.now)
+    office.center.abort_poll(number, now=office.now)
     office.tells(chat_id, says("Hello"))
     assert names(office.polls(chat_id)) == ["message"]
     assert number not in office.replies
@@ -23,8 +23,8 @@ def test_a_center_that_does_not_hear_answers_into_the_void() -> None:
     chat_id = office.opens()
     number = office.polls(chat_id)
     assert isinstance(number, int)
-    office.center.give_up(number, now=office.now)
-    office.center.give_up(number, now=office.now)
+    office.center.abort_poll(number, now=office.now)
+    office.center.abort_poll(number, now=office.now)
     assert office.refused("GET", f"chats/{chat_id}/events") == (429, "5509")
     office.tells(chat_id, says("Hello"))
     assert isinstance(office.polls(chat_id), int)
@@ -36,7 +36,7 @@ def test_a_broken_poll_is_over_after_its_time() -> None:
     """Then the next one may wait."""
     office = Office()
     chat_id = office.opens()
-    office.center.give_up(office.polls(chat_id), now=0.0)  # type: ignore[arg-type]  # it is held
+    office.center.abort_poll(office.polls(chat_id), now=0.0)  # type: ignore[arg-type]  # it is held
     office.waits(15.0)
     assert isinstance(office.polls(chat_id), int)
 
@@ -47,7 +47,7 @@ def test_giving_up_what_is_not_held_changes_nothing() -> None:
     chat_id = office.opens()
     office.polls(chat_id)
     for number in (office.number, 4711):
-        office.center.give_up(number, now=office.now)
+        office.center.abort_poll(number, now=office.now)
     assert isinstance(office.polls(chat_id), int)
 
 

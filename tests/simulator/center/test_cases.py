@@ -26,7 +26,7 @@ def test_one_kind_of_token_is_remembered(tokens: dict[str, Any], kind: str | Non
     chat_id = office.opens()
     office.asks("POST", f"chats/{chat_id}/notifications", APNS)
     assert office.asks("POST", f"chats/{chat_id}/notifications", tokens) == {}
-    assert office.chat(chat_id).push == kind
+    assert office.chat(chat_id).push_token_kind == kind
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_anything_but_one_kind_is_not_acceptable(tokens: dict[str, Any]) -> None
     office = Office()
     chat_id = office.opens()
     assert office.refused("POST", f"chats/{chat_id}/notifications", tokens)[0] == 406
-    assert office.chat(chat_id).push is None
+    assert office.chat(chat_id).push_token_kind is None
 
 
 @pytest.mark.parametrize("path", ["notifications", "casehistory", "closecase"])

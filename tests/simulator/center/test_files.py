@@ -8,7 +8,7 @@ import pytest
 
 from chatfsm._client.http_api import METHODS
 from chatfsm.api import UploadFile
-from chatfsm.simulator.multipart import Part, file_in
+from chatfsm.simulator.multipart import UploadedFile, parse_upload
 from chatfsm.transport import HttpReply
 from tests.simulator.center.office import PHOTO, Office
 
@@ -95,7 +95,7 @@ def test_a_file_that_is_too_large() -> None:
         assert found == (400, "5501")
 
 
-@pytest.mark.parametrize("settings", [{"max_files": 2}, {"max_stored": 6}])
+@pytest.mark.parametrize("settings", [{"max_files": 2}, {"max_stored_bytes": 6}])
 def test_the_oldest_file_is_replaced(settings: dict[str, int]) -> None:
     """When there are too many, or too many bytes."""
     office = Office(**settings)
@@ -111,7 +111,9 @@ def test_what_chatfsm_sends_is_understood(name: str) -> None:
     call = UploadFile(name or "x", b"\r\n--\r\n", "image/png")
     content_type, written = METHODS[UploadFile].body(call)
     assert content_type
-    assert file_in(written, content_type) == Part(name or "x", "image/png", b"\r\n--\r\n")
+    assert parse_upload(written, content_type) == UploadedFile(
+        name or "x", "image/png", b"\r\n--\r\n"
+    )
 
 
 def test_other_parts_are_passed_over() -> None:
@@ -119,8 +121,8 @@ def test_other_parts_are_passed_over() -> None:
     parts = (('content-disposition: form-data; name="note"', b"x"), ("X: y", b""))
     written = body(*parts, ("CONTENT-DISPOSITION: form-data; name=file", b""))
     for start in (b"", b"hello\r\n"):
-        found = file_in(start + written, 'Multipart/Form-Data; charset=x; boundary="XX"')
-        assert found == Part("", "application/octet-stream", b"")
+        found = parse_upload(start + written, 'Multipart/Form-Data; charset=x; boundary="XX"')
+        assert found == UploadedFile("", "application/octet-stream", b"")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_what_the_customer_says_is_heard_and_answered() -> None:
     office = Office(lambda: Script(answer=echo))
     chat_id = office.opens()
     assert office.posts(chat_id, HELLO) is None
-    assert office.scripts[0].heard == [HELLO] == office.chat(chat_id).said
+    assert office.scripts[0].heard == [HELLO] == office.chat(chat_id).customer_events
     assert names(office.polls(chat_id)) == ["message_delivered", "message"]
 
 
@@ -39,7 +39,7 @@ def test_a_copy_is_taken_as_often_as_it_comes() -> None:
     office = Office()
     chat_id = office.opens()
     office.posts(chat_id, HELLO, HELLO)
-    assert office.chat(chat_id).said == [HELLO, HELLO]
+    assert office.chat(chat_id).customer_events == [HELLO, HELLO]
 
 
 def test_the_history_holds_both_sides() -> None:
@@ -48,7 +48,7 @@ def test_the_history_holds_both_sides() -> None:
     chat_id = office.opens()
     office.posts(chat_id, event("typing"), HELLO, event("not_typing"), {"event": "odd"})
     past = office.history(chat_id)
-    assert past == office.chat(chat_id).past
+    assert past == office.chat(chat_id).history
     assert [(one["event"][13:], one.get("party_id")) for one in past] == [
         ("message", "A1"),
         ("message", chat_id),
@@ -56,7 +56,7 @@ def test_the_history_holds_both_sides() -> None:
         ("message", "A1"),
     ]
     assert past[1] == {**HELLO, "party_id": chat_id, "timestamp": "1700000000"}
-    assert names(office.chat(chat_id).said)[-1] == "odd"
+    assert names(office.chat(chat_id).customer_events)[-1] == "odd"
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -75,7 +75,7 @@ def test_what_answers_a_secure_form_is_in_no_history() -> None:
     chat_id = office.opens()
     answer = event("secure_form_data", form_request_id="1", form_name="card", data={"pin": "1234"})
     office.posts(chat_id, answer)
-    assert office.scripts[0].heard == [answer] == office.chat(chat_id).said
+    assert office.scripts[0].heard == [answer] == office.chat(chat_id).customer_events
     assert "1234" not in str(office.history(chat_id)) + str(office.log)
     assert office.history(chat_id)[0]["form_request_id"] == "1"
 
@@ -114,7 +114,7 @@ def test_the_customer_ends_the_session() -> None:
     office.posts(chat_id, event("end"), HELLO)
     chat = office.chat(chat_id)
     assert (chat.outcome, office.scripts[0].closed, office.scripts[0].heard) == ("ended", 1, [])
-    assert names(chat.said) == ["end", "message"]
+    assert names(chat.customer_events) == ["end", "message"]
     assert office.refused("POST", f"chats/{chat_id}/events", {"events": []}) == (404, "5005")
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_refused_whole(body: bytes, version: int) -> None
     chat_id = office.opens(version=version)
     found = office.refused("POST", f"chats/{chat_id}/events", body, version=version)
     assert found == (400, "5003")
-    assert office.chat(chat_id).said == []
+    assert office.chat(chat_id).customer_events == []
 
 
 def test_one_broken_event_spoils_its_batch() -> None:
@@ -165,7 +165,7 @@ def test_one_broken_event_spoils_its_batch() -> None:
     chat_id = office.opens()
     body = json.dumps({"events": [HELLO, {"event": None}]}).encode()
     assert office.refused("POST", f"chats/{chat_id}/events", body) == (400, "5003")
-    assert office.chat(chat_id).said == []
+    assert office.chat(chat_id).customer_events == []
 
 
 @pytest.mark.parametrize("msg_id", [None, "", "abc", 7, 10**30])

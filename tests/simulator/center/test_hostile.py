@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chatfsm.simulator import builtin_scenarios
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.handlers import METHODS
-from chatfsm.simulator.multipart import file_in
+from chatfsm.simulator.handlers import API_METHODS
+from chatfsm.simulator.multipart import parse_upload
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.transport import HttpReply, HttpRequest
@@ -42,7 +42,7 @@ EVENTS = st.builds(
 POSTED = st.lists(EVENTS | VALUES, max_size=4).map(lambda events: {"events": events})
 JSON = (POSTED | VALUES).map(lambda value: json.dumps(value).encode())
 SOME_BODY = st.binary(max_size=60) | JSON
-PATHS = st.sampled_from([method.path for method in METHODS]) | st.text(max_size=30)
+PATHS = st.sampled_from([method.path for method in API_METHODS]) | st.text(max_size=30)
 VERBS = st.sampled_from(["GET", "POST", "PUT"])
 WHO = st.sampled_from(
     [
@@ -72,7 +72,7 @@ WITH_ECHO = Tenant(
 @given(st.lists(st.tuples(VERBS, PATHS, ENDS, HEADERS, SOME_BODY, st.booleans()), max_size=8))
 def test_whatever_is_asked_is_answered_or_held(version: int, asked: list[Any]) -> None:
     """By a center that plays a scenario of its own, and that can be asked properly afterwards."""
-    center = ContactCenter([WITH_ECHO], CenterSettings(max_over=2), seed=version)
+    center = ContactCenter([WITH_ECHO], CenterSettings(max_ended_chats=2), seed=version)
     known = "none"
     held: set[int] = set()
     for number, (verb, path, end, headers, body, is_proper) in enumerate(asked):
@@ -119,7 +119,7 @@ def test_what_is_posted_is_taken_or_refused(events: list[Any], version: int) -> 
     url = f"{base}/{chat.chat_id}/events{tenant}"
     reply = center.handle(HttpRequest(2, "POST", url, who, body), now=5.0)
     assert reply is not None
-    assert (reply.status, len(chat.said)) in {(200, len(events)), (400, 0)}
+    assert (reply.status, len(chat.customer_events)) in {(200, len(events)), (400, 0)}
     center.collect(now=100.0)
 
 
@@ -139,7 +139,7 @@ PIECES = st.sampled_from(
 def test_an_upload_is_read_or_refused(written: bytes, content_type: str) -> None:
     """Whatever is in it; what is found in it stood in it."""
     try:
-        part = file_in(written, content_type)
+        part = parse_upload(written, content_type)
     except ValueError:
         return
     assert part.content in written

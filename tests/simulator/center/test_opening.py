@@ -98,7 +98,7 @@ def test_an_entry_without_a_scenario_is_no_launch_point() -> None:
 
 def test_a_full_center_takes_nobody_else() -> None:
     """One session more than may live is refused with 5001; one that lives goes on."""
-    office = Office(max_open=1)
+    office = Office(max_live_chats=1)
     office.opens()
     assert office.refused("POST", "chats", client="bert") == (503, "5001")
     office.opens()

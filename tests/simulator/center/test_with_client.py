@@ -40,7 +40,7 @@ class Customer:
                     self.statuses.append(reply.status)
                     waiting.append(reply)
                 elif self.deaf:
-                    center.give_up(effect.id, now=now)
+                    center.abort_poll(effect.id, now=now)
                     waiting.append(HttpFailure(effect.id, "protocol"))
             waiting += center.collect(now=now)
 
@@ -146,10 +146,10 @@ def test_every_call_is_answered(version: int) -> None:
     assert office.chat(chat_id).case_id is None
 
 
-@pytest.mark.parametrize("hears_aborts", [True, False])
-def test_what_a_broken_poll_swallows_is_found_in_the_history(hears_aborts: bool) -> None:
+@pytest.mark.parametrize("notices_aborts", [True, False])
+def test_what_a_broken_poll_swallows_is_found_in_the_history(notices_aborts: bool) -> None:
     """The client is told everything once, whether the center noticed or not."""
-    office = Office(agent, hears_aborts=hears_aborts)
+    office = Office(agent, notices_aborts=notices_aborts)
     customer = Customer(office, 2)
     customer.deaf = True
     customer.does(api.RequestChat())
@@ -167,7 +167,7 @@ def test_a_client_that_loses_its_server_comes_back() -> None:
     customer.does(api.RequestChat())
     customer.waits(5)
     (chat_id,) = office.center.chats
-    office.center.tell(chat_id, says("Unheard"), now=office.now)
+    office.center.send_event(chat_id, says("Unheard"), now=office.now)
     for number in office.center.restart(now=office.now):
         customer.does(HttpFailure(number, "protocol"))
     customer.waits(60)

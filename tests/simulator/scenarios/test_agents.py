@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define
 
-from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.agent_pool import AgentPool
 from tests.simulator.scenarios.theatre import agent
 
 
@@ -24,22 +24,22 @@ def callers(*names: str) -> list[Caller]:
 
 def test_the_least_busy_takes_the_next_chat() -> None:
     """And of those the longest idle, up to what each can take."""
-    pool = Agents([agent("Ada", 2), agent("Bo", 1), agent("Cy", 1)])
-    taken = [pool.ask(caller) for caller in callers(*"abcd")]
+    pool = AgentPool([agent("Ada", 2), agent("Bo", 1), agent("Cy", 1)])
+    taken = [pool.request(caller) for caller in callers(*"abcd")]
     assert [one.display_name for one in taken if one] == ["Ada", "Bo", "Cy", "Ada"]
-    assert pool.ask(Caller("e")) is None
+    assert pool.request(Caller("e")) is None
     for one in taken:
         assert one is not None
         pool.release(one)
-    assert pool.free == 3
+    assert pool.free_slots == 3
 
 
 def test_agents_take_turns() -> None:
     """Of those who are as busy, who was given somebody last comes last."""
-    pool = Agents([agent("Ada"), agent("Bo")])
+    pool = AgentPool([agent("Ada"), agent("Bo")])
     given = []
     for caller in callers(*"abc"):
-        one = pool.ask(caller)
+        one = pool.request(caller)
         assert one is not None
         given.append(one.display_name)
         pool.release(one)
@@ -48,66 +48,66 @@ def test_agents_take_turns() -> None:
 
 def test_who_has_waited_longest_is_first() -> None:
     """And keeps the place, however often they ask."""
-    pool = Agents([agent("Ada")])
+    pool = AgentPool([agent("Ada")])
     a, b, c = callers(*"abc")
-    ada = pool.ask(a)
+    ada = pool.request(a)
     assert ada is not None
-    assert [pool.ask(one) for one in (b, c, b, c)] == [None] * 4
-    assert pool.waiting == 2
+    assert [pool.request(one) for one in (b, c, b, c)] == [None] * 4
+    assert pool.queue_length == 2
     pool.release(ada)
-    assert pool.called() == [b, c]
-    assert pool.called() == []
-    assert pool.ask(c) is None
-    assert pool.ask(b) is ada
+    assert pool.take_notified() == [b, c]
+    assert pool.take_notified() == []
+    assert pool.request(c) is None
+    assert pool.request(b) is ada
 
 
 def test_nobody_overtakes_who_was_called() -> None:
     """An agent who was found for somebody waits for them, not for a newcomer."""
-    pool = Agents([agent("Ada")])
+    pool = AgentPool([agent("Ada")])
     a, b, c = callers(*"abc")
-    ada = pool.ask(a)
+    ada = pool.request(a)
     assert ada is not None
-    pool.ask(b)
+    pool.request(b)
     pool.release(ada)
-    assert pool.ask(c) is None
-    assert pool.ask(b) is ada
+    assert pool.request(c) is None
+    assert pool.request(b) is ada
 
 
 def test_the_wait_is_estimated_by_the_place() -> None:
     """A minute a chat, shared by as many as can be had at once."""
-    pool = Agents([agent("Ada"), agent("Bo")])
+    pool = AgentPool([agent("Ada"), agent("Bo")])
     a, b, c, d = callers(*"abcd")
-    assert pool.wait_of() == 0
+    assert pool.estimated_wait() == 0
     for one in (a, b, c, d):
-        pool.ask(one)
-    assert [pool.wait_of(one) for one in (c, d)] == [30, 60]
-    assert pool.wait_of() == 90
-    assert Agents([]).wait_of() == 60
+        pool.request(one)
+    assert [pool.estimated_wait(one) for one in (c, d)] == [30, 60]
+    assert pool.estimated_wait() == 90
+    assert AgentPool([]).estimated_wait() == 60
 
 
 def test_who_leaves_moves_the_others_up() -> None:
     """And takes nobody, not even an agent who was found already."""
-    pool = Agents([agent("Ada")])
+    pool = AgentPool([agent("Ada")])
     a, b, c, d = callers(*"abcd")
-    ada = pool.ask(a)
+    ada = pool.request(a)
     assert ada is not None
     for one in (b, c, d):
-        pool.ask(one)
-    pool.leave(c)
-    assert pool.called() == [d]
-    pool.leave(c)
-    assert pool.called() == []
+        pool.request(one)
+    pool.withdraw(c)
+    assert pool.take_notified() == [d]
+    pool.withdraw(c)
+    assert pool.take_notified() == []
     pool.release(ada)
-    pool.leave(b)
-    assert pool.called() == [d]
-    assert pool.ask(d) is ada
+    pool.withdraw(b)
+    assert pool.take_notified() == [d]
+    assert pool.request(d) is ada
 
 
 def test_some_would_not_do() -> None:
     """Then the next in the queue may have them."""
-    pool = Agents([agent("Ada")])
+    pool = AgentPool([agent("Ada")])
     a, b = callers("a", "b")
-    assert not pool.has_others({"ID-Ada"})
-    assert pool.ask(a, {"ID-Ada"}) is None
-    assert pool.ask(b) is not None
-    assert pool.called() == []
+    assert not pool.has_other_agents({"ID-Ada"})
+    assert pool.request(a, {"ID-Ada"}) is None
+    assert pool.request(b) is not None
+    assert pool.take_notified() == []

@@ -8,9 +8,9 @@ import pytest
 
 from chatfsm import effects as told
 from chatfsm._protocol.codec import decode_item
-from chatfsm.simulator.agent_pool import Agents
+from chatfsm.simulator.agent_pool import AgentPool
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
-from chatfsm.simulator.player import Play
+from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import from_plain, to_plain
 from tests.simulator.scenarios.theatre import CHAT, Theatre, awaited, heard_by_a_client, said
 
@@ -18,7 +18,7 @@ WORDS = "form", "prompt", "secure form", "file", "transfer", "queue", "call", "h
 
 
 def begun(name: str) -> Theatre:
-    theatre = Theatre(Play(SCENARIOS[name], Agents(AGENTS), CHAT))
+    theatre = Theatre(ScenarioPlayer(SCENARIOS[name], AgentPool(AGENTS), CHAT))
     theatre.begin()
     return theatre
 
@@ -178,17 +178,17 @@ def test_each_is_the_same_after_a_trip_through_json(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_frees_its_agents(name: str) -> None:
     """Whatever happened, a closed play holds nobody."""
-    agents = Agents(AGENTS)
-    free = agents.free
-    play = Play(SCENARIOS[name], agents, CHAT)
-    play.begin(now=0.0)
+    agents = AgentPool(AGENTS)
+    free = agents.free_slots
+    play = ScenarioPlayer(SCENARIOS[name], agents, CHAT)
+    play.start(now=0.0)
     play.wake(now=10.0)
     play.close(now=10.0)
     play.close(now=11.0)
-    assert agents.free == free
+    assert agents.free_slots == free
     assert play.done
     assert play.deadline is None
-    assert play.hear(said("hello?"), now=12.0) == []
+    assert play.receive(said("hello?"), now=12.0) == []
 
 
 def test_receipts_name_what_was_read() -> None:

@@ -7,27 +7,27 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm.simulator.agent_pool import Agents
-from chatfsm.simulator.echo_agent import WORDS
-from chatfsm.simulator.player import Play
+from chatfsm.simulator.agent_pool import AgentPool
+from chatfsm.simulator.echo_agent import KEYWORDS
+from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
-    End,
+    EndSession,
     FindAgent,
     Pause,
     Say,
     Scenario,
+    ScenarioStep,
     ShowForm,
-    Step,
     Tell,
 )
 from tests.simulator.scenarios.theatre import CHAT, Theatre, agent, said
 
 KINDS = ["chat_session_message", "chat_session_form_data", "chat_session_disconnect", "odd"]
 SHORT = st.integers(0, 6).map(lambda halves: halves / 2)
-STEPS: st.SearchStrategy[Step] = st.one_of(
+STEPS: st.SearchStrategy[ScenarioStep] = st.one_of(
     st.sampled_from([Tell({"event": f"told_{n}"}) for n in range(3)]),
     st.builds(Pause, SHORT),
     st.builds(Await, st.sampled_from(KINDS), timeout=st.none() | SHORT),
@@ -36,7 +36,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.just(AgentLeaves()),
     st.just(ShowForm("form")),
     st.builds(Converse, SHORT),
-    st.just(End()),
+    st.just(EndSession()),
 )
 SCENARIOS = st.builds(
     Scenario,
@@ -45,7 +45,7 @@ SCENARIOS = st.builds(
     st.lists(STEPS, max_size=3).map(tuple),
 )
 EVENTS = st.one_of(
-    st.sampled_from(sorted(WORDS)).map(said),
+    st.sampled_from(sorted(KEYWORDS)).map(said),
     st.sampled_from(KINDS).map(lambda name: {"event": name}),
 )
 SPOKEN = st.lists(st.tuples(SHORT, EVENTS), max_size=8)
@@ -54,9 +54,9 @@ SPOKEN = st.lists(st.tuples(SHORT, EVENTS), max_size=8)
 LATE = 1_000.0
 
 
-def staged(scenario: Scenario, capacity: int) -> tuple[Theatre, Agents]:
-    agents = Agents([agent("Ada", capacity), agent("Bo")])
-    return Theatre(Play(scenario, agents, CHAT)), agents
+def staged(scenario: Scenario, capacity: int) -> tuple[Theatre, AgentPool]:
+    agents = AgentPool([agent("Ada", capacity), agent("Bo")])
+    return Theatre(ScenarioPlayer(scenario, agents, CHAT)), agents
 
 
 def kept(theatre: Theatre) -> list[dict[str, Any]]:
@@ -91,22 +91,22 @@ def test_every_agent_is_free_in_the_end(
     plays: list[tuple[Scenario, list[tuple[float, dict[str, Any]]]]],
 ) -> None:
     """Several chats share few agents, and when all are closed nobody is busy and nobody waits."""
-    agents = Agents([agent("Ada"), agent("Bo")])
-    theatres = [Theatre(Play(scenario, agents, CHAT)) for scenario, _ in plays]
+    agents = AgentPool([agent("Ada"), agent("Bo")])
+    theatres = [Theatre(ScenarioPlayer(scenario, agents, CHAT)) for scenario, _ in plays]
     for theatre in theatres:
         theatre.begin()
     for theatre, (_, spoken) in zip(theatres, plays, strict=True):
         for after, event in spoken:
             theatre.until(theatre.now + after)
             theatre.hear(event)
-            for called in agents.called():
+            for called in agents.take_notified():
                 called.wake(now=theatre.now)
-            assert agents.free >= 0
+            assert agents.free_slots >= 0
     for theatre in theatres:
         theatre.play.close(now=LATE)
-    assert agents.free == 2
-    assert agents.waiting == 0
-    assert agents.called() == []
+    assert agents.free_slots == 2
+    assert agents.queue_length == 0
+    assert agents.take_notified() == []
 
 
 @given(SCENARIOS, SPOKEN)

@@ -9,9 +9,9 @@ import pytest
 
 from chatfsm.replay import formats
 from chatfsm.replay.sources import Source
-from chatfsm.simulator.agent_pool import Agents
-from chatfsm.simulator.from_log import recorded
-from chatfsm.simulator.player import Play
+from chatfsm.simulator.agent_pool import AgentPool
+from chatfsm.simulator.from_log import scenario_from_log
+from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import (
     Await,
     Pause,
@@ -67,11 +67,11 @@ def of_the_server(path: Path, chat_id: str) -> list[dict[str, Any]]:
 
 def scenario_of(path: Path, chat_id: str, **more: Any) -> Scenario:
     events = [each for each in events_of(path) if each.get("chat_id", path.stem) == chat_id]
-    return recorded(events, chat_id, stem=path.stem, **more)
+    return scenario_from_log(events, chat_id, default_chat_id=path.stem, **more)
 
 
 def told(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> Theatre:
-    theatre = Theatre(Play(scenario, Agents(()), chat_id))
+    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), chat_id))
     theatre.begin()
     theatre.run(awaited if answering else None)
     return theatre
@@ -111,7 +111,7 @@ def message(text: str, at: float | str, party_id: str = "B", **fields: Any) -> d
 
 
 def steps(*events: dict[str, Any], **more: Any) -> list[Any]:
-    return list(recorded(events, OLD, **more).steps)
+    return list(scenario_from_log(events, OLD, **more).steps)
 
 
 def pauses(*events: dict[str, Any], **more: Any) -> list[float]:
@@ -148,8 +148,8 @@ def test_the_pace_can_be_set() -> None:
     """Twice as fast, and no pause longer than a limit."""
     told = (message("a", 0), message("b", 4), message("c", 104))
     assert pauses(*told) == [4.0, 30.0]
-    assert pauses(*told, speed=2, longest=10) == [2.0, 10.0]
-    assert pauses(*told, longest=0) == []
+    assert pauses(*told, speed=2, max_pause=10) == [2.0, 10.0]
+    assert pauses(*told, max_pause=0) == []
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_what_a_customer_may_do_without_is_not_awaited(own: dict[str, Any]) -> N
 
 def test_a_silent_customer_is_waited_for_in_vain() -> None:
     """As long as the one of the log took, and the patience; then the center goes on."""
-    scenario = recorded(
+    scenario = scenario_from_log(
         [message("a", 5), message("hi", 9, OLD), message("b", 12)], OLD, patience=20
     )
     assert [at for at, _ in told(scenario, answering=False).told] == [0.0, 27.0]
-    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     theatre.begin()
     theatre.until(2.0)
     theatre.hear(said("hi"))
@@ -237,7 +237,7 @@ def test_a_text_of_a_cached_poll_is_awaited_once() -> None:
 
 def test_the_ids_are_those_of_the_chat_that_plays() -> None:
     """The customer's own, with a number behind it, in lists and objects; no other text changes."""
-    scenario = recorded(
+    scenario = scenario_from_log(
         [
             message("hi", 1, OLD, msg_id="1"),
             event("message_read", 2, party_id="B", ref_msg_id="1"),
@@ -247,7 +247,7 @@ def test_the_ids_are_those_of_the_chat_that_plays() -> None:
         ],
         OLD,
     )
-    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     theatre.begin()
     theatre.hear(said("hello", "web-17"))
     theatre.run()
@@ -260,7 +260,7 @@ def test_the_ids_are_those_of_the_chat_that_plays() -> None:
 
 def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
     """Whenever the customer disconnects, what the log has after its own disconnect follows."""
-    scenario = recorded(
+    scenario = scenario_from_log(
         [
             message("a", 5),
             message("b", 25),
@@ -270,7 +270,7 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
         ],
         OLD,
     )
-    theatre = Theatre(Play(scenario, Agents(()), CHAT))
+    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     theatre.begin()
     theatre.hear({"event": "chat_session_disconnect"})
     theatre.run()
@@ -294,18 +294,18 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
         ([event("ended", chat_id="A")], {"chat_id": "B"}, "holds no chat 'B', but A"),
         ([event("ended")], {"speed": 0}, "speed must be a number from 0 to 3600, not 0"),
         ([event("ended")], {"speed": float("nan")}, "speed must be"),
-        ([event("ended")], {"longest": -1}, "longest must be a number from 0 to 3600, not -1"),
+        ([event("ended")], {"max_pause": -1}, "max_pause must be a number from 0 to 3600, not -1"),
         ([event("ended")], {"patience": 1e9}, "patience must be"),
     ],
 )
 def test_what_is_no_chat_is_refused(events: list[Any], more: dict[str, Any], words: str) -> None:
     """With words that say what to do."""
     with pytest.raises(ScenarioError, match=words):
-        recorded(events, **more)
+        scenario_from_log(events, **more)
 
 
 def test_a_chat_is_chosen_by_its_id() -> None:
     """Events that name no chat belong to the one that was asked for, or to the file's."""
     events = [event("ended", chat_id="A"), event("status", state="ivr")]
-    assert [type(step) for step in recorded(events, "A").steps] == [Tell, Tell]
-    assert recorded([event("ended")], stem="monday").chat_id == "monday"
+    assert [type(step) for step in scenario_from_log(events, "A").steps] == [Tell, Tell]
+    assert scenario_from_log([event("ended")], default_chat_id="monday").chat_id == "monday"

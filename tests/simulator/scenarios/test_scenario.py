@@ -15,15 +15,15 @@ from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
-    End,
+    EndSession,
     FindAgent,
     Pause,
     Say,
     Scenario,
     ScenarioError,
+    ScenarioStep,
     ShowForm,
     ShowSecureForm,
-    Step,
     Tell,
     from_json,
     from_plain,
@@ -37,7 +37,7 @@ SECONDS = st.floats(0, 86_400)
 TEXTS = st.text(max_size=10)
 NAMES = st.text(min_size=1, max_size=10)
 JSON = st.dictionaries(TEXTS, st.none() | st.integers(0, 9) | TEXTS | st.lists(TEXTS, max_size=2))
-STEP: st.SearchStrategy[Step] = st.one_of(
+STEP: st.SearchStrategy[ScenarioStep] = st.one_of(
     st.builds(lambda event: Tell({**event, "event": "odd"}), JSON),
     st.builds(Pause, SECONDS),
     st.builds(
@@ -49,7 +49,7 @@ STEP: st.SearchStrategy[Step] = st.one_of(
     st.builds(ShowForm, TEXTS, SECONDS),
     st.builds(ShowSecureForm, NAMES),
     st.builds(Converse, SECONDS),
-    st.builds(End, st.sampled_from(["ended", "failed", "timed_out"]), TEXTS),
+    st.builds(EndSession, st.sampled_from(["ended", "failed", "timed_out"]), TEXTS),
 )
 STEPS_TUPLE = st.lists(STEP, max_size=4).map(tuple)
 
@@ -62,7 +62,9 @@ def test_a_scenario_survives_json(scenario: Scenario) -> None:
 
 def test_the_json_is_for_people() -> None:
     """What is as it would be anyway is left out."""
-    scenario = Scenario("short", (Pause(2), Await("chat_session_message"), FindAgent(), End()))
+    scenario = Scenario(
+        "short", (Pause(2), Await("chat_session_message"), FindAgent(), EndSession())
+    )
     assert to_plain(scenario) == {
         "name": "short",
         "steps": [

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chatfsm.simulator.agent_pool import Agents
-from chatfsm.simulator.player import Play
+from chatfsm.simulator.agent_pool import AgentPool
+from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
     Converse,
-    End,
+    EndSession,
     FindAgent,
     Pause,
     Say,
@@ -30,8 +30,8 @@ def mark(name: str) -> Tell:
     return Tell({"event": name})
 
 
-def agents(*names: str) -> Agents:
-    return Agents([agent(name) for name in names])
+def agents(*names: str) -> AgentPool:
+    return AgentPool([agent(name) for name in names])
 
 
 def test_what_is_told_is_told_verbatim() -> None:
@@ -135,7 +135,7 @@ def test_what_nobody_awaits_is_bounded() -> None:
     theatre = perform(Pause(1.0), Await("chat_session_message", {"msg": "0"}, 5.0), mark("a"))
     for number in range(300):
         theatre.hear(said(str(number)))
-    assert len(theatre.play._stage.heard) == 256
+    assert len(theatre.play._state.unconsumed) == 256
     theatre.run()
     assert theatre.told[0][0] == 6.0
 
@@ -147,7 +147,7 @@ def test_somebody_types_before_they_speak() -> None:
     )
     theatre.run()
     spoken = [(at, event) for at, event in theatre.told if "party_id" in event]
-    scenario, ada = theatre.play._stage.scenario_id, "ID-Ada"
+    scenario, ada = theatre.play._state.scenario_id, "ID-Ada"
     assert [(at, event["event"][13:], event["party_id"]) for at, event in spoken] == [
         (0.0, "message", scenario),
         (0.0, "party_joined", ada),
@@ -175,9 +175,9 @@ def test_who_finds_nobody_is_queued() -> None:
     assert second.names == ["queued 60"]
     assert second.told[0][1]["ewt"] == "60"
     assert second.play.deadline is None
-    assert pool.called() == []
+    assert pool.take_notified() == []
     first.run()
-    assert pool.called() == [second.play]
+    assert pool.take_notified() == [second.play]
     second.now = 5.0
     second.take(second.play.wake(now=5.0))
     assert second.play.deadline == 7.0
@@ -194,24 +194,24 @@ def test_who_waits_hears_how_the_queue_moves() -> None:
     third = perform(FindAgent(), pool=pool)
     assert third.names == ["queued 120"]
     second.play.close(now=0.0)
-    assert pool.called() == [third.play]
+    assert pool.take_notified() == [third.play]
     third.take(third.play.wake(now=0.0))
     third.take(third.play.wake(now=0.0))
     assert third.names == ["queued 120", "queued 60"]
     first.play.close(now=0.0)
-    assert pool.called() == [third.play]
+    assert pool.take_notified() == [third.play]
 
 
 def test_patience_ends_in_failure() -> None:
     """Who waits for longer than the scenario lets them has failed, and is in no queue."""
-    pool = Agents([])
+    pool = AgentPool([])
     theatre = perform(FindAgent(patience=30.0), mark("never"), pool=pool)
-    assert pool.waiting == 1
+    assert pool.queue_length == 1
     theatre.run()
     assert theatre.names == ["queued 60", "failed"]
     assert theatre.now == 30.0
     assert theatre.play.done
-    assert pool.waiting == 0
+    assert pool.queue_length == 0
 
 
 def test_another_agent_joins_while_one_is_there() -> None:
@@ -242,7 +242,7 @@ def test_the_longest_there_leaves_first() -> None:
     theatre = perform(find, find, AgentLeaves(), AgentLeaves(), AgentLeaves(), pool=pool)
     left = [e["party_id"] for _, e in theatre.told if e["event"] == "chat_session_party_left"]
     assert left == ["ID-Ada", "ID-Bo"]
-    assert pool.free == 2
+    assert pool.free_slots == 2
 
 
 def test_an_agent_who_is_told_to_have_left_is_free() -> None:
@@ -250,7 +250,7 @@ def test_an_agent_who_is_told_to_have_left_is_free() -> None:
     gone = Tell({"event": "chat_session_party_left", "party_id": "$agent"})
     pool = agents("Ada")
     perform(FindAgent(ring=0), gone, AgentLeaves(), pool=pool)
-    assert pool.free == 1
+    assert pool.free_slots == 1
 
 
 def test_forms_are_numbered() -> None:
@@ -282,13 +282,16 @@ def test_forms_are_numbered() -> None:
 @pytest.mark.parametrize(
     ("step", "event"),
     [
-        (End(), {"event": "chat_session_ended"}),
-        (End("failed"), {"event": "chat_session_status", "state": "failed"}),
-        (End("timed_out"), {"event": "chat_session_inactivity_timeout"}),
-        (End("timed_out", "bye"), {"event": "chat_session_inactivity_timeout", "msg": "bye"}),
+        (EndSession(), {"event": "chat_session_ended"}),
+        (EndSession("failed"), {"event": "chat_session_status", "state": "failed"}),
+        (EndSession("timed_out"), {"event": "chat_session_inactivity_timeout"}),
+        (
+            EndSession("timed_out", "bye"),
+            {"event": "chat_session_inactivity_timeout", "msg": "bye"},
+        ),
     ],
 )
-def test_the_end_is_the_end(step: End, event: dict[str, Any]) -> None:
+def test_the_end_is_the_end(step: EndSession, event: dict[str, Any]) -> None:
     """Nothing follows, whatever the scenario still holds and the customer says."""
     theatre = perform(step, mark("never"), after_disconnect=(mark("never"),))
     assert [event for _, event in theatre.told] == [event]
@@ -311,7 +314,7 @@ def test_who_disconnects_is_let_go() -> None:
     assert theatre.names[-2:] == ["party_left", "ended"]
     assert theatre.play.done
     assert theatre.play.deadline is None
-    assert pool.free == 1
+    assert pool.free_slots == 1
 
 
 def test_who_disconnects_may_be_asked_something() -> None:
@@ -326,10 +329,10 @@ def test_who_disconnects_may_be_asked_something() -> None:
         (DISCONNECT, ["form_show", "ended"]),
     ]:
         pool = agents("Ada")
-        theatre = Theatre(Play(scenario, pool, CHAT))
+        theatre = Theatre(ScenarioPlayer(scenario, pool, CHAT))
         theatre.begin()
         theatre.hear(DISCONNECT)
-        assert pool.free == 1
+        assert pool.free_slots == 1
         theatre.hear(again)
         assert theatre.names == ["connecting 0", *ending]
         assert theatre.play.done
@@ -337,10 +340,10 @@ def test_who_disconnects_may_be_asked_something() -> None:
 
 def test_who_disconnects_in_the_queue_waits_no_longer() -> None:
     """Nor does anybody who rings for them."""
-    pool = Agents([])
+    pool = AgentPool([])
     theatre = perform(FindAgent(), pool=pool)
     theatre.hear(DISCONNECT)
-    assert pool.waiting == 0
+    assert pool.queue_length == 0
     assert theatre.names == ["queued 60", "ended"]
 
 

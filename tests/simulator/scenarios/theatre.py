@@ -11,9 +11,9 @@ from attrs import define, field
 from chatfsm import ChatSession, events
 from chatfsm import effects as told
 from chatfsm._protocol.codec import decode_item
-from chatfsm.simulator.agent_pool import Agents
-from chatfsm.simulator.player import Play
-from chatfsm.simulator.scenario import Await, Scenario, Step
+from chatfsm.simulator.agent_pool import AgentPool
+from chatfsm.simulator.player import ScenarioPlayer
+from chatfsm.simulator.scenario import Await, Scenario, ScenarioStep
 from chatfsm.simulator.tenants import Agent
 
 CHAT = "5f0c2d4e-9a1b-4c3d-8e7f-102938475610"
@@ -36,7 +36,7 @@ def said(text: str, msg_id: str = "1") -> dict[str, Any]:
 class Theatre:
     """One play in virtual time, and all that it told."""
 
-    play: Play
+    play: ScenarioPlayer
     now: float = 0.0
     told: list[tuple[float, dict[str, Any]]] = field(factory=list)
     heard: list[tuple[float, dict[str, Any]]] = field(factory=list)
@@ -49,13 +49,13 @@ class Theatre:
         return news
 
     def begin(self) -> list[dict[str, Any]]:
-        return self.take(self.play.begin(now=self.now))
+        return self.take(self.play.start(now=self.now))
 
     def hear(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         own = {**event, "party_id": CHAT}
         self.heard.append((self.now, own))
         self.both.append((self.now, own))
-        return self.take(self.play.hear(event, now=self.now))
+        return self.take(self.play.receive(event, now=self.now))
 
     def until(self, now: float) -> list[dict[str, Any]]:
         """Wake the play whenever it wants, until `now`."""
@@ -73,7 +73,7 @@ class Theatre:
             reply = answer(step) if answer and isinstance(step, Await) else None
             if reply is not None:
                 self.now += 1.0
-                form = {"form_request_id": self.play._stage.form_id} if "data" in reply else {}
+                form = {"form_request_id": self.play._state.form_id} if "data" in reply else {}
                 self.hear({**form, **reply})
             elif self.play.deadline is not None:
                 self.until(self.play.deadline)
@@ -81,9 +81,9 @@ class Theatre:
                 return
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> ScenarioStep | None:
         """What the play is busy with."""
-        program = self.play._stage.program
+        program = self.play._state.remaining
         return program[0] if program else None
 
     @property
@@ -119,10 +119,12 @@ def awaited(step: Await) -> dict[str, Any]:
     return event
 
 
-def perform(*steps: Step, pool: Agents | None = None, **more: Any) -> Theatre:
+def perform(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) -> Theatre:
     """Begin to play some steps."""
     scenario = Scenario("test", steps, **more)
-    theatre = Theatre(Play(scenario, Agents([agent("Ada")]) if pool is None else pool, CHAT))
+    theatre = Theatre(
+        ScenarioPlayer(scenario, AgentPool([agent("Ada")]) if pool is None else pool, CHAT)
+    )
     theatre.begin()
     return theatre
 

@@ -12,7 +12,7 @@ from chatfsm._cli import simulate
 from chatfsm._cli.simulate import build_pages
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.scenario import Await, End, FindAgent, Say, Scenario, ShowForm
+from chatfsm.simulator.scenario import Await, EndSession, FindAgent, Say, Scenario, ShowForm
 from chatfsm.simulator.server.server import SimulatorServer
 from tests.simulator.server.browser import CHROMIUM, Page, page_at
 
@@ -26,7 +26,7 @@ PLAY = Scenario(
         Await(("chat_session_form_data",)),
         Say("Thank you."),
         Await(("chat_session_message",)),
-        End(),
+        EndSession(),
     ),
 )
 
@@ -43,10 +43,12 @@ def test_a_chat_in_the_browser(face: SimulatorServer) -> None:
     """A form is answered and the chat ends, and what is hostile in it stays text."""
     center: Any = face.network.center
     seen = asyncio.run(_chatted(face.url))
-    [chat] = face.do(lambda: list(center.chats.values()))
-    [form] = [event for event in chat.said if event["event"] == "chat_session_form_data"]
+    [chat] = face.call_in_loop(lambda: list(center.chats.values()))
+    [form] = [one for one in chat.customer_events if one["event"] == "chat_session_form_data"]
     assert form["data"] == {"rating": "5", "comment": "<i>fine</i>"}
-    assert [event["msg"] for event in chat.said if "msg" in event] == ["Goodbye & <b>thanks</b>"]
+    assert [event["msg"] for event in chat.customer_events if "msg" in event] == [
+        "Goodbye & <b>thanks</b>"
+    ]
     assert chat.outcome == "ended"
     assert seen["title"] == "chatfsm simulator"
     assert seen["theirs"] == [HOSTILE, "Thank you."]

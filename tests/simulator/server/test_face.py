@@ -13,8 +13,8 @@ import pytest
 from attrs import evolve
 
 from chatfsm.adapters.stdlib import Sender
-from chatfsm.simulator.network import Broken
-from chatfsm.simulator.server.handler import Carrier
+from chatfsm.simulator.network import BrokenExchange
+from chatfsm.simulator.server.handler import NetworkPump
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.simulator.server.conftest import Client, failed, raw
@@ -26,7 +26,7 @@ LIMIT = 10_000
 
 @pytest.fixture
 def wire() -> Wire:
-    broken = {f"/{kind}": Broken(0, kind, REPLY, b"\0junk\r\n\r\n") for kind in KINDS}
+    broken = {f"/{kind}": BrokenExchange(0, kind, REPLY, b"\0junk\r\n\r\n") for kind in KINDS}
     return Wire({"/ok": REPLY, **broken})
 
 
@@ -37,7 +37,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def served(wire: Wire, told: list[str]) -> Iterator[SimulatorServer]:
-    with SimulatorServer(wire.network, told=told.append, largest_body=LIMIT) as face:
+    with SimulatorServer(wire.network, log=told.append, max_body=LIMIT) as face:
         yield face
 
 
@@ -102,13 +102,13 @@ def test_a_truncated_reply_is_missed_whatever_it_was(
     served: SimulatorServer, send: Sender, wire: Wire, reply: HttpReply | None
 ) -> None:
     """Also where it would have been empty, and where the server gave none."""
-    wire.answers["/cut"] = Broken(0, "truncated", reply)
+    wire.answers["/cut"] = BrokenExchange(0, "truncated", reply)
     assert failed(send(get(served, "/cut"))).why == "IncompleteRead"
 
 
 def test_a_lost_reply_is_not_held_for_ever(wire: Wire, send: Sender) -> None:
     """After a while, longer than clients wait, the connection is reset."""
-    with SimulatorServer(wire.network, patience=0.1) as face:
+    with SimulatorServer(wire.network, lost_after=0.1) as face:
         assert "reset" in failed(send(get(face, "/lost"))).why
 
 
@@ -120,7 +120,7 @@ def test_a_held_request_is_answered_when_it_is_due(
     waiting = threading.Thread(target=lambda: replies.append(send(get(served, "/held"))))
     waiting.start()
     soon(lambda: wire.held)
-    served.do(wire.release)
+    served.call_in_loop(wire.release)
     waiting.join(10)
     assert replies == [evolve(REPLY, id=1, headers=replies[0].headers)]  # type: ignore[union-attr]
 
@@ -256,11 +256,11 @@ def test_a_face_that_does_not_serve_does_nothing(wire: Wire) -> None:
     """Work for its center needs a loop that runs."""
     face = SimulatorServer(wire.network)
     with pytest.raises(RuntimeError, match="use it in its block"):
-        face.do(lambda: None)
+        face.call_in_loop(lambda: None)
     with face:
-        assert face.do(lambda: 5) == 5
+        assert face.call_in_loop(lambda: 5) == 5
     with pytest.raises(RuntimeError, match="use it in its block"):
-        face.do(lambda: None)
+        face.call_in_loop(lambda: None)
 
 
 def test_a_center_that_breaks_is_no_silence(wire: Wire, send: Sender) -> None:
@@ -286,7 +286,7 @@ def talking(face: SimulatorServer) -> socket.socket:
 def test_time_passes_as_fast_as_was_asked(wire: Wire) -> None:
     """The center's clock begins at 0, and runs so many times as fast as the one on the wall."""
     wall = iter((100.0, 100.0, 102.5))
-    carrier = Carrier(wire.network, speed=20.0, clock=lambda: next(wall))
+    carrier = NetworkPump(wire.network, speed=20.0, clock=lambda: next(wall))
     assert [carrier.now(), carrier.now()] == [0.0, 50.0]
 
 
@@ -334,5 +334,5 @@ def test_somebody_of_the_center_may_be_told_what_to_do(
     client.hear(chat_id, lambda event: event.get("state") == "connected")
     center = face.network.center
     event = {"event": "chat_session_timeout_warning", "msg": "By hand"}
-    face.do(lambda: center.tell(chat_id, event, now=face.now()))  # type: ignore[attr-defined]
+    face.call_in_loop(lambda: center.send_event(chat_id, event, now=face.now()))  # type: ignore[attr-defined]
     client.hear(chat_id, lambda event: event.get("msg") == "By hand")

@@ -13,9 +13,9 @@ import pytest
 
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES
 from chatfsm.simulator.builtin_scenarios import SCENARIOS
-from chatfsm.simulator.echo_agent import WORDS
+from chatfsm.simulator.echo_agent import KEYWORDS
 from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
-from chatfsm.simulator.server.handler import Pages
+from chatfsm.simulator.server.handler import PageFiles
 from chatfsm.simulator.server.server import SimulatorServer
 from tests.simulator.server.conftest import raw
 from tests.simulator.server.wires import Wire
@@ -34,7 +34,7 @@ def wire() -> Wire:
 @pytest.fixture
 def face(wire: Wire) -> Iterator[SimulatorServer]:
     with SimulatorServer(
-        wire.network, pages=Pages.about("tenant.example", {"demo": "a play"})
+        wire.network, pages=PageFiles.for_apps("tenant.example", {"demo": "a play"})
     ) as served:
         yield served
 
@@ -117,7 +117,7 @@ def test_forms_of_the_scenarios_have_fields() -> None:
     """Every form that a built-in agent shows is known to the page by its name."""
     [table] = re.findall(r"const FIELDS = \{\n(.*?)\n\};", SCRIPTS["forms.js"], flags=re.DOTALL)
     known = set(re.findall(r"^  (\w+): \[\[", table, flags=re.MULTILINE))
-    spoken = [step for word in WORDS.values() for step in word(0.0)]
+    spoken = [step for word in KEYWORDS.values() for step in word(0.0)]
     written = [step for one in SCENARIOS.values() for step in (*one.steps, *one.after_disconnect)]
     shown = {step.name for step in (*spoken, *written) if isinstance(step, ShowForm)}
     shown |= {step.form_id for step in (*spoken, *written) if isinstance(step, ShowSecureForm)}

@@ -257,7 +257,7 @@ def test_the_options_reach_the_center(begun: Begun) -> None:
     assert settings.milliseconds is True
     assert (face.speed, face.port, face.host) == (2.0, 0, "127.0.0.1")
     assert str(face.network.faults) == "reset:poll:0.5"
-    assert (face.told, face.pages) == (None, None)
+    assert (face.log, face.pages) == (None, None)
     usual = begun().network.center.settings
     assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (15.0, 600.0, False)
 
@@ -297,7 +297,7 @@ def test_a_scenario_of_ones_own_is_played(begun: Begun, tmp_path: Path) -> None:
 
 
 def tenant(face: Any) -> Any:
-    return face.network.center._desk.tenants[simulate.TENANT_URL]
+    return face.network.center._state.tenants[simulate.TENANT_URL]
 
 
 def played(face: Any) -> Any:

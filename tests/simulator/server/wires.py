@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, evolve, field
 
-from chatfsm.simulator.network import Broken, Network
+from chatfsm.simulator.network import BrokenExchange, Network
 from chatfsm.transport import HttpReply, HttpRequest
 
 REPLY = HttpReply(0, 200, {"content-type": "application/json"}, b'{"events": []}')
@@ -18,13 +18,13 @@ REPLY = HttpReply(0, 200, {"content-type": "application/json"}, b'{"events": []}
 class Wire:
     """`answers`: what comes of a path, at once; what is not in it is held until `release`."""
 
-    answers: dict[str, HttpReply | Broken] = field(factory=dict)
+    answers: dict[str, HttpReply | BrokenExchange] = field(factory=dict)
     requests: list[HttpRequest] = field(factory=list)
     held: list[HttpRequest] = field(factory=list)
     cancelled: list[int] = field(factory=list)
     deadline: float | None = None
     when_collecting: Callable[[], object] = lambda: None
-    _ready: list[HttpReply | Broken] = field(factory=list)
+    _ready: list[HttpReply | BrokenExchange] = field(factory=list)
 
     def send(self, request: HttpRequest, *, now: float) -> None:
         self.requests.append(request)
@@ -34,7 +34,7 @@ class Wire:
         else:
             self._ready.append(evolve(answer, id=request.id))
 
-    def collect(self, *, now: float) -> list[HttpReply | Broken]:
+    def collect(self, *, now: float) -> list[HttpReply | BrokenExchange]:
         self.when_collecting()
         ready, self._ready = self._ready, []
         return ready

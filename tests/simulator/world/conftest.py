@@ -13,7 +13,7 @@ from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
-from chatfsm.simulator.world import Customer, World
+from chatfsm.simulator.world import SimulatedCustomer, World
 from chatfsm.testing.invariants import ClientWatcher
 
 
@@ -24,14 +24,14 @@ def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
     center = ContactCenter([tenant], CenterSettings(**settings), seed=seed)
     watchers: dict[int, tuple[int, ClientWatcher]] = {}
 
-    def watch(customer: Customer, item: ClientInput, told: list[ClientEffect]) -> None:
+    def watch(customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]) -> None:
         lives, watcher = watchers.setdefault(customer.number, (1, ClientWatcher()))
         if lives != customer.lives:
             watcher.restarted()
             watchers[customer.number] = customer.lives, watcher
-        watcher.follow(item, told, customer.client, now=customer.clock)
+        watcher.follow(item, told, customer.client, now=customer.client_time)
 
-    return World(center, faults=faults, seed=seed, watch=watch)
+    return World(center, faults=faults, seed=seed, on_step=watch)
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def faults(draw: st.DrawFn) -> Fault:
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_a_fault(spec: str) -> None:
     """What is written on a command line is this fault, and is written so again."""
-    assert Faults.parse(spec).each == (SPECS[spec],)
+    assert Faults.parse(spec).entries == (SPECS[spec],)
     assert str(Faults.parse(f" {spec} ")) == spec
 
 
@@ -81,7 +81,7 @@ def test_no_faults_are_an_empty_text() -> None:
 def test_a_preset_stands_for_its_faults() -> None:
     """By name, also beside others and within one another; none ends a chat."""
     storm = Faults.parse("storm")
-    assert Faults.parse("restart:@50,lossy").each[1:] == Faults.parse(PRESETS["lossy"]).each
+    assert Faults.parse("restart:@50,lossy").entries[1:] == Faults.parse(PRESETS["lossy"]).entries
     assert set(Faults.parse("lossy")) < set(storm)
     assert {fault.kind for fault in storm} == set(KINDS)
     assert not any(fault.is_lasting for fault in storm)

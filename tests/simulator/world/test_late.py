@@ -7,25 +7,25 @@ from typing import Any
 
 import pytest
 
-from chatfsm.simulator.world import Customer, World
+from chatfsm.simulator.world import SimulatedCustomer, World
 from tests.simulator.world.wire import Wire
 
 Worlds = Callable[..., World]
 
 
-def speaker(world: World, **more: Any) -> Customer:
+def speaker(world: World, **more: Any) -> SimulatedCustomer:
     """A customer who has a chat, and says something."""
-    customer = world.customer("a-client", **more)
-    customer.opens()
-    world.run_until(lambda: customer.heard)
-    customer.says("hello")
+    customer = world.add_customer("a-client", **more)
+    customer.open_chat()
+    world.run_until(lambda: customer.received_texts)
+    customer.send_text("hello")
     return customer
 
 
-def taken(customer: Customer) -> list[dict[str, Any]]:
+def taken(customer: SimulatedCustomer) -> list[dict[str, Any]]:
     """The messages that the center took."""
     center: Any = customer.world.center
-    return [event for event in center.chats[customer.chat_id].said if "msg" in event]
+    return [event for event in center.chats[customer.chat_id].customer_events if "msg" in event]
 
 
 def test_a_late_request_is_overtaken() -> None:
@@ -69,7 +69,7 @@ def test_what_is_late_by_less_than_a_client_waits_arrives_once(
     customer.restart()
     world.run(60.0)
     assert [event["msg"] for event in taken(customer)] == ["hello"]
-    assert customer.heard[1:] == ["You said: hello"]
+    assert customer.received_texts[1:] == ["You said: hello"]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from chatfsm.simulator.faults import Faults
-from chatfsm.simulator.network import Broken, subject_of
+from chatfsm.simulator.network import BrokenExchange, subject_of
 from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.world.wire import HOST, PATHS, Wire
 
@@ -43,12 +43,12 @@ def test_what_breaks(spec: str, kind: str, is_seen: bool) -> None:
     """What arrives of it, and whether the center has seen the request."""
     wire = Wire(spec)
     broken = wire.meets()
-    assert isinstance(broken, Broken)
+    assert isinstance(broken, BrokenExchange)
     assert (broken.id, broken.kind) == (1, kind)
     assert wire.center.seen == ([1] if is_seen else [])
     assert broken.reply == (HttpReply(1, 200, {}, b"1") if is_seen else None)
     assert bool(broken.garbage) == (kind == "garbage")
-    assert wire.network.met == {spec: 1}
+    assert wire.network.fault_counts == {spec: 1}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_cache_gives_its_last_answer_again() -> None:
     (other,) = wire.arrived()
     assert other.body == b"3"
     assert wire.center.seen == [1, 3, 4]
-    assert wire.network.met == {"duplicate": 1}
+    assert wire.network.fault_counts == {"duplicate": 1}
 
 
 def test_no_cache_answers_a_post() -> None:
@@ -135,7 +135,7 @@ def test_only_the_nth_is_hit() -> None:
         on_fault=lambda now, fault, request: told.append((now, str(fault), request.id)),
     )
     kinds = [
-        arrival.kind if isinstance(arrival := wire.meets(on), Broken) else "reply"
+        arrival.kind if isinstance(arrival := wire.meets(on), BrokenExchange) else "reply"
         for on in ("poll", "post", "poll", "poll", "post", "post")
     ]
     assert kinds == ["reply", "reply", "reset", "reply", "refused", "reply"]
@@ -147,7 +147,7 @@ def test_a_rate_is_a_share() -> None:
 
     def hits(seed: int) -> list[bool]:
         wire = Wire("refuse:0.25", seed=seed)
-        return [isinstance(wire.meets(), Broken) for _ in range(400)]
+        return [isinstance(wire.meets(), BrokenExchange) for _ in range(400)]
 
     first = hits(1)
     assert 70 <= sum(first) <= 130
@@ -159,7 +159,7 @@ def test_the_first_of_what_cannot_go_together_hits() -> None:
     """What only adds to it comes along."""
     wire = Wire("drop-reply,reset,delay=1,503")
     wire.sends()
-    assert wire.network.met == {"drop-reply": 1, "delay": 1}
+    assert wire.network.fault_counts == {"drop-reply": 1, "delay": 1}
     assert [arrival.kind for arrival in wire.arrived(at=1.0)] == ["lost"]
 
 

@@ -23,10 +23,10 @@ def test_news_of_an_outage_are_told(
     """What a restart lost amid an outage is told from one history, though no poll ever broke."""
     world = worlds(hold=5.0)
     center: Any = world.center
-    customer = world.customer("a-client", version=version)
-    customer.opens()
-    world.run_until(lambda: customer.heard)
-    world.run_until(lambda: center.chats[customer.chat_id].poll is not None)
+    customer = world.add_customer("a-client", version=version)
+    customer.open_chat()
+    world.run_until(lambda: customer.received_texts)
+    world.run_until(lambda: center.chats[customer.chat_id].held_poll is not None)
     seen: list[str] = []
     handle = center.handle
 
@@ -37,16 +37,16 @@ def test_news_of_an_outage_are_told(
     monkeypatch.setattr(center, "handle", handled)
     world.network.faults = Faults.parse(away)
     world.run(20.0)
-    before = world.network.requests
+    before = world.network.request_count
     event = {"event": "chat_session_message", "party_id": "A", "msg": "are you there?"}
-    center.tell(customer.chat_id, event, now=world.now)
+    center.send_event(customer.chat_id, event, now=world.now)
     assert center.restart(now=world.now) == [], "no poll is held, so none breaks"
-    center.chats[customer.chat_id].is_cut = False  # nor does this center say that it was away
+    center.chats[customer.chat_id].has_lost_events = False  # the center reports none
     world.run(200.0)
     assert seen == []
-    assert world.network.requests - before <= 20, "no more than one in ten seconds"
+    assert world.network.request_count - before <= 20, "no more than one in ten seconds"
     world.network.faults = Faults()
     world.run(60.0)
-    assert customer.heard[-1] == "are you there?"
+    assert customer.received_texts[-1] == "are you there?"
     assert seen[0] == "history"
     assert seen.count("history") == 1

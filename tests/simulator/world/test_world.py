@@ -13,24 +13,24 @@ from chatfsm import effects
 from chatfsm.api import RequestChat
 from chatfsm.client_effects import ApiFailed, LinkChanged
 from chatfsm.simulator.faults import Faults
-from chatfsm.simulator.world import Customer, World
+from chatfsm.simulator.world import SimulatedCustomer, World
 from tests.simulator.world.conftest import world_of
 
 Worlds = Callable[..., World]
 
 
-def opened(world: World, **more: Any) -> Customer:
+def opened(world: World, **more: Any) -> SimulatedCustomer:
     """A customer whose agent has said hello."""
-    customer = world.customer("a-client", **more)
-    customer.opens()
-    world.run_until(lambda: customer.heard)
+    customer = world.add_customer("a-client", **more)
+    customer.open_chat()
+    world.run_until(lambda: customer.received_texts)
     return customer
 
 
-def arrived(customer: Customer) -> list[str]:
+def arrived(customer: SimulatedCustomer) -> list[str]:
     """The texts that the center took from a customer."""
     center: Any = customer.world.center
-    taken = center.chats[customer.chat_id].said
+    taken = center.chats[customer.chat_id].customer_events
     return [event["msg"] for event in taken if "msg" in event]
 
 
@@ -40,13 +40,17 @@ def test_an_hour_of_chat(worlds: Worlds, version: int) -> None:
     world = worlds()
     customer = opened(world, version=version)
     for minute in range(60):
-        world.at(60.0 * minute + 10.0, lambda minute=minute: customer.says(f"text {minute}"))
+        world.call_at(
+            60.0 * minute + 10.0, lambda minute=minute: customer.send_text(f"text {minute}")
+        )
     world.run(3_600.0 - world.now)
     assert world.now == 3_600.0
-    assert customer.heard[1:] == [f"You said: text {minute}" for minute in range(60)]
-    customer.ends()
+    assert customer.received_texts[1:] == [f"You said: text {minute}" for minute in range(60)]
+    customer.end()
     world.run_until(lambda: customer.done, limit=5.0)
-    assert [e for e in customer.told if isinstance(e, effects.Terminated)] == customer.told[-1:]
+    assert [e for e in customer.effects if isinstance(e, effects.Terminated)] == customer.effects[
+        -1:
+    ]
 
 
 def test_nothing_happens_by_itself(worlds: Worlds) -> None:
@@ -64,7 +68,7 @@ def test_a_world_may_go_unwatched() -> None:
     world = World(world_of().center, faults=plan)
     assert world.network.faults == plan
     customer = opened(world)
-    assert len(customer.heard) == 1
+    assert len(customer.received_texts) == 1
 
 
 def test_what_does_not_come_is_not_waited_for(worlds: Worlds) -> None:
@@ -79,13 +83,13 @@ def test_what_does_not_come_is_not_waited_for(worlds: Worlds) -> None:
 
 def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) -> None:
     """What is always due at once, an action or a center, is an error and no endless loop."""
-    monkeypatch.setattr("chatfsm.simulator.world._MOST_AT_ONCE", 100)
+    monkeypatch.setattr("chatfsm.simulator.world._MAX_ACTIONS_AT_ONCE", 100)
     world, other = worlds(), worlds()
 
     def again() -> None:
-        world.at(0.0, again)
+        world.call_at(0.0, again)
 
-    world.at(1.0, again)
+    world.call_at(1.0, again)
     with pytest.raises(RuntimeError, match="the time stands still: <World at 1 s"):
         world.run(2.0)
 
@@ -110,15 +114,15 @@ def test_a_customer_is_killed_and_comes_back(
     customer = opened(world)
     customer.kill(before_sending=before_sending)
     if before_sending:
-        customer.says("last words")
+        customer.send_text("last words")
     assert not customer.is_alive
     world.run(40.0)
-    customer.restart(ahead=ahead)
-    customer.says("back again")
+    customer.restart(clock_offset=ahead)
+    customer.send_text("back again")
     world.run(60.0)
     said = ["last words"] * before_sending + ["back again"]
     assert arrived(customer) == said
-    assert customer.heard[1:] == [f"You said: {text}" for text in said]
+    assert customer.received_texts[1:] == [f"You said: {text}" for text in said]
     assert customer.lives == 2
     assert "life 2" in repr(customer)
 
@@ -126,14 +130,14 @@ def test_a_customer_is_killed_and_comes_back(
 def test_killed_before_there_is_a_chat(worlds: Worlds) -> None:
     """Who comes back asks again, and gets the chat that is there."""
     world = worlds()
-    customer = world.customer("a-client")
-    customer.opens()
+    customer = world.add_customer("a-client")
+    customer.open_chat()
     customer.kill()
     world.run(5.0)
     customer.restart()
     world.run(5.0)
-    assert len(customer.heard) == 1
-    other = world.customer("another")
+    assert len(customer.received_texts) == 1
+    other = world.add_customer("another")
     other.kill()
     other.restart()
     assert other.session is None, "who asked for nothing gets nothing"
@@ -147,51 +151,51 @@ def test_the_dead_do_not_speak(worlds: Worlds) -> None:
         customer.restart()
     customer.kill()
     with pytest.raises(RuntimeError, match="customer 1 is dead"):
-        customer.says("boo")
+        customer.send_text("boo")
     world.run(60.0)
-    assert len(customer.heard) == 1
+    assert len(customer.received_texts) == 1
 
 
 def test_copies_reach_no_dead(worlds: Worlds) -> None:
     """The second copy of a reply finds nobody, where the first was the last that was heard."""
     world = worlds("twice")
-    customer = world.customer("a-client")
-    world.watch = lambda who, item, told: who.kill() if who.session and who.is_alive else None
-    customer.opens()
+    customer = world.add_customer("a-client")
+    world.on_step = lambda who, item, told: who.kill() if who.session and who.is_alive else None
+    customer.open_chat()
     world.run(10.0)
     assert not customer.is_alive
-    assert customer.told
+    assert customer.effects
 
 
 @pytest.mark.parametrize("again", [5.0, None])
 def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
     """Where that failed in passing, and as long as there is none."""
     world = worlds("refuse:open@1")
-    customer = world.customer("a-client")
-    customer.opens(RequestChat(sender="me"), again=again)
+    customer = world.add_customer("a-client")
+    customer.open_chat(RequestChat(sender="me"), retry_after=again)
     world.run(10.0)
-    assert isinstance(customer.told[0], ApiFailed)
+    assert isinstance(customer.effects[0], ApiFailed)
     assert (customer.session is None) == (again is None)
 
 
 def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
     """Nor is one by somebody who has died meanwhile."""
     world = worlds("403/3000:open@1,refuse:open@2")
-    first, second = world.customer("first"), world.customer("second")
-    first.opens()
-    second.opens()
+    first, second = world.add_customer("first"), world.add_customer("second")
+    first.open_chat()
+    second.open_chat()
     world.run(1.0)
     second.kill()
     world.run(60.0)
     assert first.session is None
-    assert world.network.requests == 2
+    assert world.network.request_count == 2
 
 
 def test_another_life_asks_for_the_same_chat(worlds: Worlds) -> None:
     """Who dies before there is a chat asks in the same words when restarted."""
     world = worlds("refuse:open@1")
-    customer = world.customer("a-client")
-    customer.opens(RequestChat(phone_number="5550100"))
+    customer = world.add_customer("a-client")
+    customer.open_chat(RequestChat(phone_number="5550100"))
     world.run(1.0)
     customer.kill()
     customer.restart()
@@ -203,15 +207,15 @@ def test_another_life_asks_for_the_same_chat(worlds: Worlds) -> None:
 def test_a_lost_reply_times_out(worlds: Worlds) -> None:
     """As with an HTTP library: after the request's timeout, and the center hears of it."""
     world = worlds("drop-reply:open@1")
-    customer = world.customer("a-client")
-    customer.opens(again=1.0)
+    customer = world.add_customer("a-client")
+    customer.open_chat(retry_after=1.0)
     world.run(29.9)
-    assert customer.told == []
+    assert customer.effects == []
     world.run(0.2)
-    (refused,) = customer.told
+    (refused,) = customer.effects
     assert isinstance(refused, ApiFailed)
     assert "timeout" in str(refused.error)
-    world.run_until(lambda: customer.heard, limit=5.0)
+    world.run_until(lambda: customer.received_texts, limit=5.0)
 
 
 @pytest.mark.parametrize(
@@ -223,37 +227,37 @@ def test_what_breaks_is_a_failure(worlds: Worlds, spec: str, why: str) -> None:
     world = worlds(spec)
     customer = opened(world)
     world.run(30.0)
-    links = [e for e in customer.told if isinstance(e, LinkChanged) and e.state == "retrying"]
+    links = [e for e in customer.effects if isinstance(e, LinkChanged) and e.state == "retrying"]
     assert [why in link.why for link in links] == [True]
-    customer.says("still there")
+    customer.send_text("still there")
     world.run(30.0)
-    assert customer.heard[-1] == "You said: still there"
+    assert customer.received_texts[-1] == "You said: still there"
 
 
 def test_forms_typing_and_disconnecting(worlds: Worlds) -> None:
     """The words of a customer go where they should."""
     world = worlds()
     customer = opened(world)
-    customer.types()
-    customer.says("form")
+    customer.start_typing()
+    customer.send_text("form")
     world.run_until(lambda: customer.forms)
-    customer.answers(customer.forms[0].request_id, {"name": "me"})
+    customer.submit_form(customer.forms[0].request_id, {"name": "me"})
     world.run(5.0)
-    assert customer.heard[-1] == "Thank you for your answer."
-    customer.disconnects()
+    assert customer.received_texts[-1] == "Thank you for your answer."
+    customer.disconnect()
     world.run_until(lambda: customer.done)
 
 
-def story(seed: int, spec: str) -> Customer:
+def story(seed: int, spec: str) -> SimulatedCustomer:
     """A customer says ten things, dies twice, and all calms down."""
     world = world_of(spec, seed=seed, poll_timeout=1e6)
-    customer = world.customer("a-client", version=1 + seed % 2, ahead=seed * 7.0)
-    customer.opens()
+    customer = world.add_customer("a-client", version=1 + seed % 2, clock_offset=seed * 7.0)
+    customer.open_chat()
     world.run_until(lambda: customer.session)
     for number in range(10):
         if not customer.is_alive:
-            customer.restart(ahead=-float(number))
-        customer.says(f"text {number}")
+            customer.restart(clock_offset=-float(number))
+        customer.send_text(f"text {number}")
         world.run(1.0 + (seed * number) % 13)
         if number in {3, 7}:
             customer.kill()
@@ -270,12 +274,15 @@ def test_nothing_is_lost_and_nothing_is_twice(seed: int, spec: str) -> None:
     said = [f"text {number}" for number in range(10)]
     assert arrived(customer) == said
     answers = sorted(f"You said: {text}" for text in said)
-    assert sorted(customer.heard[1:]) == answers or sorted(customer.heard)[1:] == answers
+    assert (
+        sorted(customer.received_texts[1:]) == answers
+        or sorted(customer.received_texts)[1:] == answers
+    )
 
 
 def test_the_same_seed_is_the_same_world() -> None:
     """Byte for byte; and another seed is another."""
     first, second, other = story(5, "storm"), story(5, "storm"), story(7, "storm")
-    assert first.told == second.told
+    assert first.effects == second.effects
     assert first.client.snapshot(now=0.0) == second.client.snapshot(now=0.0)
-    assert first.told != other.told
+    assert first.effects != other.effects

@@ -47,7 +47,7 @@ class Center:
         ready, self.ready = self.ready, []
         return ready
 
-    def give_up(self, request_id: int, *, now: float) -> None:
+    def abort_poll(self, request_id: int, *, now: float) -> None:
         self.given_up.append(request_id)
         self.held.remove(request_id)
 
@@ -56,7 +56,7 @@ class Center:
         held, self.held = self.held, []
         return held
 
-    def jump(self, seconds: float) -> None:
+    def jump_clock(self, seconds: float) -> None:
         self.jumped += seconds
 
 
