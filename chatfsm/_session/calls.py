@@ -12,13 +12,20 @@ from chatfsm._plain import json_safe, snake, to_plain
 from chatfsm._protocol.codec import decode_item, encode
 from chatfsm._protocol.structuring import LONGEST_NAME
 from chatfsm._session import tables
-from chatfsm._session.duplicates import contents_of, is_known, is_repeat, remember, speaker_of
-from chatfsm._session.outbox import check_msg_id, count_on, take_msg_id
+from chatfsm._session.duplicates import (
+    Seen,
+    is_duplicate,
+    lookup,
+    remember,
+    scope_for,
+    value_fingerprint,
+)
+from chatfsm._session.outbox import check_msg_id, observe_own_id, take_msg_id
 from chatfsm._session.state import Call, Turn
 from chatfsm.effects import CallChanged, SignalReceived
 from chatfsm.errors import LocalProtocolError
 
-_TRIGGERS: Final[dict[type, str]] = {
+_SIGNAL_TRIGGERS: Final[dict[type, str]] = {
     signaling.CallRequest: "request_call",
     signaling.CallOffer: "offer_call",
     signaling.CallAnswer: "answer_call",
@@ -34,7 +41,7 @@ CallCommand = (
     | commands.EndCall
 )
 
-_ORDERS: Final[dict[type, str]] = {
+_COMMAND_TRIGGERS: Final[dict[type, str]] = {
     commands.RequestCall: "request_call",
     commands.AnswerCall: "answer",
     commands.RejectCall: "reject",
@@ -46,52 +53,52 @@ _ORDERS: Final[dict[type, str]] = {
 _EARLY: Final = frozenset({"idle", "requested", "offered"})
 
 
-def repeated(turn: Turn, event: events.Signaling) -> bool:
+def is_signal_duplicate(turn: Turn, event: events.Signaling) -> bool:
     """Whether this very signal was told before."""
-    content = contents_of(event.signal)
-    speaker = speaker_of(turn.memory, event.party_id, "signal")
-    count_on(turn, event)
-    if event.msg_id and is_known(turn.memory, speaker, event.msg_id, content):
+    content = value_fingerprint(event.signal)
+    scope = scope_for(turn.memory, event.party_id, "signal")
+    observe_own_id(turn, event)
+    if event.msg_id and lookup(turn.memory, scope, event.msg_id, content) is Seen.SAME:
         return turn.count_duplicate()
-    _report_crowd(turn, event.signal)
-    return is_repeat(turn, speaker, event.msg_id, content)
+    _report_overflow(turn, event.signal)
+    return is_duplicate(turn, scope, event.msg_id, content)
 
 
-def signalled(turn: Turn, event: events.Signaling) -> None:
+def on_signal(turn: Turn, event: events.Signaling) -> None:
     """Tell a signal, and what it makes of the call; a move that is in no table is none."""
     signal = event.signal
-    if _is_early(signal, turn) and not _is_crowded(turn):
-        _keep(turn, signal)
+    if _is_early(signal, turn) and not _is_full(turn):
+        _keep_candidate(turn, signal)
     if isinstance(signal, signaling.CallOffer) and not turn.memory.is_own(event.party_id):
         turn.memory.call = evolve(turn.memory.call, party=event.party_id)
     turn.effects.append(SignalReceived(event.party_id, signal))
-    _move(turn, _TRIGGERS.get(type(signal), ""))
+    _transition(turn, _SIGNAL_TRIGGERS.get(type(signal), ""))
 
 
-def check(turn: Turn, command: CallCommand) -> None:
+def check_call(turn: Turn, command: CallCommand) -> None:
     """Refuse what the call is in no state for, and say so."""
-    order = _ORDERS[type(command)]
+    order = _COMMAND_TRIGGERS[type(command)]
     if order not in tables.CALL.moves[turn.memory.call.state]:
         what = snake(type(command)).replace("_", " ")
         raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
     check_msg_id(turn, command)
 
 
-def order(turn: Turn, command: CallCommand) -> None:
+def send_call_signal(turn: Turn, command: CallCommand) -> None:
     """Signal what the app wants of the call, to whoever offered it."""
-    _signal(turn, command)
+    _send_signal(turn, command)
     if isinstance(command, commands.RejectCall):
         # A rejecting client says both (PROTOCOL.md §4).
-        _signal(turn, commands.EndCall(destination_party_id=command.destination_party_id))
-    _move(turn, _ORDERS[type(command)])
+        _send_signal(turn, commands.EndCall(destination_party_id=command.destination_party_id))
+    _transition(turn, _COMMAND_TRIGGERS[type(command)])
 
 
-def ask(turn: Turn, command: commands.RequestPhoneCall | commands.RequestSms) -> None:
+def request_contact(turn: Turn, command: commands.RequestPhoneCall | commands.RequestSms) -> None:
     """Ask to be phoned, or to go on by text message; that is no call of this session's."""
-    _signal(turn, command)
+    _send_signal(turn, command)
 
 
-def _signal(
+def _send_signal(
     turn: Turn, command: CallCommand | commands.RequestPhoneCall | commands.RequestSms
 ) -> None:
     """Say it, and remember it, so that its echo is no news."""
@@ -100,16 +107,16 @@ def _signal(
     event = encode(evolve(command, msg_id=take_msg_id(turn, command), destination_party_id=to))
     turn.queue_event(event)
     echo = cast("events.Signaling", decode_item({**event, "party_id": memory.chat_id}))
-    speaker = speaker_of(memory, memory.chat_id, "signal")
-    remember(turn, speaker, str(event["msg_id"]), contents_of(echo.signal))
+    scope = scope_for(memory, memory.chat_id, "signal")
+    remember(turn, scope, str(event["msg_id"]), value_fingerprint(echo.signal))
 
 
-def cut(turn: Turn, _item: object) -> None:
+def end_with_session(turn: Turn, _item: object) -> None:
     """No call outlives the session."""
-    _move(turn, "termination")
+    _transition(turn, "termination")
 
 
-def _move(turn: Turn, trigger: str) -> None:
+def _transition(turn: Turn, trigger: str) -> None:
     call = turn.memory.call
     destination = tables.CALL.moves[call.state].get(trigger, call.state)
     if destination != call.state:
@@ -125,17 +132,17 @@ def _is_early(signal: signaling.Signal, turn: Turn) -> TypeGuard[signaling.IceCa
     return isinstance(signal, signaling.IceCandidate) and turn.memory.call.state in _EARLY
 
 
-def _is_crowded(turn: Turn) -> bool:
+def _is_full(turn: Turn) -> bool:
     return len(turn.memory.call.candidates) >= turn.settings.max_candidates
 
 
-def _report_crowd(turn: Turn, signal: signaling.Signal) -> None:
-    if _is_early(signal, turn) and _is_crowded(turn):
+def _report_overflow(turn: Turn, signal: signaling.Signal) -> None:
+    if _is_early(signal, turn) and _is_full(turn):
         text = f"more than {turn.settings.max_candidates} candidates before the answer"
         turn.report_violation("too_many_candidates", text, to_plain(signal))
 
 
-def _keep(turn: Turn, candidate: signaling.IceCandidate) -> None:
+def _keep_candidate(turn: Turn, candidate: signaling.IceCandidate) -> None:
     """Keep a candidate for the answer; what it holds beside was told, and is kept where short."""
     extra = cast("dict[str, object]", json_safe(candidate.extra))
     if extra and len(json.dumps(extra)) > LONGEST_NAME:

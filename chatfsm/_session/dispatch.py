@@ -24,8 +24,8 @@ from chatfsm._session import (
     service,
     state,
 )
-from chatfsm._session.duplicates import SHORT, content_of
-from chatfsm._session.outbox import learn_number
+from chatfsm._session.duplicates import MAX_PLAIN_LENGTH, fingerprint
+from chatfsm._session.outbox import advance_counter
 from chatfsm._session.state import Turn
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES
 from chatfsm._values import fast_constructor
@@ -35,14 +35,14 @@ from chatfsm.inputs import History, Lost, SendFailed, Sent, Tick
 from chatfsm.models import ChatMessage
 
 __all__ = [
-    "EVENTS_IN",
-    "MESSAGE",
-    "ORDERED",
-    "TAKEN_IN",
-    "Check",
-    "Listener",
-    "catch_up",
-    "or_else",
+    "COMMAND_HANDLERS",
+    "EVENT_HANDLERS",
+    "INPUT_HANDLERS",
+    "MESSAGE_HANDLER",
+    "Guard",
+    "Handler",
+    "handle_deadlines",
+    "plain_message_or",
 ]
 
 # The usual message, heard in one go: plain, short, new, and from who spoke before.
@@ -51,15 +51,15 @@ __all__ = [
 # does not say, which hears all others: a test compares the two. Messages take three quarters of the
 # time that their row takes, and all events of a chat 0.9.
 
-_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
+_make_message_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
 
 
-def or_else(
+def plain_message_or(
     row: Callable[[Turn, Any], bool | None],
 ) -> Callable[[Turn, events.Message], bool | None]:
     """What hears the usual messages itself, and leaves the others to the row."""
 
-    def hear(turn: Turn, event: events.Message) -> bool | None:
+    def handle(turn: Turn, event: events.Message) -> bool | None:
         memory, speaker = turn.memory, event.party_id
         msg_id, content = event.msg_id, event.msg
         own = speaker != memory.last_other_id and (
@@ -81,123 +81,123 @@ def or_else(
             return row(turn, event)
         if ids is None:
             ids = memory.seen_ids[speaker] = {}
-        ids[msg_id] = content if len(content) <= SHORT else content_of(content)
+        ids[msg_id] = content if len(content) <= MAX_PLAIN_LENGTH else fingerprint(content)
         memory.seen_count += 1
         if own:
-            learn_number(memory, msg_id)
-            forms.text_said(memory, event.timestamp)
+            advance_counter(memory, msg_id)
+            forms.note_own_text_time(memory, event.timestamp)
         elif memory.typing is not None:
-            presence.stopped(turn, event)
+            presence.on_not_typing(turn, event)
         for party in memory.parties:
             if party.party_id == speaker:
                 break
         else:
             party = None
-        turn.effects.append(_received(event, party, own))
+        turn.effects.append(_make_message_received(event, party, own))
         return None
 
-    return hear
+    return handle
 
 
-Listener = Callable[[Turn, Any], bool | None]
+Handler = Callable[[Turn, Any], bool | None]
 """Hears an input; True: it is dealt with, those further down the row need not hear it."""
 
-Check = Callable[[Turn, Any], None]
+Guard = Callable[[Turn, Any], None]
 """Looks at an order before anything is changed; raises `LocalProtocolError` to refuse it."""
 
 
-def _each(first: Listener, *others: Listener) -> Listener:
+def _all_unless(first: Handler, *others: Handler) -> Handler:
     """One listener made of several; the first decides whether the others hear the input."""
 
-    def hear(turn: Turn, item: Any) -> None:
+    def handle(turn: Turn, item: Any) -> None:
         if not first(turn, item):
             for listener in others:
                 listener(turn, item)
 
-    return hear
+    return handle
 
 
-def _by_side(own: tuple[Listener, ...], other: tuple[Listener, ...]) -> Listener:
+def _by_author(own: tuple[Handler, ...], other: tuple[Handler, ...]) -> Handler:
     """Who listens to what the customer's side said, and who to what anybody else did."""
 
-    def hear(turn: Turn, event: Any) -> None:
+    def handle(turn: Turn, event: Any) -> None:
         memory = turn.memory
         is_own = event.party_id != memory.last_other_id and memory.is_own(event.party_id)
         for listener in own if is_own else other:
             if listener(turn, event):
                 return
 
-    return hear
+    return handle
 
 
-def _allowed(_turn: Turn, _order: object) -> None:
+def _no_guard(_turn: Turn, _order: object) -> None:
     """Nothing but the state of the session decides."""
 
 
 # What follows from being in a state.
-_CONSEQUENCES: Final[dict[str, tuple[Listener, ...]]] = {
+_CONSEQUENCES: Final[dict[str, tuple[Handler, ...]]] = {
     **dict.fromkeys(LIFECYCLE.states, ()),
-    "completed": (presence.all_stopped,),
+    "completed": (presence.stop_all_typing,),
     **dict.fromkeys(
         OUTCOMES,
         (
-            presence.all_stopped,
-            forms.all_closed,
-            calls.cut,
-            presence.forgotten,
-            messages.abandoned,
+            presence.stop_all_typing,
+            forms.close_all,
+            calls.end_with_session,
+            presence.reset_typing,
+            messages.on_terminated,
             lifecycle.terminate,
         ),
     ),
 }
 
 
-def _moving(listener: Listener) -> Listener:
+def _with_state_consequences(handler: Handler) -> Handler:
     """What may move the session to another state, and then what follows from that."""
 
-    def hear(turn: Turn, item: Any) -> None:
-        if not listener(turn, item):
+    def handle(turn: Turn, item: Any) -> None:
+        if not handler(turn, item):
             for consequence in _CONSEQUENCES[turn.memory.state]:
                 consequence(turn, item)
 
-    return hear
+    return handle
 
 
 # Who listens to events of the past, which are merged by identity, in whatever order they come.
 # What is passing (states, typing, warnings, calls) is past, and what ended then has not ended now.
-PAST: Final[dict[type, Listener]] = {
-    **dict.fromkeys(get_args(events.Event), lifecycle.only_counted),
-    events.PartyJoined: roster.had_joined,
-    events.PartyLeft: _each(roster.leaving_was_no_news, presence.stopped, roster.had_left),
-    events.Message: _by_side(
+HISTORY_HANDLERS: Final[dict[type, Handler]] = {
+    **dict.fromkeys(get_args(events.Event), lifecycle.ignore),
+    events.PartyJoined: roster.merge_joined,
+    events.PartyLeft: _all_unless(roster.is_stale_leave, presence.on_not_typing, roster.merge_left),
+    events.Message: _by_author(
         own=(
-            forms.prompts_had_been_answered,
-            messages.came_back,
-            messages.own_repeated,
-            messages.own_message,
+            forms.merge_text_answer,
+            messages.is_own_echo,
+            messages.is_own_duplicate,
+            messages.on_own_message,
         ),
-        other=(messages.message_repeated, messages.message),
+        other=(messages.is_message_duplicate, messages.on_message),
     ),
-    events.ClientEvent: messages.said,
-    events.File: _each(messages.file_repeated, messages.file),
-    events.Location: _each(messages.location_repeated, messages.location),
-    events.MessageDelivered: messages.delivered,
-    events.MessageRead: messages.read,
-    events.FormShow: forms.had_shown,
-    events.SecureFormShow: forms.had_shown,
-    events.SecureFormCancel: forms.had_answered,
-    events.FormData: forms.had_answered,
-    events.FormDataCancel: forms.had_answered,
-    events.Signaling: outbox.count_on,
-    events.Cobrowsing: outbox.count_on,
-    events.CaseSet: service.case_was_set,
-    events.Info: service.was_named,
-    events.Unknown: lifecycle.unknown,
-    events.Malformed: lifecycle.malformed,
+    events.ClientEvent: messages.on_client_event,
+    events.File: _all_unless(messages.is_file_duplicate, messages.on_file),
+    events.Location: _all_unless(messages.is_location_duplicate, messages.on_location),
+    events.MessageDelivered: messages.on_delivered,
+    events.MessageRead: messages.on_read,
+    events.FormShow: forms.merge_shown,
+    events.SecureFormShow: forms.merge_shown,
+    events.SecureFormCancel: forms.merge_answered,
+    events.FormData: forms.merge_answered,
+    events.FormDataCancel: forms.merge_answered,
+    events.Signaling: outbox.observe_own_id,
+    events.Cobrowsing: outbox.observe_own_id,
+    events.CaseSet: service.merge_case,
+    events.Info: service.merge_service_name,
+    events.Unknown: lifecycle.on_unknown,
+    events.Malformed: lifecycle.on_malformed,
 }
 
 
-def _merged(turn: Turn, history: History) -> None:
+def _merge_history(turn: Turn, history: History) -> None:
     """What a history tells that was not told, then what has to be said again after it.
 
     The first violation that a strict session meets is raised when all that is no violation was
@@ -207,117 +207,129 @@ def _merged(turn: Turn, history: History) -> None:
     turn.in_history = True
     for event in history.events:
         try:
-            PAST[event.__class__](turn, event)
+            HISTORY_HANDLERS[event.__class__](turn, event)
             turn.memory.events += 1
         except RemoteProtocolError as error:
             violation = violation or error
     turn.in_history = False
     turn.effects[lapsed:] = [evolve(told, replayed=True) for told in turn.effects[lapsed:]]
     if history.complete:
-        outbox.send_missing(turn)
+        outbox.resend_missing(turn)
     if violation is not None:
         raise violation
 
 
 # Who listens to a message, where it is not a usual one.
-MESSAGE: Final = _by_side(
+MESSAGE_HANDLER: Final = _by_author(
     own=(
-        messages.came_back,
-        messages.own_repeated,
-        forms.prompt_answered,
-        lifecycle.customer_acted,
-        messages.own_message,
+        messages.is_own_echo,
+        messages.is_own_duplicate,
+        forms.on_prompt_answered,
+        lifecycle.clear_warning,
+        messages.on_own_message,
     ),
-    other=(messages.message_repeated, presence.stopped, messages.message),
+    other=(messages.is_message_duplicate, presence.on_not_typing, messages.on_message),
 )
 
 # Who listens to what happens now.
-_EVENTS: Final[dict[type, Listener]] = {
-    events.Status: _moving(lifecycle.status),
-    events.Ended: _moving(lifecycle.ended),
-    events.InactivityTimeout: _moving(lifecycle.timed_out),
-    events.PartyJoined: roster.joined,
-    events.PartyLeft: _each(roster.stranger_left, presence.stopped, roster.left),
-    events.Message: or_else(MESSAGE),
-    events.File: _each(messages.file_repeated, lifecycle.somebody_acted, messages.file),
-    events.Location: _each(messages.location_repeated, lifecycle.somebody_acted, messages.location),
-    events.MessageDelivered: messages.delivered,
-    events.MessageRead: messages.read,
-    events.Typing: presence.typing,
-    events.NotTyping: presence.stopped,
-    events.FormShow: forms.shown,
-    events.SecureFormShow: forms.shown,
-    events.SecureFormCancel: _each(forms.cancelled, lifecycle.somebody_acted),
-    events.FormData: _each(forms.submitted, lifecycle.customer_acted),
-    events.FormDataCancel: _each(forms.cancelled, lifecycle.customer_acted),
-    events.TimeoutWarning: lifecycle.warned,
-    events.Signaling: _each(calls.repeated, calls.signalled),
-    events.CaseSet: service.case_set,
-    events.Info: service.named,
-    events.Cobrowsing: _each(service.cobrowsing_repeated, service.cobrowsing),
-    events.ClientEvent: messages.said,
-    events.Unknown: lifecycle.unknown,
-    events.Malformed: lifecycle.malformed,
+_LIVE_EVENTS: Final[dict[type, Handler]] = {
+    events.Status: _with_state_consequences(lifecycle.on_status),
+    events.Ended: _with_state_consequences(lifecycle.on_ended),
+    events.InactivityTimeout: _with_state_consequences(lifecycle.on_inactivity_timeout),
+    events.PartyJoined: roster.on_joined,
+    events.PartyLeft: _all_unless(roster.is_repeated_leave, presence.on_not_typing, roster.on_left),
+    events.Message: plain_message_or(MESSAGE_HANDLER),
+    events.File: _all_unless(
+        messages.is_file_duplicate, lifecycle.clear_warning_if_own, messages.on_file
+    ),
+    events.Location: _all_unless(
+        messages.is_location_duplicate, lifecycle.clear_warning_if_own, messages.on_location
+    ),
+    events.MessageDelivered: messages.on_delivered,
+    events.MessageRead: messages.on_read,
+    events.Typing: presence.on_typing,
+    events.NotTyping: presence.on_not_typing,
+    events.FormShow: forms.on_shown,
+    events.SecureFormShow: forms.on_shown,
+    events.SecureFormCancel: _all_unless(forms.on_cancelled, lifecycle.clear_warning_if_own),
+    events.FormData: _all_unless(forms.on_submitted, lifecycle.clear_warning),
+    events.FormDataCancel: _all_unless(forms.on_cancelled, lifecycle.clear_warning),
+    events.TimeoutWarning: lifecycle.on_warning,
+    events.Signaling: _all_unless(calls.is_signal_duplicate, calls.on_signal),
+    events.CaseSet: service.on_case_set,
+    events.Info: service.on_info,
+    events.Cobrowsing: _all_unless(service.is_cobrowsing_duplicate, service.on_cobrowsing),
+    events.ClientEvent: messages.on_client_event,
+    events.Unknown: lifecycle.on_unknown,
+    events.Malformed: lifecycle.on_malformed,
 }
 
 # What the app may order: how it is checked, and what comes of it.
-ORDERED: Final[dict[type, tuple[Check, Listener]]] = {
+COMMAND_HANDLERS: Final[dict[type, tuple[Guard, Handler]]] = {
     c.SendText: (
-        messages.check,
-        _each(presence.released, forms.answer_prompt, lifecycle.customer_acted, messages.text),
+        messages.check_can_send,
+        _all_unless(
+            presence.stop_typing, forms.answer_prompt, lifecycle.clear_warning, messages.send_text
+        ),
     ),
     c.SendFile: (
-        messages.check,
-        _each(presence.released, lifecycle.customer_acted, messages.send_file),
+        messages.check_can_send,
+        _all_unless(presence.stop_typing, lifecycle.clear_warning, messages.send_file),
     ),
     c.SendLocation: (
-        messages.check,
-        _each(presence.released, lifecycle.customer_acted, messages.send_location),
+        messages.check_can_send,
+        _all_unless(presence.stop_typing, lifecycle.clear_warning, messages.send_location),
     ),
-    c.SendNavigation: (messages.check, messages.navigation),
-    c.StartTyping: (_allowed, presence.pressed),
-    c.StopTyping: (_allowed, presence.released),
-    c.SubmitForm: (forms.check_open, _each(forms.submit, lifecycle.customer_acted)),
-    c.CancelForm: (forms.check_open, _each(forms.cancel, lifecycle.customer_acted)),
-    c.MarkDelivered: (_allowed, messages.marked_delivered),
-    c.MarkRead: (_allowed, messages.marked_read),
-    c.Disconnect: (_allowed, messages.leave),
-    c.End: (_allowed, messages.leave),
-    c.RequestCall: (calls.check, calls.order),
-    c.AnswerCall: (calls.check, calls.order),
-    c.RejectCall: (calls.check, calls.order),
-    c.SendCandidate: (calls.check, calls.order),
-    c.EndCall: (calls.check, calls.order),
-    c.RequestPhoneCall: (outbox.check_msg_id, calls.ask),
-    c.RequestSms: (outbox.check_msg_id, calls.ask),
-    c.CobrowsingReply: (service.check_reply, service.reply),
+    c.SendNavigation: (messages.check_can_send, messages.send_navigation),
+    c.StartTyping: (_no_guard, presence.start_typing),
+    c.StopTyping: (_no_guard, presence.stop_typing),
+    c.SubmitForm: (forms.check_open, _all_unless(forms.submit, lifecycle.clear_warning)),
+    c.CancelForm: (forms.check_open, _all_unless(forms.cancel, lifecycle.clear_warning)),
+    c.MarkDelivered: (_no_guard, messages.mark_delivered),
+    c.MarkRead: (_no_guard, messages.mark_read),
+    c.Disconnect: (_no_guard, messages.send_end),
+    c.End: (_no_guard, messages.send_end),
+    c.RequestCall: (calls.check_call, calls.send_call_signal),
+    c.AnswerCall: (calls.check_call, calls.send_call_signal),
+    c.RejectCall: (calls.check_call, calls.send_call_signal),
+    c.SendCandidate: (calls.check_call, calls.send_call_signal),
+    c.EndCall: (calls.check_call, calls.send_call_signal),
+    c.RequestPhoneCall: (outbox.check_msg_id, calls.request_contact),
+    c.RequestSms: (outbox.check_msg_id, calls.request_contact),
+    c.CobrowsingReply: (service.check_reply, service.send_reply),
 }
 
 # What else happens: the time, and what the transport knows.
-_TAKEN: Final[dict[type, Listener]] = {
-    Tick: lifecycle.only_counted,
-    Sent: messages.sent,
-    SendFailed: messages.failed,
-    Lost: _moving(lifecycle.lost),
-    History: _merged,
+_LIVE_INPUTS: Final[dict[type, Handler]] = {
+    Tick: lifecycle.ignore,
+    Sent: messages.on_sent,
+    SendFailed: messages.on_send_failed,
+    Lost: _with_state_consequences(lifecycle.on_lost),
+    History: _merge_history,
 }
 
 # A final state has a table too: it absorbs everything (law L4).
-_LATE: Final[dict[type, Listener]] = {
-    **dict.fromkeys((Tick, Sent, SendFailed, Lost), lifecycle.only_counted),
-    History: lifecycle.late_history,
-    **dict.fromkeys(get_args(events.Event), lifecycle.late),
+AFTER_END_HANDLERS: Final[dict[type, Handler]] = {
+    **dict.fromkeys((Tick, Sent, SendFailed, Lost), lifecycle.ignore),
+    History: lifecycle.count_late_history,
+    **dict.fromkeys(get_args(events.Event), lifecycle.count_late),
 }
 
 # One look-up finds the listener and asks the law: what is in no row of a state is not heard there.
-EVENTS_IN: Final = {state: {} if state in OUTCOMES else _EVENTS for state in LIFECYCLE.states}
-TAKEN_IN: Final = {state: _LATE if state in OUTCOMES else _TAKEN for state in LIFECYCLE.states}
+EVENT_HANDLERS: Final = {
+    state: {} if state in OUTCOMES else _LIVE_EVENTS for state in LIFECYCLE.states
+}
+INPUT_HANDLERS: Final = {
+    state: AFTER_END_HANDLERS if state in OUTCOMES else _LIVE_INPUTS for state in LIFECYCLE.states
+}
 
 
-def catch_up(turn: Turn) -> None:
+def handle_deadlines(turn: Turn) -> None:
     """Let happen what is due by now; mostly, whoever typed has long stopped, and nothing is."""
-    earliest = state.earliest(turn.memory)
+    earliest = state.next_deadline(turn.memory)
     if -inf < turn.now < earliest:
         turn.memory.deadline_bound = earliest
         return
-    state.lapse(turn, (*presence.due(turn), *forms.due(turn), *presence.own_due(turn)))
+    state.run_due(
+        turn, (*presence.due_typing(turn), *forms.due_forms(turn), *presence.due_own_typing(turn))
+    )

@@ -1,6 +1,6 @@
 """What was told before: knows a duplicate by who said it, its id and its content (law L5).
 
-Remembered as speaker → id → content. A speaker is a party, or a kind of event and a party; an id
+Remembered as scope → id → content. A scope is a party, or a kind of event and a party; an id
 is that of the wire, or a tuple where it came with a further content, or where there is none: what
 we make ourselves is never taken for what came. The number of ids is bounded by `Settings.max_ids`.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from enum import Enum
 from hashlib import blake2b
 from itertools import islice
 from operator import attrgetter
@@ -23,70 +24,84 @@ from chatfsm.effects import Anomaly
 from chatfsm.signaling import Signal
 
 __all__ = [
-    "SHORT",
-    "content_of",
-    "contents_of",
-    "digest_of",
-    "is_known",
-    "is_repeat",
+    "MAX_PLAIN_LENGTH",
+    "Seen",
+    "digest",
+    "fingerprint",
+    "is_duplicate",
+    "lookup",
     "remember",
-    "speaker_of",
+    "scope_for",
+    "value_fingerprint",
 ]
 
 # Short contents are kept as they came, at no cost. Of the others so many bytes of a digest are:
 # two contents look the same in one case of 2^96.
-SHORT: Final = 64
-DIGEST: Final = 12
+MAX_PLAIN_LENGTH: Final = 64
+_DIGEST_SIZE: Final = 12
 # An eighth at a time, so that forgetting costs each event the same however many are remembered.
-_PORTION: Final = 8
+_EVICTED_SHARE: Final = 8
 
 
-def content_of(
+class Seen(Enum):
+    """The answer of `lookup`."""
+
+    SAME = "same"
+    """The id was seen with this content: a duplicate."""
+    REUSED = "reused"
+    """The id was seen, but only with other content."""
+    NEW = "new"
+    """The id was not seen, or was evicted."""
+
+
+def fingerprint(
     first: str | None, second: str | None = None, third: str | None = None
 ) -> Fingerprint:
     """What tells contents apart: of bounded length, and the same in every process."""
-    if first is not None and second is None and third is None and len(first) <= SHORT:
+    if first is not None and second is None and third is None and len(first) <= MAX_PLAIN_LENGTH:
         return first
-    return digest_of(f"{_part(first)}{_part(second)}{_part(third)}")
+    return digest(f"{_length_prefixed(first)}{_length_prefixed(second)}{_length_prefixed(third)}")
 
 
-def contents_of(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
+def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
     """The same of all that a form or a signal holds, but its time."""
-    unread, *read = _HELD[value.__class__](value)
+    unread, *read = _FIELD_VALUES[value.__class__](value)
     rest = json.dumps(json_safe(unread), sort_keys=True) if unread else ""
-    return digest_of(f"{read!r}{rest}")
+    return digest(f"{read!r}{rest}")
 
 
-def _held_by(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+def _values_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
     """What gives the values of all fields that were read, and whatever was not."""
-    names = [known.name for known in fields(cls) if known.name not in {"timestamp", *_UNREAD}]
-    (unread,) = (known.name for known in fields(cls) if known.name in _UNREAD)
+    names = [
+        known.name for known in fields(cls) if known.name not in {"timestamp", *_OPAQUE_FIELDS}
+    ]
+    (unread,) = (known.name for known in fields(cls) if known.name in _OPAQUE_FIELDS)
     return attrgetter(unread, "__class__.__name__", *names)
 
 
-_UNREAD: Final = {"extra", "raw"}
-_HELD: Final = {
-    cls: _held_by(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
+_OPAQUE_FIELDS: Final = {"extra", "raw"}
+_FIELD_VALUES: Final = {
+    cls: _values_getter(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
 }
 
 
-def digest_of(text: str) -> bytes:
+def digest(text: str) -> bytes:
     """A digest of `DIGEST` bytes, kept in place of a long content."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE).digest()
 
 
-def _part(part: str | None) -> str:
+def _length_prefixed(part: str | None) -> str:
     return "~" if part is None else f"{len(part)}:{part}"
 
 
-def speaker_of(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
+def scope_for(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
     """Whose ids these are: ids count for one kind of event and one party."""
     who = memory.chat_id if memory.is_own(party_id) else party_id
     return (kind, who) if kind else who
 
 
-def is_repeat(
-    turn: Turn, speaker: Scope, msg_id: str | None, content: Fingerprint, at: float | None = None
+def is_duplicate(
+    turn: Turn, scope: Scope, msg_id: str | None, content: Fingerprint, at: float | None = None
 ) -> bool:
     """Whether this was told before; counts it if so, and remembers it if not.
 
@@ -94,41 +109,39 @@ def is_repeat(
     no repeat either, unless a history brings it and it was told with the same time.
     """
     if msg_id is None:
-        return _is_nameless_repeat(turn, speaker, content, at)
-    known = is_known(turn.memory, speaker, msg_id, content)
-    if known:
+        return _is_duplicate_without_id(turn, scope, content, at)
+    seen = lookup(turn.memory, scope, msg_id, content)
+    if seen is Seen.SAME:
         return turn.count_duplicate()
-    if known is False:
+    if seen is Seen.REUSED:
         turn.report_violation("id_reused", f"id {quoted(msg_id)} came again with other content")
-    remember(turn, speaker, msg_id, content)
+    remember(turn, scope, msg_id, content)
     return False
 
 
-def _is_nameless_repeat(turn: Turn, speaker: Scope, content: Fingerprint, at: float | None) -> bool:
+def _is_duplicate_without_id(
+    turn: Turn, scope: Scope, content: Fingerprint, at: float | None
+) -> bool:
     name = (None, content, at)
-    if name in turn.memory.seen_ids.get(speaker, ()):
+    if name in turn.memory.seen_ids.get(scope, ()):
         return turn.count_duplicate() if turn.in_history else False
-    _ids_of(turn, speaker)[name] = ""
+    _ids_with_room(turn, scope)[name] = ""
     turn.memory.seen_count += 1
     return False
 
 
-def is_known(
-    memory: SessionState, speaker: Scope, msg_id: str, content: Fingerprint
-) -> bool | None:
-    """True: told before; False: the id was, with other content; None: the id is new."""
-    ids = memory.seen_ids.get(speaker)
-    if ids is None:
-        return None
-    known = ids.get(msg_id)
-    if known is None:
-        return None
-    return known == content or (msg_id, content) in ids
+def lookup(memory: SessionState, scope: Scope, msg_id: str, content: Fingerprint) -> Seen:
+    """Return whether the session has seen the id in this scope, and with this content."""
+    ids = memory.seen_ids.get(scope)
+    known = None if ids is None else ids.get(msg_id)
+    if ids is None or known is None:
+        return Seen.NEW
+    return Seen.SAME if known == content or (msg_id, content) in ids else Seen.REUSED
 
 
-def remember(turn: Turn, speaker: Scope, msg_id: str, content: Fingerprint) -> None:
+def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> None:
     """Remember that this was told, and forget the oldest where that is too much."""
-    ids = _ids_of(turn, speaker)
+    ids = _ids_with_room(turn, scope)
     if msg_id in ids:
         ids[msg_id, content] = ""
     else:
@@ -136,31 +149,31 @@ def remember(turn: Turn, speaker: Scope, msg_id: str, content: Fingerprint) -> N
     turn.memory.seen_count += 1
 
 
-def _ids_of(turn: Turn, speaker: Scope) -> dict[MessageKey, Fingerprint]:
-    """The ids of a speaker, with room for one more."""
+def _ids_with_room(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
+    """The ids of a scope, with room for one more."""
     memory = turn.memory
     if memory.seen_count >= turn.settings.max_ids:
-        _forget(turn)
-    ids = memory.seen_ids.get(speaker)
+        _evict_oldest(turn)
+    ids = memory.seen_ids.get(scope)
     if ids is None:
-        ids = memory.seen_ids[speaker] = {}
+        ids = memory.seen_ids[scope] = {}
     return ids
 
 
-def _forget(turn: Turn) -> None:
-    """Forget the oldest of whoever said most, or of the first speakers where nobody said much."""
+def _evict_oldest(turn: Turn) -> None:
+    """Forget the oldest of whoever said most, or of the first scopes where nobody said much."""
     memory, told, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
-    portion = max(1, limit // _PORTION)
-    busiest = max(told, key=lambda speaker: len(told[speaker]))
-    speakers = iter([busiest] if len(told[busiest]) >= portion else list(told))
+    portion = max(1, limit // _EVICTED_SHARE)
+    busiest = max(told, key=lambda scope: len(told[scope]))
+    scopes = iter([busiest] if len(told[busiest]) >= portion else list(told))
     memory.seen_count -= portion
     while portion:
-        speaker = next(speakers)
-        ids = told[speaker]
+        scope = next(scopes)
+        ids = told[scope]
         oldest = list(islice(ids, portion))
         portion -= len(oldest)
         if len(oldest) == len(ids):
-            del told[speaker]
+            del told[scope]
         else:
             for name in oldest:
                 del ids[name]

@@ -12,8 +12,16 @@ from chatfsm import commands, events
 from chatfsm._plain import to_plain
 from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
-from chatfsm._session.duplicates import contents_of, is_known, remember
-from chatfsm._session.state import ClosedForm, Due, OpenForm, SessionState, Turn, after, quoted
+from chatfsm._session.duplicates import Seen, lookup, remember, value_fingerprint
+from chatfsm._session.state import (
+    ClosedForm,
+    DueAction,
+    OpenForm,
+    SessionState,
+    Turn,
+    deadline_after,
+    quoted,
+)
 from chatfsm._values import fast_constructor
 from chatfsm.effects import FormClosed, FormOpened, FormReason
 from chatfsm.errors import LocalProtocolError
@@ -22,16 +30,16 @@ from chatfsm.models import Form
 Shown = events.FormShow | events.SecureFormShow
 
 # Where forms are remembered among what was told.
-_FORMS: Final = ("form", None)
+_FORM_SCOPE: Final = ("form", None)
 
-_made: Final = fast_constructor(Form)
-_was_opened: Final = fast_constructor(FormOpened)
-_was_closed: Final = fast_constructor(FormClosed)
+_make_form: Final = fast_constructor(Form)
+_make_form_opened: Final = fast_constructor(FormOpened)
+_make_form_closed: Final = fast_constructor(FormClosed)
 
 # Why a form that is open is closed, by what happens to it.
 _REASONS: Final = cast("dict[str, FormReason]", tables.FORM.moves[tables.FORM.initial])
 
-_WORDS: Final[dict[FormReason, str]] = {
+_REASON_TEXTS: Final[dict[FormReason, str]] = {
     "submitted": "was answered",
     "cancelled": "was cancelled",
     "expired": "expired",
@@ -40,52 +48,55 @@ _WORDS: Final[dict[FormReason, str]] = {
 }
 
 
-def shown(turn: Turn, event: Shown) -> None:
+def on_shown(turn: Turn, event: Shown) -> None:
     """Open a form; its time runs from now (PROTOCOL.md §5: a choice)."""
-    _open(turn, event, _asked(turn, event))
+    _open(turn, event, _form_of(turn, event))
 
 
-def submitted(turn: Turn, event: events.FormData) -> None:
+def on_submitted(turn: Turn, event: events.FormData) -> None:
     """The customer answered, on this or another device."""
     _close(turn, event.form_request_id, "form_data")
 
 
-def cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel) -> None:
+def on_cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel) -> None:
     """One of the sides no longer wants the form."""
     _close(turn, event.form_request_id, "form_cancel")
 
 
-def prompt_answered(turn: Turn, event: events.Message) -> None:
+def on_prompt_answered(turn: Turn, event: events.Message) -> None:
     """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
-    text_said(turn.memory, event.timestamp)
+    note_own_text_time(turn.memory, event.timestamp)
     if turn.memory.forms:
         _close(turn, _latest_prompt(turn), "message")
 
 
-def text_said(memory: SessionState, at: float | None) -> None:
+def note_own_text_time(memory: SessionState, at: float | None) -> None:
     """Remember when the customer's last text was, on the server's clock."""
-    if at is not None and (memory.text_at is None or at > memory.text_at):
-        memory.text_at = at
+    if at is not None and (memory.own_text_at is None or at > memory.own_text_at):
+        memory.own_text_at = at
 
 
-def had_shown(turn: Turn, event: Shown) -> None:
+def merge_shown(turn: Turn, event: Shown) -> None:
     """A form of the past: open only where nothing has answered it since."""
-    memory, stamp = turn.memory, _past(event)
-    form = _asked(turn, event)
-    closed = _closed(turn).get(form.request_id)
-    text_at = memory.text_at
+    memory, stamp = turn.memory, _past_time(event)
+    form = _form_of(turn, event)
+    closed = _closed_forms(turn).get(form.request_id)
+    text_at = memory.own_text_at
     answered = form.is_text_prompt and text_at is not None and stamp <= text_at
     waiting = (memory.forms or {}).get(form.request_id)
     if answered or (closed is not None and stamp <= _closed_at(closed)):
         turn.count_duplicate()
-    elif waiting is None or (stamp, contents_of(event)) > (_past(waiting), waiting.content):
+    elif waiting is None or (stamp, value_fingerprint(event)) > (
+        _past_time(waiting),
+        waiting.fingerprint,
+    ):
         _open(turn, event, form)
-        _put_in_order(turn, form.request_id, stamp)
+        _sort_forms(turn, form.request_id, stamp)
     else:
         turn.count_duplicate()
 
 
-def had_answered(
+def merge_answered(
     turn: Turn, event: events.FormData | events.FormDataCancel | events.SecureFormCancel
 ) -> None:
     """An answer of the past: it closes the form, in whatever order the two are told."""
@@ -94,23 +105,23 @@ def had_answered(
         return
     stamp = event.timestamp
     waiting = (memory.forms or {}).get(request_id)
-    if waiting is not None and (stamp is None or stamp >= _past(waiting)):
+    if waiting is not None and (stamp is None or stamp >= _past_time(waiting)):
         trigger = "form_data" if isinstance(event, events.FormData) else "form_cancel"
         _close(turn, request_id, trigger, stamp)
     else:
         turn.count_duplicate()
-        closed = _closed(turn).get(request_id)
+        closed = _closed_forms(turn).get(request_id)
         at = inf if stamp is None else stamp
         if waiting is None and (closed is None or at > _closed_at(closed)):
             reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
             _remember_closed(turn, request_id, ClosedForm(reason, turn.now, stamp))
 
 
-def prompts_had_been_answered(turn: Turn, event: events.Message) -> None:
+def merge_text_answer(turn: Turn, event: events.Message) -> None:
     """A text of the customer's in the past answers all text prompts before it."""
-    text_said(turn.memory, _past(event))
+    note_own_text_time(turn.memory, _past_time(event))
     for request_id, waiting in list((turn.memory.forms or {}).items()):
-        if waiting.form.is_text_prompt and _past(waiting) <= _past(event):
+        if waiting.form.is_text_prompt and _past_time(waiting) <= _past_time(event):
             _close(turn, request_id, "message", event.timestamp)
 
 
@@ -121,10 +132,12 @@ def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -
     verb = "answer" if isinstance(command, commands.SubmitForm) else "cancel"
     refusal = f"cannot {verb} form {quoted(request_id)}"
     if waiting is None:
-        closed = _closed(turn).get(request_id)
+        closed = _closed_forms(turn).get(request_id)
         if closed is None:
             raise LocalProtocolError(f"{refusal}: the server has not shown it")
-        raise LocalProtocolError(f"{refusal}: it {_WORDS[closed.reason]} {_ago(turn, closed.at)}")
+        raise LocalProtocolError(
+            f"{refusal}: it {_REASON_TEXTS[closed.reason]} {_ago(turn, closed.at)}"
+        )
     deadline = waiting.form.deadline
     if deadline is not None and turn.now >= deadline:
         raise LocalProtocolError(f"{refusal}: it expired {_ago(turn, deadline)}")
@@ -132,14 +145,14 @@ def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -
 
 def submit(turn: Turn, command: commands.SubmitForm) -> None:
     """Answer a form; what the answer holds is kept nowhere."""
-    form = _form(turn, command.request_id)
+    form = _open_form(turn, command.request_id)
     turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_data")
 
 
 def cancel(turn: Turn, command: commands.CancelForm) -> None:
     """Refuse a form."""
-    form = _form(turn, command.request_id)
+    form = _open_form(turn, command.request_id)
     turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_cancel")
 
@@ -153,28 +166,28 @@ def answer_prompt(turn: Turn, command: commands.SendText) -> None:
         _close(turn, prompt, "message")
 
 
-def all_closed(turn: Turn, _item: object) -> None:
+def close_all(turn: Turn, _item: object) -> None:
     """No form outlives the session."""
     for request_id in list(turn.memory.forms or ()):
         _close(turn, request_id, "termination")
 
 
-def due(turn: Turn) -> Iterator[Due]:
+def due_forms(turn: Turn) -> Iterator[DueAction]:
     """Forms whose time has passed."""
     for request_id, waiting in (turn.memory.forms or {}).items():
         deadline = waiting.form.deadline
         if deadline is not None and turn.now >= deadline:
-            yield Due(deadline, _expire, request_id)
+            yield DueAction(deadline, _expire, request_id)
 
 
 def _open(turn: Turn, event: Shown, form: Form) -> None:
     memory, request_id = turn.memory, form.request_id
-    content = contents_of(event)
+    content = value_fingerprint(event)
     stamped = None if event.timestamp is None else f"{event.timestamp} {request_id}"
     # This very event, with its time, was met before: a cached poll opens no dead form.
-    is_old = stamped is not None and is_known(memory, _FORMS, stamped, content) is True
+    is_old = stamped is not None and lookup(memory, _FORM_SCOPE, stamped, content) is Seen.SAME
     waiting = (memory.forms or {}).get(request_id)
-    if is_old or (waiting is not None and waiting.content == content):
+    if is_old or (waiting is not None and waiting.fingerprint == content):
         turn.count_duplicate()
     elif waiting is None and len(memory.forms or ()) >= turn.settings.max_forms:
         lost = to_plain(evolve(form, deadline=None))  # nobody keeps one
@@ -185,46 +198,46 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
     else:
         if waiting is not None:
             _close(turn, request_id, "form_show")
-        _keep_open(turn, OpenForm(form, content, event.timestamp))
+        _add_open(turn, OpenForm(form, content, event.timestamp))
     if stamped is not None and not is_old:
-        remember(turn, _FORMS, stamped, content)
+        remember(turn, _FORM_SCOPE, stamped, content)
 
 
-def _keep_open(turn: Turn, waiting: OpenForm) -> None:
+def _add_open(turn: Turn, waiting: OpenForm) -> None:
     memory, form = turn.memory, waiting.form
     if memory.forms is None:
         memory.forms = {}
     memory.forms[form.request_id] = waiting
     if form.deadline is not None:
         memory.deadline_bound = min(memory.deadline_bound, form.deadline)
-    turn.effects.append(_was_opened(form))
+    turn.effects.append(_make_form_opened(form))
 
 
-def _asked(turn: Turn, event: Shown) -> Form:
+def _form_of(turn: Turn, event: Shown) -> Form:
     """The form that an event shows; the wire gives secure ones no time limit."""
     if isinstance(event, events.SecureFormShow):
-        return _made(event.form_request_id, event.form_id, True)
+        return _make_form(event.form_request_id, event.form_id, True)
     deadline = None
     if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
-        deadline = after(turn.now, event.form_timeout)
-    return _made(event.form_request_id, event.form_name, False, deadline)
+        deadline = deadline_after(turn.now, event.form_timeout)
+    return _make_form(event.form_request_id, event.form_name, False, deadline)
 
 
-def _put_in_order(turn: Turn, request_id: str, stamp: float) -> None:
+def _sort_forms(turn: Turn, request_id: str, stamp: float) -> None:
     """Forms stand in the order of showing, whatever the order in which the past is told."""
     forms = turn.memory.forms or {}
     if request_id in forms:
-        forms[request_id] = evolve(forms[request_id], stamp=stamp)
+        forms[request_id] = evolve(forms[request_id], server_time=stamp)
     in_order = sorted(forms.items(), key=lambda item: (_shown_at(item[1]), item[0]))
     turn.memory.forms = dict(in_order) or None
 
 
 def _shown_at(waiting: OpenForm) -> float:
     """When a form was shown; without a time: after all of the past."""
-    return inf if waiting.stamp is None else waiting.stamp
+    return inf if waiting.server_time is None else waiting.server_time
 
 
-def _form(turn: Turn, request_id: str) -> Form:
+def _open_form(turn: Turn, request_id: str) -> Form:
     return (turn.memory.forms or {})[request_id].form
 
 
@@ -246,16 +259,16 @@ def _close(turn: Turn, request_id: str | None, trigger: str, stamp: float | None
     if reason != "replaced":  # else a form with this id waits still
         at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
         _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, stamp))
-    turn.effects.append(_was_closed(waiting.form, reason))
+    turn.effects.append(_make_form_closed(waiting.form, reason))
 
 
 def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:
-    closed = _closed(turn)
+    closed = _closed_forms(turn)
     closed.pop(request_id, None)
     if len(closed) >= turn.settings.max_forms:
         del closed[next(iter(closed))]
     closed[request_id] = how
-    turn.memory.closed = closed
+    turn.memory.closed_forms = closed
 
 
 def _ago(turn: Turn, at: float) -> str:
@@ -266,16 +279,16 @@ def _expire(turn: Turn, request_id: str) -> None:
     _close(turn, request_id, "deadline")
 
 
-def _past(event: Shown | events.Message | OpenForm) -> float:
+def _past_time(event: Shown | events.Message | OpenForm) -> float:
     """When it was, on the server's clock; before anything else where it bears no time."""
-    stamp = event.stamp if isinstance(event, OpenForm) else event.timestamp
+    stamp = event.server_time if isinstance(event, OpenForm) else event.timestamp
     return -1.0 if stamp is None else stamp
 
 
 def _closed_at(closed: ClosedForm) -> float:
     """When a form was closed; without a time: later than all of the past."""
-    return inf if closed.stamp is None else closed.stamp
+    return inf if closed.server_time is None else closed.server_time
 
 
-def _closed(turn: Turn) -> dict[str, ClosedForm]:
-    return turn.memory.closed or {}
+def _closed_forms(turn: Turn) -> dict[str, ClosedForm]:
+    return turn.memory.closed_forms or {}

@@ -11,7 +11,7 @@ from chatfsm import events
 from chatfsm._log import logger
 from chatfsm._plain import canonical_json
 from chatfsm._session import tables
-from chatfsm._session.duplicates import content_of, is_repeat
+from chatfsm._session.duplicates import fingerprint, is_duplicate
 from chatfsm._session.state import Turn, quoted
 from chatfsm._values import fast_constructor
 from chatfsm.effects import (
@@ -25,46 +25,46 @@ from chatfsm.effects import (
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import History, Lost
 
-_moved: Final = fast_constructor(StateChanged)
-_estimated: Final = fast_constructor(WaitEstimated)
+_make_state_changed: Final = fast_constructor(StateChanged)
+_make_wait_estimated: Final = fast_constructor(WaitEstimated)
 
 _MOVES: Final = tables.LIFECYCLE.moves
 _UNEXPECTED: Final = {source: word for word, source, _ in tables.UNEXPECTED}
 
 
-def status(turn: Turn, event: events.Status) -> bool:
+def on_status(turn: Turn, event: events.Status) -> bool:
     """Obey a status; True where the state stays as it is."""
     memory, word = turn.memory, event.state
     previous = memory.state
     if word == previous:
-        return _wait_again(turn, event.ewt)
+        return _update_wait(turn, event.ewt)
     if word not in tables.STATUS_WORDS:
         turn.report_violation("unknown_state", f"no state is called {quoted(word)}")
         return True
     destination = _MOVES[previous][word]
     if word == _UNEXPECTED.get(previous):
         turn.report_violation("unexpected_transition", f"from {previous} to {destination}")
-    _move(turn, destination)
+    _move_to(turn, destination)
     ewt = memory.ewt = event.ewt
     if ewt is not None and destination not in tables.OUTCOMES:
-        turn.effects.append(_estimated(ewt))
+        turn.effects.append(_make_wait_estimated(ewt))
     return False
 
 
-def ended(turn: Turn, _event: events.Ended) -> None:
+def on_ended(turn: Turn, _event: events.Ended) -> None:
     """The server ended the session."""
-    _move(turn, _MOVES[turn.memory.state]["ended"])
+    _move_to(turn, _MOVES[turn.memory.state]["ended"])
 
 
-def timed_out(turn: Turn, event: events.InactivityTimeout) -> None:
+def on_inactivity_timeout(turn: Turn, event: events.InactivityTimeout) -> None:
     """The server closed the session for inactivity."""
-    _move(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
+    _move_to(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
     turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
 
 
-def lost(turn: Turn, item: Lost) -> None:
+def on_lost(turn: Turn, item: Lost) -> None:
     """The server knows no such session."""
-    _move(turn, _MOVES[turn.memory.state]["lost"])
+    _move_to(turn, _MOVES[turn.memory.state]["lost"])
     turn.memory.outcome_text = item.reason
 
 
@@ -74,7 +74,7 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     outcome = tables.OUTCOMES[memory.state]
     memory.outcome_text = memory.outcome_text or ""
     memory.seen_ids, memory.seen_count, memory.seen_complete = {}, 0, True
-    memory.arrivals, memory.departed, memory.departed_all = (), None, True
+    memory.joined_at, memory.departed, memory.departed_complete = (), None, True
     if memory.call.candidates:
         memory.call = evolve(memory.call, candidates=())
     memory.deadline_bound = inf
@@ -82,17 +82,17 @@ def terminate(turn: Turn, _item: events.Event | Lost) -> None:
     logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
 
 
-def _wait_again(turn: Turn, ewt: float | None) -> bool:
+def _update_wait(turn: Turn, ewt: float | None) -> bool:
     if ewt is None or ewt == turn.memory.ewt:
         return turn.count_duplicate()
     turn.memory.ewt = ewt
-    turn.effects.append(_estimated(ewt))
+    turn.effects.append(_make_wait_estimated(ewt))
     return True
 
 
-def _move(turn: Turn, destination: str) -> None:
+def _move_to(turn: Turn, destination: str) -> None:
     previous, turn.memory.state = turn.memory.state, destination
-    turn.effects.append(_moved(previous, destination))
+    turn.effects.append(_make_state_changed(previous, destination))
 
 
 # The warning before the server closes a silent session.
@@ -100,21 +100,21 @@ def _move(turn: Turn, destination: str) -> None:
 Shared = events.File | events.Location | events.SecureFormCancel
 
 
-def warned(turn: Turn, event: events.TimeoutWarning) -> None:
+def on_warning(turn: Turn, event: events.TimeoutWarning) -> None:
     """Tell the warning, each time."""
     text = event.msg_text if event.msg_text is not None else event.msg or ""
     turn.memory.warning = text
     turn.effects.append(WarningRaised(text))
 
 
-def somebody_acted(turn: Turn, event: Shared) -> None:
+def clear_warning_if_own(turn: Turn, event: Shared) -> None:
     """What the customer does clears the warning; what others do does not."""
     own_file = event.party_id is None and isinstance(event, events.File)
     if turn.memory.warning is not None and (own_file or turn.memory.is_own(event.party_id)):
-        customer_acted(turn, event)
+        clear_warning(turn, event)
 
 
-def customer_acted(turn: Turn, _item: object) -> None:
+def clear_warning(turn: Turn, _item: object) -> None:
     """The customer did something, so the server's patience starts anew."""
     if turn.memory.warning is not None:
         turn.memory.warning = None
@@ -124,38 +124,40 @@ def customer_acted(turn: Turn, _item: object) -> None:
 # What nobody knows, what is broken, and what comes too late.
 
 # Where they are remembered among what was told.
-_ODD: Final = ("odd", None)
+_UNDECODED_SCOPE: Final = ("odd", None)
 
 
-def unknown(turn: Turn, event: events.Unknown) -> None:
+def on_unknown(turn: Turn, event: events.Unknown) -> None:
     """Tell an event that nobody knows, whole; of the past once, though its page may come again."""
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
-    if is_repeat(turn, _ODD, None, content_of(canonical_json(event))):
+    if is_duplicate(turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))):
         return
     turn.memory.unknown += 1
     logger.info("chat %a: unknown event", turn.memory.chat_id)
     turn.effects.append(UnknownReceived(event.name, event.raw))
 
 
-def malformed(turn: Turn, event: events.Malformed) -> None:
+def on_malformed(turn: Turn, event: events.Malformed) -> None:
     """Tell what is broken, and keep it as it came; of the past once, too."""
-    if not turn.settings.strict and is_repeat(turn, _ODD, None, content_of(canonical_json(event))):
+    if not turn.settings.strict and is_duplicate(
+        turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))
+    ):
         return
     what = "item" if event.name is None else event.name
     turn.report_violation("malformed", f"{what}: {event.why}", event.raw)
     turn.memory.malformed += 1
 
 
-def only_counted(_turn: Turn, _event: object) -> None:
+def ignore(_turn: Turn, _event: object) -> None:
     """Nothing follows."""
 
 
-def late(turn: Turn, _event: object) -> None:
+def count_late(turn: Turn, _event: object) -> None:
     """After the end nothing is heard any more: it is counted, as late and as nothing else."""
     turn.memory.late += 1
 
 
-def late_history(turn: Turn, item: History) -> None:
+def count_late_history(turn: Turn, item: History) -> None:
     """After the end the past is no news either."""
     turn.memory.late += len(item.events)

@@ -10,8 +10,8 @@ from chatfsm import commands, events
 from chatfsm._plain import canonical_json
 from chatfsm._protocol.codec import encode
 from chatfsm._session import outbox
-from chatfsm._session.duplicates import content_of, is_known, is_repeat, remember, speaker_of
-from chatfsm._session.outbox import confirm, echo_of, learn_number
+from chatfsm._session.duplicates import Seen, fingerprint, is_duplicate, lookup, remember, scope_for
+from chatfsm._session.outbox import advance_counter, confirm, echoed_id
 from chatfsm._session.state import Fingerprint, Scope, Turn
 from chatfsm._values import fast_constructor
 from chatfsm.effects import (
@@ -25,125 +25,127 @@ from chatfsm.inputs import SendFailed, Sent
 from chatfsm.models import ChatMessage, SharedFile, SharedLocation
 
 # Messages and their receipts are most of what is heard: made the fastest way there is.
-_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
-_shared: Final = fast_constructor(FileReceived, file=SharedFile)
-_delivered: Final = fast_constructor(DeliveryConfirmed)
-_read: Final = fast_constructor(ReadConfirmed)
+_make_message_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
+_make_file_received: Final = fast_constructor(FileReceived, file=SharedFile)
+_make_delivery_confirmed: Final = fast_constructor(DeliveryConfirmed)
+_make_read_confirmed: Final = fast_constructor(ReadConfirmed)
 
 # Where receipts are remembered, by the message, each with the party.
-_DELIVERED: Final = ("delivered", None)
-_READ: Final = ("read", None)
+_DELIVERED_SCOPE: Final = ("delivered", None)
+_READ_SCOPE: Final = ("read", None)
 
 
-def came_back(turn: Turn, event: events.Message) -> bool:
+def is_own_echo(turn: Turn, event: events.Message) -> bool:
     """Whether an own message is what this session said itself, which then has arrived."""
-    learn_number(turn.memory, event.msg_id)
+    advance_counter(turn.memory, event.msg_id)
     if turn.memory.outbox is None or not event.msg_id:
         return False
-    said_id = echo_of(turn.memory, event.msg_id, event.msg, event.msg_text)
+    said_id = echoed_id(turn.memory, event.msg_id, event.msg, event.msg_text)
     confirm(turn, said_id, "sent")
     return said_id is not None and turn.count_duplicate()
 
 
-def own_repeated(turn: Turn, event: events.Message) -> bool:
+def is_own_duplicate(turn: Turn, event: events.Message) -> bool:
     """Whether this very message of the customer's was told before."""
-    speaker = turn.memory.chat_id
-    return is_repeat(turn, speaker, event.msg_id, _content(event), event.timestamp)
+    scope = turn.memory.chat_id
+    return is_duplicate(turn, scope, event.msg_id, _message_fingerprint(event), event.timestamp)
 
 
-def message_repeated(turn: Turn, event: events.Message) -> bool:
+def is_message_duplicate(turn: Turn, event: events.Message) -> bool:
     """Whether this very message of somebody else's was told before."""
-    return is_repeat(turn, event.party_id, event.msg_id, _content(event), event.timestamp)
+    return is_duplicate(
+        turn, event.party_id, event.msg_id, _message_fingerprint(event), event.timestamp
+    )
 
 
-def _content(event: events.Message) -> Fingerprint:
+def _message_fingerprint(event: events.Message) -> Fingerprint:
     attached = None
     if event.attachments:
         attached = "".join(canonical_json(attachment) for attachment in event.attachments)
-    return content_of(event.msg, event.msg_text, attached)
+    return fingerprint(event.msg, event.msg_text, attached)
 
 
-def file_repeated(turn: Turn, event: events.File) -> bool:
+def is_file_duplicate(turn: Turn, event: events.File) -> bool:
     """Whether this very file was told before."""
     party_id = event.party_id or turn.memory.chat_id
-    content = content_of(event.file_id, event.file_type, event.file_name)
-    speaker = speaker_of(turn.memory, party_id, "file")
+    content = fingerprint(event.file_id, event.file_type, event.file_name)
+    scope = scope_for(turn.memory, party_id, "file")
     msg_id = event.msg_id
     if msg_id is None and event.timestamp is not None:
         # Some connectors give files no id of their own (PROTOCOL.md §3).
         msg_id = f"{event.file_id} at {event.timestamp}"
     nameless = event.msg_id is None and msg_id is not None
-    known = nameless and is_known(turn.memory, speaker, str(msg_id), content)
+    known = nameless and lookup(turn.memory, scope, str(msg_id), content) is Seen.SAME
     said_id = None if turn.settings.empty_file_ids else event.msg_id
     if not known and _is_echo(turn, party_id, said_id, f"file {event.file_id}"):
         if msg_id is not None and msg_id != said_id:
-            remember(turn, speaker, msg_id, content)
+            remember(turn, scope, msg_id, content)
         return turn.count_duplicate()
-    return is_repeat(turn, speaker, msg_id, content, event.timestamp)
+    return is_duplicate(turn, scope, msg_id, content, event.timestamp)
 
 
-def location_repeated(turn: Turn, event: events.Location) -> bool:
+def is_location_duplicate(turn: Turn, event: events.Location) -> bool:
     """Whether this very place was told before."""
     place = f"{event.latitude} {event.longitude}"
     if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, place):
         return turn.count_duplicate()
-    content = content_of(str(event.latitude), str(event.longitude), event.url)
-    speaker = speaker_of(turn.memory, event.party_id, "location")
-    return is_repeat(turn, speaker, event.msg_id, content, event.timestamp)
+    content = fingerprint(str(event.latitude), str(event.longitude), event.url)
+    scope = scope_for(turn.memory, event.party_id, "location")
+    return is_duplicate(turn, scope, event.msg_id, content, event.timestamp)
 
 
-def message(turn: Turn, event: events.Message) -> None:
+def on_message(turn: Turn, event: events.Message) -> None:
     """Tell a message of somebody else's."""
     sender = turn.memory.party_by_id(event.party_id)
-    turn.effects.append(_received(event, sender, False))
+    turn.effects.append(_make_message_received(event, sender, False))
 
 
-def own_message(turn: Turn, event: events.Message) -> None:
+def on_own_message(turn: Turn, event: events.Message) -> None:
     """Tell a message of the customer's, said on another device or in another life."""
     sender = turn.memory.party_by_id(turn.memory.chat_id)
-    turn.effects.append(_received(event, sender, True))
+    turn.effects.append(_make_message_received(event, sender, True))
 
 
-def file(turn: Turn, event: events.File) -> None:
+def on_file(turn: Turn, event: events.File) -> None:
     """Tell a file; one from nobody is the customer's own (PROTOCOL.md §2)."""
     memory = turn.memory
     is_own = memory.is_own(event.party_id)
     sender = memory.party_by_id(memory.chat_id if is_own else event.party_id)
-    turn.effects.append(_shared(event, sender, is_own or event.party_id is None))
+    turn.effects.append(_make_file_received(event, sender, is_own or event.party_id is None))
 
 
-def location(turn: Turn, event: events.Location) -> None:
+def on_location(turn: Turn, event: events.Location) -> None:
     """Tell a place."""
     memory = turn.memory
     sender, own = memory.party_or_customer(event.party_id), memory.is_own(event.party_id)
     turn.effects.append(LocationReceived(SharedLocation(event, sender, own)))
 
 
-def said(turn: Turn, event: events.ClientEvent) -> None:
+def on_client_event(turn: Turn, event: events.ClientEvent) -> None:
     """Any other event of our own side, which may be the echo of what this session said."""
     memory = turn.memory
     if event.msg_id:
-        learn_number(memory, event.msg_id)
-        confirm(turn, echo_of(memory, event.msg_id, event.name), "sent")
+        advance_counter(memory, event.msg_id)
+        confirm(turn, echoed_id(memory, event.msg_id, event.name), "sent")
 
 
-def delivered(turn: Turn, event: events.MessageDelivered) -> None:
+def on_delivered(turn: Turn, event: events.MessageDelivered) -> None:
     """Tell that the other side has a message; the customer's own receipts are no news."""
-    if not _receipt_is_old(turn, event, _DELIVERED):
+    if not _is_known_receipt(turn, event, _DELIVERED_SCOPE):
         if turn.memory.outbox:
             confirm(turn, event.ref_msg_id, "delivered")
-        turn.effects.append(_delivered(event.ref_msg_id, event.party_id))
+        turn.effects.append(_make_delivery_confirmed(event.ref_msg_id, event.party_id))
 
 
-def read(turn: Turn, event: events.MessageRead) -> None:
+def on_read(turn: Turn, event: events.MessageRead) -> None:
     """Tell that the other side has read a message."""
-    if not _receipt_is_old(turn, event, _READ):
+    if not _is_known_receipt(turn, event, _READ_SCOPE):
         if turn.memory.outbox:
             confirm(turn, event.ref_msg_id, "read")
-        turn.effects.append(_read(event.ref_msg_id, event.party_id))
+        turn.effects.append(_make_read_confirmed(event.ref_msg_id, event.party_id))
 
 
-def _receipt_is_old(
+def _is_known_receipt(
     turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: Scope
 ) -> bool:
     """Whether the customer sent it, or this party the same before."""
@@ -155,7 +157,7 @@ def _receipt_is_old(
         ids[msg_id] = party_id  # as below, in two calls less: one event in seven is a receipt
         memory.seen_count += 1
         return False
-    if is_known(memory, kind, msg_id, party_id):
+    if lookup(memory, kind, msg_id, party_id) is Seen.SAME:
         return turn.count_duplicate()
     remember(turn, kind, msg_id, party_id)
     return False
@@ -166,8 +168,8 @@ def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str |
     memory = turn.memory
     if not memory.is_own(party_id):
         return False
-    learn_number(memory, msg_id)
-    said_id = echo_of(memory, msg_id, *texts)
+    advance_counter(memory, msg_id)
+    said_id = echoed_id(memory, msg_id, *texts)
     confirm(turn, said_id, "sent")
     return said_id is not None
 
@@ -177,81 +179,81 @@ def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str |
 Shared = commands.SendText | commands.SendFile | commands.SendLocation | commands.SendNavigation
 
 
-def check(turn: Turn, command: Shared) -> None:
+def check_can_send(turn: Turn, command: Shared) -> None:
     """Refuse more than may wait to be sent, and a msg_id that was used before."""
-    outbox.check_room(turn)
+    outbox.check_capacity(turn)
     outbox.check_msg_id(turn, command)
 
 
-def text(turn: Turn, command: commands.SendText) -> None:
+def send_text(turn: Turn, command: commands.SendText) -> None:
     """Say something; an open text prompt was put before it by the forms."""
-    _say(turn, command, "", content_of(command.body, command.plain), command.body, command.plain)
+    _send(turn, command, "", fingerprint(command.body, command.plain), command.body, command.plain)
 
 
 def send_file(turn: Turn, command: commands.SendFile) -> None:
     """Share a file."""
-    content = content_of(command.file_id, command.file_type, command.file_name)
-    _say(turn, command, "file", content, f"file {command.file_id}")
+    content = fingerprint(command.file_id, command.file_type, command.file_name)
+    _send(turn, command, "file", content, f"file {command.file_id}")
 
 
 def send_location(turn: Turn, command: commands.SendLocation) -> None:
     """Share a place."""
     latitude, longitude = float(command.latitude), float(command.longitude)
-    content = content_of(str(latitude), str(longitude), command.url)
-    _say(turn, command, "location", content, f"{latitude} {longitude}")
+    content = fingerprint(str(latitude), str(longitude), command.url)
+    _send(turn, command, "location", content, f"{latitude} {longitude}")
 
 
-def navigation(turn: Turn, command: commands.SendNavigation) -> None:
+def send_navigation(turn: Turn, command: commands.SendNavigation) -> None:
     """Tell which page the customer looks at."""
-    _say(turn, command, "navigation", "", str(encode(command)["event"]))
+    _send(turn, command, "navigation", "", str(encode(command)["event"]))
 
 
-def marked_delivered(turn: Turn, command: commands.MarkDelivered) -> None:
+def mark_delivered(turn: Turn, command: commands.MarkDelivered) -> None:
     """Tell the server, once, that its message is here."""
     _mark(turn, command, "marked delivered")
 
 
-def marked_read(turn: Turn, command: commands.MarkRead) -> None:
+def mark_read(turn: Turn, command: commands.MarkRead) -> None:
     """Tell the server, once, that its message was read."""
     _mark(turn, command, "marked read")
 
 
-def leave(turn: Turn, command: commands.Disconnect | commands.End) -> None:
+def send_end(turn: Turn, command: commands.Disconnect | commands.End) -> None:
     """End the conversation, or the session: the server will say when it has."""
     turn.queue_event(encode(command))
 
 
-def sent(turn: Turn, item: Sent) -> None:
+def on_sent(turn: Turn, item: Sent) -> None:
     """The transport has brought messages to the server."""
     for msg_id in item.msg_ids:
         outbox.confirm(turn, msg_id, "sent")
 
 
-def failed(turn: Turn, item: SendFailed) -> None:
+def on_send_failed(turn: Turn, item: SendFailed) -> None:
     """The transport could not bring messages to the server, or does not know."""
     for msg_id in item.msg_ids:
         outbox.fail(turn, msg_id, item.why, "in_doubt" if item.retryable else "refused")
 
 
-def abandoned(turn: Turn, _item: object) -> None:
+def on_terminated(turn: Turn, _item: object) -> None:
     """What was on its way when the session ended is in doubt for ever."""
     for msg_id in list(turn.memory.outbox or ()):
         outbox.fail(turn, msg_id, "the session is over", "in_doubt")
 
 
-def _say(turn: Turn, command: Shared, kind: str, content: Fingerprint, *echo: str | None) -> None:
+def _send(turn: Turn, command: Shared, kind: str, content: Fingerprint, *echo: str | None) -> None:
     msg_id = outbox.take_msg_id(turn, command)
     event = encode(evolve(command, msg_id=msg_id))
     if turn.settings.empty_file_ids and isinstance(command, commands.SendFile):
         event["msg_id"] = ""
     turn.queue_event(event, msg_id)
     # Sent again, if need be, with all that went before it: the answer to a prompt, say.
-    remember(turn, speaker_of(turn.memory, turn.memory.chat_id, kind), msg_id, content)
-    outbox.keep(turn, msg_id, *echo)
+    remember(turn, scope_for(turn.memory, turn.memory.chat_id, kind), msg_id, content)
+    outbox.track(turn, msg_id, *echo)
 
 
 def _mark(turn: Turn, command: commands.MarkDelivered | commands.MarkRead, kind: str) -> None:
-    speaker = speaker_of(turn.memory, None, kind)
-    if is_known(turn.memory, speaker, command.msg_id, "") is None:
-        remember(turn, speaker, command.msg_id, "")
+    scope = scope_for(turn.memory, None, kind)
+    if lookup(turn.memory, scope, command.msg_id, "") is Seen.NEW:
+        remember(turn, scope, command.msg_id, "")
         turn.queue_event(encode(command))

@@ -12,29 +12,29 @@ from typing import Final
 
 from chatfsm import commands, events
 from chatfsm._session import tables
-from chatfsm._session.duplicates import content_of
+from chatfsm._session.duplicates import fingerprint
 from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn, quoted
 from chatfsm.effects import MessageFailed, MessageSent, MessageUnconfirmed, SendEvents
 from chatfsm.errors import LocalProtocolError
 
 __all__ = [
     "Numbered",
-    "as_read",
+    "advance_counter",
+    "check_capacity",
     "check_msg_id",
-    "check_room",
     "confirm",
-    "count_on",
-    "echo_of",
+    "echoed_id",
     "fail",
-    "keep",
-    "learn_number",
-    "send_missing",
+    "html_to_text",
+    "observe_own_id",
+    "resend_missing",
     "take_msg_id",
+    "track",
 ]
 
 _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # An id of more digits is no counter's.
-_MOST_DIGITS: Final = 15
+_MAX_DIGITS: Final = 15
 
 Numbered = (
     commands.SendText
@@ -53,12 +53,12 @@ Numbered = (
 """Commands whose event has a msg_id."""
 
 # States in which the fate of a message is open.
-OPEN = frozenset({"pending", "unconfirmed"})
+UNDECIDED = frozenset({"pending", "unconfirmed"})
 
 
-def check_room(turn: Turn) -> None:
+def check_capacity(turn: Turn) -> None:
     """Refuse to say more than may wait to be sent."""
-    waiting = sum(sent.state in OPEN for sent in (turn.memory.outbox or {}).values())
+    waiting = sum(sent.state in UNDECIDED for sent in (turn.memory.outbox or {}).values())
     if waiting >= turn.settings.max_unsent:
         raise LocalProtocolError(f"cannot send more: {waiting} messages wait to be sent")
 
@@ -85,7 +85,7 @@ def take_msg_id(turn: Turn, command: Numbered) -> str:
     The session's are odd, so that they never meet the server's even ones.
     """
     if command.msg_id is not None:
-        learn_number(turn.memory, command.msg_id)
+        advance_counter(turn.memory, command.msg_id)
         return command.msg_id
     number = turn.memory.next_number
     turn.memory.next_number = number + 2
@@ -94,24 +94,24 @@ def take_msg_id(turn: Turn, command: Numbered) -> str:
     return f"{turn.memory.chat_id}:{number}"
 
 
-def count_on(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
+def observe_own_id(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
     """Count on from what our side said, though nothing else follows from it."""
     if turn.memory.is_own(event.party_id):
-        learn_number(turn.memory, event.msg_id)
+        advance_counter(turn.memory, event.msg_id)
 
 
-def learn_number(memory: SessionState, msg_id: str | None) -> None:
+def advance_counter(memory: SessionState, msg_id: str | None) -> None:
     """Count on from an id that our side took elsewhere, or before a restart."""
     digits = msg_id or ""
     if not digits.isdecimal():
         digits = digits.rpartition(":")[2]
-    if digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS:
+    if digits.isdecimal() and digits.isascii() and len(digits) <= _MAX_DIGITS:
         number = int(digits) | 1
         if number >= memory.next_number:
             memory.next_number = number + 2
 
 
-def keep(turn: Turn, msg_id: str, *echo: str | None) -> None:
+def track(turn: Turn, msg_id: str, *echo: str | None) -> None:
     """Remember what is said in this turn until it is known to have arrived.
 
     `echo`: the texts of which one at least comes back when the server echoes it.
@@ -120,10 +120,10 @@ def keep(turn: Turn, msg_id: str, *echo: str | None) -> None:
         turn.memory.outbox = {}
     _forget_oldest(turn)
     said = tuple(event for event, _ in turn.queued_events or ())
-    turn.memory.outbox[msg_id] = Outgoing(said, tuple(sorted(_contents(echo), key=ascii)))
+    turn.memory.outbox[msg_id] = Outgoing(said, tuple(sorted(_echo_fingerprints(echo), key=ascii)))
 
 
-def echo_of(memory: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
+def echoed_id(memory: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
     """The id of what this session said, where an own event is just that, come back.
 
     Without a msg_id (a file of some connectors) it is known by its content alone.
@@ -131,24 +131,24 @@ def echo_of(memory: SessionState, msg_id: str | None, *texts: str | None) -> str
     outbox = memory.outbox
     if not outbox:
         return None
-    contents = _contents(texts)
+    contents = _echo_fingerprints(texts)
     matching = [
         said_id
         for said_id, outgoing in outbox.items()
         if msg_id in {said_id, None} and contents & {*outgoing.echo}
     ]
     # Of two that look the same, the one that is not known to have arrived.
-    open_first = sorted(matching, key=lambda said_id: outbox[said_id].state not in OPEN)
+    open_first = sorted(matching, key=lambda said_id: outbox[said_id].state not in UNDECIDED)
     return open_first[0] if open_first else None
 
 
-def _contents(texts: Iterable[str | None]) -> set[Fingerprint]:
+def _echo_fingerprints(texts: Iterable[str | None]) -> set[Fingerprint]:
     """What tells the texts apart, as they are and as a server may pass them on."""
     known = {text for text in texts if text is not None}
-    return {content_of(text) for text in known | {as_read(text) for text in known}}
+    return {fingerprint(text) for text in known | {html_to_text(text) for text in known}}
 
 
-def as_read(text: str) -> str:
+def html_to_text(text: str) -> str:
     """A text as a person reads it: PROTOCOL.md §2: a msg may hold <br>, and other HTML."""
     return html.unescape(_BREAK.sub("\n", text))
 
@@ -159,7 +159,7 @@ def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
     if outgoing is None or msg_id is None:
         return
     before = outgoing.state
-    if _move(outgoing, trigger) and before in OPEN:
+    if _transition(outgoing, trigger) and before in UNDECIDED:
         outgoing.events = ()
         turn.effects.append(MessageSent(msg_id))
 
@@ -167,7 +167,7 @@ def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
 def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
     """A message was refused, or its fate is in doubt."""
     outgoing = (turn.memory.outbox or {}).get(msg_id)
-    if outgoing is None or not _move(outgoing, trigger):
+    if outgoing is None or not _transition(outgoing, trigger):
         return
     if outgoing.state == "failed":
         outgoing.events = ()
@@ -176,19 +176,19 @@ def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
         turn.effects.append(MessageUnconfirmed(msg_id, why))
 
 
-def send_missing(turn: Turn) -> None:
+def resend_missing(turn: Turn) -> None:
     """Send again, in order, what a complete history should hold and does not."""
     missing = {
         msg_id: outgoing
         for msg_id, outgoing in (turn.memory.outbox or {}).items()
-        if _move(outgoing, "missing")
+        if _transition(outgoing, "missing")
     }
     if missing:
         said = tuple(event for outgoing in missing.values() for event in outgoing.events)
         turn.effects.append(SendEvents(said, tuple(missing)))
 
 
-def _move(outgoing: Outgoing, trigger: str) -> bool:
+def _transition(outgoing: Outgoing, trigger: str) -> bool:
     destination = tables.DELIVERY.moves[outgoing.state].get(trigger)
     if destination is None:
         return False
@@ -199,6 +199,6 @@ def _move(outgoing: Outgoing, trigger: str) -> bool:
 def _forget_oldest(turn: Turn) -> None:
     """Make room: of what has arrived, as many are remembered as may wait."""
     outbox = turn.memory.outbox or {}
-    settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in OPEN]
+    settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in UNDECIDED]
     for msg_id in settled[: max(0, len(settled) - turn.settings.max_unsent + 1)]:
         del outbox[msg_id]

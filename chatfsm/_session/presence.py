@@ -7,16 +7,16 @@ from typing import Final
 
 from chatfsm import commands, events
 from chatfsm._protocol.codec import encode
-from chatfsm._session.state import Due, OwnTyping, Turn, after, quoted
+from chatfsm._session.state import DueAction, OwnTyping, Turn, deadline_after, quoted
 from chatfsm._values import fast_constructor
 from chatfsm.effects import TypingStarted, TypingStopped
 
 # Told before nearly every message: made the fastest way there is.
-_started: Final = fast_constructor(TypingStarted)
-_stopped: Final = fast_constructor(TypingStopped)
+_make_typing_started: Final = fast_constructor(TypingStarted)
+_make_typing_stopped: Final = fast_constructor(TypingStopped)
 
 
-def typing(turn: Turn, event: events.Typing) -> None:
+def on_typing(turn: Turn, event: events.Typing) -> None:
     """Somebody types; said again, it only lasts longer. The customer's own is no news."""
     memory, party_id = turn.memory, event.party_id
     typing = memory.typing
@@ -29,48 +29,48 @@ def typing(turn: Turn, event: events.Typing) -> None:
             who = quoted(party_id)
             turn.report_violation("too_many_typists", f"no room to remember that {who} types")
             return
-        turn.effects.append(_started(party_id))
-    deadline = typing[party_id] = after(turn.now, turn.settings.typing_timeout)
+        turn.effects.append(_make_typing_started(party_id))
+    deadline = typing[party_id] = deadline_after(turn.now, turn.settings.typing_timeout)
     if deadline < memory.deadline_bound:  # noqa: PLR1730  # a third of the time of min()
         memory.deadline_bound = deadline
 
 
-def stopped(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Message) -> None:
+def on_not_typing(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Message) -> None:
     """Somebody types no more: by saying so, by leaving, or by having spoken."""
     typing = turn.memory.typing
     if typing is not None and event.party_id in typing:
-        _stop(turn, event.party_id)
+        _stop_typing(turn, event.party_id)
 
 
-def all_stopped(turn: Turn, _item: object) -> None:
+def stop_all_typing(turn: Turn, _item: object) -> None:
     """Nobody types once the conversation is over, be it completed or ended."""
     for party_id in list(turn.memory.typing or ()):
-        _stop(turn, party_id)
+        _stop_typing(turn, party_id)
 
 
-def due(turn: Turn) -> Iterator[Due]:
+def due_typing(turn: Turn) -> Iterator[DueAction]:
     """Whoever has not been heard of for too long."""
     for party_id, deadline in (turn.memory.typing or {}).items():
         if turn.now >= deadline:
-            yield Due(deadline, _stop, party_id)
+            yield DueAction(deadline, _stop_typing, party_id)
 
 
-def _stop(turn: Turn, party_id: str) -> None:
+def _stop_typing(turn: Turn, party_id: str) -> None:
     typing = turn.memory.typing or {}
     del typing[party_id]
     turn.memory.typing = typing or None
-    turn.effects.append(_stopped(party_id))
+    turn.effects.append(_make_typing_stopped(party_id))
 
 
 # The customer's own typing: told at the first key, now and then again, and never for too long.
 
 
-def pressed(turn: Turn, command: commands.StartTyping) -> None:
+def start_typing(turn: Turn, command: commands.StartTyping) -> None:
     """A key was pressed; the server hears of it once in `Settings.typing_renew` seconds."""
     memory = turn.memory
-    deadline = after(turn.now, turn.settings.typing_idle)
+    deadline = deadline_after(turn.now, turn.settings.typing_idle)
     typing = memory.own_typing
-    if typing is None or turn.now >= typing.told_at + turn.settings.typing_renew:
+    if typing is None or turn.now >= typing.sent_at + turn.settings.typing_renew:
         turn.queue_event(encode(command))
         memory.own_typing = OwnTyping(turn.now, deadline)
     else:
@@ -78,24 +78,24 @@ def pressed(turn: Turn, command: commands.StartTyping) -> None:
     memory.deadline_bound = min(memory.deadline_bound, deadline)
 
 
-def released(turn: Turn, _command: commands.Command) -> None:
+def stop_typing(turn: Turn, _command: commands.Command) -> None:
     """The customer stopped typing, or says what was typed."""
     if turn.memory.own_typing is not None:
-        _stop_own(turn, "")
+        _stop_own_typing(turn, "")
 
 
-def forgotten(turn: Turn, _item: object) -> None:
+def reset_typing(turn: Turn, _item: object) -> None:
     """After the end nobody is told any more."""
     turn.memory.own_typing = None
 
 
-def own_due(turn: Turn) -> Iterator[Due]:
+def due_own_typing(turn: Turn) -> Iterator[DueAction]:
     """No key for too long."""
     typing = turn.memory.own_typing
     if typing is not None and turn.now >= typing.deadline:
-        yield Due(typing.deadline, _stop_own, "")
+        yield DueAction(typing.deadline, _stop_own_typing, "")
 
 
-def _stop_own(turn: Turn, _nothing: str) -> None:
+def _stop_own_typing(turn: Turn, _nothing: str) -> None:
     turn.memory.own_typing = None
     turn.queue_event(encode(commands.StopTyping()))

@@ -7,28 +7,28 @@ from typing import Final
 
 from chatfsm import events
 from chatfsm._plain import canonical_json, to_plain
-from chatfsm._session.state import Arrival, SessionState, Turn, quoted
+from chatfsm._session.state import JoinTimes, SessionState, Turn, quoted
 from chatfsm._values import fast_constructor
 from chatfsm.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.models import Party
 
-_made: Final = fast_constructor(Party)
-_added: Final = fast_constructor(PartyAdded)
-_removed: Final = fast_constructor(PartyRemoved)
+_make_party: Final = fast_constructor(Party)
+_make_party_added: Final = fast_constructor(PartyAdded)
+_make_party_removed: Final = fast_constructor(PartyRemoved)
 
 
-def joined(turn: Turn, event: events.PartyJoined) -> None:
+def on_joined(turn: Turn, event: events.PartyJoined) -> None:
     """Add a party, or learn its new names."""
-    memory, party_id, at = turn.memory, _id(turn.memory, event), event.timestamp
-    place = _place(memory, party_id)
-    if place is not None:
+    memory, party_id, at = turn.memory, _party_id(turn.memory, event), event.timestamp
+    index = _index_of(memory, party_id)
+    if index is not None:
         party = _party(event, party_id)
-        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
-        if is_old or memory.parties[place] == party:
+        is_old = at is not None and at < _joined_bounds(memory.joined_at[index], -inf)[1]
+        if is_old or memory.parties[index] == party:
             turn.count_duplicate()
         else:
-            _rename(turn, place, party, at)
-    elif _left_after(memory, party_id, at):
+            _rename(turn, index, party, at)
+    elif _left_later(memory, party_id, at):
         turn.count_duplicate()
     else:
         party = _party(event, party_id)
@@ -37,91 +37,91 @@ def joined(turn: Turn, event: events.PartyJoined) -> None:
             _add(turn, party, at)
 
 
-def stranger_left(turn: Turn, event: events.PartyLeft) -> bool:
+def is_repeated_leave(turn: Turn, event: events.PartyLeft) -> bool:
     """Report a leaving of nobody; True where the leaving is old, and was told."""
     memory, at = turn.memory, event.timestamp
-    place = _left_from(memory, event)
-    if place is not None:
-        is_old = at is not None and at < _times(memory.arrivals[place], -inf)[1]
+    index = _index_of_leaver(memory, event)
+    if index is not None:
+        is_old = at is not None and at < _joined_bounds(memory.joined_at[index], -inf)[1]
     else:
-        is_old = _departed(memory).get(_id(memory, event), -1.0) == at
+        is_old = _departed(memory).get(_party_id(memory, event), -1.0) == at
     if is_old:
         return turn.count_duplicate()
-    if place is None:
+    if index is None:
         who = quoted(event.party_id)
         turn.report_violation("unknown_party", f"{who} left, and was not here")
     return False
 
 
-def left(turn: Turn, event: events.PartyLeft) -> None:
+def on_left(turn: Turn, event: events.PartyLeft) -> None:
     """Remove a party."""
-    _leave(turn, event, event.timestamp)
+    _remove_leaver(turn, event, event.timestamp)
 
 
-def had_joined(turn: Turn, event: events.PartyJoined) -> None:
+def merge_joined(turn: Turn, event: events.PartyJoined) -> None:
     """A joining of the past: whoever left since is not here, and the latest names count."""
-    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
-    place = _place(memory, party_id)
+    memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
+    index = _index_of(memory, party_id)
     party = _party(event, party_id)
-    if at <= _gone_at(memory, party_id):
+    if at <= _left_at(memory, party_id):
         turn.count_duplicate()
         return
-    if place is None:
+    if index is None:
         if not _has_room(turn, party):
             return
         _add(turn, party, at)
-    elif memory.parties[place] != party and _is_later(memory, place, party, at):
-        _rename(turn, place, party, at)
+    elif memory.parties[index] != party and _is_later(memory, index, party, at):
+        _rename(turn, index, party, at)
     else:
-        _arrive(memory, place, at)
+        _extend_joined_at(memory, index, at)
         turn.count_duplicate()
-    _put_in_order(memory)
+    _sort_parties(memory)
 
 
-def leaving_was_no_news(turn: Turn, event: events.PartyLeft) -> bool:
+def is_stale_leave(turn: Turn, event: events.PartyLeft) -> bool:
     """Whether a leaving of the past is older than the party's being here, or known."""
-    memory, at, party_id = turn.memory, _past(event), _id(turn.memory, event)
-    place = _place(memory, party_id)
-    first, last = (inf, inf) if place is None else _times(memory.arrivals[place], inf)
-    if place is not None and at >= last:
+    memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
+    index = _index_of(memory, party_id)
+    first, last = (inf, inf) if index is None else _joined_bounds(memory.joined_at[index], inf)
+    if index is not None and at >= last:
         return False
-    if at > _gone_at(memory, party_id):
+    if at > _left_at(memory, party_id):
         _remember_departure(turn, party_id, at)
-    if place is not None and first <= at:
+    if index is not None and first <= at:
         # Older than the last joining, but not than all: the stay began after it.
-        _stay(memory, place, last)
-        _put_in_order(memory)
+        _set_joined_at(memory, index, last)
+        _sort_parties(memory)
     return turn.count_duplicate()
 
 
-def had_left(turn: Turn, event: events.PartyLeft) -> None:
+def merge_left(turn: Turn, event: events.PartyLeft) -> None:
     """A leaving of the past, of somebody who has been here since before."""
-    _leave(turn, event, _past(event))
+    _remove_leaver(turn, event, _past_time(event))
 
 
-def _is_later(memory: SessionState, place: int, party: Party, at: float) -> bool:
+def _is_later(memory: SessionState, index: int, party: Party, at: float) -> bool:
     """Whether names count more than those of before; at the same time, in whatever order told."""
-    known, known_at = memory.parties[place], _times(memory.arrivals[place], inf)[1]
+    known, known_at = memory.parties[index], _joined_bounds(memory.joined_at[index], inf)[1]
     return (at, canonical_json(party)) > (known_at, canonical_json(known))
 
 
-def _leave(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
-    place = _left_from(turn.memory, event)
-    if place is not None:
-        party = _remove(turn.memory, place)
+def _remove_leaver(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
+    index = _index_of_leaver(turn.memory, event)
+    if index is not None:
+        party = _remove(turn.memory, index)
         _remember_departure(turn, party.party_id, at)
-        turn.effects.append(_removed(party))
+        turn.effects.append(_make_party_removed(party))
 
 
-def _left_from(memory: SessionState, event: events.PartyLeft) -> int | None:
+def _index_of_leaver(memory: SessionState, event: events.PartyLeft) -> int | None:
     """Where among the parties stands who left; nearly always somebody under just this id."""
-    place = _place(memory, event.party_id)
-    if place is None and memory.is_own(event.party_id):
-        place = _place(memory, memory.chat_id)
-    return place
+    index = _index_of(memory, event.party_id)
+    if index is None and memory.is_own(event.party_id):
+        index = _index_of(memory, memory.chat_id)
+    return index
 
 
-def _left_after(memory: SessionState, party_id: str, at: float | None) -> bool:
+def _left_later(memory: SessionState, party_id: str, at: float | None) -> bool:
     """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
     departed = _departed(memory).get(party_id)
     return at is not None and departed is not None and at < departed
@@ -132,8 +132,8 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
     departed.pop(party_id, None)
     if len(departed) >= turn.settings.max_parties:
         del departed[next(iter(departed))]
-        if turn.memory.departed_all:
-            turn.memory.departed_all = False
+        if turn.memory.departed_complete:
+            turn.memory.departed_complete = False
             text = f"more than {turn.settings.max_parties} have left: the first are forgotten"
             turn.add_anomaly(Anomaly("too_many_parties", text))
     departed[party_id] = at
@@ -149,46 +149,46 @@ def _forget_departure(memory: SessionState, party_id: str) -> None:
 def _add(turn: Turn, party: Party, at: float | None) -> None:
     memory = turn.memory
     memory.parties = (*memory.parties, party)
-    memory.arrivals = (*memory.arrivals, at)
-    turn.effects.append(_added(party))
+    memory.joined_at = (*memory.joined_at, at)
+    turn.effects.append(_make_party_added(party))
 
 
-def _rename(turn: Turn, place: int, party: Party, at: float | None) -> None:
+def _rename(turn: Turn, index: int, party: Party, at: float | None) -> None:
     """Somebody who is here goes by other names."""
     memory = turn.memory
-    memory.parties = (*memory.parties[:place], party, *memory.parties[place + 1 :])
-    _arrive(memory, place, at)
+    memory.parties = (*memory.parties[:index], party, *memory.parties[index + 1 :])
+    _extend_joined_at(memory, index, at)
     turn.effects.append(PartyChanged(party))
 
 
-def _arrive(memory: SessionState, place: int, at: float | None) -> None:
+def _extend_joined_at(memory: SessionState, index: int, at: float | None) -> None:
     """Somebody who is here is said to have joined, perhaps at another time."""
     if at is not None:
-        first, last = _times(memory.arrivals[place], at)
+        first, last = _joined_bounds(memory.joined_at[index], at)
         first, last = min(first, at), max(last, at)
-        _stay(memory, place, last if first == last else (first, last))
+        _set_joined_at(memory, index, last if first == last else (first, last))
 
 
-def _remove(memory: SessionState, place: int) -> Party:
-    party = memory.parties[place]
-    memory.parties = memory.parties[:place] + memory.parties[place + 1 :]
-    memory.arrivals = memory.arrivals[:place] + memory.arrivals[place + 1 :]
+def _remove(memory: SessionState, index: int) -> Party:
+    party = memory.parties[index]
+    memory.parties = memory.parties[:index] + memory.parties[index + 1 :]
+    memory.joined_at = memory.joined_at[:index] + memory.joined_at[index + 1 :]
     return party
 
 
-def _stay(memory: SessionState, place: int, arrival: Arrival) -> None:
-    memory.arrivals = (*memory.arrivals[:place], arrival, *memory.arrivals[place + 1 :])
+def _set_joined_at(memory: SessionState, index: int, arrival: JoinTimes) -> None:
+    memory.joined_at = (*memory.joined_at[:index], arrival, *memory.joined_at[index + 1 :])
 
 
-def _place(memory: SessionState, party_id: str) -> int | None:
+def _index_of(memory: SessionState, party_id: str) -> int | None:
     """Where among the parties stands who has just this id."""
-    for place, party in enumerate(memory.parties):
+    for index, party in enumerate(memory.parties):
         if party.party_id == party_id:
-            return place
+            return index
     return None
 
 
-def _times(arrival: Arrival, otherwise: float) -> tuple[float, float]:
+def _joined_bounds(arrival: JoinTimes, otherwise: float) -> tuple[float, float]:
     if arrival is None:
         return otherwise, otherwise
     return arrival if isinstance(arrival, tuple) else (arrival, arrival)
@@ -199,23 +199,23 @@ def _departed(memory: SessionState) -> dict[str, float | None]:
 
 
 def _party(event: events.PartyJoined, party_id: str) -> Party:
-    return _made(party_id, event.type, event.display_name, event.first_name, event.last_name)
+    return _make_party(party_id, event.type, event.display_name, event.first_name, event.last_name)
 
 
-def _id(memory: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
+def _party_id(memory: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
     """Whose event it is; the customer's id may come in any case, and is the chat's."""
     return memory.chat_id if memory.is_own(event.party_id) else event.party_id
 
 
-def _put_in_order(memory: SessionState) -> None:
+def _sort_parties(memory: SessionState) -> None:
     """Parties stand in the order of joining, whatever the order in which the past is told.
 
     Whoever joined without a time stands after all of the past.
     """
-    stays = zip(memory.parties, memory.arrivals, strict=True)
-    in_order = sorted(stays, key=lambda stay: (_times(stay[1], inf)[0], stay[0].party_id))
+    stays = zip(memory.parties, memory.joined_at, strict=True)
+    in_order = sorted(stays, key=lambda stay: (_joined_bounds(stay[1], inf)[0], stay[0].party_id))
     memory.parties = tuple(party for party, _ in in_order)
-    memory.arrivals = tuple(arrival for _, arrival in in_order)
+    memory.joined_at = tuple(arrival for _, arrival in in_order)
 
 
 def _has_room(turn: Turn, party: Party) -> bool:
@@ -227,12 +227,12 @@ def _has_room(turn: Turn, party: Party) -> bool:
     return False
 
 
-def _past(event: events.PartyJoined | events.PartyLeft) -> float:
+def _past_time(event: events.PartyJoined | events.PartyLeft) -> float:
     """When it was, on the server's clock; before anything else where it bears no time."""
     return -1.0 if event.timestamp is None else event.timestamp
 
 
-def _gone_at(memory: SessionState, party_id: str) -> float:
+def _left_at(memory: SessionState, party_id: str) -> float:
     """When a party left; never: minus infinity; without a time: later than all of the past."""
     at = _departed(memory).get(party_id, -inf)
     return inf if at is None else at

@@ -9,16 +9,16 @@ from attrs import evolve
 from chatfsm import commands, events
 from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
-from chatfsm._session.duplicates import is_repeat, speaker_of
-from chatfsm._session.outbox import check_msg_id, count_on, take_msg_id
+from chatfsm._session.duplicates import is_duplicate, scope_for
+from chatfsm._session.outbox import check_msg_id, observe_own_id, take_msg_id
 from chatfsm._session.state import Turn
 from chatfsm.effects import CaseChanged, CobrowsingChanged, ServiceNamed
 from chatfsm.errors import LocalProtocolError
 
 
-def case_set(turn: Turn, event: events.CaseSet) -> None:
+def on_case_set(turn: Turn, event: events.CaseSet) -> None:
     """Tell the case, or that there is none; the first word about it is news in any case."""
-    known, at = turn.memory.service, _live(event)
+    known, at = turn.memory.service, _live_time(event)
     if known.case_at is not None and event.case_id == known.case_id:
         turn.memory.service = evolve(known, case_at=max(known.case_at, at))
         turn.count_duplicate()
@@ -27,20 +27,20 @@ def case_set(turn: Turn, event: events.CaseSet) -> None:
     turn.effects.append(CaseChanged(event.case_id))
 
 
-def case_was_set(turn: Turn, event: events.CaseSet) -> None:
+def merge_case(turn: Turn, event: events.CaseSet) -> None:
     """The same, of the past: the latest word counts."""
     known = turn.memory.service
     if _is_later(event, event.case_id, known.case_at, known.case_id):
-        turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past(event))
+        turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past_time(event))
         if known.case_at is None or event.case_id != known.case_id:
             turn.effects.append(CaseChanged(event.case_id))
             return
     turn.count_duplicate()
 
 
-def named(turn: Turn, event: events.Info) -> None:
+def on_info(turn: Turn, event: events.Info) -> None:
     """Tell the name of the service, where the event holds one."""
-    known, name, at = turn.memory.service, event.service_name, _live(event)
+    known, name, at = turn.memory.service, event.service_name, _live_time(event)
     if not name:
         return
     if name == known.name:
@@ -51,23 +51,23 @@ def named(turn: Turn, event: events.Info) -> None:
     turn.effects.append(ServiceNamed(name))
 
 
-def was_named(turn: Turn, event: events.Info) -> None:
+def merge_service_name(turn: Turn, event: events.Info) -> None:
     """The same, of the past: the latest word counts."""
     known, name = turn.memory.service, event.service_name
     if name and _is_later(event, name, known.name_at, known.name):
-        turn.memory.service = evolve(known, name=name, name_at=_past(event))
+        turn.memory.service = evolve(known, name=name, name_at=_past_time(event))
         if name != known.name:
             turn.effects.append(ServiceNamed(name))
             return
     turn.count_duplicate()
 
 
-def _live(event: events.CaseSet | events.Info) -> float:
+def _live_time(event: events.CaseSet | events.Info) -> float:
     """The time of what is said now: nothing of the past is later, where it bears no time."""
     return inf if event.timestamp is None else event.timestamp
 
 
-def _past(event: events.CaseSet | events.Info) -> float:
+def _past_time(event: events.CaseSet | events.Info) -> float:
     """The time of what was said then: earlier than anything, where it bears none."""
     return -1.0 if event.timestamp is None else event.timestamp
 
@@ -76,17 +76,17 @@ def _is_later(
     event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
 ) -> bool:
     """Whether a word of the past counts; of two at the same time, the greater, in any order."""
-    return at is None or (_past(event), value or "") > (at, known or "")
+    return at is None or (_past_time(event), value or "") > (at, known or "")
 
 
-def cobrowsing_repeated(turn: Turn, event: events.Cobrowsing) -> bool:
+def is_cobrowsing_duplicate(turn: Turn, event: events.Cobrowsing) -> bool:
     """Whether this very step was told before."""
-    count_on(turn, event)
-    speaker = speaker_of(turn.memory, event.party_id, "cobrowsing")
-    return is_repeat(turn, speaker, event.msg_id, event.state)
+    observe_own_id(turn, event)
+    scope = scope_for(turn.memory, event.party_id, "cobrowsing")
+    return is_duplicate(turn, scope, event.msg_id, event.state)
 
 
-def cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
+def on_cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
     """Tell a step of co-browsing."""
     known = turn.memory.service
     if event.state == known.cobrowsing:
@@ -106,7 +106,7 @@ def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     check_msg_id(turn, command)
 
 
-def reply(turn: Turn, command: commands.CobrowsingReply) -> None:
+def send_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
     """Answer a request for co-browsing."""
     turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn, command))))
     turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)

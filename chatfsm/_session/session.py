@@ -10,7 +10,12 @@ from attrs import fields
 
 from chatfsm._plain import snake
 from chatfsm._session import snapshot, state
-from chatfsm._session.dispatch import EVENTS_IN, ORDERED, TAKEN_IN, catch_up
+from chatfsm._session.dispatch import (
+    COMMAND_HANDLERS,
+    EVENT_HANDLERS,
+    INPUT_HANDLERS,
+    handle_deadlines,
+)
 from chatfsm._session.state import Counts, SessionState, Turn, quoted
 from chatfsm._session.tables import ALLOWED_COMMANDS, OUTCOMES, refusal_reason
 from chatfsm.effects import Effect
@@ -20,14 +25,14 @@ from chatfsm.models import Form, Outcome, Party
 from chatfsm.settings import Settings
 from chatfsm.signaling import IceCandidate
 
-__all__ = ["ChatSession", "View"]
+__all__ = ["ChatSession", "SessionView"]
 
 # The read side of a session: what it knows, for whoever embeds it.
 
-_counted: Final = attrgetter(*(known.name for known in fields(Counts)))
+_count_values: Final = attrgetter(*(known.name for known in fields(Counts)))
 
 
-class View:
+class SessionView:
     """What can be asked of a session; nothing here changes it."""
 
     __slots__ = ("_chat_id", "_turn")
@@ -46,7 +51,7 @@ class View:
     @property
     def deadline(self) -> float | None:
         """When to come back with a `Tick`, on the clock of `now`; None: no need to."""
-        deadline = state.earliest(self._memory)
+        deadline = state.next_deadline(self._memory)
         return None if deadline == inf else deadline
 
     @property
@@ -144,17 +149,17 @@ class View:
     @property
     def counts(self) -> Counts:
         """What the session has met so far; a copy."""
-        return Counts(*_counted(self._memory))
+        return Counts(*_count_values(self._memory))
 
 
-_USUAL: Final = Settings()
+_DEFAULT_SETTINGS: Final = Settings()
 _LONG_AGO: Final = -inf
 # In place of effects that the app has: a session keeps nothing of them.
-_TOLD: Final[list[Effect]] = []
-_NAMES: Final = {cls: snake(cls) for cls in ORDERED}
+_NO_EFFECTS: Final[list[Effect]] = []
+_COMMAND_NAMES: Final = {cls: snake(cls) for cls in COMMAND_HANDLERS}
 
 
-class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no hash
+class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the same: no hash
     """One chat with a contact center, as far as its events have told.
 
     It does no IO and reads no clock: `receive` takes what happened and the time of it, and
@@ -163,7 +168,7 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
 
     __slots__ = ("_settings",)
 
-    def __init__(self, chat_id: str, *, settings: Settings = _USUAL) -> None:
+    def __init__(self, chat_id: str, *, settings: Settings = _DEFAULT_SETTINGS) -> None:
         if not isinstance(chat_id, str) or not chat_id:
             raise ValueError("chat_id must be a text that is not empty")
         self._chat_id = chat_id
@@ -186,27 +191,27 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
         strict session, `RemoteProtocolError` where the server broke the protocol: its `effects`
         are those that were due before, and what else a history told.
         """
-        turn = self._turn or self._begin()
+        turn = self._turn or self._first_turn()
         memory = turn.memory
         try:
-            listener = EVENTS_IN[memory.state][item.__class__]
+            listener = EVENT_HANDLERS[memory.state][item.__class__]
         except KeyError:
-            return self._take(turn, item, now)
+            return self._receive_input(turn, item, now)
         turn.now = now
         effects = turn.effects = []
         try:
             if not _LONG_AGO < now < memory.deadline_bound:
-                catch_up(turn)
+                handle_deadlines(turn)
             listener(turn, item)
         except RemoteProtocolError as error:
-            error.effects = tuple(self._told(turn))
+            error.effects = tuple(self._collect_effects(turn))
             raise
         memory.events += 1
         if turn.anomalies is not None:
-            return self._told(turn)
+            return self._collect_effects(turn)
         if effects:
             memory.effects += len(effects)
-            turn.effects = _TOLD
+            turn.effects = _NO_EFFECTS
         return effects
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
@@ -214,16 +219,16 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
 
         It holds what people wrote where that may have to be sent again, and no secure form data.
         """
-        return snapshot.taken(self._memory, now)
+        return snapshot.write_snapshot(self._memory, now)
 
     @classmethod
-    def restore(cls, data: object, *, settings: Settings = _USUAL, now: float) -> Self:
+    def restore(cls, data: object, *, settings: Settings = _DEFAULT_SETTINGS, now: float) -> Self:
         """The session that a snapshot was taken of, on whatever clock `now` is read from.
 
         Raises `SnapshotError` for what is no snapshot, is newer than this library, or was changed.
         """
         session = cls.__new__(cls)
-        memory = snapshot.restored(data, now)
+        memory = snapshot.read_snapshot(data, now)
         session._chat_id = memory.chat_id
         session._settings = settings
         session._turn = Turn(memory, settings)
@@ -234,51 +239,51 @@ class ChatSession(View):  # noqa: PLW1641  # equal while they know the same: no 
             return NotImplemented
         return self._memory == other._memory and self._settings == other._settings
 
-    def _begin(self) -> Turn:
+    def _first_turn(self) -> Turn:
         memory = SessionState(chat_id=self._chat_id)
         self._turn = Turn(memory, self._settings)
         return self._turn
 
-    def _take(self, turn: Turn, item: object, now: float) -> list[Effect]:
+    def _receive_input(self, turn: Turn, item: object, now: float) -> list[Effect]:
         """Hear what is no event, or comes too late."""
-        listener = TAKEN_IN[turn.memory.state].get(item.__class__)
+        listener = INPUT_HANDLERS[turn.memory.state].get(item.__class__)
         if listener is None:
-            return self._obey(turn, item, now)
+            return self._receive_command(turn, item, now)
         turn.now = now
         turn.effects = []
         try:
             if not _LONG_AGO < now < turn.memory.deadline_bound:
-                catch_up(turn)
+                handle_deadlines(turn)
             listener(turn, item)
         except RemoteProtocolError as error:
-            error.effects = tuple(self._told(turn))
+            error.effects = tuple(self._collect_effects(turn))
             raise
-        return self._told(turn)
+        return self._collect_effects(turn)
 
-    def _obey(self, turn: Turn, order: object, now: float) -> list[Effect]:
+    def _receive_command(self, turn: Turn, command: object, now: float) -> list[Effect]:
         """Check an order, then let happen what is due, then carry it out."""
-        if order.__class__ not in ORDERED:
-            raise TypeError(f"{type(order).__name__} is no input of a session: decode it first")
+        if command.__class__ not in COMMAND_HANDLERS:
+            raise TypeError(f"{type(command).__name__} is no input of a session: decode it first")
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-        check, listener = ORDERED[order.__class__]
-        name = _NAMES[order.__class__]
+        check, listener = COMMAND_HANDLERS[command.__class__]
+        name = _COMMAND_NAMES[command.__class__]
         if name not in ALLOWED_COMMANDS.moves[self.state]:
             raise LocalProtocolError(
                 f"cannot {name.replace('_', ' ')}: {refusal_reason(self.state)}"
             )
         turn.now = now
         turn.effects = []
-        check(turn, order)
+        check(turn, command)
         if now >= turn.memory.deadline_bound:
-            catch_up(turn)
-        listener(turn, order)
+            handle_deadlines(turn)
+        listener(turn, command)
         turn.flush()
-        return self._told(turn)
+        return self._collect_effects(turn)
 
-    def _told(self, turn: Turn) -> list[Effect]:
+    def _collect_effects(self, turn: Turn) -> list[Effect]:
         """The effects of a turn, counted."""
-        effects, turn.effects = turn.effects, _TOLD
+        effects, turn.effects = turn.effects, _NO_EFFECTS
         if turn.anomalies is not None:
             effects += turn.anomalies
             turn.anomalies = None

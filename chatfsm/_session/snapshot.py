@@ -18,7 +18,7 @@ from chatfsm._session.snapshot_fields import error_text, read_state, write_state
 from chatfsm._session.state import SessionState
 from chatfsm.errors import LocalProtocolError, SnapshotError
 
-__all__ = ["FORMAT", "MIGRATIONS", "VERSION", "restored", "taken", "texts_in"]
+__all__ = ["FORMAT", "MIGRATIONS", "VERSION", "_digest_texts", "read_snapshot", "write_snapshot"]
 
 FORMAT: Final = "chatfsm.session"
 VERSION: Final = 1
@@ -27,7 +27,7 @@ MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 """For each older version, a function from its memory to the memory of the next version."""
 
 
-def taken(memory: SessionState, now: float) -> dict[str, Any]:
+def write_snapshot(memory: SessionState, now: float) -> dict[str, Any]:
     """What a session remembers, as plain JSON that says what and of which version it is."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
@@ -35,20 +35,20 @@ def taken(memory: SessionState, now: float) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "memory": body, "digest": _digest(body)}
 
 
-def restored(data: object, now: float) -> SessionState:
+def read_snapshot(data: object, now: float) -> SessionState:
     """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
     if not isfinite(now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    body = _checked(data)
+    body = _checked_memory(data)
     try:
         memory = read_state(body, now)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a value raises
         raise SnapshotError(f"not a session's memory: {error_text(error)}") from None
-    memory.deadline_bound = state.earliest(memory)
+    memory.deadline_bound = state.next_deadline(memory)
     return memory
 
 
-def _checked(data: object) -> dict[str, Any]:
+def _checked_memory(data: object) -> dict[str, Any]:
     """The body of a snapshot that is ours, whole and of this version."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise SnapshotError("not a snapshot of a chatfsm session")
@@ -90,7 +90,7 @@ _as_text: Final = json.JSONEncoder(
 def _digest(body: dict[str, Any]) -> str:
     rows = body.get("seen_ids")
     if isinstance(rows, list):
-        texts = [_as_text({**body, "seen_ids": len(rows)}), *texts_in(rows, _as_text)]
+        texts = [_as_text({**body, "seen_ids": len(rows)}), *_digest_texts(rows, _as_text)]
     else:
         texts = [_as_text(body)]
     return blake2b(_encoded("\0".join(texts)), digest_size=16).hexdigest()
@@ -111,7 +111,7 @@ def _encoded(joined: str) -> bytes:
 # than any content that stands there as it came.
 
 
-def texts_in(rows: Any, as_text: Callable[[Any], str]) -> Iterator[str]:
+def _digest_texts(rows: Any, as_text: Callable[[Any], str]) -> Iterator[str]:
     """What the digest of a snapshot takes of it: the texts themselves, where there is no more.
 
     JSON of them takes five times as long, and is needed where somebody has no id, say.

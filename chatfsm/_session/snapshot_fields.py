@@ -18,12 +18,12 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from chatfsm._plain import json_safe
-from chatfsm._session.duplicates import SHORT
+from chatfsm._session.duplicates import MAX_PLAIN_LENGTH
 from chatfsm._session.state import (
     LARGEST,
-    Arrival,
     Counts,
     Fingerprint,
+    JoinTimes,
     MessageKey,
     Scope,
     SeenIds,
@@ -42,7 +42,7 @@ _converter: Final = Converter(
 # The clock of the call under way, for the hooks of session times: hooks take a value and no more.
 _now: Final[ContextVar[float]] = ContextVar("now")
 
-_COUNTS: Final = frozenset(known.name for known in fields(Counts))
+_COUNTS: Final = tuple(known.name for known in fields(Counts))
 # These follow from the other fields, so no snapshot holds them.
 _DERIVED: Final = ("deadline_bound", "last_own_id", "last_other_id")
 
@@ -65,8 +65,8 @@ def read_state(body: Mapping[str, Any], now: float) -> SessionState:
     """
     flat = {**body}
     counts = flat.pop("counts", None)
-    if not isinstance(counts, dict) or not counts.keys() <= _COUNTS:
-        _refuse(f"an object whose counts are {', '.join(sorted(_COUNTS))}", counts)
+    if not isinstance(counts, dict) or not counts.keys() <= {*_COUNTS}:
+        _refuse(f"an object whose counts are {', '.join(_COUNTS)}", counts)
     token = _now.set(now)
     try:
         return _converter.structure({**counts, **flat}, SessionState)
@@ -166,11 +166,11 @@ def _server_time_in(value: Any, _type: object = None) -> float:
     return inf if value == "inf" else _number(value)
 
 
-def _arrival_out(at: Arrival) -> Any:
+def _arrival_out(at: JoinTimes) -> Any:
     return [*at] if isinstance(at, tuple) else at
 
 
-def _arrival_in(value: Any, _type: object = None) -> Arrival:
+def _arrival_in(value: Any, _type: object = None) -> JoinTimes:
     if not isinstance(value, list):
         return None if value is None else _number(value)
     first, last = _parts(value, "first join", "last join")
@@ -230,11 +230,11 @@ _LONG: Final = "as it came: "
 def _fingerprint_out(held: Fingerprint) -> str:
     if isinstance(held, bytes):
         return _DIGEST + held.hex()
-    return held if len(held) <= SHORT else _LONG + held
+    return held if len(held) <= MAX_PLAIN_LENGTH else _LONG + held
 
 
 def _fingerprint_in(value: Any, _type: object = None) -> Fingerprint:
-    if len(_text(value)) <= SHORT:
+    if len(_text(value)) <= MAX_PLAIN_LENGTH:
         return str(value)
     if value.startswith(_LONG):
         return str(value[len(_LONG) :])
@@ -245,7 +245,7 @@ def _digest_in(value: Any, _type: object = None) -> bytes:
     try:
         return bytes.fromhex(_text(value).removeprefix(_DIGEST))
     except ValueError:
-        _refuse(f"a text of at most {SHORT} characters, or {_DIGEST}…", value)
+        _refuse(f"a text of at most {MAX_PLAIN_LENGTH} characters, or {_DIGEST}…", value)
 
 
 def _seen_out(seen: SeenIds) -> list[list[Any]]:
@@ -254,7 +254,9 @@ def _seen_out(seen: SeenIds) -> list[list[Any]]:
             [*scope] if isinstance(scope, tuple) else scope,
             [key if key.__class__ is str else _key_out(key) for key in ids],
             [
-                held if held.__class__ is str and len(held) <= SHORT else _fingerprint_out(held)
+                held
+                if held.__class__ is str and len(held) <= MAX_PLAIN_LENGTH
+                else _fingerprint_out(held)
                 for held in ids.values()
             ],
         ]
@@ -270,7 +272,7 @@ def _seen_in(value: Any, _type: object) -> SeenIds:
             _refuse("as many texts as there are ids", contents)
         ids = dict(zip(_keys_in(keys), contents, strict=True))
         for key, held in ids.items():
-            if len(held) > SHORT:
+            if len(held) > MAX_PLAIN_LENGTH:
                 ids[key] = _fingerprint_in(held)
         seen[_scope_in(scope)] = ids
     return seen
@@ -366,7 +368,7 @@ _HOOKS: Final[tuple[tuple[Any, Callable[[Any], Any] | None, Callable[[Any, objec
     (Party, _party_out, _party_in),
     (SessionTime, _session_time_out, _session_time_in),
     (ServerTime, _server_time_out, _server_time_in),
-    (Arrival, _arrival_out, _arrival_in),
+    (JoinTimes, _arrival_out, _arrival_in),
     (Fingerprint, _fingerprint_out, _fingerprint_in),
     (SeenIds, _seen_out, _seen_in),
     (dict[str, Any], json_safe, _opaque_in),

@@ -18,12 +18,12 @@ from chatfsm.signaling import IceCandidate
 
 __all__ = [
     "LARGEST",
-    "Arrival",
     "Call",
     "ClosedForm",
     "Counts",
-    "Due",
+    "DueAction",
     "Fingerprint",
+    "JoinTimes",
     "MessageKey",
     "OpenForm",
     "Outgoing",
@@ -35,14 +35,14 @@ __all__ = [
     "SessionState",
     "SessionTime",
     "Turn",
-    "after",
-    "earliest",
-    "lapse",
+    "deadline_after",
+    "next_deadline",
     "quoted",
+    "run_due",
 ]
 
 # How much of a name from the wire an explanation quotes.
-_QUOTED: Final = 80
+_MAX_QUOTED: Final = 80
 
 LARGEST: Final = 1.7976931348623157e308
 """The largest float: deadlines end here, because JSON has no infinity."""
@@ -89,9 +89,9 @@ class OpenForm:
     """A form that waits, and what it looked like when it came."""
 
     form: Form
-    content: bytes
+    fingerprint: bytes
     """A digest of it."""
-    stamp: float | None = None
+    server_time: float | None = None
     """The server's time of it."""
 
 
@@ -101,14 +101,14 @@ class ClosedForm:
 
     reason: FormReason
     at: SessionTime
-    stamp: float | None = None
+    server_time: float | None = None
 
 
 @define(weakref_slot=False)
 class OwnTyping:
     """The customer types: when that was told last, and until when it is believed."""
 
-    told_at: SessionTime
+    sent_at: SessionTime
     deadline: SessionTime
 
 
@@ -145,11 +145,11 @@ class Service:
     cobrowsing: str | None = None
 
 
-Arrival = float | tuple[float, float] | None
+JoinTimes = float | tuple[float, float] | None
 """When somebody joined, or first and last joined; None: the server did not say."""
 
-_NO_CALL: Final = Call()
-_NO_SERVICE: Final = Service()
+_INITIAL_CALL: Final = Call()
+_INITIAL_SERVICE: Final = Service()
 
 
 @define(weakref_slot=False)
@@ -161,27 +161,27 @@ class SessionState(Counts):
     ewt: float | None = None
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
-    arrivals: tuple[Arrival, ...] = ()
+    joined_at: tuple[JoinTimes, ...] = ()
     """When each of the parties joined, on the server's clock."""
     departed: dict[str, float | None] | None = None
     """Who left, and when on the server's clock; None: it did not say."""
-    departed_all: bool = True
+    departed_complete: bool = True
     """Whether nobody of them had to be forgotten."""
     typing: dict[str, SessionTime] | None = None
     """Who types, and until when that is believed."""
     forms: dict[str, OpenForm] | None = None
     """By request id, in the order of opening."""
-    closed: dict[str, ClosedForm] | None = None
+    closed_forms: dict[str, ClosedForm] | None = None
     """By request id, the last of the forms that wait no more."""
-    text_at: float | None = None
+    own_text_at: float | None = None
     """The server's time of the customer's last text."""
     own_typing: OwnTyping | None = None
     outbox: dict[str, Outgoing] | None = None
     """By msg_id, in the order of saying: what is on its way, and the last that has arrived."""
     next_number: int = 1
     warning: str | None = None
-    call: Call = _NO_CALL
-    service: Service = _NO_SERVICE
+    call: Call = _INITIAL_CALL
+    service: Service = _INITIAL_SERVICE
     seen_ids: SeenIds = field(factory=dict)
     """What was told, by speaker and id: see `identity`."""
     seen_count: int = 0
@@ -280,27 +280,27 @@ class Turn:
 def quoted(word: str | None) -> str:
     """A name from the wire as an explanation may quote it: short, and in plain ASCII."""
     text = str(word)
-    return ascii(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
+    return ascii(text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…")
 
 
 # What is due: moments at which something ends by itself.
 
 
-class Due(NamedTuple):
+class DueAction(NamedTuple):
     """One lapse: since when it is due, what then happens, and to whom or what."""
 
     deadline: float
-    lapse: Callable[[Turn, str], None]
+    run: Callable[[Turn, str], None]
     subject: str
 
 
-def after(now: float, seconds: float) -> float:
+def deadline_after(now: float, seconds: float) -> float:
     """So many seconds from now; a number that can be written, however far off."""
     at = now + seconds
     return at if at < LARGEST else LARGEST  # noqa: FURB136  # a third of the time of min()
 
 
-def earliest(memory: SessionState) -> float:
+def next_deadline(memory: SessionState) -> float:
     """The next moment at which something is due; infinity where nothing will be."""
     typing = min(memory.typing.values()) if memory.typing else inf
     if memory.own_typing is not None:
@@ -311,11 +311,11 @@ def earliest(memory: SessionState) -> float:
     return min(typing, *(deadline for deadline in forms if deadline is not None), inf)
 
 
-def lapse(turn: Turn, due: Iterable[Due]) -> None:
+def run_due(turn: Turn, due: Iterable[DueAction]) -> None:
     """Let everything that is due happen, the oldest first. Refuses a time that is no number."""
     if not isfinite(turn.now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
     for item in sorted(due, key=lambda item: item.deadline):
-        item.lapse(turn, item.subject)
+        item.run(turn, item.subject)
     turn.flush()
-    turn.memory.deadline_bound = earliest(turn.memory)
+    turn.memory.deadline_bound = next_deadline(turn.memory)

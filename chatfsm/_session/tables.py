@@ -39,14 +39,14 @@ _EXPECTED: Final = {
     "completed": ("ivr", "queued", "connecting", "connected"),
 }
 
-_ENDINGS: Final[dict[str, Outcome]] = {
+_FINAL_TRIGGERS: Final[dict[str, Outcome]] = {
     "failed": "failed",
     "ended": "ended",
     "inactivity_timeout": "timed_out",
     "lost": "gone",
 }
 
-OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in _ENDINGS.values()}
+OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in _FINAL_TRIGGERS.values()}
 """The final states, each as the outcome that it is."""
 
 UNEXPECTED: Final[tuple[Row, ...]] = tuple(
@@ -63,7 +63,11 @@ LIFECYCLE: Final = transition_table(
     (
         *((state, source, state) for source, states in _EXPECTED.items() for state in states),
         *UNEXPECTED,
-        *((trigger, source, final) for source in _EXPECTED for trigger, final in _ENDINGS.items()),
+        *(
+            (trigger, source, final)
+            for source in _EXPECTED
+            for trigger, final in _FINAL_TRIGGERS.items()
+        ),
     ),
 )
 
@@ -157,7 +161,7 @@ _ALWAYS: Final = (
     *("answer_call", "reject_call", "send_candidate", "end_call"),
 )
 _UNTIL_COMPLETED: Final = ("disconnect", "request_phone_call", "request_sms")
-_WITH_SOMEBODY: Final = ("request_call",)
+_CONNECTED_ONLY: Final = ("request_call",)
 
 ALLOWED_COMMANDS: Final = transition_table(
     "orders",
@@ -170,7 +174,7 @@ ALLOWED_COMMANDS: Final = transition_table(
             for state in _EXPECTED
             if state != "completed"
         ),
-        *((order, "connected", "connected") for order in _WITH_SOMEBODY),
+        *((order, "connected", "connected") for order in _CONNECTED_ONLY),
     ),
 )
 

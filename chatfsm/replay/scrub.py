@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from chatfsm._plain import json_safe
 from chatfsm._protocol import codec
 from chatfsm._protocol import structuring as r
-from chatfsm._session.outbox import as_read
+from chatfsm._session.outbox import html_to_text
 from chatfsm._session.session import ChatSession
 from chatfsm._session.tables import STATUS_WORDS
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, UnreadableLogError
@@ -101,7 +101,7 @@ class Pseudonyms:
         if name in self._rules:
             return self._rules[name](self, value, chat_id)
         # As it reads: an echo that the server escaped is an echo still.
-        return self._text(as_read(value), chat_id) if isinstance(value, str) else value
+        return self._text(html_to_text(value), chat_id) if isinstance(value, str) else value
 
     def chat_id(self, chat_id: str) -> str:
         """The stand-in for a chat, which is that of its customer too."""

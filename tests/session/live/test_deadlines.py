@@ -115,8 +115,8 @@ def test_what_is_over_leaves_nothing_behind(play: Play) -> None:
     after = play.recalls()[0]
     assert after.typing is None
     assert after.forms is None
-    assert after.closed is not None
-    assert evolve(after, **asdict(Counts()), closed=None) == before
+    assert after.closed_forms is not None
+    assert evolve(after, **asdict(Counts()), closed_forms=None) == before
 
 
 def test_after_what_was_due_the_bound_is_the_next_deadline(play: Play) -> None:

@@ -102,7 +102,7 @@ def test_the_end_lets_go_of_what_it_needs_no_more(play: Play) -> None:
     assert memory.seen_ids == {}
     assert memory.seen_count == 0
     assert memory.departed is None
-    assert memory.arrivals == ()
+    assert memory.joined_at == ()
     assert memory.call.candidates == ()
     assert play.session.early_candidates == ()
     assert wake == float("inf")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatfsm import ChatSession, Settings, commands, events
 from chatfsm._protocol.codec import decode_item
-from chatfsm._session.dispatch import EVENTS_IN, MESSAGE
+from chatfsm._session.dispatch import EVENT_HANDLERS, MESSAGE_HANDLER
 
 SETTINGS = Settings(max_ids=16, msg_id_format="n")
 CHAT = "Chat-1"
@@ -94,13 +94,13 @@ def compare(inputs: list[Any]) -> None:
     in_one_go, step_by_step = (ChatSession(CHAT, settings=SETTINGS) for _ in range(2))
     for now, each in enumerate(inputs):
         told = in_one_go.receive(each, now=float(now))
-        with patch.dict(EVENTS_IN["establishing"], {events.Message: MESSAGE}):
+        with patch.dict(EVENT_HANDLERS["establishing"], {events.Message: MESSAGE_HANDLER}):
             assert told == step_by_step.receive(each, now=float(now))
         assert in_one_go._memory == step_by_step._memory
 
 
 def test_the_row_of_a_message_is_that_of_all_living_states() -> None:
     """What the comparison replaces is what is used."""
-    living = [row for row in EVENTS_IN.values() if row]
-    assert all(row is EVENTS_IN["establishing"] for row in living)
-    assert EVENTS_IN["establishing"][events.Message] is not MESSAGE
+    living = [row for row in EVENT_HANDLERS.values() if row]
+    assert all(row is EVENT_HANDLERS["establishing"] for row in living)
+    assert EVENT_HANDLERS["establishing"][events.Message] is not MESSAGE_HANDLER

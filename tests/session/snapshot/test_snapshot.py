@@ -457,13 +457,13 @@ REMEMBERED: dict[str, Any] = {
     "ewt": 5.0,
     "outcome_text": "too long",
     "parties": (Party("ann", "internal"), Party("ben")),
-    "arrivals": (None, (5.0, 9.0)),
+    "joined_at": (None, (5.0, 9.0)),
     "departed": {"eve": None, "dan": 3.0},
-    "departed_all": False,
+    "departed_complete": False,
     "typing": {"ann": 130.25},
     "forms": {"1": OpenForm(Form("1", "survey", deadline=160.5), b"\x01" * 12, 10.0)},
-    "closed": {"0": ClosedForm("expired", 99.0, 9.0)},
-    "text_at": 8.0,
+    "closed_forms": {"0": ClosedForm("expired", 99.0, 9.0)},
+    "own_text_at": 8.0,
     "own_typing": OwnTyping(99.5, 104.5),
     "outbox": {"1": Outgoing(({"event": "e", "a": [1.5]},), ("hello", b"\x02" * 12), "sent")},
     "next_number": 3,
@@ -481,10 +481,10 @@ def test_all_that_is_remembered_is_written() -> None:
     names = {known.name for known in fields(SessionState)}
     assert set(REMEMBERED) == names - {"deadline_bound", "last_own_id", "last_other_id"}
     memory = SessionState(**REMEMBERED)
-    kept = json.loads(json.dumps(snapshot.taken(memory, 100.0)))
+    kept = json.loads(json.dumps(snapshot.write_snapshot(memory, 100.0)))
     body = kept["memory"]
     assert {*body, *body["counts"]} == {*REMEMBERED, "counts"}
-    assert snapshot.restored(kept, 100.0) == memory
+    assert snapshot.read_snapshot(kept, 100.0) == memory
 
 
 class Marked(str):
@@ -522,7 +522,7 @@ def test_when_somebody_first_and_last_joined_survives() -> None:
     for at, name in ((5, "Ben"), (9, "Benjamin")):
         hears(session, "party_joined", party_id="ben", display_name=name, timestamp=at)
     assert restarted(session) == session
-    assert (5.0, 9.0) in restarted(session)._memory.arrivals
+    assert (5.0, 9.0) in restarted(session)._memory.joined_at
 
 
 def test_ids_and_contents_of_all_kinds_survive() -> None:

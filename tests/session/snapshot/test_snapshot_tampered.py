@@ -310,10 +310,10 @@ FORGED: list[tuple[str, Any]] = [("seen_ids", held) for held in FORGED_SEEN] + [
     ("seen_complete", 1),
     ("outbox", [["1", {"events": [[]]}]]),
     ("outbox", [["1", {"events": [], "state": "lost"}]]),
-    ("arrivals", [[1.0]]),
+    ("joined_at", [[1.0]]),
     ("typing", [["ann", [1.0, "x"]]]),
     ("typing", {"ann": [1.0, 0.0]}),
-    ("closed", [["1", {"reason": "eaten", "at": [1.0, 0.0]}]]),
+    ("closed_forms", [["1", {"reason": "eaten", "at": [1.0, 0.0]}]]),
     ("service", 7),
     ("ewt", 10**400),
 ]

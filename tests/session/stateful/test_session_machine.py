@@ -276,9 +276,9 @@ class SessionMachine(RuleBasedStateMachine):
         told = memory.seen_ids or {}
         assert memory.seen_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
         assert all(told.values()), "a speaker of whom nothing is remembered"
-        assert len(memory.arrivals) in {len(memory.parties), 0}
+        assert len(memory.joined_at) in {len(memory.parties), 0}
         assert len(memory.departed or ()) <= SETTINGS.max_parties
-        assert len(memory.closed or ()) <= SETTINGS.max_forms
+        assert len(memory.closed_forms or ()) <= SETTINGS.max_forms
 
     @invariant()
     def everything_is_counted(self) -> None:

@@ -42,7 +42,7 @@ def test_a_session_that_tells_twice_is_caught(
     def never(*_args: Any) -> bool:
         return False
 
-    monkeypatch.setattr(messages, "is_repeat", never)
+    monkeypatch.setattr(messages, "is_duplicate", never)
     spec = "duplicate:poll:0.5"
     assert main(["--chats", "2", "--minutes", "1", "--seed", "5", "--faults", spec]) == 1
     told = capsys.readouterr().out
@@ -52,14 +52,14 @@ def test_a_session_that_tells_twice_is_caught(
 
 def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another: what waits to be sent is not in the snapshot."""
-    taken = snapshots.taken
+    taken = snapshots.write_snapshot
 
     def forgetful(memory: Any, now: float) -> Any:
         whole = taken(memory, now)
         body = {name: held for name, held in whole["memory"].items() if name != "outbox"}
         return {**whole, "memory": body, "digest": snapshots._digest(body)}
 
-    monkeypatch.setattr(snapshots, "taken", forgetful)
+    monkeypatch.setattr(snapshots, "write_snapshot", forgetful)
     assert play(1, 0, 6, "storm", 1.0).violations
 
 
