@@ -38,6 +38,7 @@ __all__ = [
     "MessageReceived",
     "MessageSent",
     "MessageUnconfirmed",
+    "OutgoingMessage",
     "PartyAdded",
     "PartyChanged",
     "PartyRemoved",
@@ -247,15 +248,35 @@ class Terminated(_Effect):
 
 
 @frozen
-class SendEvents(_Effect):
-    """Work for the transport: post these events, in order, and say what became of it.
+class OutgoingMessage:
+    """Wire events that are posted, arrive, fail and are sent again together.
 
-    `events` are the wire's own, as `codec.encode` makes them; no repr shows what they hold.
-    `msg_ids` are those to name in `Sent` and `SendFailed`.
+    `events`: as `codec.encode` makes them. A message comes last, after the events that belong to
+    it. `msg_id`: the id of the message; None for an event that is no message and stands alone.
     """
 
     events: tuple[dict[str, Any], ...] = field(hash=False, repr=_event_names)
-    msg_ids: tuple[str, ...] = ()
+    msg_id: str | None = None
+
+
+@frozen
+class SendEvents(_Effect):
+    """Work for the transport: post these messages, in order, and report the outcome.
+
+    Post `events`, and name `msg_ids` in `Sent` or `SendFailed`. No repr shows what they hold.
+    """
+
+    messages: tuple[OutgoingMessage, ...]
+
+    @property
+    def events(self) -> tuple[dict[str, Any], ...]:
+        """The events of all messages."""
+        return tuple(event for message in self.messages for event in message.events)
+
+    @property
+    def msg_ids(self) -> tuple[str, ...]:
+        """The ids of those messages that have one."""
+        return tuple(message.msg_id for message in self.messages if message.msg_id is not None)
 
 
 @frozen
@@ -328,5 +349,7 @@ def to_json(effect: Effect) -> dict[str, Any]:
     if not effect.replayed:
         del plain["replayed"]
     if isinstance(effect, SendEvents):
+        del plain["messages"]
         plain["events"] = [redact_secure_form(event) for event in effect.events]
+        plain["msg_ids"] = list(effect.msg_ids)
     return plain

@@ -21,7 +21,6 @@ from chatfsm._client.failures import (
 from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, QueuedItem, next_state
 from chatfsm._protocol.codec import encode
 from chatfsm.client_effects import Undelivered
-from chatfsm.effects import SendEvents
 from chatfsm.errors import ApiError
 from chatfsm.events import Event
 from chatfsm.inputs import History, SendFailed, Sent
@@ -37,19 +36,19 @@ __all__ = [
     "on_terminated",
     "resolve",
     "send",
-    "split",
     "subject_of",
     "supersedes",
 ]
 
 
 def enqueue(turn: ClientTurn) -> None:
-    """Queue what the session wants to be posted; what repeats itself waits once."""
+    """Queue the messages that the session wants to be posted, in place of those they supersede."""
     queue = turn.state.queue
-    for effect in turn.to_post:
-        for item in split(effect, turn.now):
+    for message in turn.to_post:
+        item = QueuedItem(message.events, message.msg_id, turn.now)
+        if item.msg_id is None:
             queue[:] = [waiting for waiting in queue if not supersedes(item, waiting)]
-            queue.append(item)
+        queue.append(item)
     turn.to_post.clear()
 
 
@@ -102,21 +101,20 @@ def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
     enqueue(turn)
     merged: Any = past  # as `_messages_in`
     turn.feed_session(History(merged, complete=complete))
-    again: dict[str | None, QueuedItem] = {
-        item.msg_id: item
-        for effect in turn.to_post
-        if effect.msg_ids
-        for item in split(effect, turn.now)
+    missing = {
+        message.msg_id: QueuedItem(message.events, message.msg_id, turn.now)
+        for message in turn.to_post
+        if message.msg_id is not None
     }
-    turn.to_post = [effect for effect in turn.to_post if not effect.msg_ids]
+    turn.to_post = [message for message in turn.to_post if message.msg_id is None]
     state = turn.state
     kept: list[QueuedItem] = []
     if state.post == "unconfirmed":
         doubtful, state.batch = state.batch, []
         state.post = next_state(moves.POST, state.post, "resolve")
         for item in doubtful:
-            kept += _remaining(turn, item, again, past if complete else None)
-    state.queue = [*kept, *again.values(), *state.queue]
+            kept += _remaining(turn, item, missing, past if complete else None)
+    state.queue = [*kept, *missing.values(), *state.queue]
 
 
 def on_terminated(turn: ClientTurn) -> None:
@@ -131,16 +129,16 @@ def on_terminated(turn: ClientTurn) -> None:
 def _remaining(
     turn: ClientTurn,
     item: QueuedItem,
-    again: dict[str | None, QueuedItem],
+    missing: dict[str, QueuedItem],
     past: Sequence[Event] | None,
 ) -> list[QueuedItem]:
-    """What is left to send of a item whose fate was in doubt; `past` None: nobody will tell."""
+    """Return what must be sent again of an unconfirmed item; `past` is None if unknown."""
     if item.msg_id is not None:
-        missing = again.pop(item.msg_id, None)
-        if missing is None:
+        again = missing.pop(item.msg_id, None)
+        if again is None:
             return []
-        missing.attempts = item.attempts
-        return [missing]
+        again.attempts = item.attempts
+        return [again]
     if past is None and is_form_answer(item):
         _report_undelivered(turn, item, "nobody knows whether it arrived")
         return []
@@ -223,31 +221,6 @@ _FORM_ANSWERS: Final = frozenset(
 _ANSWER_EVENTS: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
 
 
-def split(effect: SendEvents, now: float) -> list[QueuedItem]:
-    """The items of what a session wants to be posted, in order.
-
-    What a message brings along (the answer to a text prompt, say) is a part of it: the session
-    sends both again.
-    """
-    if not effect.msg_ids:
-        return [QueuedItem((event,), None, now) for event in effect.events]
-    items: list[QueuedItem] = []
-    events = list(effect.events)
-    for following, msg_id in zip((*effect.msg_ids[1:], None), effect.msg_ids, strict=True):
-        end = len(events) if following is None else _end_of(events, msg_id)
-        items.append(QueuedItem(tuple(events[:end]), msg_id, now))
-        del events[:end]
-    return items
-
-
-def _end_of(events: list[dict[str, Any]], msg_id: str) -> int:
-    """Where a message ends: at its id, or at an empty one, as some connectors want of files."""
-    return next(
-        (at for at, event in enumerate(events, 1) if event.get("msg_id") in {msg_id, ""}),
-        len(events),
-    )
-
-
 def is_typing(item: QueuedItem) -> bool:
     """Whether it says that the customer types: of interest for seconds only."""
     return item.events[0]["event"] == _TYPING and item.msg_id is None
@@ -260,7 +233,7 @@ def is_form_answer(item: QueuedItem) -> bool:
 
 def supersedes(item: QueuedItem, other: QueuedItem) -> bool:
     """Whether what waits already makes it needless, or it makes needless what waits."""
-    if item.msg_id is not None or other.msg_id is not None:
+    if other.msg_id is not None:
         return False
     return item.events == other.events or (
         item.events[0]["event"] in _TYPING_EVENTS and other.events[0]["event"] in _TYPING_EVENTS

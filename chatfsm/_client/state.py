@@ -14,7 +14,7 @@ from chatfsm._session.session import ChatSession
 from chatfsm._statemachine import Row, TransitionTable, transition_table
 from chatfsm.api import ApiRequest
 from chatfsm.client_effects import ClientEffect
-from chatfsm.effects import Effect, SendEvents, Terminated
+from chatfsm.effects import Effect, OutgoingMessage, SendEvents, Terminated
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import Input
@@ -197,7 +197,7 @@ class ClientTurn:
     make_session: SessionMaker
     now: float
     effects: list[ClientEffect] = field(factory=list)
-    to_post: list[SendEvents] = field(factory=list)
+    to_post: list[OutgoingMessage] = field(factory=list)
     """What the session wants to be posted, and nobody has queued yet."""
     terminated: Terminated | None = None
     """Kept apart, to be told last."""
@@ -219,7 +219,7 @@ class ClientTurn:
             self.violation = self.violation or error
         for effect in effects:
             if isinstance(effect, SendEvents):
-                self.to_post.append(effect)
+                self.to_post += effect.messages
             elif isinstance(effect, Terminated):
                 self.terminated = effect
             else:

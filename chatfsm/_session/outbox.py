@@ -14,7 +14,13 @@ from chatfsm import commands, events
 from chatfsm._session import tables
 from chatfsm._session.duplicates import fingerprint
 from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn, quoted
-from chatfsm.effects import MessageFailed, MessageSent, MessageUnconfirmed, SendEvents
+from chatfsm.effects import (
+    MessageFailed,
+    MessageSent,
+    MessageUnconfirmed,
+    OutgoingMessage,
+    SendEvents,
+)
 from chatfsm.errors import LocalProtocolError
 
 __all__ = [
@@ -184,8 +190,10 @@ def resend_missing(turn: Turn) -> None:
         if _transition(outgoing, "missing")
     }
     if missing:
-        said = tuple(event for outgoing in missing.values() for event in outgoing.events)
-        turn.effects.append(SendEvents(said, tuple(missing)))
+        messages = (
+            OutgoingMessage(outgoing.events, msg_id) for msg_id, outgoing in missing.items()
+        )
+        turn.effects.append(SendEvents(tuple(messages)))
 
 
 def _transition(outgoing: Outgoing, trigger: str) -> bool:

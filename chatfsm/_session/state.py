@@ -10,7 +10,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from chatfsm._log import logger
 from chatfsm._session import tables
-from chatfsm.effects import Anomaly, Effect, FormReason, SendEvents
+from chatfsm.effects import Anomaly, Effect, FormReason, OutgoingMessage, SendEvents
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError
 from chatfsm.models import AnomalyKind, Form, Party
 from chatfsm.settings import Settings
@@ -246,9 +246,15 @@ class Turn:
     def flush(self) -> None:
         """Tell the transport what to send."""
         if self.queued_events is not None:
-            events = tuple(event for event, _ in self.queued_events)
-            msg_ids = tuple(msg_id for _, msg_id in self.queued_events if msg_id is not None)
-            self.effects.append(SendEvents(events, msg_ids))
+            messages = []
+            before: list[dict[str, Any]] = []  # what belongs to the message after it
+            for event, msg_id in self.queued_events:
+                before.append(event)
+                if msg_id is not None:
+                    messages.append(OutgoingMessage(tuple(before), msg_id))
+                    before = []
+            messages += [OutgoingMessage((event,)) for event in before]
+            self.effects.append(SendEvents(tuple(messages)))
             self.queued_events = None
 
     def count_duplicate(self) -> bool:

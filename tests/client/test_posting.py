@@ -9,8 +9,8 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm import effects
-from chatfsm._client.sending import split
 from chatfsm.client_effects import Undelivered
+from chatfsm.settings import Settings
 from tests.client.conftest import CHAT, Stage
 
 FORM = {"event": "form_show", "form_request_id": "7", "form_name": "survey"}
@@ -181,18 +181,24 @@ def test_nothing_is_said_after_the_end(chat: Stage) -> None:
     assert "over" in chat.refused(c.SendText("hello?"))
 
 
-def test_several_messages_are_cut_at_their_ids() -> None:
+def test_several_messages_stay_whole(stages: type[Stage]) -> None:
     """What several messages bring along stays with each, also where a file has an empty id."""
-    events = (
-        {"event": "chat_session_not_typing"},
-        {"event": "chat_session_message", "msg_id": "1"},
-        {"event": "chat_session_file", "msg_id": ""},
-        {"event": "chat_session_form_data", "form_request_id": "9"},
-        {"event": "chat_session_message", "msg_id": "5"},
-    )
-    parcels = split(effects.SendEvents(events, ("1", "3", "5")), 0.0)
-    assert [(parcel.msg_id, len(parcel.events)) for parcel in parcels] == [
-        ("1", 2),
-        ("3", 1),
-        ("5", 2),
-    ]
+    chat = stages(session=Settings(empty_file_ids=True)).opens()
+    chat.receives(c.StartTyping())
+    chat.replies("post")
+    chat.says("a")
+    chat.receives(c.SendFile("F1", "image"))
+    chat.polled(PROMPT, at=1.0)
+    chat.says("b")
+    sizes = [("1", 2), ("3", 1), ("5", 2)]
+    assert message_sizes(chat) == sizes
+    chat.fails("post", at=2.0)
+    chat.is_due()
+    chat.remembers()
+    assert message_sizes(chat) == sizes
+
+
+def message_sizes(chat: Stage) -> list[tuple[str | None, int]]:
+    """The id of each message that has not arrived, and its number of events."""
+    state = chat.client._state
+    return [(item.msg_id, len(item.events)) for item in (*state.batch, *state.queue)]

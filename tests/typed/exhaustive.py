@@ -34,8 +34,8 @@ def kind_of_effect(effect: effects.Effect) -> str:
             return "shared"
         case effects.DeliveryConfirmed() | effects.ReadConfirmed():
             return "receipt"
-        case effects.SendEvents(events_to_send):
-            return str(len(events_to_send))
+        case effects.SendEvents(messages):
+            return str(len(messages))
         case effects.MessageSent(msg_id) | effects.MessageFailed(msg_id):
             return msg_id
         case effects.MessageUnconfirmed():

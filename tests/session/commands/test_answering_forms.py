@@ -9,6 +9,7 @@ import pytest
 from chatfsm import commands as c
 from chatfsm.effects import FormClosed, FormOpened, MessageSent, SendEvents, WarningCleared
 from chatfsm.models import Form
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -22,15 +23,13 @@ def test_a_form_is_answered(talk: Talk) -> None:
 
     assert effects == [
         FormClosed(Form("7", "survey"), "submitted"),
-        SendEvents(
-            (
-                {
-                    "event": "chat_session_form_data",
-                    "form_request_id": "7",
-                    "form_name": "survey",
-                    "data": {"mood": "good"},
-                },
-            )
+        posting(
+            {
+                "event": "chat_session_form_data",
+                "form_request_id": "7",
+                "form_name": "survey",
+                "data": {"mood": "good"},
+            }
         ),
     ]
     assert talk.session.forms == ()
@@ -77,14 +76,12 @@ def test_a_form_is_cancelled(talk: Talk) -> None:
 
     assert effects == [
         FormClosed(Form("7", "survey"), "cancelled"),
-        SendEvents(
-            (
-                {
-                    "event": "chat_form_data_cancel",
-                    "form_request_id": "7",
-                    "form_name": "survey",
-                },
-            )
+        posting(
+            {
+                "event": "chat_form_data_cancel",
+                "form_request_id": "7",
+                "form_name": "survey",
+            }
         ),
     ]
 
@@ -110,22 +107,20 @@ def test_a_prompt_is_answered_by_a_text(talk: Talk) -> None:
 
     assert effects == [
         FormClosed(Form("7", ""), "submitted"),
-        SendEvents(
-            (
-                {
-                    "event": "chat_session_form_data",
-                    "form_request_id": "7",
-                    "form_name": "",
-                    "data": {"text": "Ada"},
-                },
-                {
-                    "event": "chat_session_message",
-                    "msg": "<i>Ada</i>",
-                    "msg_text": "Ada",
-                    "msg_id": "1",
-                },
-            ),
-            ("1",),
+        posting(
+            {
+                "event": "chat_session_form_data",
+                "form_request_id": "7",
+                "form_name": "",
+                "data": {"text": "Ada"},
+            },
+            {
+                "event": "chat_session_message",
+                "msg": "<i>Ada</i>",
+                "msg_text": "Ada",
+                "msg_id": "1",
+            },
+            msg_id="1",
         ),
     ]
     assert talk.session.forms == ()

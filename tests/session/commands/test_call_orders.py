@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatfsm import commands as c
-from chatfsm.effects import CallChanged, SendEvents
+from chatfsm.effects import CallChanged
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -27,7 +28,7 @@ def test_a_call_is_requested(talk: Talk, video: bool) -> None:
 
     assert talk.receives(c.RequestCall(video)) == [
         CallChanged("idle", "requested"),
-        SendEvents((signal("1", "REQUEST_CALL", None, offerVideo=video),)),
+        posting(signal("1", "REQUEST_CALL", None, offerVideo=video)),
     ]
     assert talk.session.call == "requested"
 
@@ -38,7 +39,7 @@ def test_an_offer_is_answered(talk: Talk) -> None:
 
     assert talk.receives(c.AnswerCall("v=0")) == [
         CallChanged("offered", "active"),
-        SendEvents((signal("1", "ANSWER_CALL", "bob", sdp="v=0"),)),
+        posting(signal("1", "ANSWER_CALL", "bob", sdp="v=0")),
     ]
 
 
@@ -48,11 +49,9 @@ def test_an_offer_is_rejected(talk: Talk) -> None:
 
     assert talk.receives(c.RejectCall("busy", "Not now")) == [
         CallChanged("offered", "rejected"),
-        SendEvents(
-            (
-                signal("1", "CALL_REJECTED", reason_code="busy", reason="Not now"),
-                signal("3", "END_CALL"),
-            )
+        posting(
+            signal("1", "CALL_REJECTED", reason_code="busy", reason="Not now"),
+            signal("3", "END_CALL"),
         ),
     ]
 

@@ -21,6 +21,7 @@ from chatfsm.effects import (
     SendEvents,
     Terminated,
 )
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -42,7 +43,7 @@ PULLED: dict[str, tuple[Callable[[Talk], list[Effect]], list[Effect]]] = {
     "sent": (lambda talk: talk.sent("1"), []),
     "refused": (lambda talk: talk.fails("1"), [MessageFailed("1", "error 5003")]),
     "in_doubt": (lambda talk: talk.doubts("1"), [MessageUnconfirmed("1", "no reply")]),
-    "missing": (lambda talk: talk.recalls_history(), [SendEvents((HELLO,), ("1",))]),
+    "missing": (lambda talk: talk.recalls_history(), [posting(HELLO, msg_id="1")]),
     "delivered": (lambda talk: talk.delivered("1", "two"), []),
     "read": (lambda talk: talk.read("1", "two"), []),
 }
@@ -382,7 +383,7 @@ def test_what_is_missing_is_sent_again_once(talk: Talk) -> None:
     talk.says("hello")
     talk.doubts("1")
 
-    assert talk.recalls_history() == [SendEvents((HELLO,), ("1",))]
+    assert talk.recalls_history() == [posting(HELLO, msg_id="1")]
     assert talk.outbox == {"1": "pending"}
     assert talk.recalls_history() == []
     assert talk.sent("1") == [MessageSent("1")]

@@ -8,6 +8,7 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm.effects import SendEvents, StateChanged, Terminated, TypingStopped
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -18,7 +19,7 @@ NOT_TYPING = {"event": "chat_session_not_typing"}
 
 def test_the_first_key_is_told(talk: Talk) -> None:
     """The first key is told at once, and the next ones are not."""
-    assert talk.receives(c.StartTyping(), at=0.0) == [SendEvents((TYPING,))]
+    assert talk.receives(c.StartTyping(), at=0.0) == [posting(TYPING)]
     assert talk.receives(c.StartTyping("he"), at=0.0) == []
     assert talk.receives(c.StartTyping("hel"), at=4.0) == []
 
@@ -54,7 +55,7 @@ def test_silence_ends_typing(talk: Talk) -> None:
 
     assert talk.session.deadline == 8.0
     assert talk.ticks(at=7.9) == []
-    assert talk.ticks(at=8.0) == [SendEvents((NOT_TYPING,))]
+    assert talk.ticks(at=8.0) == [posting(NOT_TYPING)]
     assert talk.session.deadline is None
     assert talk.ticks(at=100.0) == []
 
@@ -65,7 +66,7 @@ def test_a_late_key_stops_and_starts(talk: Talk) -> None:
 
     effects = talk.receives(c.StartTyping(), at=5.0)
 
-    assert effects == [SendEvents((NOT_TYPING,)), SendEvents((TYPING,))]
+    assert effects == [posting(NOT_TYPING), posting(TYPING)]
     assert talk.session.deadline == 10.0
 
 
@@ -74,7 +75,7 @@ def test_typing_stops_by_command(talk: Talk) -> None:
     assert talk.receives(c.StopTyping()) == []
     talk.orders(c.StartTyping())
 
-    assert talk.receives(c.StopTyping()) == [SendEvents((NOT_TYPING,))]
+    assert talk.receives(c.StopTyping()) == [posting(NOT_TYPING)]
     assert talk.session.deadline is None
     assert talk.receives(c.StopTyping()) == []
 
@@ -145,7 +146,7 @@ def test_what_is_due_goes_out_before_what_is_heard(talk: Talk) -> None:
 
     effects = talk.hears("status", state="queued", at=6.0)
 
-    assert effects == [SendEvents((NOT_TYPING,)), StateChanged("establishing", "queued")]
+    assert effects == [posting(NOT_TYPING), StateChanged("establishing", "queued")]
 
 
 def test_what_is_due_goes_out_before_the_end(talk: Talk) -> None:
@@ -154,7 +155,7 @@ def test_what_is_due_goes_out_before_the_end(talk: Talk) -> None:
 
     effects = talk.hears("ended", at=5.0)
 
-    assert effects[0] == SendEvents((NOT_TYPING,))
+    assert effects[0] == posting(NOT_TYPING)
     assert isinstance(effects[-1], Terminated)
 
 
@@ -178,7 +179,7 @@ def test_own_and_other_typing_lapse_together(talk: Talk) -> None:
     effects = talk.ticks(at=30.0)
 
     assert TypingStopped("ann") in effects
-    assert SendEvents((NOT_TYPING,)) in effects
+    assert posting(NOT_TYPING) in effects
     assert len(effects) == 2
 
 
@@ -198,4 +199,4 @@ def test_a_clock_that_runs_back_does_no_harm(talk: Talk) -> None:
 
     assert talk.receives(c.StartTyping(), at=50.0) == []
     assert talk.session.deadline == 55.0
-    assert talk.ticks(at=55.0) == [SendEvents((NOT_TYPING,))]
+    assert talk.ticks(at=55.0) == [posting(NOT_TYPING)]

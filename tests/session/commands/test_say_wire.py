@@ -9,6 +9,7 @@ import pytest
 
 from chatfsm import commands as c
 from chatfsm.effects import MessageReceived, MessageSent, SendEvents, WarningCleared
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.commands.conftest import Talk
@@ -83,7 +84,7 @@ def test_what_is_said_is_posted_with_the_first_id(
     """What is said goes out as exactly one event with the id 1, whose fate is to be told."""
     effects = talk.receives(command)
 
-    assert effects == [SendEvents((event,), ("1",))]
+    assert effects == [posting(event, msg_id="1")]
     assert talk.outbox == {"1": "pending"}
     assert talk.session.counts.effects == 1
     assert talk.session.counts.events == 0
@@ -94,7 +95,7 @@ def test_what_has_no_id_is_posted_and_followed_no_further(
     talk: Talk, command: c.Command, event: dict[str, Any]
 ) -> None:
     """What bears no id goes out as exactly one event, and no fate of it is awaited."""
-    assert talk.receives(command) == [SendEvents((event,), ())]
+    assert talk.receives(command) == [posting(event)]
     assert talk.outbox == {}
 
 
@@ -199,16 +200,14 @@ def test_files_may_go_without_an_id(talks: type[Talk]) -> None:
     talk = talks(empty_file_ids=True)
 
     assert talk.receives(c.SendFile("F1", "image")) == [
-        SendEvents(
-            (
-                {
-                    "event": "chat_session_file",
-                    "msg_id": "",
-                    "file_id": "F1",
-                    "file_type": "image",
-                },
-            ),
-            ("1",),
+        posting(
+            {
+                "event": "chat_session_file",
+                "msg_id": "",
+                "file_id": "F1",
+                "file_type": "image",
+            },
+            msg_id="1",
         )
     ]
     assert talk.outbox == {"1": "pending"}

@@ -9,6 +9,7 @@ import pytest
 from chatfsm import effects as e
 from chatfsm import events, signaling
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
+from tests.session.posting import posting
 
 if TYPE_CHECKING:
     from tests.session.live.conftest import Play
@@ -133,7 +134,7 @@ EXACT: list[tuple[e.Effect, dict[str, Any]]] = [
         },
     ),
     (
-        e.SendEvents(({"event": "chat_session_end"},), ("1",)),
+        posting({"event": "chat_session_end"}, msg_id="1"),
         {"effect": "send_events", "events": [{"event": "chat_session_end"}], "msg_ids": ["1"]},
     ),
     (e.MessageSent("1"), {"effect": "message_sent", "msg_id": "1"}),

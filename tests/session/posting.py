@@ -1,0 +1,14 @@
+"""What a session wants posted, in few words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatfsm.effects import OutgoingMessage, SendEvents
+
+
+def posting(*events: dict[str, Any], msg_id: str | None = None) -> SendEvents:
+    """One message of several events, or, without an id, events that stand alone."""
+    if msg_id is not None:
+        return SendEvents((OutgoingMessage(events, msg_id),))
+    return SendEvents(tuple(OutgoingMessage((event,)) for event in events))
