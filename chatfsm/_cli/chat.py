@@ -24,6 +24,7 @@ from chatfsm._cli.prompt import Editor, LiveScreen, PlainScreen, Screen, keys_of
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.adapters.stdlib import Sender
+from chatfsm.client_effects import ChatEffect
 from chatfsm.drivers import storage
 from chatfsm.drivers.threads import Chat
 from chatfsm.endpoint import Endpoint
@@ -50,7 +51,7 @@ class SavedChat:
         Raises `SnapshotError` for a file of something else, OSError where it cannot be read.
         """
         wanted = environment.get("CHATFSM_CLIENT_ID")
-        found = None if path is None else storage.read(path)
+        found = None if path is None else storage.FileStore(path).load()
         if path is None or found is None:
             return cls(None if path is None else Path(path), wanted or str(uuid4()))
         client_id, record = found.get("client_id"), found.get("chat")
@@ -64,7 +65,7 @@ class SavedChat:
         """Keep the chat as it stands."""
         self.record = record
         if self.path is not None:
-            storage.FileStore(self.path)({"client_id": self.client_id, "chat": record})
+            storage.FileStore(self.path).save({"client_id": self.client_id, "chat": record})
 
 
 # Seconds: enough for what was said to leave; nobody who quits waits for a poll to come back.
@@ -127,7 +128,7 @@ def _open_journal(path: str | None) -> Iterator[Callable[[ChatSession], Any]]:
 
 def _open_client(
     saved: SavedChat, endpoint: Endpoint, wrap: Callable[[ChatSession], Any]
-) -> tuple[ChatClient, tuple[object, ...]]:
+) -> tuple[ChatClient, tuple[ChatEffect, ...]]:
     """The chat that was saved, unless that is over; else a new one."""
     if saved.record is not None:
         restored = storage.restore(saved.record, endpoint, now=time.monotonic(), wrap=wrap)

@@ -1,15 +1,16 @@
-"""Drivers: the loop around a client, which waits, sends, hears, and tells what follows.
+"""Drivers: loops that run a client, with threads or with asyncio and trio.
 
-    with threads.Chat(client, send) as chat:
-        chat.open()
+    with threads.Chat.connect(endpoint, store="chat.json") as chat:
+        chat.send_text("Is anybody there?")
         for effect in chat:
             ...
 
-    async with aio.Chat(client, send) as chat:
-        await chat.open()
+    async with aio.Chat.connect(endpoint, sender, store="chat.json") as chat:
+        await chat.send_text("Is anybody there?")
         async for effect in chat:
             ...
 
-`keep`, where given, is called with a record of the chat whenever it has changed and before anything
-is sent; `keeping` writes it to a file, and makes the chat again from it.
+A driver performs the client's requests, sends `Tick` at its deadlines, and gives the app its
+effects. With a store it saves the chat after every change, before anything is sent, and restores it
+after a crash.
 """

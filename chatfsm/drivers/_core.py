@@ -1,6 +1,6 @@
-"""One chat being driven: what is heard is kept, and what follows from it is sorted.
+"""Driver core: feeds the client, saves it, and routes its effects; shared by both drivers.
 
-Nothing here waits, sends or locks; both drivers do that around it, each in its own way.
+Nothing here waits, sends or locks: each driver adds that in its own way.
 """
 
 from __future__ import annotations
@@ -8,30 +8,32 @@ from __future__ import annotations
 import mimetypes
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from attrs import define, field
 
 from chatfsm import commands as c
-from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
-from chatfsm.client_effects import ApiFailed, ApiSucceeded
+from chatfsm._client.client import ChatClient
+from chatfsm.api import LARGEST_FILE, Resume, TypedRequest, UploadedFile, UploadFile
+from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers.storage import make_record
+from chatfsm.effects import FormClosed, FormOpened, StateChanged, Terminated
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
-from chatfsm.models import ChatMessage, Form, SharedFile
+from chatfsm.models import ChatMessage, Form, Outcome, SharedFile
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
 
 __all__ = [
     "AsyncSender",
     "ChatActions",
-    "ClientLike",
     "DriverCore",
     "HttpResult",
     "PendingCall",
+    "PendingEffect",
     "Save",
     "Sender",
     "failure_of",
@@ -40,181 +42,190 @@ __all__ = [
     "share_command",
 ]
 
-# The friendly words: what an app says to a chat, and the commands that they mean.
+HttpResult = HttpReply | HttpFailure
+Sender = Callable[[HttpRequest], HttpResult]
+"""Performs one request; called by several threads at once."""
+AsyncSender = Callable[[HttpRequest], Awaitable[HttpResult]]
+"""Performs one request; called by several tasks at once."""
+Save = Callable[[dict[str, Any]], object]
+"""Saves a record of a chat, and returns once the record is safe."""
+PendingEffect = ChatEffect | RemoteProtocolError
+"""An effect that waits for the app, or a violation that a strict session raised."""
 
-Result = TypeVar("Result")
-"""What a word returns: nothing, or something to await."""
+Inspected = TypeVar("Inspected")
+Done = TypeVar("Done")
+MsgId = TypeVar("MsgId")
 
 
-class ChatActions(ABC, Generic[Result]):
-    """The words that order something, whichever driver hears them.
+class ChatActions(ABC, Generic[Done, MsgId]):
+    """Methods of a chat that send commands, and properties that show what the app has received.
 
-    Each raises `LocalProtocolError`, in the place where it is said, for what is not allowed now.
+    `Done` and `MsgId` are None and str in a blocking driver, and coroutines of these in an
+    asynchronous one. Each method raises `LocalProtocolError` if its command is not allowed now.
     """
 
     @abstractmethod
-    def send(self, command: c.Command | Resume) -> Result:
-        """Order anything at all."""
+    def send(self, command: c.Command | Resume) -> Done:
+        """Send any command."""
 
-    def send_text(self, text: str, *, html: str | None = None) -> Result:
-        """Say something; `html` is sent beside the plain text where given."""
-        return self.send(c.SendText(text, html))
+    @abstractmethod
+    def _send_message(self, command: c.SendText | c.SendFile) -> MsgId:
+        """Send a message, and return its msg_id."""
 
-    def start_typing(self, draft: str | None = None) -> Result:
-        """A key was pressed; call it for each, the session tells the server now and then."""
+    @abstractmethod
+    def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
+        """Return what `reader` finds while nothing changes the core."""
+
+    def send_text(self, text: str, *, html: str | None = None, msg_id: str | None = None) -> MsgId:
+        """Send a text message, and return its msg_id: the given one, or the session's next.
+
+        `html` is sent beside the plain text.
+        """
+        return self._send_message(c.SendText(text, html, msg_id=msg_id))
+
+    def start_typing(self, draft: str | None = None) -> Done:
+        """Report a key press; call it for each, the session tells the server now and then."""
         return self.send(c.StartTyping(draft))
 
-    def stop_typing(self) -> Result:
-        """Nothing is being typed any more."""
+    def stop_typing(self) -> Done:
+        """Report that the customer has stopped typing."""
         return self.send(c.StopTyping())
 
-    def submit_form(self, form: Form | str, answers: Mapping[str, object]) -> Result:
-        """Answer a form, given as it was told or by its request's id."""
+    def submit_form(self, form: Form | str, answers: Mapping[str, object]) -> Done:
+        """Answer a form, given as a `Form` or by its request_id."""
         if isinstance(form, Form):
             return self.send(c.SubmitForm(form.request_id, answers, secure=form.secure))
         return self.send(c.SubmitForm(form, answers))
 
-    def cancel_form(self, form: Form | str) -> Result:
-        """Refuse a form, given as it was told or by its request's id."""
+    def cancel_form(self, form: Form | str) -> Done:
+        """Refuse a form, given as a `Form` or by its request_id."""
         if isinstance(form, Form):
             return self.send(c.CancelForm(form.request_id, secure=form.secure))
         return self.send(c.CancelForm(form))
 
-    def mark_delivered(self, message: ChatMessage | SharedFile | str) -> Result:
-        """Tell the server that a message is here (v2)."""
+    def mark_delivered(self, message: ChatMessage | SharedFile | str) -> Done:
+        """Tell the server that a message, given as it is or by its msg_id, was delivered (v2)."""
         return self.send(c.MarkDelivered(_msg_id_of(message)))
 
-    def mark_read(self, message: ChatMessage | SharedFile | str) -> Result:
-        """Tell the server that a message was read (v2)."""
+    def mark_read(self, message: ChatMessage | SharedFile | str) -> Done:
+        """Tell the server that a message, given as it is or by its msg_id, was read (v2)."""
         return self.send(c.MarkRead(_msg_id_of(message)))
 
-    def disconnect(self) -> Result:
+    def disconnect(self) -> Done:
         """End the conversation; the scenario keeps the chat, and may show a survey."""
         return self.send(c.Disconnect())
 
-    def end(self) -> Result:
-        """End the chat; the server's word that it has ended comes among the effects."""
+    def end(self) -> Done:
+        """Ask the server to end the chat; `Terminated` follows among the effects."""
         return self.send(c.End())
 
-    def resume(self, app_id: str | None = None, client_id: str | None = None) -> Result:
-        """Go on after the credentials were refused, with others where they are given."""
+    def resume(self, app_id: str | None = None, client_id: str | None = None) -> Done:
+        """Go on after `AuthorizationFailed`, with new credentials if given."""
         return self.send(Resume(app_id, client_id))
+
+    @property
+    def state(self) -> str | None:
+        """State of the chat by the effects that the app has received; None before there is one.
+
+        `client.session.state` may be ahead of it, by the effects that wait for the app.
+        """
+        return self._read(DriverCore.reported_state)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Outcome of the chat; None until the app has received `Terminated`."""
+        return self._read(DriverCore.reported_outcome)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Open forms by the effects that the app has received."""
+        return self._read(DriverCore.reported_forms)
 
 
 def _msg_id_of(message: ChatMessage | SharedFile | str) -> str:
     msg_id = message if isinstance(message, str) else message.msg_id
     if msg_id is None:
-        raise LocalProtocolError("cannot tell of a message that has no id")
+        raise LocalProtocolError("cannot send a receipt for a message that has no msg_id")
     return msg_id
 
 
 def read_upload(path: str | PathLike[str]) -> UploadFile:
-    """The call that brings a file to the server.
+    """Return the request that uploads a file.
 
-    Raises OSError where it cannot be read, `LocalProtocolError` where the server takes none so
-    large.
+    Raises OSError if the file cannot be read, `LocalProtocolError` if it is larger than
+    `LARGEST_FILE` bytes.
     """
     path = Path(path)
     with path.open("rb") as file:
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
-        raise LocalProtocolError(f"cannot upload more than {LARGEST_FILE} bytes in a file")
+        raise LocalProtocolError(
+            f"cannot upload {path.name}: a file must have {LARGEST_FILE} bytes or fewer"
+        )
     kind, packed_with = mimetypes.guess_type(path.name)
     if kind is None or packed_with is not None:
         kind = "application/octet-stream"
     return UploadFile(path.name, content, kind)
 
 
-def share_command(call: UploadFile, uploaded: UploadedFile) -> c.SendFile:
-    """The command that shares a file which was uploaded."""
+def share_command(request: UploadFile, uploaded: UploadedFile) -> c.SendFile:
+    """Return the command that shares an uploaded file."""
     file_type: Literal["image", "attachment"]
-    file_type = "image" if call.content_type.startswith("image/") else "attachment"
-    return c.SendFile(uploaded.file_id, file_type, uploaded.file_name or call.file_name)
+    file_type = "image" if request.content_type.startswith("image/") else "attachment"
+    return c.SendFile(uploaded.file_id, file_type, uploaded.file_name or request.file_name)
 
 
 def file_id_of(file: SharedFile | str) -> str:
-    """What to ask the server for."""
+    """Return the id of a file that is given as a `SharedFile` or by its id."""
     return file if isinstance(file, str) else file.file_id
 
 
-# What a driver drives, and what carries requests for it.
-
-HttpResult = HttpReply | HttpFailure
-Sender = Callable[[HttpRequest], HttpResult]
-"""Carries one request; called from several threads at once."""
-AsyncSender = Callable[[HttpRequest], Awaitable[HttpResult]]
-"""Carries one request; called by several tasks at once."""
-Save = Callable[[dict[str, Any]], object]
-"""Keeps a record somewhere; it is as safe as the chat will be, so it returns when that is done."""
-
-
-class ClientLike(Protocol):
-    """What can be driven: a `ChatClient`, or what has these members of it."""
-
-    @property
-    def deadline(self) -> float | None:
-        """When to come back with a `Tick`; None: no need to."""
-
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether nothing will follow from anything."""
-
-    @abstractmethod
-    def receive(self, item: Any, *, now: float) -> list[Any]:
-        """Hear one item, and return what follows from it."""
-
-    def health(self, now: float) -> Any:
-        """How it is doing: `link`, and `queued`, the number of events that have not arrived."""
-
-    @abstractmethod
-    def snapshot(self, *, now: float) -> dict[str, Any]:
-        """All that it knows, as plain JSON."""
-
-
-# Requests that bring news; they wait while the app has too much to handle.
+# Requests that bring news, which wait while too many effects do.
 _NEWS: Final = frozenset({"poll", "history"})
-# Seconds: one that was held back for longer could be given up by its client before the server
-# has answered, which would lose the answer. Clients allow 5 beyond a request's own time.
+# Seconds. A request that was held back for longer could be given up by its client before the
+# server has replied, which would lose the reply: clients allow 5 beyond a request's own timeout.
 _MAX_HELD: Final = 4.0
 
 
-def _copied(call: Any) -> Any:
-    return copy(call)
-
-
-def _pending(told: Iterable[object]) -> deque[object]:
-    return deque(told)
+def _copied(request: Any) -> Any:
+    return copy(request)
 
 
 @define(eq=False)
 class PendingCall:
-    """A call, and what came of it; the call is a copy, so that no two are the same object."""
+    """A request of the app to the API that waits for its result.
 
-    call: Any = field(converter=_copied)
+    The request is a copy, so that equal requests of two threads are told apart by identity.
+    """
+
+    request: Any = field(converter=_copied)
     answer: ApiSucceeded | ApiFailed | None = None
 
-    def value(self) -> Any:
-        """What the call was answered with. Raises the `ApiError` that it was refused with."""
+    def result(self) -> Any:
+        """Return the result. Raises `ApiError` if the request failed or the chat was closed."""
         if isinstance(self.answer, ApiSucceeded):
             return self.answer.result
         if self.answer is None:
-            raise TransportError("cancelled", "the chat was closed meanwhile")
+            raise TransportError("cancelled", "the chat was closed before the reply came")
         raise self.answer.error
+
+
+def _queue(effects: Iterable[PendingEffect]) -> deque[PendingEffect]:
+    return deque(effects)
 
 
 @define(eq=False)
 class DriverCore:
-    """A machine, what it has told and nobody has handled, and the requests that are under way."""
+    """A client, its effects that the app has not handled, and its requests that are held back."""
 
-    client: ClientLike
+    client: ChatClient
     save: Save | None
     max_pending: int
-    """How many effects may wait for the app before no more are asked for."""
-    pending: deque[object] = field(converter=_pending, factory=deque)
-    """What waits for the app; the first may be in its hands."""
+    """Number of pending effects above which no request for news is sent."""
+    pending: deque[PendingEffect] = field(converter=_queue, factory=deque)
+    """Effects for the app; the app may have the first in hand."""
     error: Exception | None = None
-    """Why nothing goes on, where something is wrong with the machine or its keeping."""
+    """Error of the client or of `save` that has stopped the chat."""
     is_closed: bool = False
     _in_hand: bool = False
     _taker: int = 0
@@ -223,14 +234,17 @@ class DriverCore:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be told."""
+        """Whether no further effect will be added."""
         return self.is_closed or self.error is not None or self.client.done
 
     def receive(self, item: object, now: float) -> list[HttpRequest]:
-        """Hear one item; what is to be sent now. Raises as the machine does, or as `keep`."""
+        """Feed one input to the client; return the requests to send now.
+
+        Raises whatever the client raises, and what `save` does.
+        """
         try:
-            effects = self.client.receive(item, now=now)
-        except RemoteProtocolError as error:  # a strict session's, which goes on
+            effects: list[Any] = self.client.receive(cast("Any", item), now=now)
+        except RemoteProtocolError as error:  # of a strict session, which goes on
             effects = [*error.effects, error]
         requests = [request for effect in effects for request in self._route(effect, now)]
         if effects or not isinstance(item, Tick):
@@ -238,24 +252,24 @@ class DriverCore:
         return requests
 
     def receive_safely(self, item: object, now: float) -> list[HttpRequest]:
-        """The same, where nobody is there to be told of an error: the chat is broken then."""
+        """Feed one input to the client; an exception stops the chat, and is stored in `error`."""
         if self.is_closed or self.error is not None:
             return []
         try:
             return self.receive(item, now)
-        except Exception as error:  # noqa: BLE001  # told to the app as it is
+        except Exception as error:  # noqa: BLE001  # the app gets it as it is
             self.error = error
             return []
 
     def check_open(self) -> None:
-        """Refuse what the app orders too late. Raises `LocalProtocolError`, or what broke it."""
+        """Raise `LocalProtocolError` if the chat was closed, or the error that stopped it."""
         if self.is_closed:
-            raise LocalProtocolError("cannot do anything: the chat is closed here")
+            raise LocalProtocolError("cannot send: the chat was closed")
         if self.error is not None:
             raise self.error
 
     def save_record(self, now: float) -> None:
-        """Keep what there is to know. What cannot be kept must not be sent: the chat is broken."""
+        """Save the chat. If that fails the chat stops: what is not saved must not be sent."""
         if self.save is None:
             return
         try:
@@ -264,10 +278,10 @@ class DriverCore:
             self.error = error
             raise
 
-    def take(self, taker: int) -> object | None:
-        """The next effect for the app, which has it in hand until `handled`; None: there is none.
+    def take(self, taker: int) -> ChatEffect | None:
+        """Return the next effect, which the app has in hand until `finish`; None if there is none.
 
-        `taker`: the thread or task that takes it. Raises what a strict session found.
+        `taker`: id of the thread or task. Raises the violation that a strict session found.
         """
         if not self.pending or self.is_closed:
             return None
@@ -278,9 +292,9 @@ class DriverCore:
         return effect
 
     def finish(self, now: float) -> list[HttpRequest]:
-        """The app has handled what it has in hand; what is to be sent now that there is room.
+        """Drop the effect in hand, which the app has handled; return the requests to send now.
 
-        It is kept at once, so that no more than the one in hand is ever told again.
+        The chat is saved at once: a restored chat gives at most this one effect again.
         """
         if self._in_hand:
             self.pending.popleft()
@@ -295,31 +309,37 @@ class DriverCore:
             if now - since < _MAX_HELD:
                 requests.append(request)
             else:
-                why = "held back, for too much waited to be handled"
+                why = "held back, because too many effects waited for the app"
                 requests += self.receive_safely(HttpFailure(request.id, "connect", why), now)
         return requests
 
-    def add_call(self, call: object) -> PendingCall:
-        """A question, whose answer goes to whoever asks, and not among the effects."""
-        question = PendingCall(call)
-        self._calls[id(question.call)] = question
-        return question
+    def add_call(self, request: TypedRequest[Any]) -> PendingCall:
+        """Return a pending call; its result goes there, not to the pending effects."""
+        call = PendingCall(request)
+        self._calls[id(call.request)] = call
+        return call
 
-    def remove_call(self, question: PendingCall) -> None:
-        """Nobody waits for the answer to this question any more."""
-        self._calls.pop(id(question.call), None)
+    def remove_call(self, call: PendingCall) -> None:
+        """Forget a pending call: a later result goes to the pending effects."""
+        self._calls.pop(id(call.request), None)
+
+    def last_msg_id(self) -> str:
+        """Return the msg_id of the message that was sent last."""
+        session = self.client.session
+        return next(reversed(session.outbox)) if session is not None else ""
 
     def is_flushed(self, now: float) -> bool:
-        """Whether waiting longer brings nothing that was said to the server."""
+        """Whether waiting longer brings no more events to the server."""
         if self.error is not None or self.client.done:
             return True
         health = self.client.health(now)
-        return bool(health.queued == 0 or health.link == "unauthorized")
+        return health.queued == 0 or health.link == "unauthorized"
 
     def close(self, now: float, closer: int | None) -> None:
-        """No more is heard.
+        """Close the chat, and save it.
 
-        `closer`: the thread or task that closes, having handled all that it took; None: it had not.
+        `closer`: id of the thread or task that closes, which has handled the effect that it took;
+        None if it has not.
         """
         if self._in_hand and closer == self._taker:
             self.pending.popleft()
@@ -328,12 +348,42 @@ class DriverCore:
         if self.error is None:
             self.save_record(now)
 
-    def _route(self, effect: object, now: float) -> list[HttpRequest]:
-        """Put an effect where it belongs; a request that is to be sent now is returned."""
+    def reported_state(self) -> str | None:
+        """Return the session's state before the effects that the app has not received."""
+        for effect in self._unreceived():
+            if isinstance(effect, StateChanged):
+                return effect.previous
+        return None if self.client.session is None else self.client.session.state
+
+    def reported_outcome(self) -> Outcome | None:
+        """Return the session's outcome, None if the app has not received `Terminated`."""
+        if any(isinstance(effect, Terminated) for effect in self._unreceived()):
+            return None
+        return None if self.client.session is None else self.client.session.outcome
+
+    def reported_forms(self) -> tuple[Form, ...]:
+        """Return the session's open forms before the effects that the app has not received."""
+        session = self.client.session
+        forms = {} if session is None else {form.request_id: form for form in session.forms}
+        for effect in reversed([*self._unreceived()]):
+            if isinstance(effect, FormOpened):
+                forms.pop(effect.form.request_id, None)
+            elif isinstance(effect, FormClosed):
+                forms = {effect.form.request_id: effect.form, **forms}
+        return tuple(forms.values())
+
+    def _unreceived(self) -> Iterator[PendingEffect]:
+        effects = iter(self.pending)
+        if self._in_hand:
+            next(effects, None)
+        return effects
+
+    def _route(self, effect: Any, now: float) -> list[HttpRequest]:
+        """Put an effect where it belongs; return it if it is a request to send now."""
         if isinstance(effect, HttpRequest):
             if effect.purpose not in _NEWS or len(self.pending) <= self.max_pending:
                 return [effect]
-            self._held[effect.purpose] = effect, now  # one that was held before has been given up
+            self._held[effect.purpose] = effect, now  # the client has given up the one before
         elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:
             self._calls[id(effect.request)].answer = effect
         else:
@@ -342,5 +392,5 @@ class DriverCore:
 
 
 def failure_of(request: HttpRequest, error: Exception) -> HttpFailure:
-    """What to make of a sender that raises, which none should; its words may quote anything."""
+    """Return the failure for a sender that raised; the text of the error may hold secrets."""
     return HttpFailure(request.id, "protocol", f"the sender raised {type(error).__name__}")

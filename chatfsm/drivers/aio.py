@@ -1,33 +1,38 @@
-"""The asynchronous driver, for asyncio and trio: one chat, or thousands over one sender."""
+"""Asynchronous driver, for asyncio and trio: one chat, or thousands over one sender."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from os import PathLike
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
-from chatfsm.api import ApiRequest, GetFile, RequestChat, Resume
-from chatfsm.commands import Command
+from chatfsm._client.client import ChatClient
+from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
+from chatfsm.client_effects import ChatEffect
+from chatfsm.commands import Command, SendFile, SendText
 from chatfsm.drivers._core import (
     AsyncSender,
     ChatActions,
-    ClientLike,
     DriverCore,
     HttpResult,
+    PendingEffect,
     Save,
     failure_of,
     file_id_of,
     read_upload,
     share_command,
 )
+from chatfsm.drivers.storage import Store, as_store, resume
+from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
 from chatfsm.models import SharedFile
+from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpRequest
 
 try:
@@ -40,28 +45,31 @@ except ImportError:  # an extra
 
 __all__ = ["Chat", "Chats", "Member", "Scheduler"]
 
-# Many chats on one event loop: a task for each request under way, and one for all deadlines.
+Inspected = TypeVar("Inspected")
+Result = TypeVar("Result")
+
+_DEFAULTS: Final = ClientSettings()
 
 
 class Member(Protocol):
-    """A chat, as the hub sees it."""
+    """A chat, as the scheduler sees it."""
 
     due: float
-    """The earliest time for which the hub has it in its heap."""
+    """Time of the member's valid entry in the scheduler's heap; inf if it has none."""
 
     @property
     def deadline(self) -> float | None:
-        """When to let it hear a `Tick`; None: no need to."""
+        """Time at which the member needs a `Tick`; None if it needs none."""
 
     def receive_safely(self, item: Tick | HttpResult) -> None:
-        """Hear it, and send what follows; never raises."""
+        """Feed an input to the client, and send the requests that follow; never raises."""
 
     async def aclose(self) -> None:
-        """Flush, and stop."""
+        """Send what waits, and stop."""
 
 
 class Scheduler:
-    """Carries the requests of its members, and wakes them in time."""
+    """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
 
     def __init__(self, sender: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -70,7 +78,7 @@ class Scheduler:
         self._entry_numbers = count()  # no two entries are compared by their members
         self._in_flight: dict[anyio.CancelScope, Member] = {}
         self.members: set[Member] = set()
-        """Those that are not over."""
+        """Chats that are not over."""
         self._is_open = False
 
     async def __aenter__(self) -> Self:
@@ -88,7 +96,7 @@ class Scheduler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give up all that is under way; what the block raised goes on as it is."""
+        """Cancel all requests; an exception of the block goes on as it is."""
         self._is_open = False
         for scope in (self._clock_scope, *self._in_flight):
             scope.cancel()
@@ -97,25 +105,25 @@ class Scheduler:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests are carried."""
+        """Whether requests are sent."""
         return self._is_open
 
     def send(self, member: Member, request: HttpRequest) -> None:
-        """Send a request, and let the member hear what came of it."""
+        """Perform a request, and give its result to the member."""
         if self._is_open:
-            # Whoever cancels the chat's block does not cut off what is being said: closing does.
+            # Cancelling the chat's block must not lose events in flight: `_close` ends them.
             scope = anyio.CancelScope(shield=True)
             self._in_flight[scope] = member
             self._tasks.start_soon(self._perform, member, request, scope)
 
     def cancel_requests(self, member: Member) -> None:
-        """Stop carrying what this member has under way; it hears no more of it."""
-        for scope, other in self._in_flight.items():
-            if other is member:
+        """Cancel a member's requests; it receives no result."""
+        for scope, owner in self._in_flight.items():
+            if owner is member:
                 scope.cancel()
 
     def schedule(self, member: Member) -> None:
-        """See to it that a member is woken at its deadline; an earlier look does no harm."""
+        """Wake a member at its deadline, or earlier."""
         deadline = member.deadline
         if deadline is None or deadline >= member.due:
             return
@@ -136,7 +144,7 @@ class Scheduler:
     async def _result_of(self, request: HttpRequest) -> HttpResult:
         try:
             return await self._sender(request)
-        except Exception as error:  # noqa: BLE001  # whoever writes a sender may err
+        except Exception as error:  # noqa: BLE001  # a sender of the app's may have bugs
             return failure_of(request, error)
 
     async def _run_clock(self) -> None:
@@ -153,7 +161,7 @@ class Scheduler:
         while self._heap and self._heap[0][0] <= now:
             due, _, member = heappop(self._heap)
             if due != member.due:
-                continue  # an earlier entry has taken its place
+                continue  # an earlier entry has replaced it
             member.due = inf
             deadline = member.deadline
             if deadline is not None and deadline <= now:
@@ -161,38 +169,74 @@ class Scheduler:
             self.schedule(member)
 
 
-class Chat(ChatActions[Any]):
+class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     """A chat in an `async with` block; iterate over it for its effects, from one task at a time.
 
-    The words are awaited, and are those of `threads.Chat`; so are `keep`, `told`, `room` and
-    `closing_timeout`. `keep` is called on the event loop: it has to be done when it returns.
-    `carrier`: an async sender, which stays the caller's, or the `Hub` of `Chats`.
+    The methods and arguments are those of `threads.Chat`; await what sends or waits. `sender` is an
+    async sender, which stays the caller's. `save` is called on the event loop, and must be done
+    when it returns. `Chats` holds many chats.
     """
 
-    def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
+    def __init__(  # noqa: PLR0913  # all but two by name
         self,
-        client: ClientLike,
+        client: ChatClient,
         sender: AsyncSender | Scheduler,
         *,
         save: Save | None = None,
-        pending: Iterable[object] = (),
+        pending: Iterable[PendingEffect] = (),
+        opening: RequestChat | None = None,
         max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
+        """Everything known about the chat."""
         self.due = inf
         self._scheduler = sender if isinstance(sender, Scheduler) else Scheduler(sender, now)
         self._owns_scheduler = self._scheduler is not sender
         self._core = DriverCore(client, save, max_pending, pending)
+        self._opening = opening
         self._closing_timeout = closing_timeout
         self._change: anyio.Event | None = None
         self._scheduler.members.add(self)
+
+    @classmethod
+    def connect(  # noqa: PLR0913  # all but two by name
+        cls,
+        endpoint: Endpoint,
+        sender: AsyncSender | Scheduler,
+        *,
+        store: Store | str | PathLike[str] | None = None,
+        opening: RequestChat | None = None,
+        settings: ClientSettings = _DEFAULTS,
+        max_pending: int = 256,
+        now: Callable[[], float] = time.monotonic,
+        closing_timeout: float = 5.0,
+    ) -> Self:
+        """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
+        found = as_store(store)
+        restored = resume(found, endpoint, settings=settings, now=now())
+        return cls(
+            restored.client,
+            sender,
+            save=None if found is None else found.save,
+            pending=restored.pending,
+            opening=opening or RequestChat(),
+            max_pending=max_pending,
+            now=now,
+            closing_timeout=closing_timeout,
+        )
 
     async def __aenter__(self) -> Self:
         if self._owns_scheduler:
             await self._scheduler.__aenter__()
         self._scheduler.schedule(self)
+        if self._opening is not None and self.client.session is None:
+            try:
+                await self.ask(self._opening)
+            except BaseException as error:
+                await self.__aexit__(type(error), error, error.__traceback__)
+                raise
         return self
 
     async def __aexit__(
@@ -210,8 +254,8 @@ class Chat(ChatActions[Any]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> object:
-        """The next effect; as `threads.Chat.__next__`."""
+    async def __anext__(self) -> ChatEffect:
+        """Wait for the next effect; as `threads.Chat.__next__`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
         self._send_requests(self._core.finish(self._scheduler.now()))
         while (effect := self._core.take(_task_id())) is None:
@@ -224,57 +268,69 @@ class Chat(ChatActions[Any]):
 
     @property
     def deadline(self) -> float | None:
-        """When the hub is to wake it."""
+        """Time at which the scheduler is to wake the chat; None if it need not."""
         return None if self._core.is_over else self.client.deadline
 
     def receive_safely(self, item: Tick | HttpResult) -> None:
-        """For the hub: hear what came, and send what follows; never raises."""
+        """Feed an input of the scheduler to the client, and send the requests that follow."""
         self._send_requests(self._core.receive_safely(item, self._scheduler.now()))
 
     async def send(self, command: Command | Resume) -> None:
-        """Order anything. Raises `LocalProtocolError` for what is not allowed now."""
+        """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
         await anyio.lowlevel.checkpoint_if_cancelled()
         self._submit(command)
 
-    async def ask(self, call: ApiRequest) -> Any:
-        """Ask the server, and wait for the answer; as `threads.Chat.ask`."""
+    async def ask(self, request: TypedRequest[Result]) -> Result:
+        """Send a request of `chatfsm.api`, wait for its result, and return it.
+
+        Raises `LocalProtocolError` if it is not allowed now, `ApiError` if it fails.
+        """
         await anyio.lowlevel.checkpoint_if_cancelled()
-        question = self._core.add_call(call)
+        call = self._core.add_call(request)
         try:
-            self._submit(question.call)
-            while question.answer is None and not self._core.is_over:
+            self._submit(call.request)
+            while call.answer is None and not self._core.is_over:
                 await self._wait_for_change()
         finally:
-            self._core.remove_call(question)
-        return question.value()
+            self._core.remove_call(call)
+        result: Result = call.result()
+        return result
 
     async def open(
         self,
         phone_number: str | None = None,
         sender: str | None = None,
         parameters: dict[str, Any] | None = None,
-    ) -> Any:
-        """Ask for a chat, and wait until there is one; returns its `SessionProperties`."""
+    ) -> SessionProperties:
+        """Request a chat, and wait until there is one; as `ask(RequestChat(…))`."""
         return await self.ask(RequestChat(phone_number, sender, parameters or {}))
 
-    async def upload(self, path: str | PathLike[str]) -> None:
-        """Bring a file to the server, and share it in the chat. Raises OSError as well."""
-        call = await anyio.to_thread.run_sync(read_upload, path)
-        await self.send(share_command(call, await self.ask(call)))
+    async def upload(self, path: str | PathLike[str]) -> str:
+        """Upload a file and share it in the chat; return the msg_id.
+
+        Raises OSError if the file cannot be read.
+        """
+        request = await anyio.to_thread.run_sync(read_upload, path)
+        return await self._send_message(share_command(request, await self.ask(request)))
 
     async def download(self, file: SharedFile | str) -> bytes:
-        """The content of a file that was shared, given as it was told or by its id."""
-        answer = await self.ask(GetFile(file_id_of(file)))
-        content: bytes = answer.content
-        return content
+        """Return the content of a shared file, given as a `SharedFile` or by its id."""
+        return (await self.ask(GetFile(file_id_of(file)))).content
 
     async def aclose(self) -> None:
-        """Bring to the server what was said, and stop; as at the end of the block."""
+        """Send what waits, and stop; as at the end of the block."""
         await self._close(_task_id())
 
-    def _submit(self, item: Command | Resume | ApiRequest) -> None:
+    async def _send_message(self, command: SendText | SendFile) -> str:
+        await self.send(command)
+        return self._core.last_msg_id()
+
+    def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
+        return reader(self._core)
+
+    def _submit(self, item: object) -> None:
         if not self._scheduler.is_open:
-            raise LocalProtocolError("cannot do anything: the chat is not in its async with block")
+            raise LocalProtocolError("cannot send: the chat is not in its async with block")
         self._core.check_open()
         self._send_requests(self._core.receive(item, self._scheduler.now()))
 
@@ -294,7 +350,7 @@ class Chat(ChatActions[Any]):
         await self._change.wait()
 
     async def _close(self, closer: int | None) -> None:
-        """Flush, whoever cancels; then give up what is under way."""
+        """Send what waits, even if the block was cancelled; then cancel the requests."""
         if self._core.is_closed:
             return
         with anyio.move_on_after(self._closing_timeout, shield=True):
@@ -310,8 +366,8 @@ class Chat(ChatActions[Any]):
 class Chats:
     """Thousands of chats over one sender, in an `async with` block.
 
-    There is one task for all deadlines, and one for each request that is under way. At the end of
-    the block those chats are closed that were not, all at once.
+    One task serves all deadlines, and one each request in flight. The end of the block closes all
+    chats that are still open, at once.
     """
 
     def __init__(
@@ -326,23 +382,25 @@ class Chats:
 
     def open(
         self,
-        client: ClientLike,
+        client: ChatClient,
         *,
         save: Save | None = None,
-        pending: Iterable[object] = (),
+        pending: Iterable[PendingEffect] = (),
         max_pending: int = 256,
     ) -> Chat:
-        """A chat among the others; iterate over it, and close it with `aclose` or a block."""
+        """Return a chat that runs at once; iterate over it, and close it by `aclose` or a block.
+
+        The arguments are those of `Chat`. Raises `LocalProtocolError` outside the block.
+        """
         if not self._scheduler.is_open:
-            raise LocalProtocolError("cannot open a chat: its chats are not in their block")
-        timeout = self._closing_timeout
+            raise LocalProtocolError("cannot open a chat: Chats is not in its async with block")
         chat = Chat(
             client,
             self._scheduler,
             save=save,
             pending=pending,
             max_pending=max_pending,
-            closing_timeout=timeout,
+            closing_timeout=self._closing_timeout,
         )
         self._scheduler.schedule(chat)
         return chat

@@ -1,12 +1,13 @@
-"""Records of chats in files, and chats from such files: what survives `kill -9`, or a power cut."""
+"""Storage: records of chats in files, from which chats are restored after a crash."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Iterable
+from os import PathLike
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Protocol, cast, get_args
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
@@ -15,30 +16,58 @@ from cattrs.strategies import configure_tagged_union
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
 from chatfsm._session.session import ChatSession
-from chatfsm.client_effects import ChatOpened, LinkChanged, Undelivered
-from chatfsm.effects import Effect, FormClosed, FormOpened
+from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
+from chatfsm.effects import Conclusion, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
 from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
-__all__ = ["FileStore", "RestoredChat", "make_record", "parse_record", "read", "restore"]
+__all__ = ["FileStore", "RestoredChat", "Store", "make_record", "parse_record", "restore", "resume"]
 
-_USUAL: Final = ClientSettings()
-_OWNER_ONLY: Final = 0o600  # a record holds what people wrote
+_DEFAULTS: Final = ClientSettings()
+_OWNER_ONLY: Final = 0o600  # a record holds messages of people
+
+
+class Store(Protocol):
+    """A place for the record of one chat."""
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the record that was saved last; None if there is none."""
+
+    def save(self, record: dict[str, Any]) -> object:
+        """Save a record in place of the last, and return once it is safe."""
 
 
 @frozen
 class FileStore:
-    """Keeps a chat's record in a file: the old one or the new one is there, whole, at any time.
+    """A store in one file, which its owner alone may read. Use one file per chat.
 
-    Its owner alone may read it. Use one file a chat. Raises OSError where it cannot be written.
+    A crash at any time leaves the last record or the new one, whole.
     """
 
     path: Path = field(converter=Path)
 
-    def __call__(self, record: dict[str, Any]) -> None:
-        """Put a record in place of the one before; on the disk when this returns."""
+    def load(self) -> dict[str, Any] | None:
+        """Return the record in the file; None if there is no file.
+
+        Raises `SnapshotError` if it is not a JSON object, OSError if it cannot be read.
+        """
+        try:
+            record = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError):
+            raise SnapshotError(f"{self.path} is not a record of a chat: it is not JSON") from None
+        if not isinstance(record, dict):
+            raise SnapshotError(f"{self.path} is not a record of a chat: it is not a JSON object")
+        return record
+
+    def save(self, record: dict[str, Any]) -> None:
+        """Replace the file by a record; it is on the disk when this returns.
+
+        Raises OSError if it cannot be written.
+        """
         text = json.dumps(record, allow_nan=False).encode()
         beside = self.path.with_name(f".{self.path.name}.new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -51,7 +80,7 @@ class FileStore:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring to the disk which file bears the name, where the system can."""
+    """Write the folder's entry of the new file to the disk, if the system can."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -61,56 +90,64 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read(path: str | Path) -> dict[str, Any] | None:
-    """The record in a file, None where there is no file.
-
-    Raises `SnapshotError` for what is no JSON object, OSError where it cannot be read.
-    """
-    try:
-        found = json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        raise SnapshotError("not a record of a chatfsm chat: it is no JSON") from None
-    if not isinstance(found, dict):
-        raise SnapshotError("not a record of a chatfsm chat")
-    return found
-
-
 @frozen
 class RestoredChat:
-    """What a record was made of: give both to a driver."""
+    """A chat from a record: both parts are for the constructor of a driver's `Chat`."""
 
     client: ChatClient
-    pending: tuple[object, ...]
-    """What the client had told, and the app not handled; it is told again, first of all."""
+    pending: tuple[ChatEffect, ...] = ()
+    """Effects that the app had not handled; the driver gives them again, before all others."""
 
 
 def restore(
     record: object,
     endpoint: Endpoint,
     *,
-    settings: ClientSettings = _USUAL,
+    settings: ClientSettings = _DEFAULTS,
     now: float,
     wrap: Callable[[ChatSession], Any] = lambda session: session,
 ) -> RestoredChat:
-    """The chat that a record was taken of; as `ChatClient.restore`. Raises `SnapshotError`."""
-    snapshot, told = parse_record(record, now)
+    """Return the chat that a record was made of; as `ChatClient.restore`.
+
+    `now`: the time in seconds on the driver's clock. Raises `SnapshotError` if the record is not
+    one of a chat.
+    """
+    snapshot, pending = parse_record(record, now)
     client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, wrap=wrap)
-    return RestoredChat(client, told)
+    return RestoredChat(client, pending)
 
 
-# A driven chat as plain JSON: the client's snapshot, and what it told that nobody has handled.
-#
-# The client takes what it told for heard; so what still waits for the app when the process dies is
-# in the record too, or it would be lost.
+def resume(
+    store: Store | None, endpoint: Endpoint, *, settings: ClientSettings, now: float
+) -> RestoredChat:
+    """Return the chat of a store, or a new one if the store has none that goes on.
+
+    A chat that is over is returned only if the app has not handled all of its effects.
+    """
+    record = None if store is None else store.load()
+    if record is not None:
+        restored = restore(record, endpoint, settings=settings, now=now)
+        if restored.pending or not restored.client.done:
+            return restored
+    return RestoredChat(ChatClient(endpoint, settings=settings))
+
+
+def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
+    """Return the store, or that of the file whose path is given."""
+    if store is None or hasattr(store, "load"):
+        return cast("Store | None", store)
+    return FileStore(store)
+
+
+# A record has the client's snapshot and the effects that the app has not handled. The client counts
+# these as reported, so without them a crash would lose them.
 
 FORMAT: Final = "chatfsm.chat"
 VERSION: Final = 1
 
-# The answers of calls are not kept: whoever asked is gone with the process. That credentials were
-# refused, `LinkChanged` tells as well.
-Saved = ChatOpened | LinkChanged | Undelivered | Effect
+# Results of API requests are not saved: the function that waited for them has ended with the
+# process. `AuthorizationFailed` is not, because `LinkChanged` reports the same.
+Saved = ChatOpened | LinkChanged | Undelivered | Conclusion
 _SAVED: Final = get_args(Saved)
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
@@ -119,33 +156,33 @@ configure_tagged_union(Signal, _converter, tag_name="signal")
 configure_tagged_union(Saved, _converter, tag_name="effect")
 
 
-def make_record(snapshot: dict[str, Any], waiting: Iterable[object], now: float) -> dict[str, Any]:
-    """The record of a chat, with what waits for the app, in order."""
-    told = [_plain(_shifted(effect, -now)) for effect in waiting if isinstance(effect, _SAVED)]
+def make_record(snapshot: dict[str, Any], pending: Iterable[object], now: float) -> dict[str, Any]:
+    """Return the record of a chat as plain JSON, with its pending effects in order."""
+    told = [_plain(_shifted(effect, -now)) for effect in pending if isinstance(effect, _SAVED)]
     return {"format": FORMAT, "version": VERSION, "client": snapshot, "told": told}
 
 
-def parse_record(record: object, now: float) -> tuple[dict[str, Any], tuple[object, ...]]:
-    """The client's snapshot, and what waited for the app. Raises `SnapshotError`, saying why."""
+def parse_record(record: object, now: float) -> tuple[dict[str, Any], tuple[ChatEffect, ...]]:
+    """Return the client's snapshot and the pending effects. Raises `SnapshotError`."""
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise SnapshotError("not a record of a chatfsm chat")
+        raise SnapshotError(f"not a record of a chat: format must be {FORMAT!r}")
     if record.get("version") != VERSION:
-        raise SnapshotError(f"the record's version is not {VERSION}, the only one known here")
+        raise SnapshotError(f"cannot read this record of a chat: version must be {VERSION}")
     if set(record) != {"format", "version", "client", "told"}:
-        raise SnapshotError("a record that was changed: parts are missing or too many")
+        raise SnapshotError("not a record of a chat: it must have format, version, client and told")
     try:
-        told = _converter.structure(record["told"], list[Saved])
-    except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
-        raise SnapshotError(f"not what was told: {type(error).__name__}") from None
-    return record["client"], tuple(_shifted(effect, now) for effect in told)
+        pending = _converter.structure(record["told"], list[Saved])
+    except Exception as error:  # noqa: BLE001  # cattrs passes on whatever a class raises
+        raise SnapshotError(f"not a record of a chat: told: {type(error).__name__}") from None
+    return record["client"], tuple(_shifted(effect, now) for effect in pending)
 
 
-def _shifted(effect: object, by: float) -> object:
-    """The same on another clock: deadlines travel as seconds left."""
+def _shifted(effect: Saved, by: float) -> Saved:
+    """Return the effect with its deadline moved; records hold deadlines as seconds left."""
     if isinstance(effect, FormOpened | FormClosed) and effect.form.deadline is not None:
         return evolve(effect, form=evolve(effect.form, deadline=effect.form.deadline + by))
     return effect
 
 
-def _plain(effect: object) -> object:
+def _plain(effect: Saved) -> object:
     return json_safe(_converter.unstructure(effect, Saved))

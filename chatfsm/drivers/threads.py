@@ -1,4 +1,4 @@
-"""The blocking driver: one chat, with threads that wait for its deadlines and for the network."""
+"""Blocking driver: one chat, with threads for its deadlines and its requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from typing import Any, Final, Self, TypeVar
 
 from attrs import define, field
 
-from chatfsm.api import ApiRequest, GetFile, RequestChat, Resume
-from chatfsm.commands import Command
+from chatfsm._client.client import ChatClient
+from chatfsm.adapters import stdlib
+from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
+from chatfsm.client_effects import ChatEffect
+from chatfsm.commands import Command, SendFile, SendText
 from chatfsm.drivers._core import (
     ChatActions,
-    ClientLike,
     DriverCore,
+    PendingEffect,
     Save,
     Sender,
     failure_of,
@@ -26,56 +29,74 @@ from chatfsm.drivers._core import (
     read_upload,
     share_command,
 )
+from chatfsm.drivers.storage import Store, as_store, resume
+from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
 from chatfsm.models import SharedFile
+from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpRequest
 
 __all__ = ["Chat", "SenderPool"]
 
 Inspected = TypeVar("Inspected")
+Result = TypeVar("Result")
 
-# Locks wait for no longer at once; a longer wait is several.
+_DEFAULTS: Final = ClientSettings()
+# Python bounds the timeout of a lock; a longer wait is made of several.
 _LONGEST_WAIT: Final = 3_600.0
 
 
 @define(eq=False)
 class _Submission:
-    """What the app wants to be heard, and what came of it."""
+    """An input of the app on its way to the client, and its result."""
 
     item: object
     is_done: bool = False
+    msg_id: str = ""
+    """The msg_id that a message took."""
     error: Exception | None = None
 
 
-class Chat(ChatActions[None]):
+class Chat(ChatActions[None, str]):
     """A chat in a `with` block; iterate over it for its effects, from one thread at a time.
 
-    The words may be said from any thread. The client hears in other threads: `look` at it. An
-    effect counts as handled when the next one is asked for; with `keep`, what was not handled is
-    told again after a restart, by `told`.
+    Commands may be sent from any thread. An effect counts as handled when the app asks for the next
+    one. `Chat.connect` makes all parts; the constructor takes them:
 
-    `room`: while more effects than this wait to be handled, the server is not asked for more.
-    `closing_timeout`: seconds that the end of the block waits for what was said to arrive, and for
-    the requests under way; a poll that the server holds for longer is left to a thread that ends
-    by itself. It leaves the chat as it is: say `end()` first where it is to end. `send` stays the
-    caller's, to be closed afterwards.
+    `sender` performs requests, and stays the caller's, to be closed after the block; without it,
+    the chat makes a sender of the standard library and closes it.
+    `save` is called with a record of the chat after every change, before anything is sent.
+    `pending` are effects of a `RestoredChat`, which come first.
+    `opening` is sent at the start of the block if the client has no chat yet; without it, call
+    `open`.
+    `max_pending`: while more effects than this wait for the app, the driver does not poll.
+    `now` returns the time in seconds, and never goes back.
+    `closing_timeout`: seconds, 0 or more, for which the end of the block waits until all events are
+    sent and all requests have ended; a poll that takes longer is left to a daemon thread. The end
+    of the block leaves the chat open on the server, unless the app has sent `end()`.
     """
 
-    def __init__(  # noqa: PLR0913  # two parts, and what may be said of them by name
+    def __init__(  # noqa: PLR0913  # all but two by name
         self,
-        client: ClientLike,
-        sender: Sender,
+        client: ChatClient,
+        sender: Sender | None = None,
         *,
         save: Save | None = None,
-        pending: Iterable[object] = (),
+        pending: Iterable[PendingEffect] = (),
+        opening: RequestChat | None = None,
         max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
+        """Everything known about the chat; it changes in other threads, so read it by `inspect`."""
+        self._own_sender: stdlib.Sender | None = None
+        if sender is None:
+            sender = self._own_sender = stdlib.Sender()
         self._sender = sender
         self._core = DriverCore(client, save, max_pending, pending)
+        self._opening = opening
         self._now = now
         self._closing_timeout = closing_timeout
         self._changed = Condition()
@@ -83,8 +104,48 @@ class Chat(ChatActions[None]):
         self._pool = SenderPool(self._perform)
         self._clock = Thread(target=self._run_clock, name="chatfsm-clock", daemon=True)
 
+    @classmethod
+    def connect(  # noqa: PLR0913  # all but two by name
+        cls,
+        endpoint: Endpoint,
+        sender: Sender | None = None,
+        *,
+        store: Store | str | PathLike[str] | None = None,
+        opening: RequestChat | None = None,
+        settings: ClientSettings = _DEFAULTS,
+        max_pending: int = 256,
+        now: Callable[[], float] = time.monotonic,
+        closing_timeout: float = 5.0,
+    ) -> Self:
+        """Return a chat that opens at the start of its `with` block.
+
+        `store`: a store, or the path of a file, that the chat is saved to; a chat that it holds is
+        restored, and goes on. The other arguments are those of the constructor.
+
+        Raises `SnapshotError` if the store holds something else, and OSError if it cannot be read.
+        The block raises `ApiError` at its start if the server gives no chat.
+        """
+        found = as_store(store)
+        restored = resume(found, endpoint, settings=settings, now=now())
+        return cls(
+            restored.client,
+            sender,
+            save=None if found is None else found.save,
+            pending=restored.pending,
+            opening=opening or RequestChat(),
+            max_pending=max_pending,
+            now=now,
+            closing_timeout=closing_timeout,
+        )
+
     def __enter__(self) -> Self:
         self._clock.start()
+        if self._opening is not None and self.client.session is None:
+            try:
+                self.ask(self._opening)
+            except BaseException:
+                self._close(get_ident())
+                raise
         return self
 
     def __exit__(
@@ -98,10 +159,11 @@ class Chat(ChatActions[None]):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> object:
-        """The next effect; waits for it. Stops when the chat is over, or closed.
+    def __next__(self) -> ChatEffect:
+        """Wait for the next effect. Stops when the chat is over or closed.
 
-        Raises what a strict session found, and goes on; and what broke the chat, if anything did.
+        Raises `RemoteProtocolError` for a violation that a strict session found, and goes on; and
+        the error of the client or of `save` that has stopped the chat.
         """
         with self._changed:
             self._send_requests(self._core.finish(self._now()))
@@ -114,65 +176,80 @@ class Chat(ChatActions[None]):
             return effect
 
     def send(self, command: Command | Resume) -> None:
-        """Order anything. Raises `LocalProtocolError` for what is not allowed now."""
+        """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
         with self._changed:
             self._submit(command)
 
-    def ask(self, call: ApiRequest) -> Any:
-        """Ask the server, and wait for the answer: one of `conversation.replies`.
+    def ask(self, request: TypedRequest[Result]) -> Result:
+        """Send a request of `chatfsm.api`, wait for its result, and return it.
 
-        Raises `LocalProtocolError` for what is not allowed now, `ApiError` for a refusal.
+        Raises `LocalProtocolError` if it is not allowed now, `ApiError` if it fails.
         """
         with self._changed:
-            question = self._core.add_call(call)
+            call = self._core.add_call(request)
             try:
-                self._submit(question.call)
-                while question.answer is None and not self._core.is_over:
+                self._submit(call.request)
+                while call.answer is None and not self._core.is_over:
                     self._changed.wait(_LONGEST_WAIT)
             finally:
-                self._core.remove_call(question)
-        return question.value()
+                self._core.remove_call(call)
+        result: Result = call.result()
+        return result
 
     def open(
         self,
         phone_number: str | None = None,
         sender: str | None = None,
         parameters: dict[str, Any] | None = None,
-    ) -> Any:
-        """Ask for a chat, and wait until there is one; returns its `SessionProperties`."""
+    ) -> SessionProperties:
+        """Request a chat, and wait until there is one; as `ask(RequestChat(…))`."""
         return self.ask(RequestChat(phone_number, sender, parameters or {}))
 
-    def upload(self, path: str | PathLike[str]) -> None:
-        """Bring a file to the server, and share it in the chat. Raises OSError as well."""
-        call = read_upload(path)
-        self.send(share_command(call, self.ask(call)))
+    def upload(self, path: str | PathLike[str]) -> str:
+        """Upload a file and share it in the chat; return the msg_id.
+
+        Raises OSError if the file cannot be read.
+        """
+        request = read_upload(path)
+        return self._send_message(share_command(request, self.ask(request)))
 
     def download(self, file: SharedFile | str) -> bytes:
-        """The content of a file that was shared, given as it was told or by its id."""
-        content: bytes = self.ask(GetFile(file_id_of(file))).content
-        return content
+        """Return the content of a shared file, given as a `SharedFile` or by its id."""
+        return self.ask(GetFile(file_id_of(file))).content
 
-    def inspect(self, read: Callable[[ClientLike], Inspected]) -> Inspected:
-        """What `read` finds in the client, while no other thread changes it."""
+    def inspect(self, reader: Callable[[ChatClient], Inspected]) -> Inspected:
+        """Return what `reader` finds in the client while no other thread changes it."""
         with self._changed:
-            return read(self.client)
+            return reader(self.client)
 
     def close(self) -> None:
-        """Bring to the server what was said, and stop; as at the end of the block."""
+        """Send what waits, and stop; as at the end of the block."""
         self._close(get_ident())
 
-    def _submit(self, item: Command | Resume | ApiRequest) -> None:
-        """Let the app's own item be heard, by the clock, whom no Ctrl-C interrupts half-way."""
+    def _send_message(self, command: SendText | SendFile) -> str:
+        with self._changed:
+            return self._submit(command)
+
+    def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
+        with self._changed:
+            return reader(self._core)
+
+    def _submit(self, item: object) -> str:
+        """Feed an input to the client on the clock thread; return the msg_id that it took.
+
+        Ctrl-C interrupts the main thread alone, and so never `receive` half-way.
+        """
         if not self._clock.is_alive():
-            raise LocalProtocolError("cannot do anything: the chat is not in its with block")
+            raise LocalProtocolError("cannot send: the chat is not in its with block")
         self._core.check_open()
-        order = _Submission(item)
-        self._submissions.append(order)
+        submission = _Submission(item)
+        self._submissions.append(submission)
         self._changed.notify_all()
-        while not order.is_done:
+        while not submission.is_done:
             self._changed.wait(_LONGEST_WAIT)
-        if order.error is not None:
-            raise order.error
+        if submission.error is not None:
+            raise submission.error
+        return submission.msg_id
 
     def _send_requests(self, requests: list[HttpRequest]) -> None:
         for request in requests:
@@ -180,7 +257,7 @@ class Chat(ChatActions[None]):
         self._changed.notify_all()
 
     def _run_clock(self) -> None:
-        """Come back whenever the deadline has passed; in the thread of the clock."""
+        """Feed the app's inputs, and `Tick` at each deadline, until the chat is closed."""
         with self._changed:
             while self._process_submissions():
                 deadline, now = self.client.deadline, self._now()
@@ -192,30 +269,32 @@ class Chat(ChatActions[None]):
                     self._send_requests(self._core.receive_safely(Tick(), now))
 
     def _process_submissions(self) -> bool:
-        """Hear what the app has ordered; False where nothing is to be heard any more."""
+        """Feed the app's inputs to the client; return False once the chat is closed."""
         while self._submissions:
-            order = self._submissions.popleft()
+            submission = self._submissions.popleft()
             try:
                 self._core.check_open()
-                self._send_requests(self._core.receive(order.item, self._now()))
-            except Exception as error:  # noqa: BLE001  # raised where it was ordered
-                order.error = error
-            order.is_done = True
+                self._send_requests(self._core.receive(submission.item, self._now()))
+                if isinstance(submission.item, SendText | SendFile):
+                    submission.msg_id = self._core.last_msg_id()
+            except Exception as error:  # noqa: BLE001  # raised where the app sent it
+                submission.error = error
+            submission.is_done = True
             self._changed.notify_all()
         return not self._core.is_closed
 
     def _perform(self, request: HttpRequest) -> None:
-        """Send one request, and hear what came of it; in a thread of the crew."""
+        """Perform one request, and feed its result to the client; on a thread of the pool."""
         try:
-            answer = self._sender(request)
-        except Exception as error:  # noqa: BLE001  # whoever writes a sender may err
-            answer = failure_of(request, error)
+            result = self._sender(request)
+        except Exception as error:  # noqa: BLE001  # a sender of the app's may have bugs
+            result = failure_of(request, error)
         with self._changed:
-            self._send_requests(self._core.receive_safely(answer, self._now()))
+            self._send_requests(self._core.receive_safely(result, self._now()))
 
     def _close(self, closer: int | None) -> None:
         if self._clock.ident is None:
-            return  # it never began
+            return  # the block has not begun
         until = time.monotonic() + self._closing_timeout
         try:
             self._flush(until)
@@ -226,11 +305,13 @@ class Chat(ChatActions[None]):
                 self._changed.notify_all()
             self._pool.stop(until)
             self._clock.join()
+            if self._own_sender is not None:
+                self._own_sender.close()
             if not was_closed:
                 self._core.close(self._now(), closer)
 
     def _flush(self, until: float) -> None:
-        """Wait until what was said has arrived, but not for ever."""
+        """Wait until all events are sent, or the time is over."""
         with self._changed:
             while not (self._core.is_closed or self._core.is_flushed(self._now())):
                 left = until - time.monotonic()
@@ -239,16 +320,13 @@ class Chat(ChatActions[None]):
                 self._changed.wait(left)
 
 
-# Threads that carry requests: as many as are under way at once, and no more.
-
-
 @define(eq=False)
 class SenderPool:
-    """Starts a thread where all are busy; how many can be is bounded by the client's settings.
+    """Threads that perform requests: as many as are in flight at once, and no more.
 
-    A poll is held for seconds, and an upload takes minutes: neither may keep a message waiting.
-    The threads are daemons, so that one which waits for a server in vain does not keep the
-    process from ending.
+    A poll takes seconds, and an upload minutes, so no request may wait for another; the client's
+    settings bound how many there are. A daemon thread that still waits for its server does not
+    keep the process from ending.
     """
 
     _perform: Callable[[HttpRequest], None]
@@ -258,7 +336,7 @@ class SenderPool:
     _busy: int = field(default=0, init=False)
 
     def put(self, request: HttpRequest) -> None:
-        """Have a request carried, at once."""
+        """Have a request performed at once."""
         with self._lock:
             self._busy += 1
             if self._busy > len(self._threads):
@@ -268,7 +346,7 @@ class SenderPool:
         self._queue.put(request)
 
     def stop(self, until: float) -> None:
-        """Let the threads end after what they carry now, and wait for that; `until`: monotonic."""
+        """End the threads after their requests, and wait for them until a `time.monotonic()`."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:

@@ -21,7 +21,7 @@ from chatfsm.errors import ApiError, LocalProtocolError, TransportError
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.drivers.center import GREETING, Server, message, texts_of
-from tests.drivers.machine import Machine, carried, named, poll, post, telling
+from tests.drivers.scripted_client import ScriptedClient, named, poll, post, replying, returning
 
 Play = Callable[..., Awaitable[None]]
 
@@ -40,7 +40,7 @@ def run(request: pytest.FixtureRequest) -> Callable[..., None]:
 async def carry(request: HttpRequest) -> HttpReply | HttpFailure:
     """A sender that always has a reply."""
     await anyio.lowlevel.checkpoint()
-    return carried(request)
+    return replying(request)
 
 
 def texts(effects: list[Any]) -> list[str]:
@@ -151,7 +151,7 @@ def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
 
 
 async def failing_block() -> None:
-    async with aio.Chat(Machine(), carry) as chat:
+    async with aio.Chat(ScriptedClient(), carry) as chat:
         await chat.send_text("hi")
         raise ZeroDivisionError
 
@@ -189,20 +189,20 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(run: Any) -> None:
 async def deadlines() -> None:
     def wake(name: str, later: float | None) -> Any:
         def tell(_item: object) -> list[object]:
-            machine.deadline = later
+            client.deadline = later
             return [*named(name)]
 
         return tell
 
-    machine = Machine([wake("one", 2.0), wake("two", None)], deadline=1.0)
+    client = ScriptedClient([wake("one", 2.0), wake("two", None)], deadline=1.0)
     clock = iter([0.0, 0.5, 1.0, 1.0, 2.0])
-    async with aio.Chat(machine, carry, now=lambda: next(clock, 3.0)) as chat:
+    async with aio.Chat(client, carry, now=lambda: next(clock, 3.0)) as chat:
         assert [await anext(chat), await anext(chat)] == named("one", "two")
-    assert machine.heard == [Tick(), Tick()]
+    assert client.received == [Tick(), Tick()]
 
 
 def test_ticks_come_at_the_deadlines(run: Any) -> None:
-    """One task lets the machine hear a `Tick` at each of its deadlines."""
+    """One task lets the client hear a `Tick` at each of its deadlines."""
     run(deadlines)
 
 
@@ -213,42 +213,42 @@ async def breaking() -> None:
     async def raising(_request: HttpRequest) -> HttpReply:
         raise RuntimeError("an adapter's bug")
 
-    machine = Machine([telling(post(1)), fail])
-    async with aio.Chat(machine, raising) as chat:
+    client = ScriptedClient([returning(post(1)), fail])
+    async with aio.Chat(client, raising) as chat:
         await chat.send(SendText("one"))
         with pytest.raises(ZeroDivisionError):
             await anext(chat)
         with pytest.raises(ZeroDivisionError):
             await chat.send_text("more")
-    assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
+    assert client.received[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
 
 def test_what_breaks_is_told_to_the_app(run: Any) -> None:
-    """A sender that raises is a failure; a machine that raises is told by iterator and words."""
+    """A sender that raises is a failure; a client that raises is told by iterator and words."""
     run(breaking)
 
 
 async def ending() -> None:
-    machine = Machine([telling(*named("a", "b"))])
-    async with aio.Chat(machine, carry, pending=named("before")) as chat:
+    client = ScriptedClient([returning(*named("a", "b"))])
+    async with aio.Chat(client, carry, pending=named("before")) as chat:
         await chat.send(End())
-        machine.done = True
+        client.done = True
         assert [effect async for effect in chat] == named("before", "a", "b")
     with pytest.raises(LocalProtocolError, match="block"):
         await chat.send_text("late")
 
 
 def test_iteration_ends_with_the_chat(run: Any) -> None:
-    """What waited is told first, then what came; when the machine is done the iterator stops."""
+    """What waited is told first, then what came; when the client is done the iterator stops."""
     run(ending)
 
 
 async def asking_while_closing() -> None:
-    async with aio.Chat(Machine(), carry) as chat:
+    async with aio.Chat(ScriptedClient(), carry) as chat:
         async with anyio.create_task_group() as tasks:
 
             async def ask() -> None:
-                with pytest.raises(TransportError, match="closed meanwhile"):
+                with pytest.raises(TransportError, match="chat was closed before"):
                     await chat.ask(CheckAvailability())
 
             tasks.start_soon(ask)
@@ -272,8 +272,8 @@ async def closing_in_vain() -> None:
         finally:
             given_up.append(request.id)
 
-    machine = Machine([telling(poll(1), post(2))], queued=1)
-    async with aio.Chat(machine, stalling, closing_timeout=0.05) as chat:
+    client = ScriptedClient([returning(poll(1), post(2))], queued=1)
+    async with aio.Chat(client, stalling, closing_timeout=0.05) as chat:
         await chat.send_text("into the void")
         await anyio.wait_all_tasks_blocked()
     assert sorted(given_up) == [1, 2]
@@ -318,7 +318,7 @@ async def left_open(server: Server) -> None:
         for chat in opened:
             await chat.open()
             await chat.send_text("my last words")
-    with pytest.raises(LocalProtocolError, match="not in their block"):
+    with pytest.raises(LocalProtocolError, match="not in its async with block"):
         chats.open(server.client())
 
 
@@ -332,7 +332,7 @@ def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
 async def told_again() -> None:
     kept: list[dict[str, Any]] = []
     async with aio.Chats(carry) as chats:
-        chat = chats.open(Machine([telling(*named("a", "b"))]), save=kept.append)
+        chat = chats.open(ScriptedClient([returning(*named("a", "b"))]), save=kept.append)
         await chat.send(End())
         await anext(chat)
         async with anyio.create_task_group() as tasks:

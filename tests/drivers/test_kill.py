@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def started(server: Server, folder: Path) -> subprocess.Popen[bytes]:
-    program = [sys.executable, "-m", "tests.drivers.victim", server.url]
+    program = [sys.executable, "-m", "tests.drivers.killed_app", server.url]
     files = [str(folder / "chat.json"), str(folder / "heard.txt"), str(LINES)]
     return subprocess.Popen([*program, *files], cwd=ROOT)
 
@@ -28,16 +28,16 @@ def heard_in(folder: Path) -> list[str]:
 
 def killed(server: Server, folder: Path, heard: int) -> None:
     """Run it until it has heard so much, and kill it without a word."""
-    victim = started(server, folder)
+    app = started(server, folder)
     try:
         until = time.monotonic() + 30
         while len(heard_in(folder)) < heard:
-            assert victim.poll() is None, "it ended by itself"
+            assert app.poll() is None, "it ended by itself"
             assert time.monotonic() < until, "it hears nothing more"
             time.sleep(0.002)
     finally:
-        victim.kill()
-        victim.wait(10)
+        app.kill()
+        app.wait(10)
 
 
 def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from chatfsm.errors import ApiError, LocalProtocolError, TransportError
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.drivers.center import GREETING, Server, message, texts_of
-from tests.drivers.machine import Machine, carried, named, poll, post, telling
+from tests.drivers.scripted_client import ScriptedClient, named, poll, post, replying, returning
 
 
 @pytest.fixture(autouse=True)
@@ -137,26 +137,26 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
 
 
 def test_iteration_ends_with_the_chat() -> None:
-    """When the machine is done, what waits is told, and then the iterator stops."""
-    machine = Machine([telling(*named("a", "b"))])
-    with threads.Chat(machine, carried) as chat:
+    """When the client is done, what waits is told, and then the iterator stops."""
+    client = ScriptedClient([returning(*named("a", "b"))])
+    with threads.Chat(client, replying) as chat:
         chat.send(End())
-        machine.done = True
+        client.done = True
         assert list(chat) == named("a", "b")
     assert list(chat) == []
 
 
 def test_ticks_come_at_the_deadline() -> None:
-    """The clock's thread lets the machine hear a `Tick` when its time has come."""
+    """The clock's thread lets the client hear a `Tick` when its time has come."""
 
     def tell(_item: object) -> list[object]:
-        machine.deadline = None
+        client.deadline = None
         return [*named("woken")]
 
-    machine = Machine([tell], deadline=0.0)
-    with threads.Chat(machine, carried) as chat:
+    client = ScriptedClient([tell], deadline=0.0)
+    with threads.Chat(client, replying) as chat:
         assert next(chat) == named("woken")[0]
-    assert machine.heard == [Tick()]
+    assert client.received == [Tick()]
 
 
 def test_a_request_is_carried_while_another_is_held() -> None:
@@ -167,29 +167,29 @@ def test_a_request_is_carried_while_another_is_held() -> None:
         if request.method == "GET":
             assert is_posted.wait(10)
         is_posted.set()
-        return carried(request)
+        return replying(request)
 
-    machine = Machine(
-        [telling(poll(1)), telling(post(2)), telling(*named("a")), telling(*named("b"))]
+    client = ScriptedClient(
+        [returning(poll(1)), returning(post(2)), returning(*named("a")), returning(*named("b"))]
     )
-    with threads.Chat(machine, send) as chat:
+    with threads.Chat(client, send) as chat:
         chat.send(SendText("one"))
         chat.send(SendText("two"))
         assert [next(chat), next(chat)] == named("a", "b")
-    assert {type(item) for item in machine.heard} == {SendText, HttpReply}
+    assert {type(item) for item in client.received} == {SendText, HttpReply}
 
 
 def test_a_sender_that_raises_is_a_failure() -> None:
-    """An adapter's bug does not stop the chat: the machine hears of a failure."""
+    """An adapter's bug does not stop the chat: the client hears of a failure."""
 
     def send(_request: HttpRequest) -> HttpReply:
         raise RuntimeError("an adapter's bug")
 
-    machine = Machine([telling(post(1)), telling(*named("told"))])
-    with threads.Chat(machine, send) as chat:
+    client = ScriptedClient([returning(post(1)), returning(*named("told"))])
+    with threads.Chat(client, send) as chat:
         chat.send(SendText("one"))
         next(chat)
-    assert machine.heard[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
+    assert client.received[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
 
 def test_a_machine_that_breaks_is_told_to_the_app() -> None:
@@ -198,7 +198,7 @@ def test_a_machine_that_breaks_is_told_to_the_app() -> None:
     def fail(_item: object) -> list[object]:
         raise ZeroDivisionError
 
-    with threads.Chat(Machine([telling(post(1)), fail]), carried) as chat:
+    with threads.Chat(ScriptedClient([returning(post(1)), fail]), replying) as chat:
         chat.send(SendText("one"))
         with pytest.raises(ZeroDivisionError):
             next(chat)
@@ -208,7 +208,7 @@ def test_a_machine_that_breaks_is_told_to_the_app() -> None:
 
 def test_words_need_the_block() -> None:
     """Before the block and after it nothing can be ordered, and closing does no harm."""
-    chat = threads.Chat(Machine(), carried)
+    chat = threads.Chat(ScriptedClient(), replying)
     chat.close()
     with pytest.raises(LocalProtocolError, match="not in its with block"):
         chat.send_text("early")
@@ -232,23 +232,23 @@ def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
         is_asking.set()
         return []
 
-    with threads.Chat(Machine([hear]), carried) as chat:
+    with threads.Chat(ScriptedClient([hear]), replying) as chat:
         asking = threading.Thread(target=ask)
         asking.start()
         assert is_asking.wait(10)
     asking.join(10)
-    assert "closed meanwhile" in str(outcome[0])
+    assert "chat was closed before" in str(outcome[0])
 
 
 def test_closing_does_not_wait_for_ever() -> None:
     """Where what was said cannot be sent, the block ends all the same."""
-    with threads.Chat(Machine(queued=1), carried, closing_timeout=0.05) as chat:
+    with threads.Chat(ScriptedClient(queued=1), replying, closing_timeout=0.05) as chat:
         chat.send_text("into the void")
 
 
 def test_what_waited_is_told_first() -> None:
     """After a restart the app is told again what it had not handled."""
-    with threads.Chat(Machine(), carried, pending=named("a")) as chat:
+    with threads.Chat(ScriptedClient(), replying, pending=named("a")) as chat:
         assert next(chat) == named("a")[0]
 
 

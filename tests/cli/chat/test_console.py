@@ -49,7 +49,7 @@ class Client:
 
 
 @define
-class FakeChat(ChatActions[None]):
+class FakeChat(ChatActions[None, None]):
     """Lets the session hear what is ordered, and remembers it."""
 
     client: Client
@@ -61,6 +61,12 @@ class FakeChat(ChatActions[None]):
         if not isinstance(command, Resume):
             self.client.session.receive(command, now=1.0)
         self.ordered.append(command)
+
+    def _send_message(self, command: Any) -> None:
+        self.send(command)
+
+    def _read(self, reader: Any) -> Any:
+        raise AssertionError("the console reads the client")
 
     def upload(self, path: Path) -> None:
         self.ordered.append(path.read_bytes())

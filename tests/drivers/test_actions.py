@@ -1,4 +1,4 @@
-"""The friendly words, and the commands that they mean."""
+"""The methods of a chat, and the commands that they send."""
 
 from __future__ import annotations
 
@@ -16,52 +16,59 @@ from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, SharedFile
 
 
-class Repeating(ChatActions[object]):
-    """Returns what is ordered."""
+class Repeating(ChatActions[object, object]):
+    """Returns the command that each method sends."""
 
     def send(self, command: object) -> object:
         return command
+
+    def _send_message(self, command: object) -> object:
+        return command
+
+    def _read(self, reader: object) -> Any:
+        raise AssertionError("no command reads the state")
 
 
 SECURE = Form("8", "card", secure=True)
 MESSAGE = ChatMessage(events.Message(msg_id="4"), None, own=False)
 FILE = SharedFile(events.File("f-1", msg_id="6"), None, own=False)
 
-SAID: list[tuple[Any, object]] = [
-    (lambda words: words.send_text("hi"), c.SendText("hi")),
-    (lambda words: words.send_text("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
-    (lambda words: words.start_typing(), c.StartTyping()),
-    (lambda words: words.start_typing("he"), c.StartTyping("he")),
-    (lambda words: words.stop_typing(), c.StopTyping()),
-    (lambda words: words.submit_form("7", {"a": "1"}), c.SubmitForm("7", {"a": "1"})),
-    (lambda words: words.submit_form(SECURE, {}), c.SubmitForm("8", {}, secure=True)),
-    (lambda words: words.cancel_form("7"), c.CancelForm("7")),
-    (lambda words: words.cancel_form(SECURE), c.CancelForm("8", secure=True)),
-    (lambda words: words.mark_delivered("2"), c.MarkDelivered("2")),
-    (lambda words: words.mark_delivered(MESSAGE), c.MarkDelivered("4")),
-    (lambda words: words.mark_read(MESSAGE), c.MarkRead("4")),
-    (lambda words: words.mark_read(FILE), c.MarkRead("6")),
-    (lambda words: words.disconnect(), c.Disconnect()),
-    (lambda words: words.end(), c.End()),
-    (lambda words: words.resume("app"), Resume("app")),
+SENT: list[tuple[Any, object]] = [
+    (lambda chat: chat.send_text("hi"), c.SendText("hi")),
+    (lambda chat: chat.send_text("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
+    (lambda chat: chat.send_text("hi", msg_id="7"), c.SendText("hi", msg_id="7")),
+    (lambda chat: chat.start_typing(), c.StartTyping()),
+    (lambda chat: chat.start_typing("he"), c.StartTyping("he")),
+    (lambda chat: chat.stop_typing(), c.StopTyping()),
+    (lambda chat: chat.submit_form("7", {"a": "1"}), c.SubmitForm("7", {"a": "1"})),
+    (lambda chat: chat.submit_form(SECURE, {}), c.SubmitForm("8", {}, secure=True)),
+    (lambda chat: chat.cancel_form("7"), c.CancelForm("7")),
+    (lambda chat: chat.cancel_form(SECURE), c.CancelForm("8", secure=True)),
+    (lambda chat: chat.mark_delivered("2"), c.MarkDelivered("2")),
+    (lambda chat: chat.mark_delivered(MESSAGE), c.MarkDelivered("4")),
+    (lambda chat: chat.mark_read(MESSAGE), c.MarkRead("4")),
+    (lambda chat: chat.mark_read(FILE), c.MarkRead("6")),
+    (lambda chat: chat.disconnect(), c.Disconnect()),
+    (lambda chat: chat.end(), c.End()),
+    (lambda chat: chat.resume("app"), Resume("app")),
 ]
 
 
-@pytest.mark.parametrize(("say", "command"), SAID, ids=lambda value: type(value).__name__)
-def test_a_word_means_a_command(say: Any, command: object) -> None:
-    """Each word orders the command that it is short for."""
-    assert say(Repeating()) == command
+@pytest.mark.parametrize(("method", "command"), SENT, ids=lambda value: type(value).__name__)
+def test_a_method_sends_its_command(method: Any, command: object) -> None:
+    """Each method sends the command that it is called like."""
+    assert method(Repeating()) == command
 
 
-def test_words_need_something_that_hears_them() -> None:
-    """The words alone order nothing."""
+def test_methods_need_a_driver() -> None:
+    """The methods alone send nothing."""
     with pytest.raises(TypeError, match="abstract"):
         ChatActions()  # type: ignore[abstract]
 
 
 def test_a_message_without_an_id_cannot_be_marked() -> None:
-    """A receipt names a message: without an id it is refused where it was said."""
-    with pytest.raises(LocalProtocolError, match="no id"):
+    """A receipt names a message: without an id it is refused where it was sent."""
+    with pytest.raises(LocalProtocolError, match="no msg_id"):
         Repeating().mark_read(ChatMessage(events.Message(), None, own=False))
 
 
@@ -88,7 +95,7 @@ def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         os.truncate(file.fileno(), LARGEST_FILE + 1)
-    with pytest.raises(LocalProtocolError, match="cannot upload more"):
+    with pytest.raises(LocalProtocolError, match="bytes or fewer"):
         read_upload(str(path))
 
 

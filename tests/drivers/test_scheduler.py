@@ -12,7 +12,7 @@ from attrs import define
 
 from chatfsm.drivers.aio import Scheduler
 from chatfsm.inputs import Tick
-from tests.drivers.machine import poll
+from tests.drivers.scripted_client import poll
 
 
 @define(eq=False)
@@ -37,22 +37,22 @@ async def never(_request: object) -> Any:
     raise AssertionError("nothing is to be sent")
 
 
-def hub_at(clock: list[float]) -> Scheduler:
-    hub = Scheduler(never, lambda: clock[0])
-    hub._wake = anyio.Event()
-    return hub
+def scheduler_at(clock: list[float]) -> Scheduler:
+    scheduler = Scheduler(never, lambda: clock[0])
+    scheduler._wake = anyio.Event()
+    return scheduler
 
 
 def test_each_member_is_woken_at_its_deadline() -> None:
     """Whatever the order of scheduling, a tick comes when it is due and not before."""
     clock = [0.0]
     late, early = Member([3.0]), Member([1.0, 2.0])
-    hub = hub_at(clock)
+    scheduler = scheduler_at(clock)
     for member in (late, early):
-        hub.schedule(member)
+        scheduler.schedule(member)
     woken = []
     for clock[0] in (0.5, 1.0, 2.5, 3.0, 9.0):
-        hub._tick_due()
+        scheduler._tick_due()
         woken.append((early.ticks, late.ticks))
     assert woken == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
 
@@ -61,26 +61,26 @@ def test_a_deadline_that_moves_costs_no_second_entry() -> None:
     """Later deadlines wait for the entry that is there; an earlier one takes its place."""
     clock = [0.0]
     member = Member([2.0])
-    hub = hub_at(clock)
+    scheduler = scheduler_at(clock)
     for deadline in (2.0, 5.0, 9.0, 7.0):
         member.deadlines = [deadline]
-        hub.schedule(member)
-    assert len(hub._heap) == 1
+        scheduler.schedule(member)
+    assert len(scheduler._heap) == 1
     member.deadlines = [1.0]
-    hub.schedule(member)
+    scheduler.schedule(member)
     member.deadlines = [4.0]
     for clock[0], ticks in ((1.0, 0), (2.0, 0), (4.0, 1)):
-        hub._tick_due()
+        scheduler._tick_due()
         assert member.ticks == ticks
-    assert hub._heap == []
+    assert scheduler._heap == []
 
 
 def test_nothing_is_carried_outside_the_block() -> None:
     """A request that comes too late is dropped: whoever restores the chat asks again."""
-    hub = hub_at([0.0])
-    hub.send(Member([]), poll(1))
-    assert not hub.is_open
-    assert hub._in_flight == {}
+    scheduler = scheduler_at([0.0])
+    scheduler.send(Member([]), poll(1))
+    assert not scheduler.is_open
+    assert scheduler._in_flight == {}
 
 
 def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

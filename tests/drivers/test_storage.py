@@ -93,8 +93,8 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
     keep = storage.FileStore(str(tmp_path / "chat.json"))
-    keep(make_record(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
-    restored = storage.restore(storage.read(keep.path), ENDPOINT, now=50.0)
+    keep.save(make_record(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
+    restored = storage.restore(keep.load(), ENDPOINT, now=50.0)
     assert restored.client.session is not None
     assert restored.client.session.chat_id == "CHAT-1"
     assert restored.pending == (ServiceNamed("Parcels"),)
@@ -103,9 +103,9 @@ def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """The second record stands in place of the first, nothing is left beside it."""
     keep = storage.FileStore(tmp_path / "chat.json")
-    keep({"record": 1})
-    keep({"record": 2})
-    assert storage.read(keep.path) == {"record": 2}
+    keep.save({"record": 1})
+    keep.save({"record": 2})
+    assert keep.load() == {"record": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["chat.json"]
     assert keep.path.stat().st_mode & 0o777 == 0o600
 
@@ -113,17 +113,17 @@ def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     """What fails on the way to the disk does not touch what was kept."""
     keep = storage.FileStore(tmp_path / "chat.json")
-    keep({"record": 1})
+    keep.save({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):
-        keep({"record": float("nan")})
-    assert storage.read(keep.path) == {"record": 1}
+        keep.save({"record": float("nan")})
+    assert keep.load() == {"record": 1}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     """A file that holds no record is a `SnapshotError`; none at all is no record."""
     path = tmp_path / "chat.json"
-    assert storage.read(path) is None
+    assert storage.FileStore(path).load() is None
     path.write_text(text)
     with pytest.raises(SnapshotError):
-        storage.read(path)
+        storage.FileStore(path).load()
