@@ -1,34 +1,36 @@
-"""One file out of a multipart/form-data body from strangers: exact, and bounded.
+"""Uploads: the one file in a multipart/form-data body.
 
-Source: RFC 7578, as far as uploads of one file need it.
+Boundaries are found by bytes and headers are read by `email`. The parser of `email` for whole
+bodies does not fit: it takes an uploaded e-mail apart in place of returning its bytes.
+Source: RFC 7578.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from email.message import Message
+from email.parser import HeaderParser
 from typing import Final
 
 from attrs import field, frozen
 
 __all__ = ["UploadedFile", "parse_upload"]
 
-_BOUNDARY: Final = re.compile(
-    r"multipart/form-data\s*;(?:[^;]*;)*?\s*boundary=(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))",
-    re.IGNORECASE,
-)
-_NAMED: Final = re.compile(r';\s*(name|filename)=(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
+_MAX_PARTS: Final = 16
+_MAX_HEADER: Final = 8_192
+_MAX_BOUNDARY: Final = 200
+_MAX_FILE_NAME: Final = 255
+_DEFAULT_TYPE: Final = "application/octet-stream"
+# The type goes into the header of a reply, so only what is one by its grammar is taken over.
 _TYPE: Final = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
-_MOST_PARTS: Final = 16
-_LONGEST_HEAD: Final = 8_192
-_LONGEST_NAME: Final = 255
-# What browsers write for what would end a name, or the header.
-_WRITTEN: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"))
+# Browsers escape in names what would end the name or the header.
+_ESCAPES: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"))
 
 
 @frozen
 class UploadedFile:
-    """A file as it came."""
+    """A file as it was uploaded."""
 
     file_name: str
     content_type: str
@@ -36,50 +38,56 @@ class UploadedFile:
 
 
 def parse_upload(body: bytes, content_type: str) -> UploadedFile:
-    """The part called `file`. Raises ValueError where there is none, or the body is broken."""
-    match = _BOUNDARY.match(content_type.strip()[:_LONGEST_HEAD])
-    if match is None:
-        raise ValueError("no boundary")
-    boundary = (match[1] or match[2]).encode("utf-8", "surrogatepass")
-    for head, content in _parts(body, b"--" + boundary):
-        names = _names(head.get("content-disposition", ""))
-        if names.get("name") == "file":
-            kind = _TYPE.match(head.get("content-type", ""))
+    """Return the part called `file` of a body with this Content-Type.
+
+    Raises ValueError if there is no such part, or the body is malformed.
+    """
+    for header, content in _parts(body, b"--" + _boundary(content_type)):
+        if header.get_param("name", header="content-disposition") == "file":
+            name = header.get_param("filename", "", header="content-disposition")
             return UploadedFile(
-                _unwritten(names.get("filename", ""))[:_LONGEST_NAME],
-                kind[0] if kind else "application/octet-stream",
+                _unescape(name if isinstance(name, str) else name[2])[:_MAX_FILE_NAME],
+                _type_of(header),
                 content,
             )
-    raise ValueError("no part is called file")
+    raise ValueError("no part of the upload is called file")
 
 
-def _parts(body: bytes, mark: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
-    at = 0 if body.startswith(mark) else body.find(b"\r\n" + mark) + 2
-    if not body.startswith(mark, at):
+def _boundary(content_type: str) -> bytes:
+    header = Message()
+    header["Content-Type"] = content_type.strip()[:_MAX_HEADER]
+    boundary = header.get_param("boundary")
+    if header.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
+        raise ValueError("the upload is not multipart/form-data with a boundary")
+    if not 0 < len(boundary) <= _MAX_BOUNDARY:
+        raise ValueError(f"the boundary must have 1 to {_MAX_BOUNDARY} characters")
+    return boundary.encode("utf-8", "surrogatepass")
+
+
+def _parts(body: bytes, delimiter: bytes) -> Iterator[tuple[Message, bytes]]:
+    """Yield the header and the content of each part. Raises ValueError if one is malformed."""
+    at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
+    if not body.startswith(delimiter, at):
         raise ValueError("the first boundary is missing")
-    for _ in range(_MOST_PARTS):
-        at += len(mark)
+    for _ in range(_MAX_PARTS):
+        at += len(delimiter)
         if body.startswith(b"--", at):
             return
-        head_end = body.find(b"\r\n\r\n", at, at + _LONGEST_HEAD)
-        end = body.find(b"\r\n" + mark, max(head_end + 2, at))
-        if head_end < 0 or end < 0 or not body.startswith(b"\r\n", at):
-            raise ValueError("a part is broken off")
-        yield _head(body[at + 2 : head_end]), body[head_end + 4 : end]
+        header_end = body.find(b"\r\n\r\n", at, at + _MAX_HEADER)
+        end = body.find(b"\r\n" + delimiter, max(header_end + 2, at))
+        if header_end < 0 or end < 0 or not body.startswith(b"\r\n", at):
+            raise ValueError("a part is incomplete")
+        header = body[at + 2 : header_end].decode("utf-8", "replace")
+        yield HeaderParser().parsestr(header), body[header_end + 4 : end]
         at = end + 2
 
 
-def _head(written: bytes) -> dict[str, str]:
-    lines = written.decode("utf-8", "replace").split("\r\n")
-    pairs = (line.partition(":") for line in lines)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+def _type_of(header: Message) -> str:
+    kind = header.get("content-type", "").partition(";")[0].strip()
+    return kind if _TYPE.fullmatch(kind) else _DEFAULT_TYPE
 
 
-def _names(disposition: str) -> dict[str, str]:
-    return {name.lower(): a or b for name, a, b in _NAMED.findall(disposition)}
-
-
-def _unwritten(name: str) -> str:
-    for written, meant in _WRITTEN:
-        name = name.replace(written, meant)
+def _unescape(name: str) -> str:
+    for escaped, character in _ESCAPES:
+        name = name.replace(escaped, character)
     return name

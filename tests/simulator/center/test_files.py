@@ -116,6 +116,24 @@ def test_what_chatfsm_sends_is_understood(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream", "message/rfc822", "multipart/mixed; boundary=YY"]
+)
+@pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"\r\n--", b"\n--XX\n", b"--XX"])
+def test_every_byte_of_a_file_is_kept(kind: str, end: bytes) -> None:
+    """Whatever it is, also if it is an e-mail or holds what looks like a boundary."""
+    content = bytes(range(256)) * 2 + b"\r\n\r\nx" + end
+    found = parse_upload(body(a_file(content=content, kind=kind)), FORM)
+    assert found == UploadedFile("a.txt", kind.partition(";")[0], content)
+
+
+def test_a_type_that_is_none_is_no_header() -> None:
+    """What is no type of a file is not sent back as one."""
+    for kind in ("text", "text/html\x00", "te xt/html", "a" * 101 + "/b", ""):
+        found = parse_upload(body(a_file(kind=kind)), FORM)
+        assert found.content_type == "application/octet-stream"
+
+
 def test_other_parts_are_passed_over() -> None:
     """And so is what stands before the first; a file needs neither name nor type."""
     parts = (('content-disposition: form-data; name="note"', b"x"), ("X: y", b""))
