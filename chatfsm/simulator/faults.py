@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, Final, Literal, Self, cast, get_args
 
-from attrs import asdict, field, fields, frozen
+from attrs import field, fields, frozen
 
-from chatfsm._client.failures import error_in, parse_reply
 from chatfsm.transport import HttpReply
 
 __all__ = ["KINDS", "SUBJECTS", "Fault", "Faults", "Subject"]
@@ -135,15 +134,6 @@ class Fault:
         rate = "" if self.rate is None else _format_number(self.rate)
         return ":".join(part for part in (word, on, rate) if part)
 
-    @property
-    def is_lasting(self) -> bool:
-        """Whether a client does not try again what it hits: refused for good, or the end."""
-        if self.status is None:
-            return False
-        reply = self.error_reply(0)
-        error = error_in(reply, parse_reply(reply), on_chat=True)
-        return error is not None and not error.transient
-
     def error_reply(self, request_id: int) -> HttpReply:
         """The reply with its status."""
         headers = {"content-type": "application/json"}
@@ -206,14 +196,6 @@ class Faults:
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.entries)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """As plain JSON: an object a fault, of what is not as usual."""
-        usual = {known.name: known.default for known in fields(Fault)}
-        return [
-            {name: value for name, value in asdict(fault).items() if value != usual[name]}
-            for fault in self.entries
-        ]
 
     @classmethod
     def from_json(cls, value: object) -> Self:

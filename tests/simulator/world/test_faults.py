@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from attrs import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatfsm._client.failures import error_in, parse_reply
 from chatfsm.simulator.faults import KINDS, PRESETS, SUBJECTS, Fault, Faults
 
 SPECS: dict[str, Fault] = {
@@ -67,7 +69,7 @@ def test_faults_survive_being_written(several: tuple[Fault, ...]) -> None:
     """As a text and as JSON, in their order."""
     plan = Faults(several)
     assert Faults.parse(str(plan)) == plan
-    assert Faults.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert Faults.from_json(json.loads(json.dumps([asdict(one) for one in several]))) == plan
     assert tuple(plan) == several
 
 
@@ -75,7 +77,6 @@ def test_no_faults_are_an_empty_text() -> None:
     """Nothing goes wrong where nothing is asked for."""
     assert Faults.parse("") == Faults.parse("  ") == Faults.parse("calm") == Faults()
     assert str(Faults()) == ""
-    assert Faults().to_json() == []
 
 
 def test_a_preset_stands_for_its_faults() -> None:
@@ -84,28 +85,9 @@ def test_a_preset_stands_for_its_faults() -> None:
     assert Faults.parse("restart:@50,lossy").entries[1:] == Faults.parse(PRESETS["lossy"]).entries
     assert set(Faults.parse("lossy")) < set(storm)
     assert {fault.kind for fault in storm} == set(KINDS)
-    assert not any(fault.is_lasting for fault in storm)
-
-
-@pytest.mark.parametrize(
-    ("spec", "is_lasting"),
-    [
-        ("404", True),
-        ("503/5005", True),
-        ("401", True),
-        ("403/3000", True),
-        ("400:post", True),
-        ("400/5509", False),
-        ("429", False),
-        ("500/5500", False),
-        ("after-503", False),
-        ("reset", False),
-    ],
-)
-def test_what_ends_a_chat_is_known(spec: str, is_lasting: bool) -> None:
-    """What a client does not try again is told apart from what passes."""
-    (fault,) = Faults.parse(spec)
-    assert fault.is_lasting is is_lasting
+    replies = [fault.error_reply(0) for fault in storm if fault.status is not None]
+    errors = [error_in(reply, parse_reply(reply), on_chat=True) for reply in replies]
+    assert all(error is not None and error.transient for error in errors)
 
 
 @pytest.mark.parametrize(
