@@ -1,4 +1,9 @@
-"""A scenario is data: what a contact center does in one chat, step by step, and its JSON."""
+"""Scenarios: the steps that a contact center takes in one chat, as data and as JSON.
+
+A scenario is a frozen value that any number of chats may play at once. In the fields of an event
+whose names end in `_id`, the texts `$chat`, `$agent`, `$scenario` and `$form` stand for ids that
+are known only when the scenario is played; all other values are sent as they are.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,11 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from attrs import NOTHING, Attribute, field, fields, frozen
+from attrs import Attribute, field, fields, frozen, has
 from attrs.validators import deep_iterable, in_, instance_of
+from cattrs import Converter
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.strategies import configure_tagged_union
 
 from chatfsm._protocol import json_input
 from chatfsm._protocol.structuring import DEEPEST, deeper_than
@@ -33,21 +41,17 @@ __all__ = [
     "to_plain",
 ]
 
-# What a scenario is made of: one frozen class for each thing that a contact center can do.
-#
-# In the fields of an event whose names end in `_id`, `$chat`, `$agent`, `$scenario` and `$form`
-# stand for ids that are known only when the scenario is played; everything else is told as it
-# stands.
-
-# A day: nobody plays a scenario for longer, and a slip of units shows.
+# A day is longer than any scenario is played, so a longer time is a wrong unit.
 _MAX_SECONDS: Final = 86_400.0
 
 
 def _seconds(_step: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise TypeError(f"{attribute.name} must be a number of seconds")
+        raise TypeError(f"{attribute.name} must be a number of seconds, not {value!a:.40}")
     if not 0 <= value <= _MAX_SECONDS:
-        raise ValueError(f"{attribute.name} must be from 0 to {_MAX_SECONDS:g} seconds")
+        raise ValueError(
+            f"{attribute.name} must be from 0 to {_MAX_SECONDS:g} seconds, not {value:g}"
+        )
 
 
 def _seconds_or_none(step: object, attribute: Attribute[Any], value: object) -> None:
@@ -76,11 +80,13 @@ def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
 
 def _field_values(_step: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise TypeError(f"{attribute.name} must be an object of fields and what they must hold")
+        raise TypeError(
+            f"{attribute.name} must be an object of fields and the values they must have"
+        )
 
 
 def _as_names(value: Any) -> tuple[str, ...]:
-    """One name, or several of which any will do; what is no name is refused afterwards."""
+    """Return one name, or a list of names, as a tuple; `_event_names` refuses all else."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
@@ -91,90 +97,91 @@ def _event_names(_step: object, attribute: Attribute[Any], value: tuple[object, 
 
 @frozen
 class Tell:
-    """The center tells an event, as the wire has it."""
+    """The center sends an event."""
 
     event: Mapping[str, Any] = field(validator=_event, hash=False)
+    """The event as on the wire; the center adds `timestamp` and `msg_id` if they are missing."""
 
 
 @frozen
 class Pause:
-    """Nothing happens for so many seconds."""
+    """The scenario waits."""
 
     seconds: float = field(validator=_seconds)
 
 
 @frozen
 class Await:
-    """Nothing happens until the customer has said something, be it before this step."""
+    """The scenario waits for an event of the customer's, which may have come before this step."""
 
     event: tuple[str, ...] = field(converter=_as_names, validator=_event_names)
-    """The name of an event, or several of which any will do."""
+    """The name of an event, or several of which one is enough."""
     where: Mapping[str, Any] = field(factory=dict, validator=_field_values, hash=False)
-    """Fields of the event and what they hold; `data.type` is the field `type` of `data`. A list
-    holds the values of which any will do."""
+    """Fields of the event and their values; `data.type` is the field `type` of `data`. A list
+    holds several values of which one is enough."""
     timeout: float | None = field(default=None, validator=_seconds_or_none)
-    """Seconds after which the scenario goes on all the same; None: it never does."""
+    """Seconds after which the scenario goes on without the event; None: it waits on."""
     known_as: str = field(default="", validator=_text)
-    """The `msg_id` by which later events of the scenario name what the customer said."""
+    """The `msg_id` by which later events of the scenario refer to the customer's message."""
 
 
 @frozen
 class Say:
-    """Somebody of the center says something, and types before if that takes time."""
+    """The agent or the scenario sends a text message, after a typing notification."""
 
     text: str = field(validator=_non_empty_text)
     typing: float = field(default=0.0, validator=_seconds)
-    """Seconds of typing."""
+    """Seconds of typing before the message; 0: no typing notification."""
     by: str = field(default="agent", validator=in_(("agent", "scenario")))
-    """Where no agent is there, the scenario speaks."""
+    """The sender. If no agent is in the chat, the scenario is the sender."""
 
 
 @frozen
 class FindAgent:
-    """An agent is found, once one is free, and joins; until then the customer is queued."""
+    """The customer is queued until an agent is free, who then joins."""
 
     ring: float = field(default=1.0, validator=_seconds)
-    """Seconds from the moment that an agent is free until they join."""
+    """Seconds from the assignment of the agent until the agent joins."""
     patience: float | None = field(default=None, validator=_seconds_or_none)
-    """Seconds in the queue after which the session fails; None: the queue is endless."""
+    """Seconds in the queue after which the session fails; None: the customer waits on."""
 
 
 @frozen
 class AgentLeaves:
-    """The agent who has been there for the longest time leaves; the next caller may have them."""
+    """The agent who joined first leaves, and is free for other chats."""
 
 
 @frozen
 class ShowForm:
-    """A form is shown; one without a name is a text prompt, answered by the next text."""
+    """The center shows a form. A form without a name is a text prompt: the next text answers it."""
 
     name: str = field(validator=_text)
     timeout: float = field(default=600.0, validator=_seconds)
-    """Seconds that the customer has; 0 is no limit."""
+    """Seconds in which the customer may answer; 0: no limit."""
 
 
 @frozen
 class ShowSecureForm:
-    """A secure form is shown."""
+    """The center shows a secure form."""
 
     form_id: str = field(validator=_non_empty_text)
 
 
 @frozen
 class Converse:
-    """The agent answers whatever the customer says, until one of them says goodbye."""
+    """The agent answers each event of the customer's until one of them ends the chat."""
 
     typing: float = field(default=1.0, validator=_seconds)
-    """Seconds of typing before an answer."""
+    """Seconds of typing before each answer."""
 
 
 @frozen
 class EndSession:
-    """The session is over, and with it the scenario."""
+    """The session ends, and the scenario with it."""
 
     how: str = field(default="ended", validator=in_(("ended", "failed", "timed_out")))
     msg: str = field(default="", validator=_text)
-    """What the customer is told of an inactivity timeout."""
+    """The text that goes with an inactivity timeout."""
 
 
 ScenarioStep = (
@@ -202,11 +209,11 @@ STEPS: Final[dict[str, type[ScenarioStep]]] = {
     "converse": Converse,
     "end": EndSession,
 }
-"""The kinds of steps, by the names that they have in JSON."""
+"""The classes of steps by their names in JSON."""
 
 
 class ScenarioError(ChatError):
-    """What should be a scenario is none; the text says which step, and what is wrong with it."""
+    """A scenario is invalid; the text names the step, the field and the reason."""
 
 
 def _steps() -> Any:
@@ -215,48 +222,39 @@ def _steps() -> Any:
 
 @frozen
 class Scenario:
-    """What happens in a chat; nothing in it changes while it is played, by however many chats."""
+    """The steps of a chat. Raises TypeError if a field has another type."""
 
-    name: str = field(validator=instance_of(str))
+    name: str = field(validator=_text)
     steps: tuple[ScenarioStep, ...] = field(validator=_steps())
     after_disconnect: tuple[ScenarioStep, ...] = field(default=(), validator=_steps())
-    """What follows where the customer disconnects and no step awaits it; then the session ends."""
-    title: str = field(default="", validator=instance_of(str))
-    """What it shows, in one line for people."""
-    chat_id: str = field(default="", validator=instance_of(str))
-    """The chat's id in the events that are told, where they were recorded: it is replaced by the
-    id of the chat that plays them."""
+    """The steps that follow if the customer disconnects and no step awaits that; after them the
+    session ends."""
+    title: str = field(default="", validator=_text)
+    """One line for people: the parts of the protocol that the scenario shows."""
+    chat_id: str = field(default="", validator=_text)
+    """The chat's id in recorded events; it is replaced by the id of the chat that plays them."""
 
+
+# JSON. Each field is checked by the validator of its class, in JSON as in Python.
 
 _KINDS: Final = {cls: kind for kind, cls in STEPS.items()}
 _LISTS: Final = ("steps", "after_disconnect")
-# So many characters of what is no kind of step are shown: more than the longest kind has.
-_SHOWN: Final = 40
+# The part of an unknown kind that an error text quotes: longer than the name of any step.
+_MAX_QUOTED: Final = 40
 
 
 def to_plain(scenario: Scenario) -> dict[str, Any]:
-    """A scenario as plain JSON; what is as it would be anyway is left out."""
-    plain = {
-        known.name: getattr(scenario, known.name)
-        for known in fields(Scenario)
-        if known.name not in _LISTS and (known.name == "name" or getattr(scenario, known.name))
+    """Return the scenario as plain JSON, without the fields that have their defaults."""
+    plain: dict[str, Any] = _CONVERTER.unstructure(scenario)
+    # For people, the texts come before the lists, and a step begins with its kind.
+    lists = {name: plain.pop(name) for name in _LISTS if name in plain}
+    return plain | {
+        name: [{"step": step["step"], **step} for step in steps] for name, steps in lists.items()
     }
-    lists = {name: [_plain_step(step) for step in getattr(scenario, name)] for name in _LISTS}
-    return plain | {name: steps for name, steps in lists.items() if steps or name == "steps"}
-
-
-def _plain_step(step: ScenarioStep) -> dict[str, Any]:
-    plain: dict[str, Any] = {"step": _KINDS[type(step)]}
-    for known in fields(type(step)):
-        value = getattr(step, known.name)
-        default = known.default
-        if default is NOTHING or value not in (default, {}):
-            plain[known.name] = list(value) if isinstance(value, tuple) else value
-    return plain
 
 
 def from_json(text: str | bytes) -> Scenario:
-    """The scenario that a JSON text holds. Raises `ScenarioError`."""
+    """Return the scenario that a JSON text holds. Raises `ScenarioError`."""
     try:
         value = json_input.parse(text)
     except DecodeError as error:
@@ -265,29 +263,28 @@ def from_json(text: str | bytes) -> Scenario:
 
 
 def from_plain(value: object) -> Scenario:
-    """The scenario that parsed JSON is. Raises `ScenarioError`, naming the step."""
+    """Return the scenario that parsed JSON holds.
+
+    Raises `ScenarioError`, which names the step by its number and kind, and the field.
+    """
     if not isinstance(value, Mapping):
         raise ScenarioError("a scenario is an object with a name and steps")
     name = value.get("name")
     where = f"scenario {name!r}" if isinstance(name, str) else "scenario"
-    known = {attribute.name for attribute in fields(Scenario)}
-    _refuse_unknown(value, known, where)
-    for needed in ("name", "steps"):
-        if needed not in value:
-            raise ScenarioError(f"{where}: {needed} is missing")
-    made: dict[str, Any] = dict(value)
-    for part in _LISTS:
-        made[part] = _read_steps(value.get(part, []), where, part)
-    for text, held in value.items():
-        if text not in _LISTS and not isinstance(held, str):
-            raise ScenarioError(f"{where}: {text} must be a text")
-    return Scenario(**made)
+    plain = dict(value)
+    try:
+        for part in _LISTS:
+            if part in plain:
+                plain[part] = _read_steps(plain[part], part)
+        return _CONVERTER.structure(plain, Scenario)
+    except (ScenarioError, LookupError, TypeError, ValueError, ForbiddenExtraKeysError) as error:
+        raise ScenarioError(f"{where}: {_reason(error, Scenario)}") from None
 
 
-def _read_steps(value: object, where: str, part: str) -> tuple[ScenarioStep, ...]:
+def _read_steps(value: object, part: str) -> tuple[ScenarioStep, ...]:
     if not isinstance(value, list):
-        raise ScenarioError(f"{where}: {part} must be a list of steps")
-    place = f"{where}: step" if part == "steps" else f"{where}: {part}: step"
+        raise ScenarioError(f"{part} must be a list of steps")
+    place = "step" if part == "steps" else f"{part}: step"
     return tuple(_read_step(item, f"{place} {number}") for number, item in enumerate(value, 1))
 
 
@@ -296,24 +293,45 @@ def _read_step(value: object, where: str) -> ScenarioStep:
         raise ScenarioError(f"{where}: must be an object")
     kind = value.get("step")
     if not isinstance(kind, str) or kind not in STEPS:
-        found = "no kind of step" if kind is None else f"unknown kind {repr(kind)[:_SHOWN]}"
+        found = "no kind of step" if kind is None else f"unknown kind {repr(kind)[:_MAX_QUOTED]}"
         raise ScenarioError(f"{where}: {found}; known are {', '.join(STEPS)}")
-    cls = STEPS[kind]
-    where = f"{where} ({kind})"
-    known = {attribute.name for attribute in fields(cls)}
-    _refuse_unknown(value, known | {"step"}, where)
-    for attribute in fields(cls):
-        if attribute.default is NOTHING and attribute.name not in value:
-            raise ScenarioError(f"{where}: {attribute.name} is missing")
     try:
-        return cls(**{name: held for name, held in value.items() if name != "step"})
-    except (TypeError, ValueError) as error:
-        raise ScenarioError(f"{where}: {error.args[0]}") from None
+        step: ScenarioStep = _CONVERTER.structure(value, ScenarioStep)  # type: ignore[arg-type]
+    except (LookupError, TypeError, ValueError, ForbiddenExtraKeysError) as error:
+        raise ScenarioError(f"{where} ({kind}): {_reason(error, STEPS[kind])}") from None
+    return step
 
 
-def _refuse_unknown(value: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(str(name) for name in set(value) - known)
-    if unknown:
-        raise ScenarioError(
-            f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
+def _reason(error: Exception, cls: type) -> str:
+    match error:
+        case ForbiddenExtraKeysError(extra_fields=unknown):
+            known = ", ".join(sorted(attribute.name for attribute in fields(cls)))
+            return f"unknown field {', '.join(sorted(map(str, unknown)))}; known are {known}"
+        case KeyError():
+            return f"{error.args[0]} is missing"
+        case _:
+            return str(error.args[0])
+
+
+def _as_it_is(value: Any, _kind: object) -> Any:
+    return value
+
+
+def _converter() -> Converter:
+    made = Converter(
+        detailed_validation=False,
+        forbid_extra_keys=True,
+        omit_if_default=True,
+        prefer_attrib_converters=True,
+        unstruct_collection_overrides={tuple: list},
+    )
+    made.register_structure_hook_func(
+        lambda kind: kind != ScenarioStep and not has(kind), _as_it_is
+    )
+    for kind in (str, float):  # cattrs would convert these
+        made.register_structure_hook(kind, _as_it_is)
+    configure_tagged_union(ScenarioStep, made, tag_generator=_KINDS.__getitem__, tag_name="step")
+    return made
+
+
+_CONVERTER: Final = _converter()
