@@ -27,7 +27,7 @@ from chatfsm.drivers._core import (
     read_upload,
     share_command,
 )
-from chatfsm.drivers.storage import Store, as_store, resume
+from chatfsm.drivers.storage import Store, as_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -215,7 +215,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     ) -> Self:
         """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
         found = as_store(store)
-        restored = resume(found, endpoint, settings=settings, now=now())
+        restored = load_chat(found, endpoint, settings=settings, now=now())
         return cls(
             restored.client,
             sender,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Protocol, cast, get_args
+from typing import Any, Final, Protocol, get_args
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
@@ -23,7 +23,16 @@ from chatfsm.errors import SnapshotError
 from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
-__all__ = ["FileStore", "RestoredChat", "Store", "make_record", "parse_record", "restore", "resume"]
+__all__ = [
+    "FileStore",
+    "RestoredChat",
+    "Store",
+    "as_store",
+    "load_chat",
+    "make_record",
+    "parse_record",
+    "restore",
+]
 
 _DEFAULTS: Final = ClientSettings()
 _OWNER_ONLY: Final = 0o600  # a record holds messages of people
@@ -117,7 +126,7 @@ def restore(
     return RestoredChat(client, pending)
 
 
-def resume(
+def load_chat(
     store: Store | None, endpoint: Endpoint, *, settings: ClientSettings, now: float
 ) -> RestoredChat:
     """Return the chat of a store, or a new one if the store has none that goes on.
@@ -134,9 +143,7 @@ def resume(
 
 def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
     """Return the store, or that of the file whose path is given."""
-    if store is None or hasattr(store, "load"):
-        return cast("Store | None", store)
-    return FileStore(store)
+    return FileStore(Path(store)) if isinstance(store, str | PathLike) else store
 
 
 # A record has the client's snapshot and the effects that the app has not handled. The client counts
@@ -156,7 +163,7 @@ configure_tagged_union(Signal, _converter, tag_name="signal")
 configure_tagged_union(Saved, _converter, tag_name="effect")
 
 
-def make_record(snapshot: dict[str, Any], pending: Iterable[object], now: float) -> dict[str, Any]:
+def make_record(snapshot: dict[str, Any], pending: Iterable[Any], now: float) -> dict[str, Any]:
     """Return the record of a chat as plain JSON, with its pending effects in order."""
     told = [_plain(_shifted(effect, -now)) for effect in pending if isinstance(effect, _SAVED)]
     return {"format": FORMAT, "version": VERSION, "client": snapshot, "told": told}

@@ -29,7 +29,7 @@ from chatfsm.drivers._core import (
     read_upload,
     share_command,
 )
-from chatfsm.drivers.storage import Store, as_store, resume
+from chatfsm.drivers.storage import Store, as_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -126,7 +126,7 @@ class Chat(ChatActions[None, str]):
         The block raises `ApiError` at its start if the server gives no chat.
         """
         found = as_store(store)
-        restored = resume(found, endpoint, settings=settings, now=now())
+        restored = load_chat(found, endpoint, settings=settings, now=now())
         return cls(
             restored.client,
             sender,
