@@ -1,6 +1,7 @@
-"""What an app may ask the contact center for, beside what it says in the chat.
+"""API requests: requests of the app to the contact center, beside the chat, and their results.
 
-Each is answered by one `ApiSucceeded` or `ApiFailed` that names it. Source: PROTOCOL.md §1.
+A client answers each with one `ApiSucceeded` or `ApiFailed` that carries it. `Resume` is the
+exception: it is an order to the client. Source: PROTOCOL.md §1.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import Attribute, field, frozen
-from attrs.validators import instance_of, matches_re, optional
+from attrs.validators import matches_re
 
+from chatfsm._validators import OPTIONAL_TEXT, non_empty_text, text
 from chatfsm.endpoint import quote_segment
 from chatfsm.events import Event
 
@@ -45,44 +47,41 @@ __all__ = [
     "UploadedFile",
 ]
 
+LARGEST_FILE: Final = 25 * 1024 * 1024
+"""Bytes: the server takes no larger upload (PROTOCOL.md §1)."""
+
+_MIME_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+
 _Result_co = TypeVar("_Result_co", covariant=True)
 
-_TEXT: Final = optional(instance_of(str))
-LARGEST_FILE: Final = 25 * 1024 * 1024
-"""Bytes: the server takes no larger one (PROTOCOL.md §1)."""
 
-_MIME: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
-
-
-def _path_segment(_call: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a text")
-    quote_segment(value)
+def _path_segment(_request: object, attribute: Attribute[Any], value: object) -> None:
+    text(_request, attribute, value)
+    quote_segment(str(value), attribute.name)
 
 
-def _named(_call: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{attribute.name} must be a text that is not empty")
-
-
-def _uploadable(_call: object, _attribute: Attribute[Any], value: object) -> None:
+def _file_content(_request: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, bytes):
-        raise TypeError("content must be bytes")
+        raise TypeError(f"{attribute.name} must be bytes, not {type(value).__name__}")
     if len(value) > LARGEST_FILE:
-        raise ValueError(f"content has {len(value)} bytes: the server takes {LARGEST_FILE} at most")
+        raise ValueError(
+            f"{attribute.name} must be at most {LARGEST_FILE} bytes long, not {len(value)}"
+        )
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def _parameters(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise TypeError("parameters must be a mapping of names to values")
+        raise TypeError(
+            f"parameters must be a mapping of names to values, not {type(value).__name__}"
+        )
     return dict(value)
 
 
-def _writable(_call: object, attribute: Attribute[Any], value: object) -> None:
+def _json_value(_request: object, attribute: Attribute[Any], value: object) -> None:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        raise ValueError(f"{attribute.name} must be what JSON can hold") from None
+        raise ValueError(f"{attribute.name} must hold only values that JSON has") from None
 
 
 class TypedRequest(Generic[_Result_co]):
@@ -93,49 +92,52 @@ class TypedRequest(Generic[_Result_co]):
 
 @frozen
 class _ChatRequest:
-    phone_number: str | None = field(default=None, validator=_TEXT, repr=False)
-    sender: str | None = field(default=None, validator=_TEXT, repr=False)
-    """Who asks; the wire calls it "from"."""
+    phone_number: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    """Phone number of the customer."""
+    sender: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    """Name or address of the customer; "from" on the wire."""
     parameters: dict[str, Any] = field(
-        factory=dict, converter=_mapping, validator=_writable, repr=False, hash=False
+        factory=dict, converter=_parameters, validator=_json_value, repr=False, hash=False
     )
-    """What the scenario is to know: see `GetExpectedParameters`. JSON, in no repr."""
+    """Parameters of the scenario, see `GetExpectedParameters`: JSON values, in no repr."""
 
 
 @frozen
 class RequestChat(_ChatRequest, TypedRequest["SessionProperties"]):
-    """Open a chat, or go on with the one that the client id has already."""
+    """Open a chat, or return to the one that the client id already has."""
 
 
 @frozen
 class RequestSmsChat(_ChatRequest, TypedRequest["SmsOutcome"]):
-    """Open a chat by text message (v1)."""
+    """Open a chat by text message (API version 1)."""
 
 
 @frozen
 class CheckAvailability(TypedRequest["Availability"]):
-    """Ask whether somebody could answer a chat now."""
+    """Ask whether an agent could answer a chat now."""
 
 
 @frozen
 class GetExpectedParameters(TypedRequest["tuple[ExpectedParameter, ...]"]):
-    """Ask which parameters the scenario would like `RequestChat` to bring."""
+    """Ask for the parameters that the scenario expects in `RequestChat`."""
 
 
 @frozen
 class GetActiveChat(TypedRequest["SessionProperties | None"]):
-    """Ask which chat the client id has; answered with None where it has none."""
+    """Ask for the chat of the client id; the result is None if it has none."""
 
 
 @frozen
 class UploadFile(TypedRequest["UploadedFile"]):
-    """Bring a file to the server; share it then with `SendFile` and the id that it got."""
+    """Upload a file; `SendFile` then shares it in the chat by the id that it got."""
 
-    file_name: str = field(validator=_named)
-    content: bytes = field(validator=_uploadable, repr=False)
+    file_name: str = field(validator=non_empty_text)
+    content: bytes = field(validator=_file_content, repr=False)
+    """At most `LARGEST_FILE` bytes."""
     content_type: str = field(
-        default="application/octet-stream", validator=[instance_of(str), matches_re(_MIME)]
+        default="application/octet-stream", validator=[text, matches_re(_MIME_TYPE)]
     )
+    """MIME type without parameters."""
 
 
 @frozen
@@ -154,54 +156,60 @@ class GetPhoto(TypedRequest["Download"]):
 
 @frozen
 class GetIceServers(TypedRequest["tuple[IceServer, ...]"]):
-    """Ask for the servers that help a call through firewalls."""
+    """Ask for the ICE servers, which help a call through firewalls."""
 
 
 @frozen
 class SubscribeNotifications(TypedRequest[None]):
-    """Have a phone told of news by push (v2); without any token: no longer.
+    """Subscribe a phone to push notifications, or unsubscribe it (API version 2).
 
-    Give one of: an APNS token with the app's bundle id, a Firebase token for iOS, one for Android.
+    Takes one token: APNS with the bundle id of the app, Firebase for iOS, or Firebase for Android.
+    Without a token it unsubscribes.
     """
 
-    ios_apns_device_token: str | None = field(default=None, validator=_TEXT, repr=False)
-    ios_app_bundle_id: str | None = field(default=None, validator=_TEXT)
-    ios_firebase_device_token: str | None = field(default=None, validator=_TEXT, repr=False)
-    android_firebase_device_token: str | None = field(default=None, validator=_TEXT, repr=False)
+    ios_apns_device_token: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    ios_app_bundle_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    ios_firebase_device_token: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    android_firebase_device_token: str | None = field(
+        default=None, validator=OPTIONAL_TEXT, repr=False
+    )
 
     def __attrs_post_init__(self) -> None:
         if (self.ios_apns_device_token is None) != (self.ios_app_bundle_id is None):
-            raise ValueError("an APNS token goes with the bundle id of its app")
+            raise ValueError("ios_apns_device_token and ios_app_bundle_id must be given together")
         tokens = (
             self.ios_apns_device_token,
             self.ios_firebase_device_token,
             self.android_firebase_device_token,
         )
-        if sum(token is not None for token in tokens) > 1:
-            raise ValueError("notifications go to one token, not to several")
+        given = sum(token is not None for token in tokens)
+        if given > 1:
+            raise ValueError(f"at most 1 device token must be given, not {given}")
 
 
 @frozen
 class GetCaseHistory(TypedRequest["tuple[EarlierChat, ...]"]):
-    """Ask for the earlier chats of the case (v2)."""
+    """Ask for the earlier chats of the case (API version 2)."""
 
 
 @frozen
 class CloseCase(TypedRequest[None]):
-    """Close the case that the chat belongs to (v2)."""
+    """Close the case that the chat belongs to (API version 2)."""
 
 
 @frozen
 class GetVersion(TypedRequest["ServerVersion"]):
-    """Ask for the server's version (v2)."""
+    """Ask for the server's version (API version 2)."""
 
 
 @frozen
 class Resume:
-    """Go on after `AuthorizationFailed`, with other credentials where they are given."""
+    """Continue after `AuthorizationFailed`, with new credentials or the same ones."""
 
     app_id: str | None = field(default=None, repr=False)
+    """Replaces `Endpoint.app_id`; None: unchanged."""
     client_id: str | None = field(default=None, repr=False)
+    """Replaces `Endpoint.client_id`; None: unchanged."""
 
 
 ApiRequest = (
@@ -219,65 +227,72 @@ ApiRequest = (
     | CloseCase
     | GetVersion
 )
-
-
-# What a call is answered with, typed. Source: PROTOCOL.md §1.
+"""All requests to the API, as a closed union."""
 
 
 @frozen
 class Availability:
-    """Whether somebody could answer a chat now; `ewt`: the estimated wait in seconds."""
+    """Result of `CheckAvailability`."""
 
     is_available: bool
+    """Whether an agent could answer a chat now."""
     ewt: float | None = None
+    """Estimated waiting time in seconds; None if the server gave none."""
 
 
 @frozen
 class ExpectedParameter:
-    """A parameter that the scenario would like; `type` is PHONE, TEXT, EMAIL, or another word."""
+    """A parameter that the scenario expects."""
 
     name: str
     type: str | None = None
+    """PHONE, TEXT, EMAIL, FIRST_NAME, LAST_NAME, ACCOUNT, COMPANY, or a newer type."""
 
 
 @frozen
 class SessionProperties:
-    """A chat that the server has for the client; `is_new` None: it did not say."""
+    """The chat that the server has for the client id."""
 
     chat_id: str
     state: str | None = None
+    """A state of the session, as in `StateChanged.state`."""
     ewt: float | None = None
+    """Estimated waiting time in seconds."""
     is_new: bool | None = None
+    """False if the chat existed before; None if the server did not say."""
     phone_number: str | None = field(default=None, repr=False)
 
 
 @frozen
 class SmsOutcome:
-    """What became of the request for a chat by text message; code 0: it goes on there."""
+    """Result of `RequestSmsChat`."""
 
     code: int
+    """0 if the chat continues by text message, else an error code of the server."""
     message: str = ""
 
 
 @frozen
 class UploadedFile:
-    """A file that the server has now: share it with `SendFile`."""
+    """A file that the server has stored."""
 
     file_id: str
+    """Id for `SendFile`."""
     file_name: str | None = None
 
 
 @frozen
 class Download:
-    """A file or a photo; the type is what the server says it is: untrusted."""
+    """The content of a file or of a photo."""
 
     content: bytes = field(repr=False)
     content_type: str | None = None
+    """The Content-Type header of the server: untrusted."""
 
 
 @frozen
 class IceServer:
-    """A server that helps a call through firewalls."""
+    """A STUN or TURN server for calls."""
 
     url: str
     username: str | None = field(default=None, repr=False)
@@ -286,15 +301,17 @@ class IceServer:
 
 @frozen
 class EarlierChat:
-    """A chat of the case; `created_at` in seconds since 1970."""
+    """An earlier chat of the case."""
 
     chat_id: str
     created_at: float | None
+    """Seconds since 1970, on the server's clock."""
     events: tuple[Event, ...] = field(repr=False)
 
 
 @frozen
 class ServerVersion:
-    """The server's version, as it writes it."""
+    """Result of `GetVersion`."""
 
     text: str
+    """Version as the server writes it, such as "5.5.6.12345 (Stable)"."""

@@ -1,18 +1,20 @@
-"""What the app orders: one frozen class for each thing that a customer's side can say.
+"""Commands: orders of the app, one frozen class for each event that a client may send.
 
-What only the session knows (`msg_id`, the form's name, whom a signal is for) is keyword-only and
-None until somebody fills it in; what is None does not go on the wire. A value that the wire has
-no place for raises ValueError, or TypeError, when the command is built.
+`msg_id`, `form_name`, `secure` and `destination_party_id` are keyword-only; the session fills in
+what is None, and leaves out of the event what stays None. A command checks its arguments when it is
+built: TypeError for a wrong type, ValueError for a value that the wire does not allow.
 Source: PROTOCOL.md §3 and §4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from attrs import Attribute, field, frozen
-from attrs.validators import ge, in_, instance_of, optional
+from attrs import field, frozen
+from attrs.validators import ge, instance_of, optional
+
+from chatfsm._validators import OPTIONAL_TEXT, degrees, flag, non_empty_text, one_of, text
 
 __all__ = [
     "AnswerCall",
@@ -38,134 +40,134 @@ __all__ = [
     "SubmitForm",
 ]
 
-
-def _named(_command: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{attribute.name} must be a text that is not empty")
+_FILE_TYPES: Final = ("image", "attachment")
+_COBROWSING_REPLIES: Final = ("rejected", "started", "ended")
 
 
 def _answers(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise TypeError("data must be a mapping of field names to answers")
+        raise TypeError(
+            f"data must be a mapping of field names to answers, not {type(value).__name__}"
+        )
     return dict(value)
 
 
-def _degrees(limit: float) -> Any:
-    def check(_command: object, attribute: Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{attribute.name} must be a number of degrees")
-        if not -limit <= value <= limit:
-            raise ValueError(f"{attribute.name} must be from -{limit} to {limit} degrees")
-
-    return check
-
-
-# What may be left out, and is text where it is not.
-_TEXT: Final = optional(instance_of(str))
+@frozen(kw_only=True)
+class _WithMsgId:
+    msg_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Id of the message, unique within the chat; None: the session chooses it."""
 
 
 @frozen(kw_only=True)
-class _Numbered:
-    msg_id: str | None = field(default=None, validator=_TEXT)
-
-
-@frozen(kw_only=True)
-class _Signalled(_Numbered):
-    destination_party_id: str | None = field(default=None, validator=_TEXT)
+class _CallCommand(_WithMsgId):
+    destination_party_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Id of the party that the signal is for; None: the other side of the call, if known."""
 
 
 @frozen
-class SendText(_Numbered):
-    """Say something; `html` is sent beside the plain text where given."""
+class SendText(_WithMsgId):
+    """Send a chat message."""
 
-    text: str = field(validator=instance_of(str))
-    html: str | None = field(default=None, validator=_TEXT)
+    text: str = field(validator=text)
+    """Plain text of the message."""
+    html: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """The same message as HTML; None: only plain text is sent."""
 
     @property
     def body(self) -> str:
-        """What goes out as the message itself."""
+        """The `msg` field on the wire: the HTML, or the plain text without HTML."""
         return self.text if self.html is None else self.html
 
     @property
     def plain(self) -> str | None:
-        """What goes out beside it: the plain text of a message in HTML."""
+        """The `msg_text` field on the wire: the plain text beside HTML, else None."""
         return None if self.html is None else self.text
 
 
 @frozen
-class SendFile(_Numbered):
-    """Share a file that was uploaded; the wire takes these two types, not MIME types."""
+class SendFile(_WithMsgId):
+    """Share a file that was uploaded with `api.UploadFile`."""
 
-    file_id: str = field(validator=_named)
-    file_type: Literal["image", "attachment"] = field(validator=in_(("image", "attachment")))
-    file_name: str | None = field(default=None, validator=_TEXT)
-
-
-@frozen
-class SendLocation(_Numbered):
-    """Share a place, in degrees."""
-
-    latitude: float = field(validator=_degrees(90))
-    longitude: float = field(validator=_degrees(180))
-    url: str | None = field(default=None, validator=_TEXT)
+    file_id: str = field(validator=non_empty_text)
+    """Id that the upload returned."""
+    file_type: Literal["image", "attachment"] = field(validator=one_of(*_FILE_TYPES))
+    """Kind of file on the wire; not a MIME type."""
+    file_name: str | None = field(default=None, validator=OPTIONAL_TEXT)
 
 
 @frozen
-class SendNavigation(_Numbered):
-    """Tell which page the customer looks at."""
+class SendLocation(_WithMsgId):
+    """Share a location."""
 
-    page: str = field(validator=_named)
-    title: str | None = field(default=None, validator=_TEXT)
+    latitude: float = field(validator=degrees(90))
+    """Degrees north, from -90 to 90."""
+    longitude: float = field(validator=degrees(180))
+    """Degrees east, from -180 to 180."""
+    url: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """URL of a map."""
+
+
+@frozen
+class SendNavigation(_WithMsgId):
+    """Report the page that the customer looks at."""
+
+    page: str = field(validator=non_empty_text)
+    """URL of the page."""
+    title: str | None = field(default=None, validator=OPTIONAL_TEXT)
 
 
 @frozen
 class StartTyping:
-    """The customer types; newer servers show the `draft` to the agent."""
+    """Report that the customer types; repeat it with each key, the session limits the events."""
 
-    draft: str | None = field(default=None, validator=_TEXT)
+    draft: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Text typed so far; newer servers show it to the agent."""
 
 
 @frozen
 class StopTyping:
-    """The customer has stopped typing."""
+    """Report that the customer has stopped typing."""
 
 
 @frozen
 class SubmitForm:
-    """Answer a form; the answers are in no repr."""
+    """Answer an open form."""
 
-    request_id: str = field(validator=_named)
+    request_id: str = field(validator=non_empty_text)
+    """Id of the form, as in `Form.request_id`."""
     data: dict[str, object] = field(repr=False, hash=False, converter=_answers)
-    form_name: str | None = field(default=None, kw_only=True, validator=_TEXT)
-    secure: bool = field(default=False, kw_only=True, validator=instance_of(bool))
+    """Field names and answers; in no repr."""
+    form_name: str | None = field(default=None, kw_only=True, validator=OPTIONAL_TEXT)
+    secure: bool = field(default=False, kw_only=True, validator=flag)
 
 
 @frozen
 class CancelForm:
-    """Refuse a form."""
+    """Refuse an open form."""
 
-    request_id: str = field(validator=_named)
-    form_name: str | None = field(default=None, kw_only=True, validator=_TEXT)
-    secure: bool = field(default=False, kw_only=True, validator=instance_of(bool))
+    request_id: str = field(validator=non_empty_text)
+    """Id of the form, as in `Form.request_id`."""
+    form_name: str | None = field(default=None, kw_only=True, validator=OPTIONAL_TEXT)
+    secure: bool = field(default=False, kw_only=True, validator=flag)
 
 
 @frozen
 class MarkDelivered:
-    """A message of the other side has arrived (v2)."""
+    """Confirm that a message of another party was delivered (API version 2)."""
 
-    msg_id: str = field(validator=_named)
+    msg_id: str = field(validator=non_empty_text)
 
 
 @frozen
 class MarkRead:
-    """A message of the other side was read (v2)."""
+    """Confirm that a message of another party was read (API version 2)."""
 
-    msg_id: str = field(validator=_named)
+    msg_id: str = field(validator=non_empty_text)
 
 
 @frozen
 class Disconnect:
-    """End the conversation; the scenario keeps the session, and may show a survey."""
+    """End the conversation. The scenario keeps the session, and may show a survey."""
 
 
 @frozen
@@ -174,67 +176,69 @@ class End:
 
 
 @frozen
-class RequestCall(_Signalled):
-    """Ask for a call."""
+class RequestCall(_CallCommand):
+    """Request a call."""
 
-    video: bool = field(default=False, validator=instance_of(bool))
-
-
-@frozen
-class AnswerCall(_Signalled):
-    """Accept an offer with a session description."""
-
-    sdp: str = field(repr=False, validator=_named)
+    video: bool = field(default=False, validator=flag)
+    """Whether the call is to have video."""
 
 
 @frozen
-class RejectCall(_Signalled):
-    """Decline an offer."""
+class AnswerCall(_CallCommand):
+    """Accept the offer of a call."""
 
-    reason_code: str | None = field(default=None, validator=_TEXT)
-    reason: str | None = field(default=None, validator=_TEXT)
+    sdp: str = field(repr=False, validator=non_empty_text)
+    """Session description (SDP) of the answer; in no repr."""
 
 
 @frozen
-class SendCandidate(_Signalled):
-    """Offer a network path; `sdp_m_line_index` counts from 0."""
+class RejectCall(_CallCommand):
+    """Reject the offer of a call."""
 
-    candidate: str = field(validator=instance_of(str))
-    sdp_mid: str | None = field(default=None, validator=_TEXT)
+    reason_code: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    reason: str | None = field(default=None, validator=OPTIONAL_TEXT)
+
+
+@frozen
+class SendCandidate(_CallCommand):
+    """Send an ICE candidate: a network path for the call."""
+
+    candidate: str = field(validator=text)
+    sdp_mid: str | None = field(default=None, validator=OPTIONAL_TEXT)
     sdp_m_line_index: int | None = field(
         default=None, validator=optional([instance_of(int), ge(0)])
     )
+    """Index of the media line, 0 or more."""
 
 
 @frozen
-class EndCall(_Signalled):
+class EndCall(_CallCommand):
     """End the call."""
 
 
 @frozen
-class RequestPhoneCall(_Signalled):
-    """Ask to be phoned at a number."""
+class RequestPhoneCall(_CallCommand):
+    """Request a phone call to a number."""
 
-    number: str = field(validator=_named)
-
-
-@frozen
-class RequestSms(_Signalled):
-    """Ask to go on by text message to a number."""
-
-    number: str = field(validator=_named)
+    number: str = field(validator=non_empty_text)
 
 
 @frozen
-class CobrowsingReply(_Numbered):
-    """Answer a request for co-browsing; the three texts belong to "started"."""
+class RequestSms(_CallCommand):
+    """Request to continue the chat by text message."""
 
-    state: Literal["rejected", "started", "ended"] = field(
-        validator=in_(("rejected", "started", "ended"))
-    )
-    provider_type: str | None = field(default=None, validator=_TEXT)
-    cobrowsing_url: str | None = field(default=None, validator=_TEXT)
-    cobrowsing_id: str | None = field(default=None, validator=_TEXT)
+    number: str = field(validator=non_empty_text)
+
+
+@frozen
+class CobrowsingReply(_WithMsgId):
+    """Answer a request for co-browsing, or end it."""
+
+    state: Literal["rejected", "started", "ended"] = field(validator=one_of(*_COBROWSING_REPLIES))
+    provider_type: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Co-browsing provider; for "started" only, like the two below."""
+    cobrowsing_url: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    cobrowsing_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
 
 
 Command = (
@@ -259,3 +263,4 @@ Command = (
     | RequestSms
     | CobrowsingReply
 )
+"""All commands, as a closed union."""

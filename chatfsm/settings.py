@@ -1,178 +1,147 @@
-"""What a caller may set, each with the reason of its default."""
+"""Settings of sessions and clients, each with the reason for its default."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from attrs import Attribute, field, frozen
-from attrs.validators import in_, instance_of
+from attrs import field, frozen
+from attrs.validators import instance_of
 
-__all__ = [
-    "ClientSettings",
-    "Settings",
-]
+from chatfsm._validators import Validator, count, one_of, seconds
 
-_LARGEST: Final = 1.7976931348623157e308  # of all floats: a whole number may be larger
+__all__ = ["ClientSettings", "Settings"]
 
-
-def _positive(_settings: object, attribute: Attribute[Any], value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"Settings.{attribute.name} must be a number of seconds")
-    if not 0 < value <= _LARGEST:
-        raise ValueError(f"Settings.{attribute.name} must be more than 0 seconds, and finite")
+_LONGEST: Final = 1e9  # seconds: 31 years, and still exact when added to a clock
+_SHORTEST_POLL: Final = 20.0
 
 
-def _count(_settings: object, attribute: Attribute[Any], value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"Settings.{attribute.name} must be a whole number")
-    if value < 1:
-        raise ValueError(f"Settings.{attribute.name} must be 1 or more")
+def _delay(at_least: float) -> Validator:
+    return seconds(at_least=at_least, at_most=_LONGEST)
 
 
 @frozen(kw_only=True)
 class Settings:
-    """How sessions behave; immutable, and shared by as many sessions as you like.
+    """Settings of a session. Immutable; many sessions may share one.
 
-    Raises TypeError or ValueError for a value out of range.
+    Raises TypeError for a value of the wrong type, ValueError for a value out of range.
     """
 
     strict: bool = False
-    """Raise `RemoteProtocolError` where a lenient session tells an `Anomaly` or an unknown event.
+    """Raise `RemoteProtocolError` in place of an `Anomaly` or an `UnknownReceived`.
 
-    For tests and audits. What was due before the event stays done, the event itself changes
-    nothing.
+    For tests and audits. The event that raises changes nothing; what was due before it stays done.
     """
 
-    typing_timeout: float = field(default=30.0, validator=_positive)
-    """Seconds after which a party that said it types, and nothing since, has stopped."""
+    typing_timeout: float = field(default=30.0, validator=seconds(more_than=0))
+    """Seconds after the last typing event of a party until the session reports that it stopped."""
 
-    typing_renew: float = field(default=10.0, validator=_positive)
-    """Seconds after which the server is told again that the customer types; well under the 30
-    after which chatfsm itself stops believing it of others."""
+    typing_renew: float = field(default=10.0, validator=seconds(more_than=0))
+    """Seconds between two notifications to the server while the customer types. Well below the 30
+    seconds after which chatfsm itself ends the typing of a party."""
 
-    typing_idle: float = field(default=5.0, validator=_positive)
-    """Seconds without a key after which the customer is said to have stopped typing."""
+    typing_idle: float = field(default=5.0, validator=seconds(more_than=0))
+    """Seconds after the last `StartTyping` until the server is told that the customer stopped."""
 
-    msg_id_format: Literal["n", "chat_id:n"] = field(default="n", validator=in_(("n", "chat_id:n")))
-    """How ids of own messages look: the documentation has `chatId:messageNumber`, the vendor's
-    web client counts 1, 3, 5 (PROTOCOL.md §3), and so do we."""
+    msg_id_format: Literal["n", "chat_id:n"] = field(
+        default="n", validator=one_of("n", "chat_id:n")
+    )
+    """Form of the ids of own messages. The documentation has `chatId:messageNumber`; the vendor's
+    web client counts 1, 3, 5 (PROTOCOL.md §3), and chatfsm does so too."""
 
     empty_file_ids: bool = False
     """Send files with an empty msg_id: one connector answers 500 to any other (PROTOCOL.md §3)."""
 
-    max_unsent: int = field(default=256, validator=_count)
-    """How many messages may wait to be sent, or to be known as sent; one more is refused. As many
-    of those that were sent are remembered, for receipts."""
+    max_unsent: int = field(default=256, validator=count)
+    """Messages that may wait to be sent or confirmed; the session refuses one more. It remembers as
+    many sent ones, for receipts."""
 
-    max_ids: int = field(default=4_096, validator=_count)
-    """How many message ids are remembered, to know duplicates; a chat of hours has fewer."""
+    max_ids: int = field(default=4_096, validator=count)
+    """Message ids that are kept to recognize duplicates; a chat of hours has fewer."""
 
-    max_parties: int = field(default=256, validator=_count)
-    """How many parties the roster holds; also how many that left are remembered."""
+    max_parties: int = field(default=256, validator=count)
+    """Parties in the roster, and as many that have left."""
 
-    max_typists: int = field(default=256, validator=_count)
-    """How many parties may type at once."""
+    max_typists: int = field(default=256, validator=count)
+    """Parties that type at the same time."""
 
-    max_forms: int = field(default=64, validator=_count)
-    """How many forms may be open at once."""
+    max_forms: int = field(default=64, validator=count)
+    """Forms that are open at the same time."""
 
-    max_candidates: int = field(default=128, validator=_count)
-    """How many ICE candidates are kept until a call is answered; a browser sends a few dozen."""
-
-
-# What a caller may set about the way a chat travels, each with the reason of its default.
-
-_LONGEST: Final = 1e9
-_SHORTEST_POLL: Final = 20.0
-
-
-def _seconds(least: float) -> Any:
-    def check(_settings: object, attribute: Attribute[Any], value: float) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"ClientSettings.{attribute.name} must be a number of seconds")
-        if not least <= value <= _LONGEST:
-            raise ValueError(f"ClientSettings.{attribute.name} must be {least:g} seconds or more")
-
-    return check
-
-
-def _client_count(_settings: object, attribute: Attribute[Any], value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"ClientSettings.{attribute.name} must be a whole number")
-    if value < 1:
-        raise ValueError(f"ClientSettings.{attribute.name} must be 1 or more")
+    max_candidates: int = field(default=128, validator=count)
+    """ICE candidates that are kept until a call is answered; a browser sends a few dozen."""
 
 
 @frozen(kw_only=True)
 class ClientSettings:
-    """How clients behave; immutable, and shared by as many clients as you like.
+    """Settings of a client. Immutable; many clients may share one.
 
-    Raises TypeError or ValueError for a value out of range.
+    Raises TypeError for a value of the wrong type, ValueError for a value out of range.
     """
 
     session: Settings = field(factory=Settings, validator=instance_of(Settings))
-    """How the session itself behaves."""
+    """Settings of the client's session."""
 
-    poll_timeout: float = field(default=30.0, validator=_seconds(_SHORTEST_POLL))
-    """Seconds for a poll: the server holds an empty one for 5 to 15, and an aborted one may be
-    lost, so none is given up before 20 (PROTOCOL.md §5)."""
+    poll_timeout: float = field(default=30.0, validator=_delay(_SHORTEST_POLL))
+    """Seconds for a poll, at least 20. The server holds an empty poll for 5 to 15 seconds, and the
+    events of an aborted one may be lost (PROTOCOL.md §5)."""
 
-    request_timeout: float = field(default=30.0, validator=_seconds(0.1))
-    """Seconds for everything else that is small."""
+    request_timeout: float = field(default=30.0, validator=_delay(0.1))
+    """Seconds for every other request without a file."""
 
-    file_timeout: float = field(default=300.0, validator=_seconds(0.1))
-    """Seconds for a file, up or down: 25 MB at 1 Mbit/s take 210."""
+    file_timeout: float = field(default=300.0, validator=_delay(0.1))
+    """Seconds for the upload or download of a file: 25 MB at 1 Mbit/s take 210."""
 
-    timeout_grace: float = field(default=5.0, validator=_seconds(0))
-    """Seconds beyond a request's timeout after which it is given up here too, so that a chat does
-    not stand still where whoever carries the request has forgotten it."""
+    timeout_grace: float = field(default=5.0, validator=_delay(0))
+    """Seconds after a request's timeout until the client gives it up by itself, so that a chat goes
+    on if the sender has lost the request."""
 
-    poll_every: float = field(default=1.0, validator=_seconds(0))
-    """Seconds from one poll's start to the next where the first brought nothing new. A server that
-    holds its polls never lets it be felt; a proxy that answers from a cache is asked once a
-    second, not 70 times."""
+    poll_every: float = field(default=1.0, validator=_delay(0))
+    """Seconds between the starts of two polls if the first returned no new event. A server that
+    holds polls is not slowed down; a proxy that answers from its cache gets one poll a second
+    instead of 70."""
 
-    poll_every_busy: float = field(default=0.1, validator=_seconds(0))
-    """The same where it brought something: nobody reads faster, and nothing can make it a storm."""
+    poll_every_busy: float = field(default=0.1, validator=_delay(0))
+    """Seconds between the starts of two polls if the first returned a new event."""
 
-    backoff_first: float = field(default=1.0, validator=_seconds(0.001))
-    """Seconds, at most, until the first retry: a server that restarts is not hit at once."""
+    backoff_first: float = field(default=1.0, validator=_delay(0.001))
+    """Seconds, at most, before the first retry, so that clients do not all return at once."""
 
-    backoff_most: float = field(default=30.0, validator=_seconds(0.001))
-    """Seconds, at most, between two retries, however many went before: an agent waits no longer
-    than that for a customer whose network has come back."""
+    backoff_most: float = field(default=30.0, validator=_delay(0.001))
+    """Seconds, at most, between two retries: an agent waits no longer for a customer whose network
+    works again."""
 
-    retry_after_most: float = field(default=120.0, validator=_seconds(0))
-    """Seconds that a server may ask to be left alone; it would time the customer out after more."""
+    retry_after_most: float = field(default=120.0, validator=_delay(0))
+    """Seconds, at most, for which a client obeys Retry-After; after more, the server would end the
+    chat for inactivity."""
 
-    settle_delay: float = field(default=2.0, validator=_seconds(0))
-    """Seconds from a POST of doubtful fate to the history that tells: what is still on its way to
-    the server arrives meanwhile, instead of after it was sent again."""
+    settle_delay: float = field(default=2.0, validator=_delay(0))
+    """Seconds from a POST without a reply to the history that shows whether it arrived. A POST that
+    is still on its way arrives meanwhile, and is not sent twice."""
 
-    server_hold: float = field(default=20.0, validator=_seconds(0))
-    """Seconds that a server may go on holding a poll whose connection broke, and give it what then
-    happens: after them the history is asked for once more. Servers were seen to hold for 15."""
+    server_hold: float = field(default=20.0, validator=_delay(0))
+    """Seconds for which a server may hold a broken poll and answer it with events that are then
+    lost; after them the client requests the history once more. Servers were seen to hold for 15."""
 
-    suspend_gap: float = field(default=20.0, validator=_seconds(1))
-    """Seconds late after which a wake-up means that the computer slept, and polls with it; a busy
-    process is not that late, and a server forgets no customer as fast."""
+    suspend_gap: float = field(default=20.0, validator=_delay(1))
+    """Seconds after a deadline from which a client assumes that the computer slept, and its polls
+    with it. A busy process is not as late, and a server keeps a customer longer."""
 
-    max_body: int = field(default=8 * 1024 * 1024, validator=_client_count)
-    """Bytes of a reply: some 50,000 events, which no poll and no history has."""
+    max_body: int = field(default=8 * 1024 * 1024, validator=count)
+    """Bytes of a reply: about 50,000 events, more than a poll or a history has."""
 
-    max_file: int = field(default=26 * 1024 * 1024, validator=_client_count)
-    """Bytes of a file that is downloaded: the server keeps none of more than 25 MB."""
+    max_file: int = field(default=26 * 1024 * 1024, validator=count)
+    """Bytes of a downloaded file; the server stores no more than 25 MB."""
 
-    max_batch: int = field(default=32, validator=_client_count)
-    """How many things said go out in one POST: more than anybody types while one is away."""
+    max_batch: int = field(default=32, validator=count)
+    """Events in one POST: more than a person types while one POST is on its way."""
 
-    max_queued: int = field(default=1_024, validator=_client_count)
-    """How many things said may wait to be posted; one more is refused. Four times the messages
-    that the session lets wait, for receipts and signals."""
+    max_queued: int = field(default=1_024, validator=count)
+    """Events that wait to be posted; the client refuses one more. Four times `max_unsent` of the
+    session, because receipts and signals wait too."""
 
-    max_calls: int = field(default=64, validator=_client_count)
-    """How many calls may wait for an answer; one more is refused."""
+    max_calls: int = field(default=64, validator=count)
+    """API requests of the app that wait for a reply; the client refuses one more."""
 
-    max_attempts: int = field(default=5, validator=_client_count)
-    """How often something that the server answers with an internal error, though it is alone in
-    its POST, is sent before it counts as refused: what it chokes on must not stop the rest."""
+    max_attempts: int = field(default=5, validator=count)
+    """Attempts to send an event that, alone in its POST, gets an internal error of the server each
+    time. After them it counts as refused, so that later events are not blocked."""

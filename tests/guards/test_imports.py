@@ -16,7 +16,7 @@ PACKAGE = Path(chatfsm.__file__).parent
 # The floors, from the ground up. A module may import from floors below its own, and within its
 # room as far as TOPICS allows.
 FLOORS = (
-    {"errors", "_values", "_log", "_statemachine"},
+    {"errors", "_values", "_validators", "_log", "_statemachine"},
     {
         *("events", "commands", "signaling", "models", "inputs", "settings", "endpoint"),
         *("transport", "api", "effects", "client_effects", "_plain"),
@@ -38,6 +38,7 @@ ALLOWED = {"transitions", "attrs", "attr", "cattrs"}
 # What the public names are made of.
 CORE = {
     *("errors", "_values", "_log", "_plain", "_statemachine", "_protocol", "_session"),
+    "_validators",
     *("events", "commands", "signaling", "models", "effects", "inputs", "settings"),
     *("_client", "api", "client_effects", "endpoint", "transport"),
 }

@@ -13,7 +13,7 @@ PACKAGE = Path(chatfsm.__file__).parent
 PURE_ROOMS = ("_protocol", "_session", "_client", "simulator")
 PURE_MODULES = (
     *("events", "commands", "signaling", "models", "inputs", "settings", "endpoint", "transport"),
-    *("api", "effects", "client_effects", "_plain", "_statemachine"),
+    *("api", "effects", "client_effects", "_plain", "_statemachine", "_validators"),
 )
 # The simulator over HTTP.
 IMPURE = "simulator/server"

@@ -299,7 +299,7 @@ NAMED: list[tuple[Any, dict[str, Any], str]] = [
 @pytest.mark.parametrize("value", ["", None, 5, b"x", ["x"]])
 def test_what_must_be_named(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
     """What a command is about must be a text that is not empty."""
-    with pytest.raises(ValueError, match=f"^{field} must be a text that is not empty$"):
+    with pytest.raises(ValueError, match=f"^{field} must be a non-empty string, not"):
         cls(**rest, **{field: value})
 
 

@@ -169,7 +169,7 @@ def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
     ("arguments", "why"),
     [
         (["--url", "http://chat.example", "--app-id", "secret-app"], "see --insecure-http"),
-        (["--url", "https://chat.example/path", "--app-id", "secret-app"], "nothing after it"),
+        (["--url", "https://chat.example/path", "--app-id", "secret-app"], "without path"),
         (["--url", "https://chat.example", "--app-id", 'secret"app'], "app_id must be visible"),
         (["--url", "https://chat.example"], "set CHATFSM_APP_ID"),
         (["--url", "nonsense", "--app-id", "secret-app"], "https://"),
