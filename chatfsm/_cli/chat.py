@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -19,8 +20,8 @@ from uuid import uuid4
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
-from chatfsm._cli.prompt import Editor, LiveScreen, PlainScreen, Screen, keys_of, read_input
+from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter, LineBuffer
+from chatfsm._cli.prompt import LiveScreen, PlainScreen, Screen, read_input
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.adapters.stdlib import Sender
@@ -90,7 +91,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
             chat = Chat(
                 client, send, save=saved.save, pending=told, closing_timeout=_CLOSING_TIMEOUT
             )
-            return _Sitting(options, chat, client).run()
+            return _ChatRun(options, chat, client).run()
     except OSError as error:
         if error.filename is None:  # of what is open already, be it only the output
             raise
@@ -138,116 +139,136 @@ def _open_client(
     return ChatClient(endpoint, session=make), ()
 
 
-def _fields(options: Namespace) -> dict[str, tuple[str, ...]]:
-    """The fields of forms, by the form's name."""
-    return dict(options.form or ())
-
-
 @define
-class _Sitting:
-    """One run: what comes from the chat and from the keyboard, taken one by one."""
+class _ChatRun:
+    """One run of the command: jobs from the chat and from the keyboard, done one by one."""
 
     options: Namespace
     chat: Chat
     client: ChatClient
-    _inbox: SimpleQueue[Callable[[], object]] = field(factory=SimpleQueue, init=False)
+    _jobs: SimpleQueue[Callable[[], object]] = field(factory=SimpleQueue, init=False)
     _handled: Semaphore = field(factory=lambda: Semaphore(0), init=False)
-    _editor: Editor = field(factory=Editor, init=False)
     _error: Exception | None = field(default=None, init=False)
 
     def run(self) -> int:
-        """Chat until one side has enough."""
-        is_live = self._is_live()
-        now = time.monotonic
-        with ExitStack() as stack:
-            if is_live:
-                stack.enter_context(keys_of(sys.stdin.fileno()))
-            screen: Screen = LiveScreen(sys.stdout) if is_live else PlainScreen(sys.stdout)
-            stack.callback(screen.close)
-            talk = ChatConsole(
-                self.chat, self.client, screen, EffectFormatter(now()), now, _fields(self.options)
-            )
-            hear = (lambda piece: self._keys(talk, piece)) if is_live else self._lines(talk)
-            try:
-                return self._sit(talk, hear)
-            except KeyboardInterrupt:
-                return ExitCode.INTERRUPTED
-
-    def _is_live(self) -> bool:
-        are_terminals = sys.stdin.isatty() and sys.stdout.isatty()
-        return are_terminals and not self.options.plain and find_spec("rich") is not None
-
-    def _sit(self, talk: ChatConsole, hear: Callable[[str | None], None]) -> int:
-        forwarding = Thread(target=self._forward, args=(talk,), name="chatfsm-effects")
+        """Chat until the person leaves or the chat is over; returns the exit code."""
         try:
-            with self.chat:
-                if self.client.session is None:
-                    self.chat.open()
-                forwarding.start()
-                with read_input(
-                    sys.stdin.fileno(), lambda piece: self._inbox.put(lambda: hear(piece))
-                ):
-                    self._work(talk)
-        finally:
-            if forwarding.ident is not None:
-                self._handled.release()
-                forwarding.join()
+            if self._is_live():
+                self._run_live()
+            else:
+                self._run_plain()
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
         if self._error is not None:
             raise self._error
         session = self.client.session
         has_failed = session is not None and session.outcome not in {None, "ended"}
         return ExitCode.FAILURE if has_failed else ExitCode.SUCCESS
 
-    def _work(self, talk: ChatConsole) -> None:
-        while not talk.has_left and self._error is None:
-            text = "*" * len(self._editor.text) if talk.is_hidden else self._editor.text
-            talk.screen.show_status(talk.status, text, self._editor.at)
-            if (work := self._inbox.get()) is _OVER:
-                return
-            work()
+    def _is_live(self) -> bool:
+        """Whether there is a terminal to edit lines on, and the extra to do it."""
+        if self.options.plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return False
+        if os.environ.get("TERM") == "dumb":
+            return False
+        if find_spec("prompt_toolkit") is None:
+            sys.stderr.write(f"chatfsm: {_NO_EXTRA}\n")
+            return False
+        return True
 
-    def _forward(self, talk: ChatConsole) -> None:
-        """Put effects into the inbox, each when the one before was handled."""
+    def _run_plain(self) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A character that the encoding lacks is escaped.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        console = self._console(PlainScreen(sys.stdout))
+        with self._open_chat(console), self._read_lines(console):
+            self._work(console)
+
+    def _run_live(self) -> None:
+        screen = LiveScreen(
+            on_line=lambda text, question: self._put(lambda: console.on_line(text, question)),
+            on_edit=lambda text, question: self._put(lambda: console.on_edit(text, question)),
+            on_end=lambda: self._put(console.leave),
+        )
+        console = self._console(screen)
+        worker = Thread(target=self._work_beside, args=(console, screen), name="chatfsm-console")
+        try:
+            with self._open_chat(console):
+                worker.start()
+                try:
+                    screen.run()
+                finally:  # after what was typed before
+                    self._put(_STOP)
+                    worker.join(_CLOSING_TIMEOUT)
+        finally:
+            if worker.ident is not None:
+                worker.join()
+            screen.close()
+
+    def _console(self, screen: Screen) -> ChatConsole:
+        formatter = EffectFormatter(time.monotonic())
+        form_fields = dict(self.options.form or ())
+        return ChatConsole(self.chat, self.client, screen, formatter, time.monotonic, form_fields)
+
+    @contextmanager
+    def _open_chat(self, console: ChatConsole) -> Iterator[None]:
+        """Open the chat, and put a job for each of its effects in this block."""
+        forwarder = Thread(target=self._forward, args=(console,), name="chatfsm-effects")
+        try:
+            with self.chat:
+                if self.client.session is None:
+                    self.chat.open()
+                forwarder.start()
+                yield
+        finally:
+            if forwarder.ident is not None:
+                self._handled.release()
+                forwarder.join()
+
+    def _forward(self, console: ChatConsole) -> None:
+        """Put a job for each effect, when that of the effect before is done."""
         try:
             for effect in self.chat:
-                self._inbox.put(lambda told=effect: self._tell(talk, told))  # type: ignore[misc]  # bound now
+                self._put(lambda effect=effect: self._handle(console, effect))  # type: ignore[misc]  # bound now
                 self._handled.acquire()
         except Exception as error:  # noqa: BLE001  # raised again by the main thread
             self._error = error
-        self._inbox.put(_OVER)
+        self._put(_STOP)
 
-    def _tell(self, talk: ChatConsole, effect: object) -> None:
-        talk.on_effect(effect)
+    def _handle(self, console: ChatConsole, effect: object) -> None:
+        console.on_effect(effect)
         self._handled.release()
 
-    def _keys(self, talk: ChatConsole, piece: str | None) -> None:
-        """What a terminal sent."""
-        for line in self._editor.type(piece or ""):
-            talk.on_line(line)
-        talk.on_edit(self._editor.text)
-        if piece is None or self._editor.is_ended:
-            talk.has_left = True
+    @contextmanager
+    def _read_lines(self, console: ChatConsole) -> Iterator[None]:
+        """Put a job for each piece of the standard input in this block."""
+        lines = LineBuffer(console)
+        with read_input(sys.stdin.fileno(), lambda text: self._put(lambda: lines.add(text))):
+            yield
 
-    def _lines(self, talk: ChatConsole) -> Callable[[str | None], None]:
-        """What hears a pipe, line by line; at its end the chat is left, unless it is ending."""
-        rest = ""
+    def _put(self, job: Callable[[], object]) -> None:
+        self._jobs.put(job)
 
-        def hear(piece: str | None) -> None:
-            nonlocal rest
-            *lines, rest = (rest + (piece or "")).split("\n")
-            if piece is None and rest:
-                lines.append(rest)
-            for line in lines:
-                if not talk.is_finished:
-                    talk.on_line(line.removesuffix("\r"))
-            if piece is None and not talk.is_ending:
-                talk.has_left = True
+    def _work(self, console: ChatConsole) -> None:
+        """Do the jobs until the person leaves, an error occurs, or the chat is over."""
+        while not console.has_left and self._error is None:
+            console.screen.show_status(console.status, console.question)
+            if (job := self._jobs.get()) is _STOP:
+                return
+            job()
 
-        return hear
-
-
-def _over() -> None:
-    """Marks, in the inbox, that nothing more will be told."""
+    def _work_beside(self, console: ChatConsole, screen: LiveScreen) -> None:
+        """Do the jobs in a thread of their own, while the main one reads keys."""
+        try:
+            self._work(console)
+        except Exception as error:  # noqa: BLE001  # raised again by the main thread
+            self._error = error
+        screen.stop()
 
 
-_OVER: Final = _over
+def _stop() -> None:
+    """Do nothing: a mark in the jobs that no more are to be done."""
+
+
+_STOP: Final = _stop
+_NO_EXTRA: Final = "no editing and no colours without prompt_toolkit: pip install 'chatfsm[cli]'"

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from chatfsm import commands as c
 from chatfsm import effects as f
-from chatfsm._cli.prompt import Screen
+from chatfsm._cli.prompt import Question, Screen
 from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
@@ -34,6 +34,7 @@ __all__ = [
     "ChatConsole",
     "EffectFormatter",
     "FormDialog",
+    "LineBuffer",
     "LineError",
     "ParsedLine",
     "parse_line",
@@ -123,18 +124,19 @@ class FormDialog:
             return self.fields[len(self.answers)]
         return "name=value, an empty line at the end"
 
-    def take_line(self, line: str) -> bool:
-        """Take an answer; True where it was the last one. Raises `LineError`."""
+    def take(self, text: str) -> bool:
+        """Store an answer; True if it was the last one. Raises `LineError`.
+
+        If the fields are not known, each line of a pasted text is an answer.
+        """
         if self.fields:
-            self.answers[self.question] = line
+            self.answers[self.question] = text
             return len(self.answers) == len(self.fields)
-        if not line.strip():
-            return True
-        name, equals, value = line.partition("=")
-        if not equals or not name.strip():
+        answers = [line.partition("=") for line in text.split("\n") if line.strip()]
+        if not all(equals and name.strip() for name, equals, _ in answers):
             raise LineError("an answer is name=value; an empty line ends the form")
-        self.answers[name.strip()] = value.strip()
-        return False
+        self.answers |= {name.strip(): value.strip() for name, _, value in answers}
+        return not answers
 
 
 # What a line that somebody typed means: something to say, or an order that begins with a slash.
@@ -194,6 +196,16 @@ def parse_line(text: str) -> ParsedLine:
     return ParsedLine(name, words)
 
 
+def _parse(text: str, *, is_hidden: bool) -> ParsedLine:
+    """Parse a line; the error does not quote what is hidden."""
+    try:
+        return parse_line(text)
+    except LineError:
+        if not is_hidden:
+            raise
+        raise LineError("there is no such command: // begins an answer with a slash") from None
+
+
 # States of the link that are no news while all is well.
 _HEALTHY_LINKS: Final = {"live", "over"}
 
@@ -249,9 +261,12 @@ class ChatConsole:
         return "   ".join(parts)
 
     @property
-    def is_hidden(self) -> bool:
-        """Whether what is being typed answers a secure form."""
-        return self._dialog is not None and self._dialog.form.secure
+    def question(self) -> Question:
+        """The question that a line which begins now will answer."""
+        if self._dialog is None:
+            return Question()
+        form = self._dialog.form
+        return Question(form.request_id, is_hidden=form.secure)
 
     def on_effect(self, effect: object) -> None:
         """Show what the chat tells, and ask the form that is to be asked next."""
@@ -273,15 +288,23 @@ class ChatConsole:
             case f.FormClosed(form=form):
                 self._on_form_closed(form)
 
-    def on_line(self, text: str) -> None:
-        """Do what a line means; what cannot be done is shown, and changes nothing."""
+    def leave(self) -> None:
+        """Leave the chat, which goes on at the server."""
+        self.has_left = True
+
+    def on_line(self, text: str, question: Question | None = None) -> None:
+        """Send a message, answer a form or run a command; a refusal is shown as a row.
+
+        `question`: the one that was asked when the line was begun; by default the present one.
+        """
         self._is_typing = False
+        question = question or self.question
         try:
-            line = parse_line(text)
+            line = _parse(text, is_hidden=question.is_hidden)
             if line.command:
                 self._run_command(line)
-            elif self._dialog is not None:
-                self._answer(self._dialog, line.arguments[0])
+            elif question.request_id:
+                self._answer(question.request_id, line.arguments[0])
             elif line.arguments[0].strip():
                 self.chat.send_text(line.arguments[0])
                 self._show("said", line.arguments[0], "own")
@@ -290,11 +313,12 @@ class ChatConsole:
         except OSError as error:
             self._show("cannot", f"{error.filename}: {error.strerror}", "bad")
 
-    def on_edit(self, text: str) -> None:
-        """Somebody types, and has come so far; orders and answers are nobody's business."""
+    def on_edit(self, text: str, question: Question | None = None) -> None:
+        """Tell the server that a message is being typed, but not of commands and answers."""
         if self.client.session is None or self.client.done:
             return
-        is_message = bool(text) and not text.startswith("/") and self._dialog is None
+        is_answer = (question or self.question).request_id != ""
+        is_message = bool(text) and not text.startswith("/") and not is_answer
         if is_message:
             self.chat.start_typing()
         elif self._is_typing:
@@ -338,11 +362,14 @@ class ChatConsole:
         self.chat.cancel_form(form)
         self._on_form_closed(form)
 
-    def _answer(self, asking: FormDialog, words: str) -> None:
-        if asking.take_line(words):
-            self.chat.submit_form(asking.form, asking.answers)
-            self._on_form_closed(asking.form)
-            self._show("answered", asking.form.name or asking.form.request_id, "own")
+    def _answer(self, request_id: str, text: str) -> None:
+        dialog = self._dialog
+        if dialog is None or dialog.form.request_id != request_id:
+            raise LineError("the form was closed before this answer: nothing was sent")
+        if dialog.take(text):
+            self.chat.submit_form(dialog.form, dialog.answers)
+            self._on_form_closed(dialog.form)
+            self._show("answered", dialog.form.name or request_id, "own")
 
     def _on_form_opened(self, form: Form) -> None:
         """Ask a form in its turn; a text prompt is answered by what is said."""
@@ -365,3 +392,22 @@ class ChatConsole:
 
     def _show(self, what: str, text: str, tone: RowStyle) -> None:
         self.screen.show(self.formatter.make_row(what, text, self.now(), tone))
+
+
+@define
+class LineBuffer:
+    """Splits the input of a pipe into lines for a console."""
+
+    console: ChatConsole
+    _rest: str = field(default="", init=False)
+
+    def add(self, text: str | None) -> None:
+        """Take a piece of the input; at its end, None, leave unless the chat is ending."""
+        *lines, self._rest = (self._rest + (text or "")).split("\n")
+        if text is None and self._rest:
+            lines.append(self._rest)
+        for line in lines:
+            if not self.console.is_finished:
+                self.console.on_line(line.removesuffix("\r"))
+        if text is None and not self.console.is_ending:
+            self.console.leave()

@@ -1,160 +1,46 @@
-"""A line being typed on a terminal, key by key."""
+"""Screens of `chatfsm chat`: rows above an input line on a terminal, or plain lines in a pipe."""
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import os
-import re
 import select
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
-from typing import Any, Final, Protocol, TextIO
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from chatfsm._cli.terminal import STYLES
-from chatfsm._cli.timeline import Row
+from chatfsm._cli.timeline import Row, RowStyle
 
-__all__ = ["Editor", "LiveScreen", "PlainScreen", "Screen", "keys_of", "read_input"]
+if TYPE_CHECKING:
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-# A key that sends more than one character: CSI or SS3, and what follows up to the final letter.
-_SEQUENCE: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
-_UNFINISHED: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*|O)?")
-_KEYS: Final = {
-    **dict.fromkeys(("\x1b[D", "\x1bOD", "\x02"), "left"),
-    **dict.fromkeys(("\x1b[C", "\x1bOC", "\x06"), "right"),
-    **dict.fromkeys(("\x1b[H", "\x1bOH", "\x1b[1~", "\x01"), "start"),
-    **dict.fromkeys(("\x1b[F", "\x1bOF", "\x1b[4~", "\x05"), "stop"),
-    **dict.fromkeys(("\x7f", "\b"), "back"),
-    "\x1b[3~": "delete",
-    "\x15": "clear",
-    "\x17": "word",
-}
-_END: Final = "\x04"  # Ctrl-D
+__all__ = ["LiveScreen", "PlainScreen", "Question", "Screen", "read_input"]
 
 
-@define
-class Editor:
-    """The text so far, and where the cursor is in it."""
+@frozen
+class Question:
+    """The question that an input line answers."""
 
-    text: str = ""
-    at: int = 0
-    is_ended: bool = False
-    """Whether Ctrl-D was typed on an empty line."""
-    _rest: str = field(default="", init=False)
-    """The beginning of a key that has not come whole."""
-
-    def type(self, characters: str) -> Iterator[str]:
-        """Take what a terminal sent; gives each line that was ended."""
-        left = self._rest + characters
-        self._rest = ""
-        while left:
-            if _UNFINISHED.fullmatch(left):
-                self._rest = left
-                return
-            sequence = _SEQUENCE.match(left)
-            key = sequence[0] if sequence else left[0]
-            left = left[len(key) :]
-            if key in "\r\n":
-                line, self.text, self.at = self.text, "", 0
-                yield line
-            else:
-                self._press(key)
-
-    def _press(self, key: str) -> None:
-        match _KEYS.get(key):
-            case "left":
-                self.at = max(0, self.at - 1)
-            case "right":
-                self.at = min(len(self.text), self.at + 1)
-            case "start":
-                self.at = 0
-            case "stop":
-                self.at = len(self.text)
-            case "back":
-                self._cut(max(0, self.at - 1), self.at)
-            case "delete":
-                self._cut(self.at, self.at + 1)
-            case "clear":
-                self._cut(0, self.at)
-            case "word":
-                self._cut(len(re.sub(r"\S*\s*$", "", self.text[: self.at])), self.at)
-            case _ if key.isprintable():
-                self.text = self.text[: self.at] + key + self.text[self.at :]
-                self.at += len(key)
-            case _:
-                self.is_ended = self.is_ended or (key == _END and not self.text)
-
-    def _cut(self, start: int, stop: int) -> None:
-        self.text = self.text[:start] + self.text[stop:]
-        self.at = start
-
-
-# What is typed, or piped in: read by a thread that can be told to stop.
-
-_PIECE = 4_096
-
-
-@contextmanager
-def read_input(descriptor: int, hear: Callable[[str | None], object]) -> Iterator[None]:
-    """In this block, what comes is heard piece by piece; None at its end."""
-    stop, stopping = os.pipe()
-    thread = Thread(target=_read, args=(descriptor, stop, hear), name="chatfsm-keyboard")
-    thread.start()
-    try:
-        yield
-    finally:
-        os.close(stopping)
-        thread.join()
-        os.close(stop)
-
-
-def _read(descriptor: int, stop: int, hear: Callable[[str | None], object]) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while True:
-        ready, _, _ = select.select([descriptor, stop], [], [])
-        if stop in ready:
-            return
-        piece = os.read(descriptor, _PIECE)
-        text = decoder.decode(piece, final=not piece)
-        if text:
-            hear(text)
-        if not piece:
-            hear(None)
-            return
-
-
-@contextmanager
-def keys_of(descriptor: int) -> Iterator[None]:
-    """In this block, a terminal gives each key at once, and does not show it by itself."""
-    import termios  # noqa: PLC0415  # not every system has terminals
-    import tty  # noqa: PLC0415
-
-    before = termios.tcgetattr(descriptor)
-    tty.setcbreak(descriptor, termios.TCSANOW)  # keeps what was typed already
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-# Where rows are shown: line by line in a pipe, or above an input line on a terminal.
-
-_MARK = "> "
+    request_id: str = ""
+    """The form; "": none is asked, and the line is a message or a command."""
+    is_hidden: bool = False
+    """Whether the answer must not be shown, because the form is secure."""
 
 
 class Screen(Protocol):
-    """Shows what happened, and what is being typed."""
+    """Shows rows, and what lasts: who is typing, and what is asked."""
 
     def show(self, row: Row) -> None:
-        """One more row."""
+        """Add a row."""
 
-    def show_status(self, status: str, text: str, at: int) -> None:
-        """What passes: who types, what is asked; and the line being typed, with its cursor."""
-
-    def close(self) -> None:
-        """Leave only the rows."""
+    def show_status(self, status: str, question: Question) -> None:
+        """Replace the status, and the question that the next line answers."""
 
 
 def _columns(row: Row) -> tuple[str, str, str]:
@@ -163,7 +49,7 @@ def _columns(row: Row) -> tuple[str, str, str]:
 
 @define
 class PlainScreen:
-    """Rows as lines, without colours; what passes is shown when it changes."""
+    """Prints rows as lines without colours, and each new status as a line."""
 
     out: TextIO
     _status: str = field(default="", init=False)
@@ -173,54 +59,286 @@ class PlainScreen:
         self.out.write(f"{''.join(_columns(row))}{row.text}".rstrip() + "\n")
         self.out.flush()
 
-    def show_status(self, status: str, text: str, at: int) -> None:  # noqa: ARG002  # a pipe shows its own
-        """Print what is asked, where it has changed."""
+    def show_status(self, status: str, question: Question) -> None:  # noqa: ARG002  # a pipe has no input line
+        """Print the status if it has changed."""
         if status != self._status and status:
             self.out.write(f"{'':>7}  ... {status}\n")
             self.out.flush()
         self._status = status
 
-    def close(self) -> None:
-        """Nothing is left to take away."""
+
+# Styles of prompt_toolkit, for each style of a row.
+_STYLES: Final[dict[RowStyle, str]] = {
+    "plain": "",
+    "quiet": "ansibrightblack",
+    "state": "ansicyan",
+    "own": "ansiblue",
+    "good": "ansigreen",
+    "bad": "bold ansired",
+}
+_PROMPT: Final = "> "
+_MAX_INPUT_ROWS: Final = 10
+"""Rows of the terminal for the input; a longer text scrolls in them."""
+_STILL_A_MESSAGE: Final = "(send or clear this message first)"
+_FORM_CLOSED: Final = "(the form is closed: Enter drops this answer)"
 
 
 class LiveScreen:
-    """Rows in colours, and below them who types and the line being typed; by rich."""
+    """Shows rows in colours, and below them the status and an input line; by prompt_toolkit.
 
-    def __init__(self, out: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
-        from rich.live import Live as Region  # noqa: PLC0415
+    `run` takes the main thread until `stop`; all other methods may be called from any thread.
+    `on_line` and `on_edit` are given the text and the question that it answers, `on_end` is called
+    for Ctrl-D in an empty line. `keys` and `display`: an Input and an Output of prompt_toolkit, by
+    default those of the terminal.
+    """
 
-        self._console = Console(file=out, highlight=False)
-        self._region: Any = Region(
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
+    def __init__(
+        self,
+        on_line: Callable[[str, Question], object],
+        on_edit: Callable[[str, Question], object],
+        on_end: Callable[[], object],
+        *,
+        keys: Any = None,
+        display: Any = None,
+    ) -> None:
+        # An extra, needed here only.
+        from prompt_toolkit.application import Application  # noqa: PLC0415
+        from prompt_toolkit.buffer import Buffer  # noqa: PLC0415
+        from prompt_toolkit.input import create_input  # noqa: PLC0415
+        from prompt_toolkit.output import create_output  # noqa: PLC0415
+        from prompt_toolkit.renderer import CPR_Support  # noqa: PLC0415
+
+        self._on_line = on_line
+        self._on_edit = on_edit
+        self._on_end = on_end
+        self._status = ""
+        self._question = Question()
+        self._begun_for: Question | None = None
+        self._rows: deque[Row] = deque()
+        self._lock = Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_stopped = False
+        self._buffer = Buffer(
+            multiline=False,
+            accept_handler=self._accept,
+            on_text_changed=lambda _buffer: self._edited(),
         )
-        self._region.start()
+        self._app: Application[None] = Application(
+            layout=self._layout(),
+            key_bindings=self._key_bindings(),
+            erase_when_done=True,
+            input=keys or create_input(sys.stdin),
+            output=display or create_output(sys.stdout),
+        )
+        # The terminal is not asked where the cursor is: nothing here needs to know.
+        self._app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
+
+    def run(self) -> None:
+        """Read keys until `stop`. Raises KeyboardInterrupt on Ctrl-C."""
+        asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """End `run`, now or as soon as it begins."""
+        with self._lock:
+            self._is_stopped = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._exit)
 
     def show(self, row: Row) -> None:
         """Print a row above the input line."""
-        from rich.text import Text  # noqa: PLC0415
+        with self._lock:
+            self._rows.append(row)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._print_rows)
 
-        at, what, who = _columns(row)
-        style = STYLES[row.style]
-        parts = ((at, "dim"), (what, style), (who, "bold"), (row.text, style))
-        self._console.print(Text.assemble(*parts))
-
-    def show_status(self, status: str, text: str, at: int) -> None:
-        """Draw the two lines at the bottom anew."""
-        from rich.text import Text  # noqa: PLC0415
-
-        before, after = text[:at], text[at:] + " "
-        room = max(8, self._console.width - len(_MARK) - 2)
-        before = before[-room:]  # the end of a long line is what is being typed
-        after = after[: max(1, room - len(before))]
-        line = Text.assemble((_MARK, "bold"), before, (after[0], "reverse"), after[1:])
-        self._region.update(Text("\n").join([Text(status, "dim italic"), line]), refresh=True)
+    def show_status(self, status: str, question: Question) -> None:
+        """Replace the status; the question is that of the next line, not of one that was begun."""
+        self._status, self._question = status, question
+        self._app.invalidate()
 
     def close(self) -> None:
-        """Take the two lines away."""
-        self._region.stop()
+        """Print the rows that were added after `run`."""
+        self._print_rows()
+
+    @property
+    def _current(self) -> Question:
+        """The question of the line: the one that was asked when its first key was pressed."""
+        return self._begun_for or self._question
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: self._exit(context.get("exception")))
+        with self._lock:
+            self._loop = loop
+        try:
+            await self._app.run_async(pre_run=self._begin, set_exception_handler=False)
+        except EOFError:  # the terminal is gone
+            self._on_end()
+        finally:
+            with self._lock:
+                self._loop = None
+
+    def _begin(self) -> None:
+        self._print_rows()
+        if self._is_stopped:
+            self._exit()
+
+    def _exit(self, error: BaseException | None = None) -> None:
+        if self._app.future is None or self._app.is_done:
+            return
+        if error is None:
+            self._app.exit()
+        else:
+            self._app.exit(exception=error)
+
+    def _print_rows(self) -> None:
+        """Print the waiting rows; the terminal stays in raw mode, so that it echoes no key."""
+        fragments: StyleAndTextTuples = []
+        while self._rows:
+            row = self._rows.popleft()
+            at, what, who = _columns(row)
+            style = _STYLES[row.style]
+            fragments += [(_STYLES["quiet"], at), (style, what), ("bold", who)]
+            fragments += [(style, row.text), ("", "\n")]
+        if fragments:
+            self._app.renderer.erase()
+            self._app.print_text(fragments)
+            self._app.invalidate()
+
+    # The input line.
+
+    def _edited(self) -> None:
+        if not self._buffer.text:
+            self._begun_for = None
+        elif self._begun_for is None:
+            self._begun_for = self._question
+        self._on_edit(self._buffer.text, self._current)
+
+    def _accept(self, _buffer: Any) -> bool:
+        """Hand over the line. Hidden text stays in no history, and in no clipboard for Ctrl-Y."""
+        from prompt_toolkit.clipboard import InMemoryClipboard  # noqa: PLC0415  # an extra
+
+        text, question = self._buffer.text.rstrip("\n"), self._current
+        if question.is_hidden:
+            self._app.clipboard = InMemoryClipboard()
+        else:
+            self._buffer.append_to_history()
+        self._buffer.reset()
+        self._begun_for = None
+        self._on_line(text, question)
+        return True  # it is empty already
+
+    def _layout(self) -> Any:
+        from prompt_toolkit.filters import Condition  # noqa: PLC0415  # an extra
+        from prompt_toolkit.layout import (  # noqa: PLC0415
+            BufferControl,
+            Dimension,
+            FormattedTextControl,
+            HSplit,
+            Layout,
+            Window,
+        )
+        from prompt_toolkit.layout.processors import (  # noqa: PLC0415
+            ConditionalProcessor,
+            PasswordProcessor,
+            TabsProcessor,
+        )
+
+        is_hidden = Condition(lambda: self._current.is_hidden)
+        processors = [
+            ConditionalProcessor(PasswordProcessor(), is_hidden),
+            TabsProcessor(char1=" ", char2=" "),
+        ]
+        line = Window(
+            BufferControl(self._buffer, input_processors=processors),
+            height=Dimension(min=1, max=_MAX_INPUT_ROWS),
+            dont_extend_height=True,
+            wrap_lines=True,
+            get_line_prefix=lambda line, wrap: (
+                [("bold", _PROMPT)] if line == wrap == 0 else " " * len(_PROMPT)
+            ),
+        )
+        status = Window(FormattedTextControl(self._status_text), height=1)
+        return Layout(HSplit([status, line]), focused_element=line)
+
+    def _status_text(self) -> StyleAndTextTuples:
+        parts = [self._status]
+        if self._current.request_id != self._question.request_id:
+            parts.insert(0, _FORM_CLOSED if self._current.request_id else _STILL_A_MESSAGE)
+        return [("italic", "   ".join(filter(None, parts)))]
+
+    def _key_bindings(self) -> Any:
+        """What differs from the usual keys: how it ends, and whole graphemes at each step."""
+        from prompt_toolkit.filters import Condition  # noqa: PLC0415  # an extra
+        from prompt_toolkit.key_binding import KeyBindings  # noqa: PLC0415
+
+        bindings, buffer = KeyBindings(), self._buffer
+        add = bindings.add
+        add("c-c")(lambda _event: self._exit(KeyboardInterrupt()))
+        add("<sigint>")(lambda _event: self._exit(KeyboardInterrupt()))
+        add("c-d", filter=Condition(lambda: not buffer.text))(lambda _event: self._on_end())
+        add("c-z")(lambda event: event.app.suspend_to_background())
+        add("tab")(lambda _event: buffer.insert_text("\t"))
+        add("escape", "<any>")(lambda _event: None)  # a letter with Alt is no letter
+        add("c-u")(lambda _event: buffer.delete_before_cursor(buffer.cursor_position))
+        for key in ("backspace", "c-h"):
+            add(key)(lambda _event: buffer.delete_before_cursor(self._length_before()))
+        add("delete")(lambda _event: buffer.delete(self._length_after()))
+        for key in ("left", "c-b"):
+            add(key)(lambda _event: self._move(-self._length_before()))
+        for key in ("right", "c-f"):
+            add(key)(lambda _event: self._move(self._length_after()))
+        return bindings
+
+    def _move(self, distance: int) -> None:
+        self._buffer.cursor_position += distance
+
+    def _length_before(self) -> int:
+        """Code points of the grapheme before the cursor, such as a whole joined emoji."""
+        from wcwidth import grapheme_boundary_before  # noqa: PLC0415  # an extra
+
+        at = self._buffer.cursor_position
+        return at - grapheme_boundary_before(self._buffer.text, at)
+
+    def _length_after(self) -> int:
+        from wcwidth import iter_graphemes  # noqa: PLC0415  # an extra
+
+        return len(next(iter_graphemes(self._buffer.document.text_after_cursor), ""))
+
+
+# Input of a pipe, read by a thread that can be stopped.
+
+_CHUNK_SIZE: Final = 4_096
+
+
+@contextmanager
+def read_input(descriptor: int, on_text: Callable[[str | None], object]) -> Iterator[None]:
+    """Read UTF-8 text in this block, and give it to `on_text` piece by piece; None at its end."""
+    stop, stopping = os.pipe()
+    thread = Thread(
+        target=_read, args=(descriptor, stop, on_text), name="chatfsm-input", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(stopping)
+        if sys.platform != "win32":  # where a read cannot be stopped
+            thread.join()
+        os.close(stop)
+
+
+def _read(descriptor: int, stop: int, on_text: Callable[[str | None], object]) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        if sys.platform != "win32":  # where `select` takes only sockets
+            ready, _, _ = select.select([descriptor, stop], [], [])
+            if stop in ready:
+                return
+        piece = os.read(descriptor, _CHUNK_SIZE)
+        text = decoder.decode(piece, final=not piece)
+        if text:
+            on_text(text)
+        if not piece:
+            on_text(None)
+            return

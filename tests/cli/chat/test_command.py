@@ -5,12 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
-import select
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,71 +219,3 @@ def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
     Path(path).write_text("{}")
     with pytest.raises(SnapshotError, match="not the state of a chat"):
         SavedChat.load(path, {})
-
-
-class Terminal:
-    """The command in a terminal of its own: keys go in, and what it draws comes out."""
-
-    def __init__(self, url: str) -> None:
-        self.ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "chatfsm", "chat", "--url", url, "--insecure-http"],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "CHATFSM_APP_ID": "an-app", "CHATFSM_CLIENT_ID": "client-1"},
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.drawn = ""
-
-    def press(self, keys: str) -> None:
-        os.write(self.ours, keys.encode())
-
-    def shows(self, text: str) -> None:
-        """Wait until it has drawn this."""
-        until = time.monotonic() + 30
-        while text not in self.drawn:
-            ready, _, _ = select.select([self.ours], [], [], max(0.0, until - time.monotonic()))
-            assert ready, f"it never showed {text!r}"
-            self.drawn += os.read(self.ours, 65_536).decode("utf-8", "replace")
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        os.close(self.ours)
-
-
-def test_a_chat_on_a_terminal() -> None:
-    """Rows above, what is typed below, corrected key by key; typing is told; /end ends it."""
-    with Server() as server:
-        terminal = Terminal(server.url)
-        try:
-            terminal.shows("Good morning, this is Ada.")
-            terminal.press("helo\x1b[Dl")
-            terminal.shows("hell")
-            terminal.press("\r")
-            terminal.shows("You said: hello")
-            terminal.press("/end\r")
-            terminal.shows("over")
-            assert terminal.process.wait(10) == 0
-        finally:
-            terminal.close()
-        events = [event["event"] for event in server.chat.customer_events]
-    assert "chat_session_typing" in events
-    assert events.count("chat_session_message") == 1
-
-
-def test_ctrl_c_leaves_after_what_was_said() -> None:
-    """An interrupt is status 130, the terminal is put back, and what was said has arrived."""
-    with Server() as server:
-        terminal = Terminal(server.url)
-        try:
-            terminal.shows("Good morning")
-            terminal.press("my last words\r")
-            terminal.shows("said")
-            terminal.process.send_signal(2)
-            assert terminal.process.wait(10) == 130
-        finally:
-            terminal.close()
-        assert texts_of(server.chat) == ["my last words"]

@@ -6,12 +6,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-import pytest
 from attrs import define, field
 
 from chatfsm import commands as c
 from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
-from chatfsm._cli.prompt import LiveScreen, PlainScreen
+from chatfsm._cli.prompt import PlainScreen, Question
 from chatfsm._cli.timeline import Row
 from chatfsm._protocol.codec import decode
 from chatfsm._session.session import ChatSession
@@ -208,9 +207,9 @@ def test_a_form_that_is_gone_is_no_longer_asked() -> None:
     talk = talk_of()
     secure = {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"}
     happens(talk, form_shown(form_name="survey"), secure)
-    assert not talk.is_hidden
+    assert not talk.question.is_hidden
     talk.on_line("/cancel")
-    assert talk.is_hidden
+    assert talk.question.is_hidden
     assert talk.chat.ordered == [c.CancelForm("7")]
     happens(talk, {"event": "chat_session_secure_form_cancel", "form_request_id": "8"})
     talk.on_line("/cancel")
@@ -224,7 +223,7 @@ def test_what_answers_a_secure_form_is_secret() -> None:
         talk,
         {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"},
     )
-    assert talk.is_hidden
+    assert talk.question.is_hidden
     talk.on_line("number=4111")
     talk.on_line("")
     assert talk.chat.ordered == [c.SubmitForm("8", {"number": "4111"}, secure=True)]
@@ -296,22 +295,10 @@ def test_rows_of_a_pipe_are_lines() -> None:
     screen.show(Row("+0:01", "message", "Ada", "Hello", "plain"))
     screen.show(Row("+0:02", "state", "", "a → b", "state"))
     for status in ("score?", "score?", "", "score?"):
-        screen.show_status(status, "ignored", 0)
-    screen.close()
+        screen.show_status(status, Question())
     assert out.getvalue().splitlines() == [
         "  +0:01  message      Ada: Hello",
         "  +0:02  state        a → b",
         "         ... score?",
         "         ... score?",
     ]
-
-
-@pytest.mark.parametrize("text", ["", "hello", "a long line " * 30])
-def test_rows_of_a_terminal_stand_above_the_input(text: str) -> None:
-    """The live screen shows rows as they are, markup and all, and the end of what is typed."""
-    out = io.StringIO()
-    screen = LiveScreen(out)
-    screen.show(Row("+0:01", "message", "Ada", "[bold]Hello[/bold] :smile:", "plain"))
-    screen.show_status("Ada typing ...", text, len(text))
-    screen.close()
-    assert "Ada: [bold]Hello[/bold] :smile:" in out.getvalue()

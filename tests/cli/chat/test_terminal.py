@@ -1,0 +1,256 @@
+"""`chatfsm chat` on a terminal: what is typed arrives as it was typed, and secrets stay hidden."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chatfsm.simulator.scenario import Await, ShowSecureForm
+from tests.cli.chat.terminal import Terminal, command
+from tests.drivers.center import GREETING, OPENING, SILENT, Scenario, Server, message, texts_of
+
+Chat = Callable[..., Terminal]
+CARD = "4111111111111111"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(hold=0.05) as serving:
+        yield serving
+
+
+def test_a_chat_on_a_terminal(server: Server) -> None:
+    """Rows above, what is typed below, corrected key by key; typing is told; /end ends it."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        terminal.press("helo\x1b[Dl")
+        terminal.shows("hell")
+        terminal.press("\r")
+        terminal.shows("You said: hello")
+        terminal.press("/end\r")
+        terminal.shows("over")
+        assert terminal.ends() == 0
+        assert terminal.mode() == terminal.modes
+    events = [event["event"] for event in server.chat.customer_events]
+    assert "chat_session_typing" in events
+    assert events.count("chat_session_message") == 1
+
+
+@pytest.mark.parametrize("how", ["signal", "key"])
+def test_ctrl_c_leaves_after_what_was_said(server: Server, how: str) -> None:
+    """An interrupt is status 130, the terminal is put back, and what was said has arrived."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        terminal.press("my last words\r")
+        terminal.shows("said")
+        if how == "signal":
+            terminal.process.send_signal(signal.SIGINT)
+        else:
+            terminal.press("\x03")
+        assert terminal.ends() == 130
+        assert terminal.mode() == terminal.modes
+    assert texts_of(server.chat) == ["my last words"]
+
+
+def test_ctrl_d_leaves(server: Server) -> None:
+    """On an empty line it leaves, with 0; the chat goes on at the server."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        terminal.press("x\x04\x7f\x04")
+        assert terminal.ends() == 0
+        assert terminal.mode() == terminal.modes
+    assert texts_of(server.chat) == []
+    assert not server.chat.is_over
+
+
+def test_a_pasted_text_waits_for_enter(server: Server) -> None:
+    """Lines that are pasted stay in the input until Enter, and are then one message."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        terminal.until(lambda: "\x1b[?2004h" in terminal.drawn, "ask for brackets around pastes")
+        terminal.press("\x1b[200~1 High Street\nLeeds\nLS1 4AB\n\x1b[201~")
+        terminal.shows("LS1 4AB")
+        assert texts_of(server.chat) == []
+        terminal.press("\r")
+        terminal.shows("You said")
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+    assert texts_of(server.chat) == ["1 High Street\nLeeds\nLS1 4AB"]
+
+
+TEXTS = {
+    "Persian, with a non-joiner": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "narrow no-break space": "Merci\u202f!",
+    "no-break space": "10\u00a0000",
+    "ideographic space": "東京\u3000大阪",
+    "an emoji that Python does not know": "\U0001fae9",
+    "tab": "SKU\t42",
+}
+
+
+def test_what_is_typed_arrives_unchanged(server: Server) -> None:
+    """No character that a person types or pastes is dropped or replaced."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        for number, text in enumerate(TEXTS.values()):
+            terminal.press(text + "\r")
+            terminal.until(lambda n=number: len(texts_of(server.chat)) > n, text)
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+    assert texts_of(server.chat) == list(TEXTS.values())
+
+
+def test_the_line_before_comes_again(server: Server) -> None:
+    """Up brings back what was said before."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        terminal.press("hello\r")
+        terminal.shows("You said: hello")
+        terminal.until(lambda: _recalls(terminal), "recall the line")
+        terminal.press("!\r")
+        terminal.shows("You said: hello!")
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+
+
+def _recalls(terminal: Terminal) -> bool:
+    """Whether the line before is in the input after another Up."""
+    drawn = len(terminal.drawn)
+    terminal.press("\x1b[A")
+    while terminal.read(0.2):
+        pass
+    return "hello" in terminal.drawn[drawn:]
+
+
+SECURE = Scenario("secure", (*OPENING, ShowSecureForm("card"), Await("chat_session_end")))
+
+
+def closed_form() -> dict[str, str]:
+    return {"event": "chat_session_secure_form_cancel", "form_request_id": "1"}
+
+
+def test_the_answer_of_a_secure_form_is_hidden() -> None:
+    """It is drawn as stars, posted as the answer, and stays out of what Up and Ctrl-Y bring."""
+    with (
+        Server(SECURE, hold=0.05) as server,
+        Terminal(command(server.url, "--form", "card=number")) as terminal,
+    ):
+        terminal.shows("card: number?")
+        terminal.press(CARD)
+        terminal.shows("*" * len(CARD))
+        terminal.press("\x15\x19" + CARD + "\r")
+        terminal.shows("answered")
+        for keys in ("\x1b[A", "\x19"):
+            terminal.press(keys)
+            terminal.read(0.5)
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+        assert "4111" not in terminal.text
+        [answer] = [event for event in server.chat.customer_events if "data" in event]
+        assert answer["data"] == {"number": CARD}
+
+
+def test_a_secure_form_that_is_gone_takes_what_was_typed_with_it() -> None:
+    """A line that was begun for it is never shown, and never sent as a message."""
+    with (
+        Server(SECURE, hold=0.05) as server,
+        Terminal(command(server.url, "--form", "card=number")) as terminal,
+    ):
+        terminal.shows("card: number?")
+        terminal.press(CARD[:12])
+        terminal.shows("*" * 12)
+        server.tell(closed_form())
+        terminal.shows("cancelled")
+        terminal.press(CARD[12:] + "\r")
+        terminal.shows("nothing was sent")
+        terminal.press("the next line\r/quit\r")
+        assert terminal.ends() == 0
+        assert "4111" not in terminal.text
+        assert "1111" not in terminal.text
+        assert texts_of(server.chat) == ["the next line"]
+
+
+def test_a_message_that_was_begun_is_no_answer() -> None:
+    """A form that opens while a message is being typed does not take it for its answer."""
+    with (
+        Server(SILENT, hold=0.05) as server,
+        Terminal(command(server.url, "--form", "card=number")) as terminal,
+    ):
+        terminal.shows(GREETING)
+        terminal.press("I am ")
+        terminal.shows("I am")
+        shown = {"event": "chat_session_secure_form_show", "form_id": "card"}
+        server.tell({**shown, "form_request_id": "1"})
+        terminal.shows("(send or clear this message first)   card: number?")
+        terminal.press("here\r")
+        terminal.until(lambda: texts_of(server.chat) == ["I am here"], "send the message")
+        terminal.press(CARD + "\r")
+        terminal.shows("answered")
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+        assert "4111" not in terminal.text
+
+
+def test_it_goes_on_after_it_was_stopped() -> None:
+    """After Ctrl-Z and fg the terminal still echoes nothing, and secrets stay hidden."""
+    with Server(SECURE, hold=0.05) as server, Terminal(["bash", "--norc", "-i"], PS1="$ ") as shell:
+        words = command(server.url, "--form", "card=number")
+        shell.press(" ".join(f"'{word}'" for word in words) + "\n")
+        shell.shows("card: number?")
+        assert not shell.echoes
+        shell.press("\x1a")
+        shell.shows("Stopped")
+        shell.press("fg\n")
+        shell.until(lambda: shell.text.count("card: number?") > 1, "draw the input again")
+        assert not shell.echoes
+        shell.press(CARD + "\r")
+        shell.shows("answered")
+        shell.press("/quit\r")
+        shell.until(lambda: shell.text.rstrip().endswith("$"), "come back to the shell")
+        shell.press("exit\n")
+        assert shell.ends() == 0
+        assert "4111" not in shell.text
+
+
+def test_nothing_that_the_server_sends_is_an_escape_sequence(server: Server) -> None:
+    """A text that would clear the screen, or set the title of the window, is shown escaped."""
+    with Terminal(command(server.url)) as terminal:
+        terminal.shows(GREETING)
+        server.tell(message("\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]"))
+        terminal.shows(r"\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]")
+        terminal.press("/quit\r")
+        assert terminal.ends() == 0
+    assert not re.search(r"\x1b\[2J|\x1b\]|\x07", terminal.drawn)
+
+
+@pytest.mark.parametrize("options", [("--plain",), ()])
+def test_lines_as_the_terminal_has_them(server: Server, options: tuple[str, ...]) -> None:
+    """With --plain, or on a terminal that can do nothing, lines are those of the terminal."""
+    with Terminal(command(server.url, *options), TERM="dumb") as terminal:
+        terminal.shows(GREETING)
+        assert terminal.echoes
+        terminal.press("hello\n")
+        terminal.shows("You said: hello")
+        terminal.press("\x04")
+        assert terminal.ends() == 0
+    assert "\x1b" not in terminal.drawn
+
+
+def test_without_the_extra_lines_are_plain(server: Server) -> None:
+    """Without prompt_toolkit the extra is named, and the chat goes on in lines."""
+    code = "import sys; sys.modules['prompt_toolkit'] = None; sys.argv.pop(0)"
+    code += "; from chatfsm.__main__ import main; sys.exit(main())"
+    words = command(server.url)
+    words = [words[0], "-c", code, *words[2:]]
+    with Terminal(words) as terminal:
+        terminal.shows("pip install 'chatfsm[cli]'")
+        terminal.shows(GREETING)
+        terminal.press("hello\n")
+        terminal.shows("You said: hello")
+        terminal.press("/quit\n")
+        assert terminal.ends() == 0
+    assert "\x1b" not in terminal.drawn
