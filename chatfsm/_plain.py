@@ -19,28 +19,30 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from chatfsm.models import ChatMessage, SharedFile, SharedLocation
 from chatfsm.signaling import Signal
 
-__all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake", "to_plain"]
+__all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake_case", "to_plain"]
 
 # json.dumps stops at about a thousand levels, less when called from deep inside a program.
-_DEEPEST: Final = 64
+_MAX_DEPTH: Final = 64
 # str() of a larger int raises; 4,300 digits is the interpreter's own limit.
-_LONGEST_NUMBER: Final = 4_300 * 3
+_MAX_BITS: Final = 4_300 * 3
 
 
-def json_safe(value: object, levels: int = _DEEPEST) -> object:
+def json_safe(value: object, levels: int = _MAX_DEPTH) -> object:
     """Any value as JSON that every reader takes; never raises."""
     if isinstance(value, (dict, list, tuple)):
-        return _harmless_container(value, levels)
+        return _json_safe_container(value, levels)
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if isinstance(value, int):
-        return value if value.bit_length() < _LONGEST_NUMBER else "(a number too long to write)"
+        return value if value.bit_length() < _MAX_BITS else "(a number too long to write)"
     return f"({type(value).__name__})"
 
 
-def _harmless_container(value: dict[Any, Any] | list[Any] | tuple[Any, ...], levels: int) -> object:
+def _json_safe_container(
+    value: dict[Any, Any] | list[Any] | tuple[Any, ...], levels: int
+) -> object:
     if levels == 0:
         return "(nested too deep to write)"
     if isinstance(value, dict):
@@ -55,7 +57,7 @@ def redact_secure_form(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "data": "(secure)"} if is_secret else plain
 
 
-def snake(cls: type) -> str:
+def snake_case(cls: type) -> str:
     """The name of a class as a word of JSON: `MessageReceived` is message_received."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
@@ -74,7 +76,7 @@ def canonical_json(value: object) -> str:
     return json.dumps(to_plain(value), sort_keys=True)
 
 
-def _writer(cls: type) -> Callable[[Any], dict[str, Any]]:
+def _unstructure_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
     """Field by field; what the wire brought unread is made harmless."""
     unread: Any = {
         attribute.name: override(unstruct_hook=json_safe)
@@ -128,15 +130,15 @@ def _rest(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
     return {"timestamp": shared.timestamp, "extra": json_safe(shared.event.extra)}
 
 
-def _tagged(cls: type) -> Callable[[Any], dict[str, Any]]:
-    write = _writer(cls)
-    name = snake(cls)
+def _tagged_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
+    write = _unstructure_hook(cls)
+    name = snake_case(cls)
     return lambda signal: {"signal": name, **write(signal)}
 
 
-_converter.register_unstructure_hook_factory(has, _writer)
+_converter.register_unstructure_hook_factory(has, _unstructure_hook)
 _converter.register_unstructure_hook(ChatMessage, _message)
 _converter.register_unstructure_hook(SharedFile, _file)
 _converter.register_unstructure_hook(SharedLocation, _location)
 for _cls in get_args(Signal):
-    _converter.register_unstructure_hook(_cls, _tagged(_cls))
+    _converter.register_unstructure_hook(_cls, _tagged_hook(_cls))

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from attrs import field, frozen
 
-from chatfsm._plain import redact_secure_form, snake, to_plain
+from chatfsm._plain import redact_secure_form, snake_case, to_plain
 from chatfsm.models import (
     AnomalyKind,
     ChatMessage,
@@ -336,7 +336,7 @@ Conclusion = (
 Effect = Conclusion | SendEvents
 """All effects of a session: `SendEvents` is for the transport, the others are for the app."""
 
-_NAMES: Final = {cls: snake(cls) for cls in get_args(Effect)}
+_NAMES: Final = {cls: snake_case(cls) for cls in get_args(Effect)}
 
 
 def to_json(effect: Effect) -> dict[str, Any]:

@@ -59,17 +59,17 @@ class Attachment:
 
 
 @frozen(kw_only=True)
-class _Stamped:
+class _WithTimestamp:
     timestamp: float | None = None
 
 
 @frozen(kw_only=True)
-class _Said(_Stamped):
+class _WithExtra(_WithTimestamp):
     extra: Mapping[str, object] = field(factory=dict, hash=False)
 
 
 @frozen
-class Status(_Said):
+class Status(_WithExtra):
     """The state of the session; `ewt` is the estimated wait in seconds."""
 
     state: str
@@ -77,12 +77,12 @@ class Status(_Said):
 
 
 @frozen
-class Ended(_Said):
+class Ended(_WithExtra):
     """The session has ended."""
 
 
 @frozen
-class PartyJoined(_Said):
+class PartyJoined(_WithExtra):
     """Somebody is here now; `type` is scenario, external, internal, msteams, or a new word."""
 
     party_id: str
@@ -93,7 +93,7 @@ class PartyJoined(_Said):
 
 
 @frozen
-class PartyLeft(_Said):
+class PartyLeft(_WithExtra):
     """Somebody is no longer in the conversation."""
 
     party_id: str
@@ -101,7 +101,7 @@ class PartyLeft(_Said):
 
 
 @frozen
-class Message(_Said):
+class Message(_WithExtra):
     """A chat message; `msg` may hold HTML, `msg_text` is plain text made by the server."""
 
     party_id: str | None = None
@@ -113,7 +113,7 @@ class Message(_Said):
 
 
 @frozen
-class MessageDelivered(_Said):
+class MessageDelivered(_WithExtra):
     """A message has reached a party."""
 
     ref_msg_id: str
@@ -121,7 +121,7 @@ class MessageDelivered(_Said):
 
 
 @frozen
-class MessageRead(_Said):
+class MessageRead(_WithExtra):
     """A message was read by a party."""
 
     ref_msg_id: str
@@ -129,21 +129,21 @@ class MessageRead(_Said):
 
 
 @frozen
-class Typing(_Said):
+class Typing(_WithExtra):
     """A party types."""
 
     party_id: str
 
 
 @frozen
-class NotTyping(_Said):
+class NotTyping(_WithExtra):
     """A party has stopped typing."""
 
     party_id: str
 
 
 @frozen
-class FormShow(_Said):
+class FormShow(_WithExtra):
     """A form to fill in; `form_name` "" is a text prompt. `form_timeout` is in seconds."""
 
     form_request_id: str
@@ -153,7 +153,7 @@ class FormShow(_Said):
 
 
 @frozen
-class SecureFormShow(_Said):
+class SecureFormShow(_WithExtra):
     """A form whose answers must not be kept."""
 
     form_request_id: str
@@ -161,7 +161,7 @@ class SecureFormShow(_Said):
 
 
 @frozen
-class SecureFormCancel(_Said):
+class SecureFormCancel(_WithExtra):
     """A secure form is no longer wanted; either side may say so."""
 
     form_request_id: str
@@ -169,7 +169,7 @@ class SecureFormCancel(_Said):
 
 
 @frozen
-class TimeoutWarning(_Said):
+class TimeoutWarning(_WithExtra):
     """The session will be closed for inactivity unless the customer does something."""
 
     msg: str | None = None
@@ -177,7 +177,7 @@ class TimeoutWarning(_Said):
 
 
 @frozen
-class InactivityTimeout(_Said):
+class InactivityTimeout(_WithExtra):
     """The session was closed for inactivity."""
 
     msg: str | None = None
@@ -185,7 +185,7 @@ class InactivityTimeout(_Said):
 
 
 @frozen
-class Signaling(_Said):
+class Signaling(_WithExtra):
     """A step of a call."""
 
     signal: Signal
@@ -195,7 +195,7 @@ class Signaling(_Said):
 
 
 @frozen
-class File(_Said):
+class File(_WithExtra):
     """A shared file; `file_type` is image or attachment; no `party_id` means an own file."""
 
     file_id: str
@@ -206,7 +206,7 @@ class File(_Said):
 
 
 @frozen
-class Location(_Said):
+class Location(_WithExtra):
     """A shared place; `latitude` and `longitude` in degrees."""
 
     latitude: float | None = None
@@ -217,21 +217,21 @@ class Location(_Said):
 
 
 @frozen
-class CaseSet(_Said):
+class CaseSet(_WithExtra):
     """The case that the conversation belongs to; None: none any more."""
 
     case_id: str | None = None
 
 
 @frozen
-class Info(_Said):
+class Info(_WithExtra):
     """The name of the service (undocumented)."""
 
     service_name: str | None = None
 
 
 @frozen
-class Cobrowsing(_Said):
+class Cobrowsing(_WithExtra):
     """A step of co-browsing; `state` is the last word of the event's name."""
 
     state: Literal["requested", "rejected", "started", "ended"]
@@ -243,7 +243,7 @@ class Cobrowsing(_Said):
 
 
 @frozen
-class FormData(_Said):
+class FormData(_WithExtra):
     """The customer's answer to a form, met in a log; what was filled in is not kept in it."""
 
     form_request_id: str | None = None
@@ -252,7 +252,7 @@ class FormData(_Said):
 
 
 @frozen
-class FormDataCancel(_Said):
+class FormDataCancel(_WithExtra):
     """The customer's refusal of a form, met in a log."""
 
     form_request_id: str | None = None
@@ -260,7 +260,7 @@ class FormDataCancel(_Said):
 
 
 @frozen
-class ClientEvent(_Stamped):
+class ClientEvent(_WithTimestamp):
     """Any other client event met in a log: end, disconnect, navigation. Only counted."""
 
     name: str
@@ -269,7 +269,7 @@ class ClientEvent(_Stamped):
 
 
 @frozen
-class Unknown(_Stamped):
+class Unknown(_WithTimestamp):
     """An event with a name that nobody knows, kept whole."""
 
     name: str
@@ -277,7 +277,7 @@ class Unknown(_Stamped):
 
 
 @frozen
-class Malformed(_Stamped):
+class Malformed(_WithTimestamp):
     """An item that is no event, or lacks what its name needs; `why` never quotes the content."""
 
     name: str | None

@@ -14,7 +14,6 @@ __all__ = [
     "Form",
     "Outcome",
     "Party",
-    "Said",
     "SharedFile",
     "SharedLocation",
 ]
@@ -72,14 +71,14 @@ class Form:
         return self.name == "" and not self.secure
 
 
-Said = TypeVar("Said", bound=events.Message | events.File | events.Location)
+_EventT = TypeVar("_EventT", bound=events.Message | events.File | events.Location)
 
 
 @frozen(weakref_slot=False)
-class _Shared(Generic[Said]):
+class _Shared(Generic[_EventT]):
     """What somebody shared, as it was understood; it carries the event and copies nothing."""
 
-    event: Said
+    event: _EventT
     sender: Party | None
     """Who it is from; None where the party was never announced."""
     own: bool

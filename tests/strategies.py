@@ -69,12 +69,12 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @cache
 def names_of(cls: type) -> tuple[str, ...]:
     """The wire's names of the fields of an event."""
-    return tuple(name for read in codec.SHAPES[cls] for name in read.names if name != "event")
+    return tuple(name for read in codec.SCHEMAS[cls] for name in read.names if name != "event")
 
 
 # Strategies are made once, here and below: to make and check one anew for each event takes longer
 # than to draw from it.
-_known = [(name, cls.__name__) for name, cls in codec.EVENTS.items() if cls in codec.SHAPES]
+_known = [(name, cls.__name__) for name, cls in codec.EVENTS.items() if cls in codec.SCHEMAS]
 _all_names = st.sampled_from([name for name, _ in _known])
 _names_that_end_nothing = st.sampled_from(
     [name for name, kind in _known if kind not in {"Ended", "InactivityTimeout"}]

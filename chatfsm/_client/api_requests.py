@@ -10,7 +10,7 @@ from chatfsm._client import http_api, polling
 from chatfsm._client.failures import handle_fatal, read_reply, request_history
 from chatfsm._client.http_api import ApiMethod
 from chatfsm._client.state import ClientTurn, PendingRequest
-from chatfsm._plain import snake
+from chatfsm._plain import snake_case
 from chatfsm.api import ApiRequest, SessionProperties
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatOpened
 from chatfsm.errors import (
@@ -43,7 +43,7 @@ def send(turn: ClientTurn, call: ApiRequest) -> None:
 
 
 def _check(turn: ClientTurn, call: ApiRequest, method: ApiMethod) -> None:
-    what = f"cannot {snake(type(call)).replace('_', ' ')}"
+    what = f"cannot {snake_case(type(call)).replace('_', ' ')}"
     waiting = [
         pending.api_request
         for pending in turn.state.pending.values()

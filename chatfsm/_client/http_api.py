@@ -62,7 +62,7 @@ def _ignore_body(_value: object) -> None:
 def _read_availability(value: object) -> api.Availability:
     """Whether somebody is there."""
     fields = structuring.json_object(value)
-    word = _required(fields, "chat", structuring.word)
+    word = _required(fields, "chat", structuring.identifier)
     return api.Availability(
         word.lower() == "available", _optional(fields, "ewt", structuring.seconds)
     )
@@ -71,7 +71,7 @@ def _read_availability(value: object) -> api.Availability:
 def _read_parameters(value: object) -> tuple[api.ExpectedParameter, ...]:
     """Objects of one name each; what is none is passed over."""
     return tuple(
-        api.ExpectedParameter(name, _optional(item, name, structuring.word))
+        api.ExpectedParameter(name, _optional(item, name, structuring.identifier))
         for item in _list(value, "parameters")
         if isinstance(item, dict)
         for name in item
@@ -81,13 +81,13 @@ def _read_parameters(value: object) -> tuple[api.ExpectedParameter, ...]:
 def _read_session(value: object) -> api.SessionProperties:
     """The chat that the server has; its id must be usable in a path."""
     fields = structuring.json_object(value)
-    chat_id = _required(fields, "chat_id", structuring.word)
+    chat_id = _required(fields, "chat_id", structuring.identifier)
     quote_segment(chat_id)
     return api.SessionProperties(
         chat_id,
-        _optional(fields, "state", structuring.word),
+        _optional(fields, "state", structuring.identifier),
         _optional(fields, "ewt", structuring.seconds),
-        _optional(fields, "is_new_chat", structuring.flag),
+        _optional(fields, "is_new_chat", structuring.boolean),
         _optional(fields, "phone_number", structuring.name),
     )
 
@@ -95,14 +95,14 @@ def _read_session(value: object) -> api.SessionProperties:
 def _read_sms_outcome(value: object) -> api.SmsOutcome:
     """What became of the request."""
     fields = structuring.json_object(value)
-    code = _required(fields, "sms_error_code", structuring.whole)
+    code = _required(fields, "sms_error_code", structuring.integer)
     return api.SmsOutcome(code, _optional(fields, "error_message", structuring.name) or "")
 
 
 def _read_uploaded_file(value: object) -> api.UploadedFile:
     """The id that the server gave a file."""
     fields = structuring.json_object(value)
-    file_id = _required(fields, "file_id", structuring.word)
+    file_id = _required(fields, "file_id", structuring.identifier)
     return api.UploadedFile(file_id, _optional(fields, "file_name", structuring.name))
 
 
@@ -131,7 +131,8 @@ def _read_case_history(value: object) -> tuple[api.EarlierChat, ...]:
             chat_id, _optional(item, "created_time", structuring.timestamp), _events_in(item)
         )
         for item in _list(value, "sessions")
-        if isinstance(item, dict) and (chat_id := _optional(item, "chat_id", structuring.word))
+        if isinstance(item, dict)
+        and (chat_id := _optional(item, "chat_id", structuring.identifier))
     )
 
 

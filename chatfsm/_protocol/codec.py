@@ -18,14 +18,22 @@ from chatfsm import signaling as s
 from chatfsm._protocol import json_input
 from chatfsm._protocol import names as wire
 from chatfsm._protocol import structuring as r
-from chatfsm._protocol.structuring import Read, Reader, Shape, glances, hook
+from chatfsm._protocol.structuring import FieldSpec, Parser, Schema, fast_decoders, structure_hook
 from chatfsm.errors import DecodeError
 
-__all__ = ["converter", "decode", "decode_item", "decode_lines", "encode", "seen", "seen_all"]
+__all__ = [
+    "converter",
+    "decode",
+    "decode_item",
+    "decode_lines",
+    "encode",
+    "fast_decode",
+    "fast_decode_all",
+]
 
 
-def _read(reader: Reader, *names: str, into: str = "") -> Read:
-    return Read(into or names[0], reader, names)
+def _field(reader: Parser, *names: str, into: str = "") -> FieldSpec:
+    return FieldSpec(into or names[0], reader, names)
 
 
 def _signal(value: object) -> s.Signal:
@@ -36,8 +44,8 @@ def _signal(value: object) -> s.Signal:
     if kind in SIGNALS:
         signal: s.Signal = converter.structure(raw, SIGNALS[kind])
         return signal
-    if any(r.deeper_than(r.DEEPEST, held) for held in raw.values()):
-        raise ValueError(f"is nested deeper than {r.DEEPEST} levels")
+    if any(r.deeper_than(r.MAX_DEPTH, held) for held in raw.values()):
+        raise ValueError(f"is nested deeper than {r.MAX_DEPTH} levels")
     return s.UnknownSignal(kind, raw)
 
 
@@ -49,35 +57,35 @@ def _attachments(value: object) -> tuple[e.Attachment, ...] | None:
     return tuple(converter.structure(r.json_object(item), e.Attachment) for item in value)
 
 
-_TIME: Final = _read(r.timestamp, "timestamp")
-_PARTY: Final = _read(r.word, "party_id")
-_MESSAGE: Final = _read(r.word, "msg_id")
-_FORM: Final = _read(r.word, "form_request_id")
-_FORM_NAME: Final = _read(r.name, "form_name")
-_TEXTS: Final = (_read(r.text, "msg"), _read(r.text, "msg_text"))
+_TIME: Final = _field(r.timestamp, "timestamp")
+_PARTY: Final = _field(r.identifier, "party_id")
+_MESSAGE: Final = _field(r.identifier, "msg_id")
+_FORM: Final = _field(r.identifier, "form_request_id")
+_FORM_NAME: Final = _field(r.name, "form_name")
+_TEXTS: Final = (_field(r.text, "msg"), _field(r.text, "msg_text"))
 # Older senders of receipts write msg_id (PROTOCOL.md §2).
-_RECEIPT: Final = (_read(r.word, "ref_msg_id", "msg_id"), _PARTY, _TIME)
+_RECEIPT: Final = (_field(r.identifier, "ref_msg_id", "msg_id"), _PARTY, _TIME)
 # What the customer filled in is read by nobody and kept nowhere.
-_ANSWERS: Final = Read("", r.dropped, ("data",))
+_ANSWERS: Final = FieldSpec("", r.discard, ("data",))
 
-SHAPES: Final[dict[type, Shape]] = {
-    e.Status: (_read(r.word, "state"), _read(r.seconds, "ewt"), _TIME),
+SCHEMAS: Final[dict[type, Schema]] = {
+    e.Status: (_field(r.identifier, "state"), _field(r.seconds, "ewt"), _TIME),
     e.Ended: (_TIME,),
     e.PartyJoined: (
         _PARTY,
-        _read(r.word, "type"),
-        _read(r.name, "display_name"),
-        _read(r.name, "first_name"),
-        _read(r.name, "last_name"),
+        _field(r.identifier, "type"),
+        _field(r.name, "display_name"),
+        _field(r.name, "first_name"),
+        _field(r.name, "last_name"),
         _TIME,
     ),
-    e.PartyLeft: (_PARTY, _read(r.word, "type"), _TIME),
+    e.PartyLeft: (_PARTY, _field(r.identifier, "type"), _TIME),
     e.Message: (
         _PARTY,
         _MESSAGE,
         *_TEXTS,
-        _read(r.word, "channel"),
-        _read(_attachments, "attachments"),
+        _field(r.identifier, "channel"),
+        _field(_attachments, "attachments"),
         _TIME,
     ),
     e.MessageDelivered: _RECEIPT,
@@ -87,72 +95,72 @@ SHAPES: Final[dict[type, Shape]] = {
     e.FormShow: (
         _FORM,
         _FORM_NAME,
-        _read(r.seconds, "form_timeout"),
-        _read(r.word, "channel"),
+        _field(r.seconds, "form_timeout"),
+        _field(r.identifier, "channel"),
         _TIME,
     ),
-    e.SecureFormShow: (_FORM, _read(r.name, "form_id"), _TIME),
+    e.SecureFormShow: (_FORM, _field(r.name, "form_id"), _TIME),
     e.SecureFormCancel: (_FORM, _PARTY, _ANSWERS, _TIME),
     e.TimeoutWarning: (*_TEXTS, _TIME),
     e.InactivityTimeout: (*_TEXTS, _TIME),
     e.Signaling: (
-        _read(_signal, "data", into="signal"),
+        _field(_signal, "data", into="signal"),
         _MESSAGE,
         _PARTY,
-        _read(r.word, "destination_party_id"),
+        _field(r.identifier, "destination_party_id"),
         _TIME,
     ),
     e.File: (
-        _read(r.word, "file_id"),
-        _read(r.word, "file_type"),
-        _read(r.name, "file_name"),
+        _field(r.identifier, "file_id"),
+        _field(r.identifier, "file_type"),
+        _field(r.name, "file_name"),
         _MESSAGE,
-        _read(r.word, "party_id", "session_id"),  # session_id: old servers (PROTOCOL.md §2)
+        _field(r.identifier, "party_id", "session_id"),  # session_id: old servers (PROTOCOL.md §2)
         _TIME,
     ),
     e.Location: (
-        _read(r.number, "latitude"),
-        _read(r.number, "longitude"),
-        _read(r.text, "url"),
+        _field(r.number, "latitude"),
+        _field(r.number, "longitude"),
+        _field(r.text, "url"),
         _MESSAGE,
         _PARTY,
         _TIME,
     ),
-    e.CaseSet: (_read(r.word, "case_id"), _TIME),
-    e.Info: (_read(r.name, "service_name"), _TIME),
+    e.CaseSet: (_field(r.identifier, "case_id"), _TIME),
+    e.Info: (_field(r.name, "service_name"), _TIME),
     e.Cobrowsing: (
-        _read(r.last_word, "event", into="state"),
+        _field(r.name_suffix, "event", into="state"),
         _MESSAGE,
         _PARTY,
-        _read(r.text, "provider_type"),
-        _read(r.text, "cobrowsing_url"),
-        _read(r.text, "cobrowsing_id"),
+        _field(r.text, "provider_type"),
+        _field(r.text, "cobrowsing_url"),
+        _field(r.text, "cobrowsing_id"),
         _TIME,
     ),
-    e.FormData: (_FORM, _FORM_NAME, _read(r.is_secure, "event", into="secure"), _ANSWERS, _TIME),
+    e.FormData: (_FORM, _FORM_NAME, _field(r.is_secure, "event", into="secure"), _ANSWERS, _TIME),
     e.FormDataCancel: (_FORM, _FORM_NAME, _ANSWERS, _TIME),
     e.Attachment: (
-        _read(r.text, "id"),
-        _read(r.text, "contentType", into="content_type"),
-        _read(r.text, "content"),
-        _read(r.text, "name"),
+        _field(r.text, "id"),
+        _field(r.text, "contentType", into="content_type"),
+        _field(r.text, "content"),
+        _field(r.text, "name"),
     ),
-    s.CallRequest: (_read(r.flag, "offerVideo", into="offer_video"),),
-    s.CallRejection: (_read(r.text, "reason_code"), _read(r.text, "reason")),
-    s.CallOffer: (_read(r.text, "sdp"), _read(r.flag, "offerVideo", into="offer_video")),
-    s.CallAnswer: (_read(r.text, "sdp"),),
+    s.CallRequest: (_field(r.boolean, "offerVideo", into="offer_video"),),
+    s.CallRejection: (_field(r.text, "reason_code"), _field(r.text, "reason")),
+    s.CallOffer: (_field(r.text, "sdp"), _field(r.boolean, "offerVideo", into="offer_video")),
+    s.CallAnswer: (_field(r.text, "sdp"),),
     s.IceCandidate: (
-        _read(r.name, "candidate"),
-        _read(r.name, "sdpMid", into="sdp_mid"),
-        _read(r.whole, "sdpMLineIndex", into="sdp_m_line_index"),
+        _field(r.name, "candidate"),
+        _field(r.name, "sdpMid", into="sdp_mid"),
+        _field(r.integer, "sdpMLineIndex", into="sdp_m_line_index"),
     ),
     s.CallEnd: (),
     s.CallMedia: (
-        _read(r.flag, "audioEnabled", into="audio_enabled"),
-        _read(r.flag, "videoEnabled", into="video_enabled"),
+        _field(r.boolean, "audioEnabled", into="audio_enabled"),
+        _field(r.boolean, "videoEnabled", into="video_enabled"),
     ),
-    s.PhoneCallRequest: (_read(r.text, "number"),),
-    s.SmsRequest: (_read(r.text, "number"),),
+    s.PhoneCallRequest: (_field(r.text, "number"),),
+    s.SmsRequest: (_field(r.text, "number"),),
 }
 
 EVENTS: Final[dict[str, type]] = {
@@ -204,9 +212,9 @@ SIGNALS: Final[dict[str | None, type]] = {
 converter: Final = Converter(detailed_validation=False)
 """Knows every class that comes from the wire: `converter.structure(raw, events.Message)`."""
 
-for _cls, _shape in SHAPES.items():
+for _cls, _shape in SCHEMAS.items():
     _tag = "event" if _cls in EVENTS.values() else "type" if _cls in SIGNALS.values() else None
-    converter.register_structure_hook(_cls, hook(_cls, _shape, _tag))
+    converter.register_structure_hook(_cls, structure_hook(_cls, _shape, _tag))
 
 _HOOKS: Final = {
     name: (converter.get_structure_hook(cls), cls)
@@ -214,7 +222,9 @@ _HOOKS: Final = {
     if cls is not e.ClientEvent
 }
 
-_GLANCES: Final = glances({name: (cls, SHAPES[cls]) for name, (_, cls) in _HOOKS.items()}, "event")
+_FAST_DECODERS: Final = fast_decoders(
+    {name: (cls, SCHEMAS[cls]) for name, (_, cls) in _HOOKS.items()}, "event"
+)
 
 
 def decode(data: json_input.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
@@ -225,63 +235,63 @@ def decode(data: json_input.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
     """
     if isinstance(data, (dict, list)):
         return [decode_item(item) for item in _items(data)]
-    value = json_input.parse_roughly(data)
-    event = seen(value)
+    value = json_input.parse_fast(data)
+    event = fast_decode(value)
     if event is not None:
         return [event]
     items = _items(value)
-    found = seen_all(items)
+    found = fast_decode_all(items)
     if all(found):
         return found
-    if json_input.may_be_rounded(data):
+    if json_input.has_big_integers(data):
         items = _items(json_input.parse(data))
-    return [event or _looked_into(item) for event, item in zip(found, items, strict=True)]
+    return [event or _slow_decode(item) for event, item in zip(found, items, strict=True)]
 
 
 def decode_item(item: Any) -> e.Event:
     """The event that one parsed item of a list is; `Malformed` where it is none. Never raises."""
     try:  # as `seen`, without the call
-        event = _GLANCES[item["event"]](item) if item.__class__ is dict else None
+        event = _FAST_DECODERS[item["event"]](item) if item.__class__ is dict else None
     except (KeyError, TypeError):
         event = None
-    return event if event is not None else _looked_into(item)
+    return event if event is not None else _slow_decode(item)
 
 
-def seen(item: Any) -> e.Event | None:
+def fast_decode(item: Any) -> e.Event | None:
     """The event that one parsed item is, where that can be seen at a glance; else None."""
     try:
-        return _GLANCES[item["event"]](item) if item.__class__ is dict else None
+        return _FAST_DECODERS[item["event"]](item) if item.__class__ is dict else None
     except (KeyError, TypeError):  # no event, or one that nobody knows
         return None
 
 
-def seen_all(items: list[Any]) -> list[Any]:
+def fast_decode_all(items: list[Any]) -> list[Any]:
     """As `seen`, of each item that a parser gave: mostly all are events, and none asks twice."""
     try:
-        return [_GLANCES[item["event"]](item) for item in items]
+        return [_FAST_DECODERS[item["event"]](item) for item in items]
     except (KeyError, TypeError):
-        return [seen(item) for item in items]
+        return [fast_decode(item) for item in items]
 
 
-def _looked_into(item: object) -> e.Event:
+def _slow_decode(item: object) -> e.Event:
     if not isinstance(item, dict):
         return e.Malformed(None, item, "not an object")
     name = item.get("event")
     if not isinstance(name, str):
-        return e.Malformed(None, item, "event is no text", timestamp=_moment(item))
+        return e.Malformed(None, item, "event is no text", timestamp=_timestamp_of(item))
     if name in _HOOKS:
         structure, cls = _HOOKS[name]
         try:
             event: e.Event = structure(item, cls)
         except ValueError as error:
-            if "data" in item and _ANSWERS in SHAPES[cls]:
+            if "data" in item and _ANSWERS in SCHEMAS[cls]:
                 item = {key: item[key] for key in item if key != "data"}
-            return e.Malformed(name, item, str(error), timestamp=_moment(item))
+            return e.Malformed(name, item, str(error), timestamp=_timestamp_of(item))
         return event
     if name in EVENTS:
-        msg_id = r.or_none(r.word, item.get("msg_id"))
-        return e.ClientEvent(name, item, msg_id, timestamp=_moment(item))
-    return e.Unknown(name, item, timestamp=_moment(item))
+        msg_id = r.parse_or_none(r.identifier, item.get("msg_id"))
+        return e.ClientEvent(name, item, msg_id, timestamp=_timestamp_of(item))
+    return e.Unknown(name, item, timestamp=_timestamp_of(item))
 
 
 def _items(value: object) -> list[Any]:
@@ -292,14 +302,14 @@ def _items(value: object) -> list[Any]:
     return value
 
 
-def _moment(item: Mapping[str, Any]) -> float | None:
-    return r.or_none(r.timestamp, item.get("timestamp"))
+def _timestamp_of(item: Mapping[str, Any]) -> float | None:
+    return r.parse_or_none(r.timestamp, item.get("timestamp"))
 
 
 # JSON lines to typed events, many at once.
 
 # More lines at once save nothing more, and hold more memory.
-TOGETHER: Final = 512
+LINES_AT_ONCE: Final = 512
 
 
 def decode_lines(data: bytes) -> list[e.Event]:
@@ -310,18 +320,18 @@ def decode_lines(data: bytes) -> list[e.Event]:
     """
     lines = list(filter(None, data.split(b"\n")))
     events: list[e.Event] = []
-    for start in range(0, len(lines), TOGETHER):
-        part = lines[start : start + TOGETHER]
-        found = seen_all(json_input.parse_lines(part))
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        part = lines[start : start + LINES_AT_ONCE]
+        found = fast_decode_all(json_input.parse_lines(part))
         if all(found):
             events += found
         else:
             for event, line in zip(found, part, strict=True):
-                events += _line(line) if event is None else (event,)
+                events += _decode_line(line) if event is None else (event,)
     return events
 
 
-def _line(line: bytes) -> list[e.Event]:
+def _decode_line(line: bytes) -> list[e.Event]:
     if not line.strip():
         return []
     try:

@@ -20,12 +20,12 @@ except ImportError:  # the extra `fast` is not installed
     _loads = None
 
 
-__all__ = ["Text", "may_be_rounded", "parse", "parse_lines", "parse_roughly"]
+__all__ = ["Text", "has_big_integers", "parse", "parse_fast", "parse_lines"]
 
 Text = bytes | bytearray | memoryview | str
 
 
-def parse_roughly(data: Text) -> object:
+def parse_fast(data: Text) -> object:
     """As `parse`, but whole numbers of more than 64 bits may come out rounded."""
     if _loads is None:
         return parse(data)
@@ -35,46 +35,46 @@ def parse_roughly(data: Text) -> object:
         return parse(data)
 
 
-def may_be_rounded(data: Text) -> bool:
-    """Whether `parse_roughly` may have rounded a number: it did not where this is False."""
+def has_big_integers(data: Text) -> bool:
+    """Whether `parse_fast` may have rounded a number: it did not where this is False."""
     if _loads is None:
         return False
     text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    return _MANY_DIGITS in text.translate(_DIGITS)
+    return _LONG_NUMBER in text.translate(_DIGITS_AS_ZEROS)
 
 
 def parse_lines(lines: list[bytes]) -> list[object]:
-    """The value of each line, as `parse_roughly` gives it; None for what is no JSON, too."""
+    """The value of each line, as `parse_fast` gives it; None for what is no JSON, too."""
     if _loads is None:
-        return _parsed_together(lines)
+        return _parse_joined(lines)
     try:
         return list(map(_loads, lines))
     except ValueError:
-        return list(map(_value_or_none, lines))
+        return list(map(_parse_or_none, lines))
 
 
-def _parsed_together(lines: list[bytes]) -> list[object]:
+def _parse_joined(lines: list[bytes]) -> list[object]:
     """In 0.6 of the time of one by one, as far as no value can reach into the next line.
 
     A comma before a `{` is a boundary wherever no list is open.
     """
     text = b",\n".join(lines)
     if b"[" in text:
-        values = iter(_parsed_together([line for line in lines if b"[" not in line]))
-        return [_value_or_none(line) if b"[" in line else next(values) for line in lines]
+        values = iter(_parse_joined([line for line in lines if b"[" not in line]))
+        return [_parse_or_none(line) if b"[" in line else next(values) for line in lines]
     if text[:1] == b"{" and text.count(b"\n{") == len(lines) - 1:
-        found = _value_or_none(b"[" + text + b"]")
+        found = _parse_or_none(b"[" + text + b"]")
         if isinstance(found, list) and len(found) == len(lines):
             return found
     if len(lines) <= 1:
-        return list(map(_value_or_none, lines))
+        return list(map(_parse_or_none, lines))
     half = len(lines) // 2
-    return _parsed_together(lines[:half]) + _parsed_together(lines[half:])
+    return _parse_joined(lines[:half]) + _parse_joined(lines[half:])
 
 
-def _value_or_none(line: bytes) -> object:
+def _parse_or_none(line: bytes) -> object:
     try:
-        return parse_roughly(line)
+        return parse_fast(line)
     except DecodeError:
         return None
 
@@ -91,16 +91,16 @@ def parse(data: Text) -> object:
         # for all else takes. Other encodings begin with a mark, or hold a NUL: no JSON in UTF-8.
         try:
             text = data if isinstance(data, str) else str(data, "utf-8", "surrogatepass")
-            value, end = _USUAL.raw_decode(text)
+            value, end = _DECODER.raw_decode(text)
         except (ValueError, RecursionError):
             pass
         else:
-            if end == len(text) or not text[end:].strip(_BLANK):
+            if end == len(text) or not text[end:].strip(_WHITESPACE):
                 return value
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"JSON comes as bytes or str, not as {type(data).__name__}")
     try:
-        return _parse(data if isinstance(data, str) else _decoded(bytes(data)))
+        return _parse_text(data if isinstance(data, str) else _decode_bytes(bytes(data)))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise DecodeError(f"not JSON: {error.msg} at {where}") from None
@@ -110,37 +110,41 @@ def parse(data: Text) -> object:
         raise DecodeError("not read: nested too deep") from None
 
 
-def _decoded(data: bytes) -> str:
+def _decode_bytes(data: bytes) -> str:
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
-def _parse(text: str) -> object:
+def _parse_text(text: str) -> object:
     text = text.removeprefix("\ufeff")
     try:
-        return _USUAL.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:  # a whole number of more digits than int() takes
-        return _PATIENT.decode(text)
+        return _LENIENT_DECODER.decode(text)
 
 
-def _finite(digits: str) -> float | str:
+def _float_or_digits(digits: str) -> float | str:
     value = float(digits)
     return value if isfinite(value) else digits
 
 
-def _countable(digits: str) -> int | str:
+def _int_or_digits(digits: str) -> int | str:
     try:
         return int(digits)
     except ValueError:
         return digits
 
 
-_USUAL: Final = json.JSONDecoder(parse_float=_finite, parse_constant=str)
-_PATIENT: Final = json.JSONDecoder(parse_float=_finite, parse_constant=str, parse_int=_countable)
+_DECODER: Final = json.JSONDecoder(parse_float=_float_or_digits, parse_constant=str)
+_LENIENT_DECODER: Final = json.JSONDecoder(
+    parse_float=_float_or_digits, parse_constant=str, parse_int=_int_or_digits
+)
 
-_BLANK: Final = " \t\n\r"
+_WHITESPACE: Final = " \t\n\r"
 
 # A number of 64 bits has 19 digits or more where it is too long.
-_MANY_DIGITS: Final = b"0" * 19
-_DIGITS: Final = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+_LONG_NUMBER: Final = b"0" * 19
+_DIGITS_AS_ZEROS: Final = bytes(
+    ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256)
+)

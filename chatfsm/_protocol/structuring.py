@@ -17,58 +17,60 @@ from chatfsm._protocol import json_input
 from chatfsm._values import assignment_lines, compile_function
 from chatfsm.errors import DecodeError
 
-__all__ = ["Glance", "Read", "Reader", "Shape", "glances", "hook"]
+__all__ = ["FastDecoder", "FieldSpec", "Parser", "Schema", "fast_decoders", "structure_hook"]
 
-Reader = Callable[[object], Any]
+Parser = Callable[[object], Any]
 
 
-class Read(NamedTuple):
+class FieldSpec(NamedTuple):
     """One attribute: the reader of its value, and the wire's names for it, the usual one first."""
 
     attribute: str
-    reader: Reader
+    parser: Parser
     names: tuple[str, ...]
 
 
-Shape = tuple[Read, ...]
+Schema = tuple[FieldSpec, ...]
 
 
-def hook(cls: type, shape: Shape, tag: str | None) -> Callable[[Mapping[str, Any], Any], Any]:
+def structure_hook(
+    cls: type, schema: Schema, tag: str | None
+) -> Callable[[Mapping[str, Any], Any], Any]:
     """A structure hook for cattrs: object in, `cls` out; ValueError says what is missing.
 
     `tag` is the field that names the kind of object: it is neither read nor kept, unless the
     shape reads it.
     """
-    known: set[str | None] = {name for read in shape for name in read.names}
-    unread = {tag} - known - {None}
-    known |= unread
+    known_names: set[str | None] = {name for read in schema for name in read.names}
+    unparsed_tag = {tag} - known_names - {None}
+    known_names |= unparsed_tag
     required = {field.name for field in fields(cls) if field.default is NOTHING}
-    needed = [read for read in shape if read.attribute in required]
+    required_fields = [read for read in schema if read.attribute in required]
 
     def structure(raw: Mapping[str, Any], _cls: object) -> Any:
         values: dict[str, Any] = {}
         unused: dict[str, str] = {}
-        met = _take(raw, shape, values, unused)
-        for read in needed:
+        found = _parse_fields(raw, schema, values, unused)
+        for read in required_fields:
             if read.attribute not in values:
-                raise ValueError(_what_lacks(read, unused))
-        if unused or met + len(unread & raw.keys()) != len(raw):
-            values["extra"] = _extra(raw, known, unused)
+                raise ValueError(_missing_reason(read, unused))
+        if unused or found + len(unparsed_tag & raw.keys()) != len(raw):
+            values["extra"] = _extra(raw, known_names, unused)
         return cls(**values)
 
     return structure
 
 
-def _take(
-    raw: Mapping[str, Any], shape: Shape, values: dict[str, Any], unused: dict[str, str]
+def _parse_fields(
+    raw: Mapping[str, Any], schema: Schema, values: dict[str, Any], unused: dict[str, str]
 ) -> int:
     """Fill `values` with what can be used, and `unused` with why not; count the names met."""
-    met = 0
-    for attribute, reader, names in shape:
+    found = 0
+    for attribute, reader, names in schema:
         for name in names:
             if name not in raw:
                 continue
-            met += 1
+            found += 1
             try:
                 value = reader(raw[name])
             except ValueError as error:
@@ -80,19 +82,19 @@ def _take(
                 unused[name] = "is given twice"
             else:
                 values[attribute] = value
-    return met
+    return found
 
 
 def _extra(
     raw: Mapping[str, Any], known: set[str | None], unused: dict[str, str]
 ) -> dict[str, Any]:
     extra = {key: raw[key] for key in raw if key not in known or key in unused}
-    if any(deeper_than(DEEPEST, value) for value in extra.values()):
-        raise ValueError(f"holds something nested deeper than {DEEPEST} levels")
+    if any(deeper_than(MAX_DEPTH, value) for value in extra.values()):
+        raise ValueError(f"holds something nested deeper than {MAX_DEPTH} levels")
     return extra
 
 
-def _what_lacks(read: Read, unused: dict[str, str]) -> str:
+def _missing_reason(read: FieldSpec, unused: dict[str, str]) -> str:
     for name in read.names:
         if name in unused:
             return f"{name} {unused[name]}"
@@ -117,7 +119,7 @@ FIRST_MILLISECONDS: Final = 1e11
 _LAST_MILLISECONDS: Final = 1e14
 
 # json.loads stops at about a thousand levels; what is kept and compared must stay well below.
-DEEPEST: Final = 32
+MAX_DEPTH: Final = 32
 
 
 def text(value: object) -> str | None:
@@ -129,7 +131,7 @@ def text(value: object) -> str | None:
     raise ValueError("is not text")
 
 
-def word(value: object) -> str | None:
+def identifier(value: object) -> str | None:
     """A text in which "" means missing, no longer than an id."""
     found = text(value)
     if found is not None and len(found) > LONGEST_ID:
@@ -181,7 +183,7 @@ def timestamp(value: object) -> float | None:
     raise ValueError("is no time that a chat can have")
 
 
-def whole(value: object) -> int | None:
+def integer(value: object) -> int | None:
     """A whole number, as a number or as text (sdpMLineIndex comes as both)."""
     found = number(value)
     if found is None:
@@ -191,7 +193,7 @@ def whole(value: object) -> int | None:
     return int(found)
 
 
-def flag(value: object) -> bool | None:
+def boolean(value: object) -> bool | None:
     """A truth value, as such or as "true" and "false" (offerVideo, is_new_chat)."""
     if value is None or isinstance(value, bool):
         return value
@@ -204,11 +206,11 @@ def flag(value: object) -> bool | None:
     raise ValueError("is neither true nor false")
 
 
-def dropped(_value: object) -> None:
+def discard(_value: object) -> None:
     """Whatever it is, it is not kept (what the customer filled in)."""
 
 
-def last_word(event: object) -> str:
+def name_suffix(event: object) -> str:
     """What the name of an event ends with."""
     return str(event).rpartition("_")[2]
 
@@ -230,10 +232,10 @@ def json_object(value: object) -> dict[str, object]:
     return value
 
 
-def or_none(reader: Callable[[object], Parsed | None], value: object) -> Parsed | None:
+def parse_or_none(parser: Callable[[object], Parsed | None], value: object) -> Parsed | None:
     """What a reader makes of a value; None where it cannot use it."""
     try:
-        return reader(value)
+        return parser(value)
     except ValueError:
         return None
 
@@ -267,68 +269,68 @@ def _digits(value: float) -> str:
 # all are, and leaves all others to the hook of the shape. What it costs is paid for every event, so
 # it has no loops, hardly a call, and asks first what is most often so.
 
-Glance = Callable[[Mapping[str, Any]], Any]
+FastDecoder = Callable[[Mapping[str, Any]], Any]
 """An object in, a value out; None where that needs a closer look."""
 
 # For a glance, as code. What a value `{0}` is that says nothing to its reader, and one that its
 # reader does not give back just as it came, which is most often not so. Both bounds of a word in
 # one look-up, which finds nothing for a longer one: 0.95 of the time of two comparisons.
 _IS_EMPTY: Final = (True, *[False] * LONGEST_ID)
-AS_IT_IS: Final[dict[object, tuple[str, str]]] = {
+PASS_THROUGH_CHECKS: Final[dict[object, tuple[str, str]]] = {
     text: ("{0} is None", "{0}.__class__ is not str"),
-    word: ('{0} is None or {0} == ""', "{0}.__class__ is not str or is_empty[len({0})]"),
+    identifier: ('{0} is None or {0} == ""', "{0}.__class__ is not str or is_empty[len({0})]"),
     name: ("{0} is None", f"{{0}}.__class__ is not str or len({{0}}) > {LONGEST_NAME}"),
 }
 # And what gives the same as a reader that may be called at once, sooner for the usual texts; ""
 # is usual for a length of time, which has to be finite.
-AT_ONCE: Final[dict[object, str]] = {
+INLINE_PARSERS: Final[dict[object, str]] = {
     timestamp: "found if {0}.__class__ is str and 0.0 <= (found := float({0}))"
     f" < {FIRST_MILLISECONDS!r} else read_{{0}}({{0}})",
     seconds: "found if {0}.__class__ is str and {0} and 0.0 <= (found := float({0}))"
     " < 1e300 else read_{0}({0})",
     number: "read_{0}({0})",
-    dropped: "None",
+    discard: "None",
 }
 
 
-def glances(known: Mapping[str, tuple[type, Shape]], tag: str) -> dict[str, Glance]:
+def fast_decoders(schemas: Mapping[str, tuple[type, Schema]], tag: str) -> dict[str, FastDecoder]:
     """The glance for each value of the tag, made when such an object is first met."""
 
-    def first(name: str) -> Glance:
+    def deferred(name: str) -> FastDecoder:
         def look(raw: Mapping[str, Any]) -> Any:
-            made[name] = _glance(*known[name], tag)
-            return made[name](raw)
+            decoders[name] = _fast_decoder(*schemas[name], tag)
+            return decoders[name](raw)
 
         return look
 
-    made = {name: first(name) for name in known}
-    return made
+    decoders = {name: deferred(name) for name in schemas}
+    return decoders
 
 
-def _glance(cls: type, shape: Shape, tag: str) -> Glance:
+def _fast_decoder(cls: type, schema: Schema, tag: str) -> FastDecoder:
     """For objects that have the tag: what their hook gives, or None."""
     defaults = {known.name: known.default for known in fields(cls)}
     names: dict[str, Any] = {"NOTHING": NOTHING, "is_empty": _IS_EMPTY}
-    looks = [line for read in shape for line in _look(read, defaults, names, tag)]
-    found = {read.attribute for read in shape}
-    fill, needs = assignment_lines(
-        cls, {name: name if name in found else "NOTHING" for name in defaults}
+    field_lines = [line for read in schema for line in _field_lines(read, defaults, names, tag)]
+    parsed = {read.attribute for read in schema}
+    assignments, needed = assignment_lines(
+        cls, {name: name if name in parsed else "NOTHING" for name in defaults}
     )
     body = (
-        f"met = {len(shape) + all(tag not in read.names for read in shape)}",
-        *looks,
+        f"met = {len(schema) + all(tag not in read.names for read in schema)}",
+        *field_lines,
         "if met != len(raw): return None",
-        *fill,
+        *assignments,
         "return self",
     )
     code = ["def glance(raw):", " try:", *(f"  {line}" for line in body)]
     code += [" except (LookupError, ValueError):", "  return None"]
-    known: Glance = compile_function("\n".join(code), names | needs, "glance")
-    return known
+    decoder: FastDecoder = compile_function("\n".join(code), names | needed, "glance")
+    return decoder
 
 
-def _look(
-    read: Read, defaults: Mapping[str, Any], names: dict[str, Any], tag: str
+def _field_lines(
+    read: FieldSpec, defaults: Mapping[str, Any], names: dict[str, Any], tag: str
 ) -> Iterator[str]:
     """The lines that take one value, and give up where its reader has more to do.
 
@@ -337,27 +339,29 @@ def _look(
     value = read.attribute or "unread"
     name = read.names[0]
     default = defaults.get(read.attribute)
-    names |= {f"read_{value}": read.reader, f"default_{value}": default}
+    names |= {f"read_{value}": read.parser, f"default_{value}": default}
     if default is NOTHING or tag in read.names:
         yield f"{value} = raw[{name!r}]"
-        yield from _judged(read, value, tag, "return None")
+        yield from _parse_lines(read, value, tag, "return None")
         return
     missing = f"{value} = None" if default is None else f"{value} = default_{value}"
     yield f"if {name!r} in raw:"
     yield f" {value} = raw[{name!r}]"
-    yield from (f" {line}" for line in _judged(read, value, tag, missing))
+    yield from (f" {line}" for line in _parse_lines(read, value, tag, missing))
     yield f"else: met -= 1; {missing}"
 
 
-def _judged(read: Read, value: str, tag: str, missing: str) -> Iterator[str]:
+def _parse_lines(read: FieldSpec, value: str, tag: str, missing: str) -> Iterator[str]:
     """The lines that make a value what its reader makes of it."""
-    if read.reader in AS_IT_IS:
-        says_nothing, is_odd = (judgement.format(value) for judgement in AS_IT_IS[read.reader])
+    if read.parser in PASS_THROUGH_CHECKS:
+        says_nothing, is_odd = (
+            judgement.format(value) for judgement in PASS_THROUGH_CHECKS[read.parser]
+        )
         yield f"if {is_odd}:"
         yield f" if {says_nothing}: {missing}"
         yield " else: return None"
-    elif read.reader in AT_ONCE:
-        yield f"{value} = {AT_ONCE[read.reader].format(value)}"
+    elif read.parser in INLINE_PARSERS:
+        yield f"{value} = {INLINE_PARSERS[read.parser].format(value)}"
     elif tag in read.names:
         yield f"{value} = read_{value}({value})"
     else:

@@ -8,7 +8,7 @@ from typing import Final, TypeGuard, cast
 from attrs import evolve
 
 from chatfsm import commands, events, signaling
-from chatfsm._plain import json_safe, snake, to_plain
+from chatfsm._plain import json_safe, snake_case, to_plain
 from chatfsm._protocol.codec import decode_item, encode
 from chatfsm._protocol.structuring import LONGEST_NAME
 from chatfsm._session import tables
@@ -79,7 +79,7 @@ def check_call(turn: Turn, command: CallCommand) -> None:
     """Refuse what the call is in no state for, and say so."""
     order = _COMMAND_TRIGGERS[type(command)]
     if order not in tables.CALL.moves[turn.memory.call.state]:
-        what = snake(type(command)).replace("_", " ")
+        what = snake_case(type(command)).replace("_", " ")
         raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
     check_msg_id(turn, command)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from attrs import fields
 
-from chatfsm._plain import snake
+from chatfsm._plain import snake_case
 from chatfsm._session import snapshot, state
 from chatfsm._session.dispatch import (
     COMMAND_HANDLERS,
@@ -156,7 +156,7 @@ _DEFAULT_SETTINGS: Final = Settings()
 _LONG_AGO: Final = -inf
 # In place of effects that the app has: a session keeps nothing of them.
 _NO_EFFECTS: Final[list[Effect]] = []
-_COMMAND_NAMES: Final = {cls: snake(cls) for cls in COMMAND_HANDLERS}
+_COMMAND_NAMES: Final = {cls: snake_case(cls) for cls in COMMAND_HANDLERS}
 
 
 class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the same: no hash

@@ -12,7 +12,7 @@ from attrs import asdict, evolve, frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
-from chatfsm._plain import json_safe, snake, to_plain
+from chatfsm._plain import json_safe, snake_case, to_plain
 from chatfsm._protocol import json_input
 from chatfsm._session.session import ChatSession
 from chatfsm.commands import SubmitForm
@@ -54,9 +54,9 @@ VERSION: Final = 1
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
-configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake)
-configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake)
-configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake)
+configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake_case)
+configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake_case)
+configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake_case)
 
 
 def input_to_json(item: Input) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def input_to_json(item: Input) -> dict[str, Any]:
         fields["events"] = [input_to_json(event) for event in item.events]
     if isinstance(item, SubmitForm):
         fields["data"] = json_safe(item.data)
-    return {"input": snake(type(item)), **fields}
+    return {"input": snake_case(type(item)), **fields}
 
 
 def input_from_json(value: object) -> Input:

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from attrs import define, field
 
 from chatfsm._protocol import json_input
-from chatfsm._protocol.codec import decode_item, seen_all
-from chatfsm._protocol.structuring import LONGEST_ID, word
+from chatfsm._protocol.codec import decode_item, fast_decode_all
+from chatfsm._protocol.structuring import LONGEST_ID, identifier
 from chatfsm.errors import DecodeError, UnreadableLogError
 from chatfsm.events import Event, Malformed
 from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalLineError, parse_journal_line
@@ -150,7 +150,7 @@ def items_in(value: object, chat_id: str | None = None) -> Items | None:
 def pop_chat_id(item: dict[str, Any]) -> str | None:
     """Take the chat's id off an item, so that the event is as the server said it."""
     try:
-        chat_id = word(item.get("chat_id"))
+        chat_id = identifier(item.get("chat_id"))
     except ValueError:
         return None
     if chat_id is not None:
@@ -348,7 +348,7 @@ class _ParsedLines:
             value.pop("chat_id", _UNNAMED) if value.__class__ is dict else None for value in values
         ]
         """As they came; None where that needs a closer look."""
-        self.events = seen_all(values)
+        self.events = fast_decode_all(values)
         """None for what needs a closer look."""
 
     def resolve(self, index: int) -> bool:
@@ -359,7 +359,7 @@ class _ParsedLines:
         if chat_id is not _UNNAMED and not _is_id(chat_id):
             return False
         if self.events[index] is None:
-            if "event" not in value or json_input.may_be_rounded(self.lines[index]):
+            if "event" not in value or json_input.has_big_integers(self.lines[index]):
                 return False
             self.events[index] = decode_item(value)
         return True
@@ -372,9 +372,9 @@ def _is_id(chat_id: object) -> bool:
 def _exact_values(lines: list[bytes]) -> list[Any]:
     """The value of each line; None for those that have to be read by themselves."""
     values = json_input.parse_lines(lines)
-    if json_input.may_be_rounded(b"\n".join(lines)):
+    if json_input.has_big_integers(b"\n".join(lines)):
         return [
-            None if json_input.may_be_rounded(line) else value
+            None if json_input.has_big_integers(line) else value
             for line, value in zip(lines, values, strict=True)
         ]
     return values

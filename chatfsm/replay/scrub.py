@@ -54,7 +54,7 @@ _TAGS: Final = {"input", "signal"}
 _UNREADABLE: Final[tuple[Any, ...]] = ("(unreadable)", "(unreadable) " * 1_000, {}, [])
 # How many different marks there are.
 _MARK_COUNT: Final = 2**48
-_TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(r.DEEPEST + 1), [])
+_TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(r.MAX_DEPTH + 1), [])
 
 
 Rule = Callable[["Pseudonyms", Any, str], Any]
@@ -80,7 +80,7 @@ class Pseudonyms:
         cls = codec.EVENTS.get(name)
         if cls is None:
             return {"event": f"unknown_{self._mark(name)}", **self._time(item)}
-        fields = self._fields(item, codec.SHAPES.get(cls, ()), chat_id, tag="event")
+        fields = self._fields(item, codec.SCHEMAS.get(cls, ()), chat_id, tag="event")
         return {"event": name, **self._time(item), **fields}
 
     def input(self, value: Mapping[str, Any], chat_id: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Pseudonyms:
 
     def _unknown_fields(self, rest: dict[Any, Any]) -> Any:
         """A mark of what is unknown; what is nested too deep to be used stays so."""
-        if any(r.deeper_than(r.DEEPEST, value) for value in rest.values()):
+        if any(r.deeper_than(r.MAX_DEPTH, value) for value in rest.values()):
             return _TOO_DEEP
         return self._mark(json.dumps(json_safe(rest), sort_keys=True))
 
@@ -140,13 +140,13 @@ class Pseudonyms:
         try:
             read = reader(value)
         except ValueError:
-            too_deep = r.deeper_than(r.DEEPEST, value)
+            too_deep = r.deeper_than(r.MAX_DEPTH, value)
             return _TOO_DEEP if too_deep else _unreadable_for(reader)
         if read is None or value == "":
             return value if value == "" else None
         if name in self._rules:
             return self._rules[name](self, value, chat_id)
-        if reader in {r.number, r.seconds, r.timestamp, r.whole, r.flag}:
+        if reader in {r.number, r.seconds, r.timestamp, r.integer, r.boolean}:
             return value
         return self._text(value, chat_id)
 
@@ -185,13 +185,13 @@ class Pseudonyms:
         raw = r.json_object(value)
         kind = raw.get("type")
         cls = codec.SIGNALS.get(kind) if isinstance(kind, str) else None
-        scrubbed = self._fields(raw, codec.SHAPES[cls] if cls else (), chat_id, tag="type")
+        scrubbed = self._fields(raw, codec.SCHEMAS[cls] if cls else (), chat_id, tag="type")
         if isinstance(kind, str):
             scrubbed["type"] = self._word(kind, chat_id)
         return json.dumps(scrubbed) if isinstance(value, str) else scrubbed
 
     def _attachments(self, value: list[Any], chat_id: str) -> list[Any]:
-        shape = codec.SHAPES[Attachment]
+        shape = codec.SCHEMAS[Attachment]
         return [self._fields(r.json_object(item), shape, chat_id, tag=None) for item in value]
 
     def _mark(self, text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from chatfsm._protocol import names as wire
-from chatfsm._protocol.structuring import DEEPEST, deeper_than, json_object, timestamp
+from chatfsm._protocol.structuring import MAX_DEPTH, deeper_than, json_object, timestamp
 from chatfsm.simulator.scenario import Await, Pause, Scenario, ScenarioError, ScenarioStep, Tell
 
 __all__ = ["scenario_from_log"]
@@ -88,8 +88,10 @@ def _select_chat(
     for number, event in enumerate(events, 1):
         if not isinstance(event, Mapping) or "event" not in event:
             raise ScenarioError(f"event {number} of the log is no object with an event in it")
-        if deeper_than(DEEPEST, event):
-            raise ScenarioError(f"event {number} of the log is nested deeper than {DEEPEST} levels")
+        if deeper_than(MAX_DEPTH, event):
+            raise ScenarioError(
+                f"event {number} of the log is nested deeper than {MAX_DEPTH} levels"
+            )
         item = dict(event)
         whose = item.pop("chat_id", None)
         chats.setdefault(str(whose) if whose else chat_id or stem, []).append(item)

@@ -150,7 +150,7 @@ def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
     except DecodeError:
         raise RefusedError(_UNDECODABLE) from None
     # Deeper than anything that is said, and than what the history could be written with.
-    if not isinstance(value, dict) or structuring.deeper_than(structuring.DEEPEST, value):
+    if not isinstance(value, dict) or structuring.deeper_than(structuring.MAX_DEPTH, value):
         raise RefusedError(_UNDECODABLE)
     return value
 

@@ -18,7 +18,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.strategies import configure_tagged_union
 
 from chatfsm._protocol import json_input
-from chatfsm._protocol.structuring import DEEPEST, deeper_than
+from chatfsm._protocol.structuring import MAX_DEPTH, deeper_than
 from chatfsm.errors import ChatError, DecodeError
 
 __all__ = [
@@ -74,8 +74,8 @@ def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
         raise TypeError(f"{attribute.name} must be an object")
     if "event" not in value:
         raise ValueError(f"{attribute.name} must have a field named event")
-    if deeper_than(DEEPEST, value):
-        raise ValueError(f"{attribute.name} is nested deeper than {DEEPEST} levels")
+    if deeper_than(MAX_DEPTH, value):
+        raise ValueError(f"{attribute.name} is nested deeper than {MAX_DEPTH} levels")
 
 
 def _field_values(_step: object, attribute: Attribute[Any], value: object) -> None:

@@ -196,7 +196,7 @@ def texts(value: Any) -> Iterable[str]:
             yield from texts(json.loads(value))
 
 
-FIELDS: Final = {name for shape in codec.SHAPES.values() for read in shape for name in read.names}
+FIELDS: Final = {name for shape in codec.SCHEMAS.values() for read in shape for name in read.names}
 ENVELOPES: Final = {"events", "sessions", "chat_id", "scrubbed"}
 
 
@@ -397,7 +397,7 @@ def test_what_is_nested_too_deep_stays_what_it_was(item: dict[str, Any]) -> None
 @pytest.mark.parametrize("name", codec.EVENTS)
 def test_fields_of_another_type_stay_unusable(name: str, value: object) -> None:
     """Field by field, and all at once: the event means afterwards what it meant before."""
-    fields = {n for read in codec.SHAPES.get(codec.EVENTS[name], ()) for n in read.names}
+    fields = {n for read in codec.SCHEMAS.get(codec.EVENTS[name], ()) for n in read.names}
     fields -= {"event"}
     usual = {field: {"type": "END_CALL"} if field == "data" else "1" for field in fields}
     usual.pop("attachments", None)

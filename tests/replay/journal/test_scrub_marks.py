@@ -19,7 +19,7 @@ from tests.strategies import odd_items, orders
 
 CHAT = "MARK-chat"
 KEY: Final = b"the key of these tests"
-NUMBERS: Final = (r.number, r.seconds, r.timestamp, r.whole, r.flag)
+NUMBERS: Final = (r.number, r.seconds, r.timestamp, r.integer, r.boolean)
 SIGNALS: Final = tuple(name for name in codec.SIGNALS if name)
 
 
@@ -51,10 +51,10 @@ EXTRA: Final = {"MARK-key": "MARK", "more": {"MARK-inner": ["MARK", {"MARK": 1}]
 def filled(cls: type, kind: str, *, numbers: bool) -> dict[str, Any]:
     """Every field of a class of the wire, filled; `numbers`: those too that are no text."""
     fields: dict[str, Any] = {}
-    for _, reader, names in codec.SHAPES.get(cls, ()):
+    for _, reader, names in codec.SCHEMAS.get(cls, ()):
         for name in names:
             if reader in NUMBERS and not numbers:
-                fields[name] = True if reader is r.flag else 7
+                fields[name] = True if reader is r.boolean else 7
             elif name != "event":
                 fields[name] = KINDS[kind](name)
     return fields
@@ -185,7 +185,7 @@ def marked(value: Any, *, keep: bool = False) -> Any:
 
 
 KNOWN: Final = {"event", "type"} | {
-    name for shape in codec.SHAPES.values() for read in shape for name in read.names
+    name for shape in codec.SCHEMAS.values() for read in shape for name in read.names
 }
 
 

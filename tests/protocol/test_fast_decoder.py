@@ -29,13 +29,13 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 def looked_into(item: Any) -> events.Event:
     """The event of an item, by the way that every item can go."""
-    return codec._looked_into(item)
+    return codec._slow_decode(item)
 
 
 @given(st.one_of(valid_items(), odd_items()))
 def test_a_glance_sees_what_a_closer_look_finds(item: Any) -> None:
     """The same event, field by field, or nothing."""
-    seen = codec.seen(item)
+    seen = codec.fast_decode(item)
     if seen is not None:
         found = looked_into(item)
         assert type(seen) is type(found)
@@ -43,21 +43,21 @@ def test_a_glance_sees_what_a_closer_look_finds(item: Any) -> None:
         assert repr(seen) == repr(found)
 
 
-@pytest.mark.parametrize("name", sorted(codec._GLANCES))
+@pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
 def test_most_of_what_is_meant_is_seen_at_a_glance(name: str) -> None:
     """Captured shapes are seen; only what holds objects of its own needs the closer look."""
     needs_a_look = {"chat_session_signaling"}
     fields = {
-        read.names[0]: "5" for read in codec.SHAPES[codec.EVENTS[name]] if read.names[0] != "event"
+        read.names[0]: "5" for read in codec.SCHEMAS[codec.EVENTS[name]] if read.names[0] != "event"
     }
     fields.pop("attachments", None)
     item = {"event": name, **fields}
-    assert (codec.seen(item) is None) == (name in needs_a_look)
+    assert (codec.fast_decode(item) is None) == (name in needs_a_look)
 
 
 def judged(item: Any) -> None:
     """What is seen of an item, if anything, is what a closer look finds."""
-    seen = codec.seen(item)
+    seen = codec.fast_decode(item)
     if seen is not None:
         found = looked_into(item)
         assert type(seen) is type(found)
@@ -85,11 +85,11 @@ SHARP = (
 )
 
 
-@pytest.mark.parametrize("name", sorted(codec._GLANCES))
+@pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
 def test_a_glance_stops_where_its_readers_do(name: str) -> None:
     """At every bound of every field, with the others there and without them."""
-    names = [name for read in codec.SHAPES[codec.EVENTS[name]] for name in read.names]
-    usual = {read.names[0]: "5" for read in codec.SHAPES[codec.EVENTS[name]]}
+    names = [name for read in codec.SCHEMAS[codec.EVENTS[name]] for name in read.names]
+    usual = {read.names[0]: "5" for read in codec.SCHEMAS[codec.EVENTS[name]]}
     needed = {key: "5" for key in names if key in {"state", "party_id", "file_id"} or "_id" in key}
     for others in ({}, needed, usual, dict.fromkeys(names), dict.fromkeys(names, "")):
         judged(others | {"event": name})
@@ -114,8 +114,8 @@ class Strange(dict[str, Any]):
 )
 def test_what_no_glance_knows_is_looked_into(item: Any) -> None:
     """By itself, in a list, and among lines."""
-    assert codec.seen(item) is None
-    assert codec.seen_all([{"event": "chat_session_ended"}, item]) == [events.Ended(), None]
+    assert codec.fast_decode(item) is None
+    assert codec.fast_decode_all([{"event": "chat_session_ended"}, item]) == [events.Ended(), None]
     assert repr(codec.decode_item(item)) == repr(looked_into(item))
     assert repr(decode([item])) == repr([looked_into(item)])
 
@@ -124,7 +124,7 @@ def test_what_no_glance_knows_is_looked_into(item: Any) -> None:
 def test_an_object_of_another_class_is_looked_into(kind: Any) -> None:
     """What no parser gives, but a caller may."""
     item = kind(event="chat_session_typing", party_id="ann")
-    assert codec.seen(item) is None
+    assert codec.fast_decode(item) is None
     assert repr(codec.decode_item(item)) == repr(looked_into(item))
 
 
@@ -142,8 +142,8 @@ def test_orjson_parses_what_the_standard_library_does(value: Any) -> None:
     """Whatever JSON holds, but numbers of more than 64 bits, which come rounded."""
     pytest.importorskip("orjson")
     text = json.dumps(value)
-    if not json_input.may_be_rounded(text):
-        assert repr(json_input.parse_roughly(text)) == repr(json_input.parse(text))
+    if not json_input.has_big_integers(text):
+        assert repr(json_input.parse_fast(text)) == repr(json_input.parse(text))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_orjson_refuses_is_parsed_all_the_same(text: str) -> None:
         except DecodeError as error:
             return f"refused: {error}"
 
-    assert outcome(json_input.parse_roughly) == outcome(json_input.parse)
+    assert outcome(json_input.parse_fast) == outcome(json_input.parse)
 
 
 @pytest.mark.parametrize("number", [HUGE, -HUGE, 10**30])
@@ -190,7 +190,7 @@ def test_a_number_beyond_64_bits_is_not_rounded(number: int, parser: str) -> Non
 @pytest.mark.parametrize("text", [b"1", bytearray(b"2" * 18), memoryview(b"x")])
 def test_usual_numbers_are_never_in_doubt(text: Any, parser: str) -> None:
     """Fewer digits than 64 bits hold."""
-    assert not json_input.may_be_rounded(text)
+    assert not json_input.has_big_integers(text)
 
 
 def one_by_one(lines: list[bytes]) -> list[events.Event]:
@@ -268,7 +268,7 @@ def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         return json.loads(text)
 
     monkeypatch.setattr(json_input, "_loads", None)
-    monkeypatch.setattr(json_input, "parse_roughly", parse)
+    monkeypatch.setattr(json_input, "parse_fast", parse)
     lines = [b'{"a": 1}', b'{"a": "[link]"}', b'{"a": 3}', b'{"a": []}', b'{"a": 5}']
     assert json_input.parse_lines(lines) == [json.loads(line) for line in lines]
     assert sorted(map(len, parsed)) == [9, 15, 30]
@@ -320,8 +320,8 @@ def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.Mon
     alone = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(alone)
     assert alone._loads is None
-    assert alone.parse_roughly(b'{"a": [1, NaN]}') == {"a": [1, "NaN"]}
-    assert not alone.may_be_rounded(str(HUGE))
+    assert alone.parse_fast(b'{"a": [1, NaN]}') == {"a": [1, "NaN"]}
+    assert not alone.has_big_integers(str(HUGE))
 
 
 def test_values_are_what_they_were_without_twins() -> None:

@@ -1,4 +1,4 @@
-"""The readers: what one value of the wire means, alone."""
+"""The parsers: what one value of the wire means, alone."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ READ: list[tuple[Callable[[object], Any], object, object]] = [
     (structuring.text, 7.0, "7"),
     (structuring.text, 7.25, "7.25"),
     (structuring.text, 1e22, "1" + "0" * 22),
-    (structuring.word, None, None),
-    (structuring.word, "", None),
-    (structuring.word, 0, "0"),
-    (structuring.word, "x" * 1_024, "x" * 1_024),
+    (structuring.identifier, None, None),
+    (structuring.identifier, "", None),
+    (structuring.identifier, 0, "0"),
+    (structuring.identifier, "x" * 1_024, "x" * 1_024),
     (structuring.name, None, None),
     (structuring.name, "", ""),
     (structuring.name, 5, "5"),
@@ -44,29 +44,29 @@ READ: list[tuple[Callable[[object], Any], object, object]] = [
     (structuring.timestamp, 99_999_999_999, 99_999_999_999.0),
     (structuring.timestamp, 100_000_000_000, 100_000_000.0),
     (structuring.timestamp, "1614718748123", 1614718748.123),
-    (structuring.whole, None, None),
-    (structuring.whole, "", None),
-    (structuring.whole, 0, 0),
-    (structuring.whole, "3", 3),
-    (structuring.whole, 2.0, 2),
-    (structuring.flag, None, None),
-    (structuring.flag, "", None),
-    (structuring.flag, True, True),
-    (structuring.flag, False, False),
-    (structuring.flag, "true", True),
-    (structuring.flag, "False", False),
-    (structuring.flag, "TRUE", True),
-    (structuring.dropped, {"pin": 1}, None),
+    (structuring.integer, None, None),
+    (structuring.integer, "", None),
+    (structuring.integer, 0, 0),
+    (structuring.integer, "3", 3),
+    (structuring.integer, 2.0, 2),
+    (structuring.boolean, None, None),
+    (structuring.boolean, "", None),
+    (structuring.boolean, True, True),
+    (structuring.boolean, False, False),
+    (structuring.boolean, "true", True),
+    (structuring.boolean, "False", False),
+    (structuring.boolean, "TRUE", True),
+    (structuring.discard, {"pin": 1}, None),
     (structuring.json_object, {"a": 1}, {"a": 1}),
     (structuring.json_object, '{"a": 1}', {"a": 1}),
     (structuring.json_object, "{}", {}),
 ]
 
 
-@pytest.mark.parametrize(("reader", "came", "found"), READ)
-def test_read(reader: Callable[[object], Any], came: object, found: object) -> None:
-    """A reader gives what the value means, in the type that it promises."""
-    result = reader(came)
+@pytest.mark.parametrize(("parser", "came", "found"), READ)
+def test_read(parser: Callable[[object], Any], came: object, found: object) -> None:
+    """A parser gives what the value means, in the type that it promises."""
+    result = parser(came)
 
     assert result == found
     assert type(result) is type(found)
@@ -76,8 +76,8 @@ REFUSED: list[tuple[Callable[[object], Any], list[object], str]] = [
     (structuring.text, NOT_TEXT, "is not text"),
     (structuring.text, NOT_FINITE, "is not a finite number"),
     (structuring.text, [10**5_000], "."),
-    (structuring.word, NOT_TEXT, "is not text"),
-    (structuring.word, ["x" * 1_025], "is longer than 1024 characters"),
+    (structuring.identifier, NOT_TEXT, "is not text"),
+    (structuring.identifier, ["x" * 1_025], "is longer than 1024 characters"),
     (structuring.name, NOT_TEXT, "is not text"),
     (structuring.name, ["x" * 4_097], "is longer than 4096 characters"),
     (structuring.number, [*NOT_TEXT, "x", " ", 10**400, Decimal(1)], "is not a number"),
@@ -89,23 +89,23 @@ REFUSED: list[tuple[Callable[[object], Any], list[object], str]] = [
     (structuring.seconds, [-1, "-0.5"], "is negative"),
     (structuring.timestamp, [-1], "is negative"),
     (structuring.timestamp, [1e14, "100000000000000"], "is no time that a chat can have"),
-    (structuring.whole, [1.5, "1.5"], "is not a whole number"),
-    (structuring.whole, [True, "one"], "is not a number"),
-    (structuring.flag, [0, 1, "yes", "1", [], {}], "is neither true nor false"),
+    (structuring.integer, [1.5, "1.5"], "is not a whole number"),
+    (structuring.integer, [True, "one"], "is not a number"),
+    (structuring.boolean, [0, 1, "yes", "1", [], {}], "is neither true nor false"),
     (structuring.json_object, ["", "{", "x", "[" * 200_000], "is not the JSON text of an object"),
     (structuring.json_object, ["5", "[]", "null", '"{}"', None, 5, [], b"{}"], "is not an object"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("reader", "value", "why"),
-    [(reader, value, why) for reader, values, why in REFUSED for value in values],
+    ("parser", "value", "why"),
+    [(parser, value, why) for parser, values, why in REFUSED for value in values],
     ids=lambda part: part.__name__ if callable(part) else type(part).__name__,
 )
-def test_refused(reader: Callable[[object], Any], value: object, why: str) -> None:
-    """A reader refuses what it cannot use, and says why without quoting it."""
+def test_refused(parser: Callable[[object], Any], value: object, why: str) -> None:
+    """A parser refuses what it cannot use, and says why without quoting it."""
     with pytest.raises(ValueError, match=f"^{why}") as caught:
-        reader(value)
+        parser(value)
 
     assert len(str(caught.value)) < 200
 
@@ -131,4 +131,4 @@ def test_depth_of_a_circle() -> None:
     circle: list[Any] = []
     circle.append(circle)
 
-    assert structuring.deeper_than(structuring.DEEPEST, circle)
+    assert structuring.deeper_than(structuring.MAX_DEPTH, circle)
