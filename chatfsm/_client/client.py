@@ -107,6 +107,7 @@ class ChatClient:
             quote_segment(chat_id)
             self._session = session(chat_id, settings=settings.session)
             self._state.poll, self._state.history = "due", "due"
+        self._deadline = self._next_deadline()
 
     def __repr__(self) -> str:
         chat = "no chat" if self._session is None else repr(self._session)
@@ -129,17 +130,8 @@ class ChatClient:
 
     @property
     def deadline(self) -> float | None:
-        """When to come back with a `Tick`, on the clock of `now`; None: no need to."""
-        if self.done:
-            return None
-        state = self._state
-        given_up = min((pending.deadline for pending in state.pending.values()), default=inf)
-        due = None if self._session is None else self._session.deadline
-        earliest = min(given_up, inf if due is None else due)
-        if state.link != "unauthorized" and self._session is not None:
-            lanes = (polling, history, sending)
-            earliest = min(earliest, *(lane.next_at(state) for lane in lanes))
-        return None if earliest == inf else earliest
+        """The time of the next `Tick`, on the clock of `now`; None if no tick is needed."""
+        return self._deadline
 
     def receive(self, item: ClientInput, *, now: float) -> list[ClientEffect]:
         """Hear one item, and return what follows from it, in order.
@@ -154,16 +146,18 @@ class ChatClient:
         """
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-        deadline = self.deadline
         turn = ClientTurn(
             self._state, self.settings, self._endpoint, self._session, self._make_session, now
         )
-        self._dispatch(turn, item)
-        self._session, self._endpoint = turn.session, turn.endpoint
-        if self._state.link != "over":
-            if turn.session is not None and _has_slept(deadline, turn):
-                request_history(turn)
-            _advance(turn)
+        try:
+            self._dispatch(turn, item)
+            self._session, self._endpoint = turn.session, turn.endpoint
+            if self._state.link != "over":
+                if turn.session is not None and self._has_slept(now):
+                    request_history(turn)
+                _advance(turn)
+        finally:
+            self._deadline = self._next_deadline()
         if turn.violation is not None:
             turn.violation.effects = tuple(turn.effects)
             raise turn.violation
@@ -204,7 +198,26 @@ class ChatClient:
         )
         client._state, found = snapshot.restore(data, settings, now)
         client._session = None if found is None else wrap(found)
+        client._deadline = client._next_deadline()
         return client
+
+    def _next_deadline(self) -> float | None:
+        session, state = self._session, self._state
+        earliest = min((pending.deadline for pending in state.pending.values()), default=inf)
+        if session is not None:
+            if session.done:
+                return None
+            if session.deadline is not None:
+                earliest = min(earliest, session.deadline)
+            if state.link != "unauthorized":
+                due = polling.next_at(state), history.next_at(state), sending.next_at(state)
+                earliest = min(earliest, *due)
+        return None if earliest == inf else earliest
+
+    def _has_slept(self, now: float) -> bool:
+        """Whether the computer slept, and requests in flight with it; at first there are none."""
+        deadline = self._deadline
+        return deadline is not None and -inf < deadline < now - self.settings.suspend_gap
 
     def _dispatch(self, turn: ClientTurn, item: ClientInput) -> None:
         if isinstance(item, (HttpReply, HttpFailure)):
@@ -251,11 +264,6 @@ def _resume(turn: ClientTurn, resume: Resume) -> None:
     change_link(turn, "resume")
     if turn.session is not None:
         request_history(turn)
-
-
-def _has_slept(deadline: float | None, turn: ClientTurn) -> bool:
-    """Whether the computer slept, and what was under way with it; at first nothing was."""
-    return deadline is not None and -inf < deadline < turn.now - turn.settings.suspend_gap
 
 
 def _advance(turn: ClientTurn) -> None:
