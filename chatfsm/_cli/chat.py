@@ -23,14 +23,12 @@ from chatfsm._cli import ExitCode
 from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter, LineBuffer
 from chatfsm._cli.prompt import LiveScreen, PlainScreen, Screen, read_input
 from chatfsm._client.client import ChatClient
-from chatfsm._session.session import ChatSession
 from chatfsm.adapters.stdlib import Sender
 from chatfsm.client_effects import ChatEffect
 from chatfsm.drivers import storage
 from chatfsm.drivers.threads import Chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import ChatError, SnapshotError
-from chatfsm.replay.journal import Recorded
 
 __all__ = ["SavedChat", "run"]
 
@@ -84,9 +82,9 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
     try:
         saved = SavedChat.load(options.state, environment)
         with ExitStack() as stack:
-            wrap = stack.enter_context(_open_journal(options.record))
+            journal = stack.enter_context(_open_journal(options.record))
             endpoint = _endpoint(options, saved, environment)
-            client, told = _open_client(saved, endpoint, wrap)
+            client, told = _open_client(saved, endpoint, journal)
             send = stack.enter_context(Sender())
             chat = Chat(
                 client, send, save=saved.save, pending=told, closing_timeout=_CLOSING_TIMEOUT
@@ -117,26 +115,25 @@ def _endpoint(options: Namespace, saved: SavedChat, environment: Mapping[str, st
 
 
 @contextmanager
-def _open_journal(path: str | None) -> Iterator[Callable[[ChatSession], Any]]:
-    """What makes a session write itself down, where that is wanted."""
+def _open_journal(path: str | None) -> Iterator[Callable[[str], object] | None]:
+    """Open the journal for appending; None if there is no path."""
     if path is None:
-        yield lambda session: session
+        yield None
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
     with open(descriptor, "w", encoding="utf-8", buffering=1) as file:  # noqa: PTH123  # is open
-        yield lambda session: Recorded(session, file.write)
+        yield file.write
 
 
 def _open_client(
-    saved: SavedChat, endpoint: Endpoint, wrap: Callable[[ChatSession], Any]
+    saved: SavedChat, endpoint: Endpoint, journal: Callable[[str], object] | None
 ) -> tuple[ChatClient, tuple[ChatEffect, ...]]:
     """The chat that was saved, unless that is over; else a new one."""
     if saved.record is not None:
-        restored = storage.restore(saved.record, endpoint, now=time.monotonic(), wrap=wrap)
+        restored = storage.restore(saved.record, endpoint, now=time.monotonic(), journal=journal)
         if not restored.client.done and restored.client.session is not None:
             return restored.client, restored.pending
-    make = lambda chat_id, settings: wrap(ChatSession(chat_id, settings=settings))  # noqa: E731
-    return ChatClient(endpoint, session=make), ()
+    return ChatClient(endpoint, journal=journal), ()
 
 
 @define

@@ -103,7 +103,7 @@ def _on_error(turn: ClientTurn, call: ApiRequest, error: ApiError) -> None:
 
 def _on_chat_opened(turn: ClientTurn, call: c.RequestChat, chat: SessionProperties) -> None:
     """There is a chat. One that goes on, or may, has a past, which comes before what is new."""
-    turn.session = turn.make_session(chat.chat_id, settings=turn.settings.session)
+    turn.open_session(chat.chat_id)
     polling.start(turn)
     turn.effects += [ChatOpened(chat.chat_id, chat.is_new is not False), ApiSucceeded(call, chat)]
     if chat.state is not None:

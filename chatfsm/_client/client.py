@@ -12,7 +12,8 @@ from attrs import frozen
 from chatfsm import commands as c
 from chatfsm._client import api_requests, history, polling, sending, snapshot
 from chatfsm._client.failures import change_link, request_history
-from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer, SessionMaker
+from chatfsm._client.journal import Journal, recorded
+from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer
 from chatfsm._session.session import ChatSession
 from chatfsm.api import ApiRequest, Resume
 from chatfsm.client_effects import ClientEffect
@@ -80,14 +81,14 @@ _ON_ANSWER: Final[
 
 
 class ChatClient:
-    """One chat, carried over HTTP by whoever performs the requests that it tells.
+    """One chat over HTTP, without IO and without a clock.
 
-    It does no IO and reads no clock: `receive` takes what happened and the time of it, and returns
-    what follows. Give back, for each `HttpRequest`, one `HttpReply` or `HttpFailure` with its id.
-    To survive a crash, keep a `snapshot` after each `receive`, before its requests are performed.
+    `receive` takes an item and the time, and returns the effects. Perform each `HttpRequest` among
+    them, and return one `HttpReply` or `HttpFailure` with its id. To survive a crash, save a
+    `snapshot` after each `receive`, before its requests are performed.
 
-    `chat_id`: a chat that is known already; its history is asked for first. `session` makes
-    sessions: it is called with the chat's id and `settings=`.
+    `chat_id`: a chat that exists already; the client requests its history first. `journal`: called
+    with each line of a journal of the session, which `chatfsm.replay.journal` can verify.
     """
 
     def __init__(
@@ -96,16 +97,16 @@ class ChatClient:
         *,
         settings: ClientSettings = _DEFAULTS,
         chat_id: str | None = None,
-        session: SessionMaker = ChatSession,
+        journal: Journal | None = None,
     ) -> None:
         self._endpoint = endpoint
         self.settings = settings
-        self._make_session = session
+        self._journal = journal
         self._state = ClientState()
         self._session: ChatSession | None = None
         if chat_id is not None:
             quote_segment(chat_id)
-            self._session = session(chat_id, settings=settings.session)
+            self._session = recorded(ChatSession(chat_id, settings=settings.session), journal)
             self._state.poll, self._state.history = "due", "due"
         self._deadline = self._next_deadline()
 
@@ -147,7 +148,7 @@ class ChatClient:
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
         turn = ClientTurn(
-            self._state, self.settings, self._endpoint, self._session, self._make_session, now
+            self._state, self.settings, self._endpoint, self._session, self._journal, now
         )
         try:
             self._dispatch(turn, item)
@@ -184,20 +185,16 @@ class ChatClient:
         *,
         settings: ClientSettings = _DEFAULTS,
         now: float,
-        wrap: Callable[[ChatSession], Any] = lambda session: session,
+        journal: Journal | None = None,
     ) -> Self:
-        """The client that a snapshot was taken of, with these credentials.
+        """Return the client of a snapshot, with these credentials.
 
-        What was under way is asked for again, the history first; a POST is in doubt until that is
-        here. `wrap`: what to make of the session, say a `Recorded` one. Raises `SnapshotError`.
+        Requests that were in flight are sent again, the history first; a POST is unconfirmed until
+        the history is here. Raises `SnapshotError` for anything but a snapshot of a client.
         """
-        client = cls(
-            endpoint,
-            settings=settings,
-            session=lambda chat_id, settings: wrap(ChatSession(chat_id, settings=settings)),
-        )
-        client._state, found = snapshot.restore(data, settings, now)
-        client._session = None if found is None else wrap(found)
+        client = cls(endpoint, settings=settings, journal=journal)
+        client._state, session = snapshot.restore(data, settings, now)
+        client._session = None if session is None else recorded(session, journal)
         client._deadline = client._next_deadline()
         return client
 

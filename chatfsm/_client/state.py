@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any, Final, cast
 
@@ -10,6 +9,7 @@ from attrs import define, field
 from attrs.validators import in_
 
 from chatfsm._client.http_api import ApiMethod
+from chatfsm._client.journal import Journal, recorded
 from chatfsm._session.session import ChatSession
 from chatfsm._statemachine import Row, TransitionTable, transition_table
 from chatfsm.api import ApiRequest
@@ -31,7 +31,6 @@ __all__ = [
     "PendingRequest",
     "QueuedItem",
     "RetryTimer",
-    "SessionMaker",
     "next_state",
 ]
 
@@ -122,10 +121,6 @@ class QueuedItem:
     """Whether its content is gone: what answers a secure form survives no restart."""
 
 
-SessionMaker = Callable[..., Any]
-"""`ChatSession`, or what has its members: called with the chat's id and `settings=`."""
-
-
 @define
 class RetryTimer:
     """When the next attempt may be made, and how many in a row have failed."""
@@ -194,7 +189,7 @@ class ClientTurn:
     settings: ClientSettings
     endpoint: Endpoint
     session: ChatSession | None
-    make_session: SessionMaker
+    journal: Journal | None
     now: float
     effects: list[ClientEffect] = field(factory=list)
     to_post: list[OutgoingMessage] = field(factory=list)
@@ -208,6 +203,11 @@ class ClientTurn:
     def chat_id(self) -> str:
         """The id of the chat; "" where there is none yet."""
         return "" if self.session is None else self.session.chat_id
+
+    def open_session(self, chat_id: str) -> None:
+        """Make the session of a new chat."""
+        session = ChatSession(chat_id, settings=self.settings.session)
+        self.session = recorded(session, self.journal)
 
     def feed_session(self, item: Input) -> None:
         """Let the session hear something, and sort what follows."""

@@ -15,7 +15,6 @@ from cattrs.strategies import configure_tagged_union
 
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
-from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
 from chatfsm.effects import Conclusion, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
@@ -114,7 +113,7 @@ def restore(
     *,
     settings: ClientSettings = _DEFAULTS,
     now: float,
-    wrap: Callable[[ChatSession], Any] = lambda session: session,
+    journal: Callable[[str], object] | None = None,
 ) -> RestoredChat:
     """Return the chat that a record was made of; as `ChatClient.restore`.
 
@@ -122,7 +121,7 @@ def restore(
     one of a chat.
     """
     snapshot, pending = parse_record(record, now)
-    client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, wrap=wrap)
+    client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, journal=journal)
     return RestoredChat(client, pending)
 
 

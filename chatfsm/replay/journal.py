@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any, Final, cast
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
-from chatfsm._plain import json_safe, snake_case, to_plain
+from chatfsm._client.journal import VERSION, Recorded, effects_to_json, input_to_json
+from chatfsm._plain import snake_case
 from chatfsm._protocol import json_input
 from chatfsm._session.session import ChatSession
-from chatfsm.commands import SubmitForm
-from chatfsm.effects import Effect, to_json
+from chatfsm.effects import Effect
 from chatfsm.errors import (
     ChatError,
     LocalProtocolError,
@@ -25,7 +23,7 @@ from chatfsm.errors import (
     UnreadableLogError,
 )
 from chatfsm.events import Event
-from chatfsm.inputs import History, Input
+from chatfsm.inputs import Input
 from chatfsm.settings import Settings
 from chatfsm.signaling import Signal
 
@@ -43,30 +41,11 @@ __all__ = [
     "verify",
 ]
 
-# The lines of a journal: what they look like, and what they say.
-#
-# A journal is JSON lines. Each chat begins with a line that says how its session was made: `{"v":
-# 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}}, "at": …, "snapshot": …}`, the
-# snapshot only where the session had a life before. Then one line an input: `{"v": 1, "chat_id": …,
-# "seq": …, "at": …, "in": {"input": …}, "out": […]}`, or `"refused": why` in place of `"out"`.
-
-VERSION: Final = 1
-
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
 configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake_case)
 configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake_case)
 configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake_case)
-
-
-def input_to_json(item: Input) -> dict[str, Any]:
-    """An input as plain JSON: `input` names it, the rest are its fields."""
-    fields = to_plain(item)
-    if isinstance(item, History):
-        fields["events"] = [input_to_json(event) for event in item.events]
-    if isinstance(item, SubmitForm):
-        fields["data"] = json_safe(item.data)
-    return {"input": snake_case(type(item)), **fields}
 
 
 def input_from_json(value: object) -> Input:
@@ -148,62 +127,6 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
         raise JournalLineError(f"no line of a journal: {type(error).__name__}") from None
 
 
-class Recorded:
-    """A session that writes down all that it hears and tells; it has the session's members.
-
-    `write` is given whole lines, each with its end: a file's `write`, say. What answers a secure
-    form is not written.
-    """
-
-    def __init__(self, session: ChatSession, write: Callable[[str], object]) -> None:
-        self.session = session
-        self._write = write
-        self._seq = 0
-        self._is_open = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.session, name)
-
-    def receive(self, item: Input, *, now: float) -> list[Effect]:
-        """Let the session hear an input, and write that down; as `ChatSession.receive`."""
-        if not isfinite(now):
-            return self.session.receive(item, now=now)  # which refuses it
-        if not self._is_open:
-            self._write_line(self._header(now))
-            self._is_open = True
-        written = self._input_json(item)
-        try:
-            effects = self.session.receive(item, now=now)
-        except ChatError as error:
-            self._write_entry(now, written, {"refused": str(error)})
-            raise
-        self._write_entry(now, written, {"out": _effects_json(item, effects)})
-        return effects
-
-    def _write_entry(self, now: float, item: dict[str, Any], outcome: dict[str, Any]) -> None:
-        self._write_line({"seq": self._seq, "at": now, "in": item, **outcome})
-        self._seq += 1
-
-    def _header(self, now: float) -> dict[str, Any]:
-        session = self.session
-        session_made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
-        header: dict[str, Any] = {"journal": session_made, "at": now}
-        if session != ChatSession(session.chat_id, settings=session.settings):
-            header["snapshot"] = session.snapshot(now=now)
-        return header
-
-    def _input_json(self, item: Input) -> dict[str, Any]:
-        if isinstance(item, SubmitForm):
-            plain = {form.request_id for form in self.session.forms if not form.secure}
-            if item.secure or item.request_id not in plain:
-                item = evolve(item, data={})
-        return input_to_json(item)
-
-    def _write_line(self, fields: dict[str, Any]) -> None:
-        line = {"v": VERSION, "chat_id": self.session.chat_id, **fields}
-        self._write(json.dumps(line, allow_nan=False) + "\n")
-
-
 def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[Effect]:
     """Let a session hear what was heard, and tell what follows.
 
@@ -213,7 +136,7 @@ def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[
     outcome: object
     try:
         effects = session.receive(entry.item, now=entry.at)
-        outcome = _effects_json(entry.item, effects)
+        outcome = effects_to_json(entry.item, effects)
     except RemoteProtocolError as error:
         if not isinstance(entry.outcome, str):
             raise  # a strict session hears it now, and a lenient one did then
@@ -224,16 +147,6 @@ def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[
         difference = _difference(entry.outcome, outcome)
         raise ReplayDivergence(where, difference, before, expected=entry.outcome, came=outcome)
     return effects
-
-
-def _effects_json(item: Input, effects: list[Effect]) -> list[dict[str, Any]]:
-    """The effects as JSON; what the app calls secure is not in it, whatever the form is."""
-    written = [to_json(effect) for effect in effects]
-    if isinstance(item, SubmitForm) and item.secure:
-        for effect in written:
-            for event in effect.get("events", ()):
-                event["data"] = "(secure)"
-    return written
 
 
 def _difference(expected: object, actual: object) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from chatfsm import ChatSession, RemoteProtocolError, Settings, effects, events
 from chatfsm._client.client import ChatClient
+from chatfsm._client.snapshot import _digest
 from chatfsm.api import CheckAvailability, RequestChat, Resume, SessionProperties
 from chatfsm.client_effects import (
     ApiFailed,
@@ -112,28 +113,22 @@ def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
     assert stage.owes == []
 
 
-def test_sessions_are_made_by_whom_the_app_says() -> None:
-    """The maker of sessions gets the chat's id and the session's settings."""
-    made: list[Any] = []
-
-    def make(chat_id: str, *, settings: Settings) -> ChatSession:
-        made.append((chat_id, settings))
-        return ChatSession(chat_id, settings=settings)
-
+def test_a_session_is_made_with_its_settings() -> None:
+    """The session of a chat that is known has the chat's id and the session's settings."""
     settings = ClientSettings(session=Settings(max_ids=7))
-    ChatClient(endpoint(), settings=settings, chat_id=CHAT, session=make)
-    assert made == [(CHAT, settings.session)]
+    session = ChatClient(endpoint(), settings=settings, chat_id=CHAT).session
+    assert session is not None
+    assert (session.chat_id, session.settings) == (CHAT, settings.session)
 
 
 def test_a_session_that_was_over_before(stage: Stage) -> None:
-    """A maker may give a session that has ended: then there is nothing to do, and no news."""
-
-    def make(chat_id: str, *, settings: Settings) -> ChatSession:
-        session = ChatSession(chat_id, settings=settings)
-        session.receive(events.Ended(), now=0.0)
-        return session
-
-    stage.client = ChatClient(endpoint(), chat_id=CHAT, session=make)
+    """A snapshot may hold a session that has ended: then there is nothing to do, and no news."""
+    over = ChatSession(CHAT)
+    over.receive(events.Ended(), now=0.0)
+    data = ChatClient(endpoint(), chat_id=CHAT).snapshot(now=0.0)
+    body = {**data["client"], "session": over.snapshot(now=0.0)}
+    data = {**data, "client": body, "digest": _digest(body)}
+    stage.client = ChatClient.restore(data, endpoint(), now=0.0)
     assert stage.client.done
     assert stage.ticks() == [LinkChanged("over", "ended")]
     assert stage.owes == []

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm import ChatSession, LocalProtocolError, SnapshotError, effects
+from chatfsm import LocalProtocolError, SnapshotError, effects
 from chatfsm import commands as c
 from chatfsm._client.client import ChatClient
 from chatfsm._client.snapshot import _digest
 from chatfsm.api import GetVersion, RequestChat, UploadFile
 from chatfsm.client_effects import Undelivered
-from chatfsm.replay.journal import Recorded
+from chatfsm.replay.journal import verify
 from tests.client.conftest import CHAT, Stage, endpoint
 from tests.client.test_posting import FORM, SECURE, own
 
@@ -189,29 +189,30 @@ def test_an_open_answer_survives(chat: Stage) -> None:
 
 
 def test_a_restored_session_may_be_recorded(chat: Stage) -> None:
-    """`wrap` makes of the session what the app wants; it hears all that follows."""
+    """All that the session receives from then on is written to the journal."""
     lines: list[str] = []
     snapshot = chat.client.snapshot(now=0.0)
-    client = ChatClient.restore(
-        snapshot, endpoint(), now=0.0, wrap=lambda session: Recorded(session, lines.append)
-    )
+    client = ChatClient.restore(snapshot, endpoint(), now=0.0, journal=lines.append)
     client.receive(c.SendText("hello"), now=1.0)
     assert any("hello" in line for line in lines)
 
 
-def test_a_chat_that_comes_later_is_wrapped_too(stage: Stage) -> None:
-    """A client restored without a chat makes its session in the same way."""
-    wrapped: list[ChatSession] = []
-
-    def wrap(session: ChatSession) -> ChatSession:
-        wrapped.append(session)
-        return session
-
-    stage.client = ChatClient.restore(
-        stage.client.snapshot(now=0.0), endpoint(), now=0.0, wrap=wrap
-    )
+def test_a_chat_that_comes_later_is_recorded_too(stage: Stage) -> None:
+    """A client restored without a chat records its session in the same way; so does a new one."""
+    restored, fresh, known = [], [], []
+    data = stage.client.snapshot(now=0.0)
+    stage.client = ChatClient.restore(data, endpoint(), now=0.0, journal=restored.append)
     stage.opens()
-    assert wrapped == [stage.client.session]
+    stage.says("hello")
+    other = Stage()
+    other.client = ChatClient(endpoint(), journal=fresh.append)
+    other.opens()
+    other.says("hello")
+    client = ChatClient(endpoint(), chat_id=CHAT, journal=known.append)
+    client.receive(c.SendText("hello"), now=0.0)
+    for lines in (restored, fresh, known):
+        assert "hello" in lines[-1]
+        assert verify(lines) == len(lines) - 1
 
 
 def changed(snapshot: dict[str, Any], **body: Any) -> dict[str, Any]:
