@@ -90,6 +90,11 @@ class _Shared(Generic[_EventT]):
         return self.event.party_id
 
     @property
+    def sender_name(self) -> str:
+        """Name of the sender; its party_id if it was never announced, or ""."""
+        return self.sender.name if self.sender is not None else self.party_id or ""
+
+    @property
     def msg_id(self) -> str | None:
         """The id that receipts refer to."""
         return self.event.msg_id

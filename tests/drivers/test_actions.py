@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef, get_args, get_type_hints
 
 import pytest
 
+from chatfsm import api, events
 from chatfsm import commands as c
-from chatfsm import events
+from chatfsm._client.http_api import METHODS
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.drivers._core import ChatActions, file_id_of, read_upload, share_command
 from chatfsm.errors import LocalProtocolError
@@ -102,3 +103,14 @@ def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
 def test_a_file_is_known_by_its_id() -> None:
     """A download is asked for by what was told, or by the id."""
     assert file_id_of(FILE) == file_id_of("f-1") == "f-1"
+
+
+@pytest.mark.parametrize("request_class", METHODS, ids=lambda cls: cls.__name__)
+def test_the_declared_result_is_the_one_that_is_read(request_class: type) -> None:
+    """`TypedRequest[Result]` names what the reader of the reply returns; 404 is None for one."""
+    declared = request_class.__orig_bases__[-1]
+    [result] = get_args(declared)
+    if isinstance(result, ForwardRef):
+        result = eval(result.__forward_arg__, vars(api))  # noqa: S307
+    read = get_type_hints(METHODS[request_class].read)["return"]
+    assert result == (read | None if request_class is api.GetActiveChat else read)

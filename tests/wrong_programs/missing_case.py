@@ -1,0 +1,14 @@
+"""An app that handles all effects but forgets those of the session."""
+
+from typing import assert_never
+
+from chatfsm import client_effects
+from chatfsm.effects import Conclusion
+
+
+def follow(effect: client_effects.ChatOpened | client_effects.LinkChanged | Conclusion) -> str:
+    match effect:
+        case client_effects.ChatOpened() | client_effects.LinkChanged():
+            return "connection"
+        case _:
+            assert_never(effect)  # expect: arg-type reportArgumentType
