@@ -1,7 +1,7 @@
-"""The agents of a tenant: who is free, who waits for one, and for how long.
+"""Agent pool: the free agents of a tenant, and the queue of chats that wait for one.
 
-Whoever asks is known by identity, and is called when an agent has become free for them, or when
-the estimate of their wait has changed.
+A chat's player waits by identity. The pool notifies it when an agent was assigned to it, or when
+its estimated wait has changed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from chatfsm.simulator.tenants import Agent
 
 __all__ = ["AgentPool", "Waiter"]
 
-# Seconds that a chat is thought to take, for estimates: short for a real one, so that whoever tries
-# a queue sees them fall.
+# Seconds that a chat lasts by estimate: fewer than a real chat's, so that the estimates of a short
+# trial fall.
 _CHAT_SECONDS: Final = 60.0
 
 
 class Waiter(Protocol):
-    """Who asks for an agent: a play."""
+    """An object that waits for an agent: the player of a chat."""
 
     def wake(self, *, now: float) -> list[dict[str, Any]]:
-        """An agent is free, or the estimate another: tell what follows."""
+        """Return the events that follow from an assigned agent or a new estimate."""
         ...
 
 
@@ -33,7 +33,7 @@ class Waiter(Protocol):
 class _QueueEntry:
     waiter: Waiter
     excluded: frozenset[str]
-    """The agents who would not do."""
+    """The party ids of agents who must not be assigned."""
 
 
 def _as_tuple(agents: Iterable[Agent]) -> tuple[Agent, ...]:
@@ -42,62 +42,66 @@ def _as_tuple(agents: Iterable[Agent]) -> tuple[Agent, ...]:
 
 @define(eq=False)
 class AgentPool:
-    """Who is free and who waits, the longest first."""
+    """The agents of a tenant, and the queue of waiters in the order of their requests."""
 
     _agents: tuple[Agent, ...] = field(converter=_as_tuple)
     _chat_counts: dict[str, int] = field(factory=dict, init=False)
-    """How many chats each agent has, by party id."""
+    """The number of chats of each agent, by party id."""
     _assigned_order: dict[str, int] = field(factory=dict, init=False)
-    """When each agent was last given somebody: counts from 1."""
+    """The number of the last assignment of each agent, counted from 1 in the pool."""
     _queue: list[_QueueEntry] = field(factory=list, init=False)
     _assigned: dict[Waiter, Agent] = field(factory=dict, init=False)
-    """Whom a caller was given and has not taken yet."""
+    """Agents who were assigned and whom their waiter has not taken yet."""
     _notified: list[Waiter] = field(factory=list, init=False)
 
     @property
     def free_slots(self) -> int:
-        """How many more chats could begin now."""
+        """The number of chats that could start now."""
         return sum(self._free_slots_of(agent) for agent in self._agents)
 
     @property
     def queue_length(self) -> int:
-        """How many wait."""
+        """The number of waiters in the queue."""
         return len(self._queue)
 
     def has_other_agents(self, excluded: Collection[str]) -> bool:
-        """Whether there is anybody at all who would do, busy or not."""
+        """Whether the tenant has an agent besides those excluded, busy or free."""
         return any(agent.party_id not in excluded for agent in self._agents)
 
     def request(self, waiter: Waiter, excluded: Collection[str] = ()) -> Agent | None:
-        """Take a free agent; or wait, and ask again when called."""
+        """Return a free agent, or None and put the waiter into the queue.
+
+        A waiter that is notified calls this again. `excluded` holds party ids of agents who must
+        not be assigned.
+        """
         if waiter not in self._assigned and all(
-            caller.waiter is not waiter for caller in self._queue
+            entry.waiter is not waiter for entry in self._queue
         ):
             self._queue.append(_QueueEntry(waiter, frozenset(excluded)))
             self._assign()
             if waiter in self._assigned:
-                self._notified = [other for other in self._notified if other is not waiter]
+                self._notified = [one for one in self._notified if one is not waiter]
         return self._assigned.pop(waiter, None)
 
     def estimated_wait(self, waiter: Waiter | None = None) -> int:
-        """Seconds that somebody who waits has to wait by estimate; None: a new caller."""
-        ahead = [caller.waiter for caller in self._queue]
-        place = ahead.index(waiter) if waiter in ahead else len(ahead)
-        if waiter not in ahead and place < self.free_slots:
+        """Return the estimated seconds of waiting of a queued waiter, or if None of a new one."""
+        queue = [entry.waiter for entry in self._queue]
+        place = queue.index(waiter) if waiter in queue else len(queue)
+        if waiter not in queue and place < self.free_slots:
             return 0
         capacity = sum(agent.capacity for agent in self._agents)
         return ceil((place + 1) * _CHAT_SECONDS / max(capacity, 1))
 
     def release(self, agent: Agent) -> None:
-        """An agent's chat is over."""
+        """Free the agent from one chat, and assign the agent to the next waiter."""
         self._chat_counts[agent.party_id] -= 1
         self._assign()
 
     def withdraw(self, waiter: Waiter) -> None:
-        """Somebody waits no longer, and takes nobody."""
-        self._notified = [other for other in self._notified if other is not waiter]
-        for place, caller in enumerate(self._queue):
-            if caller.waiter is waiter:
+        """Remove the waiter from the queue, and release an agent who was assigned to it."""
+        self._notified = [one for one in self._notified if one is not waiter]
+        for place, entry in enumerate(self._queue):
+            if entry.waiter is waiter:
                 del self._queue[place]
                 self._notified += [behind.waiter for behind in self._queue[place:]]
                 break
@@ -106,7 +110,7 @@ class AgentPool:
             self.release(agent)
 
     def take_notified(self) -> list[Waiter]:
-        """Those who have news since last asked, in order, each once."""
+        """Return the waiters to notify, in order and each once, and forget them."""
         notified, self._notified = list(dict.fromkeys(self._notified)), []
         return notified
 
@@ -117,19 +121,19 @@ class AgentPool:
         return self._chat_counts.get(agent.party_id, 0), self._assigned_order.get(agent.party_id, 0)
 
     def _assign(self) -> None:
-        """Give those who wait whoever is free: the least busy, and of those the longest idle."""
-        waiting, self._queue = self._queue, []
-        for place, caller in enumerate(waiting, 1):
+        """Assign free agents to waiters: the least busy first, among those the longest idle."""
+        queue, self._queue = self._queue, []
+        for place, entry in enumerate(queue, 1):
             able = [agent for agent in self._agents if self._free_slots_of(agent) > 0]
-            able = [agent for agent in able if agent.party_id not in caller.excluded]
+            able = [agent for agent in able if agent.party_id not in entry.excluded]
             if able:
                 agent = min(able, key=self._load)
                 self._chat_counts[agent.party_id] = self._chat_counts.get(agent.party_id, 0) + 1
                 self._assigned_order[agent.party_id] = (
                     max(self._assigned_order.values(), default=0) + 1
                 )
-                self._assigned[caller.waiter] = agent
+                self._assigned[entry.waiter] = agent
             else:
-                self._queue.append(caller)
+                self._queue.append(entry)
             if len(self._queue) < place:
-                self._notified.append(caller.waiter)  # has found somebody, or moved up
+                self._notified.append(entry.waiter)  # it has an agent, or a better place

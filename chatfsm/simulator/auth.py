@@ -1,5 +1,6 @@
-"""Who asks: the Authorization header, and the cookie of those who are `WebChat`.
+"""Authentication: the tenant, the app and the client of a request.
 
+The client is named by the Authorization header, or by the center's cookie if its id is `WebChat`.
 Source: PROTOCOL.md §1.
 """
 
@@ -31,24 +32,24 @@ _SCHEME: Final = "MOBILE-API-140-327-PLAIN"
 # Some shipped clients leave the quotes out.
 _PAIR: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))\s*')
 _COOKIE: Final = re.compile(rf"(?:^|;)\s*{COOKIE_NAME}=([0-9a-f]{{32}})\s*(?=;|$)")
-# Real ids are UUIDs; what is longer is remembered for nobody.
+# Real ids are UUIDs of 36 characters.
 _MAX_LENGTH: Final = 1_024
 
 
 @frozen
 class Credentials:
-    """The app and the client that a request names; in no repr."""
+    """The ids of the app and the client in a request; its repr shows neither."""
 
     app_id: str = field(repr=False)
     client_id: str = field(repr=False)
 
 
 def parse_credentials(call: ApiCall) -> Credentials:
-    """What the Authorization header says. Raises `RefusedError` with 2000 to 2004."""
-    written = call.headers.get("authorization", "").strip()
-    if not written:
+    """Return the ids in the Authorization header. Raises `RefusedError` with 2000 to 2004."""
+    header = call.headers.get("authorization", "").strip()
+    if not header:
         raise RefusedError("2000")
-    scheme, _, rest = written.partition(" ")
+    scheme, _, rest = header.partition(" ")
     if scheme != _SCHEME:
         raise RefusedError("2002")
     pairs = _parse_pairs(rest)
@@ -58,35 +59,34 @@ def parse_credentials(call: ApiCall) -> Credentials:
     return Credentials(pairs["appid"], pairs["clientid"])
 
 
-def _parse_pairs(written: str) -> dict[str, str]:
+def _parse_pairs(header: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at = 0
-    while at < len(written):
-        match = _PAIR.match(written, at)
+    while at < len(header):
+        match = _PAIR.match(header, at)
         if match is None or match[0] == "" or len(match[0]) > _MAX_LENGTH:
             raise RefusedError("2001")
         found[match[1].lower()] = match[2] if match[2] is not None else match[3]
         at = match.end()
-        if at < len(written):
-            if written[at] != ",":
+        if at < len(header):
+            if header[at] != ",":
                 raise RefusedError("2001")
             at += 1
     return found
 
 
 def cookie_value(call: ApiCall) -> str | None:
-    """The value of the center's own cookie, where the request brings one."""
+    """Return the value of the center's cookie in a request, or None."""
     match = _COOKIE.search(call.headers.get("cookie", ""))
     return match[1] if match else None
 
 
-# Who is let in: the tenant, the app and the client of a request.
-
-
 def authenticate(state: CenterState, call: ApiCall, method: ApiMethod) -> ApiClient:
-    """Who asks. Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
+    """Return the client that sent a request.
 
-    A download names no tenant: it is that of the chat, and who asks is looked at all the same.
+    Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
+
+    A download has no `tenantUrl`: its tenant is the one of the chat in its path.
     """
     tenant = _tenant_by_chat(state, call) if method.is_download else _tenant_by_query(state, call)
     credentials = parse_credentials(call)
@@ -114,7 +114,7 @@ def _tenant_by_chat(state: CenterState, call: ApiCall) -> Tenant | None:
 
 
 def _client_id_by_cookie(state: CenterState, call: ApiCall) -> str:
-    """The client that a cookie of this center names; who has none is given one."""
+    """Return the id of the client with this cookie; a client without a cookie gets a new one."""
     value = cookie_value(call)
     if value is None:
         value = state.new_id("cookie").replace("-", "")

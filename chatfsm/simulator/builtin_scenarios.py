@@ -1,4 +1,4 @@
-"""The scenarios that come with chatfsm, and the invented people who play them."""
+"""Built-in scenarios, with their invented agents and file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from chatfsm.simulator.wire_events import status
 
 __all__ = ["AGENTS", "FILE", "SCENARIOS"]
 
-# What a person takes to type an answer, or to fill in a form, with time to spare: then the scenario
-# goes on without them.
+# Seconds for a person to write an answer or to fill in a form, with time to spare; then the
+# scenario goes on.
 _PATIENCE: Final = 300.0
-# Seconds that an agent types a sentence for: long enough to be seen, and no one waits for it.
+# Seconds of typing: long enough to be seen, short enough not to be waited for.
 _TYPING: Final = 2.0
 
 _IVR: Final = Tell(status("ivr", ""))
@@ -38,7 +38,7 @@ _CALL: Final = Await(wire.SIGNALING, {"data.type": ["ANSWER_CALL", "CALL_REJECTE
 
 
 def _scenario_joins(name: str) -> Tell:
-    """The scenario itself joins."""
+    """Return the step by which the scenario itself joins as a party."""
     return Tell(
         {
             "event": wire.PARTY_JOINED,
@@ -224,7 +224,7 @@ _SCENARIOS: Final = (
 )
 
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in _SCENARIOS}
-"""By name."""
+"""The built-in scenarios by name."""
 
 AGENTS: Final = (
     Agent(
@@ -249,7 +249,7 @@ AGENTS: Final = (
         capacity=4,
     ),
 )
-"""Four chats at once are what an agent of a contact center is usually given."""
+"""The agents of the built-in scenarios; four chats at once are usual for an agent."""
 
 FILE: Final = TenantFile(
     file_id=FILE_ID,
@@ -257,4 +257,4 @@ FILE: Final = TenantFile(
     content_type="text/plain",
     file_name="opening-hours.txt",
 )
-"""What agents share when they are asked for a file."""
+"""The file that agents share."""

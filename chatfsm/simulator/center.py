@@ -1,4 +1,4 @@
-"""The contact center: requests in, replies out, and a time for each."""
+"""`ContactCenter`: HTTP requests in, replies out, in the time of the caller."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ from chatfsm.transport import HttpReply, HttpRequest
 __all__ = ["ContactCenter", "due_chats", "next_alarm_at", "set_alarm"]
 
 _LATEST_VERSION: Final = 2
-# A play whose next step is always due at once would never let go; what is due after so many waits
-# for the next `collect`. A play does all that is due in one.
+# A player does all that is due in one call. One whose next step is always due at once waits for the
+# next `collect` after so many rounds, so that no call runs for ever.
 _MAX_ROUNDS: Final = 100
 
 
 class ContactCenter:
-    """A server of both versions of the API, without IO: told what is asked, and when.
+    """A contact center of one or several tenants that speaks both versions of the API, without IO.
 
-    Call `collect` after each of the others, and when `deadline` has come. The same requests at the
-    same times, with the same `seed`, get the same replies. `make_play` makes what plays the
-    center's part in a chat. Raises ValueError for two tenants with one domain.
+        center = ContactCenter([tenant])
+        reply = center.handle(request, now=0.0)
+
+    Every method takes `now`, in seconds from 0. Call `collect` after each other method, and at
+    `deadline`. The same calls with the same `seed` give the same replies. `on_event` is called with
+    the chat's id and each event. `make_player` makes the player of a new chat. Raises ValueError if
+    two tenants have the same url.
     """
 
     def __init__(
@@ -62,24 +66,24 @@ class ContactCenter:
 
     @property
     def settings(self) -> CenterSettings:
-        """How it behaves."""
+        """The settings of the center."""
         return self._state.settings
 
     @property
     def chats(self) -> Mapping[str, CenterChat]:
-        """All chats that are kept, by their ids: to be read."""
+        """All chats that the center keeps, by chat id; read-only."""
         return MappingProxyType(self._state.chats)
 
     @property
     def deadline(self) -> float | None:
-        """When to call `collect`; None: nothing will happen by itself."""
+        """The time of the next call of `collect`; None: nothing is due."""
         state = self._state
         if state.ready_replies or state.answerable:
             return state.now
         return next_alarm_at(state)
 
     def handle(self, request: HttpRequest, *, now: float) -> HttpReply | None:
-        """Answer a request, whatever it is; None: a poll that waits, and is answered later."""
+        """Return the reply to a request, or None for a poll that `collect` answers later."""
         self._advance(now)
         call: ApiCall | None = None
         try:
@@ -95,7 +99,7 @@ class ContactCenter:
         return reply
 
     def collect(self, *, now: float) -> list[HttpReply]:
-        """Let happen what is due, and give the replies of polls that need wait no longer."""
+        """Do what is due by `now`, and return the replies of held polls."""
         self._advance(now)
         state = self._state
         for chat in [state.chats[name] for name in state.answerable if name in state.chats]:
@@ -106,31 +110,31 @@ class ContactCenter:
         return ready
 
     def send_event(self, chat_id: str, event: Mapping[str, Any], *, now: float) -> None:
-        """Let somebody of the center do something, by hand.
+        """Send an event in a chat, beside what its player sends.
 
-        Raises KeyError for a chat that is not there, ValueError for one that is over, and for what
-        is no event.
+        Raises KeyError for an unknown chat, and ValueError if the chat is over or the event has no
+        name or is not JSON.
         """
         self._advance(now)
         chat = self._state.chats[chat_id]
         if chat.is_over:
-            raise ValueError(f"cannot tell chat {chat_id} anything: it is over")
+            raise ValueError(f"cannot send an event in chat {chat_id}: it is over")
         if not isinstance(event.get("event"), str):
-            raise ValueError("what is told must name its event")  # noqa: TRY004  # it is a value
+            raise ValueError("event must have a field named event that is a text")  # noqa: TRY004  # the value is wrong, not its type
         json.dumps(dict(event), allow_nan=False)
         send_events(self._state, chat, [event])
         self._wake_players()
 
     def abort_poll(self, request_id: int, *, now: float) -> None:
-        """The connection of a held poll broke; for any other request nothing follows."""
+        """Note that the connection of a held poll broke; other request ids change nothing."""
         self._advance(now)
         polling.disconnect_poll(self._state, request_id)
         self._wake_players()
 
     def restart(self, *, now: float) -> list[int]:
-        """Restart the server: the ids of requests whose connection breaks.
+        """Restart the server, and return the ids of requests whose connection breaks.
 
-        Sessions and histories survive; what no poll has brought is in the histories only.
+        Sessions and histories survive. Events that no poll has delivered are in the history only.
         """
         self._advance(now)
         broken = polling.disconnect_all_polls(self._state)
@@ -138,11 +142,11 @@ class ContactCenter:
         return broken
 
     def jump_clock(self, seconds: float) -> None:
-        """Let the wall clock jump: timestamps, and nothing else."""
+        """Move the wall clock, which only timestamps show, by some seconds."""
         self._state.clock_jump += seconds
 
     def _advance(self, now: float) -> None:
-        """All that is due until now happens; time never goes back."""
+        """Do everything that is due by `now`; earlier times count as the latest one."""
         state = self._state
         state.now = max(state.now, now)
         for _ in range(_MAX_ROUNDS):
@@ -164,17 +168,17 @@ class ContactCenter:
         set_alarm(state, chat)
 
     def _wake_players(self) -> None:
-        """Wake the plays whose agents are free, and see when what was stirred is due next."""
+        """Wake the players that the agent pools notify, then set the alarms of changed chats."""
         state = self._state
         for _ in range(_MAX_ROUNDS):
-            called = [
-                play for agents in state.agent_pools.values() for play in agents.take_notified()
+            waiters = [
+                waiter for agents in state.agent_pools.values() for waiter in agents.take_notified()
             ]
-            for play in called:
-                chat = state.chats_by_waiter.get(play)
+            for waiter in waiters:
+                chat = state.chats_by_waiter.get(waiter)
                 if chat is not None:
                     send_events(state, chat, chat.player.wake(now=state.now))
-            if not called:
+            if not waiters:
                 break
         for chat in [state.chats[name] for name in state.dirty if name in state.chats]:
             set_alarm(state, chat)
@@ -183,14 +187,14 @@ class ContactCenter:
         state.dirty.clear()
 
 
-# When to look at which chat: a heap, so that thousands of quiet chats cost nothing.
+# Alarms: a heap of the times at which chats are due, so that quiet chats cost nothing.
 
-# So many alarms that are out of date are not worth tidying up.
+# Fewer outdated alarms than this are left in the heap.
 _STALE_ALLOWED: Final = 64
 
 
 def set_alarm(state: CenterState, chat: CenterChat) -> None:
-    """Look at the chat again when something of it is due next."""
+    """Set the chat's alarm to the earliest of its deadlines."""
     deadlines = [chat.held_poll.until] if chat.held_poll else []
     if not chat.is_over:
         deadlines += chat_events.inactivity_deadlines(state, chat)
@@ -206,7 +210,7 @@ def set_alarm(state: CenterState, chat: CenterChat) -> None:
 
 
 def next_alarm_at(state: CenterState) -> float | None:
-    """When the next chat is due; what is out of date is thrown away."""
+    """Return the time of the next alarm; outdated alarms are removed."""
     while state.alarms:
         at, _, chat_id = state.alarms[0]
         chat = state.chats.get(chat_id)
@@ -217,7 +221,7 @@ def next_alarm_at(state: CenterState) -> float | None:
 
 
 def _drop_stale_alarms(state: CenterState) -> None:
-    """Throw away all that is out of date, where it is most of the heap."""
+    """Remove the outdated alarms once they are most of the heap."""
     if len(state.alarms) > 2 * len(state.chats) + _STALE_ALLOWED:
         state.alarms = [
             entry
@@ -228,7 +232,7 @@ def _drop_stale_alarms(state: CenterState) -> None:
 
 
 def due_chats(state: CenterState) -> list[CenterChat]:
-    """The chats that are due now, each once, in the order of their times."""
+    """Return the chats that are due now, each once, in the order of their alarms."""
     found = []
     while (at := next_alarm_at(state)) is not None and at <= state.now:
         chat = state.chats[heappop(state.alarms)[2]]

@@ -1,4 +1,4 @@
-"""What the customer does: it is taken, remembered, confirmed, and the play hears of it."""
+"""Events of a chat: from the customer, to the customer, and the inactivity timeout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "send_events",
 ]
 
-# Source: PROTOCOL.md §3. What else a customer posts is heard, and stands in no history.
+# Source: PROTOCOL.md §3. Other events of a customer are in no history.
 _IN_HISTORY: Final = frozenset(
     {
         wire.MESSAGE,
@@ -45,13 +45,16 @@ _RECEIPTS: Final = {
 
 
 def receive_event(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
-    """One event of the customer's; after the session's end it is only remembered."""
+    """Handle one event of the customer's: history, receipt, and the answer of the player.
+
+    After the session's end the event is only kept.
+    """
     chat.customer_events.append(event)
     del chat.customer_events[: -state.settings.max_history]
-    written = _history_form(state, chat, event)
+    recorded = _history_form(state, chat, event)
     if event["event"] in _IN_HISTORY:
-        add_to_history(state, chat, written)
-    notify_observer(state, chat, written)
+        add_to_history(state, chat, recorded)
+    notify_observer(state, chat, recorded)
     state.dirty[chat.chat_id] = None
     if chat.is_over:
         return
@@ -68,7 +71,7 @@ def receive_event(state: CenterState, chat: CenterChat, event: WireEvent) -> Non
 
 
 def _history_form(state: CenterState, chat: CenterChat, event: WireEvent) -> WireEvent:
-    """The customer's own, under the chat's id; what answers a secure form is left out."""
+    """Return the event with the chat's id and a time, without the answers to a secure form."""
     written = {**event, "party_id": chat.chat_id, "timestamp": state.timestamp}
     if event["event"] == wire.SECURE_FORM_DATA and "data" in event:
         written["data"] = {}
@@ -85,14 +88,14 @@ def _note_receipt(state: CenterState, chat: CenterChat, event: WireEvent) -> Non
 
 
 def _delivery_receipt(chat: CenterChat, event: WireEvent) -> list[dict[str, Any]]:
-    """The center has the message; whoever came last is said to have it."""
+    """Return the delivery receipt for a message, on behalf of the party who joined last."""
     if not event.get("msg_id"):
         return []
     receipt = {"event": wire.MESSAGE_DELIVERED, "ref_msg_id": event["msg_id"]}
     return [{**receipt, **({"party_id": chat.party_ids[-1]} if chat.party_ids else {})}]
 
 
-# What the center says becomes news, history, and what is known of the chat.
+# Events to the customer.
 
 # Source: PROTOCOL.md §2, "what really arrives".
 _WITHOUT_TIMESTAMP: Final = frozenset({wire.STATUS, wire.ENDED, wire.TYPING, wire.NOT_TYPING})
@@ -123,9 +126,9 @@ _FAILED: Final = "failed"
 
 
 def send_events(state: CenterState, chat: CenterChat, events: Iterable[Mapping[str, Any]]) -> None:
-    """Let something happen: its times and ids are filled in, and a session may be over by it.
+    """Send events to the customer, with a timestamp and a msg_id added where they belong.
 
-    What comes in one go with the end is still told, as it is by real servers.
+    An event may end the session; the events after it are still sent, as real servers do.
     """
     for given in events:
         if chat.version == 1 and given["event"] in _ONLY_VERSION_2:
@@ -143,7 +146,7 @@ def send_events(state: CenterState, chat: CenterChat, events: Iterable[Mapping[s
 
 
 def add_to_history(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
-    """Put an event into the history, unless it is of a kind that has no place there."""
+    """Append an event to the history, unless it is of a kind that histories leave out."""
     name = event["event"]
     if name in _TRANSIENT or (name == wire.SIGNALING and not state.settings.signals_in_history):
         return
@@ -152,7 +155,7 @@ def add_to_history(state: CenterState, chat: CenterChat, event: WireEvent) -> No
 
 
 def notify_observer(state: CenterState, chat: CenterChat, event: WireEvent) -> None:
-    """Tell whoever writes a log."""
+    """Call the center's `on_event`."""
     if state.on_event is not None:
         state.on_event(chat.chat_id, event)
 
@@ -170,16 +173,16 @@ def _completed(state: CenterState, chat: CenterChat, given: Mapping[str, Any]) -
 
 
 def _next_even_number(msg_id: object) -> int:
-    """The even number after a script's own id, so that it is not given twice."""
+    """Return the even number after a msg_id of the scenario's own, so that it is not used again."""
     written = str(msg_id)
-    # Real ids are small numbers; others cannot meet them.
+    # Real ids are small numbers; other ids cannot equal a generated one.
     if not (written.isascii() and written.isdigit() and len(written) <= len("999999999")):
         return 0
     return int(written) // 2 * 2 + 2
 
 
 def _update_chat(chat: CenterChat, event: WireEvent) -> None:
-    """What an event changes in what is known of the chat."""
+    """Update the chat's state, parties and case by an event."""
     match event:
         case {"event": wire.STATUS, "state": str(state)}:
             chat.state = state
@@ -200,7 +203,7 @@ def _outcome_of(event: WireEvent) -> ChatEnd | None:
 
 
 def _end_session(state: CenterState, chat: CenterChat, outcome: ChatEnd) -> None:
-    """The session is over: its agents are free, and its client may have another one."""
+    """End the session: release its agents, and let its client open another one."""
     chat.outcome = outcome
     chat.player.close(now=state.now)
     state.chats_by_waiter.pop(chat.player, None)
@@ -212,9 +215,8 @@ def _end_session(state: CenterState, chat: CenterChat, outcome: ChatEnd) -> None
         answer_held_poll(state, state.chats.pop(oldest))
 
 
-# Who says nothing is warned and then let go; who does not even poll is let go.
-#
-# Source: PROTOCOL.md §5.
+# Inactivity: warn and then disconnect a silent customer; disconnect one that stops polling. Source:
+# PROTOCOL.md §5.
 
 _WARNING_TEXT: Final = "Are you still there?"
 _INACTIVE_TEXT: Final = "The chat was closed, since nothing was said for a while."
@@ -222,13 +224,13 @@ _NOT_POLLING_TEXT: Final = "The chat was closed, since nobody listened."
 
 
 def note_activity(state: CenterState, chat: CenterChat) -> None:
-    """The customer did something."""
+    """Note that the customer did something: the inactivity timeout starts again."""
     chat.active_at = state.now
     chat.is_warned = False
 
 
 def inactivity_deadlines(state: CenterState, chat: CenterChat) -> list[float]:
-    """When a live chat is to be looked at for this."""
+    """Return the times at which a live chat has to be checked."""
     timeout = _timeout(state, chat)
     quiet_at = chat.active_at + (timeout if chat.is_warned else timeout / 2)
     if chat.held_poll is not None:
@@ -237,7 +239,7 @@ def inactivity_deadlines(state: CenterState, chat: CenterChat) -> list[float]:
 
 
 def check_inactivity(state: CenterState, chat: CenterChat) -> None:
-    """Warn, or let go, where it is time."""
+    """Warn or disconnect the customer if it is time."""
     timeout = _timeout(state, chat)
     if state.now >= chat.active_at + timeout / 2 and not chat.is_warned:
         chat.is_warned = True
@@ -254,6 +256,6 @@ def _timeout(state: CenterState, chat: CenterChat) -> float:
 
 
 def _time_out(state: CenterState, chat: CenterChat, why: str) -> None:
-    """Both events in one go, as they were seen; the first one decides."""
+    """End by both events in one reply, as captured; the first one decides the outcome."""
     events = ({"event": wire.INACTIVITY_TIMEOUT, "msg": why},)
     send_events(state, chat, (*events, {"event": wire.ENDED}))

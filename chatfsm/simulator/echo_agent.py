@@ -1,7 +1,7 @@
-"""What an agent who converses does about each thing that a customer says, as steps.
+"""Echo agent: the answers of an agent who converses, as steps.
 
-It knows a few words, so that a person can try each part of the protocol live. What a secure form
-was answered with is never said again.
+The agent repeats texts and knows a few keywords that try each part of the protocol. The answers to
+a secure form are never repeated.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ __all__ = ["FILE_ID", "KEYWORDS", "answer_steps", "type_and_say"]
 
 _Steps = tuple[s.ScenarioStep, ...]
 
-# Of an address that is for documentation (RFC 5737): nobody is ever reached by it.
+# The address is reserved for documentation (RFC 5737), so no call ever reaches a host.
 _SDP: Final = (
     "v=0\r\no=- 417 2 IN IP4 192.0.2.17\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 )
 FILE_ID: Final = "5b0c9a1e-7d1f-4f0a-9a53-2f3d1c4e8b60"
-"""The file that agents share; the tenant has it."""
+"""The id of the file that agents share."""
 
 
 def type_and_say(text: str, seconds: float, party_id: str = "$agent") -> _Steps:
-    """Somebody of the center types, and says something."""
-    said = s.Tell(message(text, party_id))
+    """Return the steps that type for some seconds and then send a text."""
+    text_step = s.Tell(message(text, party_id))
     if not seconds:
-        return (said,)
+        return (text_step,)
     typing = {"event": wire.TYPING, "party_id": party_id}
     stopped = {"event": wire.NOT_TYPING, "party_id": party_id}
-    return (s.Tell(typing), s.Pause(seconds), s.Tell(stopped), said)
+    return (s.Tell(typing), s.Pause(seconds), s.Tell(stopped), text_step)
 
 
 def signal_step(kind: str, **fields: Any) -> s.Tell:
-    """The agent says something about a call."""
+    """Return the step that sends a signal of the agent's."""
     data = {"type": kind, **fields}
     return s.Tell({"event": wire.SIGNALING, "party_id": "$agent", "data": data})
 
 
 def candidate_step(number: int) -> s.Tell:
-    """The agent knows a way on which a call could reach them."""
+    """Return the step that sends an ICE candidate of the agent's."""
     way = f"candidate:{number} 1 udp 2122260223 192.0.2.{16 + number} {50_000 + number} typ host"
     return signal_step("ICE_CANDIDATE", candidate=way, sdpMid="audio", sdpMLineIndex=0)
 
 
 def call_offer(*, video: bool = False) -> _Steps:
-    """The agent offers a call."""
+    """Return the steps by which the agent offers a call."""
     offer = signal_step("OFFER_CALL", sdp=_SDP, offerVideo=str(video).lower())
     return (offer, candidate_step(1), candidate_step(2))
 
 
 def answer_steps(event: Mapping[str, Any], seconds: float) -> _Steps:
-    """What follows from one thing that the customer says."""
+    """Return the steps that answer an event of the customer's."""
     name = event.get("event")
     if name == wire.MESSAGE:
         return (*_read_receipt(event), *_answer_text(event, seconds))
@@ -64,7 +64,7 @@ def answer_steps(event: Mapping[str, Any], seconds: float) -> _Steps:
 
 
 def _read_receipt(event: Mapping[str, Any]) -> _Steps:
-    """The agent has read a message; one without an id cannot be named."""
+    """Return the step that confirms a message as read; none if the message has no id."""
     msg_id = event.get("msg_id")
     if not isinstance(msg_id, str) or not msg_id:
         return ()
@@ -73,8 +73,8 @@ def _read_receipt(event: Mapping[str, Any]) -> _Steps:
 
 
 def _answer_text(event: Mapping[str, Any], seconds: float) -> _Steps:
-    said = event.get("msg_text") or event.get("msg")
-    text = said.strip() if isinstance(said, str) else ""
+    content = event.get("msg_text") or event.get("msg")
+    text = content.strip() if isinstance(content, str) else ""
     word = text.lower().rstrip(".!?")
     if word in KEYWORDS:
         return KEYWORDS[word](seconds)
@@ -83,7 +83,7 @@ def _answer_text(event: Mapping[str, Any], seconds: float) -> _Steps:
     )
 
 
-# The words.
+# Keywords.
 
 
 def _help(seconds: float) -> _Steps:
@@ -160,10 +160,10 @@ KEYWORDS: Final[dict[str, Callable[[float], _Steps]]] = {
     "hang up": _hang_up,
     "bye": _bye,
 }
-"""What an agent understands, and what follows from it."""
+"""The steps that follow from each keyword, as functions of the seconds of typing."""
 
 
-# All that is no text.
+# Events other than texts.
 
 
 def _answer_form(event: Mapping[str, Any], seconds: float) -> _Steps:
@@ -205,7 +205,7 @@ _SIGNALS: Final[dict[str, _Steps]] = {
     "REQUEST_PHONE_CALL": type_and_say("We would phone you now.", 0),
     "REQUEST_SMS": type_and_say("We would send you a text message now.", 0),
 }
-"""A call's end is answered by nothing: never END_CALL with END_CALL (PROTOCOL.md §4)."""
+"""Signals of the customer's and their answers. END_CALL has none (PROTOCOL.md §4)."""
 
 _ANSWERS: Final[dict[str, Callable[[Mapping[str, Any], float], _Steps]]] = {
     wire.FORM_DATA: _answer_form,

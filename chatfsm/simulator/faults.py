@@ -1,6 +1,6 @@
-"""What may go wrong between clients and a contact center, as data.
+"""Faults: the failures of a network and a server, as data and as text.
 
-Written on a command line: `drop-reply:0.05,duplicate:poll:0.1,500/5500:post@3,delay=2:0.2`.
+On a command line: `drop-reply:0.05,duplicate:poll:0.1,500/5500:post@3,delay=2:0.2`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["KINDS", "SUBJECTS", "Fault", "Faults", "Subject"]
 
 Subject = Literal["any", "open", "poll", "post", "history", "upload", "other"]
 SUBJECTS: Final = get_args(Subject)
-"""What a request is about; `other`: none of those named, `any`: whatever it is."""
+"""The kinds of requests; `other` is none of those named, `any` is every request."""
 
 KINDS: Final[dict[str, str]] = {
     "refuse": "no connection is made: the request never leaves",
@@ -38,23 +38,24 @@ KINDS: Final[dict[str, str]] = {
     "restart": "the server restarts as the request arrives",
     "jump": "the server's clock jumps by so many seconds as the request arrives",
 }
-"""What each kind of fault does. `status` and `after` are written with the status itself: `500`,
-`after-500`.
+"""The effect of each kind of fault. In texts, `status` and `after` are written with the status:
+`500`, `after-500`.
 
-Two of those no client can see through. A request that is later than its sender waits (`late`) may
-arrive beside its copy, which bears the same msg_id, or take news along that nobody hears; and a
-history that a cache gives again (`duplicate:history`) lacks what is new, as if that had never been
-said or never arrived. No preset has them, beyond a lateness that a client waits for.
+No client can handle two of them. A request that is later than its timeout (`late`) may arrive
+beside its copy with the same msg_id, or take events that then reach no client. A history from a
+cache (`duplicate:history`) lacks the newest events. The presets have neither, except a delay below
+every timeout.
 """
 
 _NEEDS_SECONDS: Final = {"delay", "late", "jump"}
 _TAKES_SECONDS: Final = _NEEDS_SECONDS | {"reorder", "status", "after"}
 _TAKES_STATUS: Final = {"status", "after"}
-# What a cache keeps is what was asked with GET.
+# Caches keep replies to GET requests only.
 _CACHED: Final = {"any", "poll", "history", "other"}
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-# 5001 says that no server is free: whoever says so has done nothing.
+# 5001 means that no server is available, so none has handled the request.
 _NOTHING_DONE: Final = "5001"
+_ERRORS: Final = range(400, 600)
 _SERVER_ERRORS: Final = range(500, 600)
 
 
@@ -65,62 +66,65 @@ def _is_number(value: object) -> bool:
 
 @frozen
 class Fault:
-    """One thing that may go wrong. Raises ValueError, saying what does not go together."""
+    """A fault. Raises ValueError, with the reason, for an invalid combination."""
 
     kind: str
-    """One of `KINDS`."""
+    """A key of `KINDS`."""
     on: Subject = "any"
-    """Which requests it may hit."""
+    """The kind of requests that the fault may hit."""
     rate: float | None = None
-    """How many of those it hits, of 1; None: see `at`, or all."""
+    """The share of those requests that it hits, above 0 up to 1; None: see `at`, or all of them."""
     at: int | None = None
-    """The only one that it hits: counted from 1 among those that it may hit."""
+    """The number, from 1, of the only request of that kind that it hits."""
     status: int | None = None
     code: str | None = None
-    """The error code that goes with a status; None: the reply has no body."""
+    """The error code in the body of the reply; None: the reply has no body."""
     seconds: float | None = None
-    """How long, how far, or, beside a status, what Retry-After says."""
+    """The delay, the jump of the clock, or beside a status the Retry-After, in seconds."""
 
     def __attrs_post_init__(self) -> None:
-        for is_wrong, why in self._problems():
+        for is_wrong, reason in self._problems():
             if is_wrong:
-                raise ValueError(why)
+                raise ValueError(reason)
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
         kind, is_status = self.kind, self.kind in _TAKES_STATUS
         yield kind not in KINDS, f"no fault is called {kind!a}; there are {', '.join(_HEADS)}"
-        yield self.on not in SUBJECTS, f"requests are {', '.join(SUBJECTS)}, not {self.on!a}"
-        yield self.rate is not None and self.at is not None, "a rate and a number are too much"
+        yield self.on not in SUBJECTS, f"requests must be {', '.join(SUBJECTS)}, not {self.on!a}"
+        yield (
+            self.rate is not None and self.at is not None,
+            "a fault has a rate or a number, not both",
+        )
         if self.rate is not None:
             is_rate = _is_number(self.rate) and 0 < self.rate <= 1
-            yield not is_rate, f"a rate is more than 0 and 1 at most, not {self.rate!a}"
+            yield not is_rate, f"a rate must be above 0 and at most 1, not {self.rate!a}"
         if self.at is not None:
             is_count = isinstance(self.at, int) and not isinstance(self.at, bool) and self.at >= 1
-            yield not is_count, f"requests are counted from 1, not {self.at!a}"
+            yield not is_count, f"the number of a request must be 1 or more, not {self.at!a}"
         yield from self._status_problems(is_status=is_status)
         yield kind in _NEEDS_SECONDS and self.seconds is None, f"{kind} needs seconds: {kind}=2"
         if self.seconds is not None:
             yield kind not in _TAKES_SECONDS, f"{kind} takes no seconds"
             is_time = _is_number(self.seconds) and (kind == "jump" or self.seconds >= 0)
-            yield not is_time, f"{self.seconds!a} are no seconds of a {kind}"
+            least = "a number of" if kind == "jump" else "0 or more"
+            yield not is_time, f"a {kind} needs {least} seconds, not {self.seconds!a}"
         is_cached = kind != "duplicate" or self.on in _CACHED
-        yield (
-            not is_cached,
-            f"no cache answers {self.on}: duplicates are of {_join_subjects(_CACHED)}",
-        )
+        cached = _join_subjects(_CACHED)
+        yield not is_cached, f"a duplicate needs {cached}, not {self.on}: only those are cached"
 
     def _status_problems(self, *, is_status: bool) -> Iterator[tuple[bool, str]]:
         yield not is_status and self.status is not None, f"{self.kind} takes no status"
         yield not is_status and self.code is not None, f"{self.kind} takes no error code"
         if is_status:
             status = self.status if isinstance(self.status, int) else 0
-            yield not 400 <= status <= 599, f"{self.status!a} is no status of an error"  # noqa: PLR2004  # HTTP
+            yield status not in _ERRORS, f"status must be from 400 to 599, not {self.status!a}"
             is_done = self.kind == "after"
             fits = not is_done or (status in _SERVER_ERRORS and self.code != _NOTHING_DONE)
-            yield not fits, "nothing was done where a server answers so: after- is for 5xx"
+            yield not fits, "after- needs a status from 500 to 599 and a code other than 5001"
         if self.code is not None:
             is_code = isinstance(self.code, str) and _CODE.fullmatch(self.code) is not None
-            yield not is_code, f"{self.code!a} is no error code"
+            characters = "1 to 32 of A-Z a-z 0-9 . _ -"
+            yield not is_code, f"an error code must have {characters}, not {self.code!a}"
 
     def __str__(self) -> str:
         word = self.kind
@@ -135,12 +139,12 @@ class Fault:
         return ":".join(part for part in (word, on, rate) if part)
 
     def error_reply(self, request_id: int) -> HttpReply:
-        """The reply with its status."""
+        """Return the reply with the fault's status, code and Retry-After."""
         headers = {"content-type": "application/json"}
         if self.seconds is not None:
             headers["retry-after"] = _format_number(self.seconds)
-        said = f'{{"error_code": "{self.code}", "error_message": "a fault"}}' if self.code else ""
-        return HttpReply(request_id, self.status or 0, headers, said.encode())
+        body = f'{{"error_code": "{self.code}", "error_message": "a fault"}}' if self.code else ""
+        return HttpReply(request_id, self.status or 0, headers, body.encode())
 
 
 def _join_subjects(words: set[str]) -> str:
@@ -156,8 +160,8 @@ _HEAD: Final = re.compile(
     r"(?:=(?P<seconds>[^:@]*))?"
 )
 _WHEN: Final = re.compile(r"(?P<on>[a-z]*)(?:@(?P<at>[0-9]{1,15}))?")
-_DECIMAL: Final = re.compile(r"-?[0-9.]+(?:e[+-]?[0-9]+)?")
-# What stands at the beginning of a part.
+_DECIMAL: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?")
+# The possible beginnings of a fault's text.
 _HEADS: Final = (
     *(kind for kind in KINDS if kind not in _TAKES_STATUS),
     "a status",
@@ -167,17 +171,17 @@ _HEADS: Final = (
 
 @frozen
 class Faults:
-    """All that may go wrong, in the order in which it is asked for; iterable."""
+    """Faults in the order in which they are drawn; iterable."""
 
     entries: tuple[Fault, ...] = field(default=(), converter=tuple[Fault, ...])
 
     @classmethod
     def parse(cls, spec: str) -> Self:
-        """The faults of a command line; "" are none. Raises ValueError, naming the part.
+        """Return the faults of a text; "" has none. Raises ValueError, naming the part.
 
-        Parts are divided by commas: the kind, or the status and its error code after a slash;
-        seconds after `=`; then, after colons, which requests, and a rate or `@` a number. A part
-        may be the name of a preset.
+        Commas separate the parts. A part is a kind, or a status with an error code after a slash;
+        then seconds after `=`; then, after colons, the kind of requests, and a rate or `@` and a
+        number. A part may be the name of a preset.
         """
         found: list[Fault] = []
         for part in spec.split(",") if spec.strip() else []:
@@ -199,16 +203,20 @@ class Faults:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """What `to_json` gave. Raises ValueError, saying which fault is wrong and why."""
+        """Return the faults of a list of objects with the fields of `Fault`.
+
+        Raises ValueError, with the number of the invalid fault and the reason.
+        """
         if not isinstance(value, list):
-            raise ValueError("faults are a list of objects")  # noqa: TRY004  # as for all bad data
+            raise ValueError("faults must be a list of objects")  # noqa: TRY004  # as for all invalid data
         names = {known.name for known in fields(Fault)}
         found: list[Fault] = []
         for number, item in enumerate(value, 1):
             if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
-                raise ValueError(f"fault {number}: no object with a kind")  # noqa: TRY004
+                raise ValueError(f"fault {number} must be an object with a kind")  # noqa: TRY004
             if unknown := sorted(set(map(str, item)) - names):
-                raise ValueError(f"fault {number}: no fault has {unknown[0]!a}")
+                known = ", ".join(sorted(names))
+                raise ValueError(f"fault {number}: unknown field {unknown[0]!a}; known are {known}")
             try:
                 found.append(Fault(**item))
             except ValueError as error:
@@ -219,32 +227,34 @@ class Faults:
 def _parse_fault(part: str) -> Fault:
     head, *rest = part.split(":")
     if "@" in head:
-        raise ValueError("a number stands after a colon: restart:@50")
-    match = cast("re.Match[str]", _HEAD.fullmatch(head))  # any text without : and @ is one
-    said: dict[str, Any] = {"kind": match["kind"]}
+        raise ValueError("a number must come after a colon: restart:@50")
+    match = cast("re.Match[str]", _HEAD.fullmatch(head))  # every text without : and @ matches
+    parsed: dict[str, Any] = {"kind": match["kind"]}
     if match["status"]:
         kind = "after" if match["after"] else "status"
-        said = {"kind": kind, "status": int(match["status"]), "code": match["code"]}
+        parsed = {"kind": kind, "status": int(match["status"]), "code": match["code"]}
     elif match["kind"] in _TAKES_STATUS:
-        raise ValueError("a status is written as such: 503, or after-503")
+        raise ValueError("write a status as its number: 503, or after-503")
     if match["seconds"] is not None:
-        said["seconds"] = _parse_number(match["seconds"])
+        parsed["seconds"] = _parse_number(match["seconds"])
     for token in rest:
         for name, value in _parse_condition(token):
-            if name in said:
-                raise ValueError(f"{token!a} is one too many")
-            said[name] = value
-    return Fault(**said)
+            if name in parsed:
+                raise ValueError(f"{token!a}: requests, a rate and a number may each be given once")
+            parsed[name] = value
+    return Fault(**parsed)
 
 
 def _parse_condition(token: str) -> Iterator[tuple[str, Any]]:
-    """Which requests, or how many of them."""
+    """Yield the kind of requests, the rate or the number of a fault's text."""
     if _DECIMAL.fullmatch(token):
         yield "rate", _parse_number(token)
         return
     match = _WHEN.fullmatch(token)
     if match is None or not token:
-        raise ValueError(f"{token!a} is neither {', '.join(SUBJECTS)}, nor a rate, nor @ a number")
+        raise ValueError(
+            f"{token!a} must be one of {', '.join(SUBJECTS)}, or a rate, or @ and a number"
+        )
     if match["on"]:
         yield "on", match["on"]
     if match["at"]:
@@ -253,7 +263,7 @@ def _parse_condition(token: str) -> Iterator[tuple[str, Any]]:
 
 def _parse_number(text: str) -> float:
     if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{text!a} is no number")
+        raise ValueError(f"{text!a} must be a decimal number")
     return float(text)
 
 
@@ -266,4 +276,4 @@ PRESETS: Final[dict[str, str]] = {
     "storm": "lossy,proxy,sick,delay=40:0.005,late=1:0.02,restart:0.002,"
     "jump=3600:0.001,jump=-3600:0.001",
 }
-"""Faults by name. None of them is lasting: what is to be said gets through, sooner or later."""
+"""Faults by name. With each of them, all that is sent arrives in the end."""

@@ -1,7 +1,7 @@
-"""A recorded log as a scenario: the center says what it said, and waits where the customer spoke.
+"""Recorded logs as scenarios: the center's events are sent again, the customer's are awaited.
 
-What the log says of the customer's typing, receipts, pages and network paths is not waited for:
-whoever plays the customer may well do without.
+Typing, receipts, navigation and ICE candidates of the customer are not awaited: another client may
+leave them out.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chatfsm.simulator.scenario import Await, Pause, Scenario, ScenarioError, Sc
 
 __all__ = ["scenario_from_log"]
 
-# Only a customer says these (PROTOCOL.md §3), whoever the log says it was.
+# Events of customers only (PROTOCOL.md §3), whatever party the log names.
 _CUSTOMER_EVENTS: Final = {
     *(wire.FORM_DATA, wire.SECURE_FORM_DATA, wire.FORM_DATA_CANCEL),
     *(wire.END, wire.DISCONNECT, wire.NAVIGATION),
 }
 _FORM: Final = (wire.FORM_DATA, wire.FORM_DATA_CANCEL)
 _SECURE_FORM: Final = (wire.SECURE_FORM_DATA, wire.SECURE_FORM_CANCEL)
-# What is waited for, and what else will do: a form may be answered or refused.
+# The events to await for one of the log: a form may be answered or cancelled.
 _AWAITED: Final[dict[str, tuple[str, ...]]] = {
     wire.MESSAGE: (wire.MESSAGE,),
     wire.FORM_DATA: _FORM,
@@ -43,9 +43,9 @@ _SIGNALS: Final[dict[str, list[str]]] = {
     "CALL_REJECTED": _ANSWER,
     **{kind: [kind] for kind in ("REQUEST_CALL", "REQUEST_PHONE_CALL", "REQUEST_SMS", "END_CALL")},
 }
-# An hour for a pause, or an hour's log in a second: beyond that somebody has mistaken the unit.
+# A longer pause, in seconds, or a higher speed is a wrong unit.
 _MAX_VALUE: Final = 3_600.0
-# So many chats of a log are named where one has to be chosen: they fit on a screen.
+# The chat ids that an error text lists.
 _MAX_NAMED: Final = 5
 
 
@@ -56,7 +56,7 @@ class _Timing:
     patience: float
 
 
-def scenario_from_log(  # noqa: PLR0913  # each is a word of the command's
+def scenario_from_log(  # noqa: PLR0913  # each is an option of the command
     events: Iterable[object],
     chat_id: str | None = None,
     *,
@@ -66,43 +66,44 @@ def scenario_from_log(  # noqa: PLR0913  # each is a word of the command's
     max_pause: float = 30.0,
     patience: float = 30.0,
 ) -> Scenario:
-    """The scenario of one chat of a log. Raises `ScenarioError` where there is no such chat.
+    """Return one chat of a log as a scenario. Raises `ScenarioError` if the log has no such chat.
 
-    `stem`: the chat of events without a `chat_id`. `speed`: 2 plays twice as fast. `longest`:
-    seconds that a pause takes at most. `patience`: seconds that a customer may be later than the
-    one of the log was, until the center goes on without them.
+    `chat_id` is needed if the log has several chats. `default_chat_id` is the chat of events
+    without a `chat_id`. `speed` divides the pauses. `max_pause` is the longest pause in seconds.
+    `patience` is the seconds after which the scenario stops waiting for an event of the customer's,
+    counted from the time that the log's customer took.
     """
-    for word, value in {"speed": speed, "max_pause": max_pause, "patience": patience}.items():
-        if not 0 <= value <= _MAX_VALUE or not (value or word != "speed"):
-            raise ScenarioError(f"{word} must be a number from 0 to {_MAX_VALUE:g}, not {value}")
-    whose, items = _select_chat(events, chat_id, default_chat_id)
-    steps = tuple(_steps(items, whose, _Timing(speed, max_pause, patience)))
-    return Scenario(name, steps, title=f"the recorded chat {whose}", chat_id=whose)
+    for option, value in {"speed": speed, "max_pause": max_pause, "patience": patience}.items():
+        if not 0 <= value <= _MAX_VALUE or not (value or option != "speed"):
+            raise ScenarioError(f"{option} must be a number from 0 to {_MAX_VALUE:g}, not {value}")
+    own_id, items = _select_chat(events, chat_id, default_chat_id)
+    steps = tuple(_steps(items, own_id, _Timing(speed, max_pause, patience)))
+    return Scenario(name, steps, title=f"the recorded chat {own_id}", chat_id=own_id)
 
 
 def _select_chat(
-    events: Iterable[object], chat_id: str | None, stem: str
+    events: Iterable[object], chat_id: str | None, default_chat_id: str
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The events of one chat, in order, without its id."""
+    """Return the id and the events of one chat, in order, without the id in each."""
     chats: dict[str, list[dict[str, Any]]] = {}
     for number, event in enumerate(events, 1):
         if not isinstance(event, Mapping) or "event" not in event:
-            raise ScenarioError(f"event {number} of the log is no object with an event in it")
+            raise ScenarioError(f"event {number} of the log must be an object with an event field")
         if deeper_than(MAX_DEPTH, event):
             raise ScenarioError(
                 f"event {number} of the log is nested deeper than {MAX_DEPTH} levels"
             )
         item = dict(event)
-        whose = item.pop("chat_id", None)
-        chats.setdefault(str(whose) if whose else chat_id or stem, []).append(item)
+        found_id = item.pop("chat_id", None)
+        chats.setdefault(str(found_id) if found_id else chat_id or default_chat_id, []).append(item)
     if not chats:
-        raise ScenarioError("the log holds no events")
+        raise ScenarioError("the log has no events")
     if chat_id is not None:
         if chat_id not in chats:
-            raise ScenarioError(f"the log holds no chat {chat_id!r}, but {_list_chat_ids(chats)}")
+            raise ScenarioError(f"the log has no chat {chat_id!r}, but {_list_chat_ids(chats)}")
         return chat_id, chats[chat_id]
     if len(chats) > 1:
-        raise ScenarioError(f"the log holds {len(chats)} chats, say which: {_list_chat_ids(chats)}")
+        raise ScenarioError(f"the log has {len(chats)} chats, choose one: {_list_chat_ids(chats)}")
     return next(iter(chats.items()))
 
 
@@ -112,29 +113,29 @@ def _list_chat_ids(chats: Iterable[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + more
 
 
-def _steps(items: list[dict[str, Any]], chat_id: str, pace: _Timing) -> Iterator[ScenarioStep]:
+def _steps(items: list[dict[str, Any]], chat_id: str, timing: _Timing) -> Iterator[ScenarioStep]:
     pause = 0.0
     awaited_before: set[str] = set()
-    for item, after in zip(items, _gaps(items), strict=True):
-        pause = min(pause + after / pace.speed, pace.max_pause)
+    for item, gap in zip(items, _gaps(items), strict=True):
+        pause = min(pause + gap / timing.speed, timing.max_pause)
         if not _is_customer_event(item, chat_id):
             if pause:
                 yield Pause(pause)
             pause = 0.0
             yield Tell({key: held for key, held in item.items() if key != "timestamp"})
             continue
-        awaited = _await_step(item, pause + pace.patience)
+        awaited = _await_step(item, pause + timing.patience)
         same = json.dumps(item, sort_keys=True)
-        if awaited is not None and same not in awaited_before:  # a cached poll says it twice
+        if awaited is not None and same not in awaited_before:  # a cached poll repeats events
             pause = 0.0
             yield awaited
             awaited_before.add(same)
 
 
 def _gaps(items: list[dict[str, Any]]) -> Iterator[float]:
-    """Seconds to each from the one before; what has no time takes that of the one before.
+    """Yield the seconds between each event and the one before.
 
-    Time that goes back, as in cached polls, stands still.
+    An event without a time, or with an earlier one as in cached polls, has a gap of 0.
     """
     latest: float | None = None
     for item in items:
@@ -150,7 +151,7 @@ def _gaps(items: list[dict[str, Any]]) -> Iterator[float]:
 
 
 def _is_customer_event(item: Mapping[str, Any], chat_id: str) -> bool:
-    """Whether the customer said it."""
+    """Whether the customer sent the event."""
     party_id = item.get("party_id") or item.get("session_id")
     if isinstance(party_id, str) and party_id.lower() == chat_id.lower():
         return True
@@ -161,7 +162,7 @@ def _is_customer_event(item: Mapping[str, Any], chat_id: str) -> bool:
 
 
 def _await_step(item: Mapping[str, Any], timeout: float) -> Await | None:
-    """The step that waits for what the customer of the log said; None where nobody need wait."""
+    """Return the step that awaits an event of the customer's; None if it is not to be awaited."""
     name = item["event"]
     if name == wire.SIGNALING:
         try:

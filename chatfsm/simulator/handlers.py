@@ -1,8 +1,9 @@
-"""The methods of the API: one function each, and their table."""
+"""Methods of the API: one function for each, and their table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from attrs import frozen
@@ -48,13 +49,13 @@ __all__ = [
     "upload",
 ]
 
-# What is asked before there is a chat, and how one begins.
+# Before a chat, and its start.
 
 _VERSION_1: Final = 1
 
 
 def availability(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Whether somebody is there, and how long it would take."""
+    """Report whether an agent may answer, and the estimated wait."""
     entry = client.entry
     is_there = entry.is_open and entry.scenario is not None
     found = {"chat": "available" if is_there else "notAvailable"}
@@ -69,13 +70,13 @@ def availability(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRe
 
 
 def parameters(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """What the scenario would like to be told."""
+    """List the parameters that the scenario expects, by name and type."""
     expected = [{name: kind} for name, kind in client.entry.parameters.items()]
     return json_reply(call.id, {"parameters": expected})
 
 
 def ice_servers(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """The servers that help a call; what one has not is left out."""
+    """List the tenant's ICE servers, each without the fields that it lacks."""
     found = [
         {
             name: value
@@ -92,23 +93,23 @@ def ice_servers(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpRe
 
 
 def server_version(state: CenterState, call: ApiCall, _caller: ApiClient) -> HttpReply:
-    """What the server calls itself."""
+    """Report the server's version."""
     return json_reply(call.id, {"server_version": state.settings.server_version})
 
 
 def request_sms(state: CenterState, call: ApiCall, _caller: ApiClient) -> HttpReply:
-    """A chat by text message is accepted, and goes on where nobody here sees it."""
+    """Accept a chat by SMS; the simulator does nothing further with it."""
     _parse_chat_request(state, call)
     return json_reply(call.id, {"sms_error_code": 0, "error_message": ""})
 
 
 def request_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """The chat that the client has, or a new one."""
-    wishes = _parse_chat_request(state, call)
+    """Return the client's live chat, or a new one."""
+    wanted = _parse_chat_request(state, call)
     chat = state.live_chats.get(client.key)
     is_new = chat is None
     if chat is None:
-        chat = _start_chat(state, call, client, wishes)
+        chat = _start_chat(state, call, client, wanted)
     flag: bool | str = is_new
     if call.version == _VERSION_1 and state.settings.flags_as_text:
         flag = "true" if is_new else "false"
@@ -116,7 +117,7 @@ def request_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRe
 
 
 def active_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """The chat that the client has. Raises `RefusedError` where it has none."""
+    """Return the client's live chat. Raises `RefusedError` with 5005 if there is none."""
     chat = state.live_chats.get(client.key)
     if chat is None:
         raise RefusedError("5005")
@@ -124,20 +125,20 @@ def active_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRep
 
 
 def _parse_chat_request(state: CenterState, call: ApiCall) -> dict[str, Any]:
-    wishes = parse_object(call.body, state.settings)
+    wanted = parse_object(call.body, state.settings)
     for name in ("phone_number", "from"):
-        given = wishes.get(name)
+        given = wanted.get(name)
         if given is not None and not (
             isinstance(given, str) and len(given) <= structuring.LONGEST_NAME
         ):
             raise RefusedError("5003")
-    if not isinstance(wishes.get("parameters") or {}, dict):
+    if not isinstance(wanted.get("parameters") or {}, dict):
         raise RefusedError("5003")
-    return wishes
+    return wanted
 
 
 def _start_chat(
-    state: CenterState, call: ApiCall, client: ApiClient, wishes: dict[str, Any]
+    state: CenterState, call: ApiCall, client: ApiClient, wanted: dict[str, Any]
 ) -> CenterChat:
     scenario = client.entry.scenario
     if scenario is None:
@@ -155,8 +156,8 @@ def _start_chat(
         created_at=state.wall_clock,
         polled_at=state.now,
         active_at=state.now,
-        phone_number=wishes.get("phone_number"),
-        parameters=wishes.get("parameters") or {},
+        phone_number=wanted.get("phone_number"),
+        parameters=wanted.get("parameters") or {},
     )
     state.chats[chat_id] = state.live_chats[client.key] = state.chats_by_waiter[chat.player] = chat
     send_events(state, chat, chat.player.start(now=state.now))
@@ -170,10 +171,9 @@ def _session_properties(chat: CenterChat) -> dict[str, Any]:
     return found
 
 
-# What goes on in a chat: the customer's events come in, and histories go out.
+# During a chat.
 
-_NOT_ACCEPTABLE: Final = 406
-# Each kind of token by the names that make it. Source: PROTOCOL.md §1.
+# The fields that make up each kind of token. Source: PROTOCOL.md §1.
 _TOKEN_FIELDS: Final = {
     "apns": frozenset({"ios_apns_device_token", "ios_app_bundle_id"}),
     "firebase for iOS": frozenset({"ios_firebase_device_token"}),
@@ -182,7 +182,7 @@ _TOKEN_FIELDS: Final = {
 
 
 def post_events(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Take all the events, or none; version 1 answers with what is new."""
+    """Take the customer's events, all or none; version 1 replies with the pending events."""
     chat = find_live_chat(state, call, client)
     for event in parse_events(call.body, state.settings):
         receive_event(state, chat, event)
@@ -192,12 +192,12 @@ def post_events(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRep
 
 
 def history(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """What both sides have said, also after the end while it is kept."""
+    """Return the events of both sides; after the end too, as long as the chat is kept."""
     return json_reply(call.id, {"events": find_chat(state, call, client).history})
 
 
 def case_history(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """All sessions of the client that are kept, the current one among them."""
+    """Return all sessions of the client that are kept, the current one included."""
     find_chat(state, call, client)
     sessions = [
         {
@@ -212,7 +212,7 @@ def case_history(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRe
 
 
 def close_case(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """The chat belongs to no case any more. Raises `RefusedError` where it belonged to none."""
+    """Remove the chat from its case. Raises `RefusedError` with 5601 if it has none."""
     chat = find_chat(state, call, client)
     if chat.case_id is None:
         raise RefusedError("5601")
@@ -224,7 +224,7 @@ def close_case(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRepl
 
 
 def notifications(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Remember which kind of token is to be told of news; an empty object forgets it."""
+    """Note the kind of the push token; an empty object removes it."""
     chat = find_live_chat(state, call, client)
     given = parse_object(call.body, state.settings)
     names = {
@@ -232,16 +232,16 @@ def notifications(state: CenterState, call: ApiCall, client: ApiClient) -> HttpR
     }
     kind = next((kind for kind, needed in _TOKEN_FIELDS.items() if needed == names), None)
     if names and kind is None:
-        raise RefusedError("5003", status=_NOT_ACCEPTABLE)
+        raise RefusedError("5003", status=HTTPStatus.NOT_ACCEPTABLE)
     if not all(isinstance(given[name], str) and given[name] for name in names):
-        raise RefusedError("5003", status=_NOT_ACCEPTABLE)
+        raise RefusedError("5003", status=HTTPStatus.NOT_ACCEPTABLE)
     chat.push_token_kind = kind
     return json_reply(call.id, {})
 
 
-# Files up and down, and photos.
+# Files and photos.
 
-# Boundaries, headers and other fields around the file itself.
+# Bytes of boundaries, headers and other fields beside the file.
 _MULTIPART_OVERHEAD: Final = 64 * 1024
 _DEFAULT_TYPE: Final = "application/octet-stream"
 _IMAGE_TYPES: Final = (
@@ -253,7 +253,7 @@ _IMAGE_TYPES: Final = (
 
 
 def upload(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Keep a file. Raises `RefusedError` with 5501 where it is too large."""
+    """Keep an uploaded file. Raises `RefusedError` with 5501 if it is too large."""
     settings = state.settings
     if len(call.body) > settings.max_file + _MULTIPART_OVERHEAD:
         raise RefusedError("5501")
@@ -272,7 +272,7 @@ def upload(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
 
 
 def download(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """A file of the client's own, or one that the tenant's people may share."""
+    """Return a file that the client uploaded, or one that the tenant's agents share."""
     find_chat(state, call, client)
     wanted = call.path_args["subject"]
     own = state.files.get(wanted)
@@ -285,7 +285,7 @@ def download(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
 
 
 def photo(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """The photo of an agent. Raises `RefusedError` with 5502 where there is none."""
+    """Return an agent's photo. Raises `RefusedError` with 5502 if there is none."""
     find_chat(state, call, client)
     agent = client.tenant.agent(call.path_args["subject"])
     if agent is None or agent.photo is None:
@@ -296,30 +296,28 @@ def photo(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
     return file_reply(call.id, agent.photo, kind)
 
 
-# Every method that the center answers: verb, path, versions, and who answers.
+# The table of methods.
 
 _BOTH_VERSIONS: Final = frozenset({1, 2})
 _ONLY_VERSION_1: Final = frozenset({1})
 _ONLY_VERSION_2: Final = frozenset({2})
-_NOT_FOUND: Final = 404
-_WRONG_VERB: Final = 405
 
 Handler = Callable[[CenterState, ApiCall, ApiClient], HttpReply | None]
 
 
 @frozen
 class ApiMethod:
-    """One method: a segment of `path` in braces stands for any, under that name."""
+    """A method of the API; a segment of `path` in braces matches any text."""
 
     verb: str
     path: str
     versions: frozenset[int]
     handler: Handler
     is_download: bool = False
-    """Whether it is asked for without the tenant's domain."""
+    """Whether clients leave out the tenant's domain."""
 
     def match_path(self, path: tuple[str, ...]) -> dict[str, str] | None:
-        """What a path holds under the names of this method's; None where it is another one."""
+        """Return the texts that the braces match, by name, or None if the path does not match."""
         shape = self.path.split("/")
         if len(shape) != len(path):
             return None
@@ -331,31 +329,30 @@ class ApiMethod:
 
 # Source: PROTOCOL.md §1.
 API_METHODS: Final = (
-    ApiMethod("GET", "availability", _BOTH_VERSIONS, availability),
-    ApiMethod("GET", "parameters", _BOTH_VERSIONS, parameters),
-    ApiMethod("POST", "chats", _BOTH_VERSIONS, request_chat),
-    ApiMethod("POST", "requestsms", _ONLY_VERSION_1, request_sms),
-    ApiMethod("GET", "chats/active", _BOTH_VERSIONS, active_chat),
-    ApiMethod("POST", "chats/{chat}/events", _BOTH_VERSIONS, post_events),
-    ApiMethod("GET", "chats/{chat}/events", _BOTH_VERSIONS, polling.poll),
-    ApiMethod("GET", "chats/{chat}/history", _BOTH_VERSIONS, history),
-    ApiMethod("POST", "files", _BOTH_VERSIONS, upload),
-    ApiMethod("GET", "chats/{chat}/files/{subject}", _BOTH_VERSIONS, download, is_download=True),
-    ApiMethod(
-        "GET", "chats/{chat}/profilephotos/{subject}", _BOTH_VERSIONS, photo, is_download=True
-    ),
-    ApiMethod("GET", "iceservers", _BOTH_VERSIONS, ice_servers),
-    ApiMethod("POST", "chats/{chat}/notifications", _ONLY_VERSION_2, notifications),
-    ApiMethod("GET", "chats/{chat}/casehistory", _ONLY_VERSION_2, case_history),
-    ApiMethod("POST", "chats/{chat}/closecase", _ONLY_VERSION_2, close_case),
-    ApiMethod("GET", "version", _ONLY_VERSION_2, server_version),
+    ApiMethod("GET", wire.AVAILABILITY_PATH, _BOTH_VERSIONS, availability),
+    ApiMethod("GET", wire.PARAMETERS_PATH, _BOTH_VERSIONS, parameters),
+    ApiMethod("POST", wire.CHATS_PATH, _BOTH_VERSIONS, request_chat),
+    ApiMethod("POST", wire.SMS_PATH, _ONLY_VERSION_1, request_sms),
+    ApiMethod("GET", wire.ACTIVE_CHAT_PATH, _BOTH_VERSIONS, active_chat),
+    ApiMethod("POST", wire.EVENTS_PATH, _BOTH_VERSIONS, post_events),
+    ApiMethod("GET", wire.EVENTS_PATH, _BOTH_VERSIONS, polling.poll),
+    ApiMethod("GET", wire.HISTORY_PATH, _BOTH_VERSIONS, history),
+    ApiMethod("POST", wire.UPLOAD_PATH, _BOTH_VERSIONS, upload),
+    ApiMethod("GET", wire.FILE_PATH, _BOTH_VERSIONS, download, is_download=True),
+    ApiMethod("GET", wire.PHOTO_PATH, _BOTH_VERSIONS, photo, is_download=True),
+    ApiMethod("GET", wire.ICE_SERVERS_PATH, _BOTH_VERSIONS, ice_servers),
+    ApiMethod("POST", wire.NOTIFICATIONS_PATH, _ONLY_VERSION_2, notifications),
+    ApiMethod("GET", wire.CASE_HISTORY_PATH, _ONLY_VERSION_2, case_history),
+    ApiMethod("POST", wire.CLOSE_CASE_PATH, _ONLY_VERSION_2, close_case),
+    ApiMethod("GET", wire.VERSION_PATH, _ONLY_VERSION_2, server_version),
 )
 
 
 def find_method(call: ApiCall) -> ApiMethod:
-    """The method that is asked for, with what its path names put into `asked.named`.
+    """Return the method of a request, and fill `call.path_args`.
 
-    Raises `RefusedError` with a bare 404, or 405 for a path that is asked with another verb.
+    Raises `RefusedError` with status 404 for an unknown path, and 405 for another verb of a known
+    one.
     """
     is_known = False
     for method in API_METHODS:
@@ -366,4 +363,6 @@ def find_method(call: ApiCall) -> ApiMethod:
             call.path_args = names
             return method
         is_known = True
-    raise RefusedError("", status=_WRONG_VERB if is_known else _NOT_FOUND)
+    raise RefusedError(
+        "", status=HTTPStatus.METHOD_NOT_ALLOWED if is_known else HTTPStatus.NOT_FOUND
+    )

@@ -1,9 +1,10 @@
-"""The API's requests, parsed and routed, and its replies."""
+"""Requests of the API parsed, and its replies written."""
 
 from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -32,43 +33,42 @@ __all__ = [
     "status_for_code",
 ]
 
-# A request taken apart: which version, which path, which query, which headers.
+# Requests.
 
 _PATH: Final = re.compile(r"/clientweb/api/v([12])/(.+)", re.DOTALL)
-_NOT_FOUND: Final = 404
-# What a query of the API holds is two names; more than this is nobody's.
+# The API's queries have two fields.
 _MAX_QUERY_FIELDS: Final = 64
 
 
 @define
 class ApiCall:
-    """What somebody wants; filled in while it is found out."""
+    """A request to the API; `path_args` and `new_cookie` are filled in while it is handled."""
 
     id: int
     method: str
     version: int
     path: tuple[str, ...]
-    """Decoded segments, after the version."""
+    """The decoded segments of the path after the version."""
     query: dict[str, str]
     headers: dict[str, str] = field(repr=False)
-    """Names in lower case; of repeated ones the last."""
+    """By name in lower case; the last of repeated ones."""
     body: bytes = field(repr=False)
     path_args: dict[str, str] = field(factory=dict)
-    """What stands in the path where a method's has a name in braces."""
+    """The texts that the braces of the method's path match, by name."""
     new_cookie: str = field(default="", repr=False)
-    """The cookie that the reply is to set; "" for none."""
+    """The Set-Cookie header of the reply; "": none."""
 
 
 def parse_request(request: HttpRequest) -> ApiCall:
-    """The parts of a request. Raises `RefusedError` with a bare 404 for what is not of this API."""
+    """Return the parts of a request. Raises `RefusedError` with 404 if it is not for the API."""
     try:
         parts = urlsplit(request.url)
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
-        raise RefusedError("", status=_NOT_FOUND) from None
+        raise RefusedError("", status=HTTPStatus.NOT_FOUND) from None
     match = _PATH.fullmatch(parts.path)
     if match is None:
-        raise RefusedError("", status=_NOT_FOUND)
+        raise RefusedError("", status=HTTPStatus.NOT_FOUND)
     return ApiCall(
         request.id,
         request.method,
@@ -80,13 +80,11 @@ def parse_request(request: HttpRequest) -> ApiCall:
     )
 
 
-# What a center refuses, and how it says so.
-#
-# The pairing of status and code is documented nowhere, and is chosen here. Source: the table of
+# Errors. The pairing of status and code is documented nowhere; it is chosen here, by the table of
 # PROTOCOL.md §1.
 
-# code: (status in version 1, status in version 2, message). Authorization fails with 401 in the old
-# documentation and with 403 in the current one.
+# Code: status in version 1, status in version 2, message. A failed authorization is 401 in the old
+# documentation and 403 in the current one.
 API_ERRORS: Final[dict[str, tuple[int, int, str]]] = {
     "1000": (400, 400, "tenantUrl is missing or invalid"),
     "2000": (401, 403, "Authorization header is missing"),
@@ -115,9 +113,9 @@ API_ERRORS: Final[dict[str, tuple[int, int, str]]] = {
 
 
 class RefusedError(Exception):
-    """A request is answered with an error; `status` where it is not the usual one of the code.
+    """A request is answered with an error; a `code` of "" stands for a reply without a body.
 
-    A `code` of "" stands for a reply without a body.
+    `status` replaces the usual status of the code.
     """
 
     def __init__(self, code: str, *, status: int | None = None) -> None:
@@ -127,20 +125,20 @@ class RefusedError(Exception):
 
 
 def status_for_code(code: str, version: int) -> int:
-    """The status that goes with a code in a version of the API."""
+    """Return the HTTP status of an error code in a version of the API."""
     first, second, _message = API_ERRORS[code]
     return first if version == 1 else second
 
 
-# What requests bring as JSON: read with care, and refused with 5003.
+# JSON bodies: what is malformed is refused with 5003.
 
 _UNDECODABLE: Final = "5003"
-# The fields that name something: texts or whole numbers, no longer than ids are.
+# Fields that hold ids: texts or integers, of bounded length.
 _ID_FIELDS: Final = ("msg_id", "ref_msg_id", "form_request_id", "file_id", "destination_party_id")
 
 
 def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
-    """The object that a body is, or none where it is empty. Raises `RefusedError`."""
+    """Return the object in a body, empty if the body is. Raises `RefusedError` with 5003."""
     if len(body) > settings.max_body:
         raise RefusedError(_UNDECODABLE)
     if not body.strip():
@@ -149,14 +147,14 @@ def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
         value = json_input.parse(body)
     except DecodeError:
         raise RefusedError(_UNDECODABLE) from None
-    # Deeper than anything that is said, and than what the history could be written with.
+    # No event is nested so deep, and no history could be written with it.
     if not isinstance(value, dict) or structuring.deeper_than(structuring.MAX_DEPTH, value):
         raise RefusedError(_UNDECODABLE)
     return value
 
 
 def parse_events(body: bytes, settings: CenterSettings) -> list[dict[str, Any]]:
-    """The customer's events in a body: all of them, or `RefusedError`."""
+    """Return all the customer's events in a body. Raises `RefusedError` with 5003."""
     events = parse_object(body, settings).get("events")
     if not isinstance(events, list) or len(events) > settings.max_events:
         raise RefusedError(_UNDECODABLE)
@@ -180,32 +178,31 @@ def _is_id(value: object) -> bool:
     return len(str(value)) <= structuring.LONGEST_ID
 
 
-# How replies are written.
+# Replies.
 
-_OK: Final = 200
 _JSON: Final = "application/json; charset=UTF-8"
 # Proxies were seen to answer polls from their caches.
 NO_CACHE: Final = {"cache-control": "no-cache"}
 
 
-def json_reply(request_id: int, value: Any, *, status: int = _OK) -> HttpReply:
-    """A value, as JSON."""
+def json_reply(request_id: int, value: Any, *, status: int = HTTPStatus.OK) -> HttpReply:
+    """Return a reply with a JSON body."""
     body = json.dumps(value, separators=(",", ":")).encode()
     return HttpReply(request_id, status, {"content-type": _JSON, **NO_CACHE}, body)
 
 
-def empty_reply(request_id: int, *, status: int = _OK) -> HttpReply:
-    """Nothing but a status."""
+def empty_reply(request_id: int, *, status: int = HTTPStatus.OK) -> HttpReply:
+    """Return a reply without a body."""
     return HttpReply(request_id, status, dict(NO_CACHE), b"")
 
 
 def file_reply(request_id: int, content: bytes, content_type: str) -> HttpReply:
-    """A file."""
-    return HttpReply(request_id, _OK, {"content-type": content_type, **NO_CACHE}, content)
+    """Return a reply with the bytes of a file."""
+    return HttpReply(request_id, HTTPStatus.OK, {"content-type": content_type, **NO_CACHE}, content)
 
 
 def error_reply(request_id: int, refused: RefusedError, version: int) -> HttpReply:
-    """An error, with its code where it has one."""
+    """Return the reply for a refused request."""
     if not refused.code:
         return empty_reply(request_id, status=refused.status or status_for_code("5500", version))
     status = status_for_code(refused.code, version) if refused.status is None else refused.status
@@ -215,11 +212,11 @@ def error_reply(request_id: int, refused: RefusedError, version: int) -> HttpRep
     )
 
 
-# Which chat a path names; nobody finds another client's.
+# Chats: a client finds its own only.
 
 
 def find_chat(state: CenterState, call: ApiCall, client: ApiClient) -> CenterChat:
-    """The caller's chat, even where it is over. Raises `RefusedError` with 5005."""
+    """Return the client's chat in the path, also if it is over. Raises `RefusedError` with 5005."""
     chat = state.chats.get(call.path_args["chat"])
     if chat is None or (chat.tenant_url, chat.client_id) != client.key:
         raise RefusedError("5005")
@@ -227,7 +224,7 @@ def find_chat(state: CenterState, call: ApiCall, client: ApiClient) -> CenterCha
 
 
 def find_live_chat(state: CenterState, call: ApiCall, client: ApiClient) -> CenterChat:
-    """The caller's chat while its session lives. Raises `RefusedError` with 5005."""
+    """Return the client's live chat in the path. Raises `RefusedError` with 5005."""
     chat = find_chat(state, call, client)
     if chat.is_over:
         raise RefusedError("5005")

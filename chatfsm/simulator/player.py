@@ -1,4 +1,4 @@
-"""One scenario, played in one chat: told the time and what the customer says, it tells events."""
+"""Scenario player: the steps of a scenario played in one chat, in the time of the caller."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["PlayerState", "ScenarioPlayer", "receive", "run"]
 
 
 class ScenarioPlayer:
-    """What the center does in one chat.
+    """Plays a scenario in one chat.
 
-    What is told are the wire's events, without a timestamp and a msg_id where the scenario does
-    not fix them. What was due before `now` counts as done when it was due, so that it makes no
-    difference how often somebody asks.
+    Returned events are as on the wire, without the timestamp and msg_id that the scenario leaves to
+    the center. A step that was due before `now` counts as done when it was due, so the number of
+    calls makes no difference.
     """
 
     def __init__(self, scenario: Scenario, agents: AgentPool, chat_id: str) -> None:
@@ -35,127 +35,126 @@ class ScenarioPlayer:
 
     @property
     def deadline(self) -> float | None:
-        """When to call `wake`; None: not before somebody says something, or an agent is free."""
+        """The time of the next `wake`; None: the next step waits for the customer or an agent."""
         return self._state.deadline
 
     @property
     def done(self) -> bool:
-        """Whether nothing will follow, whatever happens."""
-        stage = self._state
-        return stage.is_closed or (stage.is_over and not stage.remaining)
+        """Whether no event will follow, whatever happens."""
+        state = self._state
+        return state.is_closed or (state.is_over and not state.remaining)
 
     def start(self, *, now: float) -> list[dict[str, Any]]:
-        """The customer is there."""
+        """Return the events that follow from the customer's arrival."""
         self._state.time = now
         return run(self._state, now)
 
     def receive(self, event: Mapping[str, Any], *, now: float) -> list[dict[str, Any]]:
-        """The customer has said something."""
-        told = run(self._state, now)
+        """Return the events that follow from an event of the customer's."""
+        events = run(self._state, now)
         receive(self._state, event, now)
-        return told + run(self._state, now)
+        return events + run(self._state, now)
 
     def wake(self, *, now: float) -> list[dict[str, Any]]:
-        """Time has passed, or the agents called."""
+        """Return the events that are due by `now`, or that a free agent causes."""
         return run(self._state, now)
 
     def close(self, *, now: float) -> None:
-        """The session is over: the agents are free for others. May be called again."""
-        del now  # of the seam: an agent is free at once
+        """Release the chat's agents: the session is over. May be called again."""
+        del now  # part of the protocol `Player`; agents are free at once
         self._state.close()
 
 
-# What a play remembers: who is there, what is still to do, and what was heard meanwhile.
+# State of a player.
 
-# What the customer says while no step listens is kept for those that will; more than anybody says
-# in the meantime, and of a flood the latest.
+# Events that no step has consumed are kept for later steps; of a flood, the latest are.
 _MAX_UNCONSUMED: Final = 256
 _END_EVENTS: Final = (
     wire.ENDED,
     wire.INACTIVITY_TIMEOUT,
-    wire.MISSPELLED_TIMEOUT,  # as the specification prints it
+    wire.MISSPELLED_TIMEOUT,  # so in the specification
 )
 
 
 @define(eq=False)
 class PlayerState:
-    """One chat's play, as it stands."""
+    """The state of one chat's player."""
 
     scenario: Scenario
     agent_pool: AgentPool
     chat_id: str
     waiter: Waiter
-    """Who is called when an agent has become free."""
+    """The object that the pool notifies of a free agent."""
     remaining: deque[ScenarioStep] = field(
         default=Factory(lambda self: deque(self.scenario.steps), True)
     )
-    """What is still to do; of the first step some may be done."""
+    """Steps that remain; the first one may have begun."""
     time: float = 0.0
-    """Up to when all is done."""
+    """The time up to which all is done."""
     step_began_at: float | None = None
-    """When the first step was begun."""
+    """The time at which the first step began; None: it has not."""
     deadline: float | None = None
-    """When the first step goes on by itself."""
+    """The time at which the first step goes on by itself."""
     unconsumed: deque[tuple[float, Mapping[str, Any]]] = field(
         factory=lambda: deque(maxlen=_MAX_UNCONSUMED)
     )
-    """What the customer said that no step has taken, and when."""
+    """The customer's events that no step has consumed, with their times."""
     output: list[dict[str, Any]] = field(factory=list)
-    """What is to be told now."""
+    """Events to return from this call."""
     reserved: dict[str, Agent] = field(factory=dict)
-    """The agents of the pool who are busy with this chat, the first to come first."""
+    """Agents of the pool who are assigned to this chat, by party id, in order."""
     joined: list[str] = field(factory=list)
-    """Which of them have joined, in order."""
+    """The party ids of those who have joined, in order."""
     form_count: int = 0
-    """How many forms were shown."""
+    """The number of forms shown."""
     estimated_wait: int | None = None
-    """The seconds of waiting that the customer was told of."""
+    """The last estimated wait sent to the customer, in seconds; None: not queued."""
     msg_ids: dict[str, str] = field(factory=dict)
-    """What the scenario calls a message of the customer's: the id that it really has."""
+    """Actual msg_ids by the names that the scenario gives to them."""
     is_disconnected: bool = False
     is_over: bool = False
     is_closed: bool = False
 
     @property
     def step_start(self) -> float:
-        """When the first step was begun."""
+        """The time at which the first step began, now if it begins now."""
         return self.time if self.step_began_at is None else self.step_began_at
 
     @property
     def agent_id(self) -> str:
-        """The agent who joined last and is still there; else who speaks for the scenario."""
+        """The party id of the agent who joined last, or if none is there of the scenario."""
         return self.joined[-1] if self.joined else self.scenario_id
 
     @property
     def scenario_id(self) -> str:
-        """The party that the scenario itself is."""
+        """The party id of the scenario itself."""
         digest = blake2b(self.scenario.name.encode(), digest_size=16, person=b"scenario")
         return _format_party_id(digest.hexdigest())
 
     @property
     def form_id(self) -> str:
-        """The id of the form that was shown last."""
+        """The form_request_id of the last form."""
         return str(self.form_count)
 
     def emit(self, event: Mapping[str, Any]) -> None:
-        """An event happens, with the ids of this chat in it."""
-        told = self._with_ids(event)
-        self.output.append(told)
-        name, party_id = told["event"], told.get("party_id")
+        """Add an event to the output, with the actual ids of this chat, and follow it."""
+        actual = self._with_ids(event)
+        self.output.append(actual)
+        name, party_id = actual["event"], actual.get("party_id")
         if name == wire.PARTY_JOINED and party_id in self.reserved:
             self.joined.append(party_id)
         elif name == wire.PARTY_LEFT and party_id in self.joined:
             self.joined.remove(party_id)
             self.release_agent(party_id)
-        elif name in _END_EVENTS or (name == wire.STATUS and told.get("state") == "failed"):
+        elif name in _END_EVENTS or (name == wire.STATUS and actual.get("state") == "failed"):
             self.is_over = True
 
     def release_agent(self, party_id: str) -> None:
-        """An agent is done with this chat, and free for others."""
+        """Remove an agent from the chat and return the agent to the pool."""
         self.agent_pool.release(self.reserved.pop(party_id))
 
     def close(self) -> None:
-        """Nothing follows any more; whoever was busy with this chat is free."""
+        """Stop, and release all agents of this chat."""
         self.is_closed = True
         self.deadline = None
         self.remaining.clear()
@@ -165,7 +164,7 @@ class PlayerState:
             self.release_agent(party_id)
 
     def _with_ids(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The event with what is known only here in place of what stands for it."""
+        """Return the event with actual ids in place of the texts that stand for them."""
         return {name: self._value_with_ids(name, value) for name, value in event.items()}
 
     def _value_with_ids(self, name: str, value: Any) -> Any:
@@ -197,108 +196,108 @@ class PlayerState:
 
 
 def _format_party_id(digest: str) -> str:
-    """Sixteen bytes in hexadecimal as the wire writes the ids of parties."""
+    """Format sixteen bytes in hexadecimal like the party ids on the wire."""
     cuts = (0, 8, 12, 16, 20, 32)
     return "-".join(digest[a:b] for a, b in pairwise(cuts)).upper()
 
 
-# How each step is done: a function a kind of step, in a table.
+# Steps: one function per class, in a table.
 #
-# Each gives the steps that take its place: none when it is done, None when it has to wait.
+# A function returns the steps that replace its own: none if it is done, None if it waits.
 
 _Replacement = tuple[s.ScenarioStep, ...] | None
 
 
-def run(stage: PlayerState, now: float) -> list[dict[str, Any]]:
-    """Do what can be done by `now`; returns what is told."""
-    while stage.remaining:
-        step = stage.remaining[0]
-        if stage.step_began_at is None:
-            stage.step_began_at = stage.time
-        stage.deadline = None
-        follows = _STEP_HANDLERS[type(step)](stage, step, now)
+def run(state: PlayerState, now: float) -> list[dict[str, Any]]:
+    """Take all steps that are due by `now`, and return their events."""
+    while state.remaining:
+        step = state.remaining[0]
+        if state.step_began_at is None:
+            state.step_began_at = state.time
+        state.deadline = None
+        follows = _STEP_HANDLERS[type(step)](state, step, now)
         if follows is None:
             break
-        if stage.remaining:
-            stage.remaining.popleft()
-        stage.remaining.extendleft(reversed(follows))
-        stage.step_began_at = None
+        if state.remaining:
+            state.remaining.popleft()
+        state.remaining.extendleft(reversed(follows))
+        state.step_began_at = None
     else:
-        stage.deadline = None
-        _after_last_step(stage)
-    told, stage.output = stage.output, []
-    return told
+        state.deadline = None
+        _after_last_step(state)
+    events, state.output = state.output, []
+    return events
 
 
-def receive(stage: PlayerState, event: Mapping[str, Any], now: float) -> None:
-    """Take in what the customer says."""
-    if stage.is_closed or stage.is_over:
+def receive(state: PlayerState, event: Mapping[str, Any], now: float) -> None:
+    """Handle a disconnect at once; keep any other event until a step consumes it."""
+    if state.is_closed or state.is_over:
         return
     if event.get("event") == wire.DISCONNECT:
-        _disconnect(stage, now)
+        _disconnect(state, now)
     else:
-        stage.unconsumed.append((now, event))
+        state.unconsumed.append((now, event))
 
 
-def _disconnect(stage: PlayerState, now: float) -> None:
-    """Go on after the step that awaits it; else with what the scenario has for that case."""
-    stage.agent_pool.withdraw(stage.waiter)
-    stage.deadline = stage.step_began_at = stage.estimated_wait = None
-    stage.time = now
-    for party_id in [each for each in stage.reserved if each not in stage.joined]:
-        stage.release_agent(party_id)  # who was about to join
-    steps = list(stage.remaining)
+def _disconnect(state: PlayerState, now: float) -> None:
+    """Go on after the step that awaits the disconnect, or else with `after_disconnect`."""
+    state.agent_pool.withdraw(state.waiter)
+    state.deadline = state.step_began_at = state.estimated_wait = None
+    state.time = now
+    for party_id in [each for each in state.reserved if each not in state.joined]:
+        state.release_agent(party_id)  # agents who were about to join
+    steps = list(state.remaining)
     awaiting = [n for n, step in enumerate(steps) if _awaits_disconnect(step)]
-    stage.remaining.clear()
+    state.remaining.clear()
     if awaiting:
-        stage.remaining.extend(steps[awaiting[0] + 1 :])
+        state.remaining.extend(steps[awaiting[0] + 1 :])
         return
-    for party_id in list(stage.joined):
-        stage.emit(agent_left(party_id))
-    if not stage.is_disconnected:
-        stage.remaining.extend(stage.scenario.after_disconnect)
-    stage.is_disconnected = True
+    for party_id in list(state.joined):
+        state.emit(agent_left(party_id))
+    if not state.is_disconnected:
+        state.remaining.extend(state.scenario.after_disconnect)
+    state.is_disconnected = True
 
 
 def _awaits_disconnect(step: s.ScenarioStep) -> bool:
     return isinstance(step, s.Await) and wire.DISCONNECT in step.event
 
 
-def _after_last_step(stage: PlayerState) -> None:
-    """Who has disconnected, and was asked all that there is to ask, is gone."""
-    if stage.is_disconnected and not stage.is_over and not stage.is_closed:
-        stage.emit({"event": wire.ENDED})
+def _after_last_step(state: PlayerState) -> None:
+    """End the session after the last step if the customer has disconnected."""
+    if state.is_disconnected and not state.is_over and not state.is_closed:
+        state.emit({"event": wire.ENDED})
 
 
-def _tell(stage: PlayerState, step: s.Tell, _now: float) -> _Replacement:
-    stage.emit(step.event)
+def _tell(state: PlayerState, step: s.Tell, _now: float) -> _Replacement:
+    state.emit(step.event)
     return ()
 
 
-def _pause(stage: PlayerState, step: s.Pause, now: float) -> _Replacement:
-    return () if _has_passed(stage, step.seconds, now) else None
+def _pause(state: PlayerState, step: s.Pause, now: float) -> _Replacement:
+    return () if _has_passed(state, step.seconds, now) else None
 
 
-def _has_passed(stage: PlayerState, seconds: float, now: float) -> bool:
-    """Whether so much time has passed since the step was begun; else when it will have."""
-    due = stage.step_start + seconds
+def _has_passed(state: PlayerState, seconds: float, now: float) -> bool:
+    """Whether so many seconds have passed since the step began; if not, set the deadline."""
+    due = state.step_start + seconds
     if now < due:
-        stage.deadline = due
+        state.deadline = due
         return False
-    stage.time = due
+    state.time = due
     return True
 
 
-def _await(stage: PlayerState, step: s.Await, now: float) -> _Replacement:
-    for heard in stage.unconsumed:
-        at, event = heard
+def _await(state: PlayerState, step: s.Await, now: float) -> _Replacement:
+    for pair in state.unconsumed:
+        at, event = pair
         if _matches(step, event):
-            stage.unconsumed.remove(heard)
-            stage.time = max(stage.time, at)
+            state.unconsumed.remove(pair)
+            state.time = max(state.time, at)
             if step.known_as and isinstance(event.get("msg_id"), str):
-                stage.msg_ids[step.known_as] = event["msg_id"]
+                state.msg_ids[step.known_as] = event["msg_id"]
             return ()
-    if step.timeout is not None and _has_passed(stage, step.timeout, now):
+    if step.timeout is not None and _has_passed(state, step.timeout, now):
         return ()
     return None
 
@@ -311,7 +310,7 @@ def _matches(step: s.Await, event: Mapping[str, Any]) -> bool:
 
 
 def _field_value(value: Any, names: list[str]) -> Any:
-    """What an event holds; an object in it may be a JSON text of one, as in signaling."""
+    """Return a field of an event by its path, or None; signaling may hold JSON text."""
     for name in names:
         try:
             value = json_object(value).get(name)
@@ -324,44 +323,44 @@ def _say(_stage: PlayerState, step: s.Say, _now: float) -> _Replacement:
     return type_and_say(step.text, step.typing, f"${step.by}")
 
 
-def _find_agent(stage: PlayerState, step: s.FindAgent, now: float) -> _Replacement:
-    if not stage.agent_pool.has_other_agents(stage.reserved) and stage.reserved:
-        return ()  # whoever could come is here
-    agent = stage.agent_pool.request(stage.waiter, stage.reserved)
+def _find_agent(state: PlayerState, step: s.FindAgent, now: float) -> _Replacement:
+    if not state.agent_pool.has_other_agents(state.reserved) and state.reserved:
+        return ()  # every agent of the tenant is in the chat already
+    agent = state.agent_pool.request(state.waiter, state.reserved)
     if agent is not None:
-        if stage.estimated_wait is not None:
-            stage.time = max(stage.time, now)
-            stage.estimated_wait = None
-        stage.reserved[agent.party_id] = agent
+        if state.estimated_wait is not None:
+            state.time = max(state.time, now)
+            state.estimated_wait = None
+        state.reserved[agent.party_id] = agent
         return (
             s.Tell(status("connecting")),
             s.Pause(step.ring),
             s.Tell(agent_joined(agent)),
             s.Tell(status("connected")),
         )
-    estimate = stage.agent_pool.estimated_wait(stage.waiter)
-    if estimate != stage.estimated_wait:
-        stage.estimated_wait = estimate
-        stage.emit(status("queued", str(estimate)))
-    if step.patience is not None and _has_passed(stage, step.patience, now):
-        stage.agent_pool.withdraw(stage.waiter)
-        stage.estimated_wait = None
+    estimate = state.agent_pool.estimated_wait(state.waiter)
+    if estimate != state.estimated_wait:
+        state.estimated_wait = estimate
+        state.emit(status("queued", str(estimate)))
+    if step.patience is not None and _has_passed(state, step.patience, now):
+        state.agent_pool.withdraw(state.waiter)
+        state.estimated_wait = None
         return (s.EndSession("failed"),)
     return None
 
 
-def _agent_leaves(stage: PlayerState, _step: s.AgentLeaves, _now: float) -> _Replacement:
-    if stage.joined:
-        stage.emit(agent_left(stage.joined[0]))
+def _agent_leaves(state: PlayerState, _step: s.AgentLeaves, _now: float) -> _Replacement:
+    if state.joined:
+        state.emit(agent_left(state.joined[0]))
     return ()
 
 
-def _show_form(stage: PlayerState, step: s.ShowForm, _now: float) -> _Replacement:
-    stage.form_count += 1
-    stage.emit(
+def _show_form(state: PlayerState, step: s.ShowForm, _now: float) -> _Replacement:
+    state.form_count += 1
+    state.emit(
         {
             "event": wire.FORM_SHOW,
-            "form_request_id": stage.form_id,
+            "form_request_id": state.form_id,
             "form_name": step.name,
             "form_timeout": f"{step.timeout:g}",
         }
@@ -369,23 +368,23 @@ def _show_form(stage: PlayerState, step: s.ShowForm, _now: float) -> _Replacemen
     return ()
 
 
-def _show_secure_form(stage: PlayerState, step: s.ShowSecureForm, _now: float) -> _Replacement:
-    stage.form_count += 1
-    stage.emit(
+def _show_secure_form(state: PlayerState, step: s.ShowSecureForm, _now: float) -> _Replacement:
+    state.form_count += 1
+    state.emit(
         {
             "event": wire.SECURE_FORM_SHOW,
-            "form_request_id": stage.form_id,
+            "form_request_id": state.form_id,
             "form_id": step.form_id,
         }
     )
     return ()
 
 
-def _converse(stage: PlayerState, step: s.Converse, _now: float) -> _Replacement:
-    if not stage.unconsumed:
+def _converse(state: PlayerState, step: s.Converse, _now: float) -> _Replacement:
+    if not state.unconsumed:
         return None
-    at, event = stage.unconsumed.popleft()
-    stage.time = max(stage.time, at)
+    at, event = state.unconsumed.popleft()
+    state.time = max(state.time, at)
     return (*answer_steps(event, step.typing), step)
 
 
@@ -396,9 +395,9 @@ _ENDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def _end(stage: PlayerState, step: s.EndSession, _now: float) -> _Replacement:
-    stage.emit(_ENDS[step.how] | ({"msg": step.msg} if step.msg else {}))
-    stage.remaining.clear()
+def _end(state: PlayerState, step: s.EndSession, _now: float) -> _Replacement:
+    state.emit(_ENDS[step.how] | ({"msg": step.msg} if step.msg else {}))
+    state.remaining.clear()
     return ()
 
 

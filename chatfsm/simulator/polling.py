@@ -1,8 +1,8 @@
-"""The long poll: one a session, held until there is news, or for so long."""
+"""Long polling: one poll per session, held until there are events or its time is over."""
 
 from __future__ import annotations
 
-from typing import Final
+from http import HTTPStatus
 
 from chatfsm.simulator.http_api import ApiCall, RefusedError, find_chat, json_reply
 from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, HeldPoll, WireEvent
@@ -10,14 +10,18 @@ from chatfsm.transport import HttpReply
 
 __all__ = ["answer_held_poll", "disconnect_all_polls", "disconnect_poll", "poll", "take_pending"]
 
-_BAD_REQUEST: Final = 400
-
 
 def poll(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply | None:
-    """Tell what is new, or wait for it; who is told the last of a session that is over is done."""
+    """Return the pending events, or None to hold the poll until there are some.
+
+    Raises `RefusedError`: 5509 if a poll is held already, 5004 after a restart that lost events,
+    5005 if the session is over and its last events were delivered.
+    """
     chat = find_chat(state, call, client)
     if chat.held_poll is not None:
-        raise RefusedError("5509", status=None if state.settings.busy_with_429 else _BAD_REQUEST)
+        raise RefusedError(
+            "5509", status=None if state.settings.busy_with_429 else HTTPStatus.BAD_REQUEST
+        )
     if chat.has_lost_events:
         chat.has_lost_events = False
         raise RefusedError("5004")
@@ -32,15 +36,15 @@ def poll(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply | No
 
 
 def take_pending(chat: CenterChat) -> list[WireEvent]:
-    """What is new, which it is no longer."""
+    """Return the pending events, and leave none pending."""
     news, chat.pending = chat.pending, []
     return news
 
 
 def answer_held_poll(state: CenterState, chat: CenterChat) -> None:
-    """Answer the poll that waits, where there is news or its time is over.
+    """Answer the held poll if there are events or its time is over.
 
-    Where its connection is broken the answer goes nowhere, and takes the news along.
+    If its connection is broken, the reply is lost, and its events with it.
     """
     held = chat.held_poll
     if held is None or not (chat.pending or state.now >= held.until):
@@ -53,7 +57,7 @@ def answer_held_poll(state: CenterState, chat: CenterChat) -> None:
 
 
 def disconnect_poll(state: CenterState, request_id: int) -> None:
-    """The connection of a poll broke: the center notices, or does not."""
+    """Note that a poll's connection broke. The center drops the poll, or does not notice."""
     chat = state.chats_by_poll.get(request_id)
     if chat is None or chat.held_poll is None:
         return
@@ -67,9 +71,9 @@ def disconnect_poll(state: CenterState, request_id: int) -> None:
 
 
 def disconnect_all_polls(state: CenterState) -> list[int]:
-    """The server restarts: nothing is held any more, and what no poll has brought is forgotten.
+    """Drop all held polls and pending events, as a restart does; return the ids of the requests.
 
-    A client whose poll does not break is told by the next one, with 5004: else it could not know.
+    A client whose poll does not break learns it from its next poll, by 5004.
     """
     broken = sorted(state.chats_by_poll) + [reply.id for reply in state.ready_replies]
     state.chats_by_poll.clear()

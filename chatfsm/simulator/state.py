@@ -1,4 +1,4 @@
-"""All that a contact center remembers."""
+"""State of a contact center: chats, clients, files, held polls and alarms."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import define, field
 
-from chatfsm.simulator.agent_pool import AgentPool
-from chatfsm.simulator.agent_pool import Waiter as Waiting
+from chatfsm.simulator.agent_pool import AgentPool, Waiter
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
@@ -28,55 +27,54 @@ __all__ = [
     "WireEvent",
 ]
 
-# One chat as the center has it.
 
 WireEvent = dict[str, Any]
-"""An event as the wire has it."""
+"""An event as on the wire."""
 ChatEnd = Literal["ended", "failed", "timed_out"]
 
 
 class Player(Protocol):
-    """What plays the part of the center in one chat: see `play.Play`."""
+    """The center's side of one chat: `ScenarioPlayer`, or a class with the same members."""
 
     @property
     def deadline(self) -> float | None:
-        """When to wake it; None: not by the clock."""
+        """The time of the next call of `wake`; None: none is due."""
         ...
 
     def start(self, *, now: float) -> list[WireEvent]:
-        """What happens first."""
+        """Return the first events."""
         ...
 
     def receive(self, event: WireEvent, *, now: float) -> list[WireEvent]:
-        """What follows from what the customer did."""
+        """Return the events that follow from an event of the customer's."""
         ...
 
     def wake(self, *, now: float) -> list[WireEvent]:
-        """What follows from time having passed, or an agent being free."""
+        """Return the events that are due by `now`, or that a free agent causes."""
         ...
 
     def close(self, *, now: float) -> None:
-        """The session is over."""
+        """Release the chat's agents: the session is over."""
         ...
 
     def __hash__(self) -> int:
-        """By what it is, not by what it holds."""
+        """Return the hash of the identity: players are keys."""
         ...
 
 
 @define
 class HeldPoll:
-    """A poll that waits for news."""
+    """A poll that waits for events."""
 
     request_id: int
     until: float
     is_disconnected: bool = False
-    """Whether its connection broke, and the center does not know."""
+    """Whether its connection broke without the center noticing."""
 
 
 @define(eq=False, kw_only=True)
 class CenterChat:
-    """What is known of a chat, and what waits for its customer."""
+    """A chat of the center, live or over."""
 
     chat_id: str
     client_id: str = field(repr=False)
@@ -85,60 +83,60 @@ class CenterChat:
     version: int
     player: Player = field(repr=False)
     created_at: float
-    """Seconds since 1970, by the center's wall clock."""
+    """Seconds since 1970 by the center's wall clock."""
     polled_at: float
-    """When the last poll was answered; before the first one, when the chat began."""
+    """The time of the last answer to a poll; until then, of the chat's start."""
     active_at: float
-    """When the customer last did something."""
+    """The time of the customer's last activity."""
     phone_number: str | None = field(default=None, repr=False)
     parameters: dict[str, Any] = field(factory=dict, repr=False)
 
     state: str = "establishing"
-    """The last state that was told."""
+    """The last state sent to the customer."""
     ewt: str = "0"
     outcome: ChatEnd | None = None
-    """None while the session lives."""
+    """The outcome of the session; None while it is live."""
     customer_events: list[WireEvent] = field(factory=list, repr=False)
-    """The customer's events, as they were posted, in order."""
+    """The customer's events as they were posted, in order."""
     history: list[WireEvent] = field(factory=list, repr=False)
-    """The history: both sides."""
+    """The events of both sides, in order."""
     pending: list[WireEvent] = field(factory=list, repr=False)
-    """What no poll has brought yet."""
+    """Events that no poll has delivered yet."""
     receipts: dict[str, str] = field(factory=dict, repr=False)
-    """What the customer confirmed: message ids to "delivered" or "read"."""
+    """Receipts of the customer: "delivered" or "read", by msg_id."""
     party_ids: list[str] = field(factory=list, repr=False)
-    """The ids of the parties that are there, as they came."""
+    """The ids of the parties in the chat, in the order of joining."""
     case_id: str | None = None
     push_token_kind: str | None = None
-    """The kind of token that is told of news; None: nobody is."""
+    """The kind of the push token; None: no notifications."""
     is_warned: bool = False
     has_lost_events: bool = False
-    """Whether a restart forgot news, and no broken poll told the client so."""
+    """Whether a restart dropped events and no broken poll showed that to the client."""
     held_poll: HeldPoll | None = None
     alarm_at: float | None = None
-    """When the desk will look at it next."""
+    """The time of the chat's next alarm; None: no alarm."""
     next_msg_id: int = 0
-    """The next message's id: even, so that it never meets the customer's own."""
+    """The next generated msg_id: even, so that it equals none of the customer's."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the session is over; its history is still there."""
+        """Whether the session is over; the history is still kept."""
         return self.outcome is not None
 
     @property
     def tenant_url(self) -> str:
-        """The domain of its tenant."""
+        """The tenant's domain."""
         return self.tenant.url
 
 
 OnEvent = Callable[[str, WireEvent], object]
-"""Told of every event of every chat: the chat's id, and the event as the wire has it."""
+"""A callback with the chat's id and an event of either side."""
 PlayerFactory = Callable[[Scenario, AgentPool, str], Player]
 
 
 @define
 class ApiClient:
-    """Who asks: through which entry of which tenant."""
+    """An authenticated client: its tenant, the entry of its app, and its id."""
 
     tenant: Tenant
     entry: AppEntry
@@ -146,13 +144,13 @@ class ApiClient:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What a session is known by beside its id."""
+        """The tenant's domain and the client's id, by which the client's session is found."""
         return self.tenant.url, self.client_id
 
 
 @define
 class StoredFile:
-    """A file that a customer brought."""
+    """An uploaded file."""
 
     owner: tuple[str, str] = field(repr=False)
     file_name: str
@@ -162,46 +160,46 @@ class StoredFile:
 
 @define(eq=False)
 class CenterState:
-    """The one mutable object of a center; what happens to it is in the modules beside."""
+    """The state of a center, changed by the functions of the modules beside this one."""
 
     tenants: dict[str, Tenant]
-    """By their domains in lower case."""
+    """By the tenant's domain in lower case."""
     settings: CenterSettings
     seed: int
     make_player: PlayerFactory
     on_event: OnEvent | None
     agent_pools: dict[str, AgentPool]
-    """By the tenants' domains."""
+    """By the tenant's domain."""
     chats: dict[str, CenterChat] = field(factory=dict)
     live_chats: dict[tuple[str, str], CenterChat] = field(factory=dict)
-    """The session of each client that has one."""
-    chats_by_waiter: dict[Waiting, CenterChat] = field(factory=dict)
-    """The chats of the plays that go on."""
+    """The live session of each client that has one."""
+    chats_by_waiter: dict[Waiter, CenterChat] = field(factory=dict)
+    """The live chats by their players, which wait in agent pools."""
     ended_chat_ids: dict[str, None] = field(factory=dict)
-    """The ids of sessions that are over, oldest first."""
+    """The ids of chats that are over, the oldest first."""
     files: dict[str, StoredFile] = field(factory=dict)
-    """Oldest first."""
+    """The oldest first."""
     stored_bytes: int = 0
-    """Bytes of all files."""
+    """The bytes of all files."""
     chats_by_poll: dict[int, CenterChat] = field(factory=dict)
-    """Polls that wait, by the ids of their requests."""
+    """Chats with a held poll, by the id of its request."""
     dirty: dict[str, None] = field(factory=dict)
-    """Chats in which something has happened since anybody looked when they are due next."""
+    """Chats that changed since their alarms were set."""
     answerable: dict[str, None] = field(factory=dict)
-    """Chats whose poll can be answered when somebody collects."""
+    """Chats whose held poll the next `collect` answers."""
     ready_replies: list[HttpReply] = field(factory=list)
     alarms: list[tuple[float, int, str]] = field(factory=list)
-    """A heap of when to look at which chat; an entry counts where it is the chat's `alarm`."""
+    """A heap of alarms: time, number, chat id. Only the one at the chat's `alarm_at` is valid."""
     now: float = 0.0
     clock_jump: float = 0.0
-    """Seconds by which the wall clock has jumped."""
+    """Seconds by which the wall clock was moved."""
     id_count: int = 0
-    """How many ids were made."""
+    """The number of ids made so far."""
     alarm_count: int = 0
-    """How many alarms were set: what is due at one time comes in the order that it was set."""
+    """The number of alarms set so far: alarms of one time go off in the order of setting."""
 
     def new_id(self, kind: str) -> str:
-        """An id of the form that the real ones have: the same for the same seed and order."""
+        """Return an id in the form of real ones; it depends on the seed and the order alone."""
         self.id_count += 1
         written = f"{self.seed}\0{kind}\0{self.id_count}".encode()
         found = blake2b(written, digest_size=16, person=b"chatfsm-center").hexdigest()
@@ -209,10 +207,10 @@ class CenterState:
 
     @property
     def wall_clock(self) -> float:
-        """Seconds since 1970, as far as the center knows."""
+        """Seconds since 1970 by the center's clock."""
         return self.settings.started_at + self.clock_jump + self.now
 
     @property
     def timestamp(self) -> str:
-        """The same as events have it: a text of whole seconds, or milliseconds."""
+        """The wall clock as in events: a text of whole seconds or milliseconds."""
         return str(int(self.wall_clock * (1000 if self.settings.milliseconds else 1)))

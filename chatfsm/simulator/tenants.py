@@ -1,4 +1,4 @@
-"""Whose contact center it is: tenants, the entries that apps come in by, and who answers there."""
+"""Tenants: the domains, apps, agents and files of a contact center, as data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _parameters(_entry: object, _attribute: object, value: Mapping[str, str]) ->
 
 @frozen(kw_only=True)
 class Agent:
-    """Somebody who answers chats; `capacity`: how many at once."""
+    """An agent; `capacity` is the most chats at once."""
 
     party_id: str = field(validator=_not_empty)
     display_name: str = field(default="", validator=_TEXT)
@@ -43,26 +43,26 @@ class Agent:
 
 @frozen(kw_only=True)
 class AppEntry:
-    """Where an app comes in: the scenario that it starts, and what is said of it before."""
+    """The entry of an app: the scenario of its chats, and the answers before a chat."""
 
     app_id: str = field(validator=_not_empty)
     scenario: Scenario | None = field(default=None, validator=optional(instance_of(Scenario)))
-    """None: the entry has no launch point, and chats are refused with 5006."""
+    """None: the entry has no launch point, and a chat is refused with 5006."""
     parameters: Mapping[str, str] = field(factory=dict, validator=_parameters, hash=False)
-    """Names to types: what `parameters` answers."""
+    """Types by name: the answer of `parameters`."""
     is_open: bool = field(default=True, validator=instance_of(bool))
-    """Whether `availability` says that somebody is there."""
+    """Whether `availability` reports that an agent may answer."""
     ewt: str | None = field(default=None, validator=optional(_TEXT))
-    """The estimate of `availability`, in seconds; None: that of the agents, "": none at all."""
+    """The estimated wait in `availability`, in seconds; None: that of the agent pool; "": none."""
     inactivity_timeout: float | None = field(
         default=None, validator=optional(and_(instance_of((int, float)), gt(0)))
     )
-    """Seconds; None: those of the center's settings."""
+    """Seconds; None: the settings of the center."""
 
 
 @frozen(kw_only=True)
 class TenantIceServer:
-    """One that helps calls through firewalls."""
+    """An ICE server for calls."""
 
     url: str = field(validator=_not_empty)
     username: str | None = None
@@ -71,7 +71,7 @@ class TenantIceServer:
 
 @frozen(kw_only=True)
 class TenantFile:
-    """A file that the people of a tenant may share, by its id."""
+    """A file that agents share, by its id."""
 
     file_id: str = field(validator=_not_empty)
     content: bytes = field(repr=False, validator=instance_of(bytes))
@@ -87,7 +87,7 @@ def _unique_apps(_tenant: object, _attribute: object, value: tuple[AppEntry, ...
 
 @frozen(kw_only=True)
 class Tenant:
-    """One customer of the contact center, known by its domain."""
+    """A tenant of the contact center, known by its domain. Raises ValueError if invalid."""
 
     url: str = field(validator=_not_empty)
     entries: tuple[AppEntry, ...] = field(
@@ -103,10 +103,10 @@ class Tenant:
     files: tuple[TenantFile, ...] = field(default=(), converter=tuple[TenantFile, ...])
 
     def entry(self, app_id: str) -> AppEntry | None:
-        """The entry of an app."""
+        """Return the entry of an app, or None."""
         return next((entry for entry in self.entries if entry.app_id == app_id), None)
 
     def agent(self, party_id: str) -> Agent | None:
-        """The agent with an id, however it is spelled."""
+        """Return the agent with an id in any case, or None."""
         wanted = party_id.lower()
         return next((one for one in self.agents if one.party_id.lower() == wanted), None)

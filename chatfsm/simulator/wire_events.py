@@ -1,4 +1,4 @@
-"""Builders of the events that a center says."""
+"""Builders of a center's events."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["agent_joined", "agent_left", "message", "status"]
 
 
 def status(state: str, ewt: str = "0") -> dict[str, Any]:
-    """The session's state, and the seconds to wait as the wire has them: a text."""
+    """Return a status event; `ewt` is the estimated wait in seconds, as a text."""
     return {"event": wire.STATUS, "state": state, "ewt": ewt}
 
 
 def agent_joined(agent: Agent) -> dict[str, Any]:
-    """An agent joins."""
+    """Return the event of an agent who joins."""
     return {
         "event": wire.PARTY_JOINED,
         "party_id": agent.party_id,
@@ -28,10 +28,10 @@ def agent_joined(agent: Agent) -> dict[str, Any]:
 
 
 def agent_left(party_id: str) -> dict[str, Any]:
-    """An agent leaves."""
+    """Return the event of an agent who leaves."""
     return {"event": wire.PARTY_LEFT, "party_id": party_id, "type": "internal"}
 
 
 def message(text: str, party_id: str = "$agent") -> dict[str, Any]:
-    """Somebody of the center says something."""
+    """Return a text message of the agent's or the scenario's."""
     return {"event": wire.MESSAGE, "channel": "web", "msg": text, "party_id": party_id}

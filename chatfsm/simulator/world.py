@@ -1,6 +1,6 @@
-"""A world of customers, a network and a contact center, in a time that runs as it is told.
+"""World: customers, a network and a contact center in virtual time.
 
-Nothing waits: the time goes from one deadline to the next. The same seed gives the same world.
+Time goes from one deadline to the next without waiting. The same seed gives the same world.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 __all__ = ["OnStep", "SimulatedCustomer", "World"]
 
-# A customer of a world: a client, what it has told, and the hand that kills and restores it.
+# Customers.
 
 
 class SimulatedCustomer:
-    """One customer, whose process may die at any moment and go on from what it kept.
+    """A customer: a client whose process may be killed and restored from its snapshot.
 
-    What it keeps is a snapshot after each step, as the documentation of `ChatClient` asks for.
+    The snapshot is taken after each step, as the documentation of `ChatClient` asks for.
     """
 
     def __init__(self, world: World, number: int, client: ChatClient, endpoint: Endpoint) -> None:
         self.world = world
         self.number = number
-        """Counts the customers of a world from 1."""
+        """The customer's number in the world, from 1."""
         self.endpoint = endpoint
         self.client = client
         self.effects: list[ClientEffect] = []
-        """All that was told, but requests, over all lives."""
+        """The effects of all lives, without HTTP requests."""
         self.lives = 1
         self.clock_offset = 0.0
-        """Seconds that the clock of this life is ahead of the world's."""
+        """Seconds by which this life's clock is ahead of the world's."""
         self.timeouts: dict[int, float] = {}
-        """When each request that was not answered yet times out, on the world's clock."""
+        """The times, on the world's clock, at which unanswered requests time out."""
         self.is_alive = True
         self.wake_at: float | None = None
-        """When the client's deadline is, on the world's clock."""
+        """The client's deadline on the world's clock."""
         self.client_time = self.now
-        """The time that the client was told last."""
+        """The last `now` of the client."""
         self._snapshot: dict[str, Any] | None = None
         self.dies_before_sending = False
-        """Whether it dies in its next step that has requests."""
+        """Whether the process dies in its next step with requests."""
         self._chat_request = RequestChat()
-        """What it asked for a chat with, and asks with again."""
+        """The request for a chat, which is repeated as long as it fails."""
         self._retry_after: float | None = None
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ class SimulatedCustomer:
 
     @property
     def received_texts(self) -> list[str]:
-        """The texts that others said, in the order of telling."""
+        """The texts of messages from other parties, in order."""
         return [
             effect.message.text
             for effect in self.effects
@@ -96,27 +96,27 @@ class SimulatedCustomer:
 
     @property
     def forms(self) -> tuple[Form, ...]:
-        """The forms that wait for an answer."""
+        """The forms that are open."""
         return () if self.client.session is None else self.client.session.forms
 
     def open_chat(
         self, request: RequestChat | None = None, *, retry_after: float | None = 5.0
     ) -> list[ClientEffect]:
-        """Ask for a chat; where that fails in passing, again after so many seconds."""
+        """Request a chat; after a transient failure again in `retry_after` seconds, if not None."""
         self._retry_after = retry_after
         self._chat_request = request or self._chat_request
         return self.receive(self._chat_request)
 
     def send_text(self, text: str) -> list[ClientEffect]:
-        """Say something."""
+        """Send a text."""
         return self.receive(commands.SendText(text))
 
     def start_typing(self) -> list[ClientEffect]:
-        """Touch a key."""
+        """Start typing."""
         return self.receive(commands.StartTyping())
 
     def submit_form(self, request_id: str, data: dict[str, Any]) -> list[ClientEffect]:
-        """Answer a form that is open."""
+        """Answer an open form."""
         return self.receive(commands.SubmitForm(request_id, data))
 
     def disconnect(self) -> list[ClientEffect]:
@@ -128,17 +128,17 @@ class SimulatedCustomer:
         return self.receive(commands.End())
 
     def receive(self, item: ClientInput) -> list[ClientEffect]:
-        """The client hears something; what follows, without the requests, which go out.
+        """Give an item to the client; return its effects without the requests, which are sent.
 
-        Raises as `ChatClient.receive` does, and RuntimeError where nobody lives who could hear.
+        Raises as `ChatClient.receive` does, and RuntimeError if the process is dead.
         """
         if not self.is_alive:
-            raise RuntimeError(f"customer {self.number} is dead: restart it first")
+            raise RuntimeError(f"customer {self.number} is not running: restart it first")
         self.client_time = max(self.client_time, self.now)
         return self._receive(item)
 
     def tick(self) -> None:
-        """The deadline has come; the clock shows it, whatever the sums of clocks amount to."""
+        """Give a tick to the client at its deadline, which rounding must not miss."""
         deadline = self.client.deadline
         self.client_time = max(
             self.client_time, self.now, self.client_time if deadline is None else deadline
@@ -146,9 +146,9 @@ class SimulatedCustomer:
         self._receive(self.world.tick)
 
     def kill(self, *, before_sending: bool = False) -> None:
-        """The process dies, and connections with it; what was sent may have arrived.
+        """Kill the process and its connections; requests may have arrived before.
 
-        `before_sending`: not now but in its next step that has requests, which never leave.
+        With `before_sending`, kill it in its next step with requests, before they are sent.
         """
         if before_sending:
             self.dies_before_sending = True
@@ -158,9 +158,9 @@ class SimulatedCustomer:
         self._die()
 
     def restart(self, *, clock_offset: float | None = None) -> None:
-        """Another process goes on from the snapshot, with a clock that shows something else."""
+        """Restore the client from its snapshot in a new process, whose clock may differ."""
         if self.is_alive or self._snapshot is None:
-            raise RuntimeError(f"customer {self.number} lives: kill it first")
+            raise RuntimeError(f"customer {self.number} is running: kill it first")
         self.clock_offset = self.clock_offset if clock_offset is None else clock_offset
         self.client_time = self.now
         self.client = ChatClient.restore(
@@ -174,21 +174,21 @@ class SimulatedCustomer:
 
     def _receive(self, item: ClientInput) -> list[ClientEffect]:
         world = self.world
-        effects_of_step = self.client.receive(item, now=self.client_time)
-        told: list[ClientEffect] = [e for e in effects_of_step if not isinstance(e, HttpRequest)]
-        self.effects += told
+        all_effects = self.client.receive(item, now=self.client_time)
+        visible: list[ClientEffect] = [e for e in all_effects if not isinstance(e, HttpRequest)]
+        self.effects += visible
         if world.on_step is not None:
-            world.on_step(self, item, effects_of_step)
-        if self.dies_before_sending and len(told) < len(effects_of_step):
+            world.on_step(self, item, all_effects)
+        if self.dies_before_sending and len(visible) < len(all_effects):
             self.kill()
-            return told
-        for effect in effects_of_step:
+            return visible
+        for effect in all_effects:
             if isinstance(effect, HttpRequest):
                 world.send(self, effect)
             elif isinstance(effect, ApiFailed):
                 self._schedule_reopen(effect)
         self._schedule_wake()
-        return told
+        return visible
 
     def _schedule_reopen(self, refused: ApiFailed) -> None:
         if self._retry_after is None or not isinstance(refused.request, RequestChat):
@@ -202,7 +202,7 @@ class SimulatedCustomer:
             self.receive(self._chat_request)
 
     def _schedule_wake(self) -> None:
-        """Have the world wake the client at its deadline."""
+        """Schedule a tick at the client's deadline."""
         deadline = self.client.deadline
         wake = None if deadline is None else max(self.world.now, deadline - self.clock_offset)
         if wake != self.wake_at:
@@ -218,20 +218,25 @@ class SimulatedCustomer:
 
 
 OnStep = Callable[[SimulatedCustomer, ClientInput, list[ClientEffect]], None]
-"""Called after each step of a client's: whose, what it heard, and all that followed."""
+"""A callback after each step of a client: the customer, the item, all effects."""
 
 _DEFAULT_SETTINGS: Final = ClientSettings()
-# Requests of a client are numbered from 1, and no client makes this many.
+# A client numbers its requests from 1 and makes fewer than this.
 _REQUESTS_PER_CUSTOMER: Final = 2**40
-# No world has this much to do at one moment, unless something goes round in circles.
+# So many actions at one moment are an endless loop.
 _MAX_ACTIONS_AT_ONCE: Final = 1_000_000
 
 
 class World:
-    """Customers and a center in one time, which starts at 0 and is counted in seconds.
+    """Customers and a center in virtual time, which starts at 0 and counts seconds.
 
-    `faults` is what goes wrong in the network between them, or the text of it, and `latency` the
-    seconds that everything takes each way. `watch` sees each step of each client.
+        world = World(center, faults="lossy", seed=7)
+        customer = world.add_customer("client-1", app_id="demo")
+        customer.open_chat()
+        world.run_until(lambda: customer.received_texts)
+
+    `faults` hit the network between them, as `Faults` or as their text; `latency` is the seconds of
+    each way. `on_step` is called after each step of each client.
     """
 
     tick: Final = Tick()
@@ -260,14 +265,14 @@ class World:
 
     @property
     def deadline(self) -> float | None:
-        """When the next thing happens; None: nothing will, by itself."""
+        """The time of the next action; None: nothing is scheduled."""
         due = self.network.deadline
         earliest = min(
             inf if due is None else due, self._scheduled[0][0] if self._scheduled else inf
         )
         return None if earliest == inf else max(earliest, self.now)
 
-    def add_customer(  # noqa: PLR0913  # an endpoint has these parts
+    def add_customer(  # noqa: PLR0913  # the fields of an endpoint
         self,
         client_id: str,
         *,
@@ -277,7 +282,7 @@ class World:
         settings: ClientSettings = _DEFAULT_SETTINGS,
         clock_offset: float = 0.0,
     ) -> SimulatedCustomer:
-        """Somebody new, who has not asked for a chat yet; `ahead`: how far its clock is."""
+        """Add a customer without a chat; `clock_offset` is the seconds its clock is ahead."""
         endpoint = Endpoint(
             "https://chat.example.com", tenant_url, app_id, client_id, version=version
         )
@@ -288,38 +293,38 @@ class World:
         return customer
 
     def call_at(self, time: float, action: Callable[[], object]) -> None:
-        """Do something at a time of this world, or now where that is past."""
+        """Call an action at a time of this world, or at once if the time is past."""
         self._schedule(time, action)
 
     def run(self, seconds: float) -> None:
-        """Let so many seconds pass, and all that happens in them happen."""
+        """Let so many seconds pass."""
         until = self.now + seconds
         while (at := self.deadline) is not None and at <= until:
             self._run_due(at)
         self.now = until
 
     def run_until(self, predicate: Callable[[], object], *, limit: float = 3_600.0) -> None:
-        """Let time pass until something is so. Raises TimeoutError after `limit` seconds."""
+        """Let time pass until the predicate is true. Raises TimeoutError after `limit` seconds."""
         until = self.now + limit
         while not predicate():
             at = self.deadline
             if at is None or at > until:
-                raise TimeoutError(f"it is not so after {limit:g} s: {self!r}")
+                raise TimeoutError(f"the predicate is not true after {limit:g} s: {self!r}")
             self._run_due(at)
 
     def send(self, customer: SimulatedCustomer, request: HttpRequest) -> None:
-        """A request leaves; when its time is up it is given up, as an HTTP library would."""
+        """Send a customer's request, and cancel it at its timeout, as an HTTP library does."""
         at = customer.timeouts[request.id] = self.now + request.timeout
         self._schedule(at, self._on_timeout, customer, request.id, at)
         number = customer.number * _REQUESTS_PER_CUSTOMER + request.id
         self.network.send(evolve(request, id=number), now=self.now)
 
     def cancel_request(self, customer: SimulatedCustomer, request_id: int) -> None:
-        """Nobody waits for the reply to a request any more: its connection breaks."""
+        """Cancel a request: its connection breaks."""
         self.network.cancel(customer.number * _REQUESTS_PER_CUSTOMER + request_id, now=self.now)
 
     def schedule_wake(self, customer: SimulatedCustomer, at: float) -> None:
-        """Tick a client at this time, unless its deadline is another by then."""
+        """Schedule a tick for a client, which is skipped if its deadline has changed by then."""
         self._schedule(at, self._on_wake, customer, at)
 
     def _schedule(self, at: float, action: Callable[..., object], *arguments: Any) -> None:
@@ -341,7 +346,7 @@ class World:
     def _count_action(self) -> None:
         self._actions_now += 1
         if self._actions_now > _MAX_ACTIONS_AT_ONCE:
-            raise RuntimeError(f"the time stands still: {self!r}")
+            raise RuntimeError(f"more than {_MAX_ACTIONS_AT_ONCE} actions at one moment: {self!r}")
 
     def _on_arrival(self, arrival: Arrival) -> None:
         number, request_id = divmod(arrival.id, _REQUESTS_PER_CUSTOMER)
@@ -351,7 +356,7 @@ class World:
         if isinstance(arrival, HttpReply):
             customer.timeouts.pop(request_id, None)
             customer.receive(HttpReply(request_id, arrival.status, arrival.headers, arrival.body))
-        elif arrival.kind != "lost":  # of what is lost nobody hears
+        elif arrival.kind != "lost":  # a lost reply is only noticed by the timeout
             customer.timeouts.pop(request_id, None)
             kind: FailureKind = "connect" if arrival.kind == "refused" else "protocol"
             customer.receive(HttpFailure(request_id, kind, arrival.kind))

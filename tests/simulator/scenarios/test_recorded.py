@@ -281,17 +281,17 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
 @pytest.mark.parametrize(
     ("events", "more", "words"),
     [
-        ([], {}, "holds no events"),
+        ([], {}, "has no events"),
         ([event("odd", msg=NESTED)], {}, "event 1 of the log is nested deeper than 32 levels"),
-        (["text"], {}, "event 1 of the log is no object"),
-        ([event("ended"), {"msg": "hi"}], {}, "event 2 of the log is no object with an event"),
+        (["text"], {}, "event 1 of the log must be an object"),
+        ([event("ended"), {"msg": "hi"}], {}, "event 2 of the log must be an object with an event"),
         (
             [event("ended", chat_id="A"), event("ended", chat_id="B")],
             {},
-            "2 chats, say which: A, B",
+            "2 chats, choose one: A, B",
         ),
         ([event("ended", chat_id=f"C{n}") for n in range(7)], {}, "C4 and 2 more"),
-        ([event("ended", chat_id="A")], {"chat_id": "B"}, "holds no chat 'B', but A"),
+        ([event("ended", chat_id="A")], {"chat_id": "B"}, "has no chat 'B', but A"),
         ([event("ended")], {"speed": 0}, "speed must be a number from 0 to 3600, not 0"),
         ([event("ended")], {"speed": float("nan")}, "speed must be"),
         ([event("ended")], {"max_pause": -1}, "max_pause must be a number from 0 to 3600, not -1"),

@@ -159,7 +159,7 @@ def test_a_host_that_is_none_is_refused(refused: Refused) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "the log holds no events"),
+        ("", "the log has no events"),
         ("no log at all", "no log"),
         ('{"name": "x"}', "scenario 'x': steps is missing"),
         ('{"name": "x", "steps": [{"step": "dance"}]}', "step 1: unknown kind 'dance'"),

@@ -74,7 +74,7 @@ def test_a_world_may_go_unwatched() -> None:
 def test_what_does_not_come_is_not_waited_for(worlds: Worlds) -> None:
     """`run_until` gives up after its limit, or when nothing more can happen."""
     world = worlds()
-    with pytest.raises(TimeoutError, match="not so after 60 s"):
+    with pytest.raises(TimeoutError, match="not true after 60 s"):
         world.run_until(lambda: False, limit=60.0)
     customer = opened(world)
     with pytest.raises(TimeoutError):
@@ -90,7 +90,7 @@ def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) ->
         world.call_at(0.0, again)
 
     world.call_at(1.0, again)
-    with pytest.raises(RuntimeError, match="the time stands still: <World at 1 s"):
+    with pytest.raises(RuntimeError, match="more than 100 actions at one moment: <World at 1 s"):
         world.run(2.0)
 
     class Restless:
@@ -100,7 +100,7 @@ def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) ->
             return []
 
     other.network.center = Restless()  # type: ignore[assignment]
-    with pytest.raises(RuntimeError, match="the time stands still: <World at 2 s"):
+    with pytest.raises(RuntimeError, match="more than 100 actions at one moment: <World at 2 s"):
         other.run(5.0)
 
 
@@ -147,10 +147,10 @@ def test_the_dead_do_not_speak(worlds: Worlds) -> None:
     """And the living need no restart."""
     world = worlds()
     customer = opened(world)
-    with pytest.raises(RuntimeError, match="customer 1 lives"):
+    with pytest.raises(RuntimeError, match="customer 1 is running"):
         customer.restart()
     customer.kill()
-    with pytest.raises(RuntimeError, match="customer 1 is dead"):
+    with pytest.raises(RuntimeError, match="customer 1 is not running"):
         customer.send_text("boo")
     world.run(60.0)
     assert len(customer.received_texts) == 1
