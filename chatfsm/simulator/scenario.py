@@ -8,17 +8,17 @@ are known only when the scenario is played; all other values are sent as they ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, Final
 
 from attrs import Attribute, field, fields, frozen, has
-from attrs.validators import deep_iterable, in_, instance_of
+from attrs.validators import deep_iterable, instance_of, optional
 from cattrs import Converter
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.strategies import configure_tagged_union
 
 from chatfsm._protocol import json_input
 from chatfsm._protocol.structuring import MAX_DEPTH, deeper_than
+from chatfsm._validators import non_empty_text, one_of, seconds, text
 from chatfsm.errors import ChatError, DecodeError
 
 __all__ = [
@@ -45,28 +45,8 @@ __all__ = [
 _MAX_SECONDS: Final = 86_400.0
 
 
-def _seconds(_step: object, attribute: Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise TypeError(f"{attribute.name} must be a number of seconds, not {value!a:.40}")
-    if not 0 <= value <= _MAX_SECONDS:
-        raise ValueError(
-            f"{attribute.name} must be from 0 to {_MAX_SECONDS:g} seconds, not {value:g}"
-        )
-
-
-def _seconds_or_none(step: object, attribute: Attribute[Any], value: object) -> None:
-    if value is not None:
-        _seconds(step, attribute, value)
-
-
-def _non_empty_text(_step: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{attribute.name} must be a text that is not empty")
-
-
-def _text(_step: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a text")
+_DURATION: Final = seconds(at_least=0, at_most=_MAX_SECONDS)
+_OPTIONAL_DURATION: Final = optional(_DURATION)
 
 
 def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
@@ -107,7 +87,7 @@ class Tell:
 class Pause:
     """The scenario waits."""
 
-    seconds: float = field(validator=_seconds)
+    seconds: float = field(validator=_DURATION)
 
 
 @frozen
@@ -119,9 +99,9 @@ class Await:
     where: Mapping[str, Any] = field(factory=dict, validator=_field_values, hash=False)
     """Fields of the event and their values; `data.type` is the field `type` of `data`. A list
     holds several values of which one is enough."""
-    timeout: float | None = field(default=None, validator=_seconds_or_none)
+    timeout: float | None = field(default=None, validator=_OPTIONAL_DURATION)
     """Seconds after which the scenario goes on without the event; None: it waits on."""
-    known_as: str = field(default="", validator=_text)
+    known_as: str = field(default="", validator=text)
     """The `msg_id` by which later events of the scenario refer to the customer's message."""
 
 
@@ -129,10 +109,10 @@ class Await:
 class Say:
     """The agent or the scenario sends a text message, after a typing notification."""
 
-    text: str = field(validator=_non_empty_text)
-    typing: float = field(default=0.0, validator=_seconds)
+    text: str = field(validator=non_empty_text)
+    typing: float = field(default=0.0, validator=_DURATION)
     """Seconds of typing before the message; 0: no typing notification."""
-    by: str = field(default="agent", validator=in_(("agent", "scenario")))
+    by: str = field(default="agent", validator=one_of("agent", "scenario"))
     """The sender. If no agent is in the chat, the scenario is the sender."""
 
 
@@ -140,9 +120,9 @@ class Say:
 class FindAgent:
     """The customer is queued until an agent is free, who then joins."""
 
-    ring: float = field(default=1.0, validator=_seconds)
+    ring: float = field(default=1.0, validator=_DURATION)
     """Seconds from the assignment of the agent until the agent joins."""
-    patience: float | None = field(default=None, validator=_seconds_or_none)
+    patience: float | None = field(default=None, validator=_OPTIONAL_DURATION)
     """Seconds in the queue after which the session fails; None: the customer waits on."""
 
 
@@ -155,8 +135,8 @@ class AgentLeaves:
 class ShowForm:
     """The center shows a form. A form without a name is a text prompt: the next text answers it."""
 
-    name: str = field(validator=_text)
-    timeout: float = field(default=600.0, validator=_seconds)
+    name: str = field(validator=text)
+    timeout: float = field(default=600.0, validator=_DURATION)
     """Seconds in which the customer may answer; 0: no limit."""
 
 
@@ -164,14 +144,14 @@ class ShowForm:
 class ShowSecureForm:
     """The center shows a secure form."""
 
-    form_id: str = field(validator=_non_empty_text)
+    form_id: str = field(validator=non_empty_text)
 
 
 @frozen
 class Converse:
     """The agent answers each event of the customer's until one of them ends the chat."""
 
-    typing: float = field(default=1.0, validator=_seconds)
+    typing: float = field(default=1.0, validator=_DURATION)
     """Seconds of typing before each answer."""
 
 
@@ -179,8 +159,8 @@ class Converse:
 class EndSession:
     """The session ends, and the scenario with it."""
 
-    how: str = field(default="ended", validator=in_(("ended", "failed", "timed_out")))
-    msg: str = field(default="", validator=_text)
+    how: str = field(default="ended", validator=one_of("ended", "failed", "timed_out"))
+    msg: str = field(default="", validator=text)
     """The text that goes with an inactivity timeout."""
 
 
@@ -224,14 +204,14 @@ def _steps() -> Any:
 class Scenario:
     """The steps of a chat. Raises TypeError if a field has another type."""
 
-    name: str = field(validator=_text)
+    name: str = field(validator=text)
     steps: tuple[ScenarioStep, ...] = field(validator=_steps())
     after_disconnect: tuple[ScenarioStep, ...] = field(default=(), validator=_steps())
     """The steps that follow if the customer disconnects and no step awaits that; after them the
     session ends."""
-    title: str = field(default="", validator=_text)
+    title: str = field(default="", validator=text)
     """One line for people: the parts of the protocol that the scenario shows."""
-    chat_id: str = field(default="", validator=_text)
+    chat_id: str = field(default="", validator=text)
     """The chat's id in recorded events; it is replaced by the id of the chat that plays them."""
 
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from attrs import Attribute, field, frozen
-from attrs.validators import and_, deep_iterable, ge, gt, instance_of, optional
+from attrs import field, frozen
+from attrs.validators import deep_iterable, instance_of, optional
 
+from chatfsm._validators import OPTIONAL_TEXT, count, flag, non_empty_text, seconds, text
 from chatfsm.simulator.scenario import Scenario
 
 __all__ = ["PARAMETER_TYPES", "Agent", "AppEntry", "Tenant", "TenantFile", "TenantIceServer"]
 
 # Source: PROTOCOL.md §1, the answer of "expected parameters".
 PARAMETER_TYPES: Final = ("PHONE", "TEXT", "EMAIL", "FIRST_NAME", "LAST_NAME", "ACCOUNT", "COMPANY")
-
-_TEXT: Final = instance_of(str)
-
-
-def _not_empty(_owner: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{attribute.name} must be a text that is not empty")
 
 
 def _parameters(_entry: object, _attribute: object, value: Mapping[str, str]) -> None:
@@ -33,30 +27,28 @@ def _parameters(_entry: object, _attribute: object, value: Mapping[str, str]) ->
 class Agent:
     """An agent; `capacity` is the most chats at once."""
 
-    party_id: str = field(validator=_not_empty)
-    display_name: str = field(default="", validator=_TEXT)
-    first_name: str = field(default="", validator=_TEXT)
-    last_name: str = field(default="", validator=_TEXT)
+    party_id: str = field(validator=non_empty_text)
+    display_name: str = field(default="", validator=text)
+    first_name: str = field(default="", validator=text)
+    last_name: str = field(default="", validator=text)
     photo: bytes | None = field(default=None, repr=False, validator=optional(instance_of(bytes)))
-    capacity: int = field(default=1, validator=[instance_of(int), ge(1)])
+    capacity: int = field(default=1, validator=count)
 
 
 @frozen(kw_only=True)
 class AppEntry:
     """The entry of an app: the scenario of its chats, and the answers before a chat."""
 
-    app_id: str = field(validator=_not_empty)
+    app_id: str = field(validator=non_empty_text)
     scenario: Scenario | None = field(default=None, validator=optional(instance_of(Scenario)))
     """None: the entry has no launch point, and a chat is refused with 5006."""
     parameters: Mapping[str, str] = field(factory=dict, validator=_parameters, hash=False)
     """Types by name: the answer of `parameters`."""
-    is_open: bool = field(default=True, validator=instance_of(bool))
+    is_open: bool = field(default=True, validator=flag)
     """Whether `availability` reports that an agent may answer."""
-    ewt: str | None = field(default=None, validator=optional(_TEXT))
+    ewt: str | None = field(default=None, validator=OPTIONAL_TEXT)
     """The estimated wait in `availability`, in seconds; None: that of the agent pool; "": none."""
-    inactivity_timeout: float | None = field(
-        default=None, validator=optional(and_(instance_of((int, float)), gt(0)))
-    )
+    inactivity_timeout: float | None = field(default=None, validator=optional(seconds(more_than=0)))
     """Seconds; None: the settings of the center."""
 
 
@@ -64,7 +56,7 @@ class AppEntry:
 class TenantIceServer:
     """An ICE server for calls."""
 
-    url: str = field(validator=_not_empty)
+    url: str = field(validator=non_empty_text)
     username: str | None = None
     credential: str | None = field(default=None, repr=False)
 
@@ -73,7 +65,7 @@ class TenantIceServer:
 class TenantFile:
     """A file that agents share, by its id."""
 
-    file_id: str = field(validator=_not_empty)
+    file_id: str = field(validator=non_empty_text)
     content: bytes = field(repr=False, validator=instance_of(bytes))
     content_type: str = "application/octet-stream"
     file_name: str = ""
@@ -89,7 +81,7 @@ def _unique_apps(_tenant: object, _attribute: object, value: tuple[AppEntry, ...
 class Tenant:
     """A tenant of the contact center, known by its domain. Raises ValueError if invalid."""
 
-    url: str = field(validator=_not_empty)
+    url: str = field(validator=non_empty_text)
     entries: tuple[AppEntry, ...] = field(
         converter=tuple[AppEntry, ...],
         validator=[deep_iterable(instance_of(AppEntry)), _unique_apps],

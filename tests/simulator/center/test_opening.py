@@ -140,7 +140,7 @@ def test_tenants_must_be_told_apart() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: AppEntry(app_id=""), "app_id must be a text that is not empty"),
+        (lambda: AppEntry(app_id=""), "app_id must be a non-empty string, not ''"),
         (lambda: AppEntry(app_id="a", parameters={"x": "NUMBER"}), "must be one of PHONE"),
         (lambda: AppEntry(app_id="a", inactivity_timeout=0), "inactivity_timeout"),
         (lambda: Agent(party_id="a", capacity=0), "capacity"),

@@ -120,14 +120,17 @@ def of(step: object) -> str:
         ({"step": "await", "event": ["a", ""]}, "event must be the name of an event, or a list"),
         ({"step": "await", "event": {}}, "event must be the name of an event, or a list"),
         ({"step": "await", "event": "x", "where": 1}, "where must be an object of fields"),
-        ({"step": "await", "event": "x", "known_as": 1}, "known_as must be a text"),
+        ({"step": "await", "event": "x", "known_as": 1}, "known_as must be a string, not int"),
         ({"step": "tell", "event": "x"}, "step 2 (tell): event must be an object"),
         ({"step": "tell", "event": {"msg": "x"}}, "event must have a field named event"),
         ({"step": "tell", "event": {"event": NESTED}}, "event is nested deeper than 32 levels"),
-        ({"step": "say", "text": ""}, "text must be a text that is not empty"),
-        ({"step": "say", "text": "x", "by": "nobody"}, "step 2 (say): 'by' must be in"),
-        ({"step": "end", "how": "badly"}, "step 2 (end): 'how' must be in"),
-        ({"step": "end", "how": []}, "step 2 (end): 'how' must be in"),
+        ({"step": "say", "text": ""}, "text must be a non-empty string, not ''"),
+        (
+            {"step": "say", "text": "x", "by": "nobody"},
+            "step 2 (say): by must be 'agent' or 'scenario', not",
+        ),
+        ({"step": "end", "how": "badly"}, "step 2 (end): how must be 'ended' or"),
+        ({"step": "end", "how": []}, "step 2 (end): how must be 'ended' or"),
     ],
 )
 def test_a_wrong_step_is_named(step: object, words: str) -> None:
@@ -142,7 +145,7 @@ def test_a_wrong_step_is_named(step: object, words: str) -> None:
         ([], "a scenario is an object with a name and steps"),
         ({"steps": []}, "scenario: name is missing"),
         ({"name": "x"}, "scenario 'x': steps is missing"),
-        ({"name": 7, "steps": []}, "scenario: name must be a text"),
+        ({"name": 7, "steps": []}, "scenario: name must be a string, not int"),
         ({"name": "x", "steps": {}}, "scenario 'x': steps must be a list of steps"),
         ({"name": "x", "steps": [], "speed": 2}, "unknown field speed; known are after_disconnect"),
         (
