@@ -1,1 +1,1 @@
-"""What is said: the events, commands and signals of the wire, and their JSON."""
+"""The wire protocol: JSON decoded to typed events, commands encoded to JSON."""

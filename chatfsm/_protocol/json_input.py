@@ -1,7 +1,7 @@
-"""JSON from strangers: parsed as far as it can be, refused with a `DecodeError` where it cannot.
+"""JSON input: untrusted JSON to values, or a `DecodeError`.
 
-Where orjson is installed (the extra `fast`) it does the parsing, and the standard library what
-orjson refuses; what comes out is the same.
+orjson parses if it is installed (the extra `fast`), and the standard library what orjson refuses;
+the values are the same.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Text = bytes | bytearray | memoryview | str
 
 
 def parse_fast(data: Text) -> object:
-    """As `parse`, but whole numbers of more than 64 bits may come out rounded."""
+    """Parse as `parse` does, but integers of more than 64 bits may be rounded."""
     if _loads is None:
         return parse(data)
     try:
         return _loads(data)
-    except ValueError:  # perhaps nothing that the standard library minds
+    except ValueError:  # the standard library accepts more
         return parse(data)
 
 
 def has_big_integers(data: Text) -> bool:
-    """Whether `parse_fast` may have rounded a number: it did not where this is False."""
+    """Whether a text may have an integer that `parse_fast` rounds; False is certain."""
     if _loads is None:
         return False
     text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
@@ -44,7 +44,7 @@ def has_big_integers(data: Text) -> bool:
 
 
 def parse_lines(lines: list[bytes]) -> list[object]:
-    """The value of each line, as `parse_fast` gives it; None for what is no JSON, too."""
+    """Return the value of each line as `parse_fast` does; None for a line that is not JSON."""
     if _loads is None:
         return _parse_joined(lines)
     try:
@@ -54,9 +54,10 @@ def parse_lines(lines: list[bytes]) -> list[object]:
 
 
 def _parse_joined(lines: list[bytes]) -> list[object]:
-    """In 0.6 of the time of one by one, as far as no value can reach into the next line.
+    """Parse lines as one array, in 0.6 of the time of one by one.
 
-    A comma before a `{` is a boundary wherever no list is open.
+    Only if no value can extend into the next line: a comma before `{` separates two lines if no
+    list is open, so lines with `[` are parsed one by one.
     """
     text = b",\n".join(lines)
     if b"[" in text:
@@ -80,15 +81,15 @@ def _parse_or_none(line: bytes) -> object:
 
 
 def parse(data: Text) -> object:
-    """The value of a JSON text, in UTF-8, -16 or -32 where it is bytes.
+    """Return the value of a JSON text; bytes may be UTF-8, UTF-16 or UTF-32.
 
-    What JSON does not have, but senders write, is kept as text: NaN, infinities, and numbers too
-    large to compute with. Of repeated keys the last one counts. Raises `DecodeError`; its text
-    gives the place and never quotes the input. TypeError for what is neither bytes nor str.
+    NaN, infinities and numbers too large to compute with are returned as text. Of repeated keys the
+    last one counts. Raises `DecodeError`, which names the position and does not quote the input;
+    TypeError for anything but bytes and str.
     """
     if data.__class__ is bytes or data.__class__ is str:
-        # UTF-8 with nothing before it, as nearly all texts are, in half of the time that looking
-        # for all else takes. Other encodings begin with a mark, or hold a NUL: no JSON in UTF-8.
+        # Try plain UTF-8 first: half of the time of detecting the encoding. A text in another
+        # encoding begins with a byte order mark or contains NUL, neither of which is JSON in UTF-8.
         try:
             text = data if isinstance(data, str) else str(data, "utf-8", "surrogatepass")
             value, end = _DECODER.raw_decode(text)
@@ -98,7 +99,7 @@ def parse(data: Text) -> object:
             if end == len(text) or not text[end:].strip(_WHITESPACE):
                 return value
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
-        raise TypeError(f"JSON comes as bytes or str, not as {type(data).__name__}")
+        raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
     try:
         return _parse_text(data if isinstance(data, str) else _decode_bytes(bytes(data)))
     except json.JSONDecodeError as error:
@@ -120,7 +121,7 @@ def _parse_text(text: str) -> object:
         return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # a whole number of more digits than int() takes
+    except ValueError:  # an integer of more digits than int() takes
         return _LENIENT_DECODER.decode(text)
 
 
@@ -143,7 +144,7 @@ _LENIENT_DECODER: Final = json.JSONDecoder(
 
 _WHITESPACE: Final = " \t\n\r"
 
-# A number of 64 bits has 19 digits or more where it is too long.
+# An integer of more than 64 bits has at least 19 digits.
 _LONG_NUMBER: Final = b"0" * 19
 _DIGITS_AS_ZEROS: Final = bytes(
     ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256)

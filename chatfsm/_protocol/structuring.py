@@ -1,8 +1,8 @@
-"""How one object of the wire becomes one typed value, whatever its names are.
+"""Structuring: JSON objects to typed values, by schemas. Knows no field names of the wire.
 
-A shape is a row of `Read`s, and its hook takes what it can use, keeps the rest in `extra`, and
-refuses the object only where a needed attribute could not be had. The same, sooner, for objects
-that are just as they are meant: `glances`.
+A schema lists the fields of a class. Its structure hook parses what it can, keeps the rest in
+`extra`, and refuses the object only if a required field is missing or invalid. Its fast decoder
+does the same for well-formed objects alone, in less time.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ Parser = Callable[[object], Any]
 
 
 class FieldSpec(NamedTuple):
-    """One attribute: the reader of its value, and the wire's names for it, the usual one first."""
+    """A field: its attribute, the parser of its value, and its names on the wire."""
 
     attribute: str
+    """Attribute of the class; "" for a field that is parsed but not kept."""
     parser: Parser
     names: tuple[str, ...]
+    """The usual name first, then names that some servers use."""
 
 
 Schema = tuple[FieldSpec, ...]
@@ -36,24 +38,24 @@ Schema = tuple[FieldSpec, ...]
 def structure_hook(
     cls: type, schema: Schema, tag: str | None
 ) -> Callable[[Mapping[str, Any], Any], Any]:
-    """A structure hook for cattrs: object in, `cls` out; ValueError says what is missing.
+    """Return a structure hook for cattrs: a JSON object in, a `cls` out.
 
-    `tag` is the field that names the kind of object: it is neither read nor kept, unless the
-    shape reads it.
+    `tag`: the field that names the kind of object; ignored, unless the schema has it. The hook
+    raises ValueError that names a missing or invalid required field.
     """
-    known_names: set[str | None] = {name for read in schema for name in read.names}
+    known_names: set[str | None] = {name for spec in schema for name in spec.names}
     unparsed_tag = {tag} - known_names - {None}
     known_names |= unparsed_tag
     required = {field.name for field in fields(cls) if field.default is NOTHING}
-    required_fields = [read for read in schema if read.attribute in required]
+    required_fields = [spec for spec in schema if spec.attribute in required]
 
     def structure(raw: Mapping[str, Any], _cls: object) -> Any:
         values: dict[str, Any] = {}
         unused: dict[str, str] = {}
         found = _parse_fields(raw, schema, values, unused)
-        for read in required_fields:
-            if read.attribute not in values:
-                raise ValueError(_missing_reason(read, unused))
+        for spec in required_fields:
+            if spec.attribute not in values:
+                raise ValueError(_missing_reason(spec, unused))
         if unused or found + len(unparsed_tag & raw.keys()) != len(raw):
             values["extra"] = _extra(raw, known_names, unused)
         return cls(**values)
@@ -64,15 +66,18 @@ def structure_hook(
 def _parse_fields(
     raw: Mapping[str, Any], schema: Schema, values: dict[str, Any], unused: dict[str, str]
 ) -> int:
-    """Fill `values` with what can be used, and `unused` with why not; count the names met."""
+    """Fill `values` with parsed values and `unused` with the reasons for the rest.
+
+    Returns the number of fields of `raw` that the schema has.
+    """
     found = 0
-    for attribute, reader, names in schema:
+    for attribute, parser, names in schema:
         for name in names:
             if name not in raw:
                 continue
             found += 1
             try:
-                value = reader(raw[name])
+                value = parser(raw[name])
             except ValueError as error:
                 unused[name] = str(error)
                 continue
@@ -94,36 +99,33 @@ def _extra(
     return extra
 
 
-def _missing_reason(read: FieldSpec, unused: dict[str, str]) -> str:
-    for name in read.names:
+def _missing_reason(spec: FieldSpec, unused: dict[str, str]) -> str:
+    for name in spec.names:
         if name in unused:
             return f"{name} {unused[name]}"
-    return f"{read.names[0]} is missing"
+    return f"{spec.names[0]} is missing"
 
 
-# How one value of the wire is read: a reader takes what came and gives what the event holds.
-#
-# None means that the value says nothing (null, or "" where an empty value means missing). A value
-# that cannot be used raises ValueError, and the codec keeps it as it came. Readers know no names
-# of fields: those live in the codec alone.
+# Parsers: one value of the wire to one value of an event. They return None for a value that counts
+# as missing, and raise ValueError for one that is invalid, which the hook then keeps in `extra`.
 
 Parsed = TypeVar("Parsed")
 
-# Ids and names are remembered by sessions, so their length is part of what bounds the memory.
-# Real ids have 36 characters at most and real names fewer than 100.
+# Sessions keep ids and names, so a limit on their length is part of the limit on memory. Real ids
+# have 36 characters at most and real names fewer than 100.
 LONGEST_ID: Final = 1_024
 LONGEST_NAME: Final = 4_096
 
-# Under 10^11 a timestamp counts seconds, from there on milliseconds; both end in the year 5138.
+# A timestamp below 10^11 is in seconds, from there on in milliseconds; both end in the year 5138.
 FIRST_MILLISECONDS: Final = 1e11
 _LAST_MILLISECONDS: Final = 1e14
 
-# json.loads stops at about a thousand levels; what is kept and compared must stay well below.
+# json.loads allows about a thousand levels; values that are kept and compared need a lower limit.
 MAX_DEPTH: Final = 32
 
 
 def text(value: object) -> str | None:
-    """Any text; a number is taken as its digits."""
+    """Parse a text; a number becomes its digits."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -132,7 +134,7 @@ def text(value: object) -> str | None:
 
 
 def identifier(value: object) -> str | None:
-    """A text in which "" means missing, no longer than an id."""
+    """Parse an id or another short text; "" counts as missing."""
     found = text(value)
     if found is not None and len(found) > LONGEST_ID:
         raise ValueError(f"is longer than {LONGEST_ID} characters")
@@ -140,7 +142,7 @@ def identifier(value: object) -> str | None:
 
 
 def name(value: object) -> str | None:
-    """What a person, form or service is called; "" stays ""."""
+    """Parse the name of a person, form or service; "" stays ""."""
     found = text(value)
     if found is not None and len(found) > LONGEST_NAME:
         raise ValueError(f"is longer than {LONGEST_NAME} characters")
@@ -148,7 +150,7 @@ def name(value: object) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number, as a number or as text."""
+    """Parse a finite number, given as a number or as text; "" counts as missing."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -163,7 +165,7 @@ def number(value: object) -> float | None:
 
 
 def seconds(value: object) -> float | None:
-    """A length of time in seconds, 0 or more."""
+    """Parse a duration in seconds, 0 or more."""
     found = number(value)
     if found is not None and found < 0:
         raise ValueError("is negative")
@@ -171,9 +173,9 @@ def seconds(value: object) -> float | None:
 
 
 def timestamp(value: object) -> float | None:
-    """A moment in seconds since 1970, from seconds or milliseconds, as a number or as text.
+    """Parse a time to seconds since 1970, from seconds or milliseconds, as a number or as text.
 
-    The specification says milliseconds, captured traffic has strings of seconds (PROTOCOL.md §2).
+    The specification has milliseconds, captured traffic has strings of seconds (PROTOCOL.md §2).
     """
     found = seconds(value)
     if found is None or found < FIRST_MILLISECONDS:
@@ -184,7 +186,7 @@ def timestamp(value: object) -> float | None:
 
 
 def integer(value: object) -> int | None:
-    """A whole number, as a number or as text (sdpMLineIndex comes as both)."""
+    """Parse an integer, given as a number or as text; sdpMLineIndex comes as both."""
     found = number(value)
     if found is None:
         return None
@@ -194,7 +196,7 @@ def integer(value: object) -> int | None:
 
 
 def boolean(value: object) -> bool | None:
-    """A truth value, as such or as "true" and "false" (offerVideo, is_new_chat)."""
+    """Parse a boolean, or "true" and "false"; offerVideo and is_new_chat come as both."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -207,21 +209,21 @@ def boolean(value: object) -> bool | None:
 
 
 def discard(_value: object) -> None:
-    """Whatever it is, it is not kept (what the customer filled in)."""
+    """Discard a value, such as the customer's answers to a form."""
 
 
 def name_suffix(event: object) -> str:
-    """What the name of an event ends with."""
+    """Return the last part of an event's name, after the last underscore."""
     return str(event).rpartition("_")[2]
 
 
 def is_secure(event: object) -> bool:
-    """Whether an event is, by its name, about a secure form."""
+    """Whether an event's name says that its form is secure."""
     return "_secure_" in str(event)
 
 
 def json_object(value: object) -> dict[str, object]:
-    """An object, or a JSON text of one (signaling `data` is documented as a text)."""
+    """Parse a JSON object, or a JSON text of one: signaling `data` is documented as a text."""
     if isinstance(value, str):
         try:
             value = json_input.parse(value)
@@ -233,7 +235,7 @@ def json_object(value: object) -> dict[str, object]:
 
 
 def parse_or_none(parser: Callable[[object], Parsed | None], value: object) -> Parsed | None:
-    """What a reader makes of a value; None where it cannot use it."""
+    """Return the parsed value; None if it is invalid."""
     try:
         return parser(value)
     except ValueError:
@@ -241,7 +243,7 @@ def parse_or_none(parser: Callable[[object], Parsed | None], value: object) -> P
 
 
 def deeper_than(levels: int, value: object) -> bool:
-    """Whether lists and objects are nested in `value` more than so many levels deep."""
+    """Whether lists and objects are nested deeper than `levels` in a value."""
     if isinstance(value, dict):
         inner = value.values()
     elif isinstance(value, (list, tuple)):
@@ -263,107 +265,108 @@ def _digits(value: float) -> str:
         raise ValueError("is a number too long to write") from None
 
 
-# What most objects of the wire become, seen at a glance.
-#
-# A glance is code made from a shape. It knows objects that are just as they are meant, which nearly
-# all are, and leaves all others to the hook of the shape. What it costs is paid for every event, so
-# it has no loops, hardly a call, and asks first what is most often so.
+# Fast decoders: one generated function per event type. Each handles well-formed objects, which
+# nearly all are, and returns None for the rest, which the structure hook then handles.
 
 FastDecoder = Callable[[Mapping[str, Any]], Any]
-"""An object in, a value out; None where that needs a closer look."""
+"""A function from a JSON object to a value; None if the structure hook has to do it."""
 
-# For a glance, as code. What a value `{0}` is that says nothing to its reader, and one that its
-# reader does not give back just as it came, which is most often not so. Both bounds of a word in
-# one look-up, which finds nothing for a longer one: 0.95 of the time of two comparisons.
+# A lookup by length answers two questions about an identifier: whether it is empty, and whether it
+# is too long (IndexError). It takes 0.95 of the time of two comparisons in a fast decoder.
 _IS_EMPTY: Final = (True, *[False] * LONGEST_ID)
+# For parsers that return most values unchanged, as code with the value for {0}: whether the value
+# counts as missing, and whether it is not returned unchanged. The second is asked first.
 PASS_THROUGH_CHECKS: Final[dict[object, tuple[str, str]]] = {
     text: ("{0} is None", "{0}.__class__ is not str"),
     identifier: ('{0} is None or {0} == ""', "{0}.__class__ is not str or is_empty[len({0})]"),
     name: ("{0} is None", f"{{0}}.__class__ is not str or len({{0}}) > {LONGEST_NAME}"),
 }
-# And what gives the same as a reader that may be called at once, sooner for the usual texts; ""
-# is usual for a length of time, which has to be finite.
+# For other parsers, as code with the value for {0}: an expression with the result of the parser.
+# It handles the usual texts of digits inline, and calls the parser for the rest.
 INLINE_PARSERS: Final[dict[object, str]] = {
     timestamp: "found if {0}.__class__ is str and 0.0 <= (found := float({0}))"
-    f" < {FIRST_MILLISECONDS!r} else read_{{0}}({{0}})",
+    f" < {FIRST_MILLISECONDS!r} else parse_{{0}}({{0}})",
     seconds: "found if {0}.__class__ is str and {0} and 0.0 <= (found := float({0}))"
-    " < 1e300 else read_{0}({0})",
-    number: "read_{0}({0})",
+    " < 1e300 else parse_{0}({0})",
+    number: "parse_{0}({0})",
     discard: "None",
 }
 
 
 def fast_decoders(schemas: Mapping[str, tuple[type, Schema]], tag: str) -> dict[str, FastDecoder]:
-    """The glance for each value of the tag, made when such an object is first met."""
+    """Return a fast decoder for each value of the tag, generated when it is first called."""
 
     def deferred(name: str) -> FastDecoder:
-        def look(raw: Mapping[str, Any]) -> Any:
+        def generate_and_decode(raw: Mapping[str, Any]) -> Any:
             decoders[name] = _fast_decoder(*schemas[name], tag)
             return decoders[name](raw)
 
-        return look
+        return generate_and_decode
 
     decoders = {name: deferred(name) for name in schemas}
     return decoders
 
 
 def _fast_decoder(cls: type, schema: Schema, tag: str) -> FastDecoder:
-    """For objects that have the tag: what their hook gives, or None."""
+    """Return a function that decodes an object as the structure hook does, or returns None.
+
+    It counts down from the number of names of the schema; fields beyond them are for the hook.
+    """
     defaults = {known.name: known.default for known in fields(cls)}
     names: dict[str, Any] = {"NOTHING": NOTHING, "is_empty": _IS_EMPTY}
-    field_lines = [line for read in schema for line in _field_lines(read, defaults, names, tag)]
-    parsed = {read.attribute for read in schema}
+    field_lines = [line for spec in schema for line in _field_lines(spec, defaults, names, tag)]
+    parsed = {spec.attribute for spec in schema}
     assignments, needed = assignment_lines(
         cls, {name: name if name in parsed else "NOTHING" for name in defaults}
     )
     body = (
-        f"met = {len(schema) + all(tag not in read.names for read in schema)}",
+        f"expected = {len(schema) + all(tag not in spec.names for spec in schema)}",
         *field_lines,
-        "if met != len(raw): return None",
+        "if expected != len(raw): return None",
         *assignments,
         "return self",
     )
-    code = ["def glance(raw):", " try:", *(f"  {line}" for line in body)]
+    code = ["def decode(raw):", " try:", *(f"  {line}" for line in body)]
     code += [" except (LookupError, ValueError):", "  return None"]
-    decoder: FastDecoder = compile_function("\n".join(code), names | needed, "glance")
+    decoder: FastDecoder = compile_function("\n".join(code), names | needed, "decode")
     return decoder
 
 
 def _field_lines(
-    read: FieldSpec, defaults: Mapping[str, Any], names: dict[str, Any], tag: str
+    spec: FieldSpec, defaults: Mapping[str, Any], names: dict[str, Any], tag: str
 ) -> Iterator[str]:
-    """The lines that take one value, and give up where its reader has more to do.
+    """Yield the lines that parse one field, or return None if the hook has to.
 
-    What is needed is taken without a question, since a glance gives up where it is missing.
+    A required field is looked up without a check: the decoder catches the LookupError.
     """
-    value = read.attribute or "unread"
-    name = read.names[0]
-    default = defaults.get(read.attribute)
-    names |= {f"read_{value}": read.parser, f"default_{value}": default}
-    if default is NOTHING or tag in read.names:
+    value = spec.attribute or "discarded"
+    name = spec.names[0]
+    default = defaults.get(spec.attribute)
+    names |= {f"parse_{value}": spec.parser, f"default_{value}": default}
+    if default is NOTHING or tag in spec.names:
         yield f"{value} = raw[{name!r}]"
-        yield from _parse_lines(read, value, tag, "return None")
+        yield from _parse_lines(spec, value, tag, "return None")
         return
     missing = f"{value} = None" if default is None else f"{value} = default_{value}"
     yield f"if {name!r} in raw:"
     yield f" {value} = raw[{name!r}]"
-    yield from (f" {line}" for line in _parse_lines(read, value, tag, missing))
-    yield f"else: met -= 1; {missing}"
+    yield from (f" {line}" for line in _parse_lines(spec, value, tag, missing))
+    yield f"else: expected -= 1; {missing}"
 
 
-def _parse_lines(read: FieldSpec, value: str, tag: str, missing: str) -> Iterator[str]:
-    """The lines that make a value what its reader makes of it."""
-    if read.parser in PASS_THROUGH_CHECKS:
-        says_nothing, is_odd = (
-            judgement.format(value) for judgement in PASS_THROUGH_CHECKS[read.parser]
+def _parse_lines(spec: FieldSpec, value: str, tag: str, missing: str) -> Iterator[str]:
+    """Yield the lines that replace a value by what its parser returns."""
+    if spec.parser in PASS_THROUGH_CHECKS:
+        counts_as_missing, is_changed = (
+            check.format(value) for check in PASS_THROUGH_CHECKS[spec.parser]
         )
-        yield f"if {is_odd}:"
-        yield f" if {says_nothing}: {missing}"
+        yield f"if {is_changed}:"
+        yield f" if {counts_as_missing}: {missing}"
         yield " else: return None"
-    elif read.parser in INLINE_PARSERS:
-        yield f"{value} = {INLINE_PARSERS[read.parser].format(value)}"
-    elif tag in read.names:
-        yield f"{value} = read_{value}({value})"
+    elif spec.parser in INLINE_PARSERS:
+        yield f"{value} = {INLINE_PARSERS[spec.parser].format(value)}"
+    elif tag in spec.names:
+        yield f"{value} = parse_{value}({value})"
     else:
         yield f"if {value} is not None: return None"
         yield missing

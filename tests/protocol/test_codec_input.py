@@ -170,7 +170,7 @@ def test_refusals_are_ours() -> None:
 @pytest.mark.parametrize("data", [5, None, 1.5, True, (ENDED,), {"a"}, object()])
 def test_wrong_kinds_of_input(data: Any) -> None:
     """What is neither text nor bytes nor parsed JSON is a mistake of the caller."""
-    with pytest.raises(TypeError, match=f"not as {type(data).__name__}$"):
+    with pytest.raises(TypeError, match=f"not {type(data).__name__}$"):
         decode(data)
 
 

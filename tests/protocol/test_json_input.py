@@ -93,9 +93,7 @@ def test_no_text() -> None:
 @pytest.mark.parametrize("value", [None, 5, [], {}, ("[]",)])
 def test_neither_text_nor_bytes(value: object) -> None:
     """What is neither text nor bytes is a mistake of the caller."""
-    with pytest.raises(
-        TypeError, match=f"^JSON comes as bytes or str, not as {type(value).__name__}$"
-    ):
+    with pytest.raises(TypeError, match=f"^data must be bytes or str, not {type(value).__name__}$"):
         parse(value)
 
 
