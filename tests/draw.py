@@ -1,6 +1,6 @@
-"""Draws the laws as Mermaid, from the Machines that the sessions obey.
+"""Drawings of the transition tables in Mermaid, made from their `transitions` machines.
 
-`python -m tests.draw` writes diagrams/ anew; a test compares them with what is drawn.
+`python -m tests.draw` rewrites diagrams/; a test compares the files with the tables.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from chatfsm._statemachine import TransitionTable
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
 
-# The wire's word for each trigger (PROTOCOL.md §2 to §4); a status is the wire's word itself.
+# Trigger → the name that the wire has for it (PROTOCOL.md §2 to §4).
 LIFECYCLE = {
-    **{word: f"status {word}" for word in tables.STATUS_WORDS},
+    **{state: f"status {state}" for state in tables.STATUS_WORDS},
     "ended": "chat_session_ended",
     "inactivity_timeout": "chat_session_inactivity_timeout",
     "lost": "error 5005, or 404",
@@ -30,7 +30,7 @@ FORM = {
 }
 CALL = {
     **{trigger: trigger.upper() for trigger in tables.CALL.triggers},
-    # The same signals, said by the app.
+    # The same signals, sent by the app.
     "answer": "ANSWER_CALL",
     "reject": "CALL_REJECTED",
     "hang_up": "END_CALL",
@@ -53,15 +53,15 @@ CALL_COMMANDS = {
 }
 
 
-# How a chat travels: what each law is about, and what its triggers are.
-CONVERSATION = (
+# The tables of a client: what each is about, and what its triggers are.
+CLIENT = (
     (
         state.LINK,
-        "The link, as `LinkChanged` tells it.",
+        "The link, as `LinkChanged` reports it.",
         {
             "succeeded": "a poll is answered",
             "failed": "no reply, or a passing error",
-            "busy": "429, 5509: the server asks for patience",
+            "busy": "429, 5509: the server is busy",
             "refused": "401, 403: the credentials",
             "resume": "Resume",
             "end": "the chat is over",
@@ -69,7 +69,7 @@ CONVERSATION = (
     ),
     (
         state.POLL,
-        "The poll, of which there is one at a time.",
+        "The poll: one at a time.",
         {
             "open": "the chat's id is known",
             "send": "its time has come",
@@ -79,7 +79,7 @@ CONVERSATION = (
     ),
     (
         state.HISTORY,
-        "The history, which is asked for after every gap.",
+        "The history, which is requested after every gap.",
         {
             "request": "something may have been lost, or have arrived",
             "send": "its time has come",
@@ -90,13 +90,13 @@ CONVERSATION = (
     ),
     (
         state.POST,
-        "The POST of what was said, of which there is one at a time.",
+        "The POST of the events to send: one at a time.",
         {
             "send": "something waits",
             "answer": "a reply",
-            "put_back": "nothing of it was taken",
+            "put_back": "the server accepted none",
             "fail": "it may have arrived",
-            "resolve": "the history tells",
+            "resolve": "the history shows it",
         },
     ),
 )
@@ -109,13 +109,13 @@ def arrows(drawn: TransitionTable) -> dict[tuple[str, str], list[str]]:
         for source, transitions in event.transitions.items():
             for transition in transitions:
                 if transition.dest == source:
-                    continue  # allowed, and moves nothing
+                    continue  # an allowed command
                 found.setdefault((source, transition.dest), []).append(trigger)
     return found
 
 
 def mermaid(drawn: TransitionTable, words: dict[str, str]) -> str:
-    """One law as a Mermaid state diagram; what all live states share is drawn once."""
+    """Return a table as a Mermaid state diagram; transitions of all live states are drawn once."""
     live = [state for state in drawn.states if state not in drawn.finals]
     found = arrows(drawn)
     shared = {
@@ -155,21 +155,21 @@ def drawings() -> dict[str, str]:
         "call.mmd": mermaid(tables.CALL, CALL),
         "delivery.mmd": mermaid(tables.DELIVERY, DELIVERY),
         "commands.md": commands(),
-        "conversation.md": conversation(),
+        "client.md": client(),
     }
 
 
-def conversation() -> str:
-    """How a chat travels over HTTP, law by law."""
-    parts = ["# How a chat travels", "", "Drawn from the laws of the conversation."]
-    for drawn, about, words in CONVERSATION:
+def client() -> str:
+    """Return the tables of a client, one diagram each."""
+    parts = ["# The state machines of a client", "", "Drawn from the tables in `chatfsm._client`."]
+    for drawn, about, words in CLIENT:
         parts += ["", about, "", f"```mermaid\n{mermaid(drawn, words)}```"]
     return "\n".join(parts) + "\n"
 
 
 def commands() -> str:
-    """Which command is allowed when, from the law, and why not elsewhere."""
-    orders = {
+    """Return which command is allowed in which state, and the reasons for refusals."""
+    names = {
         "".join(part.title() for part in trigger.split("_")): trigger
         for trigger in tables.ALLOWED_COMMANDS.triggers
     }
@@ -181,35 +181,35 @@ def commands() -> str:
     ]
     return "\n".join(
         [
-            "# What the app may say, and when",
+            "# Commands that are allowed in each state",
             "",
-            "Drawn from the law. A refused command raises `LocalProtocolError`, which says why not",
-            "now, and changes nothing.",
+            "Drawn from `ALLOWED_COMMANDS`. A refused command raises `LocalProtocolError` with the",
+            "reason, and changes nothing.",
             "",
-            *table("the session is", tables.ALLOWED_COMMANDS, orders),
+            *table("the session is", tables.ALLOWED_COMMANDS, names),
             "",
-            "The reasons, where there is no yes:",
+            "The reasons for a no:",
             "",
             *(f"- {state.replace('_', ' ')}: {tables.refusal_reason(state)}" for state in refusing),
             "",
-            "These depend on the call as well; the reason is the state of the call:",
+            "These depend on the state of the call, too, which is the reason for a no:",
             "",
             *table("the call is", tables.CALL, CALL_COMMANDS),
             "",
-            "And `CobrowsingReply` on co-browsing, by what it says; the reason is its state:",
+            "`CobrowsingReply` depends on the state of co-browsing, by the state that it replies:",
             "",
             *table("co-browsing is", tables.COBROWSING, replies),
             "",
-            "`SubmitForm` and `CancelForm` need the form to be open: the reason says how, and how",
-            "long ago, it was closed, or that it was never shown. What is said needs room: at most",
-            "`Settings.max_unsent` messages may wait to be sent.",
+            "`SubmitForm` and `CancelForm` need an open form; the reason is how, and how long ago, the",
+            "form was closed, or that the server has not shown it. At most `Settings.max_unsent`",
+            "messages may wait to be sent.",
             "",
         ]
     )
 
 
 def table(heading: str, drawn: TransitionTable, rows: dict[str, str]) -> list[str]:
-    """A table of Markdown: a row a command, a column a state."""
+    """Return a Markdown table with a row for each command and a column for each state."""
     states = drawn.states
     return [
         f"| {heading} | {' | '.join(state.replace('_', ' ') for state in states)} |",

@@ -1,1 +1,1 @@
-"""What the events mean: the state machine that turns inputs into effects, without any IO."""
+"""The session: turns events, commands and other inputs into effects, without IO."""

@@ -1,4 +1,4 @@
-"""The call, as far as signaling tells; media are the app's."""
+"""Calls: the voice or video call as far as signaling shows it; media are the app's."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _EARLY: Final = frozenset({"idle", "requested", "offered"})
 
 
 def is_signal_duplicate(turn: Turn, event: events.Signaling) -> bool:
-    """Whether this very signal was told before."""
+    """Whether this signal was reported before."""
     content = value_fingerprint(event.signal)
     scope = scope_for(turn.memory, event.party_id, "signal")
     observe_own_id(turn, event)
@@ -65,7 +65,7 @@ def is_signal_duplicate(turn: Turn, event: events.Signaling) -> bool:
 
 
 def on_signal(turn: Turn, event: events.Signaling) -> None:
-    """Tell a signal, and what it makes of the call; a move that is in no table is none."""
+    """Report a signal and the transition of the call, if the table has one."""
     signal = event.signal
     if _is_early(signal, turn) and not _is_full(turn):
         _keep_candidate(turn, signal)
@@ -76,7 +76,7 @@ def on_signal(turn: Turn, event: events.Signaling) -> None:
 
 
 def check_call(turn: Turn, command: CallCommand) -> None:
-    """Refuse what the call is in no state for, and say so."""
+    """Refuse a command that the state of the call does not allow."""
     order = _COMMAND_TRIGGERS[type(command)]
     if order not in tables.CALL.moves[turn.memory.call.state]:
         what = snake_case(type(command)).replace("_", " ")
@@ -85,23 +85,23 @@ def check_call(turn: Turn, command: CallCommand) -> None:
 
 
 def send_call_signal(turn: Turn, command: CallCommand) -> None:
-    """Signal what the app wants of the call, to whoever offered it."""
+    """Send the signal of a command to the party that offered the call."""
     _send_signal(turn, command)
     if isinstance(command, commands.RejectCall):
-        # A rejecting client says both (PROTOCOL.md §4).
+        # A client that rejects sends both signals (PROTOCOL.md §4).
         _send_signal(turn, commands.EndCall(destination_party_id=command.destination_party_id))
     _transition(turn, _COMMAND_TRIGGERS[type(command)])
 
 
 def request_contact(turn: Turn, command: commands.RequestPhoneCall | commands.RequestSms) -> None:
-    """Ask to be phoned, or to go on by text message; that is no call of this session's."""
+    """Request a phone call or a text message; neither is a call of this session."""
     _send_signal(turn, command)
 
 
 def _send_signal(
     turn: Turn, command: CallCommand | commands.RequestPhoneCall | commands.RequestSms
 ) -> None:
-    """Say it, and remember it, so that its echo is no news."""
+    """Send a signal and remember it, so that its echo is a duplicate."""
     memory = turn.memory
     to = command.destination_party_id or memory.call.party
     event = encode(evolve(command, msg_id=take_msg_id(turn, command), destination_party_id=to))
@@ -112,7 +112,7 @@ def _send_signal(
 
 
 def end_with_session(turn: Turn, _item: object) -> None:
-    """No call outlives the session."""
+    """End the call, because the session is over."""
     _transition(turn, "termination")
 
 
@@ -138,12 +138,12 @@ def _is_full(turn: Turn) -> bool:
 
 def _report_overflow(turn: Turn, signal: signaling.Signal) -> None:
     if _is_early(signal, turn) and _is_full(turn):
-        text = f"more than {turn.settings.max_candidates} candidates before the answer"
+        text = f"more than {turn.settings.max_candidates} ICE candidates before the answer"
         turn.report_violation("too_many_candidates", text, to_plain(signal))
 
 
 def _keep_candidate(turn: Turn, candidate: signaling.IceCandidate) -> None:
-    """Keep a candidate for the answer; what it holds beside was told, and is kept where short."""
+    """Keep a candidate for the answer; unknown fields only if they are short."""
     extra = cast("dict[str, object]", json_safe(candidate.extra))
     if extra and len(json.dumps(extra)) > LONGEST_NAME:
         extra = {}

@@ -1,8 +1,9 @@
-"""What was told before: knows a duplicate by who said it, its id and its content (law L5).
+"""Duplicates: events that the session has seen, by scope, msg_id and content (law L5).
 
-Remembered as scope → id → content. A scope is a party, or a kind of event and a party; an id
-is that of the wire, or a tuple where it came with a further content, or where there is none: what
-we make ourselves is never taken for what came. The number of ids is bounded by `Settings.max_ids`.
+Remembered as scope → msg_id → fingerprint of the content. A msg_id is unique in its scope: a party,
+or a kind of event and a party. The key is a tuple if the msg_id came again with other content, or
+if the event has none, so that a made-up key never equals one from the wire. `Settings.max_ids`
+bounds the number of keys.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ __all__ = [
     "value_fingerprint",
 ]
 
-# Short contents are kept as they came, at no cost. Of the others so many bytes of a digest are:
-# two contents look the same in one case of 2^96.
+# Contents up to this length are kept as they are, which costs nothing. Of longer ones a digest of
+# 12 bytes is kept: two contents have the same one in one case of 2^96.
 MAX_PLAIN_LENGTH: Final = 64
 _DIGEST_SIZE: Final = 12
-# An eighth at a time, so that forgetting costs each event the same however many are remembered.
+# Evicting an eighth at a time makes the cost of an event independent of the number of ids.
 _EVICTED_SHARE: Final = 8
 
 
@@ -57,26 +58,26 @@ class Seen(Enum):
 def fingerprint(
     first: str | None, second: str | None = None, third: str | None = None
 ) -> Fingerprint:
-    """What tells contents apart: of bounded length, and the same in every process."""
+    """Return the fingerprint of a content of up to three texts; the same in every process."""
     if first is not None and second is None and third is None and len(first) <= MAX_PLAIN_LENGTH:
         return first
     return digest(f"{_length_prefixed(first)}{_length_prefixed(second)}{_length_prefixed(third)}")
 
 
 def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
-    """The same of all that a form or a signal holds, but its time."""
-    unread, *read = _FIELD_VALUES[value.__class__](value)
-    rest = json.dumps(json_safe(unread), sort_keys=True) if unread else ""
+    """Return the fingerprint of all fields of a form event or a signal but its timestamp."""
+    opaque, *read = _FIELD_VALUES[value.__class__](value)
+    rest = json.dumps(json_safe(opaque), sort_keys=True) if opaque else ""
     return digest(f"{read!r}{rest}")
 
 
 def _values_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    """What gives the values of all fields that were read, and whatever was not."""
+    """Return a getter of the opaque field, the class name, and all other fields but the time."""
     names = [
         known.name for known in fields(cls) if known.name not in {"timestamp", *_OPAQUE_FIELDS}
     ]
-    (unread,) = (known.name for known in fields(cls) if known.name in _OPAQUE_FIELDS)
-    return attrgetter(unread, "__class__.__name__", *names)
+    (opaque,) = (known.name for known in fields(cls) if known.name in _OPAQUE_FIELDS)
+    return attrgetter(opaque, "__class__.__name__", *names)
 
 
 _OPAQUE_FIELDS: Final = {"extra", "raw"}
@@ -95,7 +96,7 @@ def _length_prefixed(part: str | None) -> str:
 
 
 def scope_for(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
-    """Whose ids these are: ids count for one kind of event and one party."""
+    """Return the scope of a party's msg_ids; of its own kind if `kind` is given."""
     who = memory.chat_id if memory.is_own(party_id) else party_id
     return (kind, who) if kind else who
 
@@ -103,10 +104,10 @@ def scope_for(memory: SessionState, party_id: str | None, kind: str = "") -> Sco
 def is_duplicate(
     turn: Turn, scope: Scope, msg_id: str | None, content: Fingerprint, at: float | None = None
 ) -> bool:
-    """Whether this was told before; counts it if so, and remembers it if not.
+    """Whether an event is a duplicate; counts it if it is, and remembers it if not.
 
-    The same id with other content is no repeat: it is reported as `id_reused`. What has no id is
-    no repeat either, unless a history brings it and it was told with the same time.
+    The same msg_id with other content is no duplicate and is reported as `id_reused`. An event
+    without a msg_id is a duplicate only if it comes from a history and was seen with its time `at`.
     """
     if msg_id is None:
         return _is_duplicate_without_id(turn, scope, content, at)
@@ -140,7 +141,7 @@ def lookup(memory: SessionState, scope: Scope, msg_id: str, content: Fingerprint
 
 
 def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> None:
-    """Remember that this was told, and forget the oldest where that is too much."""
+    """Remember a msg_id and its content; evicts the oldest ones if there are too many."""
     ids = _ids_with_room(turn, scope)
     if msg_id in ids:
         ids[msg_id, content] = ""
@@ -150,7 +151,7 @@ def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> Non
 
 
 def _ids_with_room(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
-    """The ids of a scope, with room for one more."""
+    """Return the ids of a scope, after making room for one more."""
     memory = turn.memory
     if memory.seen_count >= turn.settings.max_ids:
         _evict_oldest(turn)
@@ -161,7 +162,7 @@ def _ids_with_room(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
 
 
 def _evict_oldest(turn: Turn) -> None:
-    """Forget the oldest of whoever said most, or of the first scopes where nobody said much."""
+    """Evict the oldest ids of the largest scope, or of the first scopes if all are small."""
     memory, told, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
     portion = max(1, limit // _EVICTED_SHARE)
     busiest = max(told, key=lambda scope: len(told[scope]))
@@ -179,5 +180,5 @@ def _evict_oldest(turn: Turn) -> None:
                 del ids[name]
     if memory.seen_complete:
         memory.seen_complete = False
-        text = f"more than {limit} ids: from here on, a repeat of the oldest is told again"
+        text = f"more than {limit} ids: repeats of the oldest are no longer recognized"
         turn.add_anomaly(Anomaly("too_many_ids", text))

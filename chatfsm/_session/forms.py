@@ -1,4 +1,4 @@
-"""Forms that wait for an answer: each is opened once and closed once."""
+"""Forms that await an answer: each is opened once and closed once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from chatfsm.models import Form
 
 Shown = events.FormShow | events.SecureFormShow
 
-# Where forms are remembered among what was told.
+# The scope of forms in the seen ids.
 _FORM_SCOPE: Final = ("form", None)
 
 _make_form: Final = fast_constructor(Form)
 _make_form_opened: Final = fast_constructor(FormOpened)
 _make_form_closed: Final = fast_constructor(FormClosed)
 
-# Why a form that is open is closed, by what happens to it.
+# Trigger → reason why an open form is closed.
 _REASONS: Final = cast("dict[str, FormReason]", tables.FORM.moves[tables.FORM.initial])
 
 _REASON_TEXTS: Final[dict[FormReason, str]] = {
@@ -54,44 +54,44 @@ def on_shown(turn: Turn, event: Shown) -> None:
 
 
 def on_submitted(turn: Turn, event: events.FormData) -> None:
-    """The customer answered, on this or another device."""
+    """Close a form that the customer answered, on this device or another."""
     _close(turn, event.form_request_id, "form_data")
 
 
 def on_cancelled(turn: Turn, event: events.FormDataCancel | events.SecureFormCancel) -> None:
-    """One of the sides no longer wants the form."""
+    """Close a form that the customer or the server cancelled."""
     _close(turn, event.form_request_id, "form_cancel")
 
 
 def on_prompt_answered(turn: Turn, event: events.Message) -> None:
-    """A text of the customer's answers the latest text prompt (PROTOCOL.md §2)."""
+    """Close the latest text prompt, which a text of the customer answers (PROTOCOL.md §2)."""
     note_own_text_time(turn.memory, event.timestamp)
     if turn.memory.forms:
         _close(turn, _latest_prompt(turn), "message")
 
 
 def note_own_text_time(memory: SessionState, at: float | None) -> None:
-    """Remember when the customer's last text was, on the server's clock."""
+    """Remember the server time of the customer's last text."""
     if at is not None and (memory.own_text_at is None or at > memory.own_text_at):
         memory.own_text_at = at
 
 
 def merge_shown(turn: Turn, event: Shown) -> None:
-    """A form of the past: open only where nothing has answered it since."""
-    memory, stamp = turn.memory, _past_time(event)
+    """Merge a form from a history: open it unless it was answered since."""
+    memory, server_time = turn.memory, _past_time(event)
     form = _form_of(turn, event)
     closed = _closed_forms(turn).get(form.request_id)
     text_at = memory.own_text_at
-    answered = form.is_text_prompt and text_at is not None and stamp <= text_at
+    answered = form.is_text_prompt and text_at is not None and server_time <= text_at
     waiting = (memory.forms or {}).get(form.request_id)
-    if answered or (closed is not None and stamp <= _closed_at(closed)):
+    if answered or (closed is not None and server_time <= _closed_at(closed)):
         turn.count_duplicate()
-    elif waiting is None or (stamp, value_fingerprint(event)) > (
+    elif waiting is None or (server_time, value_fingerprint(event)) > (
         _past_time(waiting),
         waiting.fingerprint,
     ):
         _open(turn, event, form)
-        _sort_forms(turn, form.request_id, stamp)
+        _sort_forms(turn, form.request_id, server_time)
     else:
         turn.count_duplicate()
 
@@ -99,26 +99,26 @@ def merge_shown(turn: Turn, event: Shown) -> None:
 def merge_answered(
     turn: Turn, event: events.FormData | events.FormDataCancel | events.SecureFormCancel
 ) -> None:
-    """An answer of the past: it closes the form, in whatever order the two are told."""
+    """Merge an answer from a history: close the form, whichever of the two comes first."""
     memory, request_id = turn.memory, event.form_request_id
     if request_id is None:
         return
-    stamp = event.timestamp
+    server_time = event.timestamp
     waiting = (memory.forms or {}).get(request_id)
-    if waiting is not None and (stamp is None or stamp >= _past_time(waiting)):
+    if waiting is not None and (server_time is None or server_time >= _past_time(waiting)):
         trigger = "form_data" if isinstance(event, events.FormData) else "form_cancel"
-        _close(turn, request_id, trigger, stamp)
+        _close(turn, request_id, trigger, server_time)
     else:
         turn.count_duplicate()
         closed = _closed_forms(turn).get(request_id)
-        at = inf if stamp is None else stamp
+        at = inf if server_time is None else server_time
         if waiting is None and (closed is None or at > _closed_at(closed)):
             reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
-            _remember_closed(turn, request_id, ClosedForm(reason, turn.now, stamp))
+            _remember_closed(turn, request_id, ClosedForm(reason, turn.now, server_time))
 
 
 def merge_text_answer(turn: Turn, event: events.Message) -> None:
-    """A text of the customer's in the past answers all text prompts before it."""
+    """Merge a text of the customer from a history: it answers all text prompts before it."""
     note_own_text_time(turn.memory, _past_time(event))
     for request_id, waiting in list((turn.memory.forms or {}).items()):
         if waiting.form.is_text_prompt and _past_time(waiting) <= _past_time(event):
@@ -126,7 +126,7 @@ def merge_text_answer(turn: Turn, event: events.Message) -> None:
 
 
 def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -> None:
-    """Refuse to answer what does not wait for an answer, and say why."""
+    """Refuse to answer a form that is not open, and state why it is not."""
     memory, request_id = turn.memory, command.request_id
     waiting = (memory.forms or {}).get(request_id)
     verb = "answer" if isinstance(command, commands.SubmitForm) else "cancel"
@@ -144,21 +144,21 @@ def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -
 
 
 def submit(turn: Turn, command: commands.SubmitForm) -> None:
-    """Answer a form; what the answer holds is kept nowhere."""
+    """Send the answer to a form; the session does not keep it."""
     form = _open_form(turn, command.request_id)
     turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_data")
 
 
 def cancel(turn: Turn, command: commands.CancelForm) -> None:
-    """Refuse a form."""
+    """Cancel a form."""
     form = _open_form(turn, command.request_id)
     turn.queue_event(encode(evolve(command, form_name=form.name, secure=form.secure)))
     _close(turn, command.request_id, "form_cancel")
 
 
 def answer_prompt(turn: Turn, command: commands.SendText) -> None:
-    """A text answers the latest open text prompt: as form data, beside the message itself."""
+    """Answer the latest text prompt with a text: as form data, besides the message itself."""
     prompt = _latest_prompt(turn)
     if prompt is not None:
         answer = {"text": command.text}
@@ -167,13 +167,13 @@ def answer_prompt(turn: Turn, command: commands.SendText) -> None:
 
 
 def close_all(turn: Turn, _item: object) -> None:
-    """No form outlives the session."""
+    """Close all forms, because the session is over."""
     for request_id in list(turn.memory.forms or ()):
         _close(turn, request_id, "termination")
 
 
 def due_forms(turn: Turn) -> Iterator[DueAction]:
-    """Forms whose time has passed."""
+    """Yield the forms whose deadline has passed."""
     for request_id, waiting in (turn.memory.forms or {}).items():
         deadline = waiting.form.deadline
         if deadline is not None and turn.now >= deadline:
@@ -183,24 +183,25 @@ def due_forms(turn: Turn) -> Iterator[DueAction]:
 def _open(turn: Turn, event: Shown, form: Form) -> None:
     memory, request_id = turn.memory, form.request_id
     content = value_fingerprint(event)
-    stamped = None if event.timestamp is None else f"{event.timestamp} {request_id}"
-    # This very event, with its time, was met before: a cached poll opens no dead form.
-    is_old = stamped is not None and lookup(memory, _FORM_SCOPE, stamped, content) is Seen.SAME
+    event_key = None if event.timestamp is None else f"{event.timestamp} {request_id}"
+    # A cached poll repeats the event with its timestamp; it must not open a closed form again.
+    is_old = event_key is not None and lookup(memory, _FORM_SCOPE, event_key, content) is Seen.SAME
     waiting = (memory.forms or {}).get(request_id)
     if is_old or (waiting is not None and waiting.fingerprint == content):
         turn.count_duplicate()
     elif waiting is None and len(memory.forms or ()) >= turn.settings.max_forms:
-        lost = to_plain(evolve(form, deadline=None))  # nobody keeps one
-        turn.report_violation(
-            "too_many_forms", f"no room to keep form {quoted(request_id)} open", lost
+        lost = to_plain(evolve(form, deadline=None))  # a form that is not open never expires
+        text = (
+            f"more than {turn.settings.max_forms} open forms: form {quoted(request_id)} is ignored"
         )
+        turn.report_violation("too_many_forms", text, lost)
         return
     else:
         if waiting is not None:
             _close(turn, request_id, "form_show")
         _add_open(turn, OpenForm(form, content, event.timestamp))
-    if stamped is not None and not is_old:
-        remember(turn, _FORM_SCOPE, stamped, content)
+    if event_key is not None and not is_old:
+        remember(turn, _FORM_SCOPE, event_key, content)
 
 
 def _add_open(turn: Turn, waiting: OpenForm) -> None:
@@ -214,22 +215,22 @@ def _add_open(turn: Turn, waiting: OpenForm) -> None:
 
 
 def _form_of(turn: Turn, event: Shown) -> Form:
-    """The form that an event shows; the wire gives secure ones no time limit."""
+    """Return the form that an event shows; secure forms have no time limit on the wire."""
     if isinstance(event, events.SecureFormShow):
         return _make_form(event.form_request_id, event.form_id, True)
     deadline = None
-    if event.form_timeout:  # 0 is no limit: a form that nobody could answer makes no sense
+    if event.form_timeout:  # 0 means no limit: such a form could not be answered
         deadline = deadline_after(turn.now, event.form_timeout)
     return _make_form(event.form_request_id, event.form_name, False, deadline)
 
 
-def _sort_forms(turn: Turn, request_id: str, stamp: float) -> None:
-    """Forms stand in the order of showing, whatever the order in which the past is told."""
+def _sort_forms(turn: Turn, request_id: str, server_time: float) -> None:
+    """Sort the forms by their server time, because pages of a history come in any order."""
     forms = turn.memory.forms or {}
     if request_id in forms:
-        forms[request_id] = evolve(forms[request_id], server_time=stamp)
-    in_order = sorted(forms.items(), key=lambda item: (_shown_at(item[1]), item[0]))
-    turn.memory.forms = dict(in_order) or None
+        forms[request_id] = evolve(forms[request_id], server_time=server_time)
+    by_time = sorted(forms.items(), key=lambda item: (_shown_at(item[1]), item[0]))
+    turn.memory.forms = dict(by_time) or None
 
 
 def _shown_at(waiting: OpenForm) -> float:
@@ -248,26 +249,28 @@ def _latest_prompt(turn: Turn) -> str | None:
     return None
 
 
-def _close(turn: Turn, request_id: str | None, trigger: str, stamp: float | None = None) -> None:
+def _close(
+    turn: Turn, request_id: str | None, trigger: str, server_time: float | None = None
+) -> None:
     forms = turn.memory.forms
     if not forms or request_id not in forms:
-        return  # answered elsewhere, or closed before: nothing waits, nothing is told
+        return  # answered on another device, or closed before
     reason = _REASONS[trigger]
     waiting = forms.pop(request_id)
     if not forms:
         turn.memory.forms = None
-    if reason != "replaced":  # else a form with this id waits still
+    if reason != "replaced":  # a replaced form is open still
         at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
-        _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, stamp))
+        _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, server_time))
     turn.effects.append(_make_form_closed(waiting.form, reason))
 
 
-def _remember_closed(turn: Turn, request_id: str, how: ClosedForm) -> None:
+def _remember_closed(turn: Turn, request_id: str, form: ClosedForm) -> None:
     closed = _closed_forms(turn)
     closed.pop(request_id, None)
     if len(closed) >= turn.settings.max_forms:
         del closed[next(iter(closed))]
-    closed[request_id] = how
+    closed[request_id] = form
     turn.memory.closed_forms = closed
 
 
@@ -280,13 +283,13 @@ def _expire(turn: Turn, request_id: str) -> None:
 
 
 def _past_time(event: Shown | events.Message | OpenForm) -> float:
-    """When it was, on the server's clock; before anything else where it bears no time."""
-    stamp = event.server_time if isinstance(event, OpenForm) else event.timestamp
-    return -1.0 if stamp is None else stamp
+    """Return the server time of an event in a history or of a form; -1 if it bears none."""
+    server_time = event.server_time if isinstance(event, OpenForm) else event.timestamp
+    return -1.0 if server_time is None else server_time
 
 
 def _closed_at(closed: ClosedForm) -> float:
-    """When a form was closed; without a time: later than all of the past."""
+    """Return when a form was closed; inf if the event bore no time."""
     return inf if closed.server_time is None else closed.server_time
 
 

@@ -1,4 +1,4 @@
-"""The state of the session, from establishing to its one end."""
+"""Lifecycle: the state of the session, its end, the inactivity warning, and undecodable events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNEXPECTED: Final = {source: word for word, source, _ in tables.UNEXPECTED}
 
 
 def on_status(turn: Turn, event: events.Status) -> bool:
-    """Obey a status; True where the state stays as it is."""
+    """Move to the state of a status. True if the state does not change."""
     memory, word = turn.memory, event.state
     previous = memory.state
     if word == previous:
@@ -52,24 +52,24 @@ def on_status(turn: Turn, event: events.Status) -> bool:
 
 
 def on_ended(turn: Turn, _event: events.Ended) -> None:
-    """The server ended the session."""
+    """End the session: the server ended it."""
     _move_to(turn, _MOVES[turn.memory.state]["ended"])
 
 
 def on_inactivity_timeout(turn: Turn, event: events.InactivityTimeout) -> None:
-    """The server closed the session for inactivity."""
+    """End the session: the server closed it for inactivity."""
     _move_to(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
     turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
 
 
 def on_lost(turn: Turn, item: Lost) -> None:
-    """The server knows no such session."""
+    """End the session: the server does not know it."""
     _move_to(turn, _MOVES[turn.memory.state]["lost"])
     turn.memory.outcome_text = item.reason
 
 
 def terminate(turn: Turn, _item: events.Event | Lost) -> None:
-    """Say that the session is over, once and last, and let go of what no later event can need."""
+    """Report the end of the session, and free the memory that later events do not need."""
     memory = turn.memory
     outcome = tables.OUTCOMES[memory.state]
     memory.outcome_text = memory.outcome_text or ""
@@ -95,40 +95,40 @@ def _move_to(turn: Turn, destination: str) -> None:
     turn.effects.append(_make_state_changed(previous, destination))
 
 
-# The warning before the server closes a silent session.
+# The inactivity warning.
 
 Shared = events.File | events.Location | events.SecureFormCancel
 
 
 def on_warning(turn: Turn, event: events.TimeoutWarning) -> None:
-    """Tell the warning, each time."""
+    """Report the warning, each time."""
     text = event.msg_text if event.msg_text is not None else event.msg or ""
     turn.memory.warning = text
     turn.effects.append(WarningRaised(text))
 
 
 def clear_warning_if_own(turn: Turn, event: Shared) -> None:
-    """What the customer does clears the warning; what others do does not."""
+    """Clear the warning if the event is the customer's own."""
     own_file = event.party_id is None and isinstance(event, events.File)
     if turn.memory.warning is not None and (own_file or turn.memory.is_own(event.party_id)):
         clear_warning(turn, event)
 
 
 def clear_warning(turn: Turn, _item: object) -> None:
-    """The customer did something, so the server's patience starts anew."""
+    """Clear the warning, because the customer was active."""
     if turn.memory.warning is not None:
         turn.memory.warning = None
         turn.effects.append(WarningCleared())
 
 
-# What nobody knows, what is broken, and what comes too late.
+# Unknown, malformed and late events.
 
-# Where they are remembered among what was told.
-_UNDECODED_SCOPE: Final = ("odd", None)
+# Their scope in the seen ids.
+_UNDECODED_SCOPE: Final = ("undecoded", None)
 
 
 def on_unknown(turn: Turn, event: events.Unknown) -> None:
-    """Tell an event that nobody knows, whole; of the past once, though its page may come again."""
+    """Report an unknown event with all that it holds; once if it comes from a history."""
     if turn.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
     if is_duplicate(turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))):
@@ -139,7 +139,7 @@ def on_unknown(turn: Turn, event: events.Unknown) -> None:
 
 
 def on_malformed(turn: Turn, event: events.Malformed) -> None:
-    """Tell what is broken, and keep it as it came; of the past once, too."""
+    """Report a malformed event as it came; once if it comes from a history."""
     if not turn.settings.strict and is_duplicate(
         turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))
     ):
@@ -150,14 +150,14 @@ def on_malformed(turn: Turn, event: events.Malformed) -> None:
 
 
 def ignore(_turn: Turn, _event: object) -> None:
-    """Nothing follows."""
+    """Do nothing; the event is counted by the session."""
 
 
 def count_late(turn: Turn, _event: object) -> None:
-    """After the end nothing is heard any more: it is counted, as late and as nothing else."""
+    """Count an input after the end of the session."""
     turn.memory.late += 1
 
 
 def count_late_history(turn: Turn, item: History) -> None:
-    """After the end the past is no news either."""
+    """Count the events of a history after the end of the session."""
     turn.memory.late += len(item.events)

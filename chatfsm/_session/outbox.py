@@ -1,6 +1,6 @@
-"""What the customer's side said, and what became of it: never lost, and never said twice.
+"""Outbox: the app's messages until they have arrived, and the counter of msg_ids.
 
-Below the topics: several of them say something, and several hear what became of it.
+Several topics send messages and several see what became of them, so this module is below them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
-# An id of more digits is no counter's.
+# A msg_id with more digits does not come from a counter.
 _MAX_DIGITS: Final = 15
 
 Numbered = (
@@ -58,12 +58,12 @@ Numbered = (
 )
 """Commands whose event has a msg_id."""
 
-# States in which the fate of a message is open.
+# States in which it is open whether the message arrives.
 UNDECIDED = frozenset({"pending", "unconfirmed"})
 
 
 def check_capacity(turn: Turn) -> None:
-    """Refuse to say more than may wait to be sent."""
+    """Refuse a message if `Settings.max_unsent` messages are on their way."""
     waiting = sum(sent.state in UNDECIDED for sent in (turn.memory.outbox or {}).values())
     if waiting >= turn.settings.max_unsent:
         raise LocalProtocolError(f"cannot send more: {waiting} messages wait to be sent")
@@ -101,13 +101,13 @@ def take_msg_id(turn: Turn, command: Numbered) -> str:
 
 
 def observe_own_id(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
-    """Count on from what our side said, though nothing else follows from it."""
+    """Advance the counter past the msg_id of an own event."""
     if turn.memory.is_own(event.party_id):
         advance_counter(turn.memory, event.msg_id)
 
 
 def advance_counter(memory: SessionState, msg_id: str | None) -> None:
-    """Count on from an id that our side took elsewhere, or before a restart."""
+    """Advance the counter past a msg_id that another device took, or an earlier run."""
     digits = msg_id or ""
     if not digits.isdecimal():
         digits = digits.rpartition(":")[2]
@@ -118,49 +118,51 @@ def advance_counter(memory: SessionState, msg_id: str | None) -> None:
 
 
 def track(turn: Turn, msg_id: str, *echo: str | None) -> None:
-    """Remember what is said in this turn until it is known to have arrived.
+    """Track the events queued in this turn until the message is known to have arrived.
 
-    `echo`: the texts of which one at least comes back when the server echoes it.
+    `echo`: texts of which the server's echo holds at least one.
     """
     if turn.memory.outbox is None:
         turn.memory.outbox = {}
     _forget_oldest(turn)
-    said = tuple(event for event, _ in turn.queued_events or ())
-    turn.memory.outbox[msg_id] = Outgoing(said, tuple(sorted(_echo_fingerprints(echo), key=ascii)))
+    events_to_send = tuple(event for event, _ in turn.queued_events or ())
+    turn.memory.outbox[msg_id] = Outgoing(
+        events_to_send, tuple(sorted(_echo_fingerprints(echo), key=ascii))
+    )
 
 
 def echoed_id(memory: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
-    """The id of what this session said, where an own event is just that, come back.
+    """Return the msg_id of the tracked message that an own event echoes; None if it echoes none.
 
-    Without a msg_id (a file of some connectors) it is known by its content alone.
+    An event without a msg_id (files of some connectors) is recognized by its content alone.
     """
     outbox = memory.outbox
     if not outbox:
         return None
     contents = _echo_fingerprints(texts)
     matching = [
-        said_id
-        for said_id, outgoing in outbox.items()
-        if msg_id in {said_id, None} and contents & {*outgoing.echo}
+        own_id
+        for own_id, outgoing in outbox.items()
+        if msg_id in {own_id, None} and contents & {*outgoing.echo}
     ]
-    # Of two that look the same, the one that is not known to have arrived.
-    open_first = sorted(matching, key=lambda said_id: outbox[said_id].state not in UNDECIDED)
+    # Of two with the same content, prefer the one that is not known to have arrived.
+    open_first = sorted(matching, key=lambda own_id: outbox[own_id].state not in UNDECIDED)
     return open_first[0] if open_first else None
 
 
 def _echo_fingerprints(texts: Iterable[str | None]) -> set[Fingerprint]:
-    """What tells the texts apart, as they are and as a server may pass them on."""
+    """Return the fingerprints of the texts, as they are and as a server may rewrite them."""
     known = {text for text in texts if text is not None}
     return {fingerprint(text) for text in known | {html_to_text(text) for text in known}}
 
 
 def html_to_text(text: str) -> str:
-    """A text as a person reads it: PROTOCOL.md §2: a msg may hold <br>, and other HTML."""
+    """Return plain text for a msg, which may hold <br> and other HTML (PROTOCOL.md §2)."""
     return html.unescape(_BREAK.sub("\n", text))
 
 
 def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
-    """A message was sent, delivered or read: tell that it has arrived, once."""
+    """Move a message that was sent, delivered or read; report once that it has arrived."""
     outgoing = (turn.memory.outbox or {}).get(msg_id or "")
     if outgoing is None or msg_id is None:
         return
@@ -171,7 +173,7 @@ def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
 
 
 def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
-    """A message was refused, or its fate is in doubt."""
+    """Move a message that was refused, or of which the delivery is in doubt, and report it."""
     outgoing = (turn.memory.outbox or {}).get(msg_id)
     if outgoing is None or not _transition(outgoing, trigger):
         return
@@ -183,7 +185,7 @@ def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
 
 
 def resend_missing(turn: Turn) -> None:
-    """Send again, in order, what a complete history should hold and does not."""
+    """Resend, in order, the unconfirmed messages that a complete history does not hold."""
     missing = {
         msg_id: outgoing
         for msg_id, outgoing in (turn.memory.outbox or {}).items()
@@ -205,7 +207,7 @@ def _transition(outgoing: Outgoing, trigger: str) -> bool:
 
 
 def _forget_oldest(turn: Turn) -> None:
-    """Make room: of what has arrived, as many are remembered as may wait."""
+    """Evict the oldest decided messages, so that at most `Settings.max_unsent` remain."""
     outbox = turn.memory.outbox or {}
     settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in UNDECIDED]
     for msg_id in settled[: max(0, len(settled) - turn.settings.max_unsent + 1)]:

@@ -1,4 +1,4 @@
-"""Who types: never for longer than is believable."""
+"""Presence: typing notifications of the parties and of the customer, with timeouts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatfsm._session.state import DueAction, OwnTyping, Turn, deadline_after, q
 from chatfsm._values import fast_constructor
 from chatfsm.effects import TypingStarted, TypingStopped
 
-# Told before nearly every message: made the fastest way there is.
+# Most messages follow a typing notification, so its effects are built the fastest way.
 _make_typing_started: Final = fast_constructor(TypingStarted)
 _make_typing_stopped: Final = fast_constructor(TypingStopped)
 
 
 def on_typing(turn: Turn, event: events.Typing) -> None:
-    """Somebody types; said again, it only lasts longer. The customer's own is no news."""
+    """Start or renew the typing notification of a party; ignore the customer's own."""
     memory, party_id = turn.memory, event.party_id
     typing = memory.typing
     if typing is None or party_id not in typing:
@@ -26,8 +26,11 @@ def on_typing(turn: Turn, event: events.Typing) -> None:
         if typing is None:
             typing = memory.typing = {}
         if len(typing) >= turn.settings.max_typists:
-            who = quoted(party_id)
-            turn.report_violation("too_many_typists", f"no room to remember that {who} types")
+            limit = turn.settings.max_typists
+            turn.report_violation(
+                "too_many_typists",
+                f"more than {limit} typing parties: {quoted(party_id)} is ignored",
+            )
             return
         turn.effects.append(_make_typing_started(party_id))
     deadline = typing[party_id] = deadline_after(turn.now, turn.settings.typing_timeout)
@@ -36,20 +39,20 @@ def on_typing(turn: Turn, event: events.Typing) -> None:
 
 
 def on_not_typing(turn: Turn, event: events.NotTyping | events.PartyLeft | events.Message) -> None:
-    """Somebody types no more: by saying so, by leaving, or by having spoken."""
+    """Stop the typing notification of a party that stopped, left, or sent a message."""
     typing = turn.memory.typing
     if typing is not None and event.party_id in typing:
         _stop_typing(turn, event.party_id)
 
 
 def stop_all_typing(turn: Turn, _item: object) -> None:
-    """Nobody types once the conversation is over, be it completed or ended."""
+    """Stop all typing notifications, because the conversation is completed or over."""
     for party_id in list(turn.memory.typing or ()):
         _stop_typing(turn, party_id)
 
 
 def due_typing(turn: Turn) -> Iterator[DueAction]:
-    """Whoever has not been heard of for too long."""
+    """Yield the typing notifications that were not renewed in time."""
     for party_id, deadline in (turn.memory.typing or {}).items():
         if turn.now >= deadline:
             yield DueAction(deadline, _stop_typing, party_id)
@@ -62,11 +65,11 @@ def _stop_typing(turn: Turn, party_id: str) -> None:
     turn.effects.append(_make_typing_stopped(party_id))
 
 
-# The customer's own typing: told at the first key, now and then again, and never for too long.
+# The customer's own typing.
 
 
 def start_typing(turn: Turn, command: commands.StartTyping) -> None:
-    """A key was pressed; the server hears of it once in `Settings.typing_renew` seconds."""
+    """Notify the server, at most once in `Settings.typing_renew` seconds."""
     memory = turn.memory
     deadline = deadline_after(turn.now, turn.settings.typing_idle)
     typing = memory.own_typing
@@ -79,18 +82,18 @@ def start_typing(turn: Turn, command: commands.StartTyping) -> None:
 
 
 def stop_typing(turn: Turn, _command: commands.Command) -> None:
-    """The customer stopped typing, or says what was typed."""
+    """Notify the server that the customer stopped typing, or sends what was typed."""
     if turn.memory.own_typing is not None:
         _stop_own_typing(turn, "")
 
 
 def reset_typing(turn: Turn, _item: object) -> None:
-    """After the end nobody is told any more."""
+    """Drop the own typing notification without notifying the server."""
     turn.memory.own_typing = None
 
 
 def due_own_typing(turn: Turn) -> Iterator[DueAction]:
-    """No key for too long."""
+    """Yield the own typing notification if the app did not renew it in time."""
     typing = turn.memory.own_typing
     if typing is not None and turn.now >= typing.deadline:
         yield DueAction(typing.deadline, _stop_own_typing, "")

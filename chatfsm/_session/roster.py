@@ -1,4 +1,4 @@
-"""Who is in the conversation."""
+"""Roster: who is in the chat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _make_party_removed: Final = fast_constructor(PartyRemoved)
 
 
 def on_joined(turn: Turn, event: events.PartyJoined) -> None:
-    """Add a party, or learn its new names."""
+    """Add a party, or update its names."""
     memory, party_id, at = turn.memory, _party_id(turn.memory, event), event.timestamp
     index = _index_of(memory, party_id)
     if index is not None:
@@ -38,7 +38,7 @@ def on_joined(turn: Turn, event: events.PartyJoined) -> None:
 
 
 def is_repeated_leave(turn: Turn, event: events.PartyLeft) -> bool:
-    """Report a leaving of nobody; True where the leaving is old, and was told."""
+    """Report a PartyLeft from an unknown party. True if the event is a repeat."""
     memory, at = turn.memory, event.timestamp
     index = _index_of_leaver(memory, event)
     if index is not None:
@@ -59,7 +59,10 @@ def on_left(turn: Turn, event: events.PartyLeft) -> None:
 
 
 def merge_joined(turn: Turn, event: events.PartyJoined) -> None:
-    """A joining of the past: whoever left since is not here, and the latest names count."""
+    """Merge a PartyJoined from a history.
+
+    Ignored if the party has left since; the latest names win.
+    """
     memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
     index = _index_of(memory, party_id)
     party = _party(event, party_id)
@@ -79,7 +82,10 @@ def merge_joined(turn: Turn, event: events.PartyJoined) -> None:
 
 
 def is_stale_leave(turn: Turn, event: events.PartyLeft) -> bool:
-    """Whether a leaving of the past is older than the party's being here, or known."""
+    """Whether a PartyLeft from a history is older than the last join, or known.
+
+    A stale leave may still narrow the join times of its party.
+    """
     memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
     index = _index_of(memory, party_id)
     first, last = (inf, inf) if index is None else _joined_bounds(memory.joined_at[index], inf)
@@ -88,19 +94,19 @@ def is_stale_leave(turn: Turn, event: events.PartyLeft) -> bool:
     if at > _left_at(memory, party_id):
         _remember_departure(turn, party_id, at)
     if index is not None and first <= at:
-        # Older than the last joining, but not than all: the stay began after it.
+        # Between the first and the last join: only the last join remains.
         _set_joined_at(memory, index, last)
         _sort_parties(memory)
     return turn.count_duplicate()
 
 
 def merge_left(turn: Turn, event: events.PartyLeft) -> None:
-    """A leaving of the past, of somebody who has been here since before."""
+    """Merge a PartyLeft from a history: remove the party."""
     _remove_leaver(turn, event, _past_time(event))
 
 
 def _is_later(memory: SessionState, index: int, party: Party, at: float) -> bool:
-    """Whether names count more than those of before; at the same time, in whatever order told."""
+    """Whether these names are later than the known ones; ties are broken by content."""
     known, known_at = memory.parties[index], _joined_bounds(memory.joined_at[index], inf)[1]
     return (at, canonical_json(party)) > (known_at, canonical_json(known))
 
@@ -114,7 +120,7 @@ def _remove_leaver(turn: Turn, event: events.PartyLeft, at: float | None) -> Non
 
 
 def _index_of_leaver(memory: SessionState, event: events.PartyLeft) -> int | None:
-    """Where among the parties stands who left; nearly always somebody under just this id."""
+    """Return the index of the party that left; the customer's id comes in any case."""
     index = _index_of(memory, event.party_id)
     if index is None and memory.is_own(event.party_id):
         index = _index_of(memory, memory.chat_id)
@@ -122,7 +128,7 @@ def _index_of_leaver(memory: SessionState, event: events.PartyLeft) -> int | Non
 
 
 def _left_later(memory: SessionState, party_id: str, at: float | None) -> bool:
-    """Whether a joining is older than that party's leaving: a cached poll brings such ones."""
+    """Whether the party left after this join; a cached poll brings such joins."""
     departed = _departed(memory).get(party_id)
     return at is not None and departed is not None and at < departed
 
@@ -134,7 +140,9 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
         del departed[next(iter(departed))]
         if turn.memory.departed_complete:
             turn.memory.departed_complete = False
-            text = f"more than {turn.settings.max_parties} have left: the first are forgotten"
+            text = (
+                f"more than {turn.settings.max_parties} parties have left: the oldest is forgotten"
+            )
             turn.add_anomaly(Anomaly("too_many_parties", text))
     departed[party_id] = at
     turn.memory.departed = departed
@@ -154,7 +162,7 @@ def _add(turn: Turn, party: Party, at: float | None) -> None:
 
 
 def _rename(turn: Turn, index: int, party: Party, at: float | None) -> None:
-    """Somebody who is here goes by other names."""
+    """Replace a party by the same party with other names."""
     memory = turn.memory
     memory.parties = (*memory.parties[:index], party, *memory.parties[index + 1 :])
     _extend_joined_at(memory, index, at)
@@ -162,7 +170,7 @@ def _rename(turn: Turn, index: int, party: Party, at: float | None) -> None:
 
 
 def _extend_joined_at(memory: SessionState, index: int, at: float | None) -> None:
-    """Somebody who is here is said to have joined, perhaps at another time."""
+    """Extend the join times of a party by another join; None changes nothing."""
     if at is not None:
         first, last = _joined_bounds(memory.joined_at[index], at)
         first, last = min(first, at), max(last, at)
@@ -181,7 +189,7 @@ def _set_joined_at(memory: SessionState, index: int, arrival: JoinTimes) -> None
 
 
 def _index_of(memory: SessionState, party_id: str) -> int | None:
-    """Where among the parties stands who has just this id."""
+    """Return the index of the party with exactly this id."""
     for index, party in enumerate(memory.parties):
         if party.party_id == party_id:
             return index
@@ -203,14 +211,14 @@ def _party(event: events.PartyJoined, party_id: str) -> Party:
 
 
 def _party_id(memory: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
-    """Whose event it is; the customer's id may come in any case, and is the chat's."""
+    """Return the id of the event's party; the customer's is spelled as the chat's."""
     return memory.chat_id if memory.is_own(event.party_id) else event.party_id
 
 
 def _sort_parties(memory: SessionState) -> None:
-    """Parties stand in the order of joining, whatever the order in which the past is told.
+    """Sort the parties by their first join, because pages of a history come in any order.
 
-    Whoever joined without a time stands after all of the past.
+    Parties without a join time come last.
     """
     stays = zip(memory.parties, memory.joined_at, strict=True)
     in_order = sorted(stays, key=lambda stay: (_joined_bounds(stay[1], inf)[0], stay[0].party_id))
@@ -219,20 +227,20 @@ def _sort_parties(memory: SessionState) -> None:
 
 
 def _has_room(turn: Turn, party: Party) -> bool:
-    """Whether there is room for one more; where there is none, that is reported."""
+    """Whether one more party fits; reports a violation if not."""
     if len(turn.memory.parties) < turn.settings.max_parties:
         return True
-    who = quoted(party.party_id)
-    turn.report_violation("too_many_parties", f"no room in the roster for {who}", to_plain(party))
+    text = f"more than {turn.settings.max_parties} parties: {quoted(party.party_id)} is not added"
+    turn.report_violation("too_many_parties", text, to_plain(party))
     return False
 
 
 def _past_time(event: events.PartyJoined | events.PartyLeft) -> float:
-    """When it was, on the server's clock; before anything else where it bears no time."""
+    """Return the server time of an event in a history; -1 if it bears none."""
     return -1.0 if event.timestamp is None else event.timestamp
 
 
 def _left_at(memory: SessionState, party_id: str) -> float:
-    """When a party left; never: minus infinity; without a time: later than all of the past."""
+    """Return when a party left: -inf if it did not, inf if the event bore no time."""
     at = _departed(memory).get(party_id, -inf)
     return inf if at is None else at

@@ -1,4 +1,4 @@
-"""What the service says about itself: its name, the case, co-browsing."""
+"""Service: the case, the name of the service, and co-browsing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatfsm.errors import LocalProtocolError
 
 
 def on_case_set(turn: Turn, event: events.CaseSet) -> None:
-    """Tell the case, or that there is none; the first word about it is news in any case."""
+    """Report the case, or that there is none; the first event is always reported."""
     known, at = turn.memory.service, _live_time(event)
     if known.case_at is not None and event.case_id == known.case_id:
         turn.memory.service = evolve(known, case_at=max(known.case_at, at))
@@ -28,7 +28,7 @@ def on_case_set(turn: Turn, event: events.CaseSet) -> None:
 
 
 def merge_case(turn: Turn, event: events.CaseSet) -> None:
-    """The same, of the past: the latest word counts."""
+    """Merge the case from a history: the latest event wins."""
     known = turn.memory.service
     if _is_later(event, event.case_id, known.case_at, known.case_id):
         turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past_time(event))
@@ -39,7 +39,7 @@ def merge_case(turn: Turn, event: events.CaseSet) -> None:
 
 
 def on_info(turn: Turn, event: events.Info) -> None:
-    """Tell the name of the service, where the event holds one."""
+    """Report the name of the service, if the event has one."""
     known, name, at = turn.memory.service, event.service_name, _live_time(event)
     if not name:
         return
@@ -52,7 +52,7 @@ def on_info(turn: Turn, event: events.Info) -> None:
 
 
 def merge_service_name(turn: Turn, event: events.Info) -> None:
-    """The same, of the past: the latest word counts."""
+    """Merge the name of the service from a history: the latest event wins."""
     known, name = turn.memory.service, event.service_name
     if name and _is_later(event, name, known.name_at, known.name):
         turn.memory.service = evolve(known, name=name, name_at=_past_time(event))
@@ -63,31 +63,31 @@ def merge_service_name(turn: Turn, event: events.Info) -> None:
 
 
 def _live_time(event: events.CaseSet | events.Info) -> float:
-    """The time of what is said now: nothing of the past is later, where it bears no time."""
+    """Return the server time of a live event; inf if it bears none, so that no history beats it."""
     return inf if event.timestamp is None else event.timestamp
 
 
 def _past_time(event: events.CaseSet | events.Info) -> float:
-    """The time of what was said then: earlier than anything, where it bears none."""
+    """Return the server time of an event in a history; -1 if it bears none."""
     return -1.0 if event.timestamp is None else event.timestamp
 
 
 def _is_later(
     event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
 ) -> bool:
-    """Whether a word of the past counts; of two at the same time, the greater, in any order."""
+    """Whether an event of a history is later than the known value; ties are broken by value."""
     return at is None or (_past_time(event), value or "") > (at, known or "")
 
 
 def is_cobrowsing_duplicate(turn: Turn, event: events.Cobrowsing) -> bool:
-    """Whether this very step was told before."""
+    """Whether this step of co-browsing was reported before."""
     observe_own_id(turn, event)
     scope = scope_for(turn.memory, event.party_id, "cobrowsing")
     return is_duplicate(turn, scope, event.msg_id, event.state)
 
 
 def on_cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
-    """Tell a step of co-browsing."""
+    """Report a step of co-browsing."""
     known = turn.memory.service
     if event.state == known.cobrowsing:
         turn.count_duplicate()
@@ -97,17 +97,15 @@ def on_cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
 
 
 def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
-    """Refuse a reply that nothing was asked for, or that comes too late."""
+    """Refuse a reply that does not follow from the current step of co-browsing."""
     state = turn.memory.service.cobrowsing or tables.COBROWSING.initial
     if command.state not in tables.COBROWSING.moves[state]:
-        raise LocalProtocolError(
-            f"cannot say that co-browsing is {command.state}: it is {state}, as far as is known"
-        )
+        raise LocalProtocolError(f"cannot reply that co-browsing is {command.state}: it is {state}")
     check_msg_id(turn, command)
 
 
 def send_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
-    """Answer a request for co-browsing."""
+    """Send a reply to a request for co-browsing."""
     turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn, command))))
     turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
     turn.effects.append(CobrowsingChanged(command.state))

@@ -1,4 +1,4 @@
-"""The session: one door in."""
+"""ChatSession: the public face of `_session`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,17 @@ from chatfsm.signaling import IceCandidate
 
 __all__ = ["ChatSession", "SessionView"]
 
-# The read side of a session: what it knows, for whoever embeds it.
-
 _count_values: Final = attrgetter(*(known.name for known in fields(Counts)))
 
 
 class SessionView:
-    """What can be asked of a session; nothing here changes it."""
+    """The read side of a session: properties that change nothing."""
 
     __slots__ = ("_chat_id", "_turn")
 
     _chat_id: str
     _turn: Turn | None
-    """None before the first input: most sessions wait, and do without."""
+    """None before the first input, which saves memory: a server has many idle sessions."""
 
     @property
     def _memory(self) -> SessionState:
@@ -50,13 +48,13 @@ class SessionView:
 
     @property
     def deadline(self) -> float | None:
-        """When to come back with a `Tick`, on the clock of `now`; None: no need to."""
+        """When to call `receive` with a `Tick`, on the clock of `now`; None if not needed."""
         deadline = state.next_deadline(self._memory)
         return None if deadline == inf else deadline
 
     @property
     def done(self) -> bool:
-        """Whether the session is over: nothing will follow from anything."""
+        """Whether the session is over: no input has effects any more."""
         return self._memory.state in OUTCOMES
 
     @property
@@ -66,27 +64,27 @@ class SessionView:
 
     @property
     def state(self) -> str:
-        """One of the states of the lifecycle's law; establishing at first."""
+        """A state of the lifecycle; `"establishing"` at first."""
         return self._memory.state
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the session ended; None while it has not."""
+        """How the session ended: ended, timed_out, failed or gone; None before the end."""
         return OUTCOMES.get(self._memory.state)
 
     @property
     def outcome_text(self) -> str | None:
-        """What the server said about the end, "" where nothing; None before it."""
+        """The server's text about the end, "" if it gave none; None before the end."""
         return self._memory.outcome_text
 
     @property
     def parties(self) -> tuple[Party, ...]:
-        """Who is here, in the order of joining; after the end, who was."""
+        """The parties in the chat, in the order of joining; after the end, those at the end."""
         return self._memory.parties
 
     @property
     def agent(self) -> Party | None:
-        """The person of the contact center who joined last and is still here."""
+        """The human agent who joined last and is still in the chat; None if there is none."""
         for party in reversed(self._memory.parties):
             if party.is_human:
                 return party
@@ -94,107 +92,112 @@ class SessionView:
 
     @property
     def human_present(self) -> bool:
-        """Whether a person of the contact center is here."""
+        """Whether a human agent is in the chat."""
         return self.agent is not None
 
     @property
     def typing(self) -> tuple[str, ...]:
-        """The ids of the parties that type."""
+        """The party ids of those who type."""
         return tuple(self._memory.typing or ())
 
     @property
     def forms(self) -> tuple[Form, ...]:
-        """The forms that wait for an answer, in the order of opening."""
+        """The forms that await an answer, in the order of opening."""
         return tuple(waiting.form for waiting in (self._memory.forms or {}).values())
 
     @property
     def warning(self) -> str | None:
-        """The server's last warning of inactivity, until the customer does something."""
+        """The server's last inactivity warning; None after the customer was active."""
         return self._memory.warning
 
     @property
     def call(self) -> str:
-        """One of the states of the call's law; idle at first."""
+        """A state of the call: idle (at first), requested, offered, active, ended or rejected."""
         return self._memory.call.state
 
     @property
     def early_candidates(self) -> tuple[IceCandidate, ...]:
-        """The ICE candidates that came before the call's answer: use them when you answer."""
+        """The ICE candidates that arrived before the answer: use them when you answer."""
         return self._memory.call.candidates
 
     @property
     def case_id(self) -> str | None:
-        """The case that the conversation belongs to."""
+        """The case that the conversation belongs to; None if there is none."""
         return self._memory.service.case_id
 
     @property
     def service_name(self) -> str | None:
-        """What the service calls itself."""
+        """The name of the service; None if the server gave none."""
         return self._memory.service.name
 
     @property
     def cobrowsing(self) -> str | None:
-        """The last step of co-browsing: requested, rejected, started or ended."""
+        """The last step of co-browsing: requested, rejected, started or ended; None if none."""
         return self._memory.service.cobrowsing
 
     @property
     def outbox(self) -> dict[str, str]:
-        """What became of the last messages that were said, by msg_id, in the order of saying.
+        """msg_id → delivery state of the app's last messages, in the order of sending.
 
-        A state of the delivery's law: pending, unconfirmed, sent, delivered, read or failed.
+        The states: pending, unconfirmed, sent, delivered, read and failed.
         """
         outbox = self._memory.outbox or {}
         return {msg_id: outgoing.state for msg_id, outgoing in outbox.items()}
 
     @property
     def counts(self) -> Counts:
-        """What the session has met so far; a copy."""
+        """Numbers of events and effects so far; a copy."""
         return Counts(*_count_values(self._memory))
 
 
 _DEFAULT_SETTINGS: Final = Settings()
 _LONG_AGO: Final = -inf
-# In place of effects that the app has: a session keeps nothing of them.
+# Replaces the effects that `receive` has returned, so that a session keeps none of them.
 _NO_EFFECTS: Final[list[Effect]] = []
 _COMMAND_NAMES: Final = {cls: snake_case(cls) for cls in COMMAND_HANDLERS}
 
 
-class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the same: no hash
-    """One chat with a contact center, as far as its events have told.
+class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
+    """The state machine of one chat with a contact center.
 
-    It does no IO and reads no clock: `receive` takes what happened and the time of it, and
-    returns what follows. Use one session from one thread at a time.
+    It does no IO and reads no clock: `receive` takes one input and the time, and returns the
+    effects. Use a session from one thread at a time. Sessions are equal if their states and their
+    settings are.
+
+    `chat_id`: the id that the server gave the chat, not empty. `settings`: bounds and choices;
+    they are not part of a snapshot.
     """
 
     __slots__ = ("_settings",)
 
     def __init__(self, chat_id: str, *, settings: Settings = _DEFAULT_SETTINGS) -> None:
         if not isinstance(chat_id, str) or not chat_id:
-            raise ValueError("chat_id must be a text that is not empty")
+            raise ValueError(f"chat_id must be a text of 1 character or more, not {chat_id!r:.40}")
         self._chat_id = chat_id
         self._settings = settings
         self._turn = None
 
     @property
     def settings(self) -> Settings:
-        """What the session was made with."""
+        """The settings that the session was created with."""
         return self._settings
 
     def receive(self, item: Input, *, now: float) -> list[Effect]:
-        """Hear one input, and return what follows from it, in order.
+        """Process one input and return its effects, in order.
 
-        `now`: seconds on a clock of the caller's, always the same one. What was due by then is
-        told before what the input brings. Early, late and repeated ticks do no harm.
+        `item`: an event, a command, or one of `Tick`, `Sent`, `SendFailed`, `Lost`, `History`.
+        `now`: seconds on a clock of the caller, finite, and always on the same clock. Effects of
+        deadlines that have passed come first. Early, late and repeated ticks are harmless.
 
-        Raises `LocalProtocolError` for a command that is not allowed now, which then changes
-        nothing, and for a `now` that is not finite; TypeError for what is no input; and, in a
-        strict session, `RemoteProtocolError` where the server broke the protocol: its `effects`
-        are those that were due before, and what else a history told.
+        Raises `LocalProtocolError` if the command is not allowed now, which then changes nothing,
+        or if `now` is not finite; `TypeError` if `item` is no input; and, in a strict session,
+        `RemoteProtocolError` if the server violates the protocol: its `effects` are those of the
+        deadlines that have passed and of the rest of a history.
         """
         turn = self._turn or self._first_turn()
         memory = turn.memory
         try:
-            listener = EVENT_HANDLERS[memory.state][item.__class__]
+            handler = EVENT_HANDLERS[memory.state][item.__class__]
         except KeyError:
             return self._receive_input(turn, item, now)
         turn.now = now
@@ -202,7 +205,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the sa
         try:
             if not _LONG_AGO < now < memory.deadline_bound:
                 handle_deadlines(turn)
-            listener(turn, item)
+            handler(turn, item)
         except RemoteProtocolError as error:
             error.effects = tuple(self._collect_effects(turn))
             raise
@@ -215,17 +218,17 @@ class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the sa
         return effects
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
-        """All that the session knows, as plain JSON with a version; `now` as in `receive`.
+        """Return the state of the session as plain JSON with a version; `now` as in `receive`.
 
-        It holds what people wrote where that may have to be sent again, and no secure form data.
+        It holds the texts of messages that may have to be sent again, but no secure form data.
         """
         return snapshot.write_snapshot(self._memory, now)
 
     @classmethod
     def restore(cls, data: object, *, settings: Settings = _DEFAULT_SETTINGS, now: float) -> Self:
-        """The session that a snapshot was taken of, on whatever clock `now` is read from.
+        """Return the session of a snapshot; `now` may be on another clock than before.
 
-        Raises `SnapshotError` for what is no snapshot, is newer than this library, or was changed.
+        Raises `SnapshotError` if `data` is no snapshot, was changed, or is of a newer version.
         """
         session = cls.__new__(cls)
         memory = snapshot.read_snapshot(data, now)
@@ -245,28 +248,31 @@ class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the sa
         return self._turn
 
     def _receive_input(self, turn: Turn, item: object, now: float) -> list[Effect]:
-        """Hear what is no event, or comes too late."""
-        listener = INPUT_HANDLERS[turn.memory.state].get(item.__class__)
-        if listener is None:
+        """Process a tick, a transport result, a history, or any input after the end."""
+        handler = INPUT_HANDLERS[turn.memory.state].get(item.__class__)
+        if handler is None:
             return self._receive_command(turn, item, now)
         turn.now = now
         turn.effects = []
         try:
             if not _LONG_AGO < now < turn.memory.deadline_bound:
                 handle_deadlines(turn)
-            listener(turn, item)
+            handler(turn, item)
         except RemoteProtocolError as error:
             error.effects = tuple(self._collect_effects(turn))
             raise
         return self._collect_effects(turn)
 
     def _receive_command(self, turn: Turn, command: object, now: float) -> list[Effect]:
-        """Check an order, then let happen what is due, then carry it out."""
+        """Check a command, run what is due, then execute the command."""
         if command.__class__ not in COMMAND_HANDLERS:
-            raise TypeError(f"{type(command).__name__} is no input of a session: decode it first")
+            raise TypeError(
+                "ChatSession.receive() takes events, commands and inputs, "
+                f"not {type(command).__name__}; decode() it first"
+            )
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-        check, listener = COMMAND_HANDLERS[command.__class__]
+        guard, handler = COMMAND_HANDLERS[command.__class__]
         name = _COMMAND_NAMES[command.__class__]
         if name not in ALLOWED_COMMANDS.moves[self.state]:
             raise LocalProtocolError(
@@ -274,15 +280,15 @@ class ChatSession(SessionView):  # noqa: PLW1641  # equal while they know the sa
             )
         turn.now = now
         turn.effects = []
-        check(turn, command)
+        guard(turn, command)
         if now >= turn.memory.deadline_bound:
             handle_deadlines(turn)
-        listener(turn, command)
+        handler(turn, command)
         turn.flush()
         return self._collect_effects(turn)
 
     def _collect_effects(self, turn: Turn) -> list[Effect]:
-        """The effects of a turn, counted."""
+        """Return the effects of a turn, with the anomalies last, and count them."""
         effects, turn.effects = turn.effects, _NO_EFFECTS
         if turn.anomalies is not None:
             effects += turn.anomalies

@@ -1,4 +1,4 @@
-"""What a session remembers, and the turn in which one input is heard."""
+"""State: everything that a session remembers, and the context of one `receive` call."""
 
 from __future__ import annotations
 
@@ -41,15 +41,16 @@ __all__ = [
     "run_due",
 ]
 
-# How much of a name from the wire an explanation quotes.
+# Characters of a name from the wire that an error text quotes.
 _MAX_QUOTED: Final = 80
 
 LARGEST: Final = 1.7976931348623157e308
 """The largest float: deadlines end here, because JSON has no infinity."""
 
+# Types of fields; `snapshot_fields` has a hook for each of them.
 
 Fingerprint = str | bytes
-"""What somebody said, where that is short; else a digest of it."""
+"""A short content as it is, or the digest of a long one; equal for equal contents."""
 
 SessionTime = Annotated[float, "session"]
 """Seconds on the session's clock, which is the `now` of `receive`."""
@@ -58,95 +59,105 @@ ServerTime = Annotated[float, "server"]
 """Seconds on the server's clock; infinite for a live event that bore no time."""
 
 Scope = str | tuple[str, str | None] | None
-"""A party; or a kind of event, and a party where it is one's own; None: nobody was named."""
+"""The range in which an id is unique: a party id (None if the event has none), or a kind of event
+with the party id that it is unique for."""
 
 MessageKey = str | tuple[str, Fingerprint] | tuple[None, Fingerprint, float | None]
-"""An id; an id that came again with this further content; the content and time of what has none."""
+"""A msg_id; or a reused msg_id with its other content; or None, content and time of an event
+without a msg_id."""
 
 SeenIds = dict[Scope, dict[MessageKey, Fingerprint]]
+"""The ids that the session has seen, with their contents."""
+
+JoinTimes = float | tuple[float, float] | None
+"""The server time of a join, or of the first and the last join; None if the events bore none."""
 
 
 @define(weakref_slot=False)
 class Counts:
-    """What a session has met."""
+    """Numbers of the events that a session has received and of the effects that it has returned."""
 
     events: int = 0
-    """Events heard while the session was alive."""
+    """Events before the end of the session."""
     effects: int = 0
-    """Effects told."""
+    """Effects of every kind."""
     duplicates: int = 0
-    """Events absorbed because what they say was told already."""
+    """Events that said nothing new, so that no effect followed."""
     unknown: int = 0
+    """Events with a name that chatfsm does not know."""
     malformed: int = 0
+    """Events that could not be decoded."""
     anomalies: int = 0
     """`Anomaly` effects of every kind."""
     late: int = 0
-    """Events after the end; they count as nothing else."""
+    """Events after the end of the session; they are in no other count."""
 
 
 @frozen(weakref_slot=False)
 class OpenForm:
-    """A form that waits, and what it looked like when it came."""
+    """A form that awaits an answer."""
 
     form: Form
     fingerprint: bytes
-    """A digest of it."""
+    """A digest of the event that showed the form."""
     server_time: float | None = None
-    """The server's time of it."""
+    """The server time of that event; None if it bore none."""
 
 
 @frozen(weakref_slot=False)
 class ClosedForm:
-    """A form that waits no more: why, since when, and the server's time of it."""
+    """A form that was closed."""
 
     reason: FormReason
     at: SessionTime
     server_time: float | None = None
+    """The server time of the event that closed the form; None if it bore none."""
 
 
 @define(weakref_slot=False)
 class OwnTyping:
-    """The customer types: when that was told last, and until when it is believed."""
+    """The typing notification of the customer, as the server has it."""
 
     sent_at: SessionTime
+    """When the notification was last sent."""
     deadline: SessionTime
+    """When the session stops it, unless the app starts typing again."""
 
 
 @define(weakref_slot=False)
 class Outgoing:
-    """What was said and may have to be said again, and what its echo may hold."""
+    """A message of the app on its way to the server."""
 
     events: tuple[dict[str, Any], ...]
+    """The wire events, to be sent again if need be; empty once it has arrived or failed."""
     echo: tuple[Fingerprint, ...] = ()
+    """The contents by which its echo is recognized."""
     state: Annotated[str, tables.DELIVERY] = tables.DELIVERY.initial
 
 
 @frozen(weakref_slot=False)
 class Call:
-    """The call, as far as signaling tells."""
+    """The voice or video call, as far as signaling shows it."""
 
     state: Annotated[str, tables.CALL] = tables.CALL.initial
     party: str | None = None
-    """Who offered it, where that is known."""
+    """The party that offered the call, if known."""
     candidates: tuple[IceCandidate, ...] = ()
-    """Those that came before the answer."""
+    """The ICE candidates that arrived before the answer."""
 
 
 @frozen(weakref_slot=False)
 class Service:
-    """What the service says about itself."""
+    """The case, the name of the service, and co-browsing."""
 
     case_id: str | None = None
     case_at: ServerTime | None = None
-    """The server's time of it; infinite where the server did not say; None: it never spoke."""
+    """The server time of the last event about the case; None if there was no event."""
     name: str | None = None
     name_at: ServerTime | None = None
     """As `case_at`."""
     cobrowsing: str | None = None
 
-
-JoinTimes = float | tuple[float, float] | None
-"""When somebody joined, or first and last joined; None: the server did not say."""
 
 _INITIAL_CALL: Final = Call()
 _INITIAL_SERVICE: Final = Service()
@@ -154,7 +165,11 @@ _INITIAL_SERVICE: Final = Service()
 
 @define(weakref_slot=False)
 class SessionState(Counts):
-    """All that a session knows. What is empty is None, or shared by all: most sessions wait."""
+    """Everything that a session remembers.
+
+    Empty collections are None, or one value that all sessions share: most sessions have few events,
+    and a server has many sessions.
+    """
 
     chat_id: str = field(kw_only=True)
     state: Annotated[str, tables.LIFECYCLE] = tables.LIFECYCLE.initial
@@ -162,54 +177,55 @@ class SessionState(Counts):
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
     joined_at: tuple[JoinTimes, ...] = ()
-    """When each of the parties joined, on the server's clock."""
+    """For each of the parties, its join times."""
     departed: dict[str, float | None] | None = None
-    """Who left, and when on the server's clock; None: it did not say."""
+    """Party id → server time of its leave; None if the event bore none."""
     departed_complete: bool = True
-    """Whether nobody of them had to be forgotten."""
+    """Whether no entry of `departed` was evicted."""
     typing: dict[str, SessionTime] | None = None
-    """Who types, and until when that is believed."""
+    """Party id → deadline of its typing notification."""
     forms: dict[str, OpenForm] | None = None
-    """By request id, in the order of opening."""
+    """Request id → open form, in the order of opening."""
     closed_forms: dict[str, ClosedForm] | None = None
-    """By request id, the last of the forms that wait no more."""
+    """Request id → closed form, the last `Settings.max_forms` of them."""
     own_text_at: float | None = None
-    """The server's time of the customer's last text."""
+    """The server time of the customer's last text."""
     own_typing: OwnTyping | None = None
     outbox: dict[str, Outgoing] | None = None
-    """By msg_id, in the order of saying: what is on its way, and the last that has arrived."""
+    """msg_id → message, in the order of sending: the unconfirmed ones and the last that arrived."""
     next_number: int = 1
+    """The number in the next msg_id of this session."""
     warning: str | None = None
     call: Call = _INITIAL_CALL
     service: Service = _INITIAL_SERVICE
     seen_ids: SeenIds = field(factory=dict)
-    """What was told, by speaker and id: see `identity`."""
+    """See `duplicates`."""
     seen_count: int = 0
-    """How many ids that are."""
+    """The number of keys in `seen_ids`."""
     seen_complete: bool = True
-    """Whether nothing of it had to be forgotten."""
+    """Whether no key was evicted."""
     deadline_bound: float = field(default=inf, eq=False)
-    """No deadline is before this; a bound, so that an input compares one number."""
+    """A lower bound of all deadlines, so that an input needs one comparison."""
     last_own_id: str = field(
         default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False
     )
-    """The customer's id as it was last spelled; it comes in any case."""
+    """The last spelling of the customer's id, which comes in upper and lower case."""
     last_other_id: str | None = field(default=None, eq=False)
-    """The last id that was not the customer's: most events are of whom the one before was of."""
+    """The last id that was not the customer's, because most events repeat the id before."""
 
     def party_or_customer(self, party_id: str | None) -> Party | None:
-        """Who has this id, where that was announced; the customer's counts in any case."""
+        """Return the party with this id, or the customer's party if the id is the customer's."""
         return self.party_by_id(self.chat_id if self.is_own(party_id) else party_id)
 
     def party_by_id(self, party_id: str | None) -> Party | None:
-        """Who was announced with just this id; the customer has the chat's."""
+        """Return the party with exactly this id; the customer's party has the chat's id."""
         for party in self.parties:
             if party.party_id == party_id:
                 return party
         return None
 
     def is_own(self, party_id: str | None) -> bool:
-        """Whether the id is the customer's: that of the chat, without case (PROTOCOL.md §3)."""
+        """Whether the id is the customer's: the chat's, ignoring case (PROTOCOL.md §3)."""
         if party_id == self.last_other_id or party_id is None:
             return False
         if party_id == self.last_own_id:
@@ -224,27 +240,30 @@ class SessionState(Counts):
 
 @define(weakref_slot=False, eq=False)
 class Turn:
-    """What one input after the other is heard in: the memory it meets, and what has followed."""
+    """The context of one `receive` call: the state, the settings, the time, and the effects so far.
+
+    A session reuses one turn for all calls.
+    """
 
     memory: SessionState
     settings: Settings
     now: float = 0.0
     effects: list[Effect] = field(factory=list)
-    """What follows from the input, so far."""
     anomalies: list[Effect] | None = None
+    """`Anomaly` effects, which follow all others."""
     queued_events: list[tuple[dict[str, Any], str | None]] | None = None
-    """What goes to the server, so far, each with the msg_id of which the fate is to be known."""
+    """Wire events to send, each with the msg_id of the message whose delivery is tracked."""
     in_history: bool = False
-    """Whether what is heard is past."""
+    """Whether the event comes from a history."""
 
     def queue_event(self, event: dict[str, Any], msg_id: str | None = None) -> None:
-        """Add what goes to the server; `msg_id` where its fate is to be known."""
+        """Queue a wire event; `msg_id` if its delivery is tracked."""
         if self.queued_events is None:
             self.queued_events = []
         self.queued_events.append((event, msg_id))
 
     def flush(self) -> None:
-        """Tell the transport what to send."""
+        """Turn the queued wire events into one `SendEvents` effect."""
         if self.queued_events is not None:
             messages = []
             before: list[dict[str, Any]] = []  # what belongs to the message after it
@@ -258,22 +277,21 @@ class Turn:
             self.queued_events = None
 
     def count_duplicate(self) -> bool:
-        """Count an event whose content was told already; True, for a listener to return."""
+        """Count a duplicate; returns True, for a handler to skip those after it."""
         self.memory.duplicates += 1
         return True
 
     def report_violation(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
-        """Report what the server should not have done: call it before anything is changed.
+        """Report a violation of the protocol by the server, before the state is changed.
 
-        A strict session raises `RemoteProtocolError`. A lenient one tells the `Anomaly` after all
-        that the input brought.
+        Raises `RemoteProtocolError` if the session is strict; else adds an `Anomaly`.
         """
         if self.settings.strict:
             raise RemoteProtocolError(kind, text)
         self.add_anomaly(Anomaly(kind, text, raw))
 
     def add_anomaly(self, anomaly: Anomaly) -> None:
-        """Tell an anomaly that is nobody's violation, after all that the input brought."""
+        """Add an `Anomaly`, which follows the other effects of the input."""
         self.memory.anomalies += 1
         if self.in_history:
             anomaly = evolve(anomaly, replayed=True)
@@ -284,16 +302,16 @@ class Turn:
 
 
 def quoted(word: str | None) -> str:
-    """A name from the wire as an explanation may quote it: short, and in plain ASCII."""
+    """Return a name from the wire for an error text: in ASCII, at most 80 characters of it."""
     text = str(word)
     return ascii(text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…")
 
 
-# What is due: moments at which something ends by itself.
+# Deadlines.
 
 
 class DueAction(NamedTuple):
-    """One lapse: since when it is due, what then happens, and to whom or what."""
+    """An action whose deadline has passed; `subject` is a party id or a request id."""
 
     deadline: float
     run: Callable[[Turn, str], None]
@@ -301,13 +319,13 @@ class DueAction(NamedTuple):
 
 
 def deadline_after(now: float, seconds: float) -> float:
-    """So many seconds from now; a number that can be written, however far off."""
+    """Return the time `seconds` after `now`, but no infinity."""
     at = now + seconds
     return at if at < LARGEST else LARGEST  # noqa: FURB136  # a third of the time of min()
 
 
 def next_deadline(memory: SessionState) -> float:
-    """The next moment at which something is due; infinity where nothing will be."""
+    """Return the earliest deadline of a session, or infinity if it has none."""
     typing = min(memory.typing.values()) if memory.typing else inf
     if memory.own_typing is not None:
         typing = min(typing, memory.own_typing.deadline)
@@ -318,7 +336,10 @@ def next_deadline(memory: SessionState) -> float:
 
 
 def run_due(turn: Turn, due: Iterable[DueAction]) -> None:
-    """Let everything that is due happen, the oldest first. Refuses a time that is no number."""
+    """Run the actions in the order of their deadlines.
+
+    Raises `LocalProtocolError` if the time of the turn is not finite.
+    """
     if not isfinite(turn.now):
         raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
     for item in sorted(due, key=lambda item: item.deadline):

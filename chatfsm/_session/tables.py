@@ -1,8 +1,90 @@
-"""The law: which moves exist, as tables of rows (trigger, source, destination).
+"""Transition tables: which transitions the state machines of a session have.
 
-Each table is given once to a shared `transitions.Machine` without a model, and compiled from that
-Machine to a plain dict, which is what a session reads. A move that is in no row does not exist.
-The diagrams are drawn from the same Machines.
+Theory of operation
+===================
+
+A chat with a contact center looks like one state machine, but most of what happens in it is
+independent: an agent types while a form is open and a call rings. One machine for all of it would
+need a state for each combination. A session therefore runs several small machines side by side:
+
+    LIFECYCLE    one per session: establishing, ivr, queued, connecting, connected, completed;
+                 the final states ended, timed_out, failed and gone are the outcomes
+    FORM         one per form that the server shows, from open to the reason why it is closed
+    CALL         one per session: the voice or video call, as far as signaling tells
+    DELIVERY     one per message that the app sends, from pending to read or failed
+    COBROWSING   one per session, only to check the replies of the app
+
+The roster, the typing notifications, the inactivity warning, the case and the service's name are
+not here. Each of them is a plain value that an event sets, so a table would say nothing.
+
+What couples the machines
+-------------------------
+
+The machines do not know each other. They are coupled in two ways only:
+
+1. A state of LIFECYCLE has consequences. `completed` stops all typing. A final state closes every
+   open form (trigger "termination" of FORM), ends the call ("termination" of CALL), makes pending
+   messages unconfirmed ("in_doubt" of DELIVERY), and adds `Terminated` as the last effect. The
+   table `_CONSEQUENCES` in `dispatch` lists the consequences of each state, in their order.
+2. One input may have several handlers. A text of the customer may be the echo of a message that the
+   app sent ("sent" of DELIVERY); if it is not, it answers the latest text prompt ("message" of
+   FORM) and clears the inactivity warning. The row of that input in `dispatch` lists the handlers,
+   in their order.
+
+The topics (`forms`, `calls`, `messages`, …) do not import each other. To find out what an input can
+change, read its row in `dispatch`.
+
+Why commands are a table
+------------------------
+
+Whether the app may send something depends on the state of the session first, and that part is data:
+ALLOWED_COMMANDS has a row (command, state, state) for each allowed pair. Commands never move
+LIFECYCLE, because only the server does that: after `End` the session waits for the server's event.
+A table has three advantages over conditions in the handlers: diagrams/commands.md is drawn from it,
+a test compares it with the behavior of a session for every pair, and the reason for a refusal
+(`refusal_reason`) follows from the state alone.
+
+Further conditions depend on more than the state: the form must be open, the call must be offered,
+the outbox must have room. They are guards, beside the handlers in `COMMAND_HANDLERS`. A refused
+command raises `LocalProtocolError` and changes nothing (law L3).
+
+What "unexpected" means
+-----------------------
+
+The server decides which state a session is in. LIFECYCLE therefore has a row from every state that
+is not final to every state that a status can name. The rows in UNEXPECTED are those that no server
+is known to need: a session that has left `establishing` does not return to it. The session obeys
+them, since a client with a state of its own would be wrong in any case, and adds the anomaly
+"unexpected_transition" (a strict session raises `RemoteProtocolError`). A state name that is not in
+STATUS_WORDS is no trigger: it changes nothing and is the anomaly "unknown_state".
+
+The other tables have fewer rows, and a trigger without a row does nothing: an answer to a call that
+was not requested is reported as a signal, and the call stays idle. A final state of LIFECYCLE has
+no rows at all, so nothing leaves it (law L4).
+
+How a table becomes a dict
+--------------------------
+
+`transition_table(name, states, rows)` gives the rows to one `transitions.Machine`, without a model
+and without automatic transitions, and compiles the machine at import to a plain dict:
+
+    LIFECYCLE.moves["queued"]["connected"]  →  "connected"
+    LIFECYCLE.moves["ended"]                →  {}
+
+Sessions read only `moves`: a look-up takes 0.14 µs, `transitions` itself 8 µs. The machine stays
+the authority: diagrams/ is drawn from it, and a test compares it with the dict for every pair of
+state and trigger. There are no wildcards and no callbacks; what is in no row does not exist.
+
+How dispatch reads the tables
+-----------------------------
+
+    EVENT_HANDLERS[state][class of the event]      events, by the state of LIFECYCLE
+    INPUT_HANDLERS[state][class of the input]      ticks, transport results, histories
+    COMMAND_HANDLERS[class of the command]         guard and handler, after ALLOWED_COMMANDS
+
+One look-up finds the handler and is the check of the state at once: a final state has no event
+handlers, and its inputs go to AFTER_END_HANDLERS, which count them as late. The handler then asks
+its own table for the next state, changes the session's state and adds the effects, in this order.
 """
 
 from __future__ import annotations
@@ -25,16 +107,15 @@ __all__ = [
     "refusal_reason",
 ]
 
-# The lifecycle of a session. The triggers are the words of chat_session_status, and for the rest
-# the names of their events, shortened; "lost" is no event: the server says that it
-# knows no such session.
+# LIFECYCLE. The triggers are the states that a chat_session_status names and the shortened names of
+# the events that end a session; "lost" is a reply of the API: there is no such session.
 
 _EXPECTED: Final = {
     "establishing": ("ivr", "queued", "connecting", "connected", "completed"),
     "ivr": ("queued", "connecting", "connected", "completed"),
     "queued": ("ivr", "connecting", "connected", "completed"),
     "connecting": ("ivr", "queued", "connected", "completed"),
-    # Back again: a transfer, or the scenario looks for another agent.
+    # Back to a queue: a transfer, or the scenario looks for another agent.
     "connected": ("ivr", "queued", "connecting", "completed"),
     "completed": ("ivr", "queued", "connecting", "connected"),
 }
@@ -47,15 +128,15 @@ _FINAL_TRIGGERS: Final[dict[str, Outcome]] = {
 }
 
 OUTCOMES: Final[dict[str, Outcome]] = {outcome: outcome for outcome in _FINAL_TRIGGERS.values()}
-"""The final states, each as the outcome that it is."""
+"""Final state → the outcome of the session, which has the same name."""
 
 UNEXPECTED: Final[tuple[Row, ...]] = tuple(
     ("establishing", source, "establishing") for source in _EXPECTED if source != "establishing"
 )
-"""Moves that the wire may order though no server is known to: obeyed, and reported."""
+"""Transitions that no server is known to need: obeyed, and reported as an anomaly."""
 
 STATUS_WORDS: Final = frozenset({*_EXPECTED, "failed"})
-"""The states that a chat_session_status may hold (PROTOCOL.md §1 and §2)."""
+"""The states that a chat_session_status can name (PROTOCOL.md §1 and §2)."""
 
 LIFECYCLE: Final = transition_table(
     "lifecycle",
@@ -71,14 +152,14 @@ LIFECYCLE: Final = transition_table(
     ),
 )
 
-# A form, from being shown; the final states are the reasons of `FormClosed`.
+# FORM. The final states are the reasons of `FormClosed`.
 
 FORM: Final = transition_table(
     "form",
     ("open", "submitted", "cancelled", "expired", "replaced", "terminated"),
     (
         ("form_data", "open", "submitted"),
-        ("message", "open", "submitted"),  # a text prompt is answered by the next text
+        ("message", "open", "submitted"),  # the next own text answers a text prompt
         ("form_cancel", "open", "cancelled"),
         ("deadline", "open", "expired"),
         ("form_show", "open", "replaced"),  # the same request id with other content
@@ -86,7 +167,7 @@ FORM: Final = transition_table(
     ),
 )
 
-# A call; the triggers are the types of signals, in lower case (PROTOCOL.md §4).
+# CALL. The triggers are the types of signals (PROTOCOL.md §4), then the commands of the app.
 
 CALL: Final = transition_table(
     "call",
@@ -97,7 +178,7 @@ CALL: Final = transition_table(
         ("request_call", "rejected", "requested"),
         ("offer_call", "idle", "offered"),
         ("offer_call", "requested", "offered"),
-        ("offer_call", "active", "offered"),  # other media, or another agent: answered anew
+        ("offer_call", "active", "offered"),  # other media or another agent: needs a new answer
         ("offer_call", "ended", "offered"),
         ("offer_call", "rejected", "offered"),
         ("answer_call", "requested", "active"),
@@ -107,7 +188,7 @@ CALL: Final = transition_table(
         ("end_call", "requested", "ended"),
         ("end_call", "offered", "ended"),
         ("end_call", "active", "ended"),
-        # What the app orders; an answer, a rejection or candidates need an offer of theirs.
+        # Commands of the app. Answer and rejection need an offer of the other side.
         ("answer", "offered", "active"),
         ("reject", "offered", "rejected"),
         ("candidate", "requested", "requested"),
@@ -122,8 +203,8 @@ CALL: Final = transition_table(
     ),
 )
 
-# A message of the customer's, from being said to being read. Whoever carries it says "sent",
-# "refused", or "in_doubt" where the reply was lost; the rest is what the server says of it.
+# DELIVERY. The transport reports "sent", "refused", or "in_doubt" if the reply was lost. An echo is
+# "sent", too; "delivered" and "read" are events of the server.
 
 DELIVERY: Final = transition_table(
     "delivery",
@@ -132,13 +213,13 @@ DELIVERY: Final = transition_table(
         *(("sent", source, "sent") for source in ("pending", "unconfirmed")),
         *(("refused", source, "failed") for source in ("pending", "unconfirmed")),
         ("in_doubt", "pending", "unconfirmed"),
-        ("missing", "unconfirmed", "pending"),  # a complete history lacks it: it is sent again
+        ("missing", "unconfirmed", "pending"),  # not in a complete history: sent again
         *(("delivered", source, "delivered") for source in ("pending", "unconfirmed", "sent")),
         *(("read", source, "read") for source in ("pending", "unconfirmed", "sent", "delivered")),
     ),
 )
 
-# Co-browsing, as far as the app may answer.
+# COBROWSING. The triggers are the replies that the app may send.
 
 COBROWSING: Final = transition_table(
     "cobrowsing",
@@ -151,8 +232,7 @@ COBROWSING: Final = transition_table(
     ),
 )
 
-# What the app may order in which state of the session; no order moves the session by itself. A
-# final state has no row: nothing is sent any more.
+# ALLOWED_COMMANDS. The triggers are the commands; every row leads back to its own state.
 
 _ALWAYS: Final = (
     *("send_text", "send_file", "send_location", "send_navigation"),
@@ -164,25 +244,25 @@ _UNTIL_COMPLETED: Final = ("disconnect", "request_phone_call", "request_sms")
 _CONNECTED_ONLY: Final = ("request_call",)
 
 ALLOWED_COMMANDS: Final = transition_table(
-    "orders",
+    "commands",
     LIFECYCLE.states,
     (
-        *((order, state, state) for order in _ALWAYS for state in _EXPECTED),
+        *((command, state, state) for command in _ALWAYS for state in _EXPECTED),
         *(
-            (order, state, state)
-            for order in _UNTIL_COMPLETED
+            (command, state, state)
+            for command in _UNTIL_COMPLETED
             for state in _EXPECTED
             if state != "completed"
         ),
-        *((order, "connected", "connected") for order in _CONNECTED_ONLY),
+        *((command, "connected", "connected") for command in _CONNECTED_ONLY),
     ),
 )
 
 
 def refusal_reason(state: str) -> str:
-    """Why a state of the session has no row for an order, in words for people."""
+    """Return why a command is not allowed in this state, as a text for people."""
     if state in OUTCOMES:
         return f"the session is over: {state.replace('_', ' ')}"
     if state == "completed":
         return "the conversation is completed"
-    return f"nobody is connected yet: the session is {state}"
+    return f"no agent is connected yet: the session is {state}"

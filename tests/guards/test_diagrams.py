@@ -1,4 +1,4 @@
-"""The diagrams are the law, drawn."""
+"""The diagrams show the transition tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.draw import FOLDER, drawings
 
 @pytest.mark.parametrize("name", drawings())
 def test_a_diagram_is_not_stale(name: str) -> None:
-    """What is in diagrams/ is what the Machines say today: else run `python -m tests.draw`."""
+    """The files in diagrams/ are what the tables draw: if not, run `python -m tests.draw`."""
     assert (FOLDER / name).read_text("utf-8") == drawings()[name]
 
 
@@ -21,5 +21,5 @@ def test_the_readme_shows_the_diagram(name: str) -> None:
 
 
 def test_nothing_else_is_in_the_folder() -> None:
-    """No drawing of a law that is gone stays behind."""
+    """No drawing of a table that is gone stays behind."""
     assert {path.name for path in FOLDER.iterdir()} == set(drawings())

@@ -128,15 +128,15 @@ def refusal(command: c.Command, state: str, call: str, form: str, cobrowsing: st
     }:
         reason = f"{what}: the conversation is completed"
     elif kind is c.RequestCall and state != "connected":
-        reason = f"{what}: nobody is connected yet: the session is {state}"
+        reason = f"{what}: no agent is connected yet: the session is {state}"
     elif kind in NEEDS_CALL and call not in NEEDS_CALL[kind][1]:
         reason = f"cannot {NEEDS_CALL[kind][0]}: the call is {call}"
     elif kind in {c.SubmitForm, c.CancelForm} and FORMS[form][1] is not None:
         verb = "answer" if kind is c.SubmitForm else "cancel"
         reason = f"cannot {verb} form '7': {FORMS[form][1]}"
     elif isinstance(command, c.CobrowsingReply) and cobrowsing not in WHERE[command.state]:
-        said = f"cannot say that co-browsing is {command.state}"
-        reason = f"{said}: it is {cobrowsing}, as far as is known"
+        said = f"cannot reply that co-browsing is {command.state}"
+        reason = f"{said}: it is {cobrowsing}"
     return reason
 
 
@@ -292,7 +292,7 @@ def test_what_is_no_input_is_refused(talk: Talk, item: Any, over: bool) -> None:
         talk.ends()
     before = talk.recalls()
 
-    with pytest.raises(TypeError, match="is no input of a session"):
+    with pytest.raises(TypeError, match=r"receive\(\) takes events, commands and inputs, not "):
         talk.receives(item)
 
     assert talk.recalls() == before

@@ -406,7 +406,7 @@ def test_cobrowsing_ends_after_it_started(talk: Talk) -> None:
     talk.orders(c.CobrowsingReply("ended"))
 
     assert talk.refused(c.CobrowsingReply("ended")) == (
-        "cannot say that co-browsing is ended: it is ended, as far as is known"
+        "cannot reply that co-browsing is ended: it is ended"
     )
     talk.hears("cobrowsing_requested", msg_id="4")
     assert len(talk.orders(c.CobrowsingReply("rejected"))) == 1

@@ -40,7 +40,7 @@ def test_the_roster_is_bounded(plays: type[Play]) -> None:
 
     assert anomaly == Anomaly(
         "too_many_parties",
-        "no room in the roster for 'eve'",
+        "more than 2 parties: 'eve' is not added",
         {
             "party_id": "eve",
             "type": "internal",
@@ -87,7 +87,7 @@ def test_the_typists_are_bounded(plays: type[Play]) -> None:
     play.types("bob")
 
     assert play.types("eve", at=1.0) == [
-        Anomaly("too_many_typists", "no room to remember that 'eve' types"),
+        Anomaly("too_many_typists", "more than 2 typing parties: 'eve' is ignored"),
     ]
     assert play.session.typing == ("ann", "bob")
     assert play.types("ann", at=2.0) == []
@@ -103,7 +103,7 @@ def test_the_forms_are_bounded(plays: type[Play]) -> None:
     assert play.shows("9", form_timeout="5", timestamp="100", at=1.0) == [
         Anomaly(
             "too_many_forms",
-            "no room to keep form '9' open",
+            "more than 2 open forms: form '9' is ignored",
             {"request_id": "9", "name": "survey", "secure": False, "deadline": None},
         ),
     ]
@@ -126,7 +126,7 @@ def test_the_candidates_are_bounded(plays: type[Play]) -> None:
     assert isinstance(told, SignalReceived)
     assert isinstance(anomaly, Anomaly)
     assert anomaly.kind == "too_many_candidates"
-    assert anomaly.text == "more than 2 candidates before the answer"
+    assert anomaly.text == "more than 2 ICE candidates before the answer"
     assert isinstance(anomaly.raw, dict)
     assert anomaly.raw["candidate"] == "c"
     assert [each.candidate for each in play.session.early_candidates] == ["a", "b"]
@@ -158,7 +158,7 @@ def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
 
     assert isinstance(told, MessageReceived)
     assert anomaly == Anomaly(
-        "too_many_ids", "more than 4 ids: from here on, a repeat of the oldest is told again"
+        "too_many_ids", "more than 4 ids: repeats of the oldest are no longer recognized"
     )
     for number in range(4, 0, -1):
         assert play.says("ann", "hello", str(number)) == []

@@ -86,7 +86,7 @@ def test_a_newer_version_is_refused_and_named() -> None:
 @pytest.mark.parametrize("version", [None, "1", 0, -1, True, 1.0, float("nan"), [1]])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
     """A version is a whole number from 1."""
-    with pytest.raises(SnapshotError, match="without a version"):
+    with pytest.raises(SnapshotError, match="version of a snapshot must be"):
         ChatSession.restore({**KEPT, "version": version}, now=0.0)
 
 
