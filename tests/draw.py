@@ -72,9 +72,9 @@ CLIENT = (
         "The poll: one at a time.",
         {
             "open": "the chat's id is known",
-            "send": "its time has come",
+            "send": "the client sends it",
             "answer": "a reply",
-            "fail": "none, or an error",
+            "fail": "no reply, or an error",
         },
     ),
     (
@@ -82,20 +82,20 @@ CLIENT = (
         "The history, which is requested after every gap.",
         {
             "request": "something may have been lost, or have arrived",
-            "send": "its time has come",
+            "send": "the client sends it",
             "answer": "a reply",
-            "fail": "none, or a passing error",
-            "give_up": "refused for good",
+            "fail": "no reply, or a passing error",
+            "give_up": "a permanent refusal",
         },
     ),
     (
         state.POST,
         "The POST of the events to send: one at a time.",
         {
-            "send": "something waits",
+            "send": "the client sends queued events",
             "answer": "a reply",
             "put_back": "the server accepted none",
-            "fail": "it may have arrived",
+            "fail": "they may have arrived",
             "resolve": "the history shows it",
         },
     ),
@@ -103,7 +103,7 @@ CLIENT = (
 
 
 def arrows(drawn: TransitionTable) -> dict[tuple[str, str], list[str]]:
-    """The Machine's transitions, as (source, destination) → triggers."""
+    """Return the transitions of a table: (source, destination) → triggers."""
     found: dict[tuple[str, str], list[str]] = {}
     for trigger, event in drawn.machine.events.items():
         for source, transitions in event.transitions.items():
@@ -114,7 +114,7 @@ def arrows(drawn: TransitionTable) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def mermaid(drawn: TransitionTable, words: dict[str, str]) -> str:
+def mermaid(drawn: TransitionTable, labels: dict[str, str]) -> str:
     """Return a table as a Mermaid state diagram; transitions of all live states are drawn once."""
     live = [state for state in drawn.states if state not in drawn.finals]
     found = arrows(drawn)
@@ -135,20 +135,20 @@ def mermaid(drawn: TransitionTable, words: dict[str, str]) -> str:
         if destination in shared:
             continue
         unexpected = (triggers[0], source, destination) in tables.UNEXPECTED
-        label = " / ".join(dict.fromkeys(words[trigger] for trigger in triggers))
+        label = " / ".join(dict.fromkeys(labels[trigger] for trigger in triggers))
         lines.append(f"{indent}{source} --> {destination} : {label}{' (unexpected)' * unexpected}")
     if shared:
         lines.append("    }")
         for state in drawn.states:
             if state in shared:
-                label = " / ".join(words[trigger] for trigger in shared[state])
+                label = " / ".join(labels[trigger] for trigger in shared[state])
                 lines.append(f"    live --> {state} : {label}")
     lines += [f"    {state} --> [*]" for state in drawn.states if state in drawn.finals]
     return "\n".join(lines) + "\n"
 
 
 def drawings() -> dict[str, str]:
-    """Every diagram, by the name of its file."""
+    """Return every diagram by its file name."""
     return {
         "lifecycle.mmd": mermaid(tables.LIFECYCLE, LIFECYCLE),
         "form.mmd": mermaid(tables.FORM, FORM),
@@ -162,8 +162,8 @@ def drawings() -> dict[str, str]:
 def client() -> str:
     """Return the tables of a client, one diagram each."""
     parts = ["# The state machines of a client", "", "Drawn from the tables in `chatfsm._client`."]
-    for drawn, about, words in CLIENT:
-        parts += ["", about, "", f"```mermaid\n{mermaid(drawn, words)}```"]
+    for drawn, about, labels in CLIENT:
+        parts += ["", about, "", f"```mermaid\n{mermaid(drawn, labels)}```"]
     return "\n".join(parts) + "\n"
 
 
@@ -200,9 +200,9 @@ def commands() -> str:
             "",
             *table("co-browsing is", tables.COBROWSING, replies),
             "",
-            "`SubmitForm` and `CancelForm` need an open form; the reason is how, and how long ago, the",
-            "form was closed, or that the server has not shown it. At most `Settings.max_unsent`",
-            "messages may wait to be sent.",
+            "`SubmitForm` and `CancelForm` need an open form; the reason is how, and how long ago,",
+            "the form was closed, or that the server has not shown it. At most",
+            "`Settings.max_unsent` messages may wait to be sent.",
             "",
         ]
     )
