@@ -96,7 +96,7 @@ class EffectFormatter:
         if self.account is None:
             return []
         step = ReplayStep(0, now, (cast("Effect", effect),))  # which is all that is left
-        self.account.add(step)
+        self.account.add(now, step.effects)
         timeline = Timeline(self.account, None)
         timeline.add(step)
         return list(timeline.rows())

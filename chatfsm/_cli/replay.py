@@ -1,9 +1,10 @@
-"""`chatfsm replay`: reads logs, hears them again, and prints what follows."""
+"""Command `chatfsm replay`: replays recorded logs and prints the results."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from io import TextIOWrapper
 
 from attrs import define, field
@@ -16,23 +17,17 @@ from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.journal import JournalReplay
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatTotals, Totals
-from chatfsm.replay.stream_replay import (
-    ReplayedChat,
-    ReplayListener,
-    StreamReplay,
-    ViolationError,
-    read,
-)
+from chatfsm.replay.stream_replay import OnStep, ReplayedChat, StreamReplay, ViolationError
 from chatfsm.settings import Settings
 
-__all__ = ["ReplayReporter", "replay_with", "reporter_for", "run", "stream_for"]
+__all__ = ["INTERRUPTED_TEXT", "ReplayReporter", "replay_with", "reporter_for", "run", "stream_for"]
 
-# Where a run is told: standard output, complaints, a bar, totals, and the exit status.
+INTERRUPTED_TEXT = "interrupted: this is what was read so far"
 
 
 @define
 class ReplayReporter:
-    """What one run has told, and how it stands."""
+    """Prints one run: its chats, errors and totals; and keeps its exit code."""
 
     output: Output
     printer: Printer
@@ -40,12 +35,12 @@ class ReplayReporter:
     totals: Totals = field(factory=Totals)
     status: int = ExitCode.SUCCESS
     error_count: int = 0
-    """How many complaints there were."""
+    """Number of errors so far."""
     errors_reported: int = 0
-    """So many complaints were made before, and are not made again."""
+    """Number of errors that an earlier pass over the same input has reported already."""
 
     def report_error(self, error: object, status: int) -> None:
-        """Say why not all could be read, on standard error."""
+        """Report on standard error why the input was not read completely."""
         self.status = status
         self.totals.complete = False
         self.error_count += 1
@@ -53,35 +48,48 @@ class ReplayReporter:
             self.progress.hide()
             sys.stderr.write(f"chatfsm: {error}\n")
 
-    def finish_chat(self, totals: ChatTotals, text: str) -> None:
-        """Take in a chat that is over, and print what is said of it."""
+    def report_unreadable(self, error: UnreadableLogError) -> None:
+        """Report a file that cannot be read."""
+        self.report_error(error, ExitCode.ERROR)
+
+    def report_step(self, chat: ReplayedChat, step: ReplayStep) -> None:
+        """Print a step of a chat."""
+        self.printer.write(self.output.step_text(chat, step))
+
+    def report_chats(self, chats: Iterable[ReplayedChat]) -> None:
+        """Print chats as they are finished."""
+        for chat in chats:
+            self.report_chat(ChatTotals.of(chat.stats), self.output.chat_text(chat))
+
+    def report_chat(self, totals: ChatTotals, text: str) -> None:
+        """Print the text of a finished chat, and add it to the totals."""
         self.totals.add(totals)
         self.progress.hide()
-        self.printer.over(text)
+        self.printer.write_chat(text)
 
-    def finish(self, options: Namespace, agreed: int) -> int:
-        """Print what is said in the end; returns the exit status.
+    def finish(self, options: Namespace, verified: int) -> int:
+        """Print the totals and return the exit code.
 
-        `agreed`: how many entries of journals agree with what they say.
+        `verified`: number of journal entries that agree with their replay.
         """
         self.progress.hide()
-        self.printer.end(self.totals)
+        self.printer.write(self.output.totals_text(self.totals))
         if options.verify and self.status == ExitCode.SUCCESS:
-            self.status = _report_verified(agreed)
+            self.status = _report_verified(verified)
         fatal = {kind for kinds in options.fail_on or () for kind in kinds}
         found = any(self.totals.findings[kind] for kind in fatal)
         return ExitCode.FAILURE if self.status == ExitCode.SUCCESS and found else self.status
 
     def resume(self) -> ReplayReporter:
-        """One that prints what follows of the same run, when that is begun anew."""
+        """A reporter for a second pass over the same input; skips what was printed already."""
         printer = Printer(sys.stdout, self.output, self.printer.written)
         return ReplayReporter(self.output, printer, self.progress, errors_reported=self.error_count)
 
 
 def reporter_for(options: Namespace) -> ReplayReporter:
-    """Where a run is told as the command line says."""
+    """The reporter that the command line asks for."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # What a log may hold and a terminal's encoding may not is shown escaped.
+        # A character of a log that the terminal's encoding does not have is printed escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     output = _output(options)
     return ReplayReporter(
@@ -108,50 +116,34 @@ def _report_verified(entries: int) -> int:
 
 
 def run(options: Namespace) -> int:
-    """Replay as the command line says; returns the exit status."""
+    """Replay as the command line says, in this process; return the exit code."""
     return replay_with(options, reporter_for(options))
 
 
 def replay_with(options: Namespace, reporter: ReplayReporter) -> int:
-    """As `run`, told at a desk; what was read is told even where the reading stops early."""
-    telling = _Telling(reporter, reporter.output.wants_steps)
-    chats = stream_for(options, telling)
+    """Replay and report; chats that are open when replay stops early are reported as they stand."""
+    stream = stream_for(options, reporter.report_step if reporter.output.wants_steps else None)
+    chats = stream.read(
+        [Source(name) for name in options.files],
+        on_progress=reporter.progress.show,
+        on_unreadable=reporter.report_unreadable,
+    )
     try:
-        read([Source(name) for name in options.files], chats, telling, chats.feed)
+        reporter.report_chats(chats)
     except (ViolationError, ReplayDivergence) as error:
         reporter.report_error(error, ExitCode.FAILURE)
     except KeyboardInterrupt:
-        reporter.report_error("interrupted: this is what was read so far", ExitCode.INTERRUPTED)
-    chats.abandon()
-    return reporter.finish(options, chats.journal.verified)
+        reporter.report_error(INTERRUPTED_TEXT, ExitCode.INTERRUPTED)
+    reporter.report_chats(stream.abandon())
+    return reporter.finish(options, stream.journal.verified)
 
 
-def stream_for(options: Namespace, listener: ReplayListener) -> StreamReplay:
-    """The chats of a run, before anything was heard."""
+def stream_for(options: Namespace, on_step: OnStep | None) -> StreamReplay:
+    """A replay with the options of the command line, before any record."""
     return StreamReplay(
-        listener,
         Settings(strict=options.strict),
         options.chat_id,
+        options.close_after,
         JournalReplay(compare=options.verify, strict=options.strict),
-        close_after=options.close_after,
+        on_step,
     )
-
-
-@define
-class _Telling:
-    """Tells a desk what it hears, and how the reading goes."""
-
-    desk: ReplayReporter
-    wants_steps: bool
-
-    def step(self, chat: ReplayedChat, step: ReplayStep) -> None:
-        self.desk.printer.step(self.desk.output.step(chat, step))
-
-    def over(self, chat: ReplayedChat) -> None:
-        self.desk.finish_chat(ChatTotals.of(chat.stats), self.desk.output.over(chat))
-
-    def reached(self, source: Source, records: int) -> None:
-        self.desk.progress.show(source, records)
-
-    def unreadable(self, error: UnreadableLogError) -> None:
-        self.desk.report_error(error, ExitCode.ERROR)

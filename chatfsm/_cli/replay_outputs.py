@@ -1,4 +1,4 @@
-"""What `chatfsm replay` prints, in its four ways: timelines, JSON lines, a summary, nothing."""
+"""Outputs of `chatfsm replay`: timelines, effects as JSON lines, a summary, nothing."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ __all__ = ["EffectLines", "NoOutput", "Output", "Printer", "Summary", "Timelines
 
 
 class Output(Protocol):
-    """Is told what happens, in order, and says what people want to know of it."""
+    """Turns steps, finished chats and totals into text; it prints nothing itself."""
 
     wants_steps: bool
-    """Whether it says anything of steps, or keeps them."""
-    first: str
-    """What stands before the first chat that is over."""
-    between: str
-    """What stands before each other one."""
+    """Whether `step_text` is to be called; replay is faster without."""
+    head: str
+    """Text before the first finished chat."""
+    separator: str
+    """Text before each further one."""
 
     @abstractmethod
-    def step(self, chat: ReplayedChat, step: ReplayStep, /) -> str:
-        """Something followed from an event."""
+    def step_text(self, chat: ReplayedChat, step: ReplayStep, /) -> str:
+        """The text of one step; may be empty."""
 
     @abstractmethod
-    def over(self, chat: ReplayedChat, /) -> str:
-        """Nothing more will be told of this chat."""
+    def chat_text(self, chat: ReplayedChat, /) -> str:
+        """The text of a finished chat; may be empty."""
 
     @abstractmethod
-    def end(self, totals: Totals, /) -> str:
-        """Nothing more will be told."""
+    def totals_text(self, totals: Totals, /) -> str:
+        """The text at the end of all."""
 
 
 class Timelines:
-    """For people: a verdict and a timeline a chat, printed when the chat is over."""
+    """For people: a verdict and a timeline per chat, printed when the chat is finished."""
 
     wants_steps = True
-    first = ""
-    between = "\n"
+    head = ""
+    separator = "\n"
 
-    def __init__(self, look: TerminalStyle, rows: int | None) -> None:
-        self._written = StringIO()
-        self._look = look
-        self._paper = look.printer(self._written)
+    def __init__(self, style: TerminalStyle, rows: int | None) -> None:
+        self._buffer = StringIO()
+        self._style = style
+        self._printer = style.printer(self._buffer)
         self._rows = rows
         self._timelines: dict[ReplayedChat, Timeline] = {}
 
     def __reduce__(self) -> tuple[type[Timelines], tuple[TerminalStyle, int | None]]:
-        """In another process it begins anew, and looks the same."""
-        return Timelines, (self._look, self._rows)
+        """Pickle the settings only: in another process it starts empty."""
+        return Timelines, (self._style, self._rows)
 
-    def step(self, chat: ReplayedChat, step: ReplayStep) -> str:
-        """Keep the rows of the chat."""
+    def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
+        """Keep the rows of the step; they are printed with the chat."""
         self._timeline(chat).add(step)
         return ""
 
-    def over(self, chat: ReplayedChat) -> str:
-        """The chat; its rows are let go."""
-        self._paper.print(self._timeline(chat))
+    def chat_text(self, chat: ReplayedChat) -> str:
+        """The verdict and the timeline, which is dropped."""
+        self._printer.print(self._timeline(chat))
         del self._timelines[chat]
         return self._take_text()
 
-    def end(self, totals: Totals) -> str:
-        """How many chats there were, where there were several."""
+    def totals_text(self, totals: Totals) -> str:
+        """The number of chats and messages, if there was more than one chat."""
         if totals.sessions > 1:
-            self._paper.note(f"{totals.sessions} chats, {totals.messages} messages")
+            self._printer.note(f"{totals.sessions} chats, {totals.messages} messages")
         return self._take_text()
 
     def _timeline(self, chat: ReplayedChat) -> Timeline:
@@ -81,101 +81,94 @@ class Timelines:
         return self._timelines[chat]
 
     def _take_text(self) -> str:
-        text = self._written.getvalue()
-        self._written.seek(0)
-        self._written.truncate()
+        text = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()
         return text
 
 
 class EffectLines:
-    """For programs: one JSON line an effect."""
+    """For programs: one JSON line per effect."""
 
     wants_steps = True
-    first = between = ""
+    head = separator = ""
 
-    def step(self, chat: ReplayedChat, step: ReplayStep) -> str:
-        """The effects."""
-        origin = {"chat_id": chat.stats.session.chat_id, "seq": step.seq, "at": step.at}
+    def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
+        """The effects of the step, a line each."""
+        origin = {"chat_id": chat.session.chat_id, "seq": step.seq, "at": step.at}
         return "".join(
             [json.dumps({**origin, **to_json(effect)}) + "\n" for effect in step.effects]
         )
 
-    def over(self, _chat: ReplayedChat) -> str:
-        """Nothing: it was told by its last effect."""
+    def chat_text(self, _chat: ReplayedChat) -> str:
+        """Empty: the last effect of the chat has been printed."""
         return ""
 
-    def end(self, _totals: Totals) -> str:
-        """Nothing."""
+    def totals_text(self, _totals: Totals) -> str:
+        """Empty."""
         return ""
 
 
 class Summary:
-    """For programs: one JSON document, written chat by chat, so that it needs no memory."""
+    """For programs: one JSON document, printed chat by chat, so that memory stays bounded."""
 
     wants_steps = False
-    first = '{"sessions": ['
-    between = ","
+    head = '{"sessions": ['
+    separator = ","
 
-    def step(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
-        """Nothing: the account of the chat adds it up."""
+    def step_text(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
+        """Empty: the statistics of the chat contain the step."""
         return ""
 
-    def over(self, chat: ReplayedChat) -> str:
-        """The chat."""
+    def chat_text(self, chat: ReplayedChat) -> str:
+        """The summary of the chat."""
         return f"\n{json.dumps(chat.stats.summary())}"
 
-    def end(self, totals: Totals) -> str:
-        """The totals, which close the document."""
-        start = self.first if totals.sessions == 0 else "\n"
+    def totals_text(self, totals: Totals) -> str:
+        """The totals and the end of the document."""
+        start = self.head if totals.sessions == 0 else "\n"
         return f'{start}],\n"totals": {json.dumps(totals.summary())}}}\n'
 
 
 class NoOutput:
-    """For scripts that only want the exit status."""
+    """For scripts that need the exit code only."""
 
     wants_steps = False
-    first = between = ""
+    head = separator = ""
 
-    def step(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
-        """Nothing."""
+    def step_text(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
+        """Empty."""
         return ""
 
-    def over(self, _chat: ReplayedChat) -> str:
-        """Nothing."""
+    def chat_text(self, _chat: ReplayedChat) -> str:
+        """Empty."""
         return ""
 
-    def end(self, _totals: Totals) -> str:
-        """Nothing."""
+    def totals_text(self, _totals: Totals) -> str:
+        """Empty."""
         return ""
 
 
 class Printer:
-    """Prints what an output says, one chat after the other."""
+    """Writes the texts of an output, with separators between chats."""
 
-    def __init__(self, out: TextIO, output: Output, already: int = 0) -> None:
+    def __init__(self, out: TextIO, output: Output, already_written: int = 0) -> None:
         self.written = 0
-        """How many characters were printed so far."""
+        """Number of characters so far."""
         self._out = out
         self._output = output
-        self._already = already
-        """So many characters were printed before, and are not printed again."""
-        self._separator = output.first
+        self._already_written = already_written
+        """Number of characters that an earlier pass has written, and this one skips."""
+        self._separator = output.head
 
-    def step(self, text: str) -> None:
-        """Print what is said of a step."""
-        self._print(text)
+    def write_chat(self, text: str) -> None:
+        """Write the text of a finished chat."""
+        self.write(self._separator + text)
+        self._separator = self._output.separator
 
-    def over(self, text: str) -> None:
-        """Print what is said of a chat that is over."""
-        self._print(self._separator + text)
-        self._separator = self._output.between
-
-    def end(self, totals: Totals) -> None:
-        """Print what is said in the end."""
-        self._print(self._output.end(totals))
-
-    def _print(self, text: str) -> None:
-        left_out = max(0, self._already - self.written)
+    def write(self, text: str) -> None:
+        """Write any other text."""
+        skipped = max(0, self._already_written - self.written)
         self.written += len(text)
-        if len(text) > left_out:
-            self._out.write(text[left_out:])
+        if len(text) > skipped:
+            self._out.write(text[skipped:])

@@ -1,22 +1,23 @@
-"""One recorded chat, heard again by a session, on the clock of the log.
+"""Replay of one chat: its events go through a session, on the clock of the log.
 
-The time of an event is its timestamp; an event without one happens when the one before did, and
-time never runs backwards. What is due between two events happens first, at its own time; after
-the last event nothing happens any more.
+An event happens at its timestamp. An event without one happens at the time of the event before
+it, and time never runs backwards. A deadline between two events fires first, at its own time;
+after the last event no deadline fires.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from chatfsm._session.session import ChatSession
-from chatfsm.effects import Effect
+from chatfsm.effects import Effect, MessageReceived
+from chatfsm.errors import RemoteProtocolError
 from chatfsm.events import Event
 from chatfsm.inputs import Tick
-from chatfsm.replay.journal import JournalEntry
+from chatfsm.replay.stats import COUNTED_EFFECTS, ChatStats
 from chatfsm.settings import Settings
 
 __all__ = ["ChatReplay", "ReplayStep", "replay_chat"]
@@ -27,13 +28,16 @@ MAX_UNSTAMPED: Final = 1_000
 
 @frozen
 class ReplayStep:
-    """What followed from one event, or from a deadline before it."""
+    """The effects of one event, or of a deadline before it."""
 
     seq: int
-    """The event's index in its chat, from 0; a deadline has that of the event that follows it."""
+    """Index of the event in its chat, from 0; a deadline has the index of the event after it."""
     at: float
     """Seconds on the clock of the log."""
     effects: tuple[Effect, ...]
+
+
+OnStep = Callable[[ReplayStep], object]
 
 
 @define
@@ -42,82 +46,112 @@ class ChatReplay:
 
     session: ChatSession
     now: float | None = field(default=None, init=False)
-    """None until the first timestamp is known."""
+    """Seconds on the clock of the log; None until the first timestamp is known."""
     event_count: int = field(default=0, init=False)
-    """How many events the session has heard."""
+    """Number of events that the session has received."""
     _unstamped: list[Event] = field(factory=list, init=False)
+    """Events that wait for the first timestamp."""
 
-    def feed(self, event: Event) -> Iterator[ReplayStep]:
-        """The steps that follow; none while events wait for the first timestamp.
+    def feed(self, events: Sequence[Any], stats: ChatStats, on_step: OnStep | None = None) -> None:
+        """Feed events to the session, add their effects to `stats`, and report each step.
 
-        In a strict session `RemoteProtocolError` comes out of the step that breaks the protocol;
-        `heard` then is the index of the event.
+        Events before the first timestamp of the chat are kept, at most `MAX_UNSTAMPED`, and fed
+        with it. Without `on_step`, deadlines between two events are left to the session, which
+        reports them at the time of the later event: `stats` are the same, and it is faster.
+
+        A strict session raises `RemoteProtocolError`; `event_count` is then the index of the
+        event that violates the protocol.
         """
-        timestamp = event.timestamp
-        if self.now is None:
-            if timestamp is None and len(self._unstamped) < MAX_UNSTAMPED:
-                self._unstamped.append(event)
-                return
-            yield from self._start(timestamp or 0.0)
-        if timestamp is not None and self.now is not None and timestamp > self.now:
-            yield from self._deadline_steps(timestamp)
-            self.now = timestamp
-        yield self._step(event)
-
-    def at_once(self, event: Event) -> list[Effect] | None:
-        """The effects of an event, where its step is the only one; None where `hear` tells.
-
-        So it is for nearly all events, and it costs half as much. Raises as `hear` does.
-        """
-        now, timestamp = self.now, event.timestamp
-        if now is None:
-            return None
-        if timestamp is not None and timestamp > now:
-            # No later than `deadline`, in a third of its time, which is paid for every event.
-            if self.session._memory.deadline_bound <= timestamp:  # noqa: SLF001
-                deadline = self.session.deadline
-                if deadline is not None and deadline <= timestamp:
-                    return None
-            self.now = now = timestamp
-        effects = self.session.receive(event, now=now)
-        self.event_count += 1
-        return effects
-
-    def add_entry(self, entry: JournalEntry, effects: list[Effect]) -> ReplayStep:
-        """The step of a journal's entry, at its own time."""
-        self.now = entry.at
-        self.event_count += 1
-        return ReplayStep(self.event_count - 1, entry.at, tuple(effects))
-
-    def finish(self) -> Iterator[ReplayStep]:
-        """The steps of events that never met a timestamp; they happen at 0."""
-        if self.now is None:
-            yield from self._start(0.0)
-
-    def _start(self, now: float) -> Iterator[ReplayStep]:
-        self.now = now
-        waiting, self._unstamped = self._unstamped, []
-        for event in waiting:
-            yield self._step(event)
-
-    def _deadline_steps(self, until: float) -> Iterator[ReplayStep]:
-        while (deadline := self.session.deadline) is not None and deadline <= until:
-            yield ReplayStep(
-                self.event_count, deadline, tuple(self.session.receive(Tick(), now=deadline))
-            )
-
-    def _step(self, event: Event) -> ReplayStep:
+        if self.now is None and not (events := self._ready(events, stats)):
+            return
+        # The hot path of every replay: messages, the most frequent effects, are counted inline.
+        receive = self.session.receive
         now = self.now or 0.0
-        effects = self.session.receive(event, now=now)
+        count = self.event_count
+        messages = 0
+        try:
+            for event in events:
+                timestamp = event.timestamp
+                if timestamp is not None and timestamp > now:
+                    if on_step is not None:
+                        self._pass_deadlines(timestamp, count, stats, on_step)
+                    now = timestamp
+                effects = receive(event, now=now)
+                for effect in effects:
+                    kind = effect.__class__
+                    if kind is MessageReceived:
+                        messages += 1
+                    elif kind in COUNTED_EFFECTS:
+                        stats.count(effect, now)
+                if on_step is not None:
+                    stats.messages += messages
+                    messages = 0
+                    stats.touch(now)
+                    on_step(ReplayStep(count, now, tuple(effects)))
+                count += 1
+                if stats.ended_at is not None:
+                    stats.count_late(timestamp)
+            stats.touch(now)
+        finally:
+            self.now = now
+            self.event_count = count
+            stats.messages += messages
+
+    def feed_entry(
+        self, at: float, effects: Sequence[Effect], stats: ChatStats, on_step: OnStep | None
+    ) -> None:
+        """Add the effects of a journal entry, which has the time `at` of its own."""
+        self.now = at
+        stats.add(at, effects)
+        if on_step is not None:
+            on_step(ReplayStep(self.event_count, at, tuple(effects)))
         self.event_count += 1
-        return ReplayStep(self.event_count - 1, now, tuple(effects))
+
+    def finish(self, stats: ChatStats, on_step: OnStep | None = None, *, now: float = 0.0) -> None:
+        """Feed the events that still wait for a first timestamp; they happen at `now`."""
+        if self._unstamped:
+            self.feed(self._start(now, stats), stats, on_step)
+
+    def _ready(self, events: Sequence[Event], stats: ChatStats) -> Sequence[Event]:
+        """The events whose time is known; all others wait."""
+        for index, event in enumerate(events):
+            if event.timestamp is not None or len(self._unstamped) == MAX_UNSTAMPED:
+                return [*self._start(event.timestamp or 0.0, stats), *events[index:]]
+            self._unstamped.append(event)
+        return ()
+
+    def _start(self, now: float, stats: ChatStats) -> list[Event]:
+        """Start the clock, and return the events that waited for it."""
+        self.now = now
+        stats.touch(now)
+        unstamped, self._unstamped = self._unstamped, []
+        return unstamped
+
+    def _pass_deadlines(self, until: float, seq: int, stats: ChatStats, on_step: OnStep) -> None:
+        while (deadline := self.session.deadline) is not None and deadline <= until:
+            effects = self.session.receive(Tick(), now=deadline)
+            stats.add(deadline, effects)
+            on_step(ReplayStep(seq, deadline, tuple(effects)))
 
 
 def replay_chat(
     events: Iterable[Event], chat_id: str, settings: Settings | None = None
 ) -> Iterator[ReplayStep]:
-    """Replay one chat: the steps of all its events, in order."""
-    chat = ChatReplay(ChatSession(chat_id, settings=settings or Settings()))
-    for event in events:
-        yield from chat.feed(event)
-    yield from chat.finish()
+    """Replay one chat: yield the steps of all its events, in order.
+
+    With strict `settings`, `RemoteProtocolError` is raised at the event that violates the
+    protocol, after the steps before it.
+    """
+    replay = ChatReplay(ChatSession(chat_id, settings=settings or Settings()))
+    stats = ChatStats(replay.session)
+    steps: list[ReplayStep] = []
+    try:
+        for event in events:
+            replay.feed((event,), stats, steps.append)
+            yield from steps
+            steps.clear()
+        replay.finish(stats, steps.append)
+    except RemoteProtocolError:
+        yield from steps
+        raise
+    yield from steps

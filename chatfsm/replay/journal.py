@@ -29,6 +29,7 @@ from chatfsm.signaling import Signal
 
 __all__ = [
     "VERSION",
+    "InconsistentJournalError",
     "JournalEntry",
     "JournalHeader",
     "JournalLineError",
@@ -93,6 +94,10 @@ class JournalEntry:
     def timestamp(self) -> float:
         """The time of it, on the session's clock."""
         return self.at
+
+
+class InconsistentJournalError(UnreadableLogError):
+    """A journal's line that does not follow from the lines before it; only its chat is affected."""
 
 
 class JournalLineError(ValueError):
@@ -186,7 +191,7 @@ class JournalReplay:
         try:
             session = header.open_session(strict=self._strict)
         except (ChatError, ValueError) as error:
-            raise UnreadableLogError(f"{where}: no opening of a journal: {error}") from None
+            raise InconsistentJournalError(f"{where}: no opening of a journal: {error}") from None
         self._next[header.chat_id] = 0
         return session
 
@@ -196,9 +201,11 @@ class JournalReplay:
             return rerun(session, entry, None)
         expected = self._next.get(entry.chat_id)
         if expected is None:
-            raise UnreadableLogError(f"{where}: the journal of this chat has no opening")
+            raise InconsistentJournalError(f"{where}: the journal of this chat has no opening")
         if entry.seq != expected:
-            raise UnreadableLogError(f"{where}: entry {entry.seq}, where {expected} should follow")
+            raise InconsistentJournalError(
+                f"{where}: entry {entry.seq}, where {expected} should follow"
+            )
         effects = rerun(session, entry, where)
         self._next[entry.chat_id] += 1
         self.verified += 1

@@ -1,4 +1,4 @@
-"""What there is to say about a replayed chat, and about many."""
+"""Statistics of one chat and of many."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from chatfsm._session.state import Counts
 from chatfsm.effects import Anomaly, Effect, MessageReceived, PartyAdded, PartyChanged, Terminated
 from chatfsm.models import Party
 from chatfsm.replay import FINDINGS
-from chatfsm.replay.chat_replay import ReplayStep
 
 __all__ = ["COUNTED_EFFECTS", "ChatStats", "ChatTotals", "Totals"]
 
-# A terminal event often comes in one batch with others (PROTOCOL.md §5), of one poll, whose reply
-# is held for 15 s at most (§1). What is stamped later than that came by itself.
+# A terminal event often comes in one batch with others (PROTOCOL.md §5), in the reply of one poll,
+# which the server holds for at most 15 s (§1). An event stamped later than that came by itself.
 _TERMINAL_BATCH_SECONDS: Final = 15.0
 
 COUNTED_EFFECTS: Final = frozenset((Anomaly, PartyAdded, PartyChanged, Terminated))
-"""The effects that add to an account, but messages, which are most of them."""
+"""Effects that `ChatStats.count` takes; `MessageReceived`, the most frequent, is counted inline."""
 
-# Who was there is told by name; a log with more parties than this is told by their number.
+# The timeline names the parties of a chat, up to this many; of all others it gives the number.
 MAX_PARTIES: Final = 50
 
 
 @define
 class ChatStats:
-    """What one chat's steps have added up to."""
+    """Statistics of one chat, added up effect by effect."""
 
     session: ChatSession
     messages: int = 0
     first_at: float | None = None
+    """Time of the first event, in seconds on the clock of the log; None before it."""
     last_at: float | None = None
+    """Time of the last event or deadline."""
     ended_at: float | None = None
+    """Time at which the session terminated; None if it has not."""
     late_outside_batch: int = 0
-    """Late events beyond the terminal batch."""
+    """Late events that did not come in one batch with the terminal event."""
     anomalies: Counter[str] = field(factory=Counter)
-    """How many of each kind."""
+    """Number of anomalies of each kind."""
     parties: dict[str, Party] = field(factory=dict)
-    """The parties that were there, by id, the first `MOST_NAMES` of them."""
+    """Parties that were in the chat at any time, by id; the first `MAX_PARTIES` of them."""
     parties_omitted: int = 0
-    """How many joinings there were after those."""
+    """Number of joins and changes of parties beyond those."""
+    _late: int = field(default=0, init=False)
+    """Late events that `count_late` has seen."""
 
-    def add(self, step: ReplayStep) -> None:
-        """Take in what followed from one event."""
-        self.take(step.at, step.effects)
-
-    def take(self, at: float, effects: Sequence[Effect]) -> None:
-        """Take in what followed at a time."""
+    def add(self, at: float, effects: Sequence[Effect]) -> None:
+        """Add the effects of one input at the time `at`."""
         self.touch(at)
         for effect in effects:
             if effect.__class__ is MessageReceived:
@@ -61,15 +61,17 @@ class ChatStats:
                 self.count(effect, at)
         if self.ended_at is None and self.session.done:
             self.ended_at = at
+        if self.ended_at is not None:
+            self.count_late(at)
 
     def touch(self, at: float) -> None:
-        """Take in that something was heard at a time, and perhaps before it."""
+        """Extend the time of the chat to `at`."""
         if self.first_at is None:
             self.first_at = at
         self.last_at = at
 
     def count(self, effect: Effect, at: float) -> None:
-        """Take in an effect of a class that is `NOTED`."""
+        """Count one effect of a class in `COUNTED_EFFECTS`."""
         if isinstance(effect, Terminated):
             self.ended_at = at if self.ended_at is None else self.ended_at
         elif isinstance(effect, Anomaly):
@@ -77,25 +79,36 @@ class ChatStats:
         elif isinstance(effect, (PartyAdded, PartyChanged)):
             self._add_party(effect.party)
 
-    def late(self, stamp: float | None) -> None:
-        """Take in that an event came after the end, and its time, where it bears one."""
-        if stamp is not None and self.ended_at is not None:
-            self.late_outside_batch += stamp > self.ended_at + _TERMINAL_BATCH_SECONDS
+    def count_late(self, timestamp: float | None) -> None:
+        """Count the last event if the session found it late, and it came by itself.
+
+        An event without a timestamp is taken for one of the terminal batch. Call it after each
+        event of a chat that has terminated.
+        """
+        late = self.session.counts.late
+        if late > self._late and timestamp is not None and self.ended_at is not None:
+            self.late_outside_batch += timestamp > self.ended_at + _TERMINAL_BATCH_SECONDS
+        self._late = late
+
+    def restart(self, session: ChatSession) -> None:
+        """Go on with another session of the same chat."""
+        self.session = session
+        self._late = session.counts.late
 
     @property
     def duration(self) -> float:
-        """Seconds on the clock of the log, until the end of the chat or of its log."""
+        """Seconds from the first event to the end of the chat, or to the last event of its log."""
         until = self.last_at if self.ended_at is None else self.ended_at
         return (until or 0.0) - (self.first_at or 0.0)
 
     def findings(self) -> dict[str, int]:
-        """How often each kind of finding was met; those that were not are left out."""
+        """Number of findings of each kind in `FINDINGS`; kinds without any are left out."""
         counts = self.session.counts
         met = (counts.unknown, counts.malformed, counts.anomalies, self.late_outside_batch)
         return {kind: count for kind, count in zip(FINDINGS, met, strict=True) if count}
 
     def summary(self) -> dict[str, Any]:
-        """The chat as it stands, as JSON."""
+        """The state and the statistics of the chat, as JSON values."""
         session = self.session
         return {
             "chat_id": session.chat_id,
@@ -127,37 +140,38 @@ _count_values: Final = attrgetter(*(count.name for count in fields(Counts)))
 
 
 class ChatTotals(NamedTuple):
-    """What one chat adds to the totals: as little as can be sent from one process to another."""
+    """Contribution of one chat to the totals: small, because worker processes send it."""
 
     messages: int
     outcome: str
+    """Outcome of the session; `open` if it has none."""
     counts: tuple[int, ...]
-    """In the order of `Counts`."""
+    """Values in the order of the fields of `Counts`."""
     findings: dict[str, int]
 
     @classmethod
-    def of(cls, account: ChatStats) -> ChatTotals:
-        """Those of a chat that is done with."""
-        session = account.session
+    def of(cls, stats: ChatStats) -> ChatTotals:
+        """The contribution of a finished chat."""
+        session = stats.session
         outcome = session.outcome or "open"
-        return cls(account.messages, outcome, _count_values(session.counts), account.findings())
+        return cls(stats.messages, outcome, _count_values(session.counts), stats.findings())
 
 
 @define
 class Totals:
-    """Many chats added up."""
+    """Statistics of many chats, added up chat by chat."""
 
     sessions: int = 0
     messages: int = 0
     outcomes: Counter[str] = field(factory=Counter)
-    """How many sessions ended how; those that did not are "open"."""
+    """Number of sessions of each outcome; `open` counts those without one."""
     counts: Counts = field(factory=Counts)
     findings: Counter[str] = field(factory=Counter)
     complete: bool = True
-    """Whether all of the input was read."""
+    """Whether all input was read."""
 
     def add(self, chat: ChatTotals) -> None:
-        """Take in a chat that is done with."""
+        """Add one finished chat."""
         self.sessions += 1
         self.messages += chat.messages
         self.outcomes[chat.outcome] += 1
@@ -166,7 +180,7 @@ class Totals:
         self.counts = Counts(*map(sum, zip(_count_values(self.counts), chat.counts, strict=True)))
 
     def summary(self) -> dict[str, Any]:
-        """The totals as JSON."""
+        """The totals as JSON values."""
         return {
             "sessions": self.sessions,
             "messages": self.messages,

@@ -1,403 +1,364 @@
-"""Many chats in one stream of records: each to its own session, and let go once it is over."""
+"""Replay of many chats in one stream of records: one session each, released once it is over.
+
+A pipeline: a reader yields batches of records, `StreamReplay` feeds them to sessions and yields
+each chat that is finished, and an output takes its statistics. An output that needs every effect
+gives an `on_step`.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Final
 
 from attrs import define, field
 
 from chatfsm._session.session import ChatSession
-from chatfsm.effects import MessageReceived
 from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
 from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
 from chatfsm.replay.formats import record_batches
-from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalReplay
-from chatfsm.replay.reader import RecordRun
+from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
+from chatfsm.replay.reader import Record, RecordBatch, RecordRun
 from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stats import COUNTED_EFFECTS, ChatStats
+from chatfsm.replay.stats import ChatStats
 from chatfsm.settings import Settings
 
 __all__ = [
     "ChatKey",
+    "OnStep",
     "OutputKey",
-    "Reader",
-    "ReplayListener",
     "ReplayedChat",
     "StreamReplay",
     "ViolationError",
-    "hear_on",
-    "read",
+    "replay_logs",
 ]
 
-# One chat of a log, and who is told of chats.
+# A chat that has ended is kept until so many further records have passed without one of its own,
+# so that its late events are recognized.
+_LINGER_RECORDS: Final = 10_000
+
+# The parts of one record's turn: ended chats are released, the record is fed, its file ends.
+_LINGERED, _FED, _ENDED = 0, 1, 2
 
 ChatKey = tuple[str, str]
+"""Key of an open chat: `""` and its chat_id, or the file's name and stem if no id is known."""
 
 OutputKey = tuple[float, int, int]
-"""When something is told: after how many records; in which turn there; of which chat."""
+"""Sort key of output: the number of records before it, the part of the turn, the chat's number."""
+
+
+class ViolationError(ChatError):
+    """A log violates the protocol; the text names file, line and reason."""
 
 
 @define(eq=False)
 class ReplayedChat:
-    """One chat of a log."""
+    """One chat of a log: its replay and its statistics."""
 
     key: ChatKey
     number: int
-    """Its place in the order in which chats were first met: how many records there were by then."""
+    """Number of the record, of all chats, that began this one; chats are released in its order."""
     replay: ChatReplay
     stats: ChatStats
     last_record: int = 0
-    """How many records there were, of all chats, up to the last one of this."""
+    """Number of the last record of this chat."""
     last_clock: float = 0.0
-    """The time of the log, over all chats, at the last record of this."""
+    """Time of the log, over all chats, at the last record of this one."""
     is_over: bool = False
-    pending: list[tuple[RecordRun, int]] = field(factory=list)
-    """Records that wait for the chat's first timestamp: the runs that they are in, and where."""
+    unstamped: list[Record] = field(factory=list)
+    """Records that wait for the first timestamp of the chat."""
+
+    @property
+    def session(self) -> ChatSession:
+        """The session as it is after the last record."""
+        return self.replay.session
 
 
-class ReplayListener(Protocol):
-    """Is told what follows from records, in order."""
-
-    wants_steps: bool
-    """Whether steps are told; what becomes of a chat's account needs none."""
-
-    def step(self, chat: ReplayedChat, step: ReplayStep, /) -> None:
-        """Something followed from an event."""
-
-    def over(self, chat: ReplayedChat, /) -> None:
-        """The chat is let go: it is over, or silent, or the log is."""
-
-
-# A chat that has ended is kept until so many further records have passed without one of its own,
-# so that what comes late is told as late.
-_LINGER_RECORDS: Final = 10_000
-
-_LINGERED, _FED, _ENDED = 0, 1, 2
-"""The turns after a record: who has lingered is let go, the record is heard, files end."""
-
-
-class ViolationError(ChatError):
-    """A log breaks the protocol; the text names file, line and reason."""
+OnStep = Callable[[ReplayedChat, ReplayStep], object]
 
 
 @define
 class StreamReplay:
-    """The chats that are open in a log."""
+    """The open chats of a stream of records."""
 
-    listener: ReplayListener
-    settings: Settings
+    settings: Settings = field(factory=Settings)
     default_chat_id: str | None = None
-    """The chat of records without a chat_id; None: one a file, called by the file's stem."""
-    journal: JournalReplay = field(factory=lambda: JournalReplay(compare=False))
-    """What becomes of journals."""
+    """The chat of records without a chat_id; None: one chat per file, named by its stem."""
     close_after: float | None = None
-    """Seconds of silence, on the clock of the log, after which a chat is let go."""
+    """Seconds without a record, on the clock of the log, after which a chat is released."""
+    journal: JournalReplay = field(factory=lambda: JournalReplay(compare=False))
+    on_step: OnStep | None = None
+    """Callback for each step, in the order of the records; None is faster."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
-    """When what is told now is told; steps of records that are heard have no number."""
-    within: int = field(default=0, init=False)
-    """Which record of a run is heard."""
+    """Sort key of the step or chat that is being reported; steps have the chat number 0."""
+    records: int = field(default=0, init=False)
+    """Number of records so far, of all chats and all shards."""
     _open: OrderedDict[ChatKey, ReplayedChat] = field(factory=OrderedDict, init=False)
-    """The least recently heard first."""
+    """The least recently fed first."""
     _over: OrderedDict[ChatKey, ReplayedChat] = field(factory=OrderedDict, init=False)
-    """Those of them that have ended, likewise."""
-    _records: int = field(default=0, init=False)
+    """Those of them that have ended, in the same order."""
     _files: int = field(default=0, init=False)
-    """How many files have ended."""
+    """Number of files that were read to their end."""
     _clock: float = field(default=0.0, init=False)
     _next_due: float = field(default=inf, init=False)
-    """No chat has lingered for long enough before there were so many records."""
+    """No ended chat is released before this record number."""
+    _source: Source | None = field(default=None, init=False)
+    _run: RecordRun | None = field(default=None, init=False)
+    _index: int = field(default=0, init=False)
+    """Index of the record in its run that is being fed."""
 
     @property
-    def _looks_closely(self) -> bool:
-        """Whether somebody wants to see each record, or what followed from it."""
-        return self.listener.wants_steps or self.journal.compares or self.close_after is not None
+    def position(self) -> str:
+        """Place of the record that is being fed, for error texts: `file: line 12`."""
+        run = self._run
+        if run is not None and run.source is self._source:
+            return run.where(min(self._index, len(run.events) - 1))
+        return "the start" if self._source is None else f"the start of {self._source.name}"
 
     @property
-    def records(self) -> int:
-        """How many records there were, of all chats."""
-        return self._records
+    def end_key(self) -> OutputKey:
+        """Sort key after all records so far, and before the end of their file."""
+        return self.records, _ENDED + 2 * self._files, 0
 
-    @property
-    def after_reading(self) -> OutputKey:
-        """When it is told that no more was read: after the last record, before the file ends."""
-        return self._records, _ENDED + 2 * self._files, 0
+    def read(
+        self,
+        sources: Iterable[Source],
+        *,
+        shard: Shard | None = None,
+        on_progress: Callable[[Source, int], object] | None = None,
+        on_unreadable: Callable[[UnreadableLogError], object] | None = None,
+    ) -> Iterator[ReplayedChat]:
+        """Read logs one after the other, and yield each chat when it is finished.
 
-    def feed(self, run: RecordRun) -> None:
-        """Tell what follows from records. Raises `ViolationError` in strict sessions."""
-        self._records += run.skipped
-        index, number = 0, len(run.events)
-        while index < number:
-            self.within = index
-            chat = None if run.is_journal or self._looks_closely else self._under_way(run)
-            # What is due before the last of them is told when its turn comes.
-            due = self._next_due - self._records - 1
-            if chat is None or due <= 0:
-                self._hear_one(run, index)
-                index += 1
-            else:
-                index = self._hear_on(chat, run, index, int(min(due, number - index)))
+        `shard`: the chats to replay; None: all. `on_progress` gets the file and the number of its
+        records before each batch. `on_unreadable` gets the error of a file that cannot be read,
+        or not further, and the next file is read; without it the error is raised.
 
-    def _hear_on(self, chat: ReplayedChat, run: RecordRun, index: int, most: int) -> int:
-        """Hear so many records, or those up to the chat's end; returns the next one's index."""
-        events = (
-            run.events
-            if index == 0 and most == len(run.events)
-            else run.events[index : index + most]
-        )
-        heard = chat.replay.event_count
-        try:
-            hear_on(chat.replay, chat.stats, events)
-        except RemoteProtocolError as error:
-            self.output_key = (self._records + chat.replay.event_count - heard + 1, _FED, 0)
-            where = run.where(index + chat.replay.event_count - heard)
-            raise ViolationError(f"{where}: {error}") from error
-        finally:
-            heard = chat.replay.event_count - heard
-            self._records += heard
-            self.within = index + heard
-            chat.last_record = self._records
-        if chat.stats.ended_at is not None:
-            self._is_over(chat)
-        return index + heard
+        Raises `ViolationError` in strict sessions, and `ReplayDivergence` if journals are compared.
+        """
+        for source in sources:
+            self._source, before = source, self.records
+            try:
+                for batch in record_batches(source, shard):
+                    if on_progress is not None:
+                        on_progress(source, self.records - before)
+                    yield from self.feed(batch)
+            except UnreadableLogError as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(error)
+            yield from self.end_file(source)
+        yield from self.finish()
 
-    def _under_way(self, run: RecordRun) -> ReplayedChat | None:
-        """The chat of a run, where it has begun, and is not over."""
-        chat = self._open.get(self._key(run))
-        if chat is None or chat.replay.now is None or chat.stats.ended_at is not None:
-            return None
-        self._open.move_to_end(chat.key)
-        return chat
+    def feed(self, batch: RecordBatch) -> Iterator[ReplayedChat]:
+        """Feed a batch of records, and yield each chat that is finished before one of them."""
+        close_after = self.close_after
+        for run in batch.runs:
+            self._run = run
+            self.records += run.skipped
+            index, end = 0, len(run.events)
+            while index < end:
+                self._index = index
+                if close_after is not None:
+                    yield from self._release_silent(run.events[index].timestamp, close_after)
+                elif self.records + 1 >= self._next_due:
+                    yield from self._release_ended(self.records + 1)
+                chat = self._chat_of(run)
+                if run.is_journal:
+                    size = 1
+                    self._feed_journal_line(chat, run)
+                else:
+                    size = end - index
+                    if close_after is not None or chat.replay.now is None:
+                        size = 1
+                    elif self.records + size >= self._next_due:
+                        size = int(self._next_due) - self.records - 1
+                    self._feed_events(chat, run, index, size)
+                index += size
+        self.records += batch.skipped
+        if batch.skipped and self.records >= self._next_due:
+            yield from self._release_ended(self.records)
 
-    def _hear_one(self, run: RecordRun, index: int) -> None:
-        """Tell what follows from one record, whatever it is."""
-        self._records += 1
-        event = run.events[index]
-        if self.close_after is not None:
-            self._clock = max(self._clock, event.timestamp or 0.0)
-            keys = dict.fromkeys((*self._lingering(), *self._silent(self.close_after)))
-            self._release(keys, lambda chat: (self._records, _LINGERED, chat.number))
-        elif self._records >= self._next_due:
-            self._release(self._lingering(), _after_lingering)
-        self.output_key = (self._records, _FED, 0)
-        chat = self._chat(run)
-        account = chat.stats
-        was_late = account.session.counts.late if chat.is_over else None
-        self._hear(chat, run, index)
-        if was_late is not None and account.session.counts.late > was_late:
-            account.late(event.timestamp)
-        chat.is_over = account.session.done
-        if chat.is_over:
-            self._is_over(chat)
-
-    def _is_over(self, chat: ReplayedChat) -> None:
-        """A chat has ended, or was heard after its end."""
-        chat.is_over = True
-        self._over[chat.key] = chat
-        self._over.move_to_end(chat.key)
-        self._next_due = min(self._next_due, chat.last_record + _LINGER_RECORDS)
-
-    def skip(self, number: int) -> None:
-        """So many records were of chats that others hear."""
-        self._records += number
-        if self._records >= self._next_due:
-            self._release(self._lingering(), _after_lingering)
-
-    def end_of(self, source: Source) -> None:
-        """Tell what follows from the end of a file: over are its unnamed chats, and ended ones."""
+    def end_file(self, source: Source) -> Iterator[ReplayedChat]:
+        """Yield the chats that end with a file: its unnamed chat, and all that have ended."""
         keys = [key for key in self._open if key in self._over or key[0] == source.name]
         turn = _ENDED + 2 * self._files + 1
         self._files += 1
-        self._release(keys, lambda chat: (self._records, turn, chat.number))
+        yield from self._release(keys, lambda chat: (self.records, turn, chat.number))
 
-    def finish(self) -> None:
-        """Tell what follows from the end of all."""
-        self._release(list(self._open), lambda chat: (inf, 0, chat.number))
+    def finish(self) -> Iterator[ReplayedChat]:
+        """Yield all open chats: the input has ended."""
+        yield from self._release(list(self._open), lambda chat: (inf, 0, chat.number))
 
-    def abandon(self) -> None:
-        """Let go of what is still open, as it stands: nothing more is heard."""
-        for chat in sorted(self._open.values(), key=lambda chat: chat.number):
-            self.output_key = (inf, 0, chat.number)
-            self.listener.over(chat)
+    def abandon(self) -> Iterator[ReplayedChat]:
+        """Yield all open chats as they stand: replay stops here, and feeds nothing more."""
+        chats = sorted(self._open.values(), key=lambda chat: chat.number)
         self._open.clear()
         self._over.clear()
+        for chat in chats:
+            self.output_key = (inf, 0, chat.number)
+            yield chat
 
-    def _key(self, run: RecordRun) -> ChatKey:
-        """What its chat is known by."""
+    def _chat_of(self, run: RecordRun) -> ReplayedChat:
+        """The chat of a run, made if it is new, as the most recently fed one."""
         chat_id = run.chat_id or self.default_chat_id
-        return ("", chat_id) if chat_id else (run.source.name, run.source.stem)
-
-    def _chat(self, run: RecordRun) -> ReplayedChat:
-        """The chat of a run, moved to the end of those that were heard."""
-        key = self._key(run)
+        key = ("", chat_id) if chat_id else (run.source.name, run.source.stem)
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
-            chat = ReplayedChat(key, self._records, ChatReplay(session), ChatStats(session))
+            chat = ReplayedChat(key, self.records + 1, ChatReplay(session), ChatStats(session))
             self._open[key] = chat
         else:
             self._open.move_to_end(key)
-        chat.last_record = self._records
         chat.last_clock = self._clock
         return chat
 
-    def _hear(self, chat: ReplayedChat, run: RecordRun, index: int) -> None:
-        """Tell the steps of an event on the clock of the log, or of a journal's entry on its own.
-
-        Nearly always there is one, which nobody needs to see.
-        """
-        event = run.events[index]
-        if run.is_journal:
-            self._hear_again(chat, event, run.where(index))
-            return
+    def _feed_events(self, chat: ReplayedChat, run: RecordRun, index: int, size: int) -> None:
+        """Feed `size` events of a run, from `index` on, to its chat."""
         if self.journal.compares and self.journal.has_chat(chat.key[1]):
-            raise UnreadableLogError(f"{run.where(index)}: no line of a journal")
-        replay = chat.replay
+            self._count(chat, 1)
+            raise InconsistentJournalError(f"{run.where(index)}: no line of a journal")
+        replay, before = chat.replay, chat.replay.event_count
+        events = run.events if size == len(run.events) else run.events[index : index + size]
+        report = None if self.on_step is None else self._reporter(self.on_step, chat, index, size)
         try:
-            effects = replay.at_once(event)
+            replay.feed(events, chat.stats, report)
         except RemoteProtocolError as error:
-            raise ViolationError(f"{run.where(index)}: {error}") from error
-        if effects is None:
-            chat.pending.append((run, index))
-            self._tell(chat, replay.feed(event))
-        else:
-            at = replay.now or 0.0
-            chat.stats.take(at, effects)
-            if self.listener.wants_steps:
-                self.listener.step(chat, ReplayStep(replay.event_count - 1, at, tuple(effects)))
-
-    def _hear_again(
-        self, chat: ReplayedChat, entry: JournalHeader | JournalEntry, where: str
-    ) -> None:
-        if isinstance(entry, JournalHeader):
-            session = self.journal.open_session(entry, where)
-            chat.replay.session = chat.stats.session = session
-            chat.pending.clear()
-            return
-        try:
-            effects = self.journal.verify_entry(chat.replay.session, entry, where)
-        except RemoteProtocolError as error:
+            fed = replay.event_count - before - len(chat.unstamped)
+            self._count(chat, max(fed, 0) + 1)
+            # Less than 0 is a record that waited, counted from the last one.
+            where = run.where(index + fed) if fed >= 0 else chat.unstamped[fed].where
             raise ViolationError(f"{where}: {error}") from error
-        self._tell(chat, [chat.replay.add_entry(entry, effects)])
+        except BaseException:
+            self._index += max(replay.event_count - before - len(chat.unstamped), 0)
+            raise
+        self.records += size
+        chat.last_record = self.records
+        if replay.now is None:
+            chat.unstamped.append(run.record(index))
+        elif chat.unstamped:
+            chat.unstamped.clear()
+        if chat.is_over and chat.stats.ended_at is None:  # its session was restored after the end
+            chat.stats.ended_at = replay.now
+        if chat.stats.ended_at is not None:
+            self._keep_ended(chat)
 
-    def _tell(self, chat: ReplayedChat, steps: Iterable[ReplayStep]) -> None:
+    def _reporter(
+        self, on_step: OnStep, chat: ReplayedChat, index: int, size: int
+    ) -> Callable[[ReplayStep], object]:
+        """A callback for the steps of `size` events of the run, from `index` on."""
         before = chat.replay.event_count
-        try:
-            for step in steps:
-                chat.stats.add(step)
-                if self.listener.wants_steps:
-                    self.listener.step(chat, step)
-        except RemoteProtocolError as error:
-            run, index = chat.pending[chat.replay.event_count - before]
-            raise ViolationError(f"{run.where(index)}: {error}") from error
-        del chat.pending[: chat.replay.event_count - before]
 
-    def _lingering(self) -> list[ChatKey]:
-        """The chats that have been over for long enough."""
+        def report(step: ReplayStep) -> None:
+            offset = min(step.seq - before, size - 1)  # records that waited share one turn
+            self._index = index + offset
+            self.output_key = (self.records + 1 + offset, _FED, 0)
+            on_step(chat, step)
+
+        return report
+
+    def _feed_journal_line(self, chat: ReplayedChat, run: RecordRun) -> None:
+        """Open the session that a journal's header describes, or feed the input of an entry."""
+        self._count(chat, 1)
+        line, where = run.events[0], run.where(0)
+        if chat.unstamped:
+            self._feed_unstamped(chat, line.at)
+        if isinstance(line, JournalHeader):
+            session = chat.replay.session = self.journal.open_session(line, where)
+            chat.stats.restart(session)
+        else:
+            try:
+                effects = self.journal.verify_entry(chat.replay.session, line, where)
+            except RemoteProtocolError as error:
+                raise ViolationError(f"{where}: {error}") from error
+            chat.replay.feed_entry(line.at, effects, chat.stats, self._on_step_of(chat))
+        self._keep_ended(chat)
+
+    def _feed_unstamped(self, chat: ReplayedChat, now: float) -> None:
+        """Feed the events of a chat that wait for its first timestamp."""
+        try:
+            chat.replay.finish(chat.stats, self._on_step_of(chat), now=now)
+        except RemoteProtocolError as error:
+            where = chat.unstamped[chat.replay.event_count].where
+            raise ViolationError(f"{where}: {error}") from error
+        chat.unstamped.clear()
+
+    def _on_step_of(self, chat: ReplayedChat) -> Callable[[ReplayStep], object] | None:
+        return None if self.on_step is None else partial(self.on_step, chat)
+
+    def _count(self, chat: ReplayedChat, records: int) -> None:
+        """Count records of a chat, the last of which is the one being fed."""
+        self.records += records
+        self.output_key = (self.records, _FED, 0)
+        chat.last_record = self.records
+
+    def _keep_ended(self, chat: ReplayedChat) -> None:
+        """Keep a chat that has ended for `_LINGER_RECORDS` from now on."""
+        chat.is_over = chat.session.done
+        if chat.is_over:
+            self._over[chat.key] = chat
+            self._over.move_to_end(chat.key)
+            self._next_due = min(self._next_due, chat.last_record + _LINGER_RECORDS)
+
+    def _release_ended(self, record: int) -> Iterator[ReplayedChat]:
+        """Release the chats that have been over for long enough at a record."""
+
+        def key(chat: ReplayedChat) -> OutputKey:
+            return chat.last_record + _LINGER_RECORDS, _LINGERED, 0
+
+        yield from self._release(self._ended_before(record), key)
+
+    def _release_silent(
+        self, timestamp: float | None, close_after: float
+    ) -> Iterator[ReplayedChat]:
+        """Release the chats that are silent or over for long enough at the next record."""
+        self._clock = max(self._clock, timestamp or 0.0)
+        record = self.records + 1
+        silent: list[ChatKey] = []
+        for key, chat in self._open.items():
+            if chat.last_clock + close_after >= self._clock:
+                break
+            silent.append(key)
+        keys = dict.fromkeys((*self._ended_before(record), *silent))
+        yield from self._release(keys, lambda chat: (record, _LINGERED, chat.number))
+
+    def _ended_before(self, record: int) -> list[ChatKey]:
+        """The chats that have been over for `_LINGER_RECORDS` at a record."""
         keys: list[ChatKey] = []
         self._next_due = inf
         for key, chat in self._over.items():
-            if chat.last_record + _LINGER_RECORDS > self._records:
+            if chat.last_record + _LINGER_RECORDS > record:
                 self._next_due = chat.last_record + _LINGER_RECORDS
                 break
             keys.append(key)
         return keys
 
-    def _silent(self, close_after: float) -> list[ChatKey]:
-        """The chats of which nothing was heard for too long."""
-        keys: list[ChatKey] = []
-        for key, chat in self._open.items():
-            if chat.last_clock + close_after >= self._clock:
-                break
-            keys.append(key)
-        return keys
-
-    def _release(self, keys: Iterable[ChatKey], when: Callable[[ReplayedChat], OutputKey]) -> None:
-        for chat in sorted((self._open[key] for key in keys), key=when):
-            self.output_key = when(chat)
-            self._tell(chat, chat.replay.finish())
+    def _release(
+        self, keys: Iterable[ChatKey], output_key: Callable[[ReplayedChat], OutputKey]
+    ) -> Iterator[ReplayedChat]:
+        for chat in sorted((self._open[key] for key in keys), key=output_key):
+            self.output_key = output_key(chat)
+            self._feed_unstamped(chat, 0.0)
             del self._open[chat.key]
             self._over.pop(chat.key, None)
-            self.listener.over(chat)
+            yield chat
 
 
-def _after_lingering(chat: ReplayedChat) -> OutputKey:
-    return chat.last_record + _LINGER_RECORDS, _LINGERED, 0
+def replay_logs(
+    names: Iterable[str],
+    *,
+    settings: Settings | None = None,
+    default_chat_id: str | None = None,
+    close_after: float | None = None,
+    on_step: OnStep | None = None,
+) -> Iterator[ReplayedChat]:
+    """Replay all chats of recorded files (`-`: standard input), and yield each when it is finished.
 
-
-# The hot path of a replay: events of one chat, where nothing is out of the ordinary.
-#
-# Nearly all that a log holds is heard here, and every call counts: what is said of a chat as a
-# whole is added up on the way, and put down once.
-
-
-def hear_on(replay: ChatReplay, account: ChatStats, events: list[Any]) -> None:
-    """Hear events of a chat that has begun, until it ends; `replay.heard` says how many they were.
-
-    What follows is what `replay.hear` and `account.add` make of each, but for the time of what
-    lapses between two of them, which no account holds. Raises what a strict session raises.
+    The options are those of `StreamReplay`. Raises `UnreadableLogError` if a file cannot be read,
+    and `ViolationError` if the settings are strict and a log violates the protocol.
     """
-    receive = replay.session.receive
-    now = replay.now or 0.0
-    heard = messages = 0
-    try:
-        for event in events:
-            stamp = event.timestamp
-            if stamp is not None and stamp > now:
-                now = stamp
-            for effect in receive(event, now=now):
-                kind = effect.__class__
-                if kind is MessageReceived:
-                    messages += 1
-                elif kind in COUNTED_EFFECTS:
-                    account.count(effect, now)
-            heard += 1
-            if account.ended_at is not None:
-                break
-    finally:
-        replay.now = now
-        replay.event_count += heard
-        account.messages += messages
-        if heard:
-            account.touch(now)
-
-
-# One reading of logs: what they hold is heard, in order, and their ends are told.
-
-
-class Reader(Protocol):
-    """Who reads, and is told how it goes."""
-
-    def reached(self, source: Source, records: int, /) -> None:
-        """So many records of a file were heard; more are about to be."""
-
-    def unreadable(self, error: UnreadableLogError, /) -> None:
-        """A file, or the rest of it, cannot be read; the next one is read now."""
-
-
-def read(
-    sources: Iterable[Source],
-    chats: StreamReplay,
-    reader: Reader,
-    hear: Callable[[RecordRun], None],
-    share: Shard | None = None,
-) -> None:
-    """Let `chats` `hear` all records, or those of a share of the chats.
-
-    Raises what strict sessions and journals raise.
-    """
-    for source in sources:
-        before = chats.records
-        try:
-            for batch in record_batches(source, share):
-                reader.reached(source, chats.records - before)
-                for run in batch.runs:
-                    hear(run)
-                chats.skip(batch.skipped)
-        except UnreadableLogError as error:
-            reader.unreadable(error)
-        chats.end_of(source)
-    chats.finish()
+    stream = StreamReplay(settings or Settings(), default_chat_id, close_after, on_step=on_step)
+    return stream.read(map(Source, names))

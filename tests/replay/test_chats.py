@@ -21,7 +21,7 @@ from chatfsm._protocol.codec import decode_item
 from chatfsm.replay import sources as source_module
 from chatfsm.replay import stream_replay as chats_module
 from chatfsm.replay.chat_replay import ReplayStep
-from chatfsm.replay.reader import RecordRun
+from chatfsm.replay.reader import RecordBatch, RecordRun
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stream_replay import ReplayedChat, StreamReplay, ViolationError
 
@@ -30,12 +30,10 @@ Input = dict[str, Any]
 
 
 class Listener:
-    """Hears records of one file after the other, and keeps what was told."""
-
-    wants_steps = True
+    """Feeds records of one file after the other, and keeps what was reported."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.chats = StreamReplay(self, settings, **options)
+        self.chats = StreamReplay(settings, on_step=self.step, **options)
         self.told: list[tuple[ReplayedChat, ReplayStep | None]] = []
         self._taken = 0
         self._source = Source("first.jsonl")
@@ -45,9 +43,10 @@ class Listener:
         """Something followed."""
         self.told.append((chat, step))
 
-    def over(self, chat: ReplayedChat) -> None:
-        """A chat was let go."""
-        self.told.append((chat, None))
+    def finished(self, chats: Iterable[ReplayedChat]) -> None:
+        """Chats that were finished."""
+        for chat in chats:
+            self.told.append((chat, None))
 
     def opens(self, name: str) -> None:
         """The next records are of this file."""
@@ -58,17 +57,18 @@ class Listener:
         """One record is heard; gives what it told, in short."""
         place = next(self._lines)
         event = decode_item(dict(item))
-        self.chats.feed(RecordRun(chat_id, self._source, "line", [place], [event], None))
+        run = RecordRun(chat_id, self._source, "line", [place], [event], None)
+        self.finished(self.chats.feed(RecordBatch(self._source, None, [run])))
         return self._news()
 
     def ends(self) -> list[str]:
         """The file ends."""
-        self.chats.end_of(self._source)
+        self.finished(self.chats.end_file(self._source))
         return self._news()
 
     def finishes(self) -> list[str]:
         """Everything ends."""
-        self.chats.finish()
+        self.finished(self.chats.finish())
         return self._news()
 
     @property
@@ -253,17 +253,16 @@ def test_an_ended_chat_lingers_so_that_late_events_are_late(
 
 
 def test_an_ended_chat_is_let_go_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody looks at steps, a run of another chat's events is heard up to that moment."""
+    """A run of another chat's events is fed up to that record."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     play = listener()
-    play.wants_steps = False
     play.hears(wire.ended(at=1), "a")
     play.hears(wire.status("queued", at=1), "b")
     events = [decode_item(wire.says("ann", "hello", at=at)) for at in range(2, 9)]
-    heard: list[int] = []
-    monkeypatch.setattr(play, "over", lambda _chat: heard.append(play.chats.records))
-    play.chats.feed(RecordRun("b", Source("first.jsonl"), "line", range(7), events, None))
-    assert heard == [4]
+    source = Source("first.jsonl")
+    run = RecordRun("b", source, "line", range(7), events, None)
+    chats = play.chats.feed(RecordBatch(source, None, [run]))
+    assert [play.chats.output_key[0] for _chat in chats] == [4]
     assert play.chats.records == 9
 
 

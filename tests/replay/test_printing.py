@@ -19,7 +19,7 @@ from chatfsm._cli.timeline import Timeline
 from chatfsm._protocol.codec import decode_item
 from chatfsm._session.session import ChatSession
 from chatfsm.errors import ChatError
-from chatfsm.replay.chat_replay import ChatReplay
+from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
 from chatfsm.replay.stream_replay import ReplayedChat
@@ -44,10 +44,8 @@ def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Tim
     chat = ChatReplay(ChatSession(chat_id))
     account = ChatStats(chat.session)
     timeline = Timeline(account, None)
-    steps = [step for event in wire.heard(*items) for step in chat.feed(event)]
-    for step in [*steps, *chat.finish()]:
-        account.add(step)
-        timeline.add(step)
+    chat.feed(wire.heard(*items), account, timeline.add)
+    chat.finish(account, timeline.add)
     return timeline
 
 
@@ -106,12 +104,13 @@ def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
     for chat_id in "ab":
         replay = ChatReplay(ChatSession(chat_id))
         chat = ReplayedChat(("", chat_id), 1, replay, ChatStats(replay.session))
-        for step in replay.feed(decode_item(wire.ended(at=1))):
-            chat.stats.add(step)
-            printer.step(timelines.step(chat, step))
+        steps: list[ReplayStep] = []
+        replay.feed([decode_item(wire.ended(at=1))], chat.stats, steps.append)
+        for step in steps:
+            printer.write(timelines.step_text(chat, step))
         totals.add(ChatTotals.of(chat.stats))
-        printer.over(timelines.over(chat))
-    printer.end(totals)
+        printer.write_chat(timelines.chat_text(chat))
+    printer.write(timelines.totals_text(totals))
     lines = out.getvalue().splitlines()
     assert lines[0].startswith("a  ")
     assert lines[lines.index("b  ended, after 0 s") - 1] == ""

@@ -8,12 +8,28 @@ import pytest
 
 from chatfsm import ChatSession, RemoteProtocolError, Settings
 from chatfsm import effects as f
+from chatfsm.events import Event
 from chatfsm.replay.chat_replay import MAX_UNSTAMPED, ChatReplay, ReplayStep, replay_chat
+from chatfsm.replay.stats import ChatStats
 
 
 def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[ReplayStep]:
     """The steps of a chat."""
     return list(replay_chat(wire.heard(*items), "chat", Settings(**settings)))
+
+
+def fed(chat: ChatReplay, *events: Event) -> list[ReplayStep]:
+    """The steps of these events, which one call feeds."""
+    steps: list[ReplayStep] = []
+    chat.feed(events, ChatStats(chat.session), steps.append)
+    return steps
+
+
+def finished(chat: ChatReplay) -> list[ReplayStep]:
+    """The steps of events that waited until the end."""
+    steps: list[ReplayStep] = []
+    chat.finish(ChatStats(chat.session), steps.append)
+    return steps
 
 
 def moments(steps: list[ReplayStep]) -> list[tuple[int, float]]:
@@ -80,16 +96,16 @@ def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
     first, second, third = wire.heard(
         wire.status("queued"), wire.status("connecting"), wire.status("connected", at=50)
     )
-    assert [*chat.feed(first), *chat.feed(second)] == []
+    assert fed(chat, first, second) == []
     assert (chat.now, chat.event_count) == (None, 0)
-    steps = list(chat.feed(third))
+    steps = fed(chat, third)
     assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
     assert [step.effects for step in steps] == [
         (f.StateChanged("establishing", "queued"),),
         (f.StateChanged("queued", "connecting"),),
         (f.StateChanged("connecting", "connected"),),
     ]
-    assert list(chat.finish()) == []
+    assert finished(chat) == []
 
 
 def test_a_timestamp_of_zero_is_one(wire: Any) -> None:
@@ -102,11 +118,11 @@ def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
     """Its events are told at the end of the log, all at 0."""
     chat = ChatReplay(ChatSession("chat"))
     events = wire.heard(wire.status("queued"), wire.ended())
-    assert [step for event in events for step in chat.feed(event)] == []
-    steps = list(chat.finish())
+    assert fed(chat, *events) == []
+    steps = finished(chat)
     assert moments(steps) == [(0, 0.0), (1, 0.0)]
     assert kinds(steps[1]) == ["StateChanged", "Terminated"]
-    assert list(chat.finish()) == []
+    assert finished(chat) == []
 
 
 def test_a_log_of_nothing_tells_nothing() -> None:
@@ -125,9 +141,9 @@ def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
     """With the next one the chat starts at 0, so that memory stays bounded; later time counts."""
     chat = ChatReplay(ChatSession("chat"))
     (event, stamped) = wire.heard(wire.status("queued"), wire.status("connected", at=50))
-    assert [step for _ in range(1_000) for step in chat.feed(event)] == []
-    assert moments(list(chat.feed(event))) == [(seq, 0.0) for seq in range(1_001)]
-    assert moments(list(chat.feed(stamped))) == [(1_001, 50.0)]
+    assert fed(chat, *[event] * 1_000) == []
+    assert moments(fed(chat, event)) == [(seq, 0.0) for seq in range(1_001)]
+    assert moments(fed(chat, stamped)) == [(1_001, 50.0)]
 
 
 def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
@@ -195,8 +211,8 @@ def test_nothing_fires_after_the_last_event(wire: Any) -> None:
     """The log knows nothing of what came after it: who typed then still types."""
     chat = ChatReplay(ChatSession("chat"))
     for event in wire.heard(wire.types("ann", at=10), wire.shows("7", at=10, form_timeout=1)):
-        assert len(list(chat.feed(event))) == 1
-    assert list(chat.finish()) == []
+        assert len(fed(chat, event)) == 1
+    assert finished(chat) == []
     assert chat.session.typing == ("ann",)
     assert [form.request_id for form in chat.session.forms] == ["7"]
     assert chat.session.deadline == 11.0
@@ -222,15 +238,15 @@ def test_the_settings_are_those_of_the_session(wire: Any) -> None:
 
 
 def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) -> None:
-    """What was due before it is told, and `heard` is the index of the event."""
+    """What was due before it is reported, and `event_count` is the index of the event."""
     chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
     typing, unknown = wire.heard(wire.types("ann", at=10), wire.unknown(at=99))
-    assert moments(list(chat.feed(typing))) == [(0, 10.0)]
-    steps = chat.feed(unknown)
-    lapse = next(steps)
-    assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann"),))
+    assert moments(fed(chat, typing)) == [(0, 10.0)]
+    steps: list[ReplayStep] = []
     with pytest.raises(RemoteProtocolError):
-        next(steps)
+        chat.feed([unknown], ChatStats(chat.session), steps.append)
+    [lapse] = steps
+    assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann"),))
     assert chat.event_count == 1
 
 
@@ -240,9 +256,9 @@ def test_a_strict_replay_names_the_event_that_waited(wire: Any) -> None:
     events = wire.heard(
         wire.status("queued"), wire.unknown(), wire.ended(), wire.status("connected", at=5)
     )
-    assert [step for event in events[:3] for step in chat.feed(event)] == []
-    steps = chat.feed(events[3])
-    assert next(steps).seq == 0
+    assert fed(chat, *events[:3]) == []
+    steps: list[ReplayStep] = []
     with pytest.raises(RemoteProtocolError):
-        next(steps)
+        chat.feed([events[3]], ChatStats(chat.session), steps.append)
+    assert [step.seq for step in steps] == [0]
     assert chat.event_count == 1

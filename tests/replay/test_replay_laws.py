@@ -17,6 +17,7 @@ from chatfsm.inputs import Input
 from chatfsm.replay.chat_replay import ChatReplay, ReplayStep, replay_chat
 from chatfsm.replay.formats import records
 from chatfsm.replay.sources import Source
+from chatfsm.replay.stats import ChatStats
 
 PARTIES = st.sampled_from(["ann", "bob", "CHAT", "chat", ""])
 IDS = st.sampled_from(["1", "2", 3, None])
@@ -95,8 +96,11 @@ def witnessed(events: list[Event]) -> tuple[list[ReplayStep], list[Heard]]:
     """The steps of a replay, and what its session heard."""
     session = Witness("chat")
     chat = ChatReplay(session)
-    steps = [step for event in events for step in chat.feed(event)]
-    return [*steps, *chat.finish()], session.heard
+    stats, steps = ChatStats(session), list[ReplayStep]()
+    for event in events:
+        chat.feed([event], stats, steps.append)
+    chat.finish(stats, steps.append)
+    return steps, session.heard
 
 
 @given(events=LOGS)

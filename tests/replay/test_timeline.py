@@ -21,7 +21,7 @@ from chatfsm._cli.timeline import (
     verdict,
 )
 from chatfsm._session.session import ChatSession
-from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
+from chatfsm.replay.chat_replay import ChatReplay
 from chatfsm.replay.stats import ChatStats
 
 Log = Callable[..., Path]
@@ -34,15 +34,8 @@ def timeline_of(wire: Any, *items: dict[str, Any], limit: int | None = None) -> 
     chat, account = ChatReplay(session), ChatStats(session)
     timeline = Timeline(account, limit)
 
-    def take(step: ReplayStep) -> None:
-        account.add(step)
-        timeline.add(step)
-
-    for event in wire.heard(*items):
-        for step in chat.feed(event):
-            take(step)
-    for step in chat.finish():
-        take(step)
+    chat.feed(wire.heard(*items), account, timeline.add)
+    chat.finish(account, timeline.add)
     return timeline
 
 

@@ -20,7 +20,7 @@ from chatfsm._cli.parallel import (
     WorkerBatch,
     WorkerReporter,
     finish,
-    print_in_order,
+    print_pieces,
     replay_shard,
 )
 from chatfsm._cli.replay import reporter_for
@@ -62,17 +62,17 @@ class Runs:
 
         def run() -> int:
             desk = reporter_for(options)
-            said, agreed = [], 0
+            said, verified = [], 0
             for number in range(jobs):
                 parcels: list[WorkerBatch] = []
                 output = _sent(desk.output)
                 share = Shard(number, jobs, options.chat_id)
-                agreed += replay_shard(
+                verified += replay_shard(
                     options, WorkerReporter(output, share, parcels.append)
                 ).verified
                 said.append(_pieces(parcels))
-            is_stopped = print_in_order(said, desk)
-            return finish(options, desk, is_stopped=is_stopped, agreed=agreed)
+            is_stopped = print_pieces(said, desk)
+            return finish(options, desk, is_stopped=is_stopped, verified=verified)
 
         return _captured(run)
 

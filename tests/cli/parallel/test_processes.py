@@ -169,7 +169,7 @@ def test_who_presses_ctrl_c_again_waits_for_nobody(
         return False
 
     monkeypatch.setattr(Worker, "start", lambda *_: None)
-    monkeypatch.setattr(parallel, "print_in_order", presses_twice)
+    monkeypatch.setattr(parallel, "print_pieces", presses_twice)
     ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
     assert (ran.status, ran.err) == (130, "chatfsm: interrupted: this is what was read so far\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -224,7 +224,7 @@ def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPat
     assert sum(piece.totals is not None for parcel in parcels for piece in parcel.pieces) == len(
         own
     )
-    assert telling.chats.records == 100
+    assert telling.stream.records == 100
 
 
 def _id(chat_id: str | None) -> bytes:

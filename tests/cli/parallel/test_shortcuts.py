@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatfsm._cli.replay_outputs import Summary
 from chatfsm._protocol import json_input
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay import sharding
 from chatfsm.replay.formats import records
 from chatfsm.replay.sharding import Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stream_replay import StreamReplay
 from tests.cli.parallel.mixed import lines, logs
 
 # The folder is written anew for each example.
@@ -125,11 +125,12 @@ def chats_in_runs(draw: st.DrawFn) -> bytes:
     words=st.sampled_from(([], [], ["--strict"], ["--chat-id=c", "--fail-on=any"])),
 )
 def test_runs_are_heard_as_each_record_is(runs: Any, data: bytes, words: list[str]) -> None:
-    """The same summary, complaints and status, whether or not somebody looks at each."""
+    """The same summary, errors and status, with each record by itself, and with each step."""
     path = runs.writes("a.jsonl", data)
     at_once = runs.alone("--summary", *words, path)
+    assert runs.alone("--summary", "--close-after=1e12", *words, path) == at_once
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StreamReplay, "_looks_closely", True)
+        patch.setattr(Summary, "wants_steps", True)
         assert runs.alone("--summary", *words, path) == at_once
 
 

@@ -286,3 +286,17 @@ def test_help_tells_of_journals(runs: Runs) -> None:
     assert "or a journal" in text
     assert "--verify compare journals with what they say, and stop at the first" in text
     assert "1 a finding of --fail-on, a violation with --strict, a difference with --verify" in text
+
+
+def test_events_without_a_time_before_an_entry_happen_at_it(
+    plays: Any, runs: Runs, file: File
+) -> None:
+    """Raw events that wait for a first timestamp are not lost if a journal's line comes next."""
+    play = plays("a", at=7.0)
+    play.hears("status", state="connected")
+    raw = '{"chat_id": "a", "event": "chat_session_status", "state": "queued"}\n'
+    ran = runs("replay", "--json", file("a.jsonl", raw + play.lines[1]))
+    assert [(row["seq"], row["at"], row["state"]) for row in ran.items] == [
+        (0, 7.0, "queued"),
+        (1, 7.0, "connected"),
+    ]

@@ -17,11 +17,12 @@ from chatfsm._protocol import codec
 from chatfsm._protocol.codec import decode_item
 from chatfsm._session.tables import STATUS_WORDS
 from chatfsm.effects import to_json
-from chatfsm.replay.chat_replay import ChatReplay
+from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
 from chatfsm.replay.formats import records
 from chatfsm.replay.journal import JournalHeader, verify
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
+from chatfsm.replay.stats import ChatStats
 from tests.strategies import odd_items, valid_items
 
 File = Callable[..., Path]
@@ -69,8 +70,9 @@ def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, 
     """What follows from a log, step by step, and what is known at its end."""
     session = ChatSession(chat_id)
     chat = ChatReplay(session)
-    steps = [step for item in items for step in chat.feed(decode_item(item))]
-    steps += chat.finish()
+    stats, steps = ChatStats(session), list[ReplayStep]()
+    chat.feed([decode_item(item) for item in items], stats, steps.append)
+    chat.finish(stats, steps.append)
     told = [
         (step.seq, step.at, [detail(to_json(effect)) for effect in step.effects]) for step in steps
     ]
