@@ -1,7 +1,7 @@
-"""The simulator's contact center over HTTP on this machine, for clients of any make.
+"""Simulator server: a contact center over HTTP on this machine, for clients of any make.
 
-    with Face(Network(ContactCenter(tenants))) as face:
-        print(face.url)
+    with SimulatorServer(Network(ContactCenter([tenant]))) as server:
+        print(server.url)
 
-It needs aiohttp (extra `simulator`).
+`chatfsm.simulator.server.server` needs aiohttp (extra `simulator`).
 """

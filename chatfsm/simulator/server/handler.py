@@ -1,4 +1,4 @@
-"""One HTTP request at a time: from aiohttp into the carrier, and back as aiohttp wants it."""
+"""HTTP requests: from aiohttp into a simulated network, and its replies and failures back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from importlib.resources import files
 from itertools import count
 from math import inf
@@ -32,17 +33,17 @@ __all__ = [
     "send_truncated",
 ]
 
-# Requests into the simulated network, and what comes out of it to whoever waits for it.
+# The network in real time.
 
 ExchangeResult = HttpReply | BrokenExchange | None
-"""None: the face closes before anything came."""
+"""The result of an exchange; None: the server closes."""
 
 
 @define(eq=False)
 class NetworkPump:
-    """Keeps a network going in real time; all of it runs in one event loop.
+    """Runs a network in real time, in one event loop.
 
-    `speed`: seconds of the center's to one second here.
+    `speed` is the number of seconds that pass for the center in one real second.
     """
 
     network: Network
@@ -52,7 +53,7 @@ class NetworkPump:
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
     _pending: dict[int, asyncio.Future[ExchangeResult]] = field(factory=dict, init=False)
     _next_run: float = field(default=inf, init=False)
-    """When `run` looks next."""
+    """The time at which `run` advances the network next."""
     _error: Exception | None = field(default=None, init=False)
     _wake: asyncio.Event = field(factory=asyncio.Event, init=False)
 
@@ -60,7 +61,7 @@ class NetworkPump:
         self._began = self.clock()
 
     def now(self) -> float:
-        """Seconds of the center's since it began."""
+        """Return the center's time: seconds since its start."""
         return (self.clock() - self._began) * self.speed
 
     async def exchange(
@@ -70,7 +71,7 @@ class NetworkPump:
         headers: tuple[tuple[str, str], ...],
         body: bytes,
     ) -> ExchangeResult:
-        """What comes back; a caller who is cancelled has given the request up."""
+        """Return the result of an exchange; if the caller is cancelled, the request is too."""
         request = HttpRequest(next(self._numbers), method, url, headers, body)
         arrived: asyncio.Future[ExchangeResult] = asyncio.get_running_loop().create_future()
         self._pending[request.id] = arrived
@@ -78,20 +79,20 @@ class NetworkPump:
         try:
             return await arrived
         finally:
-            # What has come is waited for no longer: only who went away before is found here.
+            # Without a result, the caller was cancelled.
             if self._pending.pop(request.id, None) is not None:
                 self.advance(lambda now: self.network.cancel(request.id, now=now))
 
     def advance(self, work: Callable[[float], object] = lambda _now: None) -> None:
-        """Do something to the network, told the time, and bring everybody what is theirs then.
+        """Call `work` with the time, then give all results to their callers.
 
-        What the center raises ends `run`: it broke, and nothing that it says can be trusted.
+        An exception of the center ends `run`, as its state can no longer be relied on.
         """
         try:
             work(self.now())
             arrivals = self.network.collect(now=self.now())
             deadline = self.network.deadline
-        except Exception as error:  # noqa: BLE001  # raised by `run`, whatever it is
+        except Exception as error:  # noqa: BLE001  # `run` raises it, whatever it is
             self._error = self._error or error
             arrivals, deadline = [], -inf
         for outcome in arrivals:
@@ -103,7 +104,7 @@ class NetworkPump:
             self._wake.set()
 
     async def run(self) -> None:
-        """Look whenever something is due, until cancelled. Raises what broke the center."""
+        """Advance the network at its deadlines until cancelled; raises what the center raises."""
         while self._error is None:
             self._next_run = inf
             self.advance()
@@ -119,21 +120,21 @@ class NetworkPump:
         raise self._error
 
     def close(self) -> None:
-        """Nothing comes any more: whoever waits is told so."""
+        """End all exchanges without a result."""
         while self._pending:
             _, arrived = self._pending.popitem()
             if not arrived.done():
                 arrived.set_result(None)
 
 
-# How an exchange breaks on a real connection: each kind as a client's socket sees it.
+# Failures on a real connection, as a client's socket sees them.
 
-# On, and no seconds: closing discards what was not sent, and says RST in place of FIN.
+# Linger for no seconds: closing discards what was not sent, and sends RST in place of FIN.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def reset_connection(transport: asyncio.Transport) -> None:
-    """The connection is reset by its peer."""
+    """Reset the connection."""
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.fileno() >= 0:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -141,9 +142,9 @@ def reset_connection(transport: asyncio.Transport) -> None:
 
 
 def send_truncated(transport: asyncio.Transport, reply: HttpReply | None) -> None:
-    """Half of a reply comes, of the length that it should have had; then the connection ends."""
-    status, body = (reply.status, reply.body) if reply else (200, b"")
-    # One more than there is: what is cut from an empty body must be missed too.
+    """Send half of a reply with its whole length, then close the connection."""
+    status, body = (reply.status, reply.body) if reply else (HTTPStatus.OK, b"")
+    # One byte more than there is, so that the cut of an empty body is noticed too.
     head = (
         f"HTTP/1.1 {status} \r\nContent-Type: application/json\r\nContent-Length: {len(body) + 1}"
     )
@@ -152,12 +153,12 @@ def send_truncated(transport: asyncio.Transport, reply: HttpReply | None) -> Non
 
 
 def send_garbage(transport: asyncio.Transport, garbage: bytes) -> None:
-    """Bytes come that are no HTTP; then the connection ends."""
+    """Send bytes that are not HTTP, then close the connection."""
     transport.write(garbage)
     transport.close()
 
 
-# The web page where a person chats with the simulator, as it lies in the package.
+# The web page.
 
 _SCRIPT: Final = "text/javascript; charset=utf-8"
 _CONTENT_TYPES: Final = {
@@ -167,7 +168,7 @@ _CONTENT_TYPES: Final = {
     **dict.fromkeys(("page.js", "heard.js", "forms.js", "law.js", "wire.js"), _SCRIPT),
 }
 _INDEX: Final = "index.html"
-# Nothing of other places is loaded, and nothing that a center says can run.
+# Nothing is loaded from other places, and no text of a chat can run.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -182,13 +183,13 @@ _HEADERS: Final = {
 
 @frozen
 class PageFiles:
-    """What is served beside the API, by path."""
+    """The files beside the API, by path."""
 
     replies: Mapping[str, HttpReply]
 
     @classmethod
     def for_apps(cls, tenant: str, apps: Mapping[str, str]) -> Self:
-        """The page, and what it asks to know: the tenant, and the ids of apps with their titles."""
+        """Return the page's files, with the tenant and the titles of apps by their ids."""
         folder = files("chatfsm.simulator.server") / "page"
         found = {
             f"/{'' if name == _INDEX else name}": _page(kind, (folder / name).read_bytes())
@@ -199,23 +200,23 @@ class PageFiles:
         return cls({**found, "/simulator.json": _page("application/json", told)})
 
     def reply_for(self, path: str) -> HttpReply | None:
-        """What stands there, if anything."""
+        """Return the file at a path, or None."""
         return self.replies.get(path)
 
 
 def _page(kind: str, body: bytes) -> HttpReply:
-    return HttpReply(0, 200, {**_HEADERS, "content-type": kind}, body)
+    return HttpReply(0, HTTPStatus.OK, {**_HEADERS, "content-type": kind}, body)
 
 
 MAX_BODY: Final = 26 * 1024 * 1024
-"""Bytes: a file of 25 MB, and a megabyte for what stands around it."""
+"""The most bytes of a body: a file of 25 MB, and a megabyte for the parts around it."""
 LOST_AFTER: Final = 120.0
-"""Seconds that a reply which never comes is held: longer than clients wait for one."""
-# Seconds that a browser may rely on the answer to its preflight: as long as Chromium does at most.
+"""Seconds after which a lost reply becomes a reset: longer than any client waits."""
+# Seconds for which a browser may keep the answer to a preflight: the most that Chromium does.
 _PREFLIGHT_SECONDS: Final = "7200"
 _METHODS: Final = "GET, POST, OPTIONS"
 
-# Pages of other origins may speak with it: the client's ids stand in a header, not in cookies.
+# Pages of any origin may use the API: a client's id is in a header, not in a cookie.
 _CORS_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Retry-After, Content-Disposition",
@@ -230,29 +231,29 @@ _PREFLIGHT_HEADERS: Final = {
 }
 _TOO_LARGE: Final = HttpReply(
     0,
-    413,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     {"content-type": "application/json", "connection": "close"},
     json.dumps({"error_code": "5501", "error_message": "the body is too large"}).encode(),
 )
 _METHOD_NOT_ALLOWED: Final = HttpReply(
     0,
-    405,
+    HTTPStatus.METHOD_NOT_ALLOWED,
     {"content-type": "application/json", "allow": _METHODS},
     json.dumps({"error_code": "5003", "error_message": "only GET and POST"}).encode(),
 )
-# Characters: what is longer was made to be.
+# Characters of a request that a log line shows.
 _MAX_LOGGED: Final = 200
-# Written anew by whoever carries the body.
+# aiohttp writes these itself.
 _CONNECTION_HEADERS: Final = {"content-length", "transfer-encoding", "connection", "date"}
 
 
 class _TooLargeError(Exception):
-    """The body is longer than any that the center takes."""
+    """The body is larger than the most that the center takes."""
 
 
 @define(eq=False)
 class RequestHandler:
-    """Answers requests; `told` is given a line about each, without ids of clients or content."""
+    """Answers HTTP requests; `log` is called with a line for each, without ids or content."""
 
     pump: NetworkPump
     origin: Callable[[], str]
@@ -262,19 +263,19 @@ class RequestHandler:
     lost_after: float = LOST_AFTER
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The response; on a broken connection one that nobody receives."""
+        """Return the response; on a broken connection, one that is not sent."""
         began = time.monotonic()
-        word = "given up by the client"
+        result_text = "given up by the client"
         try:
             outcome = await self._result(request)
-            word = _describe(outcome)
+            result_text = _describe(outcome)
             return await self._response(request, outcome)
         finally:
-            self._log_request(request, word, time.monotonic() - began)
+            self._log_request(request, result_text, time.monotonic() - began)
 
     async def _result(self, request: web.BaseRequest) -> ExchangeResult:
         if request.method == "OPTIONS":
-            return HttpReply(0, 204, _PREFLIGHT_HEADERS, b"")
+            return HttpReply(0, HTTPStatus.NO_CONTENT, _PREFLIGHT_HEADERS, b"")
         if request.method not in {"GET", "POST"}:
             return _METHOD_NOT_ALLOWED
         method = cast("Literal['GET', 'POST']", request.method)
@@ -287,7 +288,7 @@ class RequestHandler:
         except _TooLargeError:
             return _TOO_LARGE
         target = request.raw_path
-        if not target.startswith("/"):  # a proxy's way of asking
+        if not target.startswith("/"):  # absolute form, as for a proxy
             target = str(request.rel_url)
         headers = tuple((name, value) for name, value in request.headers.items())
         return await self.pump.exchange(method, self.origin() + target, headers, body)
@@ -313,14 +314,14 @@ class RequestHandler:
             await asyncio.sleep(self.lost_after)
         if request.transport is not None:
             _break(request.transport, outcome)
-        response = web.Response()  # goes nowhere
+        response = web.Response()  # is not sent
         response.force_close()
         return response
 
-    def _log_request(self, request: web.BaseRequest, word: str, seconds: float) -> None:
+    def _log_request(self, request: web.BaseRequest, result_text: str, seconds: float) -> None:
         if self.log is not None:
-            what = f"{request.method} {request.path}"[:_MAX_LOGGED]
-            self.log(f"{ascii(what)[1:-1]} {word} {seconds * 1000:.0f} ms")
+            target = f"{request.method} {request.path}"[:_MAX_LOGGED]
+            self.log(f"{ascii(target)[1:-1]} {result_text} {seconds * 1000:.0f} ms")
 
 
 def _break(transport: asyncio.Transport, broken: BrokenExchange | None) -> None:

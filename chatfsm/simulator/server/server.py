@@ -1,4 +1,4 @@
-"""The simulator behind a socket: HTTP/1.1 on aiohttp, in the caller's loop or its own thread."""
+"""`SimulatorServer`: a network over HTTP/1.1 on aiohttp, in a thread or in the caller's loop."""
 
 from __future__ import annotations
 
@@ -26,23 +26,26 @@ __all__ = ["SimulatorServer"]
 
 _Result = TypeVar("_Result")
 
-# Thousands of clients may come in the same moment; the system takes less where it wants less.
+# Thousands of clients may connect at one moment; the system may allow fewer.
 _BACKLOG: Final = 4096
-# Seconds that the rest of a body is read and thrown away, so that who sends it hears why.
+# Seconds for which the rest of a refused body is read, so that its sender receives the reply.
 _LINGER_SECONDS: Final = 2.0
-# Seconds that the thread has for its begin and its end: far more than either takes.
+# Seconds for the thread's start and end: far more than either takes.
 _THREAD_TIMEOUT: Final = 10.0
-# Seconds that a handler has for its last words when the face closes.
+# Seconds for open requests when the server closes.
 _SHUTDOWN_TIMEOUT: Final = 1.0
 
 
 @define(eq=False)
 class SimulatorServer:
-    """Serves a network while its block lasts, in a thread of its own; `url` says where.
+    """Serves a network over HTTP at `url`, in a thread of its own within a `with` block.
 
-    `speed`: seconds of the center's to one second here. `told` is given a line about each
-    request. A face serves once. Raises OSError where the port is taken, and in the end what broke
-    the center, if anything did.
+        with SimulatorServer(Network(center)) as server:
+            print(server.url)
+
+    `speed` is the number of seconds that pass for the center in one real second. `log` is called
+    with a line for each request. A server can be used once. Raises OSError if the port is taken,
+    and at the end of the block an exception of the center.
     """
 
     network: Network
@@ -65,7 +68,7 @@ class SimulatorServer:
         self.pump = NetworkPump(self.network, self.speed)
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="chatfsm-face", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="chatfsm-simulator", daemon=True)
         self._thread.start()
         self._started.wait(_THREAD_TIMEOUT)
         if self._error is not None:
@@ -74,34 +77,35 @@ class SimulatorServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        with suppress(RuntimeError):  # the loop has ended by itself
+        with suppress(RuntimeError):  # the loop has ended
             self._running_loop().call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
             self._thread.join(_THREAD_TIMEOUT)
         if self._error is not None and kind is None:
-            raise self._error  # the center broke while it was served
+            raise self._error  # an exception of the center
 
     def call_in_loop(self, work: Callable[[], _Result]) -> _Result:
-        """Have something done to the center between two requests, and wait for what it gives.
+        """Call `work` in the server's loop, between two requests, and return its result.
 
-        The center is used by one thread alone; `work` may say `face.network.center.tell(…)`.
+        Use the center in this way only, as in `server.call_in_loop(lambda:
+        center.restart(now=server.now()))`.
         """
         loop = self._running_loop()
 
-        async def doing() -> _Result:
+        async def run_work() -> _Result:
             try:
                 return work()
             finally:
                 self.pump.advance()
 
-        return asyncio.run_coroutine_threadsafe(doing(), loop).result(_THREAD_TIMEOUT)
+        return asyncio.run_coroutine_threadsafe(run_work(), loop).result(_THREAD_TIMEOUT)
 
     def now(self) -> float:
-        """Seconds of the center's since it began: `now` of all that is done to it."""
+        """Return the center's time, as needed for `now`: seconds since its start."""
         return self.pump.now()
 
     async def serve(self, on_started: Callable[[], object] = lambda: None) -> None:
-        """Serve in the loop that runs, until `stop()`; `begun` is called when `url` is known."""
+        """Serve in the running loop until `stop()`; `on_started` is called when `url` is known."""
         self._loop = asyncio.get_running_loop()
         answering = RequestHandler(
             *(self.pump, lambda: self.url, self.pages, self.log),
@@ -120,7 +124,7 @@ class SimulatorServer:
             stopping = asyncio.create_task(self._stopping.wait())
             await asyncio.wait((stopping, pumping), return_when=asyncio.FIRST_COMPLETED)
             if pumping.done():
-                pumping.result()  # the center broke: say so
+                pumping.result()  # raises an exception of the center
         finally:
             pumping.cancel()
             self.pump.close()
@@ -128,18 +132,18 @@ class SimulatorServer:
             self._loop = None
 
     def stop(self) -> None:
-        """End `serve`; called in its loop."""
+        """End `serve`; to be called in its loop."""
         self._stopping.set()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            raise RuntimeError("the face does not serve: use it in its block")
+            raise RuntimeError("the server is not running: use it in its with block")
         return self._loop
 
     def _run(self) -> None:
         try:
             asyncio.run(self.serve(self._started.set))
-        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
+        except BaseException as error:  # noqa: BLE001  # raised in the caller's thread
             self._error = error
         finally:
             self._started.set()

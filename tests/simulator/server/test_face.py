@@ -255,11 +255,11 @@ def test_a_taken_port_is_an_error(served: SimulatorServer, wire: Wire) -> None:
 def test_a_face_that_does_not_serve_does_nothing(wire: Wire) -> None:
     """Work for its center needs a loop that runs."""
     face = SimulatorServer(wire.network)
-    with pytest.raises(RuntimeError, match="use it in its block"):
+    with pytest.raises(RuntimeError, match="use it in its with block"):
         face.call_in_loop(lambda: None)
     with face:
         assert face.call_in_loop(lambda: 5) == 5
-    with pytest.raises(RuntimeError, match="use it in its block"):
+    with pytest.raises(RuntimeError, match="use it in its with block"):
         face.call_in_loop(lambda: None)
 
 
