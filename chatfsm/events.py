@@ -1,10 +1,8 @@
-"""What the server says: one frozen class for each wire event, named by the wire's word.
+"""Events: what the server sends, one frozen class for each event of the wire.
 
-Fields carry the wire's names. Two more are keyword-only: `timestamp`, in seconds since 1970
-whatever unit came, None where the event has none; and `extra`, which keeps, as they came, the
-fields that a class does not know and the values that it could not use. Everything but the fields
-without a default may be missing. Source: PROTOCOL.md §2; `FormData`, `FormDataCancel` and
-`ClientEvent` are client events (§3), which come back in logs.
+Classes and fields have the wire's names; a field with a default may be missing on the wire. Two
+fields are keyword-only: `timestamp` and `extra`. `FormData`, `FormDataCancel` and `ClientEvent` are
+events of the client, which are in logs and histories. Source: PROTOCOL.md §2 and §3.
 """
 
 from __future__ import annotations
@@ -49,11 +47,13 @@ __all__ = [
 
 @frozen
 class Attachment:
-    """A rich part of a message; `content` is whatever text the wire put there."""
+    """An attachment of a message."""
 
     id: str | None = None
     content_type: str | None = None
+    """MIME type, as the server gives it."""
     content: str | None = field(default=None, repr=False)
+    """Content as text; its encoding depends on the type."""
     name: str | None = None
     extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
 
@@ -61,19 +61,23 @@ class Attachment:
 @frozen(kw_only=True)
 class _WithTimestamp:
     timestamp: float | None = None
+    """Seconds since 1970, on the server's clock; None if the event has no time."""
 
 
 @frozen(kw_only=True)
 class _WithExtra(_WithTimestamp):
     extra: Mapping[str, object] = field(factory=dict, hash=False)
+    """Fields that chatfsm does not know and values that it could not parse, as received."""
 
 
 @frozen
 class Status(_WithExtra):
-    """The state of the session; `ewt` is the estimated wait in seconds."""
+    """The state of the session."""
 
     state: str
+    """establishing, ivr, queued, connecting, connected, completed, failed, or a newer state."""
     ewt: float | None = None
+    """Estimated waiting time in seconds."""
 
 
 @frozen
@@ -83,10 +87,11 @@ class Ended(_WithExtra):
 
 @frozen
 class PartyJoined(_WithExtra):
-    """Somebody is here now; `type` is scenario, external, internal, msteams, or a new word."""
+    """A party joined the chat."""
 
     party_id: str
     type: str | None = None
+    """scenario, external (customer), internal (agent), msteams, or a newer type."""
     display_name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -94,7 +99,7 @@ class PartyJoined(_WithExtra):
 
 @frozen
 class PartyLeft(_WithExtra):
-    """Somebody is no longer in the conversation."""
+    """A party left the chat."""
 
     party_id: str
     type: str | None = None
@@ -102,29 +107,34 @@ class PartyLeft(_WithExtra):
 
 @frozen
 class Message(_WithExtra):
-    """A chat message; `msg` may hold HTML, `msg_text` is plain text made by the server."""
+    """A chat message."""
 
     party_id: str | None = None
+    """The sender; some servers leave it out of the customer's own messages."""
     msg_id: str | None = None
     msg: str | None = None
+    """The message, with or without HTML: untrusted."""
     msg_text: str | None = None
+    """Plain text of the message, made by the server."""
     channel: str | None = None
     attachments: tuple[Attachment, ...] = ()
 
 
 @frozen
 class MessageDelivered(_WithExtra):
-    """A message has reached a party."""
+    """A message was delivered to a party."""
 
     ref_msg_id: str
+    """Id of the message."""
     party_id: str | None = None
 
 
 @frozen
 class MessageRead(_WithExtra):
-    """A message was read by a party."""
+    """A party has read a message."""
 
     ref_msg_id: str
+    """Id of the message."""
     party_id: str | None = None
 
 
@@ -144,17 +154,19 @@ class NotTyping(_WithExtra):
 
 @frozen
 class FormShow(_WithExtra):
-    """A form to fill in; `form_name` "" is a text prompt. `form_timeout` is in seconds."""
+    """A form for the customer to fill in."""
 
     form_request_id: str
     form_name: str | None = None
+    """Empty for a text prompt, which the next chat text answers."""
     form_timeout: float | None = None
+    """Seconds until the form expires; None: it does not."""
     channel: str | None = None
 
 
 @frozen
 class SecureFormShow(_WithExtra):
-    """A form whose answers must not be kept."""
+    """A form whose answers are secret: no snapshot, log or repr has them."""
 
     form_request_id: str
     form_id: str | None = None
@@ -162,7 +174,7 @@ class SecureFormShow(_WithExtra):
 
 @frozen
 class SecureFormCancel(_WithExtra):
-    """A secure form is no longer wanted; either side may say so."""
+    """A secure form was cancelled, by the server or by the customer."""
 
     form_request_id: str
     party_id: str | None = None
@@ -170,7 +182,7 @@ class SecureFormCancel(_WithExtra):
 
 @frozen
 class TimeoutWarning(_WithExtra):
-    """The session will be closed for inactivity unless the customer does something."""
+    """The session will be closed for inactivity unless the customer becomes active."""
 
     msg: str | None = None
     msg_text: str | None = None
@@ -186,9 +198,10 @@ class InactivityTimeout(_WithExtra):
 
 @frozen
 class Signaling(_WithExtra):
-    """A step of a call."""
+    """A signal of a call."""
 
     signal: Signal
+    """The `data` of the event, typed."""
     msg_id: str | None = None
     party_id: str | None = None
     destination_party_id: str | None = None
@@ -196,21 +209,26 @@ class Signaling(_WithExtra):
 
 @frozen
 class File(_WithExtra):
-    """A shared file; `file_type` is image or attachment; no `party_id` means an own file."""
+    """A shared file."""
 
     file_id: str
+    """Id for `api.GetFile`."""
     file_type: str | None = None
+    """image, attachment, or a newer type."""
     file_name: str | None = None
     msg_id: str | None = None
     party_id: str | None = None
+    """The sender; missing in the customer's own files on some servers."""
 
 
 @frozen
 class Location(_WithExtra):
-    """A shared place; `latitude` and `longitude` in degrees."""
+    """A shared location."""
 
     latitude: float | None = None
+    """Degrees north."""
     longitude: float | None = None
+    """Degrees east."""
     url: str | None = None
     msg_id: str | None = None
     party_id: str | None = None
@@ -218,21 +236,22 @@ class Location(_WithExtra):
 
 @frozen
 class CaseSet(_WithExtra):
-    """The case that the conversation belongs to; None: none any more."""
+    """The chat belongs to another case."""
 
     case_id: str | None = None
+    """Id of the case; None: the chat has no case any more."""
 
 
 @frozen
 class Info(_WithExtra):
-    """The name of the service (undocumented)."""
+    """The name of the service; undocumented."""
 
     service_name: str | None = None
 
 
 @frozen
 class Cobrowsing(_WithExtra):
-    """A step of co-browsing; `state` is the last word of the event's name."""
+    """Co-browsing was requested, rejected, started or ended."""
 
     state: Literal["requested", "rejected", "started", "ended"]
     msg_id: str | None = None
@@ -244,7 +263,7 @@ class Cobrowsing(_WithExtra):
 
 @frozen
 class FormData(_WithExtra):
-    """The customer's answer to a form, met in a log; what was filled in is not kept in it."""
+    """The customer's answer to a form, from a log or a history, without the answers themselves."""
 
     form_request_id: str | None = None
     form_name: str | None = None
@@ -253,7 +272,7 @@ class FormData(_WithExtra):
 
 @frozen
 class FormDataCancel(_WithExtra):
-    """The customer's refusal of a form, met in a log."""
+    """The customer's refusal of a form, from a log or a history."""
 
     form_request_id: str | None = None
     form_name: str | None = None
@@ -261,7 +280,10 @@ class FormDataCancel(_WithExtra):
 
 @frozen
 class ClientEvent(_WithTimestamp):
-    """Any other client event met in a log: end, disconnect, navigation. Only counted."""
+    """Another event of the client, from a log or a history: end, disconnect or navigation.
+
+    A session only counts it.
+    """
 
     name: str
     raw: Mapping[str, object] = field(hash=False, repr=False)
@@ -270,19 +292,23 @@ class ClientEvent(_WithTimestamp):
 
 @frozen
 class Unknown(_WithTimestamp):
-    """An event with a name that nobody knows, kept whole."""
+    """An event with a name that chatfsm does not know."""
 
     name: str
     raw: Mapping[str, object] = field(hash=False, repr=False)
+    """The whole event, as received."""
 
 
 @frozen
 class Malformed(_WithTimestamp):
-    """An item that is no event, or lacks what its name needs; `why` never quotes the content."""
+    """An item that is not an event, or an event with a missing or invalid field."""
 
     name: str | None
+    """Name of the event; None if the item has none."""
     raw: object = field(hash=False, repr=False)
+    """The whole item, as received; without the answers to a form."""
     why: str
+    """The reason, without any content of the item."""
 
 
 Event = (
@@ -312,3 +338,4 @@ Event = (
     | Unknown
     | Malformed
 )
+"""All events, as a closed union."""

@@ -1,4 +1,4 @@
-"""What effects and the read side of a session speak of: parties, forms, messages, files, places."""
+"""Models: parties, forms, messages, files and locations, as effects and sessions give them."""
 
 from __future__ import annotations
 
@@ -19,74 +19,80 @@ __all__ = [
 ]
 
 AnomalyKind = Literal[
-    "unexpected_transition",  # a state that the law does not expect after the one before
-    "unknown_state",  # a state word that nobody knows
-    "unknown_party",  # somebody left who was not there
-    "malformed",  # an item that is no event, or lacks what it needs
-    "id_reused",  # a message id of before, with other content
-    "too_many_ids",  # told once: from here on, old duplicates cannot be known any more
-    "too_many_parties",
-    "too_many_typists",
-    "too_many_forms",
-    "too_many_candidates",
+    "unexpected_transition",  # a state that the lifecycle table does not have after the current one
+    "unknown_state",  # a state that chatfsm does not know
+    "unknown_party",  # a party left that was not in the roster
+    "malformed",  # an item that is not an event, or has a missing or invalid field
+    "id_reused",  # a known message id with other content
+    "too_many_ids",  # more than max_ids: old duplicates are not recognized from now on; once
+    "too_many_parties",  # more than max_parties in the roster
+    "too_many_typists",  # more than max_typists at the same time
+    "too_many_forms",  # more than max_forms open
+    "too_many_candidates",  # more than max_candidates before the call was answered
 ]
+"""Kind of an `Anomaly`. The limits are those of `Settings`."""
+
+Outcome = Literal["ended", "timed_out", "failed", "gone"]
+"""End of a session: normal, for inactivity, with an error, or unknown to the server."""
+
+_EventT = TypeVar("_EventT", bound=events.Message | events.File | events.Location)
 
 
 @frozen(weakref_slot=False)
 class Party:
-    """Somebody in the conversation; every name may be missing or empty."""
+    """A participant of the chat. Every name may be missing or empty."""
 
     party_id: str
     type: str | None = None
-    """scenario, external, internal, msteams, or a word that is new."""
+    """scenario, external (customer), internal (agent), msteams, or a newer type."""
     display_name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
 
     @property
     def name(self) -> str:
-        """What to show a person: the display name, else first and last name, else the id."""
+        """Name to show: the display name, else first and last name, else the id."""
         full = f"{self.first_name or ''} {self.last_name or ''}".strip()
         return self.display_name or full or self.party_id
 
     @property
     def is_human(self) -> bool:
-        """Whether the contact center has a person there, in its own desk or in Teams."""
+        """Whether the party is an agent, in the contact center's own client or in Teams."""
         return self.type in {"internal", "msteams"}
 
 
 @frozen(weakref_slot=False)
 class Form:
-    """A form that the server showed; `deadline` is on the session's clock, None: no limit."""
+    """A form that the server showed to the customer."""
 
     request_id: str
+    """Id for `SubmitForm` and `CancelForm`."""
     name: str | None = None
-    """The form's name, or the id of a secure form."""
+    """Name of the form; for a secure form its id."""
     secure: bool = False
+    """Whether the answers are secret: no snapshot, log or repr has them."""
     deadline: float | None = None
+    """Time on the session's clock at which the form expires, in seconds; None: never."""
 
     @property
     def is_text_prompt(self) -> bool:
-        """Whether the next chat text answers it (PROTOCOL.md §2: a form with an empty name)."""
+        """Whether the next chat text is the answer; such a form has an empty name."""
         return self.name == "" and not self.secure
-
-
-_EventT = TypeVar("_EventT", bound=events.Message | events.File | events.Location)
 
 
 @frozen(weakref_slot=False)
 class _Shared(Generic[_EventT]):
-    """What somebody shared, as it was understood; it carries the event and copies nothing."""
+    """A message, file or location, with the event that it came in."""
 
     event: _EventT
     sender: Party | None
-    """Who it is from; None where the party was never announced."""
+    """The sender; None if the server never announced the party."""
     own: bool
-    """Whether the customer's side said it, here or on another device."""
+    """Whether the customer sent it, with this client or another one."""
 
     @property
     def party_id(self) -> str | None:
-        """The id of the party it is from; None for an own file of some servers."""
+        """Id of the sender; None for own items of some servers."""
         return self.event.party_id
 
     @property
@@ -96,59 +102,59 @@ class _Shared(Generic[_EventT]):
 
     @property
     def msg_id(self) -> str | None:
-        """The id that receipts refer to."""
+        """Id of the item, for `MarkDelivered` and `MarkRead`."""
         return self.event.msg_id
 
     @property
     def timestamp(self) -> float | None:
-        """The server's time, in seconds since 1970."""
+        """Seconds since 1970, on the server's clock; None if the event has no time."""
         return self.event.timestamp
 
 
 @frozen(weakref_slot=False)
 class ChatMessage(_Shared[events.Message]):
-    """A message."""
+    """A chat message."""
 
     @property
     def text(self) -> str:
-        """The plain text: the server's own where it made one, else the message as it came."""
+        """Plain text made by the server; without it, the message as received: untrusted."""
         plain = self.event.msg_text
         return plain if plain is not None else self.event.msg or ""
 
     @property
     def html(self) -> str | None:
-        """The message as it came, which may hold HTML: untrusted."""
+        """The message as received, with or without HTML: untrusted."""
         return self.event.msg
 
     @property
     def attachments(self) -> tuple[events.Attachment, ...]:
-        """The rich parts."""
+        """Attachments of the message."""
         return self.event.attachments
 
 
 @frozen(weakref_slot=False)
 class SharedFile(_Shared[events.File]):
-    """A file."""
+    """A shared file."""
 
     @property
     def file_id(self) -> str:
-        """What to ask the server for."""
+        """Id for `api.GetFile`."""
         return self.event.file_id
 
     @property
     def file_type(self) -> str | None:
-        """Image or attachment, or a word that is new."""
+        """image, attachment, or a newer type."""
         return self.event.file_type
 
     @property
     def file_name(self) -> str | None:
-        """The name that the sender gave it: untrusted, it may be a path."""
+        """Name that the sender gave: untrusted, it may be a path."""
         return self.event.file_name
 
 
 @frozen(weakref_slot=False)
 class SharedLocation(_Shared[events.Location]):
-    """A place, in degrees."""
+    """A shared location."""
 
     @property
     def latitude(self) -> float | None:
@@ -162,8 +168,5 @@ class SharedLocation(_Shared[events.Location]):
 
     @property
     def url(self) -> str | None:
-        """A map of the place: untrusted."""
+        """URL of a map: untrusted."""
         return self.event.url
-
-
-Outcome = Literal["ended", "timed_out", "failed", "gone"]
