@@ -1,4 +1,4 @@
-"""What the conversation tells, beside its requests and the effects of its session."""
+"""Effects of a client, besides HTTP requests and the effects of its session."""
 
 from __future__ import annotations
 
@@ -24,66 +24,73 @@ __all__ = [
 ]
 
 LinkState = Literal[
-    "waiting",  # nothing was heard yet, or the server asked for patience
-    "live",  # polls are answered
-    "retrying",  # the last one failed; the next is on its way, or will be
-    "unauthorized",  # nothing is sent until `Resume`
-    "over",  # the session has ended: nothing will be sent
+    "waiting",  # no reply yet, or the server asked to wait
+    "live",  # the server answers polls
+    "retrying",  # the last request failed; a retry is under way or scheduled
+    "unauthorized",  # the credentials were refused; no request until `Resume`
+    "over",  # the session has ended; no further request
 ]
+"""State of the link to the server."""
 
 
 @frozen
 class ChatOpened:
-    """The server gave a chat; `is_new` False: it went on with one that the client id had."""
+    """The server opened a chat, or returned the one that the client id already had."""
 
     chat_id: str
     is_new: bool
+    """False if the chat existed before."""
 
 
 @frozen
 class ApiSucceeded:
-    """A call of the app's was answered; `call` is the very object that was received."""
+    """An API request of the app succeeded."""
 
     request: ApiRequest
+    """The object that the client received."""
     result: object = field(hash=False, repr=False)
-    """One of `replies`, as `endpoints` says for each call."""
+    """The result: `TypedRequest[Result]` has a `Result`; see `chatfsm.api`."""
 
 
 @frozen
 class ApiFailed:
-    """A call of the app's was refused, or nobody knows: `TransportError` where no reply came."""
+    """An API request of the app failed, or its outcome is unknown."""
 
     request: ApiRequest
+    """The object that the client received."""
     error: ApiError = field(eq=False, hash=False)
+    """The server's refusal, or `TransportError` if no reply came."""
 
 
 @frozen
 class LinkChanged:
-    """The link to the server is in another state."""
+    """The link to the server entered another state."""
 
     state: LinkState
     why: str = ""
+    """The reason; empty if there is none to give."""
 
 
 @frozen
 class AuthorizationFailed:
-    """The server does not accept the credentials: nothing is sent until `Resume`."""
+    """The server does not accept the credentials; the client sends nothing until `Resume`."""
 
     error: AuthorizationError = field(eq=False, hash=False)
 
 
 @frozen
 class Undelivered:
-    """Something said that is no message did not arrive, and is not sent again.
+    """An event of the app without a message id did not arrive, and will not be sent again.
 
-    A message's fate is told by the session (`MessageFailed`); this is for answers to forms,
-    signals, receipts and the like. `event` is the wire's name of it, `subject` the id of the form
-    or message that it is about.
+    For answers to forms, signals, receipts and the like; for messages see `MessageFailed`.
     """
 
     event: str
+    """Name of the event on the wire."""
     subject: str | None
+    """Id of the form or message that the event is about."""
     why: str
+    """The reason, without any content of the event."""
 
 
 ChatEffect = (
@@ -95,7 +102,7 @@ ChatEffect = (
     | Undelivered
     | Conclusion
 )
-"""Effects of a client for the app: a chat of `chatfsm.drivers` gives these."""
+"""All effects of a client for the app, as a closed union; `chatfsm.drivers` yields these."""
 
 ClientEffect = ChatEffect | HttpRequest
-"""All effects of a client; it posts the `SendEvents` of its session by itself."""
+"""All effects of a client, as a closed union. It posts `SendEvents` itself."""

@@ -1,6 +1,6 @@
-"""What follows from an input: immutable conclusions for the app, in the order they were drawn.
+"""Effects of a session: facts for the app, and work for the transport, in the order they happen.
 
-Each has a stable JSON form, by `to_json`: `{"effect": "message_received", …}`.
+`to_json` gives the stable JSON form of each: `{"effect": "message_received", …}`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,14 @@ __all__ = [
     "to_json",
 ]
 
-FormReason = Literal["submitted", "cancelled", "expired", "replaced", "terminated"]
+FormReason = Literal[
+    "submitted",  # the customer answered it
+    "cancelled",  # the customer or the server cancelled it
+    "expired",  # its deadline passed
+    "replaced",  # the server showed another form with the same request id
+    "terminated",  # the session ended
+]
+"""Reason of a `FormClosed`."""
 
 
 def _event_names(events: tuple[dict[str, Any], ...]) -> str:
@@ -67,76 +74,81 @@ def _event_names(events: tuple[dict[str, Any], ...]) -> str:
 @frozen(kw_only=True)
 class _Effect:
     replayed: bool = field(default=False, repr=False)
-    """Whether a history told it, of something that is past."""
+    """Whether the effect comes from a history, and may be long past."""
 
 
 @frozen
 class StateChanged(_Effect):
-    """The session is in another state."""
+    """The session entered another state."""
 
     previous: str
     state: str
+    """establishing, ivr, queued, connecting, connected, completed, or an `Outcome`."""
 
 
 @frozen
 class WaitEstimated(_Effect):
-    """The server estimates so many seconds until somebody answers."""
+    """The server estimates the time until an agent answers."""
 
     seconds: float
 
 
 @frozen
 class PartyAdded(_Effect):
-    """Somebody joined."""
+    """A party joined the chat."""
 
     party: Party
 
 
 @frozen
 class PartyChanged(_Effect):
-    """Somebody who is here goes by other names, or is of another type."""
+    """A party in the roster has another name or another type."""
 
     party: Party
 
 
 @frozen
 class PartyRemoved(_Effect):
-    """Somebody left."""
+    """A party left the chat."""
 
     party: Party
 
 
 @frozen
 class MessageReceived(_Effect):
-    """A message that was not told before."""
+    """A chat message arrived, or an own message of another device; never reported twice."""
 
     message: ChatMessage
 
 
 @frozen
 class TypingStarted(_Effect):
-    """A party types."""
+    """A party started typing."""
 
     party_id: str
 
 
 @frozen
 class TypingStopped(_Effect):
-    """A party no longer types: it said so, spoke, left or fell silent, or the chat is over."""
+    """A party stopped typing.
+
+    After its own event, its message or its leaving, after `Settings.typing_timeout`, or because the
+    session completed or ended.
+    """
 
     party_id: str
 
 
 @frozen
 class FormOpened(_Effect):
-    """A form waits for an answer."""
+    """The server showed a form, which now awaits an answer."""
 
     form: Form
 
 
 @frozen
 class FormClosed(_Effect):
-    """A form no longer waits for an answer."""
+    """A form no longer awaits an answer."""
 
     form: Form
     reason: FormReason
@@ -144,27 +156,29 @@ class FormClosed(_Effect):
 
 @frozen
 class WarningRaised(_Effect):
-    """The session will be closed for inactivity unless the customer does something."""
+    """The server will close the session for inactivity unless the customer becomes active."""
 
     text: str
+    """Text of the server; empty if it gave none."""
 
 
 @frozen
 class WarningCleared(_Effect):
-    """The customer did something."""
+    """The customer became active after a warning."""
 
 
 @frozen
 class SignalReceived(_Effect):
-    """A step of a call, for whoever handles the media."""
+    """A signal of a call, for the part of the app that handles the media."""
 
     party_id: str | None
+    """The sender, if the server named it."""
     signal: Signal
 
 
 @frozen
 class CallChanged(_Effect):
-    """The call is in another state."""
+    """The call entered another state, of those in diagrams/call.mmd."""
 
     previous: str
     state: str
@@ -172,44 +186,47 @@ class CallChanged(_Effect):
 
 @frozen
 class FileReceived(_Effect):
-    """A file was shared."""
+    """A party shared a file."""
 
     file: SharedFile
 
 
 @frozen
 class LocationReceived(_Effect):
-    """A place was shared."""
+    """A party shared a location."""
 
     location: SharedLocation
 
 
 @frozen
 class DeliveryConfirmed(_Effect):
-    """A message has reached the other side."""
+    """An own message was delivered to a party."""
 
     msg_id: str
     party_id: str | None
+    """The party that confirmed it, if the server named it."""
 
 
 @frozen
 class ReadConfirmed(_Effect):
-    """A message was read by the other side."""
+    """A party has read an own message."""
 
     msg_id: str
     party_id: str | None
+    """The party that confirmed it, if the server named it."""
 
 
 @frozen
 class CaseChanged(_Effect):
-    """The conversation belongs to this case now; None: to none."""
+    """The chat belongs to another case."""
 
     case_id: str | None
+    """Id of the case; None: the chat has no case any more."""
 
 
 @frozen
 class ServiceNamed(_Effect):
-    """The service has this name."""
+    """The server named the service."""
 
     name: str
 
@@ -219,32 +236,36 @@ class CobrowsingChanged(_Effect):
     """Co-browsing was requested, rejected, started or ended."""
 
     state: str
+    """requested, rejected, started or ended."""
 
 
 @frozen
 class UnknownReceived(_Effect):
-    """An event that nobody knows, whole."""
+    """An event with a name that chatfsm does not know."""
 
     name: str
     raw: object = field(hash=False, repr=False)
+    """The whole event, as received."""
 
 
 @frozen
 class Anomaly(_Effect):
-    """Something that should not be; `text` names ids and kinds, never what somebody wrote."""
+    """An input of the server that breaks the protocol, or exceeds a limit of `Settings`."""
 
     kind: AnomalyKind
     text: str
+    """Description with ids and kinds, without message content."""
     raw: object = field(default=None, hash=False, repr=False)
+    """The item, as received, if it is malformed."""
 
 
 @frozen
 class Terminated(_Effect):
-    """The session is over; nothing follows, ever."""
+    """The session has ended. Always the last effect of a session."""
 
     outcome: Outcome
     text: str = ""
-    """What the server said about it, "" where it said nothing."""
+    """Text of the server; empty if it gave none."""
 
 
 @frozen
@@ -281,25 +302,30 @@ class SendEvents(_Effect):
 
 @frozen
 class MessageSent(_Effect):
-    """A message of the customer's has reached the server."""
+    """An own message has reached the server."""
 
     msg_id: str
 
 
 @frozen
 class MessageFailed(_Effect):
-    """A message of the customer's was refused, and will not be sent."""
+    """The server refused an own message, or it was never posted. It will not be sent again."""
 
     msg_id: str
     why: str
+    """The reason, without message content."""
 
 
 @frozen
 class MessageUnconfirmed(_Effect):
-    """Nobody knows whether a message arrived: a complete `History` will tell, or send it again."""
+    """It is unknown whether an own message arrived.
+
+    A complete `History` decides: the session then reports `MessageSent`, or sends it again.
+    """
 
     msg_id: str
     why: str
+    """The reason, without message content."""
 
 
 Conclusion = (
@@ -331,19 +357,19 @@ Conclusion = (
     | Anomaly
     | Terminated
 )
-"""Effects for the app."""
+"""All effects for the app, as a closed union."""
 
 Effect = Conclusion | SendEvents
-"""All effects of a session: `SendEvents` is for the transport, the others are for the app."""
+"""All effects of a session, as a closed union; `SendEvents` is for the transport."""
 
 _NAMES: Final = {cls: snake_case(cls) for cls in get_args(Effect)}
 
 
 def to_json(effect: Effect) -> dict[str, Any]:
-    """The effect as plain JSON: `effect` names it, the rest are its fields.
+    """Return an effect as a JSON object: `effect` is its kind, the other names are its fields.
 
-    `replayed` is there, and true, only where a history told it. What answers a secure form is
-    not in it: that goes to the server from `SendEvents.events`, and nowhere else.
+    `replayed` is present only if it is true. The answers to a secure form are replaced by
+    "(secure)": only `SendEvents.events` has them.
     """
     plain = {"effect": _NAMES[type(effect)], **to_plain(effect)}
     if not effect.replayed:

@@ -1,4 +1,4 @@
-"""What a session can be told, beside events and commands."""
+"""Inputs of a session, besides events and commands: time, transport results, histories."""
 
 from __future__ import annotations
 
@@ -20,55 +20,58 @@ __all__ = [
 
 
 def _ids(msg_ids: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(msg_ids, str):  # else the ids of a whole chat are its digits
-        raise TypeError("msg_ids are several ids, not one text")
+    if isinstance(msg_ids, str):  # tuple("12") would be two ids
+        raise TypeError("msg_ids must be an iterable of ids, not one string")
     return tuple(msg_ids)
 
 
 @frozen
 class Tick:
-    """The time has come, or may have: whatever is due happens."""
+    """Time has passed; the session does what is due. Early and repeated ticks are harmless."""
 
 
 @frozen
 class Sent:
-    """The transport knows that these messages have reached the server."""
+    """The transport knows that these messages reached the server."""
 
     msg_ids: tuple[str, ...] = field(converter=_ids)
 
 
 @frozen
 class SendFailed:
-    """The transport could not send these messages, or does not know whether it did.
+    """The transport could not send these messages, or does not know whether they arrived.
 
-    `retryable`: False where the server refused them for good; True where the reply was lost, so
-    that they may have arrived: they are *unconfirmed* until a history tells. What surely never
-    left (no connection could be made) is the transport's to send again, and no failure yet.
+    Without a connection nothing was sent: the transport retries, and this input is not needed.
     """
 
     msg_ids: tuple[str, ...] = field(converter=_ids)
     why: str
+    """The reason, without secrets and content."""
     retryable: bool
+    """False if the server refused them; True if they may have arrived, and are unconfirmed."""
 
 
 @frozen
 class Lost:
-    """The server says that it knows no such session (error 5005, or 404): it is gone."""
+    """The server does not know the session any more: error code 5005, or HTTP status 404."""
 
     reason: str = ""
+    """Text of the server."""
 
 
 @frozen
 class History:
-    """Events of the past, as the server keeps them: a page of them, or all.
+    """Past events as the server has kept them: all of them, or one page.
 
-    What they say is merged by identity, in whatever order and overlap the pages come; only what
-    was not told before is told, with `replayed=True`. `complete`: with this page all have come,
-    so that a message of doubtful fate that is in none of them was never received.
+    The session merges them with its state, whatever the order and overlap of pages, and reports
+    only news, with `replayed=True`.
     """
 
     events: tuple[Event, ...] = field(converter=tuple)
     complete: bool = True
+    """Whether all events are here, or in earlier pages: an unconfirmed message that is in none of
+    them did not arrive."""
 
 
 Input = Event | Command | Tick | Sent | SendFailed | Lost | History
+"""All inputs of a session, as a closed union."""

@@ -1,7 +1,7 @@
-"""What goes to an HTTP library, and what comes back: values only.
+"""Transport values: HTTP requests of a client, and the replies and failures that it receives.
 
-A request is owed until a reply or a failure with its id is received; what is received twice, late
-or for no request is ignored.
+A request is pending until the client receives a reply or a failure with its id. The client ignores
+one that is late, repeated or without a request.
 """
 
 from __future__ import annotations
@@ -22,56 +22,61 @@ __all__ = [
 RequestPurpose = Literal[
     "poll",  # the long poll for new events
     "history",  # the events that the server has kept
-    "post",  # events of the customer's
-    "api",  # everything else: what the app asked the API for
+    "post",  # events of the customer
+    "api",  # API requests of the app
 ]
+"""Purpose of an `HttpRequest`."""
 
 FailureKind = Literal[
-    "connect",  # it surely never left: no such name, refused, no TLS, no connection in time
-    "timeout",  # no whole reply in time; it may have arrived
-    "protocol",  # reset, truncated, garbage, too large; it may have arrived
-    "cancelled",  # whoever carries it gave it up; it may have arrived
+    "connect",  # no connection: name, TCP, TLS or time; the request was certainly not sent
+    "timeout",  # no complete reply in time; the request may have arrived
+    "protocol",  # reset, truncated, invalid or too large; the request may have arrived
+    "cancelled",  # the sender gave up; the request may have arrived
 ]
+"""Kind of an `HttpFailure`."""
 
 
 @frozen
 class HttpRequest:
-    """Work for an HTTP library: exchange this, and say what became of it.
+    """An HTTP request for a sender, which returns an `HttpReply` or an `HttpFailure`.
 
-    Redirects are not followed: the credentials in `headers` are for this host alone.
+    The sender must not follow redirects: `headers` has credentials for this host alone.
     """
 
     id: int
-    """Counts from 1 within a client, and goes on after a restore."""
+    """Number of the request, from 1 in each client; a restored client continues to count."""
     method: Literal["GET", "POST"]
     url: str
-    """Absolute, and percent-encoded."""
+    """Absolute URL, percent-encoded."""
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False, default=b"")
     timeout: float = 30.0
-    """Seconds for the whole exchange, from the moment that it is sent."""
+    """Seconds for the whole exchange, from the call of the sender."""
     max_body: int = 8 * 1024 * 1024
-    """Bytes: a longer reply body is refused while it is read."""
+    """Bytes of the reply's body; the sender stops reading a longer one."""
     purpose: RequestPurpose = field(default="api", kw_only=True)
     """What the client wants with it; there is one poll, one history and one POST at a time."""
 
 
 @frozen
 class HttpReply:
-    """A whole reply, whatever its status."""
+    """A complete reply, of any status."""
 
     id: int
+    """`HttpRequest.id`."""
     status: int
     headers: Mapping[str, str] = field(hash=False, repr=False)
-    """Names in lower case; of repeated ones the last."""
+    """Headers by name in lower case; the last one of repeated names."""
     body: bytes = field(repr=False)
-    """Decoded: gzip and chunks are undone."""
+    """Body, without gzip and chunks."""
 
 
 @frozen
 class HttpFailure:
-    """No whole reply; `why` is for people, names no secret and quotes no content."""
+    """An exchange without a complete reply."""
 
     id: int
+    """`HttpRequest.id`."""
     kind: FailureKind
     why: str = ""
+    """The reason, for people to read, without secrets and content."""
