@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from chatfsm.api import ApiRequest
-from chatfsm.effects import Conclusion
+from chatfsm.effects import AppEffect
 from chatfsm.errors import ApiError, AuthorizationError
 from chatfsm.transport import HttpRequest
 
@@ -100,7 +100,7 @@ ChatEffect = (
     | LinkChanged
     | AuthorizationFailed
     | Undelivered
-    | Conclusion
+    | AppEffect
 )
 """All effects of a client for the app, as a closed union; `chatfsm.drivers` yields these."""
 

@@ -23,10 +23,10 @@ from chatfsm.signaling import Signal
 
 __all__ = [
     "Anomaly",
+    "AppEffect",
     "CallChanged",
     "CaseChanged",
     "CobrowsingChanged",
-    "Conclusion",
     "DeliveryConfirmed",
     "Effect",
     "FileReceived",
@@ -328,7 +328,7 @@ class MessageUnconfirmed(_Effect):
     """The reason, without message content."""
 
 
-Conclusion = (
+AppEffect = (
     StateChanged
     | WaitEstimated
     | PartyAdded
@@ -359,7 +359,7 @@ Conclusion = (
 )
 """All effects for the app, as a closed union."""
 
-Effect = Conclusion | SendEvents
+Effect = AppEffect | SendEvents
 """All effects of a session, as a closed union; `SendEvents` is for the transport."""
 
 _NAMES: Final = {cls: snake_case(cls) for cls in get_args(Effect)}

@@ -16,7 +16,7 @@ from cattrs.strategies import configure_tagged_union
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
 from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
-from chatfsm.effects import Conclusion, FormClosed, FormOpened
+from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
 from chatfsm.settings import ClientSettings
@@ -153,7 +153,7 @@ VERSION: Final = 1
 
 # Results of API requests are not saved: the function that waited for them has ended with the
 # process. `AuthorizationFailed` is not, because `LinkChanged` reports the same.
-Saved = ChatOpened | LinkChanged | Undelivered | Conclusion
+Saved = ChatOpened | LinkChanged | Undelivered | AppEffect
 _SAVED: Final = get_args(Saved)
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)

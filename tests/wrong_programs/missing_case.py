@@ -3,10 +3,10 @@
 from typing import assert_never
 
 from chatfsm import client_effects
-from chatfsm.effects import Conclusion
+from chatfsm.effects import AppEffect
 
 
-def follow(effect: client_effects.ChatOpened | client_effects.LinkChanged | Conclusion) -> str:
+def follow(effect: client_effects.ChatOpened | client_effects.LinkChanged | AppEffect) -> str:
     match effect:
         case client_effects.ChatOpened() | client_effects.LinkChanged():
             return "connection"

@@ -115,5 +115,7 @@ def test_the_read_side_cannot_be_written(play: Play) -> None:
 def test_one_id_is_not_taken_for_several() -> None:
     """A text in place of a list of ids is refused: "13" is not the messages 1 and 3."""
     for make in (Sent, lambda ids: SendFailed(ids, "no", retryable=True)):
-        with pytest.raises(TypeError, match=r"^msg_ids must be an iterable of ids, not one string$"):
+        with pytest.raises(
+            TypeError, match=r"^msg_ids must be an iterable of ids, not one string$"
+        ):
             make("13")
