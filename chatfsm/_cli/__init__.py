@@ -1,4 +1,4 @@
-"""The command `chatfsm`."""
+"""Command `chatfsm`: the entry point, and the exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _COMMANDS: Final = (add_demo, add_replay, add_scrub, add_chat, add_simulate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+    """Run the command that the arguments name, by default those of the process.
+
+    Returns its exit code. Raises SystemExit for help, the version and wrong arguments.
+    """
     if sys.stdout is None:
         print("chatfsm: there is no standard output", file=sys.stderr)
         return ExitCode.ERROR
@@ -39,17 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
-    except KeyboardInterrupt:  # before, or beside, what a command does about it
+    except KeyboardInterrupt:  # where the command does not handle it itself
         print("chatfsm: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except ChatError as error:
         print(f"chatfsm: {error}", file=sys.stderr)
         return ExitCode.ERROR
     except OSError as error:
-        # What is still buffered must not fail again when Python ends.
+        # The buffer is flushed once more when Python exits, and must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return ExitCode.SUCCESS  # whoever read the output has seen enough
+            return ExitCode.SUCCESS  # the reader of the output, such as head, has ended
         print(f"chatfsm: cannot write: {error.strerror}", file=sys.stderr)
         return ExitCode.ERROR
     return status
@@ -57,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="chatfsm", description="Sessions of live chats with a contact center."
+        prog="chatfsm",
+        description="Chat with a contact center, replay recorded chats, simulate a center.",
     )
     version_help = "show program's version number and exit"
     parser.add_argument("--version", action=_Version, nargs=0, help=version_help)
@@ -68,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looks the version up when it is asked for: to load what knows it takes as long as help."""
+    """Prints the version; importing the metadata takes as long as all of help."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version  # noqa: PLC0415  # for this alone

@@ -1,303 +1,115 @@
-"""The arguments of all commands."""
+"""Arguments: the options and the help of each command.
+
+Each command's own module is imported when it runs, so that help loads no library.
+"""
 
 from __future__ import annotations
 
 import argparse
-from math import isfinite
 from typing import Final
 
+from chatfsm._cli import argument_types as types
 from chatfsm.replay import FINDINGS
 
-__all__ = [
-    "MAX_JOBS",
-    "add_chat",
-    "add_demo",
-    "add_replay",
-    "add_scrub",
-    "add_simulate",
-    "finding_kinds",
-    "form_fields",
-    "integer",
-    "job_count",
-    "port",
-    "row_count",
-    "seconds",
-    "speed",
-    "text",
-]
+__all__ = ["add_chat", "add_demo", "add_replay", "add_scrub", "add_simulate"]
 
-# The words of `chatfsm chat`.
+_Commands = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for it
 
-_ABOUT_CHAT: Final = """\
-Chat with a contact center, on a terminal, or line by line through a pipe.
+# chatfsm demo
 
-Whoever asks is named by two ids. CHATFSM_APP_ID in the environment, or --app-id, names the entry
-of the scenario. CHATFSM_CLIENT_ID names the customer; without it there is a fresh id, which
---state keeps. Lines are said as they are; /help shows the orders that begin with a slash.
+_DEMO: Final = """\
+Play one chat that goes wrong in the usual ways, and compare what chatfsm reports with what a
+simple polling loop makes of it.
+
+The demo needs no account and no network: it starts a simulated contact center on this machine. One
+poll is answered from a cache, one poll breaks off, the reply to one POST is lost, and an agent
+starts to type and never stops.
 """
-
-_STATUS_CHAT: Final = """\
-exit status: 0 the chat was left, or has ended; 1 it ended otherwise: failed, timed out, or gone;
-2 it could not be had at all; 130 interrupted, after what was said has been sent.
+_DEMO_EXIT: Final = """\
+exit status: 0 all messages arrived once and in order in chatfsm's chat, and nothing was left open;
+1 otherwise; 2 the demo could not start; 130 interrupted.
 """
 
 
-def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    chat = commands.add_parser(
-        "chat",
-        help="chat with a contact center",
-        description=_ABOUT_CHAT,
-        epilog=_STATUS_CHAT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    chat.add_argument("--url", required=True, type=text, help="https:// and the host of the API")
-    chat.add_argument(
-        "--tenant-url",
-        metavar="DOMAIN",
-        type=text,
-        help="the tenant (default: the host of --url)",
-    )
-    chat.add_argument(
-        "--app-id",
-        metavar="ID",
-        type=text,
-        help="the scenario entry (default: CHATFSM_APP_ID)",
-    )
-    chat.add_argument(
-        *("--version", "--api-version"),
-        dest="api",
-        type=int,
-        choices=(1, 2),
-        default=2,
-        help="of the API (default: 2)",
-    )
-    chat.add_argument(
-        "--form",
-        metavar="NAME=FIELD,FIELD",
-        action="append",
-        type=form_fields,
-        help="the fields of a form, which is then asked field by field; may be given several "
-        "times. Other forms are answered in lines name=value, with an empty line at the end",
-    )
-    chat.add_argument(
-        "--state", metavar="FILE", type=text, help="keep the chat here, and go on from here"
-    )
-    chat.add_argument(
-        "--record", metavar="FILE", type=text, help="add a journal of the chat to this file"
-    )
-    chat.add_argument("--plain", action="store_true", help="no colours, and no editing, ever")
-    chat.add_argument(
-        "--insecure-http",
-        action="store_true",
-        help="allow http://, where anybody on the way can read all: for tests on this machine",
-    )
-    chat.set_defaults(run=_run_chat)
-
-
-def _run_chat(options: argparse.Namespace) -> int:
-    from chatfsm._cli.chat import run  # noqa: PLC0415  # --help needs none of it
-
-    return run(options)
-
-
-# The words of `chatfsm demo`.
-
-_ABOUT_DEMO: Final = """\
-One chat that goes wrong in the usual ways, on this machine alone: what chatfsm tells of it, beside
-what a plain polling loop makes of the same chat.
-
-It needs no account, and no network but the loopback. A stand-in contact center plays a short script
-over HTTP; one poll is answered from a cache, one breaks off, one POST is answered to nobody, and an
-agent begins to type and never stops.
-"""
-
-_STATUS_DEMO: Final = """\
-exit status: 0 chatfsm's chat came through whole: nothing lost, nothing doubled, nothing left
-standing; 1 it did not; 2 the demo could not be had; 130 interrupted.
-"""
-
-
-def add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    demo = commands.add_parser(
-        "demo",
-        help="see in seconds what this is for, on this machine alone",
-        description=_ABOUT_DEMO,
-        epilog=_STATUS_DEMO,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Add `chatfsm demo`."""
+    demo = _add(commands, "demo", "show in seconds what chatfsm is for", _DEMO, _DEMO_EXIT)
     demo.add_argument(
         "--seed",
         metavar="N",
-        type=integer,
+        type=types.integer,
         default=0,
-        help="other ids; the same seed gives the same (default: 0)",
+        help="use other ids; the same seed gives the same ids (default: 0)",
     )
-    look = demo.add_mutually_exclusive_group()
-    look.add_argument(
+    colors = demo.add_mutually_exclusive_group()
+    colors.add_argument(
         "--plain",
         dest="color",
         action="store_const",
         const="never",
-        default="auto",  # the first of two options of one dest decides
-        help="no colours, ever: as --color never",
+        default="auto",  # argparse takes the default of the first of two options with one dest
+        help="use no colours: the same as --color never",
     )
-    look.add_argument(
+    colors.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
-        help="colours: on a terminal, always, or never",
+        help="when to use colours (default: auto, which means on a terminal)",
     )
     demo.set_defaults(run=_run_demo)
 
 
 def _run_demo(options: argparse.Namespace) -> int:
-    from chatfsm._cli.demo import run  # noqa: PLC0415  # --help needs none of it
+    from chatfsm._cli.demo import run  # noqa: PLC0415
 
     return run(options)
 
 
-# What the words of a command line may be, and what is said where they are not.
+# chatfsm replay
 
-MAX_JOBS: Final = 64
-"""More processes than any machine has use for; each takes 30 MB."""
-_MAX_PORT: Final = 65_535
-# Beyond these a hold of fifteen seconds takes hours, or is shorter than a look at the clock.
-_MIN_SPEED: Final = 0.001
-_MAX_SPEED: Final = 10_000.0
+_REPLAY: Final = """\
+Replay recorded chats and print the effects of each event.
 
-
-def text(word: str) -> str:
-    """A text that is not empty."""
-    if not word:
-        raise argparse.ArgumentTypeError("must not be empty")
-    return word
-
-
-def seconds(word: str) -> float:
-    """Seconds, more than none."""
-    try:
-        found = float(word)
-    except ValueError:
-        found = -1.0
-    if not isfinite(found) or found <= 0:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds, more than 0")
-    return found
-
-
-def row_count(word: str) -> int:
-    """How many rows, or 0 for all."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 0 or more")
-    return int(word)
-
-
-def job_count(word: str) -> int:
-    """How many processes."""
-    if not word.isdecimal() or not 1 <= int(word) <= MAX_JOBS:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to {MAX_JOBS}")
-    return int(word)
-
-
-def finding_kinds(word: str) -> tuple[str, ...]:
-    """Kinds of findings, with commas between them."""
-    named = tuple(kind.strip() for kind in word.split(","))
-    for kind in named:
-        if kind not in {*FINDINGS, "any"}:
-            names = ", ".join((*FINDINGS, "any"))
-            raise argparse.ArgumentTypeError(f"{kind!r} is none of {names}")
-    return FINDINGS if "any" in named else named
-
-
-def form_fields(word: str) -> tuple[str, tuple[str, ...]]:
-    """The name of a form, and its fields."""
-    name, equals, fields = word.partition("=")
-    names = tuple(part.strip() for part in fields.split(","))
-    if not name.strip() or not equals or not all(names) or len({*names}) != len(names):
-        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=FIELD,FIELD")
-    return name.strip(), names
-
-
-def port(word: str) -> int:
-    """A port, or 0 for one that is free."""
-    if not word.isdecimal() or int(word) > _MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a port, 0 to {_MAX_PORT}")
-    return int(word)
-
-
-def integer(word: str) -> int:
-    """A whole number, of either sign."""
-    if not word.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number")
-    return int(word)
-
-
-def speed(word: str) -> float:
-    """How many times as fast as the clock on the wall."""
-    try:
-        found = float(word)
-    except ValueError:
-        found = -1.0
-    if not _MIN_SPEED <= found <= _MAX_SPEED:
-        raise argparse.ArgumentTypeError(
-            f"{word!r} is not a number from {_MIN_SPEED:g} to {_MAX_SPEED:g}"
-        )
-    return found
-
-
-# The words of `chatfsm replay`.
-
-_ABOUT_REPLAY: Final = """\
-Replay recorded chats and tell what follows from each event.
-
-FILE is a log: raw events as JSON lines, an envelope {"events": [...]}, or a case history
-{"sessions": [...]}, or a journal; plain or gzip; - is standard input. The format is told by the
-content. An event belongs to the chat that its "chat_id" names, else to --chat-id, else to the
-chat called like the file. Time is that of the events: nothing waits.
+FILE is a log or a journal, plain or gzip; - is standard input. A log holds raw events as JSON
+lines, an envelope {"events": [...]}, or a case history {"sessions": [...]}; the format is detected
+from the content. An event belongs to the chat that its "chat_id" names, otherwise to --chat-id,
+otherwise to the chat named like the file. Time is taken from the events: replaying does not wait.
 """
-
-_STATUS_REPLAY: Final = """\
-exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, a difference with
---verify; 2 input that cannot be read; 130 interrupted, after the summary of what was read.
+_REPLAY_EXIT: Final = """\
+exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, or a difference with
+--verify; 2 input that cannot be read; 130 interrupted, after a summary of what was read.
 """
 
 
-def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    replay = commands.add_parser(
-        "replay",
-        help="replay recorded chats",
-        description=_ABOUT_REPLAY,
-        epilog=_STATUS_REPLAY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Add `chatfsm replay`."""
+    replay = _add(commands, "replay", "replay recorded chats", _REPLAY, _REPLAY_EXIT)
     replay.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
     output = replay.add_mutually_exclusive_group()
     output.add_argument(
-        "--json", action="store_true", help="one JSON line an effect, in place of the timeline"
+        "--json", action="store_true", help="print one JSON line for each effect, no timeline"
     )
     output.add_argument(
-        "--summary", action="store_true", help="one JSON document about all chats, and totals"
+        "--summary", action="store_true", help="print one JSON document: all chats, and totals"
     )
-    output.add_argument(
-        "--quiet", action="store_true", help="print nothing: only the exit status and errors"
-    )
+    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
     replay.add_argument(
-        "--chat-id", metavar="ID", type=text, help="the chat of events that name none"
+        "--chat-id", metavar="ID", type=types.text, help="the chat of events that name no chat"
     )
     replay.add_argument(
         "--close-after",
         metavar="SECONDS",
-        type=seconds,
-        help="report a chat, and let it go, after so much silence in the log (default: never)",
+        type=types.seconds,
+        help="report a chat and free its memory after this long without an event in the log "
+        "(default: never)",
     )
     replay.add_argument(
         "--rows",
         metavar="N",
-        type=row_count,
+        type=types.row_count,
         default=1000,
-        help="rows of a timeline, the first and last half; 0: all (default: 1000)",
+        help="print at most N rows of a timeline, the first half and the last; 0 prints all "
+        "(default: 1000)",
     )
     replay.add_argument(
         "--strict", action="store_true", help="stop at the first violation of the protocol"
@@ -305,192 +117,278 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     replay.add_argument(
         "--verify",
         action="store_true",
-        help="compare journals with what they say, and stop at the first difference",
+        help="replay journals, compare the effects with the recorded ones, and stop at the first "
+        "difference",
     )
     replay.add_argument(
         "--fail-on",
         metavar="KIND",
         action="append",
-        type=finding_kinds,
-        help=f"exit with 1 where such a finding is met: {', '.join(FINDINGS)}, or any; "
-        "may be given several times. late: only what came after the terminal batch",
+        type=types.finding_kinds,
+        help=f"exit with 1 if there is a finding of this kind: {', '.join(FINDINGS)}, or any; "
+        "may be repeated. late: only what came after the reply that ended the chat",
     )
     replay.add_argument(
         "--jobs",
         metavar="N",
-        type=job_count,
+        type=types.job_count,
         default=1,
-        help=f"hear the chats in so many processes, 1 to {MAX_JOBS}; what is printed is the "
-        "same. Standard input, other pipes, and --close-after take one (default: 1)",
+        help=f"replay in N processes, 1 to {types.MAX_JOBS}, with the same output. Standard input, "
+        "other pipes and --close-after use one process (default: 1)",
     )
     replay.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
-        help="colours: on a terminal, always (needs the extra cli), or never",
+        help="when to use colours: auto, which means on a terminal, always, which needs the extra "
+        "cli, or never",
     )
     replay.set_defaults(run=_run_replay)
 
 
 def _run_replay(options: argparse.Namespace) -> int:
     if options.jobs > 1:
-        from chatfsm._cli.parallel import run  # noqa: PLC0415  # --help needs none of it
+        from chatfsm._cli.parallel import run  # noqa: PLC0415
     else:
-        from chatfsm._cli.replay import run  # noqa: PLC0415  # --help needs none of it
+        from chatfsm._cli.replay import run  # noqa: PLC0415
 
     return run(options)
 
 
-# The words of `chatfsm scrub`.
+# chatfsm scrub
 
-_ABOUT_SCRUB: Final = """\
-Write a log anew without what tells of people: ids and names become pseudonyms, texts become their
-length, what forms were answered with, session descriptions and unknown fields are gone. States,
-effects and times stay as they were, and so does who is who.
+_SCRUB: Final = """\
+Copy a log without personal data: ids and names become pseudonyms, texts become their length, and
+answers to forms, session descriptions and unknown fields are removed. States, effects and times are
+kept, and one person has one pseudonym throughout.
 
-The same pseudonyms in several logs need the same key: set CHATFSM_SCRUB_KEY to a secret of yours.
-Without it a key is made for this one run, and thrown away.
+To get the same pseudonyms in several logs, use the same key: set CHATFSM_SCRUB_KEY to a secret.
+Without it each run makes a key of its own and throws it away.
+"""
+_SCRUB_EXIT: Final = """\
+exit status: 0 the log is scrubbed; 2 a file cannot be read or written; 130 interrupted.
 """
 
 
-def add_scrub(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    scrub = commands.add_parser(
-        "scrub",
-        help="take from a log whatever tells of people",
-        description=_ABOUT_SCRUB,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_scrub(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Add `chatfsm scrub`."""
+    scrub = _add(commands, "scrub", "remove personal data from a log", _SCRUB, _SCRUB_EXIT)
     scrub.add_argument("input", metavar="IN", help="a log, or - for standard input")
     scrub.add_argument("output", metavar="OUT", help="the scrubbed log, or - for standard output")
     scrub.add_argument(
-        "--chat-id", metavar="ID", type=text, help="the chat of events that name none"
+        "--chat-id", metavar="ID", type=types.text, help="the chat of events that name no chat"
     )
-    scrub.add_argument("--force", action="store_true", help="write over OUT where it is there")
+    scrub.add_argument("--force", action="store_true", help="overwrite OUT if it exists")
     scrub.set_defaults(run=_run_scrub)
 
 
 def _run_scrub(options: argparse.Namespace) -> int:
-    from chatfsm._cli.scrub import run  # noqa: PLC0415  # --help needs none of it
+    from chatfsm._cli.scrub import run  # noqa: PLC0415
 
     return run(options)
 
 
-# The words of `chatfsm simulate`.
+# chatfsm chat
 
-_ABOUT_SIMULATE: Final = """\
-A contact center on this machine, for trying and testing clients of any make: the whole API, with
-agents who play by a scenario. Nothing of it leaves the machine, and nothing is real.
+_CHAT: Final = """\
+Chat with a contact center, on a terminal or line by line through a pipe.
 
-SCRIPT is what the entry "demo" plays: a scenario as JSON, or a recorded log, whose agents then say
-again what they said. Without it, --scenario names one of those that are built in. Each of these is
-also there under its own name as the app's id. Any client id does.
+Two ids identify the client: the app id, from CHATFSM_APP_ID in the environment or --app-id, selects
+the entry point of the contact center; the client id, from CHATFSM_CLIENT_ID, identifies the
+customer. Without a client id a new one is made, which --state keeps. Each line is sent as a
+message, unless it is a command that begins with a slash: /help lists the commands.
+"""
+_CHAT_EXIT: Final = """\
+exit status: 0 you left the chat, or it ended; 1 it failed, timed out or was gone; 2 there was no
+chat at all; 130 interrupted, after what you typed before was sent.
 """
 
-_STATUS_SIMULATE: Final = """\
-exit status: 0 it was told to stop, by Ctrl-C or SIGTERM; 2 it could not begin.
-"""
 
-# Easily remembered, and of no well-known service.
+def add_chat(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Add `chatfsm chat`."""
+    chat = _add(commands, "chat", "chat with a contact center", _CHAT, _CHAT_EXIT)
+    chat.add_argument(
+        "--url", required=True, type=types.text, help="the API: https:// and the host"
+    )
+    chat.add_argument(
+        "--tenant-url",
+        metavar="DOMAIN",
+        type=types.text,
+        help="the tenant (default: the host of --url)",
+    )
+    chat.add_argument(
+        "--app-id", metavar="ID", type=types.text, help="the app id (default: CHATFSM_APP_ID)"
+    )
+    chat.add_argument(
+        *("--version", "--api-version"),
+        dest="api",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="the version of the API (default: 2)",
+    )
+    chat.add_argument(
+        "--form",
+        metavar="NAME=FIELD,FIELD",
+        action="append",
+        type=types.form_fields,
+        help="the fields of a form, to be asked one by one; may be repeated. Any other form is "
+        "answered in lines name=value, ended by an empty line",
+    )
+    chat.add_argument(
+        "--state",
+        metavar="FILE",
+        type=types.text,
+        help="keep the chat in this file, and continue the one that is in it",
+    )
+    chat.add_argument(
+        "--record", metavar="FILE", type=types.text, help="append a journal of the chat to FILE"
+    )
+    chat.add_argument(
+        "--plain",
+        action="store_true",
+        help="use no colours and no line editing, even on a terminal, which then shows all that "
+        "is typed",
+    )
+    chat.add_argument(
+        "--insecure-http",
+        action="store_true",
+        help="allow http://, which is not encrypted: for tests on this machine",
+    )
+    chat.set_defaults(run=_run_chat)
+
+
+def _run_chat(options: argparse.Namespace) -> int:
+    from chatfsm._cli.chat import run  # noqa: PLC0415
+
+    return run(options)
+
+
+# chatfsm simulate
+
+_SIMULATE: Final = """\
+Serve a simulated contact center on this machine, to develop and test clients of any kind. It has
+the whole API, and its agents play a scenario. Nothing leaves the machine.
+
+SCRIPT is what the app id "demo" plays: a scenario as JSON, or a recorded log, whose server events
+are then sent again. Without SCRIPT, --scenario names a built-in scenario. Each built-in scenario is
+also available under its own name as the app id. Any client id is accepted.
+"""
+_SIMULATE_EXIT: Final = """\
+exit status: 0 stopped by Ctrl-C or SIGTERM; 2 it could not start.
+"""
 _PORT: Final = 8765
+"""Easy to remember, and of no well-known service."""
 
 
-def add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    simulate = commands.add_parser(
-        "simulate",
-        help="serve a contact center to try clients with",
-        description=_ABOUT_SIMULATE,
-        epilog=_STATUS_SIMULATE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Add `chatfsm simulate`."""
+    simulate = _add(
+        commands, "simulate", "serve a simulated contact center", _SIMULATE, _SIMULATE_EXIT
     )
     script = simulate.add_mutually_exclusive_group()
     script.add_argument("script", nargs="?", metavar="SCRIPT", help="a scenario, or a recorded log")
     script.add_argument(
-        "--scenario", metavar="NAME", type=text, help="what the entry demo plays (echo)"
+        "--scenario",
+        metavar="NAME",
+        type=types.text,
+        help="the built-in scenario that the app id demo plays (default: echo)",
     )
     script.add_argument(
-        "--list", action="store_true", help="print the scenarios and faults there are, and end"
+        "--list", action="store_true", help="list the built-in scenarios and the faults, and exit"
     )
     simulate.add_argument(
-        "--chat-id", metavar="ID", type=text, help="which chat of a log is said again"
+        "--chat-id", metavar="ID", type=types.text, help="the chat of the log to play"
     )
     simulate.add_argument(
-        "--web", action="store_true", help="serve a page, too, for chatting in a browser"
+        "--web", action="store_true", help="also serve a web page for chatting in a browser"
     )
-    _add_address(simulate)
-    _add_behaviour(simulate)
-    simulate.add_argument(
-        "--record",
-        metavar="FILE",
-        type=text,
-        help="write what happens in all chats to this new file, which `chatfsm replay` reads",
-    )
-    simulate.add_argument(
-        "--quiet", action="store_true", help="no line on standard error about each request"
-    )
-    simulate.set_defaults(run=_run_simulate)
-
-
-def _add_address(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--host",
         metavar="ADDRESS",
-        type=text,
+        type=types.text,
         default="127.0.0.1",
-        help="whom to listen to: 0.0.0.0 is everybody in the network (default: 127.0.0.1)",
+        help="the address to listen on; 0.0.0.0 lets in the whole network (default: 127.0.0.1)",
     )
     simulate.add_argument(
         "--port",
         metavar="N",
-        type=port,
+        type=types.port,
         default=_PORT,
-        help=f"0: one that is free (default: {_PORT})",
+        help=f"the port to listen on; 0 takes a free one (default: {_PORT})",
     )
+    _add_behaviour(simulate)
+    simulate.add_argument(
+        "--record",
+        metavar="FILE",
+        type=types.text,
+        help="write the events of all chats to this new file, which `chatfsm replay` reads",
+    )
+    simulate.add_argument(
+        "--quiet", action="store_true", help="do not log requests on standard error"
+    )
+    simulate.set_defaults(run=_run_simulate)
 
 
 def _add_behaviour(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--faults",
         metavar="SPEC",
-        type=text,
-        help="what goes wrong on the way, and how often, as storm or drop-reply:0.05: see --list",
+        type=types.text,
+        help="inject faults, such as storm or drop-reply:0.05: see --list",
     )
     simulate.add_argument(
         "--seed",
         metavar="N",
-        type=integer,
+        type=types.integer,
         default=0,
-        help="other ids, and other moments of faults; the same seed gives the same (default: 0)",
+        help="use other ids, and inject faults at other times; the same seed gives the same "
+        "(default: 0)",
     )
     simulate.add_argument(
         "--milliseconds",
         action="store_true",
-        help="timestamps in milliseconds, as documented, in place of seconds, as seen",
+        help="send timestamps in milliseconds, as documented, not in seconds, as observed",
     )
     simulate.add_argument(
         "--hold",
         metavar="SECONDS",
-        type=seconds,
-        help="how long an empty poll is held (default: 15)",
+        type=types.seconds,
+        help="hold a poll this long if there is no event (default: 15)",
     )
     simulate.add_argument(
         "--inactivity",
         metavar="SECONDS",
-        type=seconds,
-        help="the customer is warned after half of them, and the chat is over after all "
-        "(default: 600)",
+        type=types.seconds,
+        help="end a chat after this long without a message from the customer, and warn after half "
+        "of it (default: 600)",
     )
     simulate.add_argument(
         "--speed",
         metavar="X",
-        type=speed,
+        type=types.speed,
         default=1.0,
-        help="time passes so many times as fast for the center (default: 1)",
+        help="let time pass X times as fast in the contact center (default: 1)",
     )
 
 
 def _run_simulate(options: argparse.Namespace) -> int:
-    from chatfsm._cli.simulate import run  # noqa: PLC0415  # --help needs none of it
+    from chatfsm._cli.simulate import run  # noqa: PLC0415
 
     return run(options)
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    description: str,
+    epilog: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

@@ -1,4 +1,4 @@
-"""`chatfsm chat`: puts together what the command line asks for, and runs it to the end."""
+"""Command `chatfsm chat`: one chat, from its saved state to its exit code."""
 
 from __future__ import annotations
 
@@ -32,12 +32,10 @@ from chatfsm.errors import ChatError, SnapshotError
 
 __all__ = ["SavedChat", "run"]
 
-# The file that a chat goes on from: who the customer is to the server, and the chat itself.
-
 
 @define
 class SavedChat:
-    """A client id, and the record of its chat where there is one; kept at every change."""
+    """State of a chat in a file: the client id, and the record of the chat if there is one."""
 
     path: Path | None
     client_id: str = field(repr=False)
@@ -45,9 +43,10 @@ class SavedChat:
 
     @classmethod
     def load(cls, path: str | None, environment: Mapping[str, str]) -> Self:
-        """What a file holds; with the environment's client id, else the file's, else a new one.
+        """Load the state, or begin a new one if `path` is None or no file.
 
-        Raises `SnapshotError` for a file of something else, OSError where it cannot be read.
+        The client id is CHATFSM_CLIENT_ID, otherwise that of the file, otherwise a new one.
+        Raises `SnapshotError` if the file holds something else, OSError if it cannot be read.
         """
         wanted = environment.get("CHATFSM_CLIENT_ID")
         found = None if path is None else storage.FileStore(path).load()
@@ -55,27 +54,27 @@ class SavedChat:
             return cls(None if path is None else Path(path), wanted or str(uuid4()))
         client_id, record = found.get("client_id"), found.get("chat")
         if not isinstance(client_id, str) or set(found) != {"client_id", "chat"}:
-            raise SnapshotError(f"{path} is not the state of a chat")
+            raise SnapshotError(f"{path} does not hold the state of a chat")
         if wanted not in {None, client_id}:
-            raise SnapshotError(f"{path} is of another client id than CHATFSM_CLIENT_ID")
+            raise SnapshotError(f"{path} belongs to another client id than CHATFSM_CLIENT_ID")
         return cls(Path(path), client_id, record)
 
     def save(self, record: dict[str, Any]) -> None:
-        """Keep the chat as it stands."""
+        """Save a new record. Raises OSError."""
         self.record = record
         if self.path is not None:
             storage.FileStore(self.path).save({"client_id": self.client_id, "chat": record})
 
 
-# Seconds: enough for what was said to leave; nobody who quits waits for a poll to come back.
+# Seconds: enough to post what was typed, but not to wait for a poll to return.
 _CLOSING_TIMEOUT: Final = 3.0
 _OWNER_ONLY: Final = 0o600
 
 
 def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
-    """Chat as the command line says; returns the exit status.
+    """Run the command and return its exit code.
 
-    Raises `ChatError`, and OSError where what is shown cannot be written.
+    Raises `ChatError`, and OSError if the output cannot be written.
     """
     if sys.stdin is None:
         raise ChatError("there is no standard input")
@@ -91,7 +90,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
             )
             return _ChatRun(options, chat, client).run()
     except OSError as error:
-        if error.filename is None:  # of what is open already, be it only the output
+        if error.filename is None:  # a file that is open already, such as the output
             raise
         raise ChatError(f"{error.filename}: {error.strerror}") from None
 
@@ -99,7 +98,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
 def _endpoint(options: Namespace, saved: SavedChat, environment: Mapping[str, str]) -> Endpoint:
     app_id = options.app_id or environment.get("CHATFSM_APP_ID")
     if not app_id:
-        raise ChatError("which app asks? set CHATFSM_APP_ID, or give --app-id")
+        raise ChatError("the app id is missing: set CHATFSM_APP_ID, or use --app-id")
     try:
         return Endpoint(
             options.url,
@@ -128,7 +127,7 @@ def _open_journal(path: str | None) -> Iterator[Callable[[str], object] | None]:
 def _open_client(
     saved: SavedChat, endpoint: Endpoint, journal: Callable[[str], object] | None
 ) -> tuple[ChatClient, tuple[ChatEffect, ...]]:
-    """The chat that was saved, unless that is over; else a new one."""
+    """Return the saved chat and its pending effects, or a new chat if that one is over."""
     if saved.record is not None:
         restored = storage.restore(saved.record, endpoint, now=time.monotonic(), journal=journal)
         if not restored.client.done and restored.client.session is not None:
@@ -138,7 +137,7 @@ def _open_client(
 
 @define
 class _ChatRun:
-    """One run of the command: jobs from the chat and from the keyboard, done one by one."""
+    """One run of the command: effects and input lines become jobs, which are done one by one."""
 
     options: Namespace
     chat: Chat
@@ -194,7 +193,7 @@ class _ChatRun:
                 worker.start()
                 try:
                     screen.run()
-                finally:  # after what was typed before
+                finally:  # what was typed before this is still done
                     self._put(_STOP)
                     worker.join(_CLOSING_TIMEOUT)
         finally:
@@ -268,4 +267,4 @@ def _stop() -> None:
 
 
 _STOP: Final = _stop
-_NO_EXTRA: Final = "no editing and no colours without prompt_toolkit: pip install 'chatfsm[cli]'"
+_NO_EXTRA: Final = "line editing and colours need prompt_toolkit: pip install 'chatfsm[cli]'"

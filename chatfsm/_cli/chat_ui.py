@@ -1,4 +1,4 @@
-"""The talk itself: what is told is shown, and what is typed is said, asked or ordered."""
+"""Console of `chatfsm chat`: shows effects as rows, and turns input lines into commands."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ __all__ = [
     "parse_line",
 ]
 
-# What the chat tells, as rows for people: as a replayed timeline has them, and the link's own.
+# Effects as rows.
 
 _LINK_TEXTS: dict[str, tuple[str, RowStyle]] = {
     "live": ("connected to the server", "good"),
-    "waiting": ("the server asks for patience", "quiet"),
+    "waiting": ("the server asks to wait", "quiet"),
     "retrying": ("no connection, trying again", "bad"),
     "unauthorized": ("the credentials were refused: /resume tries again", "bad"),
     "over": ("nothing more is sent", "quiet"),
@@ -53,73 +53,73 @@ _LINK_TEXTS: dict[str, tuple[str, RowStyle]] = {
 
 @define
 class EffectFormatter:
-    """Finds words for what is told, and remembers who is who."""
+    """Formats effects as rows, and remembers the names of the parties."""
 
     started_at: float
-    """When the program began, on the clock of `now`."""
-    account: ChatStats | None = None
+    """Start of the program, in seconds on the clock of `now`."""
+    stats: ChatStats | None = None
+    """None until the session is known."""
 
     def set_session(self, session: ChatSession) -> None:
-        """The chat's session is known from here on."""
-        if self.account is None:
-            met = {party.party_id: party for party in session.parties}
-            self.account = ChatStats(session, first_at=self.started_at, parties=met)
+        """Set the session of the chat, unless it is set."""
+        if self.stats is None:
+            parties = {party.party_id: party for party in session.parties}
+            self.stats = ChatStats(session, first_at=self.started_at, parties=parties)
 
     def rows_for(self, effect: object, now: float) -> list[Row]:
-        """What to show of one effect; all of it is harmless to a terminal."""
+        """Return the rows of one effect, in which no text can move a cursor."""
         match effect:
             case ChatOpened(chat_id=chat_id, is_new=is_new):
-                return [self.make_row("chat", f"{'new' if is_new else 'went on'}: {chat_id}", now)]
+                return [
+                    self.make_row("chat", f"{'new' if is_new else 'continued'}: {chat_id}", now)
+                ]
             case LinkChanged(state=state, why=why):
-                words, tone = _LINK_TEXTS[state]
-                return [self.make_row("link", f"{words}{f' ({why})' if why else ''}", now, tone)]
+                words, style = _LINK_TEXTS[state]
+                return [self.make_row("link", f"{words}{f' ({why})' if why else ''}", now, style)]
             case AuthorizationFailed(error=error) | ApiFailed(error=error):
                 return [self.make_row("refused", str(error), now, "bad")]
             case Undelivered(event=event, why=why):
                 return [self.make_row("undelivered", f"{event}: {why}", now, "bad")]
             case ApiSucceeded() | TypingStarted() | TypingStopped() | MessageSent():
-                return []  # what is usual, or is shown while it lasts
+                return []  # nothing new, or shown in the status
         return self._timeline_rows(effect, now)
 
-    def make_row(self, what: str, text: str, now: float, tone: RowStyle = "state") -> Row:
-        """A row about something that is no effect."""
+    def make_row(self, what: str, text: str, now: float, style: RowStyle = "state") -> Row:
+        """Return a row about something other than an effect."""
         minutes, seconds = divmod(round(now - self.started_at), 60)
-        return Row(f"+{minutes}:{seconds:02}", what, "", harmless_text(text), tone)
+        return Row(f"+{minutes}:{seconds:02}", what, "", harmless_text(text), style)
 
     def name_of(self, party_id: str) -> str:
-        """What to call a party."""
-        if self.account is None:
+        """Return the name of a party, or the start of its id if it was never announced."""
+        if self.stats is None:
             return ""
-        return harmless_text(Timeline(self.account, None).name_of(party_id))
+        return harmless_text(Timeline(self.stats, None).name_of(party_id))
 
     def _timeline_rows(self, effect: object, now: float) -> list[Row]:
-        if self.account is None:
+        if self.stats is None:
             return []
-        step = ReplayStep(0, now, (cast("Effect", effect),))  # which is all that is left
-        self.account.add(now, step.effects)
-        timeline = Timeline(self.account, None)
+        step = ReplayStep(0, now, (cast("Effect", effect),))  # all others are matched above
+        self.stats.add(now, step.effects)
+        timeline = Timeline(self.stats, None)
         timeline.add(step)
         return list(timeline.rows())
 
 
-# A form being answered: field by field where its fields are known, else in lines name=value.
-#
-# The wire names a form and not its fields (PROTOCOL.md §2), so they are known where the caller says
-# so. Nothing here is shown or kept: it may be secret.
+# Forms. The wire names a form but not its fields (PROTOCOL.md §2): only the option --form does.
 
 
 @define
 class FormDialog:
-    """The answers so far, and what is asked next; in no repr."""
+    """Dialog that fills in a form, field by field or in lines name=value; no repr has answers."""
 
     form: Form
     fields: Sequence[str] = ()
-    """The names of the fields, where they are known."""
+    """Names of the fields, if they are known."""
     answers: dict[str, str] = field(factory=dict, repr=False, init=False)
 
     @property
     def question(self) -> str:
-        """What to ask next."""
+        """The text to ask next."""
         if self.fields:
             return self.fields[len(self.answers)]
         return "name=value, an empty line at the end"
@@ -139,61 +139,57 @@ class FormDialog:
         return not answers
 
 
-# What a line that somebody typed means: something to say, or an order that begins with a slash.
+# Input lines: messages, and commands that begin with a slash.
 
-# Each order, what it takes, and what it does.
+# Name, parameters and effect of each command.
 _COMMANDS: Final = (
     ("file", "PATH", "share a file"),
-    ("get", "FILE_ID PATH", "download a file that was shared; an existing one is not replaced"),
-    ("cancel", "", "refuse the form that is being asked"),
-    ("call", "", "ask for a call; there is no sound in a terminal"),
-    ("hangup", "", "end the call, or decline it"),
-    ("resume", "", "go on after the credentials were refused"),
+    ("get", "FILE_ID PATH", "download a shared file; an existing file is not overwritten"),
+    ("cancel", "", "cancel the form that is asked"),
+    ("call", "", "request a call; a terminal has no sound"),
+    ("hangup", "", "end or decline the call"),
+    ("resume", "", "try again after the credentials were refused"),
     ("disconnect", "", "end the conversation; a survey may follow"),
     ("end", "", "end the chat"),
-    ("quit", "", "leave; the chat goes on, see --state"),
-    ("help", "", "show this"),
+    ("quit", "", "leave; the chat continues, see --state"),
+    ("help", "", "list the commands"),
 )
-# How many words each takes; the last one is the rest of the line, so that paths may hold blanks.
-_ARGUMENT_COUNTS: Final = {name: len(takes.split()) for name, takes, _ in _COMMANDS}
+_PARAMETERS: Final = {name: parameters for name, parameters, _ in _COMMANDS}
 
 COMMAND_HELP: Final = (
-    *(f"/{f'{name} {takes}':<18} {what}" for name, takes, what in _COMMANDS),
-    "//text             say a text that begins with a slash",
+    *(f"/{f'{name} {parameters}':<18} {what}" for name, parameters, what in _COMMANDS),
+    "//text             send a text that begins with a slash",
 )
-"""The orders, a line each."""
+"""Lines of help, one for each command."""
 
 
 class LineError(ChatError):
-    """A line that means nothing; the text says why."""
+    """An input line that cannot be used; the text says why."""
 
 
 @frozen
 class ParsedLine:
-    """What was typed: an order and what it takes, or, with an empty order, a text to say."""
+    """An input line: a command and its arguments, or "" and the text of a message."""
 
     command: str
     arguments: tuple[str, ...]
 
 
 def parse_line(text: str) -> ParsedLine:
-    """What a line means. Raises `LineError`."""
+    """Parse an input line. Raises `LineError`."""
     if not text.startswith("/"):
         return ParsedLine("", (text,))
     if text.startswith("//"):
         return ParsedLine("", (text[1:],))
     name, _, rest = text[1:].strip().partition(" ")
-    if name not in _ARGUMENT_COUNTS:
-        raise LineError(f"there is no /{name}: /help shows what there is")
-    words = (
-        tuple(rest.split(maxsplit=_ARGUMENT_COUNTS[name] - 1))
-        if rest and _ARGUMENT_COUNTS[name]
-        else ()
-    )
-    if len(words) != _ARGUMENT_COUNTS[name] or (rest.strip() and not _ARGUMENT_COUNTS[name]):
-        takes = next(takes for order, takes, _ in _COMMANDS if order == name)
-        raise LineError(f"/{name} takes {takes or 'nothing'}")
-    return ParsedLine(name, words)
+    if name not in _PARAMETERS:
+        raise LineError(f"there is no command /{name}: /help lists the commands")
+    count = len(_PARAMETERS[name].split())
+    # The last argument is the rest of the line, so that a path may contain spaces.
+    arguments = tuple(rest.split(maxsplit=count - 1))
+    if len(arguments) != count:
+        raise LineError(f"/{name} takes {_PARAMETERS[name] or 'no argument'}")
+    return ParsedLine(name, arguments)
 
 
 def _parse(text: str, *, is_hidden: bool) -> ParsedLine:
@@ -203,16 +199,20 @@ def _parse(text: str, *, is_hidden: bool) -> ParsedLine:
     except LineError:
         if not is_hidden:
             raise
-        raise LineError("there is no such command: // begins an answer with a slash") from None
+        raise LineError(
+            "there is no such command: an answer that begins with a slash needs two"
+        ) from None
 
 
-# States of the link that are no news while all is well.
+# The console.
+
+# States of the link that the status does not show.
 _HEALTHY_LINKS: Final = {"live", "over"}
 
 
 @define
 class ChatConsole:
-    """One chat and one person at a terminal."""
+    """Console of one chat: shows its effects, and does what the input lines ask for."""
 
     chat: Chat
     client: ChatClient
@@ -220,22 +220,22 @@ class ChatConsole:
     formatter: EffectFormatter
     now: Callable[[], float]
     form_fields: Mapping[str, Sequence[str]]
-    """The names of a form's fields, by the form's name, where they are known."""
+    """Names of the fields, by the name of the form."""
     has_left: bool = field(default=False, init=False)
-    """Whether the person wants no more of it."""
+    """Whether the person has left the chat."""
     is_ending: bool = field(default=False, init=False)
-    """Whether the chat was told to end: what is still to come is waited for."""
+    """Whether the person has ended the chat; its last effects are still to come."""
     _forms: list[Form] = field(factory=list, init=False)
-    """Those that are to be asked, in the order of opening."""
+    """Open forms, in the order of opening; the first is asked."""
     _dialog: FormDialog | None = field(default=None, init=False)
     _typing_names: dict[str, str] = field(factory=dict, init=False)
-    """The names of the parties that type, by id."""
+    """Names of the parties that are typing, by id."""
     _call: str = field(default="", init=False)
     _link: str = field(default="live", init=False)
     _is_typing: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """What a chat that goes on knows already; from here on it is told."""
+        """Take over the state of a chat that is continued."""
         if self.client.session is not None:
             self.formatter.set_session(self.client.session)
             self._call = self.client.session.call
@@ -244,12 +244,12 @@ class ChatConsole:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether nothing more can happen."""
         return self.has_left or self.client.done
 
     @property
     def status(self) -> str:
-        """What passes: a question, who types, and what is wrong with the link."""
+        """The question that is asked, the parties that are typing, and trouble with the link."""
         parts = (
             [f"{', '.join(self._typing_names.values())} typing ..."] if self._typing_names else []
         )
@@ -269,7 +269,7 @@ class ChatConsole:
         return Question(form.request_id, is_hidden=form.secure)
 
     def on_effect(self, effect: object) -> None:
-        """Show what the chat tells, and ask the form that is to be asked next."""
+        """Show an effect, and ask a form that it opens."""
         if self.client.session is not None:
             self.formatter.set_session(self.client.session)
         for row in self.formatter.rows_for(effect, self.now()):
@@ -307,11 +307,11 @@ class ChatConsole:
                 self._answer(question.request_id, line.arguments[0])
             elif line.arguments[0].strip():
                 self.chat.send_text(line.arguments[0])
-                self._show("said", line.arguments[0], "own")
+                self._show("sent", line.arguments[0], "own")
         except (ChatError, ValueError) as error:
-            self._show("cannot", str(error), "bad")
+            self._show("error", str(error), "bad")
         except OSError as error:
-            self._show("cannot", f"{error.filename}: {error.strerror}", "bad")
+            self._show("error", f"{error.filename}: {error.strerror}", "bad")
 
     def on_edit(self, text: str, question: Question | None = None) -> None:
         """Tell the server that a message is being typed, but not of commands and answers."""
@@ -346,18 +346,18 @@ class ChatConsole:
             case "quit", _:
                 self.has_left = True
             case _:
-                for words in COMMAND_HELP:
-                    self._show("help", words, "plain")
+                for line_of_help in COMMAND_HELP:
+                    self._show("help", line_of_help, "plain")
 
     def _download(self, file_id: str, path: Path) -> None:
         content = self.chat.download(file_id)
-        with path.open("xb") as file:  # never over what is there already
+        with path.open("xb") as file:  # x: fail if it exists
             file.write(content)
         self._show("saved", f"{len(content)} bytes in {path}", "good")
 
     def _cancel_form(self) -> None:
         if self._dialog is None:
-            raise LineError("no form is being asked")
+            raise LineError("no form is asked")
         form = self._dialog.form
         self.chat.cancel_form(form)
         self._on_form_closed(form)
@@ -372,8 +372,8 @@ class ChatConsole:
             self._show("answered", dialog.form.name or request_id, "own")
 
     def _on_form_opened(self, form: Form) -> None:
-        """Ask a form in its turn; a text prompt is answered by what is said."""
-        self._on_form_closed(form)  # which it is where the same is told again after a restart
+        """Ask a form in its turn, unless it is a text prompt, which the next message answers."""
+        self._on_form_closed(form)  # after a restart an open form is reported again
         if not form.is_text_prompt:
             self._forms.append(form)
         self._ask_next()
@@ -385,13 +385,13 @@ class ChatConsole:
         self._ask_next()
 
     def _ask_next(self) -> None:
-        """Ask the form that has waited longest."""
+        """Ask the form that has been open longest, unless one is asked already."""
         if self._dialog is None and self._forms:
             form = self._forms[0]
             self._dialog = FormDialog(form, self.form_fields.get(form.name or "", ()))
 
-    def _show(self, what: str, text: str, tone: RowStyle) -> None:
-        self.screen.show(self.formatter.make_row(what, text, self.now(), tone))
+    def _show(self, what: str, text: str, style: RowStyle) -> None:
+        self.screen.show(self.formatter.make_row(what, text, self.now(), style))
 
 
 @define
@@ -402,7 +402,7 @@ class LineBuffer:
     _rest: str = field(default="", init=False)
 
     def add(self, text: str | None) -> None:
-        """Take a piece of the input; at its end, None, leave unless the chat is ending."""
+        """Add a piece of the input; None, its end, leaves the chat unless it is ending."""
         *lines, self._rest = (self._rest + (text or "")).split("\n")
         if text is None and self._rest:
             lines.append(self._rest)

@@ -150,11 +150,11 @@ class RowLog:
 
     def add_effect(self, effect: object) -> None:
         """The chat has told something."""
-        account = self.formatter.account
+        stats = self.formatter.stats
         match effect:
-            case TypingStarted() | TypingStopped() if account is not None:
+            case TypingStarted() | TypingStopped() if stats is not None:
                 # At a keyboard that is shown while it lasts.
-                timeline = Timeline(account, None)
+                timeline = Timeline(stats, None)
                 timeline.add(ReplayStep(0, 0.0, (effect,)))
                 rows = list(timeline.rows())
             case WaitEstimated(seconds=0):

@@ -61,10 +61,10 @@ def test_a_wrong_command_line_is_refused(
 @pytest.mark.parametrize(
     ("word", "why"),
     [
-        ("--fail-on=wrong", "'wrong' is none of unknown, malformed, anomalies, late, any"),
-        ("--rows=-1", "'-1' is not a whole number, 0 or more"),
-        ("--close-after=0", "'0' is not a number of seconds, more than 0"),
-        ("--jobs=65", "'65' is not a whole number from 1 to 64"),
+        ("--fail-on=wrong", "must be one of unknown, malformed, anomalies, late, any, not 'wrong'"),
+        ("--rows=-1", "must be a whole number, 0 or more, not '-1'"),
+        ("--close-after=0", "must be greater than 0 seconds, not '0'"),
+        ("--jobs=65", "must be a whole number from 1 to 64, not '65'"),
         ("--chat-id=", "must not be empty"),
     ],
 )

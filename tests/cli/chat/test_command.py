@@ -58,7 +58,7 @@ def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
     assert chat("hello\n/end\n") == 0
     rows = capsys.readouterr().out
     assert f"new: {server.chat.chat_id}" in rows
-    assert "said         hello\n" in rows
+    assert "sent         hello\n" in rows
     assert "message      Ada: You said: hello\n" in rows
     assert rows.splitlines()[-1].split()[1:] == ["over", "ended"]
     assert texts_of(server.chat) == ["hello"]
@@ -189,7 +189,7 @@ def test_a_form_without_fields_is_refused(form: str, capsys: Any) -> None:
     """--form takes a name and fields, each once."""
     with pytest.raises(SystemExit):
         main(refused("--form", form))
-    assert "is not NAME=FIELD,FIELD" in capsys.readouterr().err
+    assert "must be NAME=FIELD,FIELD" in capsys.readouterr().err
 
 
 def test_the_help_says_all(capsys: Any) -> None:
@@ -217,5 +217,5 @@ def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="another client id"):
         SavedChat.load(path, {"CHATFSM_CLIENT_ID": "other"})
     Path(path).write_text("{}")
-    with pytest.raises(SnapshotError, match="not the state of a chat"):
+    with pytest.raises(SnapshotError, match="does not hold the state"):
         SavedChat.load(path, {})

@@ -155,7 +155,7 @@ def test_before_there_is_a_chat_little_can_be_done() -> None:
     talk.on_edit("he")
     talk.on_line("hello")
     talk.on_line("/hangup")
-    assert [row.what for row in talk.screen.rows] == ["link", "cannot", "cannot"]
+    assert [row.what for row in talk.screen.rows] == ["link", "error", "error"]
     assert EffectFormatter(0.0).rows_for(object(), 0.0) == []
     assert EffectFormatter(0.0).name_of("A") == ""
 
@@ -167,7 +167,7 @@ def test_a_line_is_said() -> None:
     talk.on_line("//slash")
     talk.on_line("  ")
     assert talk.chat.ordered == [c.SendText("hello"), c.SendText("/slash")]
-    assert talk.screen.words == ["said: hello", "said: /slash"]
+    assert talk.screen.words == ["sent: hello", "sent: /slash"]
 
 
 def test_a_form_with_known_fields_is_asked_field_by_field() -> None:
@@ -190,7 +190,7 @@ def test_other_forms_are_answered_in_lines() -> None:
     for line in ("a=1", "what?", "b=2", ""):
         talk.on_line(line)
     assert talk.chat.ordered == [c.SubmitForm("7", {"a": "1", "b": "2"})]
-    assert talk.screen.rows[1].what == "cannot"
+    assert talk.screen.rows[1].what == "error"
 
 
 def test_a_text_prompt_is_answered_by_what_is_said() -> None:
@@ -213,7 +213,7 @@ def test_a_form_that_is_gone_is_no_longer_asked() -> None:
     assert talk.chat.ordered == [c.CancelForm("7")]
     happens(talk, {"event": "chat_session_secure_form_cancel", "form_request_id": "8"})
     talk.on_line("/cancel")
-    assert talk.screen.words[-1] == "cannot: no form is being asked"
+    assert talk.screen.words[-1] == "error: no form is asked"
 
 
 def test_what_answers_a_secure_form_is_secret() -> None:
@@ -246,7 +246,7 @@ def test_orders(tmp_path: Path) -> None:
     ]
     assert talk.is_ending
     assert not talk.is_finished
-    assert [row.what for row in talk.screen.rows].count("cannot") == 0
+    assert [row.what for row in talk.screen.rows].count("error") == 0
     talk.on_line("/quit")
     assert talk.is_finished
 
@@ -270,7 +270,7 @@ def test_what_cannot_be_done_is_shown(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(b"mine")
     for line in (f"/file {tmp_path}/none", f"/get f-1 {tmp_path}/there", "/nope", "/hangup"):
         talk.on_line(line)
-    assert [row.what for row in talk.screen.rows] == ["cannot"] * 4
+    assert [row.what for row in talk.screen.rows] == ["error"] * 4
     assert (tmp_path / "there").read_bytes() == b"mine"
     assert talk.chat.ordered == []
 

@@ -45,7 +45,7 @@ def test_ctrl_c_leaves_after_what_was_said(server: Server, how: str) -> None:
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("my last words\r")
-        terminal.shows("said")
+        terminal.shows("sent")
         if how == "signal":
             terminal.process.send_signal(signal.SIGINT)
         else:

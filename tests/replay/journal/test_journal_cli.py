@@ -284,8 +284,13 @@ def test_help_tells_of_journals(runs: Runs) -> None:
     assert ran.status == 0
     text = " ".join(ran.out.split())
     assert "or a journal" in text
-    assert "--verify compare journals with what they say, and stop at the first" in text
-    assert "1 a finding of --fail-on, a violation with --strict, a difference with --verify" in text
+    assert (
+        "--verify replay journals, compare the effects with the recorded ones, and stop at the"
+        in text
+    )
+    assert (
+        "1 a finding of --fail-on, a violation with --strict, or a difference with --verify" in text
+    )
 
 
 def test_events_without_a_time_before_an_entry_happen_at_it(

@@ -283,8 +283,8 @@ def test_help_says_what_is_taken_away(runs: Runs) -> None:
         "--chat-id",
         "- for standard input",
         "- for standard output",
-        "set CHATFSM_SCRUB_KEY to a secret of yours",
+        "set CHATFSM_SCRUB_KEY to a secret",
         "texts become their length",
     ):
         assert part in text
-    assert "scrub take from a log whatever tells of people" in " ".join(runs("--help").out.split())
+    assert "scrub remove personal data from a log" in " ".join(runs("--help").out.split())
