@@ -56,7 +56,7 @@ CALL_COMMANDS = {
 # The tables of a client: what each is about, and what its triggers are.
 CLIENT = (
     (
-        state.LINK,
+        state.LINK_TABLE,
         "The link, as `LinkChanged` reports it.",
         {
             "succeeded": "a poll is answered",
@@ -68,7 +68,7 @@ CLIENT = (
         },
     ),
     (
-        state.POLL,
+        state.POLL_TABLE,
         "The poll: one at a time.",
         {
             "open": "the chat's id is known",
@@ -78,7 +78,7 @@ CLIENT = (
         },
     ),
     (
-        state.HISTORY,
+        state.HISTORY_TABLE,
         "The history, which is requested after every gap.",
         {
             "request": "something may have been lost, or have arrived",
@@ -89,7 +89,7 @@ CLIENT = (
         },
     ),
     (
-        state.POST,
+        state.POST_TABLE,
         "The POST of the events to send: one at a time.",
         {
             "send": "the client sends queued events",

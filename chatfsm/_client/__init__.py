@@ -1,1 +1,1 @@
-"""How a chat travels over HTTP, still without IO: requests with ids out, replies in."""
+"""The client: one chat over HTTP, still without IO. Requests out, replies in."""

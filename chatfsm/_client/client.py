@@ -1,4 +1,9 @@
-"""The client: one door in for what the app orders and what HTTP brings, and one chat behind it."""
+"""Client: one chat over HTTP, without IO.
+
+`ChatClient.receive` takes one item and the time, and works in this order: dispatch the item, fail
+the requests that are late, let the session handle its deadlines, queue its messages, send the
+requests that are due.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from chatfsm._client import api_requests, history, polling, sending, snapshot
 from chatfsm._client.failures import change_link, request_history
 from chatfsm._client.journal import Journal, recorded
 from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer
+from chatfsm._plain import snake_case
 from chatfsm._session.session import ChatSession
 from chatfsm.api import ApiRequest, Resume
 from chatfsm.client_effects import ClientEffect
@@ -21,63 +27,47 @@ from chatfsm.endpoint import Endpoint, quote_segment
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
 from chatfsm.settings import ClientSettings
-from chatfsm.transport import HttpFailure, HttpReply
+from chatfsm.transport import HttpFailure, HttpReply, RequestPurpose
 
-__all__ = ["ChatClient", "ClientInput", "Health", "health_of"]
-
-# How a chat's way is doing, for whoever watches many.
-
-
-@frozen
-class Health:
-    """A moment of a client; seconds are counted from the `now` that it was asked at."""
-
-    link: str
-    """One of the states of the link's law."""
-    silent_for: float | None
-    """Seconds since a poll was last answered; None: none ever was."""
-    next_in: float | None
-    """Seconds until the client's deadline; None: it has none."""
-    failures: int
-    """Failures in a row: of polls, histories or POSTs, whichever has more."""
-    pending: int
-    """Requests without an answer."""
-    queued: int
-    """Things said that are not known to have arrived, whether posted or not."""
-    ignored: int
-    """Replies that nobody waited for: late, repeated, or unknown."""
-
-
-def health_of(state: ClientState, deadline: float | None, now: float) -> Health:
-    """What there is to say of a client's state."""
-    paces = (state.poll_timer, state.history_timer, state.post_timer)
-    return Health(
-        link=state.link,
-        silent_for=None if state.poll_answered_at is None else now - state.poll_answered_at,
-        next_in=None if deadline is None else max(0.0, deadline - now),
-        failures=max(pace.failures for pace in paces),
-        pending=len(state.pending),
-        queued=len(state.queue) + len(state.batch),
-        ignored=state.ignored_replies,
-    )
-
+__all__ = ["ChatClient", "ClientInput", "Health"]
 
 ClientInput = c.Command | ApiRequest | HttpReply | HttpFailure | Resume | Tick
+"""All that `ChatClient.receive` takes."""
 
 _DEFAULTS: Final = ClientSettings()
 _COMMANDS: Final = frozenset(get_args(c.Command))
 _API_REQUESTS: Final = frozenset(get_args(ApiRequest))
-# These wait once, however often they are said.
+# Commands that `max_queued` does not limit: each supersedes an equal one in the queue.
 _UNBOUNDED: Final = frozenset({c.StartTyping, c.StopTyping, c.Disconnect, c.End})
 
 _ON_ANSWER: Final[
-    dict[str, Callable[[ClientTurn, PendingRequest, HttpReply | HttpFailure], None]]
+    dict[RequestPurpose, Callable[[ClientTurn, PendingRequest, HttpReply | HttpFailure], None]]
 ] = {
     "poll": polling.on_answer,
     "history": history.on_answer,
     "post": sending.on_answer,
     "api": api_requests.on_answer,
 }
+
+
+@frozen
+class Health:
+    """Connection health of a client at one moment, for monitoring."""
+
+    link: str
+    """The state of the link, as `LinkChanged` reports it."""
+    silent_for: float | None
+    """Seconds since the last reply to a poll; None if there was none."""
+    next_in: float | None
+    """Seconds until the client's deadline, 0 or more; None if it has no deadline."""
+    failures: int
+    """Failures in a row: the largest number among polls, histories and POSTs."""
+    pending: int
+    """Requests without a reply."""
+    queued: int
+    """Messages and other events of the customer's that may not have arrived, posted or not."""
+    ignored: int
+    """Replies that came late, twice, or for no request."""
 
 
 class ChatClient:
@@ -121,12 +111,12 @@ class ChatClient:
 
     @property
     def endpoint(self) -> Endpoint:
-        """The contact center, and who asks."""
+        """The contact center and the credentials."""
         return self._endpoint
 
     @property
     def done(self) -> bool:
-        """Whether the chat is over: nothing will follow from anything."""
+        """Whether the chat is over, so that no effect will follow."""
         return self._session is not None and self._session.done
 
     @property
@@ -135,15 +125,15 @@ class ChatClient:
         return self._deadline
 
     def receive(self, item: ClientInput, *, now: float) -> list[ClientEffect]:
-        """Hear one item, and return what follows from it, in order.
+        """Process one item, and return the effects, in order.
 
-        `now`: seconds on a clock of the caller's that does not go backwards. Early, late and
-        repeated ticks do no harm; replies that nobody waits for are counted, and ignored.
+        `now`: seconds, on a clock that does not go backwards. Early, late and repeated ticks are
+        harmless. A reply without a pending request is counted and ignored.
 
-        Raises `LocalProtocolError` for a command or a call that is not allowed now, which then
-        changes nothing, and for a `now` that is not finite; ValueError for credentials that no
-        header can carry; TypeError for what is no input; and, where the session is strict,
-        `RemoteProtocolError` with what follows all the same in its `effects`.
+        Raises `LocalProtocolError` for a command or an API request that is not allowed now, which
+        then changes nothing, and for a `now` that is not finite; ValueError for credentials that no
+        header can carry; TypeError for anything but an input; and, if the session is strict,
+        `RemoteProtocolError`, which holds the effects of the step.
         """
         if not isfinite(now):
             raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
@@ -165,15 +155,26 @@ class ChatClient:
         return turn.effects
 
     def health(self, now: float) -> Health:
-        """How the chat's way is doing."""
-        return health_of(self._state, self.deadline, now)
+        """Return the health at the time `now`, on the clock of `receive`."""
+        state = self._state
+        answered_at, deadline = state.poll_answered_at, self._deadline
+        timers = (state.poll_timer, state.history_timer, state.post_timer)
+        return Health(
+            link=state.link,
+            silent_for=None if answered_at is None else now - answered_at,
+            next_in=None if deadline is None else max(0.0, deadline - now),
+            failures=max(timer.failures for timer in timers),
+            pending=len(state.pending),
+            queued=len(state.queue) + len(state.batch),
+            ignored=state.ignored_replies,
+        )
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
-        """All that the client knows, as plain JSON with a version; no credentials.
+        """Return the client as versioned plain JSON, without credentials.
 
-        It holds what people wrote where that may have to be sent again, and what answers no
-        secure form: an answer of that kind which had not arrived is told as `Undelivered` after a
-        restore. Calls are not in it either: whoever waited for them is gone with the process.
+        It holds messages that may have to be sent again, but no answers to secure forms: if such an
+        answer had not arrived, the restored client reports it as `Undelivered`. Nor does it hold
+        pending API requests.
         """
         return snapshot.take(self._state, self._session, now)
 
@@ -187,10 +188,10 @@ class ChatClient:
         now: float,
         journal: Journal | None = None,
     ) -> Self:
-        """Return the client of a snapshot, with these credentials.
+        """Return the client of a snapshot, with the credentials of `endpoint`.
 
-        Requests that were in flight are sent again, the history first; a POST is unconfirmed until
-        the history is here. Raises `SnapshotError` for anything but a snapshot of a client.
+        The client requests the history first. A POST that was in flight is unconfirmed until then.
+        Raises `SnapshotError` for anything but a snapshot of a client.
         """
         client = cls(endpoint, settings=settings, journal=journal)
         client._state, session = snapshot.restore(data, settings, now)
@@ -200,7 +201,7 @@ class ChatClient:
 
     def _next_deadline(self) -> float | None:
         session, state = self._session, self._state
-        earliest = min((pending.deadline for pending in state.pending.values()), default=inf)
+        earliest = min([pending.deadline for pending in state.pending.values()], default=inf)
         if session is not None:
             if session.done:
                 return None
@@ -212,7 +213,7 @@ class ChatClient:
         return None if earliest == inf else earliest
 
     def _has_slept(self, now: float) -> bool:
-        """Whether the computer slept, and requests in flight with it; at first there are none."""
+        """Whether the computer slept, and lost the requests in flight. At first there are none."""
         deadline = self._deadline
         return deadline is not None and -inf < deadline < now - self.settings.suspend_gap
 
@@ -231,29 +232,39 @@ class ChatClient:
         elif isinstance(item, Resume):
             _resume(turn, item)
         elif not isinstance(item, Tick):
-            raise TypeError(f"{type(item).__name__} is no input of a client")
+            raise TypeError(
+                "ChatClient.receive() takes commands, API requests, HTTP replies and failures,"
+                f" Resume and Tick, not {type(item).__name__}"
+            )
 
 
 def _check_command(turn: ClientTurn, command: object) -> None:
-    """Refuse what cannot be said at all; whether it may be said now, the session knows."""
+    """Refuse a command that the client can never send; the session checks the rest."""
     state = turn.state
     if turn.session is None:
-        raise LocalProtocolError("cannot say anything: there is no chat yet")
+        raise LocalProtocolError(f"cannot {_words(command)}: there is no chat yet")
     waiting = len(state.queue) + len(state.batch)
     if waiting >= turn.settings.max_queued and command.__class__ not in _UNBOUNDED:
-        raise LocalProtocolError(f"cannot say more: {waiting} things said wait to be posted")
+        raise LocalProtocolError(
+            f"cannot {_words(command)}: {waiting} events wait to be sent, max_queued is"
+            f" {turn.settings.max_queued}"
+        )
     if isinstance(command, c.SubmitForm):
         try:
             json.dumps(command.data, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
-            raise LocalProtocolError("cannot submit form: its answers are no JSON") from None
+            raise LocalProtocolError("cannot submit form: data must be JSON values") from None
+
+
+def _words(command: object) -> str:
+    return snake_case(type(command)).replace("_", " ")
 
 
 def _resume(turn: ClientTurn, resume: Resume) -> None:
-    """Go on after the credentials were refused; the history tells what was missed meanwhile."""
+    """Continue with new credentials. The history brings the events that were missed."""
     state = turn.state
     if state.link != "unauthorized":
-        raise LocalProtocolError("cannot resume: no credentials were refused")
+        raise LocalProtocolError("cannot resume: the server has not refused the credentials")
     turn.endpoint = turn.endpoint.with_credentials(resume.app_id, resume.client_id)
     state.credentials_version += 1
     state.poll_timer, state.post_timer = RetryTimer(turn.now), RetryTimer(turn.now)
@@ -264,13 +275,13 @@ def _resume(turn: ClientTurn, resume: Resume) -> None:
 
 
 def _advance(turn: ClientTurn) -> None:
-    """Let happen what is due, and ask for what there is to ask for."""
+    """Handle what is due by now, and send the requests that are due."""
     state = turn.state
     for request_id, pending in sorted(state.pending.items()):
         if turn.now >= pending.deadline:
             del state.pending[request_id]
-            gone = HttpFailure(request_id, "timeout", "nobody said what became of it")
-            _ON_ANSWER[pending.purpose](turn, pending, gone)
+            failure = HttpFailure(request_id, "timeout", "the sender reported nothing in time")
+            _ON_ANSWER[pending.purpose](turn, pending, failure)
     session = turn.session
     if session is None:
         return
@@ -279,16 +290,14 @@ def _advance(turn: ClientTurn) -> None:
     sending.enqueue(turn)
     if session.done:
         _close(turn)
-        return
-    if state.link == "unauthorized":
-        return
-    for lane in (history, polling, sending):
-        if turn.now >= lane.next_at(state):
-            lane.send(turn)
+    elif state.link != "unauthorized":
+        for module in (history, polling, sending):
+            if turn.now >= module.next_at(state):
+                module.send(turn)
 
 
 def _close(turn: ClientTurn) -> None:
-    """The chat is over: drop what is owed, and tell of the end last."""
+    """End the client: fail what is pending, and report the end of the session last."""
     state = turn.state
     sending.on_terminated(turn)
     api_requests.on_terminated(turn)

@@ -1,15 +1,22 @@
-"""What a reply or a failure amounts to, and what follows from an error whatever it was about."""
+"""Failures: what a reply or an error means, what follows from it, and when to try again."""
 
 from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from http import HTTPStatus
 from math import isfinite
 from typing import Any, Final, cast
 
-from chatfsm._client import state as moves
-from chatfsm._client.http_api import ApiMethod
-from chatfsm._client.state import ClientTurn, PendingRequest, RetryTimer, next_state
+from chatfsm._client.http_api import MethodSpec
+from chatfsm._client.state import (
+    HISTORY_TABLE,
+    LINK_TABLE,
+    ClientTurn,
+    PendingRequest,
+    RetryTimer,
+    next_state,
+)
 from chatfsm._log import logger
 from chatfsm._protocol import json_input, structuring
 from chatfsm.client_effects import AuthorizationFailed, LinkChanged, LinkState
@@ -31,8 +38,8 @@ from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpFailure, HttpReply
 
 __all__ = [
+    "ERRORS_BY_CODE",
     "NO_EVENTS",
-    "UNREADABLE_REQUEST",
     "backoff",
     "change_link",
     "error_in",
@@ -49,17 +56,61 @@ __all__ = [
     "schedule_retry",
 ]
 
-_BAD_REQUEST: Final = 400
-_INTERNAL: Final = 500
+# Reading a reply: parse it, look for an error, read the result.
+
+NO_EVENTS: Final = "5511"
+"""The error code that means, in the reply to a poll, that there are no events."""
+_UNREADABLE_REQUEST: Final = "5003"
+_NO_SERVER_FREE: Final = "5001"
 _INTERNAL_CODES: Final = frozenset({"5500", "5955"})
-# "No server is free": nobody can have taken anything.
-_NOTHING_TAKEN: Final = "5001"
+
+# Characters of the server's error message that are quoted.
+_MAX_MESSAGE: Final = 120
+# Codes have four digits. A value that does not look like a code is ignored.
+_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+
+# The documentation does not pair codes with statuses (PROTOCOL.md §1). So the code decides, and the
+# status only if there is no code.
+ERRORS_BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
+    "1000": (ConfigurationError, "the tenant's domain is missing or unknown"),
+    "2000": (AuthorizationError, "the credentials are missing"),
+    "2001": (AuthorizationError, "the credentials are malformed"),
+    "2002": (AuthorizationError, "the credentials are of another scheme"),
+    "2003": (AuthorizationError, "the app's id is missing"),
+    "2004": (AuthorizationError, "the client's id is missing"),
+    "3000": (AuthorizationError, "the app's id is unknown"),
+    "5000": (TransientError, "the server is too slow"),
+    _NO_SERVER_FREE: (TransientError, "no server is free"),
+    _UNREADABLE_REQUEST: (RequestRefusedError, "the request cannot be decoded"),
+    "5004": (TransientError, "the server was disconnected"),
+    "5005": (SessionGoneError, "there is no such chat session"),
+    "5006": (ConfigurationError, "the launch point is unknown"),
+    "5500": (TransientError, "an internal error"),
+    "5501": (FileError, "the upload is too large"),
+    "5502": (FileError, "there is no such file"),
+    "5509": (BusyError, "too many polls of this session"),
+    NO_EVENTS: (TransientError, "there are no events"),
+    "5558": (FileError, "the file could not be read or written"),
+    "5601": (CaseError, "there is no case"),
+    "5602": (CaseError, "the system that keeps the cases failed"),
+    "5603": (RequestRefusedError, "too many parameters"),
+    "5955": (TransientError, "an unspecified error"),
+}
+_ERRORS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    HTTPStatus.UNAUTHORIZED: AuthorizationError,  # in old documentation
+    HTTPStatus.FORBIDDEN: AuthorizationError,  # in the current documentation
+    HTTPStatus.REQUEST_TIMEOUT: TransientError,  # from proxies, for an idle connection
+    HTTPStatus.TOO_MANY_REQUESTS: BusyError,
+}
+# Errors that pass: the same request may succeed later.
+_TRANSIENT: Final = (TransientError, BusyError)
+_TRANSIENT_CODES: Final = frozenset({"5602"})
 
 
 def read_reply(
     turn: ClientTurn,
     pending: PendingRequest,
-    method: ApiMethod,
+    method: MethodSpec,
     item: HttpReply | HttpFailure,
     *,
     is_chat: bool,
@@ -80,7 +131,7 @@ def read_reply(
             isinstance(error, AuthorizationError)
             and pending.credentials_version != turn.state.credentials_version
         ):
-            # The credentials were renewed meanwhile, and the new ones have not been refused.
+            # `Resume` has set new credentials since, which the server has not refused.
             raise TransientError(str(error), status=error.status, transient=True)
         raise error
     try:
@@ -102,148 +153,13 @@ def parse_reply(reply: HttpReply, *, is_download: bool = False) -> Any:
         return None if reply.body.strip() else {}
 
 
-def handle_fatal(turn: ClientTurn, error: ApiError) -> bool:
-    """What concerns the whole chat; True where it does, so that nothing is tried again."""
-    if isinstance(error, SessionGoneError) and turn.session is not None:
-        turn.feed_session(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
-        return True
-    if isinstance(error, AuthorizationError):
-        if change_link(turn, "refused", str(error)):
-            turn.effects.append(AuthorizationFailed(error))
-        return True
-    return False
-
-
-def change_link(turn: ClientTurn, trigger: str, why: str = "") -> bool:
-    """Move the link, and tell where it is another; True where it is."""
-    state = turn.state
-    destination = next_state(moves.LINK, state.link, trigger)
-    if destination == state.link:
-        return False
-    state.link = destination
-    turn.effects.append(LinkChanged(cast("LinkState", destination), why))
-    logger.info("link: %s", destination)
-    return True
-
-
-def request_history(turn: ClientTurn, *, after: float = 0.0) -> None:
-    """Something may have been lost, or have arrived: the history will tell, in so many seconds."""
-    state = turn.state
-    was = state.history
-    state.history = next_state(moves.HISTORY, was, "request")
-    at = turn.now + after
-    state.history_timer.at = at if was == "fresh" else max(state.history_timer.at, at)
-
-
-def is_busy(error: ApiError) -> bool:
-    """Whether the server asks for patience: 5509, 429, or a 400 without a code (choice)."""
-    return isinstance(error, BusyError) or (
-        error.status == _BAD_REQUEST and error.error_code is None
-    )
-
-
-def is_internal_error(error: ApiError) -> bool:
-    """Whether the server failed for no reason that it could name: on the request, perhaps."""
-    return error.error_code in _INTERNAL_CODES or (
-        error.error_code is None and error.status == _INTERNAL
-    )
-
-
-def reached_no_server(error: ApiError) -> bool:
-    """Whether no server was there to ask: no connection could be made, or none was free."""
-    return is_unreachable(error) or error.error_code == _NOTHING_TAKEN
-
-
-def is_unreachable(error: ApiError) -> bool:
-    """Whether no connection could be made."""
-    return isinstance(error, TransportError) and error.kind == "connect"
-
-
-def schedule_retry(turn: ClientTurn, pace: RetryTimer, error: ApiError) -> float:
-    """Try again later, the later the more attempts have failed; returns in how many seconds."""
-    pace.failures += 1
-    delay = backoff(turn.settings, turn.chat_id, pace.failures, error.retry_after)
-    pace.at = turn.now + delay
-    return delay
-
-
-def probe_server(turn: ClientTurn, error: ApiError) -> None:
-    """After a poll that found no server the history is asked in its place until one is found.
-
-    For a server that was away may have forgotten what it had not delivered. The one that is found
-    is asked for one history, however long it was away, and the pace is that of polls alone. Where
-    one is found that has no server free for histories, polls go on beside them.
-    """
-    delay = schedule_retry(turn, turn.state.poll_timer, error)
-    turn.state.history_timer.failures = 0  # polls wait for the history again
-    request_history(turn, after=delay)
-    change_link(turn, "failed", str(error))
-
-
-def may_have_arrived(error: ApiError) -> bool:
-    """Whether the server may have done what was asked though it did not say so."""
-    is_open = isinstance(error, (TransportError, TransientError))
-    return is_open and not reached_no_server(error)
-
-
-# What a reply that is no success means: by error_code first, by status where there is none.
-#
-# The pairing of the two is documented nowhere. Source: the table of PROTOCOL.md §1.
-
-NO_EVENTS: Final = "5511"
-"""No error where it answers a poll."""
-UNREADABLE_REQUEST: Final = "5003"
-
-# How much of what the server says about an error is passed on.
-_LONGEST_MESSAGE: Final = 120
-# Codes have four digits; what is no such word is no code.
-_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-
-ERRORS_BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
-    "1000": (ConfigurationError, "the tenant's domain is missing or unknown"),
-    "2000": (AuthorizationError, "the credentials are missing"),
-    "2001": (AuthorizationError, "the credentials are malformed"),
-    "2002": (AuthorizationError, "the credentials are of another scheme"),
-    "2003": (AuthorizationError, "the app's id is missing"),
-    "2004": (AuthorizationError, "the client's id is missing"),
-    "3000": (AuthorizationError, "the app's id is unknown"),
-    "5000": (TransientError, "the server is too slow"),
-    "5001": (TransientError, "no server is free"),
-    "5003": (RequestRefusedError, "the request cannot be decoded"),
-    "5004": (TransientError, "the server was disconnected"),
-    "5005": (SessionGoneError, "there is no such chat session"),
-    "5006": (ConfigurationError, "the launch point is unknown"),
-    "5500": (TransientError, "an internal error"),
-    "5501": (FileError, "the upload is too large"),
-    "5502": (FileError, "there is no such file"),
-    "5509": (BusyError, "too many polls of this session"),
-    NO_EVENTS: (TransientError, "there are no events"),
-    "5558": (FileError, "the file could not be read or written"),
-    "5601": (CaseError, "there is no case"),
-    "5602": (CaseError, "the system that keeps the cases failed"),
-    "5603": (RequestRefusedError, "too many parameters"),
-    "5955": (TransientError, "an unspecified error"),
-}
-ERRORS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
-    401: AuthorizationError,  # in old documentation
-    403: AuthorizationError,  # in the current one
-    408: TransientError,  # a proxy's word for a connection that was idle too long
-    429: BusyError,
-}
-# Errors that the server, or the network, gets over.
-_TRANSIENT: Final = (TransientError, BusyError)
-_TRANSIENT_CODES: Final = {"5602"}
-_SERVER_ERRORS: Final = 500
-_NOT_FOUND: Final = 404
-
-
 def error_in(
     reply: HttpReply, value: object, *, on_chat: bool = False, secrets: tuple[str, ...] = ()
 ) -> ApiError | None:
     """Return the error that a reply stands for; None if it is a success.
 
-    `value`: what `parse_reply` made of it. `on_chat`: whether a status 404 means that the session
-    is gone. `secrets` are removed from the server's message.
+    `value`: the value that `parse_reply` returned. `on_chat`: whether a status 404 means that the
+    session is gone. `secrets` are removed from the server's message.
     """
     code, message = _error_fields(value)
     if code is None and _is_success(reply):
@@ -252,8 +168,8 @@ def error_in(
     what = f"status {reply.status}" if code is None else f"error {code} (status {reply.status})"
     for secret in secrets:
         message = message.replace(secret, "(hidden)")
-    # With this code the server may quote the request that it could not decode.
-    quoted = f", {message[:_LONGEST_MESSAGE]!a}" if message and code != UNREADABLE_REQUEST else ""
+    # With this code the server may quote the request, and with it what people wrote.
+    quoted = f", {message[:_MAX_MESSAGE]!a}" if message and code != _UNREADABLE_REQUEST else ""
     return cls(
         f"{what}: {meaning}{quoted}",
         error_code=code,
@@ -270,17 +186,18 @@ def _is_success(reply: HttpReply) -> bool:
 def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
     if code in ERRORS_BY_CODE:
         return ERRORS_BY_CODE[code]
-    if status == _NOT_FOUND and on_chat:
+    if status == HTTPStatus.NOT_FOUND and on_chat:
         return SessionGoneError, "there is no such chat session"
-    if status in ERRORS_BY_STATUS:
-        cls = ERRORS_BY_STATUS[status]
+    if status in _ERRORS_BY_STATUS:
+        cls = _ERRORS_BY_STATUS[status]
     else:
-        cls = TransientError if status >= _SERVER_ERRORS else RequestRefusedError
+        is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        cls = TransientError if is_server_error else RequestRefusedError
     return cls, "the server failed" if cls is TransientError else "refused"
 
 
 def _error_fields(value: object) -> tuple[str | None, str]:
-    """Return the error code and the message of a parsed body, None and "" if it has no code."""
+    """Return the error code and the message of a parsed body; None and "" if it has no code."""
     if not isinstance(value, dict) or "error_code" not in value:
         return None, ""
     code = _text(value["error_code"])
@@ -297,7 +214,7 @@ def _text(value: object) -> str:
 
 
 def _retry_after(reply: HttpReply) -> float | None:
-    """Seconds; a date is not read, since nobody here knows what day it is."""
+    """Return the seconds of a Retry-After header; None for a date: the client has no calendar."""
     try:
         seconds = float(reply.headers.get("retry-after", ""))
     except ValueError:
@@ -305,10 +222,101 @@ def _retry_after(reply: HttpReply) -> float | None:
     return seconds if isfinite(seconds) and seconds >= 0 else None
 
 
-# How long to wait before a retry: longer each time, up to a limit, and no two clients alike.
+# Kinds of errors.
 
-# 2 to the power of this is beyond any limit, and still a float.
-_MOST_DOUBLINGS = 64
+
+def is_busy(error: ApiError) -> bool:
+    """Whether the server asks the client to wait: 5509, 429, or a 400 without a code.
+
+    No source says what such a 400 means: to wait is the choice of chatfsm.
+    """
+    return isinstance(error, BusyError) or (
+        error.status == HTTPStatus.BAD_REQUEST and error.error_code is None
+    )
+
+
+def is_internal_error(error: ApiError) -> bool:
+    """Whether the server failed for an unknown reason, perhaps the content of the request."""
+    return error.error_code in _INTERNAL_CODES or (
+        error.error_code is None and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def is_unreachable(error: ApiError) -> bool:
+    """Whether no connection could be made."""
+    return isinstance(error, TransportError) and error.kind == "connect"
+
+
+def reached_no_server(error: ApiError) -> bool:
+    """Whether no server had the request: no connection could be made, or no server was free."""
+    return is_unreachable(error) or error.error_code == _NO_SERVER_FREE
+
+
+def may_have_arrived(error: ApiError) -> bool:
+    """Whether the server may have processed the request although it did not confirm it."""
+    is_open = isinstance(error, (TransportError, TransientError))
+    return is_open and not reached_no_server(error)
+
+
+# What follows from an error.
+
+
+def handle_fatal(turn: ClientTurn, error: ApiError) -> bool:
+    """Handle an error that concerns the whole chat. Returns False if the error is none of these."""
+    if isinstance(error, SessionGoneError) and turn.session is not None:
+        turn.feed_session(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
+        return True
+    if isinstance(error, AuthorizationError):
+        if change_link(turn, "refused", str(error)):
+            turn.effects.append(AuthorizationFailed(error))
+        return True
+    return False
+
+
+def change_link(turn: ClientTurn, trigger: str, why: str = "") -> bool:
+    """Move the link, and report it if its state is another one. Returns whether it is."""
+    state = turn.state
+    destination = next_state(LINK_TABLE, state.link, trigger)
+    if destination == state.link:
+        return False
+    state.link = destination
+    turn.effects.append(LinkChanged(cast("LinkState", destination), why))
+    logger.info("link: %s", destination)
+    return True
+
+
+def request_history(turn: ClientTurn, *, after: float = 0.0) -> None:
+    """Request the history in `after` seconds, because events may have been lost or have arrived."""
+    state = turn.state
+    before = state.history
+    state.history = next_state(HISTORY_TABLE, before, "request")
+    at = turn.now + after
+    state.history_timer.at = at if before == "fresh" else max(state.history_timer.at, at)
+
+
+def probe_server(turn: ClientTurn, error: ApiError) -> None:
+    """If a poll reached no server, request the history instead of polling until a server answers.
+
+    A server that was away may have forgotten events that it had not delivered. It gets one request
+    for the history, however long it was away, at the intervals of the polls. If it answers with an
+    error because no server is free for histories, polls go on beside them.
+    """
+    delay = schedule_retry(turn, turn.state.poll_timer, error)
+    turn.state.history_timer.failures = 0  # so that polls wait for the history again
+    request_history(turn, after=delay)
+    change_link(turn, "failed", str(error))
+
+
+def schedule_retry(turn: ClientTurn, timer: RetryTimer, error: ApiError) -> float:
+    """Count a failure and schedule the next attempt. Returns the delay in seconds."""
+    timer.failures += 1
+    delay = backoff(turn.settings, turn.chat_id, timer.failures, error.retry_after)
+    timer.at = turn.now + delay
+    return delay
+
+
+# 2 to this power is above every limit, and still a float.
+_MAX_DOUBLINGS: Final = 64
 
 
 def backoff(
@@ -317,13 +325,13 @@ def backoff(
     """Return the seconds to wait before the next attempt, after `attempt` failures in a row.
 
     The delay doubles with each failure, up to `backoff_most`. A hash of `key` and `attempt` selects
-    a point between half of it and all of it, so that clients which lost a server together do not
-    return together, and a replay waits the same. A longer `retry_after` of the server's is
-    respected, up to `retry_after_most`.
+    a point between half of it and all of it: clients that lost a server together do not return
+    together, and a replay waits as long. A longer `retry_after` from the server is respected, up to
+    `retry_after_most`.
     """
-    doublings = min(attempt - 1, _MOST_DOUBLINGS)
-    step = min(settings.backoff_first * 2.0**doublings, settings.backoff_most)
+    doublings = min(attempt - 1, _MAX_DOUBLINGS)
+    delay = min(settings.backoff_first * 2.0**doublings, settings.backoff_most)
     digest = blake2b(f"{key}\0{attempt}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     jitter = int.from_bytes(digest) / 2**64
-    asked = min(retry_after or 0.0, settings.retry_after_most)
-    return max(step * (1 + jitter) / 2, asked)
+    requested = min(retry_after or 0.0, settings.retry_after_most)
+    return max(delay * (1 + jitter) / 2, requested)

@@ -1,11 +1,10 @@
-"""The poll: one at a time, by construction."""
+"""Polling: the long poll for new events, one at a time."""
 
 from __future__ import annotations
 
 from math import inf
 
 from chatfsm._client import http_api
-from chatfsm._client import state as moves
 from chatfsm._client.failures import (
     NO_EVENTS,
     change_link,
@@ -18,7 +17,7 @@ from chatfsm._client.failures import (
     request_history,
     schedule_retry,
 )
-from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, next_state
+from chatfsm._client.state import POLL_TABLE, ClientState, ClientTurn, PendingRequest, next_state
 from chatfsm.errors import ApiError
 from chatfsm.events import Event
 from chatfsm.settings import ClientSettings
@@ -28,32 +27,33 @@ __all__ = ["next_at", "on_answer", "on_poll_lost", "send", "start"]
 
 
 def start(turn: ClientTurn) -> None:
-    """There is a chat: polls may be asked."""
-    turn.state.poll = next_state(moves.POLL, turn.state.poll, "open")
+    """Begin to poll: there is a chat."""
+    turn.state.poll = next_state(POLL_TABLE, turn.state.poll, "open")
 
 
 def on_poll_lost(state: ClientState, settings: ClientSettings) -> None:
-    """The server may hold the poll still, and give it what happens meanwhile, which nobody hears.
+    """Schedule a history for the time when the server has let go of a poll that broke.
 
-    PROTOCOL.md §5: an aborted poll may or may not be delivered again.
+    Until then it may hold the poll and answer it with events that the client never sees. They may
+    or may not be delivered again (PROTOCOL.md §5).
     """
     state.history_recheck_at = state.polled_at + settings.server_hold
 
 
 def next_at(state: ClientState) -> float:
-    """When the next poll is to be asked; infinity: not now.
+    """Return when to send the next poll; infinity if it must wait for a reply.
 
-    After a gap the history comes first. Where that fails at a server that is there, polls go on
-    meanwhile: a customer who does not poll is soon taken for gone.
+    After a gap the history comes first. If a server is there but its history fails, polls go on in
+    the meantime, because the server soon disconnects a customer that does not poll.
     """
-    is_first = state.history == "fresh" or state.history_timer.failures > 0
-    return state.poll_timer.at if state.poll == "due" and is_first else inf
+    is_next = state.history == "fresh" or state.history_timer.failures > 0
+    return state.poll_timer.at if state.poll == "due" and is_next else inf
 
 
 def send(turn: ClientTurn) -> None:
-    """Ask what is new."""
+    """Request new events."""
     state, settings, method = turn.state, turn.settings, http_api.POLL
-    state.poll = next_state(moves.POLL, state.poll, "send")
+    state.poll = next_state(POLL_TABLE, state.poll, "send")
     state.polled_at = turn.now
     turn.issue(
         "poll",
@@ -65,7 +65,7 @@ def send(turn: ClientTurn) -> None:
 
 
 def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpFailure) -> None:
-    """Let the session hear what is new."""
+    """Pass new events to the session, or schedule a retry."""
     try:
         events = read_reply(turn, pending, http_api.POLL, item, is_chat=True)
     except ApiError as error:
@@ -78,22 +78,22 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
 
 def _on_events(turn: ClientTurn, events: list[Event]) -> None:
     state, settings = turn.state, turn.settings
-    state.poll = next_state(moves.POLL, state.poll, "answer")
+    state.poll = next_state(POLL_TABLE, state.poll, "answer")
     state.poll_answered_at = turn.now
     change_link(turn, "succeeded")
-    before = len(turn.effects)
+    count_before = len(turn.effects)
     for event in events:
         turn.feed_session(event)
-    is_news = len(turn.effects) > before
+    has_news = len(turn.effects) > count_before
     state.poll_timer.failures = 0
     state.poll_timer.at = state.polled_at + (
-        settings.poll_every_busy if is_news else settings.poll_every
+        settings.poll_every_busy if has_news else settings.poll_every
     )
 
 
 def _on_error(turn: ClientTurn, error: ApiError) -> None:
     state = turn.state
-    state.poll = next_state(moves.POLL, state.poll, "fail")
+    state.poll = next_state(POLL_TABLE, state.poll, "fail")
     if handle_fatal(turn, error):
         return
     if reached_no_server(error):
@@ -101,6 +101,6 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
         return
     delay = schedule_retry(turn, state.poll_timer, error)
     change_link(turn, "busy" if is_busy(error) else "failed", str(error))
-    if may_have_arrived(error):  # and so may the reply have been, with what was new
+    if may_have_arrived(error):  # then the server may have sent events in the lost reply
         request_history(turn, after=delay)
         on_poll_lost(state, turn.settings)

@@ -1,4 +1,8 @@
-"""What was said goes out: in order, in batches, one POST at a time, and again only when safe."""
+"""Sending: the queue, and the POSTs of its items: in order, in batches, one at a time.
+
+An item is sent again only if that is safe: if the server surely did not take it, or if a history
+shows that it has not arrived.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from typing import Any, Final
 from chatfsm import commands as c
 from chatfsm import events as e
 from chatfsm._client import http_api
-from chatfsm._client import state as moves
 from chatfsm._client.failures import (
     handle_fatal,
     is_internal_error,
@@ -18,7 +21,14 @@ from chatfsm._client.failures import (
     request_history,
     schedule_retry,
 )
-from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, QueuedItem, next_state
+from chatfsm._client.state import (
+    POST_TABLE,
+    ClientState,
+    ClientTurn,
+    PendingRequest,
+    QueuedItem,
+    next_state,
+)
 from chatfsm._protocol.codec import encode
 from chatfsm.client_effects import Undelivered
 from chatfsm.errors import ApiError
@@ -26,47 +36,47 @@ from chatfsm.events import Event
 from chatfsm.inputs import History, SendFailed, Sent
 from chatfsm.transport import HttpFailure, HttpReply
 
-__all__ = [
-    "enqueue",
-    "is_form_answer",
-    "is_in_history",
-    "is_typing",
-    "next_at",
-    "on_answer",
-    "on_terminated",
-    "resolve",
-    "send",
-    "subject_of",
-    "supersedes",
-]
+__all__ = ["enqueue", "next_at", "on_answer", "on_terminated", "resolve", "send"]
+
+_START_TYPING: Final = encode(c.StartTyping())["event"]
+_TYPING: Final = frozenset({_START_TYPING, encode(c.StopTyping())["event"]})
+_FORM_ANSWERS: Final = frozenset(
+    encode(command)["event"]
+    for secure in (True, False)
+    for command in (
+        c.SubmitForm("a form", {}, secure=secure),
+        c.CancelForm("a form", secure=secure),
+    )
+)
+_ANSWER_EVENTS: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
 
 
 def enqueue(turn: ClientTurn) -> None:
-    """Queue the messages that the session wants to be posted, in place of those they supersede."""
+    """Queue the messages from the session, in place of the items that they supersede."""
     queue = turn.state.queue
     for message in turn.to_post:
         item = QueuedItem(message.events, message.msg_id, turn.now)
         if item.msg_id is None:
-            queue[:] = [waiting for waiting in queue if not supersedes(item, waiting)]
+            queue[:] = [waiting for waiting in queue if not _supersedes(item, waiting)]
         queue.append(item)
     turn.to_post.clear()
 
 
 def next_at(state: ClientState) -> float:
-    """When the next POST is to go out; infinity: none is, or one is on its way or in doubt."""
+    """Return when to send the next POST; infinity if there is none, or one has no outcome yet."""
     return state.post_timer.at if state.post == "idle" and state.queue else inf
 
 
 def send(turn: ClientTurn) -> None:
-    """Post what waits, as much of it as goes into one."""
+    """Post the first items of the queue, as many as fit into a batch."""
     state, settings, method = turn.state, turn.settings, http_api.POST
     state.queue = [item for item in state.queue if _should_send(turn, item)]
     size = 1 if state.isolate_count else settings.max_batch
     state.batch, state.queue = state.queue[:size], state.queue[size:]
     if not state.batch:
         return
-    state.post = next_state(moves.POST, state.post, "send")
-    events = tuple(event for item in state.batch for event in item.events)
+    state.post = next_state(POST_TABLE, state.post, "send")
+    events = [event for item in state.batch for event in item.events]
     turn.issue(
         "post",
         method,
@@ -78,28 +88,31 @@ def send(turn: ClientTurn) -> None:
 
 
 def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpFailure) -> None:
-    """Know what became of a POST, and hear what a server of v1 says in its reply."""
+    """Report that the batch was sent, or handle the error.
+
+    The reply of a server of version 1 also holds new events.
+    """
     try:
         events = read_reply(turn, pending, http_api.POST, item, is_chat=True)
     except ApiError as error:
         _on_error(turn, error)
         return
     state = turn.state
-    state.post = next_state(moves.POST, state.post, "answer")
+    state.post = next_state(POST_TABLE, state.post, "answer")
     state.post_timer.failures = 0
     state.isolate_count = max(0, state.isolate_count - len(state.batch))
-    sent = _msg_ids(state.batch)
+    msg_ids = _msg_ids(state.batch)
     state.batch = []
-    if sent:
-        turn.feed_session(Sent(sent))
+    if msg_ids:
+        turn.feed_session(Sent(msg_ids))
     for event in events:
         turn.feed_session(event)
 
 
 def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
-    """Know by the history what has arrived, and queue again, before all else, what has not."""
+    """Merge a history, and queue again, before all else, the items that have not arrived."""
     enqueue(turn)
-    merged: Any = past  # as `_messages_in`
+    merged: Any = past  # as in `_msg_ids`
     turn.feed_session(History(merged, complete=complete))
     missing = {
         message.msg_id: QueuedItem(message.events, message.msg_id, turn.now)
@@ -108,20 +121,20 @@ def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
     }
     turn.to_post = [message for message in turn.to_post if message.msg_id is None]
     state = turn.state
-    kept: list[QueuedItem] = []
+    remaining: list[QueuedItem] = []
     if state.post == "unconfirmed":
-        doubtful, state.batch = state.batch, []
-        state.post = next_state(moves.POST, state.post, "resolve")
-        for item in doubtful:
-            kept += _remaining(turn, item, missing, past if complete else None)
-    state.queue = [*kept, *missing.values(), *state.queue]
+        unconfirmed, state.batch = state.batch, []
+        state.post = next_state(POST_TABLE, state.post, "resolve")
+        for item in unconfirmed:
+            remaining += _remaining(turn, item, missing, past if complete else None)
+    state.queue = [*remaining, *missing.values(), *state.queue]
 
 
 def on_terminated(turn: ClientTurn) -> None:
-    """The chat is over: tell of answers that may be lost; the session tells of messages."""
+    """Report the answers to forms that may be lost; the session reports its messages."""
     state = turn.state
     for item in (*state.batch, *state.queue):
-        if is_form_answer(item):
+        if _is_form_answer(item):
             _report_undelivered(turn, item, "the chat is over")
     state.batch, state.queue = [], []
 
@@ -132,33 +145,34 @@ def _remaining(
     missing: dict[str, QueuedItem],
     past: Sequence[Event] | None,
 ) -> list[QueuedItem]:
-    """Return what must be sent again of an unconfirmed item; `past` is None if unknown."""
+    """Return what to send again of an unconfirmed item.
+
+    `missing`: the messages that the session wants to be sent again. `past`: the events of a
+    complete history; None if there is none.
+    """
     if item.msg_id is not None:
         again = missing.pop(item.msg_id, None)
         if again is None:
             return []
         again.attempts = item.attempts
         return [again]
-    if past is None and is_form_answer(item):
-        _report_undelivered(turn, item, "nobody knows whether it arrived")
+    if past is None and _is_form_answer(item):
+        _report_undelivered(turn, item, "it is unknown whether it arrived")
         return []
-    return [] if past is not None and is_in_history(item, past) else [item]
+    return [] if past is not None and _is_in_history(item, past) else [item]
 
 
 def _on_error(turn: ClientTurn, error: ApiError) -> None:
     state = turn.state
     if may_have_arrived(error):
-        _mark_unconfirmed(
-            turn,
-            error,
-            max(schedule_retry(turn, state.post_timer, error), turn.settings.settle_delay),
-        )
+        delay = schedule_retry(turn, state.post_timer, error)
+        _mark_unconfirmed(turn, error, max(delay, turn.settings.settle_delay))
         return
-    state.post = next_state(moves.POST, state.post, "put_back")
+    state.post = next_state(POST_TABLE, state.post, "put_back")
     batch, state.batch = state.batch, []
     if handle_fatal(turn, error) or error.transient:
         schedule_retry(turn, state.post_timer, error)
-    elif len(batch) > 1:  # one of them must not take its neighbours along
+    elif len(batch) > 1:  # one item is refused: find it, so that the others get through
         state.isolate_count = len(batch)
     else:
         state.isolate_count = max(0, state.isolate_count - 1)
@@ -167,33 +181,29 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
 
 
 def _mark_unconfirmed(turn: ClientTurn, error: ApiError, after: float) -> None:
-    """It may have arrived: say so of the messages, and let the history tell."""
+    """Report that the messages are unconfirmed, and request the history in `after` seconds."""
     state = turn.state
-    state.post = next_state(moves.POST, state.post, "fail")
-    if is_internal_error(error):  # the server may choke on one of them
+    state.post = next_state(POST_TABLE, state.post, "fail")
+    if is_internal_error(error):  # the content of an item may be the reason
         state.isolate_count = max(state.isolate_count, len(state.batch))
         if len(state.batch) == 1:
             state.batch[0].attempts += 1
-    in_doubt = _msg_ids(state.batch)
-    state.batch = [item for item in state.batch if not is_typing(item)]
-    if in_doubt:
-        turn.feed_session(SendFailed(in_doubt, str(error), retryable=True))
+    msg_ids = _msg_ids(state.batch)
+    state.batch = [item for item in state.batch if not _is_typing(item)]
+    if msg_ids:
+        turn.feed_session(SendFailed(msg_ids, str(error), retryable=True))
     request_history(turn, after=after)
 
 
-def _msg_ids(batch: list[QueuedItem]) -> Any:  # mypy loses the types of `converter=tuple`
-    return tuple(item.msg_id for item in batch if item.msg_id is not None)
-
-
 def _should_send(turn: ClientTurn, item: QueuedItem) -> bool:
-    """Drop what is stale, and tell of what cannot be sent."""
+    """Whether to send an item. Reports the items that cannot be sent."""
     if item.is_redacted:
-        _report_failed(turn, item, "what answers a secure form survives no restart")
+        _report_failed(turn, item, "the answer to a secure form is lost in a restart")
     elif item.attempts >= turn.settings.max_attempts:
         _report_failed(turn, item, f"the server failed {item.attempts} times on it")
     else:
         stale_at = item.queued_at + turn.settings.session.typing_renew
-        return not is_typing(item) or turn.now < stale_at
+        return not _is_typing(item) or turn.now < stale_at
     return False
 
 
@@ -206,56 +216,48 @@ def _report_failed(turn: ClientTurn, item: QueuedItem, why: str) -> None:
 
 def _report_undelivered(turn: ClientTurn, item: QueuedItem, why: str) -> None:
     event = str(item.events[0]["event"])
-    turn.effects.append(Undelivered(event, subject_of(item), why))
+    turn.effects.append(Undelivered(event, _subject_of(item), why))
 
 
-# What was said, cut into the smallest parts that arrive, fail, and are sent again as one.
-
-_TYPING: Final = encode(c.StartTyping())["event"]
-_TYPING_EVENTS: Final = frozenset({_TYPING, encode(c.StopTyping())["event"]})
-_FORM_ANSWERS: Final = frozenset(
-    encode(order)["event"]
-    for secure in (True, False)
-    for order in (c.SubmitForm("a form", {}, secure=secure), c.CancelForm("a form", secure=secure))
-)
-_ANSWER_EVENTS: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
-
-
-def is_typing(item: QueuedItem) -> bool:
-    """Whether it says that the customer types: of interest for seconds only."""
-    return item.events[0]["event"] == _TYPING and item.msg_id is None
-
-
-def is_form_answer(item: QueuedItem) -> bool:
-    """Whether it answers a form."""
-    return item.events[0]["event"] in _FORM_ANSWERS and item.msg_id is None
-
-
-def supersedes(item: QueuedItem, other: QueuedItem) -> bool:
-    """Whether what waits already makes it needless, or it makes needless what waits."""
-    if other.msg_id is not None:
+def _supersedes(item: QueuedItem, waiting: QueuedItem) -> bool:
+    """Whether an item that is no message makes `waiting` redundant: same events, or both typing."""
+    if waiting.msg_id is not None:
         return False
-    return item.events == other.events or (
-        item.events[0]["event"] in _TYPING_EVENTS and other.events[0]["event"] in _TYPING_EVENTS
+    return item.events == waiting.events or (
+        item.events[0]["event"] in _TYPING and waiting.events[0]["event"] in _TYPING
     )
 
 
-def is_in_history(item: QueuedItem, past: Iterable[e.Event]) -> bool:
-    """Whether a history holds a item that is no message; what leaves no trace has not."""
+def _is_typing(item: QueuedItem) -> bool:
+    """Whether it says that the customer types, which is of interest for seconds only."""
+    return item.msg_id is None and item.events[0]["event"] == _START_TYPING
+
+
+def _is_form_answer(item: QueuedItem) -> bool:
+    """Whether it submits or cancels a form."""
+    return item.msg_id is None and item.events[0]["event"] in _FORM_ANSWERS
+
+
+def _is_in_history(item: QueuedItem, past: Iterable[e.Event]) -> bool:
+    """Whether a history holds an item that is no message; False if histories omit such events."""
     event = item.events[0]
-    if is_form_answer(item):
-        form = event["form_request_id"]
+    if _is_form_answer(item):
+        request_id = event["form_request_id"]
         return any(
-            isinstance(event, _ANSWER_EVENTS) and event.form_request_id == form for event in past
+            isinstance(old, _ANSWER_EVENTS) and old.form_request_id == request_id for old in past
         )
     msg_id = event.get("msg_id")
     return msg_id is not None and any(
-        isinstance(event, (e.Signaling, e.Cobrowsing)) and event.msg_id == msg_id for event in past
+        isinstance(old, (e.Signaling, e.Cobrowsing)) and old.msg_id == msg_id for old in past
     )
 
 
-def subject_of(item: QueuedItem) -> str | None:
-    """The id of the form or message that it is about."""
+def _msg_ids(batch: list[QueuedItem]) -> Any:  # mypy loses the types of `converter=tuple`
+    return tuple(item.msg_id for item in batch if item.msg_id is not None)
+
+
+def _subject_of(item: QueuedItem) -> str | None:
+    """Return the id of the form or the message that an item is about."""
     event = item.events[0]
     found = (event.get(name) for name in ("form_request_id", "ref_msg_id", "msg_id"))
     return next((str(value) for value in found if value), None)

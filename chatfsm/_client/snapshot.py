@@ -1,7 +1,7 @@
-"""A client as plain JSON, and back: what survives a crash (law L8).
+"""Snapshot: a client as plain JSON, and back (L8).
 
-Moments travel as seconds from `now`. What is owed by HTTP is not asked for again as it was: after
-a restore the history comes first, and a POST that was on its way is in doubt until it is here.
+Times are stored as seconds from `now`. A restored client does not repeat its pending requests: it
+requests the history first, and a POST that was in flight is unconfirmed until then.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ from typing import Any, Final
 from attrs import evolve
 from cattrs import Converter
 
-from chatfsm._client import state as moves
 from chatfsm._client.polling import on_poll_lost
-from chatfsm._client.state import ClientState, PendingRequest, next_state
+from chatfsm._client.state import (
+    HISTORY_TABLE,
+    LINK_TABLE,
+    POLL_TABLE,
+    ClientState,
+    PendingRequest,
+    next_state,
+)
 from chatfsm._plain import redact_secure_form
 from chatfsm._session.session import ChatSession
 from chatfsm.errors import LocalProtocolError, SnapshotError
@@ -29,23 +35,23 @@ __all__ = ["FORMAT", "VERSION", "restore", "take"]
 FORMAT: Final = "chatfsm.client"
 VERSION: Final = 1
 
-_converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
-# None is ever read: what is owed by HTTP has failed with the process.
-_converter.register_structure_hook(PendingRequest, lambda value, cls: cls(**value))
 _TIMERS: Final = ("poll_timer", "history_timer", "post_timer")
+
+_converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
+# cattrs asks for a hook, because `PendingRequest` holds a union; it is never called, since a
+# snapshot holds no whole pending request.
+_converter.register_structure_hook(PendingRequest, lambda value, cls: cls(**value))
 
 
 def take(state: ClientState, session: ChatSession | None, now: float) -> dict[str, Any]:
-    """What a client remembers, as plain JSON that says what and of which version it is."""
-    if not isfinite(now):
-        raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
-    purposes = {
-        number: pending.purpose
+    """Return a client as plain JSON, with a format, a version and a digest."""
+    _check_time(now)
+    body: dict[str, Any] = _converter.unstructure(evolve(state, pending={}))
+    body["pending"] = [
+        [number, pending.purpose]
         for number, pending in state.pending.items()
         if pending.api_request is None
-    }
-    body: dict[str, Any] = _converter.unstructure(evolve(state, pending={}))
-    body["pending"] = [[number, purpose] for number, purpose in purposes.items()]
+    ]
     for item in (*body["queue"], *body["batch"]):
         events = item["events"]
         item["is_redacted"] |= any("_secure_" in e["event"] and "data" in e for e in events)
@@ -58,9 +64,11 @@ def take(state: ClientState, session: ChatSession | None, now: float) -> dict[st
 def restore(
     data: object, settings: ClientSettings, now: float
 ) -> tuple[ClientState, ChatSession | None]:
-    """What was remembered, on the clock of `now`. Raises `SnapshotError`, saying why not."""
-    if not isfinite(now):
-        raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+    """Return the state and the session of a snapshot, on the clock of `now`.
+
+    Raises `SnapshotError` for anything but a snapshot that `take` returned.
+    """
+    _check_time(now)
     body = deepcopy(_checked(data))
     plain = body.pop("session", None)
     session = None
@@ -70,8 +78,8 @@ def restore(
         purposes = dict(body.pop("pending"))
         _shift(body, lambda left: -inf if left is None else now + left)
         state = _converter.structure({**body, "pending": {}}, ClientState)
-    except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
-        raise SnapshotError(f"not a client's memory: {type(error).__name__}") from None
+    except Exception as error:  # noqa: BLE001  # cattrs passes on whatever a class raises
+        raise SnapshotError(f"not the state of a client: {type(error).__name__}") from None
     _fail_pending(state, purposes, session, settings, now)
     return state, session
 
@@ -83,41 +91,48 @@ def _fail_pending(
     settings: ClientSettings,
     now: float,
 ) -> None:
-    """What was under way has failed with the process; these are the first things that follow."""
-    state.link = next_state(moves.LINK, state.link, "resume")
+    """Fail the requests that were in flight, as the process did."""
+    state.link = next_state(LINK_TABLE, state.link, "resume")
     if session is None or session.done:
         return
     if state.poll == "in_flight":
         on_poll_lost(state, settings)
-    state.poll = next_state(moves.POLL, state.poll, "fail")
-    state.history = next_state(
-        moves.HISTORY, next_state(moves.HISTORY, state.history, "fail"), "request"
-    )
+    state.poll = next_state(POLL_TABLE, state.poll, "fail")
+    state.history = next_state(HISTORY_TABLE, state.history, "fail")
+    state.history = next_state(HISTORY_TABLE, state.history, "request")
     state.history_timer.at = max(state.history_timer.at, now)
     posts = [number for number, purpose in purposes.items() if purpose == "post"]
     if len(posts) != (state.post == "in_flight"):
-        raise SnapshotError("not a client's memory: a POST is on its way, or is not")
+        raise SnapshotError(
+            f"not the state of a client: {len(posts)} POSTs are pending, and post is {state.post}"
+        )
     for number in posts:
+        # Its deadline has passed, so that the first `receive` fails it as any other POST.
         state.pending[number] = PendingRequest(
             "post", -inf, settings.max_body, state.credentials_version
         )
 
 
+def _check_time(now: float) -> None:
+    if not isfinite(now):
+        raise LocalProtocolError(f"now must be a finite number of seconds, not {now}")
+
+
 def _checked(data: object) -> dict[str, Any]:
-    """The body of a snapshot that is ours, whole and of this version."""
+    """Return the body of a snapshot that is complete and of this version."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise SnapshotError("not a snapshot of a chatfsm client")
+        raise SnapshotError(f"not a snapshot of a client: format must be {FORMAT!r}")
     version, body = data.get("version"), data.get("client")
     if version != VERSION or isinstance(version, bool):
-        raise SnapshotError(f"version {version!a:.20} is not {VERSION}, the only one known here")
+        raise SnapshotError(f"version must be {VERSION}, not {version!a:.20}")
     if not isinstance(body, dict) or set(data) != {"format", "version", "client", "digest"}:
-        raise SnapshotError("a snapshot that was changed: parts are missing or too many")
+        raise SnapshotError("the snapshot was changed: keys are missing or were added")
     try:
         is_whole = data["digest"] == _digest(body)
     except (TypeError, ValueError, RecursionError):
         is_whole = False
     if not is_whole:
-        raise SnapshotError("a snapshot that was changed: its digest is another")
+        raise SnapshotError("the snapshot was changed: the digest does not match")
     return body
 
 
@@ -127,7 +142,7 @@ def _digest(body: object) -> str:
 
 
 def _shift(body: dict[str, Any], shift: Callable[[Any], Any]) -> None:
-    """Shift every moment on the client's clock."""
+    """Shift all times on the client's clock."""
     for name in _TIMERS:
         body[name]["at"] = shift(body[name]["at"])
     body["polled_at"] = shift(body["polled_at"])

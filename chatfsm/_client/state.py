@@ -1,4 +1,4 @@
-"""What a client remembers of the way its chat travels, and the turn in which it hears one item."""
+"""State of a client: its transition tables, its memory, and the context of one `receive`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from attrs import define, field
 from attrs.validators import in_
 
-from chatfsm._client.http_api import ApiMethod
+from chatfsm._client.http_api import MethodSpec
 from chatfsm._client.journal import Journal, recorded
 from chatfsm._session.session import ChatSession
 from chatfsm._statemachine import Row, TransitionTable, transition_table
@@ -22,10 +22,10 @@ from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpRequest, RequestPurpose
 
 __all__ = [
-    "HISTORY",
-    "LINK",
-    "POLL",
-    "POST",
+    "HISTORY_TABLE",
+    "LINK_TABLE",
+    "POLL_TABLE",
+    "POST_TABLE",
     "ClientState",
     "ClientTurn",
     "PendingRequest",
@@ -34,33 +34,33 @@ __all__ = [
     "next_state",
 ]
 
-# The table of the conversation: which moves exist, as tables of rows (table L2).
+# Transition tables. Each is a table of rows (L2): trigger, source, destination.
 
 
 def _from(trigger: str, sources: tuple[str, ...], destination: str) -> tuple[Row, ...]:
     return tuple((trigger, source, destination) for source in sources)
 
 
-# The link, as the app is told of it.
+# The link to the server, as `LinkChanged` reports it.
 
 _UP: Final = ("waiting", "live", "retrying")
 
-LINK: Final[TransitionTable] = transition_table(
+LINK_TABLE: Final[TransitionTable] = transition_table(
     "link",
     ("waiting", "live", "retrying", "unauthorized", "over"),
     (
         *_from("succeeded", _UP, "live"),
         *_from("failed", _UP, "retrying"),
-        *_from("busy", _UP, "waiting"),  # the server asks for patience
+        *_from("busy", _UP, "waiting"),  # the server asks the client to wait
         *_from("refused", _UP, "unauthorized"),
         ("resume", "unauthorized", "retrying"),
         *_from("end", (*_UP, "unauthorized"), "over"),
     ),
 )
 
-# The one poll: it waits for its time, or is asked. Whatever becomes of it, the next waits.
+# The poll. Whether it succeeds or fails, the next one is due.
 
-POLL: Final[TransitionTable] = transition_table(
+POLL_TABLE: Final[TransitionTable] = transition_table(
     "poll",
     ("closed", "due", "in_flight"),
     (
@@ -71,10 +71,10 @@ POLL: Final[TransitionTable] = transition_table(
     ),
 )
 
-# What the server kept: up to date, or to be asked for. A doubt that comes up while it is asked for
-# makes the answer stale before it is here.
+# The request for the history. A gap that is found while one is in flight makes it stale: its reply
+# cannot fill that gap, so another one follows.
 
-HISTORY: Final[TransitionTable] = transition_table(
+HISTORY_TABLE: Final[TransitionTable] = transition_table(
     "history",
     ("fresh", "due", "in_flight", "stale"),
     (
@@ -92,38 +92,46 @@ HISTORY: Final[TransitionTable] = transition_table(
     ),
 )
 
-# The one POST of what was said: none, on its way, or of doubtful fate until a history tells.
+# The POST of the customer's events. If its outcome is unknown, a history decides it.
 
-POST: Final[TransitionTable] = transition_table(
+POST_TABLE: Final[TransitionTable] = transition_table(
     "post",
     ("idle", "in_flight", "unconfirmed"),
     (
         ("send", "idle", "in_flight"),
         ("answer", "in_flight", "idle"),
-        ("put_back", "in_flight", "idle"),  # nothing of it was taken: the same again, later
+        ("put_back", "in_flight", "idle"),  # the server took nothing: the batch is sent again
         ("fail", "in_flight", "unconfirmed"),
         ("resolve", "unconfirmed", "idle"),
     ),
 )
 
 
+def next_state(table: TransitionTable, state: str, trigger: str) -> str:
+    """Return the next state; the same state if the table has no such transition."""
+    return table.moves[state].get(trigger, state)
+
+
+# Memory.
+
+
 @define
 class QueuedItem:
-    """A message with what goes before it, or one event that is no message; in no repr."""
+    """An `OutgoingMessage` of the session in the queue; its content is in no repr."""
 
     events: tuple[dict[str, Any], ...] = field(repr=False)
     msg_id: str | None
-    """The message's id; None where it is none."""
+    """The id of the message; None if the item is no message."""
     queued_at: float
     attempts: int = 0
-    """How often the server answered it, when it was alone, with an internal error."""
+    """Number of internal errors that the server answered to a POST of this item alone."""
     is_redacted: bool = False
-    """Whether its content is gone: what answers a secure form survives no restart."""
+    """Whether its content is lost: snapshots do not hold the answers to secure forms."""
 
 
 @define
 class RetryTimer:
-    """When the next attempt may be made, and how many in a row have failed."""
+    """The time of the next attempt, and the number of failures in a row."""
 
     at: float = -inf
     failures: int = 0
@@ -131,14 +139,14 @@ class RetryTimer:
 
 @define
 class PendingRequest:
-    """A request that was not answered yet."""
+    """An `HttpRequest` without a reply."""
 
     purpose: RequestPurpose
     deadline: float
-    """When it is given up here, whatever its carrier does."""
+    """When the client gives it up, even if the sender reports nothing."""
     max_body: int
     credentials_version: int = 0
-    """Which credentials it went out with: counts the times that they were renewed."""
+    """`ClientState.credentials_version` when it was sent."""
     api_request: ApiRequest | None = None
 
 
@@ -148,42 +156,41 @@ def _state_field(table: TransitionTable) -> Any:
 
 @define
 class ClientState:
-    """All that a client knows beside its session and what it was made with."""
+    """Everything that a client remembers, besides its session and its arguments.
 
-    link: str = _state_field(LINK)
-    poll: str = _state_field(POLL)
-    history: str = _state_field(HISTORY)
-    post: str = _state_field(POST)
+    Times are on the clock of `now`. Snapshots hold the fields under these names.
+    """
+
+    link: str = _state_field(LINK_TABLE)
+    poll: str = _state_field(POLL_TABLE)
+    history: str = _state_field(HISTORY_TABLE)
+    post: str = _state_field(POST_TABLE)
     poll_timer: RetryTimer = field(factory=RetryTimer)
     history_timer: RetryTimer = field(factory=RetryTimer)
     post_timer: RetryTimer = field(factory=RetryTimer)
     polled_at: float = -inf
-    """When the last poll began."""
+    """When the last poll was sent."""
     history_recheck_at: float | None = None
-    """When a poll that broke off can no longer swallow what happens."""
+    """When the server has surely let go of a broken poll, which can then lose no more events."""
     poll_answered_at: float | None = None
-    """When a poll was last answered."""
+    """When the last reply to a poll came."""
     next_request_id: int = 1
     pending: dict[int, PendingRequest] = field(factory=dict)
     queue: list[QueuedItem] = field(factory=list)
-    """What was said and waits to be posted."""
+    """Items that wait for a POST."""
     batch: list[QueuedItem] = field(factory=list)
-    """What is on its way, or of doubtful fate."""
+    """Items of the POST that is in flight or unconfirmed."""
     isolate_count: int = 0
-    """How many go out alone, since the server choked on one of them."""
+    """Number of items to send one by one, after the server failed on one of a batch."""
     credentials_version: int = 0
+    """How often `Resume` has set the credentials."""
     ignored_replies: int = 0
-    """Replies that nobody waited for."""
-
-
-def next_state(table: TransitionTable, state: str, trigger: str) -> str:
-    """Where a trigger leads; a move that is in no row leads nowhere."""
-    return table.moves[state].get(trigger, state)
+    """Number of replies to no pending request."""
 
 
 @define(eq=False)
 class ClientTurn:
-    """One item being heard: what it meets, the time, and what has followed so far."""
+    """The context of one `receive` call: the state, the settings, the time, the effects so far."""
 
     state: ClientState
     settings: ClientSettings
@@ -193,15 +200,15 @@ class ClientTurn:
     now: float
     effects: list[ClientEffect] = field(factory=list)
     to_post: list[OutgoingMessage] = field(factory=list)
-    """What the session wants to be posted, and nobody has queued yet."""
+    """Messages from the session that are not in the queue yet."""
     terminated: Terminated | None = None
-    """Kept apart, to be told last."""
+    """Kept apart, because it must be the last effect."""
     violation: RemoteProtocolError | None = None
-    """The first that a strict session found; raised when the turn is done."""
+    """The first one that a strict session found; raised at the end of the turn."""
 
     @property
     def chat_id(self) -> str:
-        """The id of the chat; "" where there is none yet."""
+        """The id of the chat; "" if there is none yet."""
         return "" if self.session is None else self.session.chat_id
 
     def open_session(self, chat_id: str) -> None:
@@ -210,8 +217,8 @@ class ClientTurn:
         self.session = recorded(session, self.journal)
 
     def feed_session(self, item: Input) -> None:
-        """Let the session hear something, and sort what follows."""
-        session = cast("ChatSession", self.session)  # before there is one, nothing is heard
+        """Pass an input to the session, and sort its effects. There must be a session."""
+        session = cast("ChatSession", self.session)
         try:
             effects = session.receive(item, now=self.now)
         except RemoteProtocolError as error:
@@ -228,15 +235,15 @@ class ClientTurn:
     def issue(  # noqa: PLR0913  # a request has these parts
         self,
         purpose: RequestPurpose,
-        method: ApiMethod,
+        method: MethodSpec,
         *,
         path: str,
         body: tuple[str | None, bytes] = (None, b""),
         timeout: float,
         max_body: int,
-        call: ApiRequest | None = None,
+        api_request: ApiRequest | None = None,
     ) -> None:
-        """Tell a request, which is owed from now on."""
+        """Add an `HttpRequest` to the effects, and remember it as pending."""
         state, (content_type, content) = self.state, body
         request_id, state.next_request_id = state.next_request_id, state.next_request_id + 1
         nonce = f"{request_id}-{self.now}"
@@ -244,7 +251,7 @@ class ClientTurn:
         headers = self.endpoint.headers(*([content_type] if content_type else []))
         deadline = self.now + timeout + self.settings.timeout_grace
         state.pending[request_id] = PendingRequest(
-            purpose, deadline, max_body, state.credentials_version, call
+            purpose, deadline, max_body, state.credentials_version, api_request
         )
         self.effects.append(
             HttpRequest(

@@ -26,7 +26,7 @@ NEW = (c.SubscribeNotifications(), c.GetCaseHistory(), c.CloseCase(), c.GetVersi
 @pytest.mark.parametrize("call", NEW, ids=lambda call: type(call).__name__)
 def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.ApiRequest) -> None:
     """A method of v2 is refused where v1 is spoken."""
-    assert "version 1 of the API has no such" in stages(version=1).opens().refused(call)
+    assert "version 1 of the API has no such method" in stages(version=1).opens().refused(call)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_calls_are_bounded(stages: type[Stage]) -> None:
     stage = stages(max_calls=2)
     stage.receives(c.CheckAvailability())
     stage.receives(c.GetVersion())
-    assert "2 calls wait" in stage.refused(c.GetVersion())
+    assert "2 requests wait" in stage.refused(c.GetVersion())
 
 
 def test_an_authorization_error_of_a_call_stops_everything(chat: Stage) -> None:
@@ -157,7 +157,7 @@ def test_an_authorization_error_of_a_call_stops_everything(chat: Stage) -> None:
         *("ApiFailed", "LinkChanged", "AuthorizationFailed"),
     ]
     assert isinstance(told[0].error, AuthorizationError)
-    assert "nobody resumed" in chat.refused(c.CheckAvailability())
+    assert "send Resume first" in chat.refused(c.CheckAvailability())
 
 
 @pytest.mark.parametrize(

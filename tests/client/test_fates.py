@@ -248,7 +248,7 @@ def test_a_server_that_tells_no_history_stops_nothing(chat: Stage) -> None:
     while "history" not in chat.owes:
         chat.is_due()
     told = chat.replies("history", status=400)
-    why = "nobody knows whether it arrived"
+    why = "it is unknown whether it arrived"
     assert told == [Undelivered("chat_session_form_data", "7", why)]
     assert chat.client.session.outbox["1"] == "unconfirmed"
     while "post" not in chat.owes:

@@ -17,7 +17,10 @@ from chatfsm._statemachine import TransitionTable
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import Stage
 
-LAWS = {law.name: law for law in (state.LINK, state.POLL, state.HISTORY, state.POST)}
+LAWS = {
+    law.name: law
+    for law in (state.LINK_TABLE, state.POLL_TABLE, state.HISTORY_TABLE, state.POST_TABLE)
+}
 PAIRS = [
     (name, state, trigger)
     for name, law in LAWS.items()
@@ -53,15 +56,15 @@ def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, tri
 
 def test_only_the_links_end_is_final() -> None:
     """Nothing leads out of over; every other state of every table leads on."""
-    assert state.LINK.finals == {"over"}
-    assert not any(law.finals for law in LAWS.values() if law is not state.LINK)
+    assert state.LINK_TABLE.finals == {"over"}
+    assert not any(law.finals for law in LAWS.values() if law is not state.LINK_TABLE)
 
 
 def test_a_poll_is_asked_only_when_none_is() -> None:
     """One poll, one history and one POST in flight, by construction."""
-    assert [s for s, row in state.POLL.moves.items() if "send" in row] == ["due"]
-    assert [s for s, row in state.HISTORY.moves.items() if "send" in row] == ["due"]
-    assert [s for s, row in state.POST.moves.items() if "send" in row] == ["idle"]
+    assert [s for s, row in state.POLL_TABLE.moves.items() if "send" in row] == ["due"]
+    assert [s for s, row in state.HISTORY_TABLE.moves.items() if "send" in row] == ["due"]
+    assert [s for s, row in state.POST_TABLE.moves.items() if "send" in row] == ["idle"]
 
 
 @given(st.text(), st.integers(1, 10_000), st.none() | st.floats(0, 1e9))

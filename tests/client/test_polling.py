@@ -245,7 +245,7 @@ def test_time_must_be_finite(chat: Stage) -> None:
 
 def test_what_is_no_input_is_a_type_error(chat: Stage) -> None:
     """Something that nobody knows is a mistake of the caller's."""
-    with pytest.raises(TypeError, match="str is no input of a client"):
+    with pytest.raises(TypeError, match="Resume and Tick, not str"):
         chat.receives("hello")
 
 

@@ -149,7 +149,9 @@ def test_the_queue_is_bounded(stages: type[Stage]) -> None:
     chat = stages(max_queued=3).opens()
     for number in range(3):
         chat.receives(c.MarkRead(str(number)))
-    assert chat.refused(c.MarkRead("9")) == "cannot say more: 3 things said wait to be posted"
+    assert chat.refused(c.MarkRead("9")) == (
+        "cannot mark read: 3 events wait to be sent, max_queued is 3"
+    )
     chat.receives(c.StartTyping())
     chat.receives(c.End())
 
@@ -167,7 +169,7 @@ def test_a_receipt_waits_once(chat: Stage) -> None:
 def test_answers_must_be_json(chat: Stage, answer: object) -> None:
     """What JSON cannot hold is refused when it is ordered, and changes nothing."""
     chat.polled(FORM, at=1.0)
-    assert "no JSON" in chat.refused(c.SubmitForm("7", {"age": answer}))
+    assert "must be JSON values" in chat.refused(c.SubmitForm("7", {"age": answer}))
 
 
 def test_a_refused_command_changes_nothing(chat: Stage) -> None:

@@ -150,7 +150,7 @@ def test_what_answers_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
     while "history" not in chat.owes:
         chat.is_due()
     told = chat.remembers(own("a", "1"))
-    why = "what answers a secure form survives no restart"
+    why = "the answer to a secure form is lost in a restart"
     assert Undelivered("chat_session_secure_form_data", "8", why) in told
     assert chat.posted == [["a"]]
 
