@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / "diagrams"
 
 # Trigger → the name that the wire has for it (PROTOCOL.md §2 to §4).
 LIFECYCLE = {
-    **{state: f"status {state}" for state in tables.STATUS_WORDS},
+    **{state: f"status {state}" for state in tables.STATUS_STATES},
     "ended": "chat_session_ended",
     "inactivity_timeout": "chat_session_inactivity_timeout",
     "lost": "error 5005, or 404",

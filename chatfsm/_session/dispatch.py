@@ -51,7 +51,7 @@ _make_message_received: Final = fast_constructor(MessageReceived, message=ChatMe
 def plain_message_or(
     row: Callable[[Turn, Any], bool | None],
 ) -> Callable[[Turn, events.Message], bool | None]:
-    """Return a handler of plain new messages that passes all others to `row`."""
+    """Return a handler of plain new messages that passes every other message to `row`."""
 
     def handle(turn: Turn, event: events.Message) -> bool | None:
         memory, speaker = turn.memory, event.party_id
@@ -100,25 +100,28 @@ Guard = Callable[[Turn, Any], None]
 """Checks a command before anything is changed; raises `LocalProtocolError` to refuse it."""
 
 
-def _all_unless(first: Handler, *others: Handler) -> Handler:
-    """Return a handler that calls all of them, unless the first returns True."""
+def _all_unless(first: Handler, *following: Handler) -> Handler:
+    """Return a handler that calls `following`, unless `first` returns True."""
 
     def handle(turn: Turn, item: Any) -> None:
         if not first(turn, item):
-            for listener in others:
-                listener(turn, item)
+            for handler in following:
+                handler(turn, item)
 
     return handle
 
 
 def _by_author(own: tuple[Handler, ...], other: tuple[Handler, ...]) -> Handler:
-    """Return a handler with one row for the customer's own events and one for all others."""
+    """Return a handler that calls one row for the customer's own events, another for all else.
+
+    A row ends at the first handler that returns True.
+    """
 
     def handle(turn: Turn, event: Any) -> None:
         memory = turn.memory
         is_own = event.party_id != memory.last_other_id and memory.is_own(event.party_id)
-        for listener in own if is_own else other:
-            if listener(turn, event):
+        for handler in own if is_own else other:
+            if handler(turn, event):
                 return
 
     return handle
@@ -128,7 +131,7 @@ def _no_guard(_turn: Turn, _command: object) -> None:
     """No extra guard: the session state alone decides whether the command is allowed."""
 
 
-# State of the session → handlers that an input has after it led to the state.
+# State → handlers that run when the session enters it, in their order.
 _CONSEQUENCES: Final[dict[str, tuple[Handler, ...]]] = {
     **dict.fromkeys(LIFECYCLE.states, ()),
     "completed": (presence.stop_all_typing,),
@@ -147,7 +150,10 @@ _CONSEQUENCES: Final[dict[str, tuple[Handler, ...]]] = {
 
 
 def _with_state_consequences(handler: Handler) -> Handler:
-    """Return a handler that runs the consequences of the new state after `handler`."""
+    """Return a handler that runs `handler`, then the consequences of the state that it led to.
+
+    `handler` returns True if the state is the same as before.
+    """
 
     def handle(turn: Turn, item: Any) -> None:
         if not handler(turn, item):
@@ -158,7 +164,7 @@ def _with_state_consequences(handler: Handler) -> Handler:
 
 
 # Handlers of events in a history, which are merged by identity, because pages come in any order.
-# States, typing, warnings and calls in it are over, so they are ignored.
+# The states, typing notifications, warnings and calls in it are past, so they are ignored.
 HISTORY_HANDLERS: Final[dict[type, Handler]] = {
     **dict.fromkeys(get_args(events.Event), lifecycle.ignore),
     events.PartyJoined: roster.merge_joined,

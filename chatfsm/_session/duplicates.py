@@ -27,7 +27,6 @@ from chatfsm.signaling import Signal
 __all__ = [
     "MAX_PLAIN_LENGTH",
     "Seen",
-    "digest",
     "fingerprint",
     "is_duplicate",
     "lookup",
@@ -61,14 +60,14 @@ def fingerprint(
     """Return the fingerprint of a content of up to three texts; the same in every process."""
     if first is not None and second is None and third is None and len(first) <= MAX_PLAIN_LENGTH:
         return first
-    return digest(f"{_length_prefixed(first)}{_length_prefixed(second)}{_length_prefixed(third)}")
+    return _digest(f"{_length_prefixed(first)}{_length_prefixed(second)}{_length_prefixed(third)}")
 
 
 def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
     """Return the fingerprint of all fields of a form event or a signal but its timestamp."""
     opaque, *read = _FIELD_VALUES[value.__class__](value)
     rest = json.dumps(json_safe(opaque), sort_keys=True) if opaque else ""
-    return digest(f"{read!r}{rest}")
+    return _digest(f"{read!r}{rest}")
 
 
 def _values_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
@@ -86,8 +85,8 @@ _FIELD_VALUES: Final = {
 }
 
 
-def digest(text: str) -> bytes:
-    """A digest of `DIGEST` bytes, kept in place of a long content."""
+def _digest(text: str) -> bytes:
+    """Return a digest of `_DIGEST_SIZE` bytes, which is kept in place of a long content."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE).digest()
 
 
@@ -97,8 +96,8 @@ def _length_prefixed(part: str | None) -> str:
 
 def scope_for(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
     """Return the scope of a party's msg_ids; of its own kind if `kind` is given."""
-    who = memory.chat_id if memory.is_own(party_id) else party_id
-    return (kind, who) if kind else who
+    owner = memory.chat_id if memory.is_own(party_id) else party_id
+    return (kind, owner) if kind else owner
 
 
 def is_duplicate(
@@ -163,18 +162,18 @@ def _ids_with_room(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
 
 def _evict_oldest(turn: Turn) -> None:
     """Evict the oldest ids of the largest scope, or of the first scopes if all are small."""
-    memory, told, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
+    memory, by_scope, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
     portion = max(1, limit // _EVICTED_SHARE)
-    busiest = max(told, key=lambda scope: len(told[scope]))
-    scopes = iter([busiest] if len(told[busiest]) >= portion else list(told))
+    busiest = max(by_scope, key=lambda scope: len(by_scope[scope]))
+    scopes = iter([busiest] if len(by_scope[busiest]) >= portion else list(by_scope))
     memory.seen_count -= portion
     while portion:
         scope = next(scopes)
-        ids = told[scope]
+        ids = by_scope[scope]
         oldest = list(islice(ids, portion))
         portion -= len(oldest)
         if len(oldest) == len(ids):
-            del told[scope]
+            del by_scope[scope]
         else:
             for name in oldest:
                 del ids[name]

@@ -29,20 +29,20 @@ _make_state_changed: Final = fast_constructor(StateChanged)
 _make_wait_estimated: Final = fast_constructor(WaitEstimated)
 
 _MOVES: Final = tables.LIFECYCLE.moves
-_UNEXPECTED: Final = {source: word for word, source, _ in tables.UNEXPECTED}
+_UNEXPECTED: Final = {source: name for name, source, _ in tables.UNEXPECTED}
 
 
 def on_status(turn: Turn, event: events.Status) -> bool:
     """Move to the state of a status. True if the state does not change."""
-    memory, word = turn.memory, event.state
+    memory, name = turn.memory, event.state
     previous = memory.state
-    if word == previous:
+    if name == previous:
         return _update_wait(turn, event.ewt)
-    if word not in tables.STATUS_WORDS:
-        turn.report_violation("unknown_state", f"no state is called {quoted(word)}")
+    if name not in tables.STATUS_STATES:
+        turn.report_violation("unknown_state", f"no state is called {quoted(name)}")
         return True
-    destination = _MOVES[previous][word]
-    if word == _UNEXPECTED.get(previous):
+    destination = _MOVES[previous][name]
+    if name == _UNEXPECTED.get(previous):
         turn.report_violation("unexpected_transition", f"from {previous} to {destination}")
     _move_to(turn, destination)
     ewt = memory.ewt = event.ewt

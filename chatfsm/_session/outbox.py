@@ -124,7 +124,7 @@ def track(turn: Turn, msg_id: str, *echo: str | None) -> None:
     """
     if turn.memory.outbox is None:
         turn.memory.outbox = {}
-    _forget_oldest(turn)
+    _evict_oldest(turn)
     events_to_send = tuple(event for event, _ in turn.queued_events or ())
     turn.memory.outbox[msg_id] = Outgoing(
         events_to_send, tuple(sorted(_echo_fingerprints(echo), key=ascii))
@@ -206,7 +206,7 @@ def _transition(outgoing: Outgoing, trigger: str) -> bool:
     return True
 
 
-def _forget_oldest(turn: Turn) -> None:
+def _evict_oldest(turn: Turn) -> None:
     """Evict the oldest decided messages, so that at most `Settings.max_unsent` remain."""
     outbox = turn.memory.outbox or {}
     settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in UNDECIDED]

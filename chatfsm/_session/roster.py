@@ -33,7 +33,7 @@ def on_joined(turn: Turn, event: events.PartyJoined) -> None:
     else:
         party = _party(event, party_id)
         if _has_room(turn, party):
-            _forget_departure(memory, party_id)
+            _drop_departure(memory, party_id)
             _add(turn, party, at)
 
 
@@ -92,7 +92,7 @@ def is_stale_leave(turn: Turn, event: events.PartyLeft) -> bool:
     if index is not None and at >= last:
         return False
     if at > _left_at(memory, party_id):
-        _remember_departure(turn, party_id, at)
+        _record_departure(turn, party_id, at)
     if index is not None and first <= at:
         # Between the first and the last join: only the last join remains.
         _set_joined_at(memory, index, last)
@@ -115,7 +115,7 @@ def _remove_leaver(turn: Turn, event: events.PartyLeft, at: float | None) -> Non
     index = _index_of_leaver(turn.memory, event)
     if index is not None:
         party = _remove(turn.memory, index)
-        _remember_departure(turn, party.party_id, at)
+        _record_departure(turn, party.party_id, at)
         turn.effects.append(_make_party_removed(party))
 
 
@@ -133,7 +133,7 @@ def _left_later(memory: SessionState, party_id: str, at: float | None) -> bool:
     return at is not None and departed is not None and at < departed
 
 
-def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
+def _record_departure(turn: Turn, party_id: str, at: float | None) -> None:
     departed = _departed(turn.memory)
     departed.pop(party_id, None)
     if len(departed) >= turn.settings.max_parties:
@@ -148,7 +148,7 @@ def _remember_departure(turn: Turn, party_id: str, at: float | None) -> None:
     turn.memory.departed = departed
 
 
-def _forget_departure(memory: SessionState, party_id: str) -> None:
+def _drop_departure(memory: SessionState, party_id: str) -> None:
     if memory.departed:
         memory.departed.pop(party_id, None)
         memory.departed = memory.departed or None

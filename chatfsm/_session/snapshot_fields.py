@@ -30,6 +30,7 @@ from chatfsm._session.state import (
     ServerTime,
     SessionState,
     SessionTime,
+    quoted,
 )
 from chatfsm._statemachine import TransitionTable
 from chatfsm.models import Form, Party
@@ -39,7 +40,7 @@ __all__ = ["error_text", "read_state", "write_state"]
 _converter: Final = Converter(
     omit_if_default=True, forbid_extra_keys=True, unstruct_collection_overrides={tuple: list}
 )
-# The clock of the call under way, for the hooks of session times: hooks take a value and no more.
+# The time of the call under way, because a hook takes only a value and its type.
 _now: Final[ContextVar[float]] = ContextVar("now")
 
 _COUNTS: Final = tuple(known.name for known in fields(Counts))
@@ -86,7 +87,7 @@ class _InvalidValueError(ValueError):
 
 def _reason(error: BaseException, _type: object) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
-        return f"has unknown fields: {', '.join(map(ascii, sorted(error.extra_fields)))}"
+        return f"has the unknown field {quoted(min(error.extra_fields))}"
     if isinstance(error, KeyError):
         return "is missing"
     return str(error) if isinstance(error, _InvalidValueError) else "has another type"
@@ -130,14 +131,14 @@ def _list(value: Any) -> list[Any]:
 
 
 def _parts(value: Any, *names: str) -> list[Any]:
-    """A list with exactly these parts."""
+    """Return a list that has exactly these parts."""
     if isinstance(value, list) and len(value) == len(names):
         return value
     _refuse(f"a list of {', '.join(names)}", value)
 
 
-def _one_of(words: Iterable[str]) -> Callable[[Any, object], str]:
-    known = tuple(words)
+def _one_of(texts: Iterable[str]) -> Callable[[Any, object], str]:
+    known = tuple(texts)
     wanted = f"one of {', '.join(known)}"
     return lambda value, _type: value if value in known else _refuse(wanted, value)
 

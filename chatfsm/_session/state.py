@@ -301,9 +301,9 @@ class Turn:
         self.anomalies.append(anomaly)
 
 
-def quoted(word: str | None) -> str:
+def quoted(name: str | None) -> str:
     """Return a name from the wire for an error text: in ASCII, at most 80 characters of it."""
-    text = str(word)
+    text = str(name)
     return ascii(text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…")
 
 

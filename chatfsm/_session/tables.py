@@ -56,7 +56,7 @@ is not final to every state that a status can name. The rows in UNEXPECTED are t
 is known to need: a session that has left `establishing` does not return to it. The session obeys
 them, since a client with a state of its own would be wrong in any case, and adds the anomaly
 "unexpected_transition" (a strict session raises `RemoteProtocolError`). A state name that is not in
-STATUS_WORDS is no trigger: it changes nothing and is the anomaly "unknown_state".
+STATUS_STATES is no trigger: it changes nothing and is the anomaly "unknown_state".
 
 The other tables have fewer rows, and a trigger without a row does nothing: an answer to a call that
 was not requested is reported as a signal, and the call stays idle. A final state of LIFECYCLE has
@@ -102,7 +102,7 @@ __all__ = [
     "FORM",
     "LIFECYCLE",
     "OUTCOMES",
-    "STATUS_WORDS",
+    "STATUS_STATES",
     "UNEXPECTED",
     "refusal_reason",
 ]
@@ -135,7 +135,7 @@ UNEXPECTED: Final[tuple[Row, ...]] = tuple(
 )
 """Transitions that no server is known to need: obeyed, and reported as an anomaly."""
 
-STATUS_WORDS: Final = frozenset({*_EXPECTED, "failed"})
+STATUS_STATES: Final = frozenset({*_EXPECTED, "failed"})
 """The states that a chat_session_status can name (PROTOCOL.md §1 and §2)."""
 
 LIFECYCLE: Final = transition_table(

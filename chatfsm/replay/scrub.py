@@ -18,7 +18,7 @@ from chatfsm._protocol import codec
 from chatfsm._protocol import structuring as r
 from chatfsm._session.outbox import html_to_text
 from chatfsm._session.session import ChatSession
-from chatfsm._session.tables import STATUS_WORDS
+from chatfsm._session.tables import STATUS_STATES
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, UnreadableLogError
 from chatfsm.events import Attachment
 from chatfsm.replay.formats import Record, records
@@ -40,7 +40,7 @@ __all__ = ["Pseudonyms", "scrubbed_lines"]
 
 # What may stay, being of the protocol and of nobody.
 _PROTOCOL_WORDS: Final = {
-    *STATUS_WORDS,
+    *STATUS_STATES,
     *("scenario", "internal", "external", "msteams"),
     *("image", "attachment"),
     *("requested", "rejected", "started", "ended"),

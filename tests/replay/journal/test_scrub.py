@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chatfsm import ChatSession, commands
 from chatfsm._protocol import codec
 from chatfsm._protocol.codec import decode_item
-from chatfsm._session.tables import STATUS_WORDS
+from chatfsm._session.tables import STATUS_STATES
 from chatfsm.effects import to_json
 from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
 from chatfsm.replay.formats import records
@@ -30,7 +30,7 @@ KEY: Final = b"the key of these tests"
 CHAT: Final = "chat-1"
 # Words of the protocol, and of what stands in for texts.
 WORDS: Final = {
-    *STATUS_WORDS,
+    *STATUS_STATES,
     *("scenario", "internal", "external", "msteams", "image", "attachment", "true", "false"),
     *(name for name in codec.SIGNALS if name),
     *codec.EVENTS,
@@ -51,7 +51,7 @@ def detail(effect: dict[str, Any]) -> dict[str, Any]:
         for key in ("effect", "replayed", "previous", "seconds", "kind", "reason", "outcome")
         if key in effect
     }
-    if effect.get("state") in STATUS_WORDS or effect["effect"] != "state_changed":
+    if effect.get("state") in STATUS_STATES or effect["effect"] != "state_changed":
         kept["state"] = effect.get("state")
     for name in ("message", "file", "location"):
         if name in effect:
