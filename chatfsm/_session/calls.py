@@ -77,8 +77,8 @@ def on_signal(turn: Turn, event: events.Signaling) -> None:
 
 def check_call(turn: Turn, command: CallCommand) -> None:
     """Refuse a command that the state of the call does not allow."""
-    order = _COMMAND_TRIGGERS[type(command)]
-    if order not in tables.CALL.moves[turn.memory.call.state]:
+    trigger = _COMMAND_TRIGGERS[type(command)]
+    if trigger not in tables.CALL.moves[turn.memory.call.state]:
         what = snake_case(type(command)).replace("_", " ")
         raise LocalProtocolError(f"cannot {what}: the call is {turn.memory.call.state}")
     check_msg_id(turn, command)

@@ -83,12 +83,12 @@ def merge_shown(turn: Turn, event: Shown) -> None:
     closed = _closed_forms(turn).get(form.request_id)
     text_at = memory.own_text_at
     answered = form.is_text_prompt and text_at is not None and server_time <= text_at
-    waiting = (memory.forms or {}).get(form.request_id)
+    open_form = (memory.forms or {}).get(form.request_id)
     if answered or (closed is not None and server_time <= _closed_at(closed)):
         turn.count_duplicate()
-    elif waiting is None or (server_time, value_fingerprint(event)) > (
-        _past_time(waiting),
-        waiting.fingerprint,
+    elif open_form is None or (server_time, value_fingerprint(event)) > (
+        _past_time(open_form),
+        open_form.fingerprint,
     ):
         _open(turn, event, form)
         _sort_forms(turn, form.request_id, server_time)
@@ -104,15 +104,15 @@ def merge_answered(
     if request_id is None:
         return
     server_time = event.timestamp
-    waiting = (memory.forms or {}).get(request_id)
-    if waiting is not None and (server_time is None or server_time >= _past_time(waiting)):
+    open_form = (memory.forms or {}).get(request_id)
+    if open_form is not None and (server_time is None or server_time >= _past_time(open_form)):
         trigger = "form_data" if isinstance(event, events.FormData) else "form_cancel"
         _close(turn, request_id, trigger, server_time)
     else:
         turn.count_duplicate()
         closed = _closed_forms(turn).get(request_id)
         at = inf if server_time is None else server_time
-        if waiting is None and (closed is None or at > _closed_at(closed)):
+        if open_form is None and (closed is None or at > _closed_at(closed)):
             reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
             _remember_closed(turn, request_id, ClosedForm(reason, turn.now, server_time))
 
@@ -120,25 +120,25 @@ def merge_answered(
 def merge_text_answer(turn: Turn, event: events.Message) -> None:
     """Merge a text of the customer from a history: it answers all text prompts before it."""
     note_own_text_time(turn.memory, _past_time(event))
-    for request_id, waiting in list((turn.memory.forms or {}).items()):
-        if waiting.form.is_text_prompt and _past_time(waiting) <= _past_time(event):
+    for request_id, open_form in list((turn.memory.forms or {}).items()):
+        if open_form.form.is_text_prompt and _past_time(open_form) <= _past_time(event):
             _close(turn, request_id, "message", event.timestamp)
 
 
 def check_open(turn: Turn, command: commands.SubmitForm | commands.CancelForm) -> None:
     """Refuse to answer a form that is not open, and state why it is not."""
     memory, request_id = turn.memory, command.request_id
-    waiting = (memory.forms or {}).get(request_id)
+    open_form = (memory.forms or {}).get(request_id)
     verb = "answer" if isinstance(command, commands.SubmitForm) else "cancel"
     refusal = f"cannot {verb} form {quoted(request_id)}"
-    if waiting is None:
+    if open_form is None:
         closed = _closed_forms(turn).get(request_id)
         if closed is None:
             raise LocalProtocolError(f"{refusal}: the server has not shown it")
         raise LocalProtocolError(
             f"{refusal}: it {_REASON_TEXTS[closed.reason]} {_ago(turn, closed.at)}"
         )
-    deadline = waiting.form.deadline
+    deadline = open_form.form.deadline
     if deadline is not None and turn.now >= deadline:
         raise LocalProtocolError(f"{refusal}: it expired {_ago(turn, deadline)}")
 
@@ -174,8 +174,8 @@ def close_all(turn: Turn, _item: object) -> None:
 
 def due_forms(turn: Turn) -> Iterator[DueAction]:
     """Yield the forms whose deadline has passed."""
-    for request_id, waiting in (turn.memory.forms or {}).items():
-        deadline = waiting.form.deadline
+    for request_id, open_form in (turn.memory.forms or {}).items():
+        deadline = open_form.form.deadline
         if deadline is not None and turn.now >= deadline:
             yield DueAction(deadline, _expire, request_id)
 
@@ -186,10 +186,10 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
     event_key = None if event.timestamp is None else f"{event.timestamp} {request_id}"
     # A cached poll repeats the event with its timestamp; it must not open a closed form again.
     is_old = event_key is not None and lookup(memory, _FORM_SCOPE, event_key, content) is Seen.SAME
-    waiting = (memory.forms or {}).get(request_id)
-    if is_old or (waiting is not None and waiting.fingerprint == content):
+    open_form = (memory.forms or {}).get(request_id)
+    if is_old or (open_form is not None and open_form.fingerprint == content):
         turn.count_duplicate()
-    elif waiting is None and len(memory.forms or ()) >= turn.settings.max_forms:
+    elif open_form is None and len(memory.forms or ()) >= turn.settings.max_forms:
         lost = to_plain(evolve(form, deadline=None))  # a form that is not open never expires
         text = (
             f"more than {turn.settings.max_forms} open forms: form {quoted(request_id)} is ignored"
@@ -197,18 +197,18 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
         turn.report_violation("too_many_forms", text, lost)
         return
     else:
-        if waiting is not None:
+        if open_form is not None:
             _close(turn, request_id, "form_show")
         _add_open(turn, OpenForm(form, content, event.timestamp))
     if event_key is not None and not is_old:
         remember(turn, _FORM_SCOPE, event_key, content)
 
 
-def _add_open(turn: Turn, waiting: OpenForm) -> None:
-    memory, form = turn.memory, waiting.form
+def _add_open(turn: Turn, open_form: OpenForm) -> None:
+    memory, form = turn.memory, open_form.form
     if memory.forms is None:
         memory.forms = {}
-    memory.forms[form.request_id] = waiting
+    memory.forms[form.request_id] = open_form
     if form.deadline is not None:
         memory.deadline_bound = min(memory.deadline_bound, form.deadline)
     turn.effects.append(_make_form_opened(form))
@@ -219,7 +219,7 @@ def _form_of(turn: Turn, event: Shown) -> Form:
     if isinstance(event, events.SecureFormShow):
         return _make_form(event.form_request_id, event.form_id, True)
     deadline = None
-    if event.form_timeout:  # 0 means no limit: such a form could not be answered
+    if event.form_timeout:  # 0 means no limit: a form of 0 s could not be answered
         deadline = deadline_after(turn.now, event.form_timeout)
     return _make_form(event.form_request_id, event.form_name, False, deadline)
 
@@ -233,9 +233,9 @@ def _sort_forms(turn: Turn, request_id: str, server_time: float) -> None:
     turn.memory.forms = dict(by_time) or None
 
 
-def _shown_at(waiting: OpenForm) -> float:
-    """When a form was shown; without a time: after all of the past."""
-    return inf if waiting.server_time is None else waiting.server_time
+def _shown_at(open_form: OpenForm) -> float:
+    """Return when a form was shown; inf if the event bore no time, so that it sorts last."""
+    return inf if open_form.server_time is None else open_form.server_time
 
 
 def _open_form(turn: Turn, request_id: str) -> Form:
@@ -243,8 +243,8 @@ def _open_form(turn: Turn, request_id: str) -> Form:
 
 
 def _latest_prompt(turn: Turn) -> str | None:
-    for request_id, waiting in reversed((turn.memory.forms or {}).items()):
-        if waiting.form.is_text_prompt:
+    for request_id, open_form in reversed((turn.memory.forms or {}).items()):
+        if open_form.form.is_text_prompt:
             return request_id
     return None
 
@@ -256,13 +256,13 @@ def _close(
     if not forms or request_id not in forms:
         return  # answered on another device, or closed before
     reason = _REASONS[trigger]
-    waiting = forms.pop(request_id)
+    open_form = forms.pop(request_id)
     if not forms:
         turn.memory.forms = None
     if reason != "replaced":  # a replaced form is open still
-        at = turn.now if reason != "expired" else waiting.form.deadline or turn.now
-        _remember_closed(turn, waiting.form.request_id, ClosedForm(reason, at, server_time))
-    turn.effects.append(_make_form_closed(waiting.form, reason))
+        at = turn.now if reason != "expired" else open_form.form.deadline or turn.now
+        _remember_closed(turn, open_form.form.request_id, ClosedForm(reason, at, server_time))
+    turn.effects.append(_make_form_closed(open_form.form, reason))
 
 
 def _remember_closed(turn: Turn, request_id: str, form: ClosedForm) -> None:
