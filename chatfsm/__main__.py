@@ -1,4 +1,4 @@
-"""`python -m chatfsm` is the command `chatfsm`."""
+"""Entry point of `python -m chatfsm`: the command `chatfsm`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The one logger: silent unless the app listens, and then ids and kinds only."""
+"""Logger: silent unless the app adds a handler; above DEBUG it names ids and kinds only."""
 
 from __future__ import annotations
 

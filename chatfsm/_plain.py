@@ -1,7 +1,7 @@
-"""Values as plain JSON: dicts, lists, text, numbers, true, false and null, whatever came in.
+"""Plain JSON: effects and their parts as dicts, lists, strings, numbers, booleans and None.
 
-What the wire brought unread (`raw`, `extra`) is made safe to write: text for numbers that JSON
-does not have, a note in place of what is nested too deep.
+Unparsed data of the server (`raw`, `extra`) is made safe to write: text replaces numbers that JSON
+does not have, and a note replaces values that are nested too deep.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from chatfsm.signaling import Signal
 
 __all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake_case", "to_plain"]
 
-# json.dumps stops at about a thousand levels, less when called from deep inside a program.
+# json.dumps allows about a thousand levels, fewer if the caller's stack is deep.
 _MAX_DEPTH: Final = 64
-# str() of a larger int raises; 4,300 digits is the interpreter's own limit.
+# str() of an int raises above 4,300 digits, the interpreter's limit; a digit takes over 3 bits.
 _MAX_BITS: Final = 4_300 * 3
 
 
 def json_safe(value: object, levels: int = _MAX_DEPTH) -> object:
-    """Any value as JSON that every reader takes; never raises."""
+    """Return any value as valid JSON; never raises."""
     if isinstance(value, (dict, list, tuple)):
         return _json_safe_container(value, levels)
     if value is None or isinstance(value, (str, bool)):
@@ -51,14 +51,14 @@ def _json_safe_container(
 
 
 def redact_secure_form(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event on its way to the server, without what answers a secure form."""
+    """Return an outgoing event as JSON, without the answers to a secure form."""
     is_secret = "_secure_" in str(event.get("event")) and "data" in event
     plain: Any = json_safe(dict(event))
     return {**plain, "data": "(secure)"} if is_secret else plain
 
 
 def snake_case(cls: type) -> str:
-    """The name of a class as a word of JSON: `MessageReceived` is message_received."""
+    """Return the name of a class in snake case: message_received for `MessageReceived`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
 
@@ -66,58 +66,58 @@ _converter: Final = Converter()
 
 
 def to_plain(value: object) -> dict[str, Any]:
-    """The fields of an effect, or of what an effect speaks of, in the order of its class."""
-    found: dict[str, Any] = _converter.unstructure(value)
-    return found
+    """Return the fields of an effect, or of a value in one, in the order of its class."""
+    plain: dict[str, Any] = _converter.unstructure(value)
+    return plain
 
 
 def canonical_json(value: object) -> str:
-    """The same as one line of JSON text, the same in every process: for comparing contents."""
+    """Return the same as one line of JSON text that is equal in every process."""
     return json.dumps(to_plain(value), sort_keys=True)
 
 
 def _unstructure_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
-    """Field by field; what the wire brought unread is made harmless."""
-    unread: Any = {
+    """Return a hook that writes each field, with `json_safe` for unparsed data."""
+    unparsed: Any = {
         attribute.name: override(unstruct_hook=json_safe)
         for attribute in fields(cls)
         if attribute.name in {"raw", "extra"}
     }
-    return make_dict_unstructure_fn(cls, _converter, **unread)
+    return make_dict_unstructure_fn(cls, _converter, **unparsed)
 
 
-def _message(message: ChatMessage) -> dict[str, Any]:
+def _message_fields(message: ChatMessage) -> dict[str, Any]:
     return {
-        **_origin(message),
+        **_sender_fields(message),
         "text": message.text,
         "html": message.html,
         "channel": message.event.channel,
         "attachments": [to_plain(attachment) for attachment in message.attachments],
-        **_rest(message),
+        **_trailing_fields(message),
     }
 
 
-def _file(file: SharedFile) -> dict[str, Any]:
+def _file_fields(file: SharedFile) -> dict[str, Any]:
     return {
-        **_origin(file),
+        **_sender_fields(file),
         "file_id": file.file_id,
         "file_type": file.file_type,
         "file_name": file.file_name,
-        **_rest(file),
+        **_trailing_fields(file),
     }
 
 
-def _location(location: SharedLocation) -> dict[str, Any]:
+def _location_fields(location: SharedLocation) -> dict[str, Any]:
     return {
-        **_origin(location),
+        **_sender_fields(location),
         "latitude": location.latitude,
         "longitude": location.longitude,
         "url": location.url,
-        **_rest(location),
+        **_trailing_fields(location),
     }
 
 
-def _origin(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
+def _sender_fields(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
     return {
         "msg_id": shared.msg_id,
         "party_id": shared.party_id,
@@ -126,7 +126,7 @@ def _origin(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]
     }
 
 
-def _rest(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
+def _trailing_fields(shared: ChatMessage | SharedFile | SharedLocation) -> dict[str, Any]:
     return {"timestamp": shared.timestamp, "extra": json_safe(shared.event.extra)}
 
 
@@ -137,8 +137,8 @@ def _tagged_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
 
 
 _converter.register_unstructure_hook_factory(has, _unstructure_hook)
-_converter.register_unstructure_hook(ChatMessage, _message)
-_converter.register_unstructure_hook(SharedFile, _file)
-_converter.register_unstructure_hook(SharedLocation, _location)
+_converter.register_unstructure_hook(ChatMessage, _message_fields)
+_converter.register_unstructure_hook(SharedFile, _file_fields)
+_converter.register_unstructure_hook(SharedLocation, _location_fields)
 for _cls in get_args(Signal):
     _converter.register_unstructure_hook(_cls, _tagged_hook(_cls))

@@ -1,8 +1,7 @@
-"""What call signaling says: the `data` of a signaling event, as a typed union that stays open.
+"""Signals of calls: the `data` of a signaling event, as typed values.
 
-Nouns, so that no signal shares its name with a command of the app. Every field may be missing
-on the wire and is then None; fields that chatfsm does not know are kept in `extra`.
-Source: PROTOCOL.md §4.
+A field that is missing on the wire is None; `extra` has fields that chatfsm does not know, as
+received. Their names are nouns, so none is also the name of a command. Source: PROTOCOL.md §4.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ __all__ = [
 
 @frozen
 class CallRequest:
-    """REQUEST_CALL: the customer asks for a call, with video or without."""
+    """REQUEST_CALL: the customer requests a call, with or without video."""
 
     offer_video: bool | None = None
     extra: Mapping[str, object] = field(factory=dict, hash=False)
@@ -36,7 +35,7 @@ class CallRequest:
 
 @frozen
 class CallRejection:
-    """CALL_REJECTED: the other side does not want the call."""
+    """CALL_REJECTED: the other side rejects the call."""
 
     reason_code: str | None = None
     reason: str | None = None
@@ -45,7 +44,7 @@ class CallRejection:
 
 @frozen
 class CallOffer:
-    """OFFER_CALL: a session description that waits for an answer."""
+    """OFFER_CALL: the other side offers a call with a session description (SDP)."""
 
     sdp: str | None = field(default=None, repr=False)
     offer_video: bool | None = None
@@ -54,7 +53,7 @@ class CallOffer:
 
 @frozen
 class CallAnswer:
-    """ANSWER_CALL: the session description that accepts an offer."""
+    """ANSWER_CALL: the other side accepts an offer with a session description (SDP)."""
 
     sdp: str | None = field(default=None, repr=False)
     extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
@@ -62,24 +61,25 @@ class CallAnswer:
 
 @frozen
 class IceCandidate:
-    """ICE_CANDIDATE: one network path to try; it may come before the answer."""
+    """ICE_CANDIDATE: one network path for the call; it may arrive before the answer."""
 
     candidate: str | None = None
     sdp_mid: str | None = None
     sdp_m_line_index: int | None = None
+    """Index of the media line, from 0."""
     extra: Mapping[str, object] = field(factory=dict, hash=False)
 
 
 @frozen
 class CallEnd:
-    """END_CALL: the call is over, by either side; never answered by another one."""
+    """END_CALL: one side ended the call; the other side does not reply with END_CALL."""
 
     extra: Mapping[str, object] = field(factory=dict, hash=False)
 
 
 @frozen
 class CallMedia:
-    """CALL_STATE (undocumented): whether the other side's microphone and camera are on."""
+    """CALL_STATE, undocumented: whether the other side's microphone and camera are on."""
 
     audio_enabled: bool | None = None
     video_enabled: bool | None = None
@@ -88,7 +88,7 @@ class CallMedia:
 
 @frozen
 class PhoneCallRequest:
-    """REQUEST_PHONE_CALL: the customer asks to be phoned."""
+    """REQUEST_PHONE_CALL: the customer requests a phone call."""
 
     number: str | None = None
     extra: Mapping[str, object] = field(factory=dict, hash=False)
@@ -96,7 +96,7 @@ class PhoneCallRequest:
 
 @frozen
 class SmsRequest:
-    """REQUEST_SMS: the customer asks to go on by text message."""
+    """REQUEST_SMS: the customer requests to continue by text message."""
 
     number: str | None = None
     extra: Mapping[str, object] = field(factory=dict, hash=False)
@@ -104,10 +104,12 @@ class SmsRequest:
 
 @frozen
 class UnknownSignal:
-    """Signaling of a type that chatfsm does not know, kept whole; `type` is None where absent."""
+    """A signal of a type that chatfsm does not know."""
 
     type: str | None
+    """None if the signal has no type."""
     raw: Mapping[str, object] = field(hash=False, repr=False)
+    """The whole `data`, as received."""
 
 
 Signal = (
@@ -122,3 +124,4 @@ Signal = (
     | SmsRequest
     | UnknownSignal
 )
+"""All signals, as a closed union."""

@@ -1,4 +1,4 @@
-"""Hypothesis strategies of what a session may be told: by a server, an app, a transport."""
+"""Hypothesis strategies for inputs of a session: from the server, the app and the transport."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatfsm import commands, events, inputs
 from chatfsm._protocol import codec
 from chatfsm._protocol.codec import decode_item
 
-# Few of each, so that ids meet again.
+# Few of each, so that ids repeat.
 PARTIES = ("A", "B", "C", "CHAT-1", "chat-1")
 IDS = ("1", "2", "3", "4", "5", "6")
 TEXTS = ("", "hello", "<b>hello</b>", "x" * 65, "y" * 65, "\0", "~", "\ud800")
@@ -68,12 +68,12 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 @cache
 def names_of(cls: type) -> tuple[str, ...]:
-    """The wire's names of the fields of an event."""
+    """Names of the fields of an event on the wire."""
     return tuple(name for read in codec.SCHEMAS[cls] for name in read.names if name != "event")
 
 
-# Strategies are made once, here and below: to make and check one anew for each event takes longer
-# than to draw from it.
+# Strategies are made once, here and below: making one for each event takes longer than
+# drawing from it.
 _known = [(name, cls.__name__) for name, cls in codec.EVENTS.items() if cls in codec.SCHEMAS]
 _all_names = st.sampled_from([name for name, _ in _known])
 _names_that_end_nothing = st.sampled_from(
@@ -85,7 +85,7 @@ _all_states = st.one_of(states, st.just("failed"))
 @cache
 @st.composite
 def valid_items(draw: st.DrawFn, *, ending: bool = True) -> dict[str, Any]:
-    """An event as a server means it; `ending`: it may be one that ends the session."""
+    """A well-formed event; `ending`: it may be one that ends the session."""
     name = draw(_all_names if ending else _names_that_end_nothing)
     item: dict[str, Any] = {"event": name}
     for field in names_of(codec.EVENTS[name]):
@@ -107,7 +107,7 @@ def _some_of(fields: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
 @cache
 @st.composite
 def odd_items(draw: st.DrawFn) -> Any:
-    """An event of which some fields are missing, of another type, or unknown; or no event."""
+    """An event with missing, invalid or unknown fields, or an item that is no event."""
     if draw(st.integers(0, 9)) == 0:
         return draw(odd_values)
     item = draw(valid_items(ending=False))
@@ -120,14 +120,14 @@ def odd_items(draw: st.DrawFn) -> Any:
     return item
 
 
-# A clock whose moments, and their differences, are exact: multiples of a 64th of a second.
+# Times whose values and differences are exact floats: multiples of a 64th of a second.
 moments = st.integers(0, 64 * 50).map(lambda ticks: ticks / 64)
 
 _short = st.sampled_from(("", "hello", "<b>hi</b>", "\ud800", "x" * 70))
 _own_ids = st.sampled_from(("1", "3", "5", "7", "chat-1:1", "9"))
 _targets = st.one_of(st.none(), party_ids)
 
-orders: st.SearchStrategy[commands.Command] = st.one_of(
+any_commands: st.SearchStrategy[commands.Command] = st.one_of(
     st.builds(commands.SendText, _short, html=st.one_of(st.none(), _short)),
     st.builds(commands.SendText, st.just("hello")),
     st.builds(
@@ -155,15 +155,15 @@ orders: st.SearchStrategy[commands.Command] = st.one_of(
     st.builds(commands.RequestSms, st.just("+15550100")),
     st.builds(commands.CobrowsingReply, st.sampled_from(("rejected", "started", "ended"))),
 )
-"""What an app may order, allowed or not."""
+"""Commands of the app, allowed or not."""
 
-fates: st.SearchStrategy[inputs.Sent | inputs.SendFailed] = st.one_of(
+send_results: st.SearchStrategy[inputs.Sent | inputs.SendFailed] = st.one_of(
     st.builds(inputs.Sent, st.lists(_own_ids, max_size=3)),
     st.builds(inputs.SendFailed, st.lists(_own_ids, max_size=3), st.just("no"), st.booleans()),
 )
-"""What a transport may say of messages that were sent, or of others."""
+"""Results of the transport, for messages that were sent or for others."""
 
-# What a session learns of the past, by topic: what meets in one list is to bear on the same.
+# Past events by topic, so that the events of one list concern the same thing.
 TOPICS = {
     "roster": ("chat_session_party_joined", "chat_session_party_left"),
     "forms": (
@@ -183,7 +183,7 @@ EVERYTHING = tuple(name for names in TOPICS.values() for name in names)
 def past_items(
     draw: st.DrawFn, names: tuple[str, ...] = EVERYTHING, *, stamped: bool = True
 ) -> dict[str, Any]:
-    """An event as a history holds it; `stamped`: the server said when."""
+    """An event of a history; `stamped`: it has a timestamp."""
     if draw(st.integers(0, 7)) == 0:
         return draw(valid_items())
     item: dict[str, Any] = {"event": draw(st.sampled_from(names))}
@@ -199,7 +199,7 @@ def past_items(
 def pasts(
     *topics: tuple[str, ...], stamped: bool = True, most: int = 7
 ) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """All that a history holds, about one of these topics; about any, or all, where none is."""
+    """The events of a history, about one of these topics; without topics about any or all."""
     return st.sampled_from(topics or (*TOPICS.values(), EVERYTHING)).flatmap(
         lambda names: st.lists(past_items(names, stamped=stamped), min_size=1, max_size=most)
     )
@@ -223,7 +223,7 @@ _PAST_FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def decoded(items: Iterable[Any]) -> tuple[events.Event, ...]:
-    """What a session is told when a server sends these."""
+    """The decoded events of a server's reply with these items."""
     return tuple(decode_item(item) for item in items)
 
 
@@ -233,31 +233,31 @@ _page = st.lists(st.one_of(past_items(stamped=False), odd_items()), max_size=5)
 @cache
 @st.composite
 def histories(draw: st.DrawFn) -> inputs.History:
-    """A page of the past, or all of it."""
+    """A page of a history, or all of it."""
     items = draw(_page)
     return inputs.History(decoded(items), complete=draw(st.booleans()))
 
 
 @cache
-def happenings() -> st.SearchStrategy[Any]:
-    """Anything that a session can be told; commands and valid events more often than the rest."""
+def any_inputs() -> st.SearchStrategy[Any]:
+    """Any input of a session; commands and well-formed events more often than the rest."""
     return st.one_of(
         valid_items(ending=False).map(decode_item),
         valid_items(ending=False).map(decode_item),
         odd_items().map(decode_item),
-        orders,
-        orders,
-        fates,
+        any_commands,
+        any_commands,
+        send_results,
         histories(),
         st.just(inputs.Tick()),
         st.one_of(valid_items().map(decode_item), st.builds(inputs.Lost, texts)),
     )
 
 
-def exact(item: Any) -> Any:
-    """The same input, with no time limit that a clock in 64ths of a second cannot keep."""
+def with_exact_times(item: Any) -> Any:
+    """The same input, without time limits that are no multiples of a 64th of a second."""
     if isinstance(item, events.FormShow) and item.form_timeout is not None:
         return evolve(item, form_timeout=round(min(item.form_timeout, 10_000) * 64) / 64)
     if isinstance(item, inputs.History):
-        return evolve(item, events=tuple(exact(event) for event in item.events))
+        return evolve(item, events=tuple(with_exact_times(event) for event in item.events))
     return item

@@ -15,7 +15,7 @@ from chatfsm.errors import ChatError
 from chatfsm.replay.journal import Recorded, verify
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
-from tests.strategies import happenings, moments
+from tests.strategies import any_inputs, moments
 
 settings = st.sampled_from((Settings(), Settings(max_ids=8, max_parties=2, max_forms=2)))
 KEPT = ("effect", "replayed", "seconds", "kind", "reason", "outcome", "msg_ids")
@@ -28,7 +28,7 @@ def told(line: str) -> Any:
     return entry.get("seq"), entry["at"], "refused" in entry, out
 
 
-@given(script=st.lists(st.tuples(happenings(), moments), max_size=10), chosen=settings)
+@given(script=st.lists(st.tuples(any_inputs(), moments), max_size=10), chosen=settings)
 def test_any_journal_stays_what_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[Any], chosen: Settings
 ) -> None:

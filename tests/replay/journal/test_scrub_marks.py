@@ -15,7 +15,7 @@ from chatfsm._protocol import structuring as r
 from chatfsm.inputs import History, Lost, SendFailed, Sent
 from chatfsm.replay.journal import input_from_json, input_to_json
 from chatfsm.replay.scrub import Pseudonyms
-from tests.strategies import odd_items, orders
+from tests.strategies import any_commands, odd_items
 
 CHAT = "MARK-chat"
 KEY: Final = b"the key of these tests"
@@ -255,7 +255,7 @@ def test_whatever_is_in_a_journal_can_be_scrubbed(item: Any) -> None:
     assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(event)
 
 
-@given(orders)
+@given(any_commands)
 def test_whatever_an_app_orders_can_be_scrubbed(order: Any) -> None:
     """What an app ordered is an order of the same kind after scrubbing."""
     plain = json.loads(json.dumps(input_to_json(order)))

@@ -37,7 +37,7 @@ from chatfsm._session.state import (
 )
 from chatfsm.models import Form, Party
 from chatfsm.signaling import IceCandidate
-from tests.strategies import happenings
+from tests.strategies import any_inputs
 
 seconds = st.floats(-1e9, 1e9)
 
@@ -549,7 +549,7 @@ def test_ids_and_contents_of_all_kinds_survive() -> None:
         assert hears(again, word, **item) == hears(session, word, **item)
 
 
-@given(st.lists(happenings(), max_size=12), st.floats(0, 1e6), st.floats(-1e6, 1e6))
+@given(st.lists(any_inputs(), max_size=12), st.floats(0, 1e6), st.floats(-1e6, 1e6))
 def test_any_session_survives(items: list[Any], now: float, then: float) -> None:
     """Whatever has happened to it, its snapshot is JSON, and brings back all of it."""
     session = ChatSession("chat-1")

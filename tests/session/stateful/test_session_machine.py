@@ -25,7 +25,14 @@ from chatfsm import (
 )
 from chatfsm._protocol.codec import decode_item
 from chatfsm.testing.invariants import SessionWatcher
-from tests.strategies import exact, histories, moments, odd_items, orders, valid_items
+from tests.strategies import (
+    any_commands,
+    histories,
+    moments,
+    odd_items,
+    valid_items,
+    with_exact_times,
+)
 
 # Small bounds, so that a few steps reach them.
 SETTINGS = Settings(
@@ -86,7 +93,7 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             self.hear(item)
 
-    @rule(order=orders)
+    @rule(order=any_commands)
     def orders_something(self, order: commands.Command) -> None:
         self.order(order)
 
@@ -124,7 +131,7 @@ class SessionMachine(RuleBasedStateMachine):
             items.append(self.echo(data))
         self.recalled = True
         more = tuple(decode_item(item) for item in items)
-        self.receive(exact(History((*page.events, *more), complete=page.complete)))
+        self.receive(with_exact_times(History((*page.events, *more), complete=page.complete)))
 
     @rule(pause=moments)
     def time_passes(self, pause: float) -> None:
@@ -170,7 +177,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def hear(self, item: Any) -> None:
         self.said.append(item)
-        self.receive(exact(decode_item(item)))
+        self.receive(with_exact_times(decode_item(item)))
 
     def order(self, order: commands.Command) -> list[effects.Effect] | None:
         """The effects of an order; None where it was refused, which leaves no trace."""

@@ -1,4 +1,4 @@
-"""L2: the law is data, and what sessions read is what `transitions` does."""
+"""L2: state machines are data, and the dict that sessions read does what `transitions` does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TABLES = (
     tables.COBROWSING,
     tables.ALLOWED_COMMANDS,
 )
-LAWS = {drawn.name: drawn for drawn in TABLES}
+BY_NAME = {drawn.name: drawn for drawn in TABLES}
 PAIRS = [
     (name, state, trigger)
-    for name, table in LAWS.items()
+    for name, table in BY_NAME.items()
     for state in table.states
     for trigger in table.triggers
 ]
@@ -49,7 +49,7 @@ def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> st
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
 def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
     """On every (state, trigger) pair the compiled table and the Machine agree."""
-    table = LAWS[name]
+    table = BY_NAME[name]
     assert table.moves[state].get(trigger) == moved_by_transitions(table, state, trigger)
 
 
@@ -59,7 +59,7 @@ def test_every_pair_was_compared() -> None:
     assert len(PAIRS) == lifecycle + form + call + delivery + cobrowsing + orders
 
 
-@pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("table", BY_NAME.values(), ids=BY_NAME)
 def test_a_machine_is_shared_and_has_no_model(table: TransitionTable) -> None:
     """A table's Machine has no model, no automatic moves and no callbacks."""
     machine = table.machine
@@ -79,7 +79,7 @@ def test_a_machine_is_shared_and_has_no_model(table: TransitionTable) -> None:
             )
 
 
-@pytest.mark.parametrize("table", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("table", BY_NAME.values(), ids=BY_NAME)
 def test_only_known_states_are_named(table: TransitionTable) -> None:
     """Every row leads from a state to a state of its own table."""
     for state, row in table.moves.items():
