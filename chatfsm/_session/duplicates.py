@@ -125,7 +125,7 @@ def _is_duplicate_without_id(
     name = (None, content, at)
     if name in turn.memory.seen_ids.get(scope, ()):
         return turn.count_duplicate() if turn.in_history else False
-    _ids_with_room(turn, scope)[name] = ""
+    _ids_with_capacity(turn, scope)[name] = ""
     turn.memory.seen_count += 1
     return False
 
@@ -141,7 +141,7 @@ def lookup(memory: SessionState, scope: Scope, msg_id: str, content: Fingerprint
 
 def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> None:
     """Remember a msg_id and its content; evicts the oldest ones if there are too many."""
-    ids = _ids_with_room(turn, scope)
+    ids = _ids_with_capacity(turn, scope)
     if msg_id in ids:
         ids[msg_id, content] = ""
     else:
@@ -149,8 +149,8 @@ def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> Non
     turn.memory.seen_count += 1
 
 
-def _ids_with_room(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
-    """Return the ids of a scope, after making room for one more."""
+def _ids_with_capacity(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
+    """Return the ids of a scope, after evicting old ids if there are too many."""
     memory = turn.memory
     if memory.seen_count >= turn.settings.max_ids:
         _evict_oldest(turn)

@@ -32,7 +32,7 @@ def on_joined(turn: Turn, event: events.PartyJoined) -> None:
         turn.count_duplicate()
     else:
         party = _party(event, party_id)
-        if _has_room(turn, party):
+        if _has_capacity(turn, party):
             _drop_departure(memory, party_id)
             _add(turn, party, at)
 
@@ -70,7 +70,7 @@ def merge_joined(turn: Turn, event: events.PartyJoined) -> None:
         turn.count_duplicate()
         return
     if index is None:
-        if not _has_room(turn, party):
+        if not _has_capacity(turn, party):
             return
         _add(turn, party, at)
     elif memory.parties[index] != party and _is_later(memory, index, party, at):
@@ -226,7 +226,7 @@ def _sort_parties(memory: SessionState) -> None:
     memory.joined_at = tuple(arrival for _, arrival in in_order)
 
 
-def _has_room(turn: Turn, party: Party) -> bool:
+def _has_capacity(turn: Turn, party: Party) -> bool:
     """Whether one more party fits; reports a violation if not."""
     if len(turn.memory.parties) < turn.settings.max_parties:
         return True

@@ -237,7 +237,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         session._turn = Turn(memory, settings)
         return session
 
-    def __eq__(self, other: object) -> bool:  # no hash: what it knows changes
+    def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChatSession):
             return NotImplemented
         return self._memory == other._memory and self._settings == other._settings

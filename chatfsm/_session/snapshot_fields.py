@@ -7,6 +7,7 @@ that names the field, but quotes no text: a snapshot holds what people wrote (la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from math import fsum, inf, isfinite
 from operator import attrgetter
@@ -167,11 +168,11 @@ def _server_time_in(value: Any, _type: object = None) -> float:
     return inf if value == "inf" else _number(value)
 
 
-def _arrival_out(at: JoinTimes) -> Any:
+def _join_times_out(at: JoinTimes) -> Any:
     return [*at] if isinstance(at, tuple) else at
 
 
-def _arrival_in(value: Any, _type: object = None) -> JoinTimes:
+def _join_times_in(value: Any, _type: object = None) -> JoinTimes:
     if not isinstance(value, list):
         return None if value is None else _number(value)
     first, last = _parts(value, "first join", "last join")
@@ -187,20 +188,20 @@ def _pairs_out(cls: Any) -> Callable[[Any], Any]:
 
 
 def _pairs_in(cls: Any) -> Callable[[Any, object], Any]:
-    held = get_args(cls)[1]
-    read = _converter.get_structure_hook(held)
+    item_type = get_args(cls)[1]
+    read = _converter.get_structure_hook(item_type)
 
     def pairs(value: Any, _type: object) -> dict[str, Any]:
         rows = (_parts(row, "key", "value") for row in _list(value))
-        return {_text(key): read(item, held) for key, item in rows}
+        return {_text(key): read(item, item_type) for key, item in rows}
 
     return pairs
 
 
 def _tuple_in(cls: Any) -> Callable[[Any, object], Any]:
-    held = get_args(cls)[0]
-    read = _converter.get_structure_hook(held)
-    return lambda value, _type: tuple([read(item, held) for item in _list(value)])
+    item_type = get_args(cls)[0]
+    read = _converter.get_structure_hook(item_type)
+    return lambda value, _type: tuple([read(item, item_type) for item in _list(value)])
 
 
 def _opaque_in(value: Any, _type: object) -> Any:
@@ -220,18 +221,18 @@ def _party_in(value: Any, _type: object) -> Party:
     return Party(_text(party_id), *(None if name is None else _text(name) for name in names))
 
 
-# Fingerprints, and the ids that the session has seen: the greatest part of a snapshot, and nearly
-# all of it texts. The keys and the fingerprints of a scope stand side by side.
+# Fingerprints and seen ids, which are the largest part of a snapshot and nearly all texts: a row has
+# a scope, the list of its keys, and the list of their fingerprints.
 
 _DIGEST: Final = "the digest of a longer text, in hexadecimal: "
 # The id of a party may be a fingerprint, too, and be longer than a content that is kept as it is.
 _LONG: Final = "as it came: "
 
 
-def _fingerprint_out(held: Fingerprint) -> str:
-    if isinstance(held, bytes):
-        return _DIGEST + held.hex()
-    return held if len(held) <= MAX_PLAIN_LENGTH else _LONG + held
+def _fingerprint_out(content: Fingerprint) -> str:
+    if isinstance(content, bytes):
+        return _DIGEST + content.hex()
+    return content if len(content) <= MAX_PLAIN_LENGTH else _LONG + content
 
 
 def _fingerprint_in(value: Any, _type: object = None) -> Fingerprint:
@@ -243,10 +244,10 @@ def _fingerprint_in(value: Any, _type: object = None) -> Fingerprint:
 
 
 def _digest_in(value: Any, _type: object = None) -> bytes:
-    try:
-        return bytes.fromhex(_text(value).removeprefix(_DIGEST))
-    except ValueError:
-        _refuse(f"a text of at most {MAX_PLAIN_LENGTH} characters, or {_DIGEST}…", value)
+    if _text(value).startswith(_DIGEST):
+        with suppress(ValueError):
+            return bytes.fromhex(value[len(_DIGEST) :])
+    _refuse(f"a text of at most {MAX_PLAIN_LENGTH} characters, or {_DIGEST}…", value)
 
 
 def _seen_out(seen: SeenIds) -> list[list[Any]]:
@@ -255,10 +256,10 @@ def _seen_out(seen: SeenIds) -> list[list[Any]]:
             [*scope] if isinstance(scope, tuple) else scope,
             [key if key.__class__ is str else _key_out(key) for key in ids],
             [
-                held
-                if held.__class__ is str and len(held) <= MAX_PLAIN_LENGTH
-                else _fingerprint_out(held)
-                for held in ids.values()
+                content
+                if content.__class__ is str and len(content) <= MAX_PLAIN_LENGTH
+                else _fingerprint_out(content)
+                for content in ids.values()
             ],
         ]
         for scope, ids in seen.items()
@@ -272,9 +273,9 @@ def _seen_in(value: Any, _type: object) -> SeenIds:
         if len(_list(keys)) != len(_list(contents)) or not _are_texts(contents):
             _refuse("as many texts as there are ids", contents)
         ids = dict(zip(_keys_in(keys), contents, strict=True))
-        for key, held in ids.items():
-            if len(held) > MAX_PLAIN_LENGTH:
-                ids[key] = _fingerprint_in(held)
+        for key, content in ids.items():
+            if len(content) > MAX_PLAIN_LENGTH:
+                ids[key] = _fingerprint_in(content)
         seen[_scope_in(scope)] = ids
     return seen
 
@@ -302,18 +303,18 @@ def _scope_in(value: Any) -> Scope:
 def _key_out(key: MessageKey) -> Any:
     if isinstance(key, str):
         return key
-    msg_id, held, *at = key
-    return [msg_id, _fingerprint_out(held), *at]
+    msg_id, content, *at = key
+    return [msg_id, _fingerprint_out(content), *at]
 
 
 def _key_in(value: Any) -> MessageKey:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value[:1] == [None]:
-        _, held, at = _parts(value, "null", "fingerprint", "time")
-        return None, _fingerprint_in(held), None if at is None else _number(at)
-    msg_id, held = _parts(value, "id", "fingerprint")
-    return _text(msg_id), _fingerprint_in(held)
+        _, content, at = _parts(value, "null", "fingerprint", "time")
+        return None, _fingerprint_in(content), None if at is None else _number(at)
+    msg_id, content = _parts(value, "id", "fingerprint")
+    return _text(msg_id), _fingerprint_in(content)
 
 
 # Classes that differ from their annotations.
@@ -369,7 +370,7 @@ _HOOKS: Final[tuple[tuple[Any, Callable[[Any], Any] | None, Callable[[Any, objec
     (Party, _party_out, _party_in),
     (SessionTime, _session_time_out, _session_time_in),
     (ServerTime, _server_time_out, _server_time_in),
-    (JoinTimes, _arrival_out, _arrival_in),
+    (JoinTimes, _join_times_out, _join_times_in),
     (Fingerprint, _fingerprint_out, _fingerprint_in),
     (SeenIds, _seen_out, _seen_in),
     (dict[str, Any], json_safe, _opaque_in),

@@ -292,6 +292,7 @@ FORGED_SEEN: list[Any] = [
     [["ann", ["2"], [["x"]]]],
     [["ann", [7], ["x"]]],
     [["ann", ["2"], ["x" * 65]]],
+    [["ann", ["2"], ["ab" * 35]]],
     [["ann", ["2"], ["the digest of a longer text, in hexadecimal: zz" + "z" * 22]]],
     [["ann", [["2", "x", None]], [""]]],
     [[7, ["2"], ["x"]]],
