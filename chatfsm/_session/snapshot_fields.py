@@ -221,8 +221,8 @@ def _party_in(value: Any, _type: object) -> Party:
     return Party(_text(party_id), *(None if name is None else _text(name) for name in names))
 
 
-# Fingerprints and seen ids, which are the largest part of a snapshot and nearly all texts: a row has
-# a scope, the list of its keys, and the list of their fingerprints.
+# Fingerprints and seen ids, which are most of a snapshot and nearly all texts: a row has a scope,
+# the list of its keys, and the list of their fingerprints.
 
 _DIGEST: Final = "the digest of a longer text, in hexadecimal: "
 # The id of a party may be a fingerprint, too, and be longer than a content that is kept as it is.
