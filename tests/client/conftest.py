@@ -21,7 +21,7 @@ HOST = "https://chat.example.com"
 
 
 def endpoint(**changes: Any) -> Endpoint:
-    """A contact center of nobody's."""
+    """A contact center that does not exist."""
     usual = {
         "url": HOST,
         "tenant_url": "tenant.example.com",
@@ -82,7 +82,7 @@ class Stage:
         return request
 
     @property
-    def owes(self) -> list[str]:
+    def pending(self) -> list[str]:
         """The kinds of requests that wait for an answer."""
         return sorted(kind_of(request) for request in self.waiting.values())
 

@@ -27,7 +27,7 @@ class Server:
         self.holds_dead_poll = False
 
     def speaks(self, text: str) -> None:
-        """Somebody of the contact center says something."""
+        """An agent says something."""
         self.number += 2
         self.tells(event="message", party_id="ann", msg_id=str(self.number), msg=text)
 
@@ -40,7 +40,7 @@ class Server:
         (written,) = wire([{**event, "timestamp": str(1_600_000_000 + len(self.log))}])
         self.log.append(written)
         self.news.append(written)
-        if self.holds_dead_poll:  # it is answered now, and nobody hears
+        if self.holds_dead_poll:  # it is answered now, and its reply is lost
             self.news.clear()
             self.holds_dead_poll = False
 
@@ -50,7 +50,7 @@ class Server:
         self.is_over = True
 
     def loses(self, request: HttpRequest) -> None:
-        """What the server does, and says to nobody; a poll without news it holds."""
+        """Handle a request, and return the reply unsent; a poll without news is held."""
         is_poll = request.method == "GET" and urlsplit(request.url).path.endswith("/events")
         if is_poll and not self.news and not self.is_over:
             self.holds_dead_poll = True

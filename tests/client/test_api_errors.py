@@ -130,7 +130,7 @@ def test_a_404_on_the_chat_is_its_end() -> None:
 
 
 def test_a_file_is_not_looked_at() -> None:
-    """What a download brings is nobody's error, even if it looks like one."""
+    """The content of a download is no error, even if it looks like one."""
     content = {"error_code": "5005"}
     assert error_of(reply(200, content), is_download=True) is None
     assert type(error_of(reply(404, content), is_download=True)) is errors.SessionGoneError

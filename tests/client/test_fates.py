@@ -42,7 +42,7 @@ def test_a_doubtful_message_that_arrived_is_not_sent_again(
     chat.says("a")
     assert names(doubtful(chat, how)) == ["MessageUnconfirmed"]
     chat.says("b")
-    assert chat.owes == ["poll"], "what is said later waits for its turn"
+    assert chat.pending == ["poll"], "what is said later waits for its turn"
     assert chat.is_due() == ["history"]
     assert chat.now == 2.0
     assert chat.remembers(own("a", "1")) == [effects.MessageSent("1", replayed=True)]
@@ -59,9 +59,9 @@ def test_a_doubtful_message_that_is_missing_is_sent_again_first(
     chat.says("b")
     chat.is_due()
     chat.remembers()
-    if "post" in chat.owes:
+    if "post" in chat.pending:
         chat.replies("post")
-    if "post" in chat.owes:
+    if "post" in chat.pending:
         chat.replies("post")
     assert chat.posted[0] == ["a"]
     assert [text for post in chat.posted[1:] for text in post] == ["a", "b"]
@@ -77,7 +77,7 @@ def test_a_history_asked_for_before_the_doubt_does_not_tell(chat: Stage) -> None
     chat.fails("post")
     assert names(chat.remembers()) == []
     assert chat.posted == [["a"]]
-    while "history" not in chat.owes:
+    while "history" not in chat.pending:
         chat.is_due()
     assert chat.remembers(own("a", "1")) == [effects.MessageSent("1", replayed=True)]
     assert chat.posted == [["a"]]
@@ -132,10 +132,10 @@ def test_what_the_server_chokes_on_is_given_up(stages: type[Stage]) -> None:
     chat.says("fine")
     for _ in range(3):
         chat.replies("post", status=500)
-        while "history" not in chat.owes:
+        while "history" not in chat.pending:
             chat.is_due()
         chat.remembers()
-        while "post" not in chat.owes:
+        while "post" not in chat.pending:
             chat.is_due()
     assert chat.posted == [["poison"], ["poison"], ["poison"], ["fine"]]
     assert chat.client.session.outbox == {"1": "failed", "3": "pending"}
@@ -154,7 +154,7 @@ def test_a_batch_that_the_server_chokes_on_goes_one_by_one(chat: Stage) -> None:
 
 
 def test_typing_in_a_doubtful_post_is_not_sent_again(chat: Stage) -> None:
-    """Nobody wants to know late that somebody typed."""
+    """Typing is not reported late."""
     chat.receives(c.StartTyping())
     chat.fails("post")
     chat.is_due()
@@ -223,7 +223,7 @@ def test_a_refused_end_is_told(chat: Stage) -> None:
     assert told == [Undelivered("chat_session_end", None, "status 400: refused")]
 
 
-def test_an_end_that_was_obeyed_though_nobody_said_so(chat: Stage) -> None:
+def test_an_end_that_was_obeyed_without_a_reply(chat: Stage) -> None:
     """Where the session is gone when the end is sent again, it has ended."""
     chat.receives(c.End())
     chat.fails("post")
@@ -245,12 +245,12 @@ def test_a_server_that_tells_no_history_stops_nothing(chat: Stage) -> None:
     assert chat.posted == [["a"], ["form_data"]]
     chat.fails("post")
     chat.says("b")
-    while "history" not in chat.owes:
+    while "history" not in chat.pending:
         chat.is_due()
     told = chat.replies("history", status=400)
     why = "it is unknown whether it arrived"
     assert told == [Undelivered("chat_session_form_data", "7", why)]
     assert chat.client.session.outbox["1"] == "unconfirmed"
-    while "post" not in chat.owes:
+    while "post" not in chat.pending:
         chat.is_due()
     assert chat.posted[-1] == ["b"]

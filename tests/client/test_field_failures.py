@@ -56,7 +56,7 @@ def test_polling_after_the_end(chat: Stage, batch: list[dict[str, Any]] | None) 
 def test_a_tight_retry_loop(chat: Stage, status: int | None) -> None:
     """Tight retry loop on 401, 429, 5xx or offline."""
     while chat.now < 600.0 and chat.client.deadline is not None:
-        for kind in chat.owes:
+        for kind in chat.pending:
             if status is None:
                 chat.fails(kind, "connect")
             else:
@@ -85,16 +85,16 @@ def test_a_second_poll(chat: Stage) -> None:
     for second in range(1, 34):
         chat.ticks(at=float(second))
         chat.says(f"text {second}")
-        if "post" in chat.owes:
+        if "post" in chat.pending:
             chat.replies("post")
     assert polls(chat) == 1
-    assert chat.owes.count("poll") == 1
+    assert chat.pending.count("poll") == 1
 
 
 def test_a_cached_poll(chat: Stage) -> None:
     """Same message shown 70 times a second from a cached poll."""
     while chat.now < 60.0:
-        if "poll" in chat.owes:
+        if "poll" in chat.pending:
             chat.polled(HELLO)
         chat.is_due()
     assert messages(chat) == ["hi"]
@@ -108,7 +108,7 @@ def test_a_history_at_each_resume(chat: Stage) -> None:
         chat.restarts(at=clock)
         chat.ticks()
         chat.remembers(ENDED, HELLO)
-        while "poll" not in chat.owes:
+        while "poll" not in chat.pending:
             chat.is_due()
         chat.polled(HELLO)
     assert messages(chat) == ["hi"]
@@ -129,7 +129,7 @@ def test_one_unknown_event(chat: Stage) -> None:
     good = {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
     chat.replies("poll", {"events": [*odd, {"event": "chat_session_weather"}, good]}, at=1.0)
     assert messages(chat) == ["hi"]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_two_chats(stages: type[Stage]) -> None:
@@ -153,7 +153,7 @@ def test_an_end_behind_what_was_said(chat: Stage) -> None:
     chat.is_due()
     assert chat.posted == [["a"], ["a", "b", "end"]]
     chat.replies("post")
-    assert "poll" in chat.owes, "until the server confirms"
+    assert "poll" in chat.pending, "until the server confirms"
     assert not chat.client.done
     chat.polled(ENDED, at=9.0)
     assert chat.client.done
@@ -185,7 +185,7 @@ def test_replies_that_come_after_all(chat: Stage) -> None:
     chat.is_due()
     body = b'{"events":[{"event":"chat_session_message","msg_id":"2","msg":"hi","party_id":"ann"}]}'
     chat.receives(HttpReply(poll.id, 200, {}, body))
-    assert messages(chat) == [], "late, and for nobody"
+    assert messages(chat) == [], "late, and for no pending request"
     chat.remembers(HELLO)
     chat.polled(HELLO)
     assert messages(chat) == ["hi"]
@@ -209,5 +209,5 @@ def test_a_call_and_the_chat_do_not_meet(chat: Stage) -> None:
     chat.polled(HELLO, at=5.0)
     chat.says("a")
     chat.replies("post")
-    assert chat.owes == ["chats/" + CHAT + "/files/f1", "poll"]
+    assert chat.pending == ["chats/" + CHAT + "/files/f1", "poll"]
     assert messages(chat) == ["hi"]

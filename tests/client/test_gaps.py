@@ -1,4 +1,4 @@
-"""What may have been lost: replies that broke off, that nobody can read, or that came too late."""
+"""Gaps: replies that broke off, that cannot be read, or that came too late."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_poll_that_broke_off_may_swallow_what_comes(chat: Stage) -> None:
     assert chat.is_due() == ["history"]
     assert [type(effect) for effect in chat.remembers(HELLO)] == [effects.MessageReceived]
     chat.polled(at=30.0)
-    assert chat.owes == ["poll"], "and that was it"
+    assert chat.pending == ["poll"], "and that was it"
 
 
 def test_the_doubt_about_a_broken_poll_waits_for_a_history_under_way(chat: Stage) -> None:
@@ -31,12 +31,12 @@ def test_the_doubt_about_a_broken_poll_waits_for_a_history_under_way(chat: Stage
     chat.fails("poll", "protocol", at=1.0)
     while chat.client.deadline is not None and chat.client.deadline < 20.0:
         chat.is_due()
-        if "history" in chat.owes:
+        if "history" in chat.pending:
             break
     chat.ticks(at=20.0)
-    assert chat.owes == ["history"]
+    assert chat.pending == ["history"]
     chat.remembers()
-    assert chat.owes == ["history"]
+    assert chat.pending == ["history"]
 
 
 @pytest.mark.parametrize("how", ["timeout", "protocol", "cancelled"])
@@ -47,7 +47,7 @@ def test_a_poll_whose_reply_may_be_lost_is_followed_by_the_history(chat: Stage, 
     told = chat.remembers(HELLO)
     assert [type(effect) for effect in told] == [effects.MessageReceived]
     assert told[0].replayed
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.polled(HELLO, at=60.0) == [LinkChanged("live")]
 
 
@@ -56,7 +56,7 @@ def test_a_history_that_fails_keeps_no_poll_back_for_ever(chat: Stage) -> None:
     chat.fails("poll", at=20.0)
     assert chat.is_due() == ["history"]
     chat.replies("history", status=500)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.is_due() == ["history"]
     assert isinstance(chat.polled(HELLO)[-1], effects.MessageReceived)
     assert chat.remembers(HELLO) == []
@@ -93,7 +93,7 @@ def test_late_replies_are_counted_and_ignored(chat: Stage) -> None:
     assert chat.client.health(9.0).ignored == 3
 
 
-def test_a_request_that_nobody_answers_is_given_up(chat: Stage) -> None:
+def test_a_request_without_a_reply_is_given_up(chat: Stage) -> None:
     """A carrier that forgot a poll does not stall the chat: it counts as timed out."""
     assert chat.client.deadline == 35.0
     poll = chat.asked("poll")
@@ -101,7 +101,7 @@ def test_a_request_that_nobody_answers_is_given_up(chat: Stage) -> None:
     del chat.waiting[poll.id]
     assert chat.is_due() == ["history"]
     chat.remembers()
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     chat.receives(HttpReply(poll.id, 200, {}, b""))
     assert chat.client.health(chat.now).ignored == 1
 
@@ -113,11 +113,11 @@ def test_a_clock_that_jumps_makes_the_history_come_first(chat: Stage) -> None:
     assert chat.is_due() == ["history"]
     told = chat.remembers(HELLO)
     assert [type(effect) for effect in told] == [effects.MessageReceived]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_a_reply_that_comes_with_the_waking_is_heard(chat: Stage) -> None:
     """What arrived while the computer slept is not lost, and the history is asked for as well."""
     told = chat.polled(HELLO, at=500.0)
     assert isinstance(told[-1], effects.MessageReceived)
-    assert chat.owes == ["history"]
+    assert chat.pending == ["history"]

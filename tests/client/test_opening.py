@@ -42,7 +42,7 @@ def test_a_new_chat_is_polled_at_once(stage: Stage) -> None:
         effects.StateChanged("establishing", "queued"),
         effects.WaitEstimated(10.0),
     ]
-    assert stage.owes == ["poll"]
+    assert stage.pending == ["poll"]
 
 
 def test_a_chat_that_may_be_old_is_treated_as_one(stage: Stage) -> None:
@@ -50,9 +50,9 @@ def test_a_chat_that_may_be_old_is_treated_as_one(stage: Stage) -> None:
     stage.receives(RequestChat())
     told = stage.replies("chats", {"chat_id": CHAT})
     assert told[0] == ChatOpened(CHAT, is_new=True)
-    assert stage.owes == ["history"]
+    assert stage.pending == ["history"]
     assert stage.remembers() == []
-    assert stage.owes == ["poll"]
+    assert stage.pending == ["poll"]
 
 
 @pytest.mark.parametrize("is_new", [False, "false"])
@@ -62,11 +62,11 @@ def test_a_chat_that_goes_on_has_its_past_first(stage: Stage, is_new: object) ->
     properties = {"chat_id": CHAT, "state": "connected", "is_new_chat": is_new}
     told = stage.replies("chats", properties)
     assert ChatOpened(CHAT, is_new=False) in told
-    assert stage.owes == ["history"]
+    assert stage.pending == ["history"]
     past = stage.remembers({"event": "ended"}, HELLO)
     assert names(past) == ["MessageReceived"]
     assert past[0].replayed, "and an old end in it ends nothing"
-    assert stage.owes == ["poll"]
+    assert stage.pending == ["poll"]
     assert names(stage.polled(HELLO, at=5.0)) == ["LinkChanged"], "told once"
 
 
@@ -74,9 +74,9 @@ def test_a_chat_that_is_known_has_its_past_first(stages: type[Stage]) -> None:
     """A client that is given a chat's id asks for its history at the first moment."""
     stage = stages(chat_id=CHAT)
     stage.ticks(at=7.0)
-    assert stage.owes == ["history"]
+    assert stage.pending == ["history"]
     stage.remembers(HELLO)
-    assert stage.owes == ["poll"]
+    assert stage.pending == ["poll"]
 
 
 def test_a_client_has_one_chat(stage: Stage) -> None:
@@ -93,7 +93,7 @@ def test_a_chat_that_was_refused_may_be_requested_again(stage: Stage) -> None:
     (told,) = stage.replies("chats", {"error_code": 1000}, status=400)
     assert isinstance(told.error, ConfigurationError)
     stage.receives(RequestChat())
-    assert stage.owes == ["chats"]
+    assert stage.pending == ["chats"]
 
 
 def test_an_error_in_place_of_a_chat_does_not_end_what_is_not(stage: Stage) -> None:
@@ -110,7 +110,7 @@ def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
     assert names(told) == [
         *("ChatOpened", "ApiSucceeded", "StateChanged", "LinkChanged", "Terminated"),
     ]
-    assert stage.owes == []
+    assert stage.pending == []
 
 
 def test_a_session_is_made_with_its_settings() -> None:
@@ -131,7 +131,7 @@ def test_a_session_that_was_over_before(stage: Stage) -> None:
     stage.client = ChatClient.restore(data, endpoint(), now=0.0)
     assert stage.client.done
     assert stage.ticks() == [LinkChanged("over", "ended")]
-    assert stage.owes == []
+    assert stage.pending == []
 
 
 def test_a_strict_session_raises_and_nothing_is_lost(stages: type[Stage]) -> None:
@@ -162,11 +162,11 @@ def test_refused_credentials_stop_everything(
     told = chat.replies(kind, body, status=status)
     assert names(told) == ["LinkChanged", "AuthorizationFailed"]
     assert chat.client.health(chat.now).link == "unauthorized"
-    for kind_left in chat.owes:
+    for kind_left in chat.pending:
         chat.fails(kind_left, "connect")
     assert chat.client.deadline is None
     assert chat.ticks(at=10_000.0) == []
-    assert chat.owes == []
+    assert chat.pending == []
 
 
 def test_two_refusals_are_told_once(chat: Stage) -> None:
@@ -182,15 +182,15 @@ def test_resume_goes_on_with_new_credentials(chat: Stage) -> None:
     chat.replies("post", status=403)
     chat.replies("poll", status=403)
     chat.says("b")
-    assert chat.owes == []
+    assert chat.pending == []
     told = chat.receives(Resume(client_id="another"), at=500.0)
     assert told == [LinkChanged("retrying")]
-    assert chat.owes == ["history", "post"]
+    assert chat.pending == ["history", "post"]
     authorization = dict(chat.asked("post").headers)["Authorization"]
     assert 'appId="the-app", clientId="another"' in authorization
     assert chat.posted[-1] == ["a", "b"]
     chat.remembers()
-    assert chat.owes == ["poll", "post"]
+    assert chat.pending == ["poll", "post"]
     assert chat.polled(at=501.0) == [LinkChanged("live")]
 
 
@@ -202,12 +202,12 @@ def test_a_late_refusal_of_the_old_credentials_is_no_new_one(chat: Stage) -> Non
     told = chat.replies("poll", status=401, at=1.0)
     assert not any(isinstance(effect, AuthorizationFailed) for effect in told)
     chat.remembers()
-    while "poll" not in chat.owes:
+    while "poll" not in chat.pending:
         chat.is_due()
 
 
 def test_resume_needs_a_refusal(chat: Stage) -> None:
-    """Nobody resumes what was not refused."""
+    """`Resume` is refused unless the credentials were."""
     assert "has not refused the credentials" in chat.refused(Resume())
 
 
@@ -229,10 +229,10 @@ def test_a_chat_may_be_requested_with_new_credentials(stage: Stage) -> None:
     assert isinstance(told[0].error, AuthorizationError)
     assert told[0].error is told[2].error
     stage.receives(Resume("other"))
-    assert stage.owes == []
+    assert stage.pending == []
     stage.receives(RequestChat())
     stage.replies("chats", {"chat_id": CHAT, "is_new_chat": True})
-    assert stage.owes == ["poll"]
+    assert stage.pending == ["poll"]
 
 
 def test_the_server_says_no_secret_back(stage: Stage) -> None:
@@ -248,7 +248,7 @@ def test_the_server_says_no_secret_back(stage: Stage) -> None:
     assert isinstance(told[0].error, AuthorizationError)
 
 
-def test_an_old_refusal_is_transient_for_whoever_called(chat: Stage) -> None:
+def test_an_old_refusal_is_transient(chat: Stage) -> None:
     """A call that went out with the old ids may simply be made again."""
     chat.receives(CheckAvailability())
     chat.replies("poll", status=401)

@@ -20,7 +20,7 @@ def test_one_history_after_an_outage(stages: type[Stage], version: int) -> None:
     waits = []
     for _ in range(10):
         before = chat.now
-        assert chat.owes == []
+        assert chat.pending == []
         assert chat.is_due() == ["history"], "and no poll beside it"
         waits.append(chat.now - before)
         chat.fails("history", "connect")
@@ -28,21 +28,21 @@ def test_one_history_after_an_outage(stages: type[Stage], version: int) -> None:
     assert all(step / 2 <= wait <= step for step, wait in zip(steps, waits, strict=True))
     assert chat.is_due() == ["history"]
     assert [type(told) for told in chat.remembers(HELLO)] == [effects.MessageReceived]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.polled(HELLO, at=chat.now + 9.0) == [LinkChanged("live")]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.client.health(chat.now).failures == 0
 
 
 def test_no_server_is_free(chat: Stage) -> None:
-    """Whoever answers the history so may yet answer polls: they go on, and the history waits."""
+    """A server that answers a history so may answer polls: they go on, and the history waits."""
     chat.replies("poll", NO_SERVER, status=503)
     assert chat.is_due() == ["history"]
     chat.replies("history", NO_SERVER, status=503)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     chat.polled()
     chat.ticks(at=chat.now + 30.0)
-    assert chat.owes == ["history", "poll"]
+    assert chat.pending == ["history", "poll"]
     assert [type(told) for told in chat.remembers(HELLO)] == [effects.MessageReceived]
     chat.polled(HELLO)
     assert chat.is_due() == ["poll"]
@@ -53,14 +53,14 @@ def test_an_outage_while_the_history_fails(chat: Stage) -> None:
     chat.fails("poll", "timeout", at=20.0)
     chat.is_due()
     chat.replies("history", status=500)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     chat.fails("poll", "connect")
     for _ in range(5):
         assert chat.is_due() == ["history"]
         chat.fails("history", "connect")
     chat.is_due()
     chat.remembers()
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_what_was_said_waits_for_no_history_of_an_outage(chat: Stage) -> None:
@@ -69,7 +69,7 @@ def test_what_was_said_waits_for_no_history_of_an_outage(chat: Stage) -> None:
     chat.fails("post", "connect")
     chat.fails("poll", "connect")
     chat.ticks(at=2.0)
-    assert chat.owes == ["history", "post"]
+    assert chat.pending == ["history", "post"]
     assert chat.replies("post") == [effects.MessageSent("1")]
     chat.remembers({"event": "message", "party_id": "chat-1", "msg_id": "1", "msg": "a"})
     assert chat.posted == [["a"], ["a"]]
@@ -100,7 +100,7 @@ def test_a_server_that_tells_no_history_is_polled(chat: Stage) -> None:
     chat.fails("poll", "connect")
     chat.is_due()
     chat.replies("history", status=400)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_a_flapping_network_is_no_storm(chat: Stage) -> None:

@@ -1,4 +1,4 @@
-"""The poll: one at a time, at a pace that harms nobody, for as long as there is a chat."""
+"""Polling: one poll at a time, at a harmless pace, for as long as there is a chat."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def test_what_a_poll_brings_is_told_and_the_next_one_is_asked(chat: Stage) -> No
         effects.TypingStopped,
         effects.MessageReceived,
     ]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_an_empty_poll_is_followed_at_once(chat: Stage) -> None:
     """A server that held its empty poll is asked again in the same moment."""
     chat.polled(at=15.0)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b"{}", b'{"events":null}', b'{"events":[]}', b"[]"])
 def test_a_poll_may_be_empty_in_many_ways(chat: Stage, body: bytes) -> None:
     """A success without events is an empty poll, whatever stands there instead."""
     chat.replies("poll", body, at=10.0)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.client.health(10.0).failures == 0
 
 
@@ -46,7 +46,7 @@ def test_a_poll_may_be_empty_in_many_ways(chat: Stage, body: bytes) -> None:
 def test_no_events_as_an_error_is_an_empty_poll(chat: Stage, status: int) -> None:
     """Error 5511 is an empty poll, whatever status it comes with."""
     chat.replies("poll", {"error_code": "5511"}, status=status, at=10.0)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.client.health(10.0).failures == 0
 
 
@@ -54,7 +54,7 @@ def test_a_poll_that_is_answered_instantly_is_no_storm(chat: Stage) -> None:
     """A proxy that answers empty polls from its cache is asked once a second."""
     for second in range(1, 20):
         chat.polled()
-        assert chat.owes == []
+        assert chat.pending == []
         assert chat.client.deadline == second
         assert chat.is_due() == ["poll"]
 
@@ -102,7 +102,7 @@ def test_errors_back_off_up_to_a_limit(chat: Stage) -> None:
     for _ in range(10):
         chat.replies("poll", status=429)
         before = chat.now
-        assert chat.owes == []
+        assert chat.pending == []
         assert chat.is_due() == ["poll"]
         waits.append(chat.now - before)
     steps = [min(2.0**attempt, 30.0) for attempt in range(10)]
@@ -163,7 +163,7 @@ def test_retry_after_is_honoured_within_bounds(
 
 
 def test_a_date_to_retry_after_is_not_read(chat: Stage) -> None:
-    """Nobody here knows what day it is: the usual wait counts."""
+    """The client has no calendar: the usual delay counts."""
     chat.replies("poll", status=503, retry_after="Wed, 21 Oct 2026 07:28:00 GMT")
     assert chat.is_due() == ["history"]
     assert chat.now <= 1.0
@@ -204,7 +204,7 @@ def test_a_session_that_is_gone_is_polled_no_more(
     assert chat.client.done
     assert chat.client.deadline is None
     assert chat.ticks(at=999.0) == []
-    assert chat.owes == []
+    assert chat.pending == []
 
 
 @pytest.mark.parametrize("event", ["ended", "inactivity_timeout"])
@@ -214,7 +214,7 @@ def test_an_end_stops_the_polling(chat: Stage, event: str) -> None:
     assert isinstance(told[-1], effects.Terminated)
     assert sum(isinstance(effect, effects.Terminated) for effect in told) == 1
     assert chat.client.deadline is None
-    assert chat.owes == []
+    assert chat.pending == []
     assert chat.client.session is not None
     assert chat.client.session.counts.late == 2
 
@@ -228,7 +228,7 @@ def test_failed_stops_the_polling(chat: Stage) -> None:
 def test_completed_does_not_stop_the_polling(chat: Stage) -> None:
     """A survey may follow a completed conversation, so polls go on."""
     chat.polled({"event": "status", "state": "completed"}, at=1.0)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_typing_ends_by_itself_while_a_poll_is_held(chat: Stage) -> None:
@@ -244,7 +244,7 @@ def test_time_must_be_finite(chat: Stage) -> None:
 
 
 def test_what_is_no_input_is_a_type_error(chat: Stage) -> None:
-    """Something that nobody knows is a mistake of the caller's."""
+    """An item that is no input is a mistake of the caller's."""
     with pytest.raises(TypeError, match="Resume and Tick, not str"):
         chat.receives("hello")
 
@@ -265,7 +265,7 @@ def test_the_repr_names_the_chat_and_no_secret(stage: Stage, chat: Stage) -> Non
 
 
 def test_each_request_names_its_purpose(chat: Stage) -> None:
-    """Nobody needs to take a URL apart; a file that is called like the polls is no poll."""
+    """The purpose does not depend on the URL: a file that is called like the polls is no poll."""
     chat.fails("poll", at=1.0)
     chat.says("a")
     chat.receives(GetFile("events"))

@@ -59,7 +59,7 @@ def test_one_post_at_a_time_in_order_and_in_batches(stages: type[Stage]) -> None
     chat = stages(max_batch=3).opens()
     for text in ("a", "b", "c", "d", "e"):
         chat.says(text)
-    assert chat.owes == ["poll", "post"]
+    assert chat.pending == ["poll", "post"]
     chat.replies("post")
     chat.replies("post")
     chat.replies("post")
@@ -84,7 +84,7 @@ def test_what_was_surely_not_taken_is_posted_again(chat: Stage, how: dict[str, A
     else:
         assert chat.replies("post", how.get("body", b""), status=how["status"]) == []
     chat.says("b")
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert chat.is_due() == ["post"]
     assert 0.5 <= chat.now <= 1.0
     assert chat.posted == [["a"], ["a", "b"]]
@@ -121,7 +121,7 @@ def test_an_end_flushes_what_was_said_before(chat: Stage) -> None:
     assert chat.posted == [["a"], ["b", "end"]]
     assert not chat.client.done
     chat.polled(at=10.0)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
     assert isinstance(chat.polled({"event": "ended"}, at=12.0)[-1], effects.Terminated)
 
 
@@ -134,7 +134,7 @@ def test_a_disconnect_keeps_polling(chat: Stage) -> None:
 
 
 def test_a_post_to_a_chat_that_is_gone_ends_it(chat: Stage) -> None:
-    """404 to a POST ends the chat, and nobody is left to wonder about what was said."""
+    """404 to a POST ends the chat, and the answers to forms are reported."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.receives(c.SubmitForm("7", {"age": "44"}))

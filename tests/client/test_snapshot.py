@@ -27,13 +27,13 @@ def test_a_restored_client_asks_for_the_history_first(chat: Stage) -> None:
     chat.restarts(at=1_000.0)
     assert chat.client.deadline == 1_000.0
     chat.ticks()
-    assert chat.owes == ["history"]
+    assert chat.pending == ["history"]
     told = chat.remembers(
         {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"},
         {"event": "message", "party_id": "ann", "msg_id": "4", "msg": "still there?"},
     )
     assert [effect.message.text for effect in told] == ["still there?"]
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
@@ -64,7 +64,7 @@ def test_a_post_that_was_under_way_is_in_doubt(chat: Stage) -> None:
     chat.says("b")
     chat.restarts(at=1_000.0)
     assert [type(effect) for effect in chat.ticks()] == [effects.MessageUnconfirmed]
-    while "history" not in chat.owes:
+    while "history" not in chat.pending:
         chat.is_due()
     chat.remembers(own("a", "1"))
     assert chat.posted == [["a"], ["b"]]
@@ -92,21 +92,21 @@ def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
     chat.restarts(at=77.0)
     assert chat.client.health(77.0).failures == 5
     assert chat.ticks() == []
-    assert chat.owes == []
+    assert chat.pending == []
     assert chat.client.health(77.0).next_in == pytest.approx(left)
     assert chat.is_due() == ["history"], "the first thing, as after any restart, and once"
     chat.remembers()
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
-def test_calls_are_gone_with_whoever_waited(chat: Stage) -> None:
+def test_api_requests_are_gone_with_the_process(chat: Stage) -> None:
     """No call is in a snapshot, and none is answered after it."""
     chat.receives(GetVersion())
     chat.receives(UploadFile("a", bytes(1_000_000)))
     assert len(json.dumps(chat.client.snapshot(now=0.0))) < 10_000
     chat.restarts(at=0.0)
     chat.ticks()
-    assert chat.owes == ["history"]
+    assert chat.pending == ["history"]
 
 
 def test_a_client_without_a_chat_survives(stage: Stage) -> None:
@@ -116,7 +116,7 @@ def test_a_client_without_a_chat_survives(stage: Stage) -> None:
     assert stage.client.deadline is None
     stage.receives(RequestChat())
     stage.replies("chats", {"chat_id": CHAT, "state": "queued", "is_new_chat": False})
-    assert stage.owes == ["history"]
+    assert stage.pending == ["history"]
 
 
 def test_a_chat_that_is_over_stays_over(chat: Stage) -> None:
@@ -147,7 +147,7 @@ def test_what_answers_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
     assert "4111" not in json.dumps(chat.client.snapshot(now=1.0))
     chat.restarts(at=0.0)
     chat.ticks()
-    while "history" not in chat.owes:
+    while "history" not in chat.pending:
         chat.is_due()
     told = chat.remembers(own("a", "1"))
     why = "the answer to a secure form is lost in a restart"
@@ -164,7 +164,7 @@ def test_a_secure_answer_under_way_is_told_only_where_it_is_lost(
     chat.receives(c.SubmitForm("8", {"card": "4111"}, secure=True))
     chat.restarts(at=0.0)
     chat.ticks()
-    while "history" not in chat.owes:
+    while "history" not in chat.pending:
         chat.is_due()
     past = [{"event": "secure_form_data", "form_request_id": "8"}] if arrived else []
     told = chat.remembers(*past)

@@ -130,7 +130,7 @@ class World:
         self.receives(Tick())
 
     def loses(self, request: HttpRequest) -> None:
-        """The server has a request, and nobody its reply."""
+        """The server gets a request, and its reply is lost."""
         self.server.loses(request)
         self.released_at = self.now + HOLD
 

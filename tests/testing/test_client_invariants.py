@@ -40,13 +40,13 @@ def test_a_client_that_does_well_is_left_alone() -> None:
     stage.receives(UploadFile("a.txt", b"a"))
     stage.says("hello")
     stage.ticks(at=36.0)
-    assert "history" in stage.owes or "poll" in stage.owes
+    assert "history" in stage.pending or "poll" in stage.pending
     stage.restarts(at=40.0)
     stage.watcher.restarted()
-    while "history" not in stage.owes:
+    while "history" not in stage.pending:
         stage.is_due()
     stage.remembers()
-    while "poll" not in stage.owes:
+    while "poll" not in stage.pending:
         stage.is_due()
     stage.polled({"event": "ended"})
     assert stage.watcher.session.is_over

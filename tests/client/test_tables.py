@@ -1,4 +1,4 @@
-"""The law of the conversation is data; its settings have bounds, and its waits a hash."""
+"""Tables: transitions are data. Settings have bounds, and the backoff is a hash."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from chatfsm._statemachine import TransitionTable
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import Stage
 
-LAWS = {
-    law.name: law
-    for law in (state.LINK_TABLE, state.POLL_TABLE, state.HISTORY_TABLE, state.POST_TABLE)
+TABLES = {
+    table.name: table
+    for table in (state.LINK_TABLE, state.POLL_TABLE, state.HISTORY_TABLE, state.POST_TABLE)
 }
 PAIRS = [
     (name, state, trigger)
-    for name, law in LAWS.items()
-    for state in law.states
-    for trigger in law.triggers
+    for name, table in TABLES.items()
+    for state in table.states
+    for trigger in table.triggers
 ]
 
 
@@ -36,11 +36,11 @@ class Model:
         self.state = state
 
 
-def moved_by_transitions(law: TransitionTable, state: str, trigger: str) -> str | None:
+def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> str | None:
     """Where `transitions` itself goes; None where it refuses."""
     model = Model(state)
     try:
-        law.machine.events[trigger].trigger(model)
+        table.machine.events[trigger].trigger(model)
     except MachineError:
         return None
     return model.state
@@ -49,15 +49,15 @@ def moved_by_transitions(law: TransitionTable, state: str, trigger: str) -> str 
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
 def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
     """On every (state, trigger) pair the table and the Machine agree, and no row is no move."""
-    goes = moved_by_transitions(LAWS[name], state, trigger)
-    assert LAWS[name].moves[state].get(trigger) == goes
-    assert next_state(LAWS[name], state, trigger) == (goes or state)
+    goes = moved_by_transitions(TABLES[name], state, trigger)
+    assert TABLES[name].moves[state].get(trigger) == goes
+    assert next_state(TABLES[name], state, trigger) == (goes or state)
 
 
 def test_only_the_links_end_is_final() -> None:
     """Nothing leads out of over; every other state of every table leads on."""
     assert state.LINK_TABLE.finals == {"over"}
-    assert not any(law.finals for law in LAWS.values() if law is not state.LINK_TABLE)
+    assert not any(table.finals for table in TABLES.values() if table is not state.LINK_TABLE)
 
 
 def test_a_poll_is_asked_only_when_none_is() -> None:
@@ -112,7 +112,7 @@ def test_settings_have_bounds(setting: dict[str, Any], error: type[Exception]) -
 
 
 def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
-    """The link, the last good poll, the next deadline, failures in a row, and what is owed."""
+    """The link, the last good poll, the next deadline, failures, and pending requests."""
     assert chat.client.health(0.0) == Health("waiting", None, 35.0, 0, 1, 0, 0)
     chat.polled(at=10.0)
     chat.says("a")
@@ -127,6 +127,6 @@ def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
 
 
 def test_an_over_chat_has_nothing_next(chat: Stage) -> None:
-    """After the end there is no deadline and nothing owed."""
+    """After the end there is no deadline and no pending request."""
     chat.polled({"event": "ended"}, at=1.0)
     assert chat.client.health(5.0) == Health("over", 4.0, None, 0, 0, 0, 0)

@@ -29,7 +29,7 @@ ROWS: list[tuple[Any, str, Any, Any, Any]] = [
     (api.GetIceServers(), "GET iceservers", None,
      {"servers": [{"url": "stun:a"}, {"url": "turn:b", "username": "u", "credential": "p"}, {}]},
      (api.IceServer("stun:a"), api.IceServer("turn:b", "u", "p"))),
-    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # of nobody's phone
+    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # no real one
      f"POST chats/{CHAT}/notifications", {"android_firebase_device_token": "t"}, {}, None),
     (api.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
      {"ios_apns_device_token": "t", "ios_app_bundle_id": "com.example"}, {}, None),

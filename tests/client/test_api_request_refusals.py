@@ -67,7 +67,7 @@ def test_a_call_is_refused_by_name(chat: Stage) -> None:
     assert told.request is call
     assert isinstance(told.error, CaseError)
     assert (told.error.error_code, told.error.status) == ("5601", 406)
-    assert chat.owes == ["poll"]
+    assert chat.pending == ["poll"]
 
 
 def test_a_call_without_a_reply_is_refused_as_such(chat: Stage) -> None:
@@ -79,7 +79,7 @@ def test_a_call_without_a_reply_is_refused_as_such(chat: Stage) -> None:
     assert str(told.error) == "no reply (connect): no such name"
 
 
-def test_a_call_that_nobody_carries_is_given_up(stage: Stage) -> None:
+def test_a_request_without_a_reply_is_given_up(stage: Stage) -> None:
     """A forgotten call is refused after its time and some grace."""
     stage.receives(c.CheckAvailability())
     assert stage.client.deadline == 35.0
