@@ -1,4 +1,4 @@
-"""`chatfsm demo`: one chat, by two clients at once, and what became of it."""
+"""Command `chatfsm demo`: one chat with two clients at once, and a comparison of the results."""
 
 from __future__ import annotations
 
@@ -54,24 +54,23 @@ __all__ = [
 ]
 
 _INTRODUCTION: Final = """\
-One chat with a contact center, over HTTP on this machine alone, had twice at the same time: by \
-chatfsm, and by a plain polling loop. Both meet the same script and the same faults."""
+Two clients have the same chat with a simulated contact center on this machine, over HTTP: \
+chatfsm, and a simple polling loop. Both meet the same script and the same faults."""
 
 
 def run(options: Namespace) -> int:
-    """Show the demo as the command line says; returns the exit status. Raises `ChatError`."""
+    """Run the command and return its exit code. Raises `ChatError`."""
     if find_spec("aiohttp") is None:
         raise ChatError("the demo needs aiohttp: pip install 'chatfsm[simulator]'")
     if isinstance(sys.stdout, TextIOWrapper):
-        # What a terminal's encoding may not have is shown escaped.
+        # A character that the encoding lacks is escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     printer = printer_for(sys.stdout, options.color)
-    printer.paragraph(_INTRODUCTION)  # before what takes a moment
-
+    printer.paragraph(_INTRODUCTION)
     return ExitCode.SUCCESS if play(options.seed, printer) else ExitCode.FAILURE
 
 
-# What is played in the demo: the script, the people, and what goes wrong, all of it data.
+# The script, the customer and the faults.
 
 TENANT_URL: Final = "tenant.example"
 APP_ID: Final = "demo"
@@ -83,34 +82,30 @@ ANSWERS: Final = {
     "It is still in our depot, I am sorry.": "It is a birthday present!",
     "Is somebody at home at four?": "Yes, all afternoon.",
 }
-"""What the customer says to which text of the script, which waits for it. So every poll until the
-pause brings what the one text before it has led to, however slow the machine is, and the faults
-can be placed by the numbers of polls and POSTs."""
+"""Texts of the script, and the customer's answers, which the script waits for. So polls and POSTs
+have the same numbers on a slow machine, and faults can be placed by number."""
 
 FAULTS: Final = Faults.parse("duplicate:poll@4,truncate:poll@5,reset:post@4")
 
 
 def build_center(seed: int) -> ContactCenter:
-    """A contact center of its own, with an agent and the script; the same for the same seed."""
+    """Return a new contact center with an agent and the script, equal for equal seeds."""
     scenario = from_json(files("chatfsm._cli").joinpath("scenario.json").read_bytes())
     pilar = Agent(party_id="PILAR", display_name="Pilar", first_name="Pilar")
     entry = AppEntry(app_id=APP_ID, scenario=scenario)
     return ContactCenter([Tenant(url=TENANT_URL, entries=(entry,), agents=(pilar,))], seed=seed)
 
 
-# The person at the keyboard, who is the same in front of every client.
-
-
 @define
 class ScriptedCustomer:
-    """Somebody who answers what is read for the first time, and has nothing to add later."""
+    """Customer who answers each known text once."""
 
     answers: Mapping[str, str]
-    """What is said to which text."""
+    """Answer to each text."""
     sent: list[str] = field(factory=list, init=False)
 
     def answer_to(self, text: str) -> str | None:
-        """What there is to say to a text that was shown; None: nothing, or it was said before."""
+        """Return the answer to a text; None if there is none, or it was sent before."""
         answer = self.answers.get(text)
         if answer is None or answer in self.sent:
             return None
@@ -118,14 +113,16 @@ class ScriptedCustomer:
         return answer
 
 
-# The two who have the chat: chatfsm behind its blocking driver, and the polling loop.
+# The two clients.
+
+_MAX_LATE_POLLS: Final = 5
+"""Polls of a chat that is over, enough to show that the loop would never stop."""
 
 _FAST_SETTINGS: Final = ClientSettings(
     session=Settings(typing_timeout=1.2), poll_every=0.1, backoff_first=0.2, settle_delay=0.3
 )
-"""What takes seconds, and half a minute of typing, in the usual settings: nobody watches a demo for
-as long. The order of things is the same."""
-# Seconds that an interrupted chat has to bring what was said to a server on this machine.
+"""Shorter than the defaults, to keep the demo short; the order of events is the same."""
+# Seconds: enough to post the last messages to a server on this machine.
 _CLOSING_TIMEOUT: Final = 0.3
 
 
@@ -139,21 +136,21 @@ def _customer() -> ScriptedCustomer:
 
 @define
 class ChatfsmRun:
-    """The chat as chatfsm tells it."""
+    """One chat with chatfsm and its blocking driver."""
 
     log: RowLog
     on_row: Callable[[], object]
-    """Called when there is something new in the diary."""
+    """Called after a row was added to the log."""
     customer: ScriptedCustomer = field(factory=_customer, init=False)
     received: list[str] = field(factory=list, init=False)
-    """The texts that the customer was told."""
+    """Texts that were shown to the customer."""
     typing: tuple[str, ...] = field(default=(), init=False)
     forms: tuple[str, ...] = field(default=(), init=False)
     was_stopped: bool = field(default=False, init=False)
     _client: ChatClient = field(init=False)
 
     def run(self, url: str, timeout: float) -> None:
-        """Have the chat, to its end, or for so many seconds."""
+        """Run the chat to its end, for at most `timeout` seconds."""
         client = self._client = ChatClient(_endpoint(url), settings=_FAST_SETTINGS)
         with Sender() as send, Chat(client, send, closing_timeout=_CLOSING_TIMEOUT) as chat:
             stopping = Timer(timeout, chat.close)
@@ -182,13 +179,13 @@ class ChatfsmRun:
             self.received.append(effect.message.text)
             answer = self.customer.answer_to(effect.message.text)
             if answer is not None:
-                self.log.add("said", "customer", answer, "own")
+                self.log.add("sent", "customer", answer, "own")
                 chat.send_text(answer)
 
 
 @define
 class LoopRun:
-    """The chat as the polling loop shows it, in a thread of its own."""
+    """One chat with the polling loop, in a thread of its own."""
 
     log: RowLog
     customer: ScriptedCustomer = field(factory=_customer, init=False)
@@ -197,7 +194,7 @@ class LoopRun:
     _thread: Thread = field(init=False)
 
     def start(self, url: str) -> None:
-        """Begin the chat."""
+        """Start the chat."""
         endpoint = _endpoint(url)
         address = endpoint.url_for("chats", nonce="0")
         self._loop = PollingLoop(address, dict(endpoint.headers()), self._show)
@@ -205,35 +202,35 @@ class LoopRun:
         self._thread.start()
 
     def wait(self, timeout: float) -> None:
-        """Wait for its end, for so many seconds."""
+        """Wait for the end of the chat, for at most `timeout` seconds."""
         self._thread.join(timeout)
 
     def stop(self) -> None:
-        """Let it end after what it does just now, from any thread."""
+        """End the loop after its present request; from any thread."""
         if not self._loop.is_over:
             self._loop.is_over = self.was_stopped = True
 
-    def on_late_poll(self, number: int, enough: int) -> None:
-        """It has polled a chat that is over, for so many times now; stop it once it is enough."""
+    def on_late_poll(self, number: int) -> None:
+        """Log the first poll of a chat that is over, and stop the loop after a few."""
         if number == 1:
-            self.log.add("late", "", "the server says that there is no such chat", "bad")
-        if number >= enough:
+            self.log.add("late", "", "the server has no such chat any more", "bad")
+        if number >= _MAX_LATE_POLLS:
             self.stop()
-            self.log.add("late", "", f"it is stopped, after {number} such polls", "bad")
+            self.log.add("late", "", f"the demo stops the loop, after {number} such polls", "bad")
 
     @property
     def received(self) -> list[str]:
-        """The texts that the customer was shown."""
+        """Texts that were shown to the customer."""
         return self._loop.messages
 
     @property
     def typing(self) -> list[str]:
-        """Who types, by what is shown."""
+        """Names of the parties that are shown as typing."""
         return sorted(self._loop.typing)
 
     @property
     def forms(self) -> list[str]:
-        """The forms that are shown."""
+        """Names of the forms that are shown as open."""
         return self._loop.forms
 
     def _show(self, what: str, who: str, text: str) -> None:
@@ -241,22 +238,20 @@ class LoopRun:
         if what == "message":
             answer = self.customer.answer_to(text)
             if answer is not None:
-                self.log.add("said", "customer", answer, "own")
+                self.log.add("sent", "customer", answer, "own")
                 self._loop.send_text(answer)
 
 
-# Both chats, each with a center and faults of its own, and what is told of them.
+# Both chats.
 
 _CLIENTS: Final = ("the polling loop", "chatfsm")
-# Polls of a chat that is over, after which it is plain that the loop would go on for ever.
-_MAX_LATE_POLLS: Final = 5
-# Seconds for each client; a demo takes five.
+# Seconds for each client; the demo takes about 5.
 _CLIENT_TIMEOUT: Final = 30.0
 
 
 @define
 class _DemoCenter:
-    """A contact center of its own, the way there, and the diary of whoever comes."""
+    """One client's contact center, the network to it, and the log of what happens."""
 
     log: RowLog
     center: ContactCenter
@@ -264,14 +259,14 @@ class _DemoCenter:
 
     @classmethod
     def create(cls, seed: int, now: Callable[[], float]) -> _DemoCenter:
-        """One before anybody came."""
-        diary, stand_in = RowLog(now), build_center(seed)
-        struck = lambda words: diary.add("fault", "", words, "bad")  # noqa: E731
-        return cls(diary, stand_in, ObservedNetwork(stand_in, FAULTS, struck, seed=seed))
+        """Return a center without a chat."""
+        log, center = RowLog(now), build_center(seed)
+        on_fault = lambda text: log.add("fault", "", text, "bad")  # noqa: E731
+        return cls(log, center, ObservedNetwork(center, FAULTS, on_fault, seed=seed))
 
     def open(self, stack: ExitStack) -> str:
-        """Serve it until the stack is done; returns the URL. Raises `ChatError`."""
-        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # needs the extra, and time
+        """Serve the center until the stack is closed; returns its URL. Raises `ChatError`."""
+        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # an extra, and slow to import
 
         try:
             return stack.enter_context(SimulatorServer(self.network)).url
@@ -279,7 +274,7 @@ class _DemoCenter:
             raise ChatError(f"cannot serve on the loopback: {error.strerror}") from None
 
     def result_of(self, client: ChatfsmRun | LoopRun) -> ChatResult:
-        """What became of the chat that was had here."""
+        """Return the result of the chat that the client had with this center."""
         [chat] = self.center.chats.values()
         past = _messages(chat.history)
         return ChatResult(
@@ -300,35 +295,38 @@ def _messages(items: list[dict[str, Any]]) -> list[Message]:
 
 
 def play(seed: int, printer: DemoPrinter) -> bool:
-    """Let both have their chat, and tell of it; whether chatfsm's came through whole."""
-    loop, ours = _run_both(seed, printer)
-    outcomes = loop, ours
-    printer.table(_CLIENTS, report_lines(outcomes))
-    for name, outcome in zip(_CLIENTS, outcomes, strict=True):
-        for what, texts in (("Lost", outcome.lost), ("Doubled", outcome.doubled)):
+    """Run both chats and print the report; returns whether chatfsm's chat is intact."""
+    results = _run_both(seed, printer)
+    printer.table(_CLIENTS, report_lines(results))
+    for name, result in zip(_CLIENTS, results, strict=True):
+        for what, texts in (("Lost", result.lost), ("Duplicated", result.duplicated)):
             if texts:
                 printer.paragraph(f"{what} by {name}: {'; '.join(texts)}")
-    return ours.is_intact
+    return results[1].is_intact
 
 
 def _run_both(seed: int, printer: DemoPrinter) -> tuple[ChatResult, ChatResult]:
-    """The outcomes of the loop, whose rows are printed at the end, and of chatfsm."""
-    began = time.monotonic()
-    now = lambda: time.monotonic() - began  # noqa: E731
-    for_loop, for_us = _DemoCenter.create(seed, now), _DemoCenter.create(seed, now)
-    by_loop = LoopRun(for_loop.log)
-    for_loop.network.on_late_poll = lambda number: by_loop.on_late_poll(number, _MAX_LATE_POLLS)
-    ours = ChatfsmRun(for_us.log, lambda: printer.rows(for_us.log.take_rows()))
-    printer.heading("What chatfsm tells")
+    """Run both chats at once; returns the results of the loop and of chatfsm.
+
+    The rows of chatfsm are printed as they happen, those of the loop at the end.
+    """
+    started_at = time.monotonic()
+    now = lambda: time.monotonic() - started_at  # noqa: E731
+    loop_center, chatfsm_center = _DemoCenter.create(seed, now), _DemoCenter.create(seed, now)
+    loop = LoopRun(loop_center.log)
+    loop_center.network.on_late_poll = loop.on_late_poll
+    chatfsm_log = chatfsm_center.log
+    chatfsm = ChatfsmRun(chatfsm_log, lambda: printer.rows(chatfsm_log.take_rows()))
+    printer.heading("What chatfsm reports")
     with ExitStack() as stack:
-        by_loop.start(for_loop.open(stack))
-        stack.callback(by_loop.stop)
-        ours.run(for_us.open(stack), _CLIENT_TIMEOUT)
-        by_loop.wait(_CLIENT_TIMEOUT)
-        by_loop.stop()
-    printer.rows(for_us.log.take_rows())
+        loop.start(loop_center.open(stack))
+        stack.callback(loop.stop)
+        chatfsm.run(chatfsm_center.open(stack), _CLIENT_TIMEOUT)
+        loop.wait(_CLIENT_TIMEOUT)
+        loop.stop()
+    printer.rows(chatfsm_log.take_rows())
     printer.heading("")
     printer.heading("What the polling loop shows")
-    printer.rows(for_loop.log.take_rows())
+    printer.rows(loop_center.log.take_rows())
     printer.heading("")
-    return for_loop.result_of(by_loop), for_us.result_of(ours)
+    return loop_center.result_of(loop), chatfsm_center.result_of(chatfsm)

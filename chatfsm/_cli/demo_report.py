@@ -1,9 +1,10 @@
-"""What became of a chat, counted on both sides of it: what was lost, doubled, and left standing."""
+"""Report of `chatfsm demo`: rows as they happen, and a table of what each client lost."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final, Literal, TextIO
 
 from attrs import define, evolve, field, frozen
@@ -34,38 +35,38 @@ def _as_tuple(texts: Iterable[str]) -> tuple[str, ...]:
 
 @frozen(kw_only=True)
 class ChatResult:
-    """One client's chat: what the customer's side made of it, and what the center knows."""
+    """Result of one client's chat, counted at the client and at the contact center."""
 
     fault_count: int
-    """How many faults have struck."""
+    """Number of faults injected."""
     customer_sent: tuple[str, ...] = field(converter=_as_tuple)
-    """What the customer said."""
+    """Texts that the customer sent."""
     center_received: tuple[str, ...] = field(converter=_as_tuple)
-    """What the center has heard of the customer."""
+    """Texts of the customer that arrived at the center."""
     center_sent: tuple[str, ...] = field(converter=_as_tuple)
-    """What the center said, by its own history."""
+    """Texts that the center sent, by its own history."""
     customer_received: tuple[str, ...] = field(converter=_as_tuple)
-    """What the customer was told of that."""
+    """Texts of the center that the client showed to the customer."""
     typing: tuple[str, ...] = field(converter=_as_tuple)
-    """The names of those who type still, when all is over."""
+    """Names of the parties that the client shows as typing at the end."""
     forms: tuple[str, ...] = field(converter=_as_tuple)
-    """The forms that wait still for an answer, when all is over."""
+    """Names of the forms that the client shows as open at the end."""
     late_polls: int
-    """How often the center was polled after it had told that the chat is over."""
+    """Number of polls after the center reported the end of the chat."""
     was_stopped: bool
-    """Whether somebody had to stop the client, which would have gone on."""
+    """Whether the demo stopped the client, which would have continued."""
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The texts that did not get through, whoever said them."""
+        """Texts of both sides that did not arrive."""
         return (
             *_surplus(self.customer_sent, self.center_received),
             *_surplus(self.center_sent, self.customer_received),
         )
 
     @property
-    def doubled(self) -> tuple[str, ...]:
-        """The texts that got through more often than they were said, as often as that."""
+    def duplicated(self) -> tuple[str, ...]:
+        """Texts of both sides that arrived again, as often as they did."""
         return (
             *_surplus(self.center_received, self.customer_sent),
             *_surplus(self.customer_received, self.center_sent),
@@ -73,37 +74,33 @@ class ChatResult:
 
     @property
     def is_intact(self) -> bool:
-        """Whether both sides have heard each other, in order, and the end was understood."""
-        is_heard = (
+        """Whether all texts arrived once and in order, and the client noticed all that ended."""
+        has_all = (
             self.customer_sent == self.center_received
             and self.center_sent == self.customer_received
         )
-        is_standing = self.typing or self.forms or self.late_polls or self.was_stopped
-        return is_heard and not is_standing
+        is_unfinished = self.typing or self.forms or self.late_polls or self.was_stopped
+        return has_all and not is_unfinished
 
 
 @frozen
 class ReportLine:
-    """A line of the verdict: what is asked, and of each client the answer and its tone."""
+    """A line of the table: a label, and for each client a value and its style."""
 
-    question: str
-    answers: tuple[tuple[str, RowStyle], ...]
-
-
-def _surplus(these: Iterable[str], those: Iterable[str]) -> tuple[str, ...]:
-    """The texts that are more often among these than among those."""
-    return tuple((Counter(these) - Counter(those)).elements())
+    label: str
+    values: tuple[tuple[str, RowStyle], ...]
 
 
-_NOBODY: Final = "nobody"
-_NONE: Final = "none"
+def _surplus(texts: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts that are in `texts` more often than in `others`."""
+    return tuple((Counter(texts) - Counter(others)).elements())
 
 
-def report_lines(outcomes: Iterable[ChatResult]) -> Iterator[ReportLine]:
-    """The verdict over these clients, a line a question."""
-    all_of_them = tuple(outcomes)
-    for question, of in _REPORT_ROWS:
-        yield ReportLine(question, tuple(of(outcome) for outcome in all_of_them))
+def report_lines(results: Iterable[ChatResult]) -> Iterator[ReportLine]:
+    """Return the lines of the table, with a value for each client."""
+    results = tuple(results)
+    for label, value_of in _REPORT_ROWS:
+        yield ReportLine(label, tuple(value_of(result) for result in results))
 
 
 def _plain_count(number: int) -> tuple[str, RowStyle]:
@@ -114,30 +111,30 @@ def _bad_count(number: int, words: str = "") -> tuple[str, RowStyle]:
     return f"{number}{words}", "bad" if number else "good"
 
 
-def _bad_names(names: tuple[str, ...], nothing: str) -> tuple[str, RowStyle]:
-    return (", ".join(names), "bad") if names else (nothing, "good")
+def _bad_names(names: tuple[str, ...]) -> tuple[str, RowStyle]:
+    return (", ".join(names), "bad") if names else ("none", "good")
 
 
 _REPORT_ROWS: Final[tuple[tuple[str, Callable[[ChatResult], tuple[str, RowStyle]]], ...]] = (
-    ("faults met", lambda o: _plain_count(o.fault_count)),
-    ("said by the customer", lambda o: _plain_count(len(o.customer_sent))),
-    ("  arrived at the server", lambda o: _plain_count(len(o.center_received))),
-    ("said by the center", lambda o: _plain_count(len(o.center_sent))),
-    ("  told to the customer", lambda o: _plain_count(len(o.customer_received))),
+    ("faults", lambda o: _plain_count(o.fault_count)),
+    ("sent by the customer", lambda o: _plain_count(len(o.customer_sent))),
+    ("  received by the center", lambda o: _plain_count(len(o.center_received))),
+    ("sent by the center", lambda o: _plain_count(len(o.center_sent))),
+    ("  received by the customer", lambda o: _plain_count(len(o.customer_received))),
     ("lost", lambda o: _bad_count(len(o.lost))),
-    ("doubled", lambda o: _bad_count(len(o.doubled))),
-    ("still typing at the end", lambda o: _bad_names(o.typing, _NOBODY)),
-    ("form still open at the end", lambda o: _bad_names(o.forms, _NONE)),
+    ("duplicated", lambda o: _bad_count(len(o.duplicated))),
+    ("still typing at the end", lambda o: _bad_names(o.typing)),
+    ("form still open at the end", lambda o: _bad_names(o.forms)),
     ("polls after the end", lambda o: _bad_count(o.late_polls, ", then stopped" * o.was_stopped)),
 )
 
 
-# What happens to one client, as rows for people, in the words of a replayed timeline.
+# Rows of what happens to one client.
 
 
 @define
 class RowLog:
-    """Takes down what happens, from any thread; the rows are taken out by one."""
+    """Queue of rows about one client: any thread adds, one thread takes."""
 
     now: Callable[[], float]
     """Seconds since the demo began."""
@@ -145,27 +142,27 @@ class RowLog:
     _rows: deque[Row] = field(factory=deque, init=False)
 
     def add(self, what: str, who: str, text: str, tone: RowStyle = "plain") -> None:
-        """Something happened that is no effect."""
+        """Add a row about something other than an effect."""
         self._append(Row("", what, harmless_text(who), harmless_text(text), tone))
 
     def add_effect(self, effect: object) -> None:
-        """The chat has told something."""
+        """Add the rows of an effect."""
         stats = self.formatter.stats
         match effect:
             case TypingStarted() | TypingStopped() if stats is not None:
-                # At a keyboard that is shown while it lasts.
+                # `chatfsm chat` shows typing in its status instead.
                 timeline = Timeline(stats, None)
                 timeline.add(ReplayStep(0, 0.0, (effect,)))
                 rows = list(timeline.rows())
             case WaitEstimated(seconds=0):
-                rows = []  # nobody waits
+                rows = []  # no wait to report
             case _:
                 rows = self.formatter.rows_for(effect, 0.0)
         for row in rows:
             self._append(row)
 
     def take_rows(self) -> Iterator[Row]:
-        """The rows that were not taken out yet, in order."""
+        """Take the rows out, in order."""
         while self._rows:
             yield self._rows.popleft()
 
@@ -173,21 +170,23 @@ class RowLog:
         self._rows.append(evolve(row, at=f"+{self.now():.1f}"))
 
 
-# The way to the center, watched: when a fault strikes, and who polls a chat that is over.
+# The network between a client and its center.
 
-_NOT_FOUND: Final = 404
 _SUBJECT_NAMES: Final[dict[Subject, str]] = {"poll": "poll", "post": "POST"}
 _FAULT_TEXTS: Final = {
     "refused": "no connection",
     "reset": "arrived, but the connection breaks before the reply",
     "truncated": "answered, but the connection breaks within the reply",
-    "garbage": "arrived, but what comes back is no HTTP",
-    "lost": "nobody answers",
+    "garbage": "arrived, but the reply is not HTTP",
+    "lost": "arrived, but there is no reply",
 }
 
 
 class ObservedNetwork(Network):
-    """A network that tells of each fault in words, as it strikes, and of each late poll."""
+    """Network that reports each fault as it happens, and each poll of a chat that is over.
+
+    `on_fault` is given a text about the fault.
+    """
 
     def __init__(
         self,
@@ -199,17 +198,17 @@ class ObservedNetwork(Network):
     ) -> None:
         super().__init__(center, faults, seed=seed)
         self.fault_count = 0
-        """How many faults have struck."""
+        """Number of faults so far."""
         self.late_polls = 0
-        """How many polls were answered that there is no such chat: it was over, and had told so."""
+        """Number of polls answered with 404, because the chat was over."""
         self.on_late_poll: Callable[[int], object] | None = None
-        """Told each time how many late polls there are now."""
+        """Called after each late poll with the number of them."""
         self._on_fault = on_fault
         self._requests: dict[int, tuple[Subject, str]] = {}
         self._counts: dict[Subject, int] = {}
 
     def send(self, request: HttpRequest, *, now: float) -> None:
-        """Bring a request on its way; a cache strikes at once."""
+        """Send a request; the fault of a cache happens here."""
         subject = subject_of(request)
         number = self._counts[subject] = self._counts.get(subject, 0) + 1
         name = f"{_SUBJECT_NAMES.get(subject, subject)} {number}"
@@ -220,13 +219,13 @@ class ObservedNetwork(Network):
             self._count_fault(f"{name}: a cache repeats the reply before")
 
     def collect(self, *, now: float) -> list[HttpReply | BrokenExchange]:
-        """What arrives at the clients by now; what is broken strikes here."""
+        """Return what has arrived at the clients; faults of connections happen here."""
         arrived = super().collect(now=now)
         for arrival in arrived:
             subject, name = self._requests.pop(arrival.id)
             if isinstance(arrival, BrokenExchange):
                 self._count_fault(f"{name}: {_FAULT_TEXTS[arrival.kind]}")
-            elif subject == "poll" and arrival.status == _NOT_FOUND:
+            elif subject == "poll" and arrival.status == HTTPStatus.NOT_FOUND:
                 self.late_polls += 1
                 if self.on_late_poll is not None:
                     self.on_late_poll(self.late_polls)
@@ -237,17 +236,17 @@ class ObservedNetwork(Network):
         self._on_fault(words)
 
 
-# The demo on paper and on terminals: rows as they come, and the verdict as a table.
+# Output.
 
-_PIPE_WIDTH: Final = 80  # columns, where no terminal says how many it has
+_PIPE_WIDTH: Final = 80  # columns, unless a terminal has another width
 _LABEL_WIDTH: Final = 28
 _VALUE_WIDTH: Final = 18
 
 
 def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> DemoPrinter:
-    """Where the demo is told: in colours on a terminal, plain in a pipe, wrapped in both.
+    """Return the printer for an output: with colours on a terminal, without in a pipe.
 
-    Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
+    Raises `ChatError`, which names the extra, if colours are required and rich is missing.
     """
     look = style_for(out, colour)
     width = look.width or _PIPE_WIDTH
@@ -260,7 +259,7 @@ def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Demo
 
 
 class DemoPrinter(TimelinePrinter):
-    """Prints what the demo has to say, each line at once."""
+    """Prints the demo, each line at once."""
 
     def paragraph(self, words: str) -> None:
         """Print a paragraph, and an empty line after it."""
@@ -274,7 +273,7 @@ class DemoPrinter(TimelinePrinter):
         self._out.flush()
 
     def rows(self, rows: Iterable[Row]) -> None:
-        """Print what has happened."""
+        """Print rows."""
         for row in rows:
             style = STYLES[row.style]
             start = [(f"{row.at:>6}  ", "dim"), (f"{row.what:<9}  ", style)]
@@ -284,10 +283,10 @@ class DemoPrinter(TimelinePrinter):
         self._out.flush()
 
     def table(self, clients: Sequence[str], lines: Iterable[ReportLine]) -> None:
-        """Print the verdict: a line a question, a column a client."""
+        """Print the table, with a column for each client."""
         heads = [(f"{client:<{_VALUE_WIDTH}}", "bold") for client in clients]
         self._line([(" " * (2 + _LABEL_WIDTH), ""), *heads])
         for line in lines:
-            answers = [(f"{words:<{_VALUE_WIDTH}}", STYLES[tone]) for words, tone in line.answers]
-            self._line([(f"  {line.question:<{_LABEL_WIDTH}}", "dim"), *answers])
+            answers = [(f"{words:<{_VALUE_WIDTH}}", STYLES[tone]) for words, tone in line.values]
+            self._line([(f"  {line.label:<{_LABEL_WIDTH}}", "dim"), *answers])
         self._line([])

@@ -1,8 +1,8 @@
-"""A polling loop as many apps have one: short, and nothing is wrong with it on a good day.
+"""Polling loop: a simple chat client as many apps have one, for comparison in `chatfsm demo`.
 
-It is here to be compared with, and is no straw man: it waits between its tries, numbers what it
-says, clears the typing at every message, and stops at the end that it knows. It uses nothing of
-chatfsm, and what it gets wrong was seen in shipped clients (PROTOCOL.md §6).
+Without faults it works: it waits between tries, numbers its messages, clears the typing at each
+message, and stops at the end that it knows. Its mistakes were seen in released clients (PROTOCOL.md
+§6). It uses nothing of chatfsm.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from urllib.request import ProxyHandler, Request, build_opener
 __all__ = ["PollingLoop"]
 
 _ERRORS: Final = (OSError, HTTPException, ValueError)
-_PAUSE: Final = 0.2  # seconds until the next try: a person would not wait for much longer
+_PAUSE: Final = 0.2  # seconds between tries: a person should not have to wait for longer
 _MAX_TRIES: Final = 5
 _TIMEOUT: Final = 20.0  # longer than servers hold a poll
 
 
 class PollingLoop:
-    """Polls, and shows what comes, until the chat has ended or `is_over` is set.
+    """Polls and shows what it receives until the chat has ended or `is_over` is set.
 
-    `show` is the app's screen: it is told what happens, who does it, and in which words.
+    `show`, the screen of the app, is given what happens, the name of the party, and a text.
     """
 
     def __init__(
@@ -42,21 +42,21 @@ class PollingLoop:
         self.is_over = False
 
     def run(self) -> None:
-        """Have the chat, to its end."""
+        """Run the chat to its end."""
         path, question, query = self.url.partition("?")
         chat_id = self.call("POST", {})["chat_id"]
         self.url = f"{path}/{chat_id}/events{question}{query}"
         while not self.is_over:
             try:
-                news = self.call("GET")
+                reply = self.call("GET")
             except _ERRORS:
                 time.sleep(_PAUSE)
                 continue
-            for event in news.get("events", []):
+            for event in reply.get("events", []):
                 self.on_event(event)
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Show what has happened."""
+        """Show an event."""
         who = self.names.get(event.get("party_id", ""), "")
         match event["event"]:
             case "chat_session_party_joined":
@@ -80,7 +80,7 @@ class PollingLoop:
                 self.show("over", "", "ended")
 
     def send_text(self, text: str) -> None:
-        """Post a message, again and again until the server has taken it."""
+        """Post a message, and try again until a POST succeeds, at most 5 times."""
         self.sent_count += 1
         event = {"event": "chat_session_message", "msg": text, "msg_id": str(self.sent_count)}
         for _ in range(_MAX_TRIES):
@@ -93,8 +93,8 @@ class PollingLoop:
                 return
 
     def call(self, method: str, body: dict[str, Any] | None = None) -> Any:
-        """Ask the server."""
+        """Send a request, and return the JSON of the reply."""
         content = None if body is None else json.dumps(body).encode()
-        request = Request(self.url, content, self.headers, method=method)  # noqa: S310  # the loopback
+        request = Request(self.url, content, self.headers, method=method)  # noqa: S310  # on the loopback
         with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as reply:
             return json.loads(reply.read() or b"{}")

@@ -50,7 +50,7 @@ def without_times(text: str) -> str:
 
 def test_the_sample_is_what_the_demo_prints(capsys: pytest.CaptureFixture[str]) -> None:
     """The README has the beginning of the demo's timeline, and all of its verdict."""
-    [sample] = re.findall(r"```text\n(What chatfsm tells.*?)```", README, flags=re.DOTALL)
+    [sample] = re.findall(r"```text\n(What chatfsm reports.*?)```", README, flags=re.DOTALL)
     timeline, verdict = sample.split("  …\n")
     assert main(commands()[0].split()[-1:]) == 0
     printed = without_times(capsys.readouterr().out)

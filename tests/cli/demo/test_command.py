@@ -17,21 +17,21 @@ from chatfsm.simulator.faults import Faults
 
 VERDICT = """\
                               the polling loop  chatfsm
-  faults met                  3                 3
-  said by the customer        4                 4
-    arrived at the server     5                 4
-  said by the center          5                 5
-    told to the customer      5                 5
+  faults                      3                 3
+  sent by the customer        4                 4
+    received by the center    5                 4
+  sent by the center          5                 5
+    received by the customer  5                 5
   lost                        1                 0
-  doubled                     2                 0
-  still typing at the end     Pilar             nobody
+  duplicated                  2                 0
+  still typing at the end     Pilar             none
   form still open at the end  delivery_notes    none
   polls after the end         5, then stopped   0
 
 Lost by the polling loop: Then a courier brings it today.
 
-Doubled by the polling loop: Yes, all afternoon.; It is still in our depot, I am
-sorry.
+Duplicated by the polling loop: Yes, all afternoon.; It is still in our depot, I
+am sorry.
 
 """
 
@@ -50,7 +50,7 @@ def test_a_whole_demo(capsys: pytest.CaptureFixture[str]) -> None:
     assert "form       expired: form delivery_notes" in ours
     assert ours.index("typing     Pilar: stopped") < ours.index("state      connected → timed_out")
     assert "over       timed out" in ours
-    timeline = theirs.partition("  faults met")[0]
+    timeline = theirs.partition("  faults  ")[0]
     assert timeline.count("Then a courier brings it today.") == 0
     assert timeline.count("It is still in our depot, I am sorry.") == 2
     assert "again      customer: Yes, all afternoon." in timeline
@@ -69,9 +69,9 @@ def test_the_status_is_what_became_of_it(
     """Where no poll finds the chat, chatfsm's has not come through either, and the status is 1."""
     monkeypatch.setattr(scene, "FAULTS", Faults.parse("404/5005:poll"))
     assert main(["demo", "--seed", "7"]) == 1
-    table = capsys.readouterr().out.partition("  faults met")[2]
-    assert re.search(r"said by the center +1 +1\n", table)
-    assert re.search(r"told to the customer +0 +0\n", table)
+    table = capsys.readouterr().out.partition("  faults  ")[2]
+    assert re.search(r"sent by the center +1 +1\n", table)
+    assert re.search(r"received by the customer +0 +0\n", table)
     assert re.search(r"polls after the end +5, then stopped +1\n", table)
     assert "Lost by chatfsm: Welcome! What is it about?" in table
 

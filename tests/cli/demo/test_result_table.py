@@ -27,14 +27,14 @@ def result(**differences: Any) -> ChatResult:
 
 
 def answers(made: ChatResult) -> dict[str, tuple[str, str]]:
-    return {line.question.strip(): line.answers[0] for line in report_lines([made])}
+    return {line.label.strip(): line.values[0] for line in report_lines([made])}
 
 
 def test_a_chat_that_came_through_is_whole() -> None:
     """Both sides have heard each other, and nothing is left standing."""
     whole = result()
     assert whole.is_intact
-    assert (whole.lost, whole.doubled) == ((), ())
+    assert (whole.lost, whole.duplicated) == ((), ())
     assert {tone for _, tone in answers(whole).values()} == {"plain", "good"}
 
 
@@ -54,10 +54,10 @@ def test_texts_are_counted_on_both_sides(
 ) -> None:
     """What was said and did not get through is lost, what did more often is doubled."""
     made = result(**differences)
-    assert (made.lost, made.doubled) == (lost, doubled)
+    assert (made.lost, made.duplicated) == (lost, doubled)
     assert made.is_intact == (not lost and not doubled)
     assert answers(made)["lost"] == (str(len(lost)), "bad" if lost else "good")
-    assert answers(made)["doubled"] == (str(len(doubled)), "bad" if doubled else "good")
+    assert answers(made)["duplicated"] == (str(len(doubled)), "bad" if doubled else "good")
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_a_client_that_had_to_be_stopped_is_not_whole() -> None:
 def test_the_order_counts() -> None:
     """What was told in another order than it was said has not come through whole."""
     made = result(customer_received=["Y", "X"])
-    assert (made.lost, made.doubled) == ((), ())
+    assert (made.lost, made.duplicated) == ((), ())
     assert not made.is_intact
 
 
 def test_the_clients_stand_side_by_side() -> None:
     """A line has an answer of each client, in their order."""
     table = {
-        line.question: line.answers
+        line.label: line.values
         for line in report_lines([result(customer_received=["X"]), result()])
     }
     assert table["lost"] == (("1", "bad"), ("0", "good"))
-    assert table["said by the customer"] == (("2", "plain"), ("2", "plain"))
-    assert table["  told to the customer"] == (("1", "plain"), ("2", "plain"))
+    assert table["sent by the customer"] == (("2", "plain"), ("2", "plain"))
+    assert table["  received by the customer"] == (("1", "plain"), ("2", "plain"))
 
 
 def test_the_customer_answers_once() -> None:
