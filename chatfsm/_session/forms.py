@@ -33,6 +33,8 @@ Shown = events.FormShow | events.SecureFormShow
 _FORM_SCOPE: Final = ("form", None)
 
 _make_form: Final = fast_constructor(Form)
+_make_open_form: Final = fast_constructor(OpenForm)
+_make_closed_form: Final = fast_constructor(ClosedForm)
 _make_form_opened: Final = fast_constructor(FormOpened)
 _make_form_closed: Final = fast_constructor(FormClosed)
 
@@ -199,7 +201,7 @@ def _open(turn: Turn, event: Shown, form: Form) -> None:
     else:
         if open_form is not None:
             _close(turn, request_id, "form_show")
-        _add_open(turn, OpenForm(form, content, event.timestamp))
+        _add_open(turn, _make_open_form(form, content, event.timestamp))
     if event_key is not None and not is_old:
         remember(turn, _FORM_SCOPE, event_key, content)
 
@@ -261,7 +263,9 @@ def _close(
         turn.memory.forms = None
     if reason != "replaced":  # a replaced form is open still
         at = turn.now if reason != "expired" else open_form.form.deadline or turn.now
-        _remember_closed(turn, open_form.form.request_id, ClosedForm(reason, at, server_time))
+        _remember_closed(
+            turn, open_form.form.request_id, _make_closed_form(reason, at, server_time)
+        )
     turn.effects.append(_make_form_closed(open_form.form, reason))
 
 
