@@ -139,7 +139,7 @@ class ClientSettings:
     """Events that wait to be posted; the client refuses one more. Four times `max_unsent` of the
     session, because receipts and signals wait too."""
 
-    max_calls: int = field(default=64, validator=count)
+    max_api_requests: int = field(default=64, validator=count)
     """API requests of the app that wait for a reply; the client refuses one more."""
 
     max_attempts: int = field(default=5, validator=count)

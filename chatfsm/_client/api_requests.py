@@ -84,10 +84,10 @@ def _check(turn: ClientTurn, request: api.ApiRequest, method: MethodSpec) -> Non
             raise LocalProtocolError(f"{cannot}: this client has a chat already")
         if any(isinstance(other, api.RequestChat) for other in waiting):
             raise LocalProtocolError(f"{cannot}: another RequestChat has no reply yet")
-    if len(waiting) >= turn.settings.max_calls:
+    if len(waiting) >= turn.settings.max_api_requests:
         raise LocalProtocolError(
-            f"{cannot}: {len(waiting)} requests wait for a reply, max_calls is"
-            f" {turn.settings.max_calls}"
+            f"{cannot}: {len(waiting)} requests wait for a reply, max_api_requests is"
+            f" {turn.settings.max_api_requests}"
         )
 
 

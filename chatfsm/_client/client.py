@@ -287,7 +287,8 @@ def _advance(turn: ClientTurn) -> None:
         return
     if session.deadline is not None and turn.now >= session.deadline:
         turn.feed_session(Tick())
-    sending.enqueue(turn)
+    if turn.to_post:
+        sending.enqueue(turn)
     if session.done:
         _close(turn)
     elif state.link != "unauthorized":

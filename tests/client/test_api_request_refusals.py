@@ -143,7 +143,7 @@ def test_what_needs_a_chat_is_refused_without_one(stage: Stage) -> None:
 
 def test_calls_are_bounded(stages: type[Stage]) -> None:
     """So many calls may wait for an answer, and no more."""
-    stage = stages(max_calls=2)
+    stage = stages(max_api_requests=2)
     stage.receives(c.CheckAvailability())
     stage.receives(c.GetVersion())
     assert "2 requests wait" in stage.refused(c.GetVersion())

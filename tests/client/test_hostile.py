@@ -56,7 +56,7 @@ def may(stage: Stage, item: Any) -> None:
 @given(st.lists(COMES, max_size=30), st.booleans())
 def test_nothing_that_comes_raises(story: list[Any], opened: bool) -> None:
     """Any reply or failure to any request; requests, queue and deadline stay in bounds."""
-    stage = Stage(chat_id=CHAT if opened else None, max_calls=3)
+    stage = Stage(chat_id=CHAT if opened else None, max_api_requests=3)
     stage.ticks()
     for comes in story:
         if not isinstance(comes, (str, tuple)):

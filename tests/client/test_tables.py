@@ -101,7 +101,7 @@ def test_no_two_clients_come_back_together() -> None:
         ({"poll_every": "1"}, TypeError),
         ({"max_batch": 0}, ValueError),
         ({"max_body": 1.5}, TypeError),
-        ({"max_calls": True}, TypeError),
+        ({"max_api_requests": True}, TypeError),
         ({"session": None}, TypeError),
     ],
 )
