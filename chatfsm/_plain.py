@@ -16,7 +16,7 @@ from attrs import fields, has
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from chatfsm.models import ChatMessage, SharedFile, SharedLocation
+from chatfsm.models import ChatMessage, Form, SharedFile, SharedLocation
 from chatfsm.signaling import Signal
 
 __all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake_case", "to_plain"]
@@ -97,12 +97,20 @@ def _message_fields(message: ChatMessage) -> dict[str, Any]:
     }
 
 
+def _form_fields(form: Form) -> dict[str, Any]:
+    plain = _write_form(form)
+    if form.content is None:
+        del plain["content"]
+    return plain
+
+
 def _file_fields(file: SharedFile) -> dict[str, Any]:
     return {
         **_sender_fields(file),
         "file_id": file.file_id,
         "file_type": file.file_type,
         "file_name": file.file_name,
+        **({} if file.url is None else {"url": file.url}),
         **_trailing_fields(file),
     }
 
@@ -137,6 +145,8 @@ def _tagged_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
 
 
 _converter.register_unstructure_hook_factory(has, _unstructure_hook)
+_write_form: Final = _unstructure_hook(Form)
+_converter.register_unstructure_hook(Form, _form_fields)
 _converter.register_unstructure_hook(ChatMessage, _message_fields)
 _converter.register_unstructure_hook(SharedFile, _file_fields)
 _converter.register_unstructure_hook(SharedLocation, _location_fields)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 from attrs import field, frozen
 
 from chatfsm._plain import redact_secure_form, snake_case, to_plain
+from chatfsm.events import Event
 from chatfsm.models import (
     AnomalyKind,
     ChatMessage,
@@ -33,7 +34,11 @@ __all__ = [
     "FormClosed",
     "FormOpened",
     "FormReason",
+    "Ignored",
+    "IgnoredReason",
     "LocationReceived",
+    "MessageDeleted",
+    "MessageEdited",
     "MessageFailed",
     "MessageReceived",
     "MessageSent",
@@ -48,6 +53,7 @@ __all__ = [
     "SignalReceived",
     "StateChanged",
     "Terminated",
+    "TypingReason",
     "TypingStarted",
     "TypingStopped",
     "UnknownReceived",
@@ -56,6 +62,22 @@ __all__ = [
     "WarningRaised",
     "to_json",
 ]
+
+TypingReason = Literal[
+    "event",  # the server reported it
+    "message",  # the party sent a message
+    "left",  # the party left
+    "completed",  # the conversation is over
+    "terminated",  # the session ended
+    "timeout",  # no typing event within `Settings.typing_timeout`
+]
+"""Reason of a `TypingStopped`."""
+
+IgnoredReason = Literal[
+    "duplicate",  # its content was reported before
+    "late",  # it came after the end of the session
+]
+"""Reason of an `Ignored`."""
 
 FormReason = Literal[
     "submitted",  # the customer answered it
@@ -122,6 +144,24 @@ class MessageReceived(_Effect):
 
 
 @frozen
+class MessageEdited(_Effect):
+    """The text of a message was changed, perhaps of one that was never received."""
+
+    msg_id: str
+    text: str
+    html: str | None
+    party_id: str | None
+
+
+@frozen
+class MessageDeleted(_Effect):
+    """A message was withdrawn, perhaps one that was never received."""
+
+    msg_id: str
+    party_id: str | None
+
+
+@frozen
 class TypingStarted(_Effect):
     """A party started typing."""
 
@@ -130,13 +170,10 @@ class TypingStarted(_Effect):
 
 @frozen
 class TypingStopped(_Effect):
-    """A party stopped typing.
-
-    After its own event, its message or its leaving, after `Settings.typing_timeout`, or because the
-    session completed or ended.
-    """
+    """A party stopped typing."""
 
     party_id: str
+    reason: TypingReason
 
 
 @frozen
@@ -260,6 +297,14 @@ class Anomaly(_Effect):
 
 
 @frozen
+class Ignored(_Effect):
+    """An event that is only counted; reported only with `Settings(explain=True)`."""
+
+    reason: IgnoredReason
+    event: Event = field(repr=False)
+
+
+@frozen
 class Terminated(_Effect):
     """The session has ended. Always the last effect of a session."""
 
@@ -335,6 +380,8 @@ AppEffect = (
     | PartyChanged
     | PartyRemoved
     | MessageReceived
+    | MessageEdited
+    | MessageDeleted
     | TypingStarted
     | TypingStopped
     | FormOpened
@@ -355,6 +402,7 @@ AppEffect = (
     | CobrowsingChanged
     | UnknownReceived
     | Anomaly
+    | Ignored
     | Terminated
 )
 """All effects for the app, as a closed union."""
@@ -374,6 +422,8 @@ def to_json(effect: Effect) -> dict[str, Any]:
     plain = {"effect": _NAMES[type(effect)], **to_plain(effect)}
     if not effect.replayed:
         del plain["replayed"]
+    if isinstance(effect, Ignored):
+        plain["event"] = {"event": snake_case(type(effect.event)), **to_plain(effect.event)}
     if isinstance(effect, SendEvents):
         del plain["messages"]
         plain["events"] = [redact_secure_form(event) for event in effect.events]

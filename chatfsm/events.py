@@ -22,6 +22,7 @@ __all__ = [
     "Ended",
     "Event",
     "File",
+    "FileUrl",
     "FormData",
     "FormDataCancel",
     "FormShow",
@@ -30,7 +31,9 @@ __all__ = [
     "Location",
     "Malformed",
     "Message",
+    "MessageDelete",
     "MessageDelivered",
+    "MessageEdit",
     "MessageRead",
     "NotTyping",
     "PartyJoined",
@@ -121,6 +124,24 @@ class Message(_WithExtra):
 
 
 @frozen
+class MessageEdit(_WithExtra):
+    """The text of a message was changed; `ref_msg_id` is the message's id (web client v4)."""
+
+    ref_msg_id: str
+    party_id: str | None = None
+    msg: str | None = None
+    msg_text: str | None = None
+
+
+@frozen
+class MessageDelete(_WithExtra):
+    """A message was withdrawn; `ref_msg_id` is the message's id (web client v4)."""
+
+    ref_msg_id: str
+    party_id: str | None = None
+
+
+@frozen
 class MessageDelivered(_WithExtra):
     """A message was delivered to a party."""
 
@@ -162,6 +183,8 @@ class FormShow(_WithExtra):
     form_timeout: float | None = None
     """Seconds until the form expires; None: it does not."""
     channel: str | None = None
+    form_content: str | None = None
+    """Text of a prompt (web client v4)."""
 
 
 @frozen
@@ -222,6 +245,16 @@ class File(_WithExtra):
 
 
 @frozen
+class FileUrl(_WithExtra):
+    """A file shared by its address; no `party_id` means an own file (web client v4)."""
+
+    file_url: str
+    file_type: str | None = None
+    msg_id: str | None = None
+    party_id: str | None = None
+
+
+@frozen
 class Location(_WithExtra):
     """A shared location."""
 
@@ -268,6 +301,8 @@ class FormData(_WithExtra):
     form_request_id: str | None = None
     form_name: str | None = None
     secure: bool = False
+    has_answers: bool = True
+    """False if the data is only a text ("Form not found"), which answers nothing (web v4)."""
 
 
 @frozen
@@ -317,6 +352,8 @@ Event = (
     | PartyJoined
     | PartyLeft
     | Message
+    | MessageEdit
+    | MessageDelete
     | MessageDelivered
     | MessageRead
     | Typing
@@ -328,6 +365,7 @@ Event = (
     | InactivityTimeout
     | Signaling
     | File
+    | FileUrl
     | Location
     | CaseSet
     | Info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chatfsm import events
 
@@ -24,6 +24,7 @@ AnomalyKind = Literal[
     "unknown_party",  # a party left that was not in the roster
     "malformed",  # an item that is not an event, or has a missing or invalid field
     "id_reused",  # a known message id with other content
+    "form_not_open",  # an answer to a form that is closed, or was never shown
     "too_many_ids",  # more than max_ids: old duplicates are not recognized from now on; once
     "too_many_parties",  # more than max_parties in the roster
     "too_many_typists",  # more than max_typists at the same time
@@ -35,7 +36,7 @@ AnomalyKind = Literal[
 Outcome = Literal["ended", "timed_out", "failed", "gone"]
 """End of a session: normal, for inactivity, with an error, or unknown to the server."""
 
-_EventT = TypeVar("_EventT", bound=events.Message | events.File | events.Location)
+_EventT = TypeVar("_EventT", bound=events.Message | events.File | events.FileUrl | events.Location)
 
 
 @frozen(weakref_slot=False)
@@ -73,6 +74,8 @@ class Form:
     """Whether the answers are secret: no snapshot, log or repr has them."""
     deadline: float | None = None
     """Time on the session's clock at which the form expires, in seconds; None: never."""
+    content: str | None = field(default=None, repr=False)
+    """Text of a prompt, if the server sent one."""
 
     @property
     def is_text_prompt(self) -> bool:
@@ -133,13 +136,18 @@ class ChatMessage(_Shared[events.Message]):
 
 
 @frozen(weakref_slot=False)
-class SharedFile(_Shared[events.File]):
-    """A shared file."""
+class SharedFile(_Shared[events.File | events.FileUrl]):
+    """A file, by its id or by its address."""
 
     @property
-    def file_id(self) -> str:
-        """Id for `api.GetFile`."""
-        return self.event.file_id
+    def file_id(self) -> str | None:
+        """Id for `api.GetFile`; None if the file was shared by its address."""
+        return None if isinstance(self.event, events.FileUrl) else self.event.file_id
+
+    @property
+    def url(self) -> str | None:
+        """Address of a file that was shared by it: untrusted."""
+        return self.event.file_url if isinstance(self.event, events.FileUrl) else None
 
     @property
     def file_type(self) -> str | None:
@@ -148,8 +156,8 @@ class SharedFile(_Shared[events.File]):
 
     @property
     def file_name(self) -> str | None:
-        """Name that the sender gave: untrusted, it may be a path."""
-        return self.event.file_name
+        """Name that the sender gave: untrusted, it may be a path; None if shared by address."""
+        return None if isinstance(self.event, events.FileUrl) else self.event.file_name
 
 
 @frozen(weakref_slot=False)

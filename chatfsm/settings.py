@@ -32,6 +32,9 @@ class Settings:
     For tests and audits. The event that raises changes nothing; what was due before it stays done.
     """
 
+    explain: bool = False
+    """Report duplicates and late events as `Ignored`; they are only counted otherwise."""
+
     typing_timeout: float = field(default=30.0, validator=seconds(more_than=0))
     """Seconds after the last typing event of a party until the session reports that it stopped."""
 

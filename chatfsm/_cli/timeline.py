@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 
 from chatfsm import effects as f
+from chatfsm._plain import snake_case
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.stats import ChatStats
@@ -191,7 +192,7 @@ def _message(timeline: Timeline, effect: f.MessageReceived) -> RowParts:
 
 def _file(timeline: Timeline, effect: f.FileReceived) -> RowParts:
     file = effect.file
-    text = f"{file.file_name or file.file_id} ({file.file_type or 'of no type'})"
+    text = f"{file.file_name or file.file_id or file.url} ({file.file_type or 'of no type'})"
     return "file", _sender(timeline, file), text, "own" if file.own else "plain"
 
 
@@ -231,6 +232,13 @@ _ROW_BUILDERS: Final[dict[type, Callable[[Timeline, Any], RowParts]]] = {
     f.PartyChanged: lambda _, e: ("changed", e.party.name, e.party.type or "", "state"),
     f.PartyRemoved: lambda _, e: ("left", e.party.name, e.party.type or "", "state"),
     f.MessageReceived: _message,
+    f.MessageEdited: lambda t, e: ("edited", t.name_of(e.party_id), e.text, "plain"),
+    f.MessageDeleted: lambda t, e: (
+        "deleted",
+        t.name_of(e.party_id),
+        f"message {e.msg_id}",
+        "plain",
+    ),
     f.TypingStarted: lambda t, e: ("typing", t.name_of(e.party_id), "…", "quiet"),
     f.TypingStopped: lambda t, e: ("typing", t.name_of(e.party_id), "stopped", "quiet"),
     f.FormOpened: lambda _, e: ("form", "", f"shown: {_form(e.form)}", "state"),
@@ -267,5 +275,6 @@ _ROW_BUILDERS: Final[dict[type, Callable[[Timeline, Any], RowParts]]] = {
     f.CobrowsingChanged: lambda _, e: ("cobrowsing", "", e.state, "state"),
     f.UnknownReceived: lambda _, e: ("unknown", "", e.name, "bad"),
     f.Anomaly: lambda _, e: ("anomaly", "", f"{e.kind}: {e.text}", "bad"),
+    f.Ignored: lambda _, e: ("ignored", "", f"{e.reason}: {snake_case(type(e.event))}", "quiet"),
     f.Terminated: _terminated,
 }

@@ -66,6 +66,7 @@ _TEXTS: Final = (_field(p.text, "msg"), _field(p.text, "msg_text"))
 _RECEIPT: Final = (_field(p.identifier, "ref_msg_id", "msg_id"), _PARTY, _TIME)
 # The customer's answers to a form are secret: discarded.
 _ANSWERS: Final = FieldSpec("", p.discard, ("data",))
+_HAS_ANSWERS: Final = _field(p.is_not_text, "data", into="has_answers")
 
 SCHEMAS: Final[dict[type, Schema]] = {
     e.Status: (_field(p.identifier, "state"), _field(p.seconds, "ewt"), _TIME),
@@ -87,6 +88,8 @@ SCHEMAS: Final[dict[type, Schema]] = {
         _field(_attachments, "attachments"),
         _TIME,
     ),
+    e.MessageEdit: (*_RECEIPT[:2], *_TEXTS, _TIME),
+    e.MessageDelete: _RECEIPT,
     e.MessageDelivered: _RECEIPT,
     e.MessageRead: _RECEIPT,
     e.Typing: (_PARTY, _TIME),
@@ -96,6 +99,7 @@ SCHEMAS: Final[dict[type, Schema]] = {
         _FORM_NAME,
         _field(p.seconds, "form_timeout"),
         _field(p.identifier, "channel"),
+        _field(p.text, "form_content"),
         _TIME,
     ),
     e.SecureFormShow: (_FORM, _field(p.name, "form_id"), _TIME),
@@ -117,6 +121,13 @@ SCHEMAS: Final[dict[type, Schema]] = {
         _field(p.identifier, "party_id", "session_id"),  # session_id: old servers (PROTOCOL.md §2)
         _TIME,
     ),
+    e.FileUrl: (
+        _field(p.address, "file_url"),
+        _field(p.identifier, "file_type"),
+        _MESSAGE,
+        _PARTY,
+        _TIME,
+    ),
     e.Location: (
         _field(p.number, "latitude"),
         _field(p.number, "longitude"),
@@ -136,7 +147,13 @@ SCHEMAS: Final[dict[type, Schema]] = {
         _field(p.text, "cobrowsing_id"),
         _TIME,
     ),
-    e.FormData: (_FORM, _FORM_NAME, _field(p.is_secure, "event", into="secure"), _ANSWERS, _TIME),
+    e.FormData: (
+        _FORM,
+        _FORM_NAME,
+        _field(p.is_secure, "event", into="secure"),
+        _HAS_ANSWERS,
+        _TIME,
+    ),
     e.FormDataCancel: (_FORM, _FORM_NAME, _ANSWERS, _TIME),
     e.Attachment: (
         _field(p.text, "id"),
@@ -168,6 +185,8 @@ EVENTS: Final[dict[str, type]] = {
     wire.PARTY_JOINED: e.PartyJoined,
     wire.PARTY_LEFT: e.PartyLeft,
     wire.MESSAGE: e.Message,
+    wire.MESSAGE_EDIT: e.MessageEdit,
+    wire.MESSAGE_DELETE: e.MessageDelete,
     wire.MESSAGE_DELIVERED: e.MessageDelivered,
     wire.MESSAGE_READ: e.MessageRead,
     wire.TYPING: e.Typing,
@@ -180,6 +199,7 @@ EVENTS: Final[dict[str, type]] = {
     wire.MISSPELLED_TIMEOUT: e.InactivityTimeout,
     wire.SIGNALING: e.Signaling,
     wire.FILE: e.File,
+    wire.FILE_URL: e.FileUrl,
     wire.LOCATION: e.Location,
     wire.CASE_SET: e.CaseSet,
     wire.INFO: e.Info,
@@ -284,7 +304,7 @@ def _slow_decode(item: object) -> e.Event:
         try:
             event: e.Event = structure(item, cls)
         except ValueError as error:
-            if "data" in item and _ANSWERS in SCHEMAS[cls]:
+            if "data" in item and {_ANSWERS, _HAS_ANSWERS} & {*SCHEMAS[cls]}:
                 item = {key: item[key] for key in item if key != "data"}
             return e.Malformed(name, item, str(error), timestamp=_timestamp_of(item))
         return event

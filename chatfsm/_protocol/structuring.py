@@ -149,6 +149,11 @@ def name(value: object) -> str | None:
     return found
 
 
+def address(value: object) -> str | None:
+    """The address of a file, of bounded length; "" means missing."""
+    return name(value) or None
+
+
 def number(value: object) -> float | None:
     """Parse a finite number, given as a number or as text; "" counts as missing."""
     if value is None or value == "":
@@ -217,6 +222,11 @@ def name_suffix(event: object) -> str:
     return str(event).rpartition("_")[2]
 
 
+def is_not_text(data: object) -> bool:
+    """Whether the data of a form holds answers: a bare text is none (PROTOCOL.md §3)."""
+    return not isinstance(data, str)
+
+
 def is_secure(event: object) -> bool:
     """Whether an event's name says that its form is secure."""
     return "_secure_" in str(event)
@@ -280,6 +290,10 @@ PASS_THROUGH_CHECKS: Final[dict[object, tuple[str, str]]] = {
     text: ("{0} is None", "{0}.__class__ is not str"),
     identifier: ('{0} is None or {0} == ""', "{0}.__class__ is not str or is_empty[len({0})]"),
     name: ("{0} is None", f"{{0}}.__class__ is not str or len({{0}}) > {LONGEST_NAME}"),
+    address: (
+        '{0} is None or {0} == ""',
+        f"{{0}}.__class__ is not str or not 0 < len({{0}}) <= {LONGEST_NAME}",
+    ),
 }
 # For other parsers, as code with the value for {0}: an expression with the result of the parser.
 # It handles the usual texts of digits inline, and calls the parser for the rest.
@@ -290,6 +304,7 @@ INLINE_PARSERS: Final[dict[object, str]] = {
     " < 1e300 else parse_{0}({0})",
     number: "parse_{0}({0})",
     discard: "None",
+    is_not_text: "{0}.__class__ is not str",
 }
 
 

@@ -1,16 +1,15 @@
-"""Duplicates: events that the session has seen, by scope, msg_id and content (law L5).
+"""Duplicates: what was reported before, by sender, id and content (law L5).
 
-Remembered as scope → msg_id → fingerprint of the content. A msg_id is unique in its scope: a party,
-or a kind of event and a party. The key is a tuple if the msg_id came again with other content, or
-if the event has none, so that a made-up key never equals one from the wire. `Settings.max_ids`
-bounds the number of keys.
+`SessionState.seen_ids` maps scope → message key → fingerprint. A scope is a party, or a kind of
+event with or without a party. A key is the id on the wire; keys that the session makes itself (a
+reused id with its further content, an event without an id) are tuples, so no text from the wire
+can equal one. `Settings.max_ids` bounds the number of keys.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import Enum
 from hashlib import blake2b
 from itertools import islice
 from operator import attrgetter
@@ -19,165 +18,181 @@ from typing import Any, Final, get_args
 from attrs import fields
 
 from chatfsm import events
-from chatfsm._plain import json_safe
-from chatfsm._session.state import Fingerprint, MessageKey, Scope, SessionState, Turn, quoted
-from chatfsm.effects import Anomaly
+from chatfsm._plain import canonical_json, json_safe
+from chatfsm._session.state import Fingerprint, MessageKey, Scope, SessionState, quoted
+from chatfsm.effects import Effect
 from chatfsm.signaling import Signal
 
 __all__ = [
+    "DIGEST",
     "MAX_PLAIN_LENGTH",
-    "Seen",
+    "digest",
     "fingerprint",
     "is_duplicate",
-    "lookup",
+    "is_seen",
+    "message_fingerprint",
     "remember",
     "scope_for",
     "value_fingerprint",
 ]
 
-# Contents up to this length are kept as they are, which costs nothing. Of longer ones a digest of
-# 12 bytes is kept: two contents have the same one in one case of 2^96.
+# Texts up to this length are their own fingerprint; longer ones are kept as a digest of so many
+# bytes: two contents collide with probability 2^-96.
 MAX_PLAIN_LENGTH: Final = 64
-_DIGEST_SIZE: Final = 12
-# Evicting an eighth at a time makes the cost of an event independent of the number of ids.
-_EVICTED_SHARE: Final = 8
+DIGEST: Final = 12
+# One eviction drops an eighth of all keys, so its cost per event does not depend on their number.
+_PORTION: Final = 8
 
 
-class Seen(Enum):
-    """The answer of `lookup`."""
-
-    SAME = "same"
-    """The id was seen with this content: a duplicate."""
-    REUSED = "reused"
-    """The id was seen, but only with other content."""
-    NEW = "new"
-    """The id was not seen, or was evicted."""
+def message_fingerprint(event: events.Message) -> Fingerprint:
+    """Return the fingerprint of a message's text, HTML and attachments."""
+    msg = event.msg
+    if (
+        msg is not None
+        and event.msg_text is None
+        and not event.attachments
+        and len(msg) <= MAX_PLAIN_LENGTH
+    ):
+        return msg  # most messages
+    attached = None
+    if event.attachments:
+        attached = "".join(canonical_json(attachment) for attachment in event.attachments)
+    return fingerprint(msg, event.msg_text, attached)
 
 
 def fingerprint(
     first: str | None, second: str | None = None, third: str | None = None
 ) -> Fingerprint:
-    """Return the fingerprint of a content of up to three texts; the same in every process."""
+    """Return a fingerprint of texts: of bounded length, and the same in every process."""
     if first is not None and second is None and third is None and len(first) <= MAX_PLAIN_LENGTH:
         return first
-    return _digest(f"{_length_prefixed(first)}{_length_prefixed(second)}{_length_prefixed(third)}")
+    return digest(f"{_delimited(first)}{_delimited(second)}{_delimited(third)}")
 
 
 def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
-    """Return the fingerprint of all fields of a form event or a signal but its timestamp."""
-    opaque, *read = _FIELD_VALUES[value.__class__](value)
-    rest = json.dumps(json_safe(opaque), sort_keys=True) if opaque else ""
-    return _digest(f"{read!r}{rest}")
+    """Return a fingerprint of all fields of a form or signal, except its timestamp."""
+    unread, *read = _CONTENT_OF[value.__class__](value)
+    rest = json.dumps(json_safe(unread), sort_keys=True) if unread else ""
+    return digest(f"{read!r}{rest}")
 
 
-def _values_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a getter of the opaque field, the class name, and all other fields but the time."""
-    names = [
-        known.name for known in fields(cls) if known.name not in {"timestamp", *_OPAQUE_FIELDS}
-    ]
-    (opaque,) = (known.name for known in fields(cls) if known.name in _OPAQUE_FIELDS)
-    return attrgetter(opaque, "__class__.__name__", *names)
+def _content_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a getter of the unread fields, the class name, and all fields that were read."""
+    names = [known.name for known in fields(cls) if known.name not in {"timestamp", *_UNREAD}]
+    (unread,) = (known.name for known in fields(cls) if known.name in _UNREAD)
+    return attrgetter(unread, "__class__.__name__", *names)
 
 
-_OPAQUE_FIELDS: Final = {"extra", "raw"}
-_FIELD_VALUES: Final = {
-    cls: _values_getter(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
+_UNREAD: Final = {"extra", "raw"}
+_CONTENT_OF: Final = {
+    cls: _content_getter(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
 }
 
 
-def _digest(text: str) -> bytes:
-    """Return a digest of `_DIGEST_SIZE` bytes, which is kept in place of a long content."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE).digest()
+def digest(text: str) -> bytes:
+    """Return the digest of `DIGEST` bytes that is kept in place of a long text."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
 
 
-def _length_prefixed(part: str | None) -> str:
+def _delimited(part: str | None) -> str:
     return "~" if part is None else f"{len(part)}:{part}"
 
 
-def scope_for(memory: SessionState, party_id: str | None, kind: str = "") -> Scope:
-    """Return the scope of a party's msg_ids; of its own kind if `kind` is given."""
-    owner = memory.chat_id if memory.is_own(party_id) else party_id
-    return (kind, owner) if kind else owner
+def scope_for(session: SessionState, party_id: str | None, kind: str = "") -> Scope:
+    """Return the scope of a party's ids, for one kind of event."""
+    party = session.chat_id if session.is_own(party_id) else party_id
+    return (kind, party) if kind else party
 
 
-def is_duplicate(
-    turn: Turn, scope: Scope, msg_id: str | None, content: Fingerprint, at: float | None = None
+def is_duplicate(  # noqa: PLR0913, PLR0917  # the identity of an event has this many parts
+    session: SessionState,
+    scope: Scope,
+    msg_id: str | None,
+    content: Fingerprint,
+    event: events.Event,
+    effects: list[Effect],
 ) -> bool:
-    """Whether an event is a duplicate; counts it if it is, and remembers it if not.
+    """Whether an event was reported before; counts it if so, else remembers it.
 
-    The same msg_id with other content is no duplicate and is reported as `id_reused`. An event
-    without a msg_id is a duplicate only if it comes from a history and was seen with its time `at`.
+    The same id with other content is no duplicate: it adds the anomaly `id_reused`.
     """
     if msg_id is None:
-        return _is_duplicate_without_id(turn, scope, content, at)
-    seen = lookup(turn.memory, scope, msg_id, content)
-    if seen is Seen.SAME:
-        return turn.count_duplicate()
-    if seen is Seen.REUSED:
-        turn.report_violation("id_reused", f"id {quoted(msg_id)} came again with other content")
-    remember(turn, scope, msg_id, content)
+        return _is_duplicate_without_id(session, scope, content, event, effects)
+    ids = session.seen_ids.get(scope)
+    if ids is not None and msg_id in ids:
+        if ids[msg_id] == content or (msg_id, content) in ids:
+            session.count_duplicate(event, effects)
+            return True
+        text = f"id {quoted(msg_id)} came again with other content"
+        session.report_violation("id_reused", text)
+    remember(session, scope, msg_id, content)
     return False
 
 
 def _is_duplicate_without_id(
-    turn: Turn, scope: Scope, content: Fingerprint, at: float | None
+    session: SessionState,
+    scope: Scope,
+    content: Fingerprint,
+    event: events.Event,
+    effects: list[Effect],
 ) -> bool:
-    name = (None, content, at)
-    if name in turn.memory.seen_ids.get(scope, ()):
-        return turn.count_duplicate() if turn.in_history else False
-    _ids_with_capacity(turn, scope)[name] = ""
-    turn.memory.seen_count += 1
+    """Whether a history brings an event without an id that was seen with the same timestamp.
+
+    A live event without an id is never a duplicate: two equal texts may both be meant.
+    """
+    key = (None, content, event.timestamp)
+    if key in session.seen_ids.get(scope, ()):
+        if session.in_history:
+            session.count_duplicate(event, effects)
+        return session.in_history
+    _ids_with_capacity(session, scope)[key] = ""
+    session.seen_count += 1
     return False
 
 
-def lookup(memory: SessionState, scope: Scope, msg_id: str, content: Fingerprint) -> Seen:
-    """Return whether the session has seen the id in this scope, and with this content."""
-    ids = memory.seen_ids.get(scope)
-    known = None if ids is None else ids.get(msg_id)
-    if ids is None or known is None:
-        return Seen.NEW
-    return Seen.SAME if known == content or (msg_id, content) in ids else Seen.REUSED
+def is_seen(session: SessionState, scope: Scope, msg_id: str, content: Fingerprint) -> bool:
+    """Whether this id was remembered with this content."""
+    ids = session.seen_ids.get(scope)
+    return (
+        ids is not None and msg_id in ids and (ids[msg_id] == content or (msg_id, content) in ids)
+    )
 
 
-def remember(turn: Turn, scope: Scope, msg_id: str, content: Fingerprint) -> None:
-    """Remember a msg_id and its content; evicts the oldest ones if there are too many."""
-    ids = _ids_with_capacity(turn, scope)
+def remember(session: SessionState, scope: Scope, msg_id: str, content: Fingerprint) -> None:
+    """Remember an id and its content; evicts the oldest keys if there are too many."""
+    ids = _ids_with_capacity(session, scope)
     if msg_id in ids:
         ids[msg_id, content] = ""
     else:
         ids[msg_id] = content
-    turn.memory.seen_count += 1
+    session.seen_count += 1
 
 
-def _ids_with_capacity(turn: Turn, scope: Scope) -> dict[MessageKey, Fingerprint]:
-    """Return the ids of a scope, after evicting old ids if there are too many."""
-    memory = turn.memory
-    if memory.seen_count >= turn.settings.max_ids:
-        _evict_oldest(turn)
-    ids = memory.seen_ids.get(scope)
-    if ids is None:
-        ids = memory.seen_ids[scope] = {}
-    return ids
+def _ids_with_capacity(session: SessionState, scope: Scope) -> dict[MessageKey, Fingerprint]:
+    """Return the ids of a scope, with capacity for one more."""
+    if session.seen_count >= session.settings.max_ids:
+        _evict(session)
+    return session.seen_ids.setdefault(scope, {})
 
 
-def _evict_oldest(turn: Turn) -> None:
-    """Evict the oldest ids of the largest scope, or of the first scopes if all are small."""
-    memory, by_scope, limit = turn.memory, turn.memory.seen_ids, turn.settings.max_ids
-    portion = max(1, limit // _EVICTED_SHARE)
-    busiest = max(by_scope, key=lambda scope: len(by_scope[scope]))
-    scopes = iter([busiest] if len(by_scope[busiest]) >= portion else list(by_scope))
-    memory.seen_count -= portion
+def _evict(session: SessionState) -> None:
+    """Drop the oldest keys of the largest scope, or of the first scopes if all are small."""
+    seen_ids, limit = session.seen_ids, session.settings.max_ids
+    portion = max(1, limit // _PORTION)
+    largest = max(seen_ids, key=lambda scope: len(seen_ids[scope]))
+    scopes = iter([largest] if len(seen_ids[largest]) >= portion else list(seen_ids))
+    session.seen_count -= portion
     while portion:
         scope = next(scopes)
-        ids = by_scope[scope]
+        ids = seen_ids[scope]
         oldest = list(islice(ids, portion))
         portion -= len(oldest)
         if len(oldest) == len(ids):
-            del by_scope[scope]
+            del seen_ids[scope]
         else:
-            for name in oldest:
-                del ids[name]
-    if memory.seen_complete:
-        memory.seen_complete = False
+            for key in oldest:
+                del ids[key]
+    if session.seen_complete:
+        session.seen_complete = False
         text = f"more than {limit} ids: repeats of the oldest are no longer recognized"
-        turn.add_anomaly(Anomaly("too_many_ids", text))
+        session.add_anomaly("too_many_ids", text)

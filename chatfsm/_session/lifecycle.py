@@ -1,4 +1,4 @@
-"""Lifecycle: the state of the session, its end, the inactivity warning, and undecodable events."""
+"""Lifecycle: the session's state, its end, the inactivity warning, unknown and malformed events."""
 
 from __future__ import annotations
 
@@ -10,154 +10,156 @@ from attrs import evolve
 from chatfsm import events
 from chatfsm._log import logger
 from chatfsm._plain import canonical_json
-from chatfsm._session import tables
+from chatfsm._session import outbox, tables
+from chatfsm._session.changes import close_form, move_call, stop_all_typing
 from chatfsm._session.duplicates import fingerprint, is_duplicate
-from chatfsm._session.state import Turn, quoted
+from chatfsm._session.state import SessionState, quoted
 from chatfsm._values import fast_constructor
 from chatfsm.effects import (
+    Effect,
+    Ignored,
     StateChanged,
     Terminated,
     UnknownReceived,
     WaitEstimated,
-    WarningCleared,
     WarningRaised,
 )
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.inputs import History, Lost
 
-_make_state_changed: Final = fast_constructor(StateChanged)
-_make_wait_estimated: Final = fast_constructor(WaitEstimated)
+_changed: Final = fast_constructor(StateChanged)
+_estimated: Final = fast_constructor(WaitEstimated)
 
 _MOVES: Final = tables.LIFECYCLE.moves
-_UNEXPECTED: Final = {source: name for name, source, _ in tables.UNEXPECTED}
+_UNEXPECTED: Final = {source: trigger for trigger, source, _ in tables.UNEXPECTED}
+# Scope of unknown and malformed events among the seen ids.
+_ODD: Final = ("odd", None)
 
 
-def on_status(turn: Turn, event: events.Status) -> bool:
-    """Move to the state of a status. True if the state does not change."""
-    memory, name = turn.memory, event.state
-    previous = memory.state
-    if name == previous:
-        return _update_wait(turn, event.ewt)
-    if name not in tables.STATUS_STATES:
-        turn.report_violation("unknown_state", f"no state is called {quoted(name)}")
-        return True
-    destination = _MOVES[previous][name]
-    if name == _UNEXPECTED.get(previous):
-        turn.report_violation("unexpected_transition", f"from {previous} to {destination}")
-    _move_to(turn, destination)
-    ewt = memory.ewt = event.ewt
-    if ewt is not None and destination not in tables.OUTCOMES:
-        turn.effects.append(_make_wait_estimated(ewt))
-    return False
+# DESIGN §3: status, new state → `StateChanged`, then `WaitEstimated` if ewt is a number; same
+# state → only `WaitEstimated`, if the number changed; completed → all typing stops as well.
+def status(session: SessionState, event: events.Status, effects: list[Effect]) -> None:
+    """Obey a status; an unexpected transition is reported too, an unknown state only reported."""
+    previous, state, ewt = session.state, event.state, event.ewt
+    if state == previous:
+        if ewt is None or ewt == session.ewt:
+            session.count_duplicate(event, effects)
+        else:
+            session.ewt = ewt
+            effects.append(_estimated(ewt))
+        return
+    if state not in tables.STATUS_STATES:
+        session.report_violation("unknown_state", f"no state is called {quoted(state)}")
+        return
+    if state == _UNEXPECTED.get(previous):
+        session.report_violation("unexpected_transition", f"from {previous} to {state}")
+    _move(session, state, effects)
+    session.ewt = ewt
+    if session.state in tables.OUTCOMES:
+        _terminate(session, None, effects)
+        return
+    if ewt is not None:
+        effects.append(_estimated(ewt))
+    if state == "completed":
+        stop_all_typing(session, "completed", effects)
 
 
-def on_ended(turn: Turn, _event: events.Ended) -> None:
+# DESIGN §3: ended; inactivity_timeout; and `Lost`, the server's word that it knows no such session.
+def ended(session: SessionState, _event: events.Ended, effects: list[Effect]) -> None:
     """End the session: the server ended it."""
-    _move_to(turn, _MOVES[turn.memory.state]["ended"])
+    _move(session, "ended", effects)
+    _terminate(session, None, effects)
 
 
-def on_inactivity_timeout(turn: Turn, event: events.InactivityTimeout) -> None:
-    """End the session: the server closed it for inactivity."""
-    _move_to(turn, _MOVES[turn.memory.state]["inactivity_timeout"])
-    turn.memory.outcome_text = event.msg_text if event.msg_text is not None else event.msg
+def inactivity_timeout(
+    session: SessionState, event: events.InactivityTimeout, effects: list[Effect]
+) -> None:
+    """End the session: the customer was inactive for too long."""
+    _move(session, "inactivity_timeout", effects)
+    _terminate(session, event.msg if event.msg_text is None else event.msg_text, effects)
 
 
-def on_lost(turn: Turn, item: Lost) -> None:
-    """End the session: the server does not know it."""
-    _move_to(turn, _MOVES[turn.memory.state]["lost"])
-    turn.memory.outcome_text = item.reason
+def lost(session: SessionState, item: Lost, effects: list[Effect]) -> None:
+    """End the session: the server does not know it any more."""
+    _move(session, "lost", effects)
+    _terminate(session, item.reason, effects)
 
 
-def terminate(turn: Turn, _item: events.Event | Lost) -> None:
-    """Report the end of the session, and free the memory that later events do not need."""
-    memory = turn.memory
-    outcome = tables.OUTCOMES[memory.state]
-    memory.outcome_text = memory.outcome_text or ""
-    memory.seen_ids, memory.seen_count, memory.seen_complete = {}, 0, True
-    memory.joined_at, memory.departed, memory.departed_complete = (), None, True
-    if memory.call.candidates:
-        memory.call = evolve(memory.call, candidates=())
-    memory.deadline_bound = inf
-    turn.effects.append(Terminated(outcome, memory.outcome_text))
-    logger.info("chat %a: terminated, %s", memory.chat_id, outcome)
+def _move(session: SessionState, trigger: str, effects: list[Effect]) -> None:
+    previous, session.state = session.state, _MOVES[session.state][trigger]
+    effects.append(_changed(previous, session.state))
 
 
-def _update_wait(turn: Turn, ewt: float | None) -> bool:
-    if ewt is None or ewt == turn.memory.ewt:
-        return turn.count_duplicate()
-    turn.memory.ewt = ewt
-    turn.effects.append(_make_wait_estimated(ewt))
-    return True
+# DESIGN §3: `StateChanged`; `TypingStopped` and `FormClosed("terminated")` for each; `CallChanged`
+# to ended if a call is on; last `Terminated(outcome, text)`. The roster stays.
+def _terminate(session: SessionState, text: str | None, effects: list[Effect]) -> None:
+    """Report the end, once and last, and free what no later event can need."""
+    stop_all_typing(session, "terminated", effects)
+    for request_id in list(session.forms or ()):
+        close_form(session, request_id, "termination", effects)
+    move_call(session, "termination", effects)
+    for msg_id in list(session.outbox or ()):
+        outbox.fail(session, msg_id, "the session is over", "in_doubt", effects)
+    outcome = tables.OUTCOMES[session.state]
+    session.outcome_text = text or ""
+    session.own_typing = None
+    session.seen_ids, session.seen_count, session.seen_complete = {}, 0, True
+    session.joined_at, session.departed, session.departed_complete = (), None, True
+    if session.call.candidates:
+        session.call = evolve(session.call, candidates=())
+    session.deadline_bound = inf
+    effects.append(Terminated(outcome, session.outcome_text))
+    logger.info("chat %a: terminated, %s", session.chat_id, outcome)
 
 
-def _move_to(turn: Turn, destination: str) -> None:
-    previous, turn.memory.state = turn.memory.state, destination
-    turn.effects.append(_make_state_changed(previous, destination))
-
-
-# The inactivity warning.
-
-Shared = events.File | events.Location | events.SecureFormCancel
-
-
-def on_warning(turn: Turn, event: events.TimeoutWarning) -> None:
-    """Report the warning, each time."""
+# DESIGN §3: timeout_warning → `WarningRaised(text)`, each time.
+def timeout_warning(
+    session: SessionState, event: events.TimeoutWarning, effects: list[Effect]
+) -> None:
+    """Report the inactivity warning; activity of the customer clears it."""
     text = event.msg_text if event.msg_text is not None else event.msg or ""
-    turn.memory.warning = text
-    turn.effects.append(WarningRaised(text))
+    session.warning = text
+    effects.append(WarningRaised(text))
 
 
-def clear_warning_if_own(turn: Turn, event: Shared) -> None:
-    """Clear the warning if the event is the customer's own."""
-    own_file = event.party_id is None and isinstance(event, events.File)
-    if turn.memory.warning is not None and (own_file or turn.memory.is_own(event.party_id)):
-        clear_warning(turn, event)
-
-
-def clear_warning(turn: Turn, _item: object) -> None:
-    """Clear the warning, because the customer was active."""
-    if turn.memory.warning is not None:
-        turn.memory.warning = None
-        turn.effects.append(WarningCleared())
-
-
-# Unknown, malformed and late events.
-
-# Their scope in the seen ids.
-_UNDECODED_SCOPE: Final = ("undecoded", None)
-
-
-def on_unknown(turn: Turn, event: events.Unknown) -> None:
-    """Report an unknown event with all that it holds; once if it comes from a history."""
-    if turn.settings.strict:
+# DESIGN §3: unknown event → `UnknownReceived(name, raw)`.
+def unknown(session: SessionState, event: events.Unknown, effects: list[Effect]) -> None:
+    """Report an event of an unknown kind, whole; one of a history only once."""
+    if session.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
-    if is_duplicate(turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))):
+    content = fingerprint(canonical_json(event))
+    if is_duplicate(session, _ODD, None, content, event, effects):
         return
-    turn.memory.unknown += 1
-    logger.info("chat %a: unknown event", turn.memory.chat_id)
-    turn.effects.append(UnknownReceived(event.name, event.raw))
+    session.unknown += 1
+    logger.info("chat %a: unknown event", session.chat_id)
+    effects.append(UnknownReceived(event.name, event.raw))
 
 
-def on_malformed(turn: Turn, event: events.Malformed) -> None:
-    """Report a malformed event as it came; once if it comes from a history."""
-    if not turn.settings.strict and is_duplicate(
-        turn, _UNDECODED_SCOPE, None, fingerprint(canonical_json(event))
-    ):
-        return
-    what = "item" if event.name is None else event.name
-    turn.report_violation("malformed", f"{what}: {event.why}", event.raw)
-    turn.memory.malformed += 1
+# DESIGN §3: unusable event → `Anomaly("malformed", …)`, raw kept.
+def malformed(session: SessionState, event: events.Malformed, effects: list[Effect]) -> None:
+    """Report an unusable event; one of a history only once."""
+    if not session.settings.strict:
+        content = fingerprint(canonical_json(event))
+        if is_duplicate(session, _ODD, None, content, event, effects):
+            return
+    subject = "item" if event.name is None else event.name
+    session.report_violation("malformed", f"{subject}: {event.why}", event.raw)
+    session.malformed += 1
 
 
-def ignore(_turn: Turn, _event: object) -> None:
-    """Do nothing; the event is counted by the session."""
+def ignore(_session: SessionState, _item: object, _effects: list[Effect]) -> None:
+    """Do nothing: the input has no effects in this state."""
 
 
-def count_late(turn: Turn, _event: object) -> None:
-    """Count an input after the end of the session."""
-    turn.memory.late += 1
+# L4: a final state is final; later events are counted as late, and as nothing else.
+def late(session: SessionState, event: events.Event, effects: list[Effect]) -> None:
+    """Count an event after the end; `Settings.explain` reports it as well."""
+    session.late += 1
+    if session.settings.explain:
+        effects.append(Ignored("late", event))
 
 
-def count_late_history(turn: Turn, item: History) -> None:
-    """Count the events of a history after the end of the session."""
-    turn.memory.late += len(item.events)
+def late_history(session: SessionState, item: History, effects: list[Effect]) -> None:
+    """Count the events of a history that arrives after the end."""
+    for event in item.events:
+        late(session, event, effects)

@@ -1,4 +1,4 @@
-"""Messages, files and locations, in and out, and their receipts."""
+"""Messages, files, locations and receipts, in both directions."""
 
 from __future__ import annotations
 
@@ -7,253 +7,352 @@ from typing import Final
 from attrs import evolve
 
 from chatfsm import commands, events
-from chatfsm._plain import canonical_json
 from chatfsm._protocol.codec import encode
 from chatfsm._session import outbox
-from chatfsm._session.duplicates import Seen, fingerprint, is_duplicate, lookup, remember, scope_for
-from chatfsm._session.outbox import advance_counter, confirm, echoed_id
-from chatfsm._session.state import Fingerprint, Scope, Turn
+from chatfsm._session.changes import (
+    clear_warning,
+    close_form,
+    close_latest_prompt,
+    latest_prompt,
+    stop_own_typing,
+    stop_typing,
+)
+from chatfsm._session.duplicates import (
+    MAX_PLAIN_LENGTH,
+    digest,
+    fingerprint,
+    is_duplicate,
+    is_seen,
+    message_fingerprint,
+    remember,
+    scope_for,
+)
+from chatfsm._session.state import Fingerprint, Scope, SessionState
 from chatfsm._values import fast_constructor
 from chatfsm.effects import (
     DeliveryConfirmed,
+    Effect,
     FileReceived,
     LocationReceived,
+    MessageDeleted,
+    MessageEdited,
     MessageReceived,
     ReadConfirmed,
 )
-from chatfsm.inputs import SendFailed, Sent
 from chatfsm.models import ChatMessage, SharedFile, SharedLocation
 
-# Messages and receipts are most of the events, so their effects are built the fastest way.
-_make_message_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
-_make_file_received: Final = fast_constructor(FileReceived, file=SharedFile)
-_make_delivery_confirmed: Final = fast_constructor(DeliveryConfirmed)
-_make_read_confirmed: Final = fast_constructor(ReadConfirmed)
+_received: Final = fast_constructor(MessageReceived, message=ChatMessage)
+_shared: Final = fast_constructor(FileReceived, file=SharedFile)
+_delivered: Final = fast_constructor(DeliveryConfirmed)
+_read: Final = fast_constructor(ReadConfirmed)
 
-# The scopes of receipts in the seen ids: msg_id → party.
-_DELIVERED_SCOPE: Final = ("delivered", None)
-_READ_SCOPE: Final = ("read", None)
-
-
-def is_own_echo(turn: Turn, event: events.Message) -> bool:
-    """Whether an own message is the echo of one that this session sent, which has now arrived."""
-    advance_counter(turn.memory, event.msg_id)
-    if turn.memory.outbox is None or not event.msg_id:
-        return False
-    own_id = echoed_id(turn.memory, event.msg_id, event.msg, event.msg_text)
-    confirm(turn, own_id, "sent")
-    return own_id is not None and turn.count_duplicate()
+# Scopes of receipts among the seen ids: message id → party.
+_DELIVERED: Final = ("delivered", None)
+_READ: Final = ("read", None)
 
 
-def is_own_duplicate(turn: Turn, event: events.Message) -> bool:
-    """Whether this message of the customer was reported before."""
-    scope = turn.memory.chat_id
-    return is_duplicate(turn, scope, event.msg_id, _message_fingerprint(event), event.timestamp)
+# DESIGN §3: message → `TypingStopped` if the party typed, then `MessageReceived(message)`; own =
+# party_id equals chat_id ignoring case, or is missing. An own text also answers the latest prompt.
+def message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
+    """Report a message that is not a duplicate."""
+    party_id = event.party_id
+    if party_id is None or (party_id != session.last_other_id and session.is_own(party_id)):
+        _own_message(session, event, effects)
+        return
+    content = message_fingerprint(event)
+    if is_duplicate(session, party_id, event.msg_id, content, event, effects):
+        return
+    if session.typing is not None:
+        stop_typing(session, party_id, "message", effects)
+    effects.append(_received(event, session.party(party_id), False))
 
 
-def is_message_duplicate(turn: Turn, event: events.Message) -> bool:
-    """Whether this message of another party was reported before."""
-    return is_duplicate(
-        turn, event.party_id, event.msg_id, _message_fingerprint(event), event.timestamp
-    )
+def _own_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
+    """Report a message that the customer sent from another device; absorb an echo."""
+    if _is_own_repeat(session, event, effects):
+        return
+    note_own_text_time(session, event.timestamp)
+    if session.forms:
+        close_latest_prompt(session, effects)
+    clear_warning(session, effects)
+    effects.append(_received(event, session.party(session.chat_id), True))
 
 
-def _message_fingerprint(event: events.Message) -> Fingerprint:
-    attached = None
-    if event.attachments:
-        attached = "".join(canonical_json(attachment) for attachment in event.attachments)
-    return fingerprint(event.msg, event.msg_text, attached)
+def _is_own_repeat(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
+    """Whether an own message is the echo of one that this session sent, or a duplicate."""
+    outbox.advance_counter(session, event.msg_id)
+    if session.outbox is not None and event.msg_id:
+        own_id = outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)
+        if own_id is not None:
+            outbox.confirm(session, own_id, "sent", effects)
+            session.count_duplicate(event, effects)
+            return True
+    content = message_fingerprint(event)
+    return is_duplicate(session, session.chat_id, event.msg_id, content, event, effects)
 
 
-def is_file_duplicate(turn: Turn, event: events.File) -> bool:
-    """Whether this file was reported before."""
-    party_id = event.party_id or turn.memory.chat_id
-    content = fingerprint(event.file_id, event.file_type, event.file_name)
-    scope = scope_for(turn.memory, party_id, "file")
-    msg_id = event.msg_id
-    if msg_id is None and event.timestamp is not None:
-        # Some connectors give files no msg_id (PROTOCOL.md §3).
-        msg_id = f"{event.file_id} at {event.timestamp}"
-    without_id = event.msg_id is None and msg_id is not None
-    known = without_id and lookup(turn.memory, scope, str(msg_id), content) is Seen.SAME
-    own_id = None if turn.settings.empty_file_ids else event.msg_id
-    if not known and _is_echo(turn, party_id, own_id, f"file {event.file_id}"):
-        if msg_id is not None and msg_id != own_id:
-            remember(turn, scope, msg_id, content)
-        return turn.count_duplicate()
-    return is_duplicate(turn, scope, msg_id, content, event.timestamp)
+def note_own_text_time(session: SessionState, at: float | None) -> None:
+    """Remember the timestamp of the customer's last text."""
+    if at is not None and (session.own_text_at is None or at > session.own_text_at):
+        session.own_text_at = at
 
 
-def is_location_duplicate(turn: Turn, event: events.Location) -> bool:
-    """Whether this location was reported before."""
-    place = f"{event.latitude} {event.longitude}"
-    if event.msg_id and _is_echo(turn, event.party_id, event.msg_id, place):
-        return turn.count_duplicate()
-    content = fingerprint(str(event.latitude), str(event.longitude), event.url)
-    scope = scope_for(turn.memory, event.party_id, "location")
-    return is_duplicate(turn, scope, event.msg_id, content, event.timestamp)
+def merge_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
+    """Merge a message of a history: an own text has answered all text prompts before it."""
+    if event.party_id is not None and not session.is_own(event.party_id):
+        content = message_fingerprint(event)
+        if not is_duplicate(session, event.party_id, event.msg_id, content, event, effects):
+            effects.append(_received(event, session.party(event.party_id), False))
+        return
+    at = -1.0 if event.timestamp is None else event.timestamp
+    note_own_text_time(session, at)
+    for request_id, waiting in list((session.forms or {}).items()):
+        shown_at = -1.0 if waiting.server_time is None else waiting.server_time
+        if waiting.form.is_text_prompt and shown_at <= at:
+            close_form(session, request_id, "message", effects, event.timestamp)
+    if not _is_own_repeat(session, event, effects):
+        effects.append(_received(event, session.party(session.chat_id), True))
 
 
-def on_message(turn: Turn, event: events.Message) -> None:
-    """Report a message of another party."""
-    sender = turn.memory.party_by_id(event.party_id)
-    turn.effects.append(_make_message_received(event, sender, False))
+# DESIGN §3: message_edit → `MessageEdited(msg_id, text, html, party_id)`; message_delete →
+# `MessageDeleted(msg_id, party_id)`; a repeat is a duplicate; an id never seen is reported too.
+def message_edit(session: SessionState, event: events.MessageEdit, effects: list[Effect]) -> None:
+    """Report that a message has another text."""
+    content = fingerprint(event.msg, event.msg_text, str(event.timestamp))
+    if not _is_repeated_change(session, event, "edit", content, effects):
+        text = event.msg if event.msg_text is None else event.msg_text
+        edited = MessageEdited(event.ref_msg_id, text or "", event.msg, event.party_id)
+        effects.append(edited)
 
 
-def on_own_message(turn: Turn, event: events.Message) -> None:
-    """Report a message of the customer that another device or an earlier run sent."""
-    sender = turn.memory.party_by_id(turn.memory.chat_id)
-    turn.effects.append(_make_message_received(event, sender, True))
+def message_delete(
+    session: SessionState, event: events.MessageDelete, effects: list[Effect]
+) -> None:
+    """Report that a message was withdrawn."""
+    if not _is_repeated_change(session, event, "delete", "", effects):
+        effects.append(MessageDeleted(event.ref_msg_id, event.party_id))
 
 
-def on_file(turn: Turn, event: events.File) -> None:
-    """Report a file; without a party_id it is the customer's own (PROTOCOL.md §2)."""
-    memory = turn.memory
-    is_own = memory.is_own(event.party_id)
-    sender = memory.party_by_id(memory.chat_id if is_own else event.party_id)
-    turn.effects.append(_make_file_received(event, sender, is_own or event.party_id is None))
-
-
-def on_location(turn: Turn, event: events.Location) -> None:
-    """Report a location."""
-    memory = turn.memory
-    sender, own = memory.party_or_customer(event.party_id), memory.is_own(event.party_id)
-    turn.effects.append(LocationReceived(SharedLocation(event, sender, own)))
-
-
-def on_client_event(turn: Turn, event: events.ClientEvent) -> None:
-    """Handle any other event of the client, which may be an echo of one that this session sent."""
-    memory = turn.memory
-    if event.msg_id:
-        advance_counter(memory, event.msg_id)
-        confirm(turn, echoed_id(memory, event.msg_id, event.name), "sent")
-
-
-def on_delivered(turn: Turn, event: events.MessageDelivered) -> None:
-    """Report that a message was delivered; ignore the customer's own receipts."""
-    if not _is_known_receipt(turn, event, _DELIVERED_SCOPE):
-        if turn.memory.outbox:
-            confirm(turn, event.ref_msg_id, "delivered")
-        turn.effects.append(_make_delivery_confirmed(event.ref_msg_id, event.party_id))
-
-
-def on_read(turn: Turn, event: events.MessageRead) -> None:
-    """Report that a message was read."""
-    if not _is_known_receipt(turn, event, _READ_SCOPE):
-        if turn.memory.outbox:
-            confirm(turn, event.ref_msg_id, "read")
-        turn.effects.append(_make_read_confirmed(event.ref_msg_id, event.party_id))
-
-
-def _is_known_receipt(
-    turn: Turn, event: events.MessageDelivered | events.MessageRead, kind: Scope
+def _is_repeated_change(
+    session: SessionState,
+    event: events.MessageEdit | events.MessageDelete,
+    kind: str,
+    content: Fingerprint,
+    effects: list[Effect],
 ) -> bool:
-    """Whether the receipt is the customer's own or was reported before."""
-    memory, msg_id, party_id = turn.memory, event.ref_msg_id, event.party_id or ""
-    if party_id != memory.last_other_id and memory.is_own(party_id):
+    """Whether the same edit or deletion was reported before; several edits of an id are usual."""
+    scope = scope_for(session, event.party_id, kind)
+    if is_seen(session, scope, event.ref_msg_id, content):
+        session.count_duplicate(event, effects)
         return True
-    ids = memory.seen_ids.get(kind)
-    if ids is not None and msg_id not in ids and memory.seen_count < turn.settings.max_ids:
-        ids[msg_id] = party_id  # as below with two calls fewer: one event in seven is a receipt
-        memory.seen_count += 1
-        return False
-    if lookup(memory, kind, msg_id, party_id) is Seen.SAME:
-        return turn.count_duplicate()
-    remember(turn, kind, msg_id, party_id)
+    remember(session, scope, event.ref_msg_id, content)
     return False
 
 
-def _is_echo(turn: Turn, party_id: str | None, msg_id: str | None, *texts: str | None) -> bool:
-    """Whether an own event is the echo of one that this session sent, which has now arrived."""
-    memory = turn.memory
-    if not memory.is_own(party_id):
+# DESIGN §3: file, file_url → `FileReceived(file)`; an own file also clears the warning.
+def file(session: SessionState, event: events.File | events.FileUrl, effects: list[Effect]) -> None:
+    """Report a shared file; one without a party_id is the customer's (PROTOCOL.md §2)."""
+    own = event.party_id is None or session.is_own(event.party_id)
+    if _is_repeated_file(session, event, effects):
+        return
+    if own and not session.in_history:
+        clear_warning(session, effects)
+    sender = session.party(session.chat_id if own and event.party_id else event.party_id)
+    effects.append(_shared(event, sender, own))
+
+
+def _is_repeated_file(
+    session: SessionState, event: events.File | events.FileUrl, effects: list[Effect]
+) -> bool:
+    """Whether a file is the echo of one that this session sent, or a duplicate."""
+    if isinstance(event, events.FileUrl):
+        name, content = event.file_url, fingerprint(event.file_url, event.file_type)
+    else:
+        name = event.file_id
+        content = fingerprint(event.file_id, event.file_type, event.file_name)
+    scope = scope_for(session, event.party_id or session.chat_id, "file")
+    key = event.msg_id
+    if key is None and event.timestamp is not None:
+        # Some connectors send files without an id of their own (PROTOCOL.md §3).
+        key = (
+            f"{name if len(name) <= MAX_PLAIN_LENGTH else digest(name).hex()} at {event.timestamp}"
+        )
+    seen = event.msg_id is None and key is not None and is_seen(session, scope, key, content)
+    sent_id = None if session.settings.empty_file_ids else event.msg_id
+    party_id = event.party_id or session.chat_id
+    if not seen and _is_echo(session, party_id, sent_id, f"file {name}", effects):
+        if key is not None and key != sent_id:
+            remember(session, scope, key, content)
+        session.count_duplicate(event, effects)
+        return True
+    return is_duplicate(session, scope, key, content, event, effects)
+
+
+# DESIGN §3: location → `LocationReceived(location)`; an own location also clears the warning.
+def location(session: SessionState, event: events.Location, effects: list[Effect]) -> None:
+    """Report a shared location."""
+    own = session.is_own(event.party_id)
+    place = f"{event.latitude} {event.longitude}"
+    if event.msg_id and _is_echo(session, event.party_id, event.msg_id, place, effects):
+        session.count_duplicate(event, effects)
+        return
+    content = fingerprint(str(event.latitude), str(event.longitude), event.url)
+    scope = scope_for(session, event.party_id, "location")
+    if is_duplicate(session, scope, event.msg_id, content, event, effects):
+        return
+    if own and not session.in_history:
+        clear_warning(session, effects)
+    sender = session.party(session.chat_id if own else event.party_id)
+    effects.append(LocationReceived(SharedLocation(event, sender, own)))
+
+
+# DESIGN §3: other client events → counted, no anomaly; one may be the echo of a navigation.
+def client_event(session: SessionState, event: events.ClientEvent, effects: list[Effect]) -> None:
+    """Note the id of a client event met in a log or a history."""
+    if event.msg_id:
+        outbox.advance_counter(session, event.msg_id)
+        own_id = outbox.find_echo(session, event.msg_id, event.name)
+        outbox.confirm(session, own_id, "sent", effects)
+
+
+def _is_echo(
+    session: SessionState,
+    party_id: str | None,
+    msg_id: str | None,
+    text: str,
+    effects: list[Effect],
+) -> bool:
+    """Whether an own event is the echo of one that this session sent, which then has arrived."""
+    if not session.is_own(party_id):
         return False
-    advance_counter(memory, msg_id)
-    own_id = echoed_id(memory, msg_id, *texts)
-    confirm(turn, own_id, "sent")
+    outbox.advance_counter(session, msg_id)
+    own_id = outbox.find_echo(session, msg_id, text)
+    outbox.confirm(session, own_id, "sent", effects)
     return own_id is not None
 
 
-# Commands: messages to the server, and what became of them.
-
-Shared = commands.SendText | commands.SendFile | commands.SendLocation | commands.SendNavigation
-
-
-def check_can_send(turn: Turn, command: Shared) -> None:
-    """Refuse more than may wait to be sent, and a msg_id that was used before."""
-    outbox.check_capacity(turn)
-    outbox.check_msg_id(turn, command)
-
-
-def send_text(turn: Turn, command: commands.SendText) -> None:
-    """Send a text; the handler before this one has answered an open text prompt with it."""
-    _send(turn, command, "", fingerprint(command.body, command.plain), command.body, command.plain)
+# DESIGN §3: delivered → `DeliveryConfirmed`; read → `ReadConfirmed`.
+def message_delivered(
+    session: SessionState, event: events.MessageDelivered, effects: list[Effect]
+) -> None:
+    """Report that a message has reached a party; the customer's own receipts are ignored."""
+    if _is_new_receipt(session, event, _DELIVERED, effects):
+        if session.outbox:
+            outbox.confirm(session, event.ref_msg_id, "delivered", effects)
+        effects.append(_delivered(event.ref_msg_id, event.party_id))
 
 
-def send_file(turn: Turn, command: commands.SendFile) -> None:
+def message_read(session: SessionState, event: events.MessageRead, effects: list[Effect]) -> None:
+    """Report that a party has read a message; the customer's own receipts are ignored."""
+    if _is_new_receipt(session, event, _READ, effects):
+        if session.outbox:
+            outbox.confirm(session, event.ref_msg_id, "read", effects)
+        effects.append(_read(event.ref_msg_id, event.party_id))
+
+
+def _is_new_receipt(
+    session: SessionState,
+    event: events.MessageDelivered | events.MessageRead,
+    scope: Scope,
+    effects: list[Effect],
+) -> bool:
+    """Whether this party's receipt for this message was not reported before."""
+    party_id = event.party_id or ""
+    if party_id != session.last_other_id and session.is_own(party_id):
+        return False
+    if is_seen(session, scope, event.ref_msg_id, party_id):
+        session.count_duplicate(event, effects)
+        return False
+    remember(session, scope, event.ref_msg_id, party_id)
+    return True
+
+
+# Commands. Each message takes an id and is tracked until it has arrived; sent again, if need be,
+# with all events that were queued before it: the answer to a prompt, say.
+
+Tracked = commands.SendText | commands.SendFile | commands.SendLocation | commands.SendNavigation
+
+
+def check_send(session: SessionState, command: Tracked) -> None:
+    """Refuse one more message if too many are undecided, or if its msg_id was used before."""
+    outbox.check_capacity(session)
+    outbox.check_msg_id(session, command)
+
+
+def send_text(session: SessionState, command: commands.SendText, effects: list[Effect]) -> None:
+    """Send a text; an open text prompt is answered by form data that precedes it."""
+    stop_own_typing(session)
+    prompt = latest_prompt(session)
+    if prompt is not None:
+        answer = {"text": command.text}
+        session.queue_event(encode(commands.SubmitForm(prompt, answer, form_name="")))
+        close_form(session, prompt, "message", effects)
+    clear_warning(session, effects)
+    content = fingerprint(command.body, command.plain)
+    _send(session, command, "", content, command.body, command.plain)
+
+
+def send_file(session: SessionState, command: commands.SendFile, effects: list[Effect]) -> None:
     """Send a file that was uploaded."""
+    stop_own_typing(session)
+    clear_warning(session, effects)
     content = fingerprint(command.file_id, command.file_type, command.file_name)
-    _send(turn, command, "file", content, f"file {command.file_id}")
+    _send(session, command, "file", content, f"file {command.file_id}")
 
 
-def send_location(turn: Turn, command: commands.SendLocation) -> None:
+def send_location(
+    session: SessionState, command: commands.SendLocation, effects: list[Effect]
+) -> None:
     """Send a location."""
+    stop_own_typing(session)
+    clear_warning(session, effects)
     latitude, longitude = float(command.latitude), float(command.longitude)
     content = fingerprint(str(latitude), str(longitude), command.url)
-    _send(turn, command, "location", content, f"{latitude} {longitude}")
+    _send(session, command, "location", content, f"{latitude} {longitude}")
 
 
-def send_navigation(turn: Turn, command: commands.SendNavigation) -> None:
+def send_navigation(
+    session: SessionState, command: commands.SendNavigation, _effects: list[Effect]
+) -> None:
     """Send the page that the customer looks at."""
-    _send(turn, command, "navigation", "", str(encode(command)["event"]))
+    _send(session, command, "navigation", "", str(encode(command)["event"]))
 
 
-def mark_delivered(turn: Turn, command: commands.MarkDelivered) -> None:
-    """Send, once for each message, that it was delivered."""
-    _mark(turn, command, "marked delivered")
+def mark_delivered(
+    session: SessionState, command: commands.MarkDelivered, _effects: list[Effect]
+) -> None:
+    """Send a delivery receipt, once for each message."""
+    _send_receipt(session, command, "marked delivered")
 
 
-def mark_read(turn: Turn, command: commands.MarkRead) -> None:
-    """Send, once for each message, that it was read."""
-    _mark(turn, command, "marked read")
+def mark_read(session: SessionState, command: commands.MarkRead, _effects: list[Effect]) -> None:
+    """Send a read receipt, once for each message."""
+    _send_receipt(session, command, "marked read")
 
 
-def send_end(turn: Turn, command: commands.Disconnect | commands.End) -> None:
-    """Request the end of the conversation or the session; the server's event ends it."""
-    turn.queue_event(encode(command))
+def send_end(
+    session: SessionState, command: commands.Disconnect | commands.End, _effects: list[Effect]
+) -> None:
+    """Ask the server to end the conversation or the session, which it reports by events."""
+    session.queue_event(encode(command))
 
 
-def on_sent(turn: Turn, item: Sent) -> None:
-    """Confirm messages that the transport has delivered to the server."""
-    for msg_id in item.msg_ids:
-        outbox.confirm(turn, msg_id, "sent")
-
-
-def on_send_failed(turn: Turn, item: SendFailed) -> None:
-    """Handle messages that the transport could not deliver, or may have delivered."""
-    for msg_id in item.msg_ids:
-        outbox.fail(turn, msg_id, item.why, "in_doubt" if item.retryable else "refused")
-
-
-def on_terminated(turn: Turn, _item: object) -> None:
-    """Make pending messages unconfirmed, because the session is over."""
-    for msg_id in list(turn.memory.outbox or ()):
-        outbox.fail(turn, msg_id, "the session is over", "in_doubt")
-
-
-def _send(turn: Turn, command: Shared, kind: str, content: Fingerprint, *echo: str | None) -> None:
-    msg_id = outbox.take_msg_id(turn, command)
+def _send(
+    session: SessionState, command: Tracked, kind: str, content: Fingerprint, *echo: str | None
+) -> None:
+    msg_id = outbox.take_msg_id(session, command)
     event = encode(evolve(command, msg_id=msg_id))
-    if turn.settings.empty_file_ids and isinstance(command, commands.SendFile):
+    if session.settings.empty_file_ids and isinstance(command, commands.SendFile):
         event["msg_id"] = ""
-    turn.queue_event(event, msg_id)
-    # Tracked with all events queued before it, such as the answer to a prompt.
-    remember(turn, scope_for(turn.memory, turn.memory.chat_id, kind), msg_id, content)
-    outbox.track(turn, msg_id, *echo)
+    session.queue_event(event, msg_id)
+    remember(session, scope_for(session, session.chat_id, kind), msg_id, content)
+    outbox.track(session, msg_id, *echo)
 
 
-def _mark(turn: Turn, command: commands.MarkDelivered | commands.MarkRead, kind: str) -> None:
-    scope = scope_for(turn.memory, None, kind)
-    if lookup(turn.memory, scope, command.msg_id, "") is Seen.NEW:
-        remember(turn, scope, command.msg_id, "")
-        turn.queue_event(encode(command))
+def _send_receipt(
+    session: SessionState, command: commands.MarkDelivered | commands.MarkRead, kind: str
+) -> None:
+    scope = scope_for(session, None, kind)
+    if command.msg_id not in session.seen_ids.get(scope, ()):
+        remember(session, scope, command.msg_id, "")
+        session.queue_event(encode(command))

@@ -1,7 +1,4 @@
-"""Outbox: the app's messages until they have arrived, and the counter of msg_ids.
-
-Several topics send messages and several see what became of them, so this module is below them.
-"""
+"""Outbox: the app's own messages until they have arrived, and recognition of their echoes."""
 
 from __future__ import annotations
 
@@ -13,8 +10,9 @@ from typing import Final
 from chatfsm import commands, events
 from chatfsm._session import tables
 from chatfsm._session.duplicates import fingerprint
-from chatfsm._session.state import Fingerprint, Outgoing, SessionState, Turn, quoted
+from chatfsm._session.state import Fingerprint, Outgoing, SessionState, quoted
 from chatfsm.effects import (
+    Effect,
     MessageFailed,
     MessageSent,
     MessageUnconfirmed,
@@ -22,6 +20,7 @@ from chatfsm.effects import (
     SendEvents,
 )
 from chatfsm.errors import LocalProtocolError
+from chatfsm.inputs import SendFailed, Sent
 
 __all__ = [
     "Numbered",
@@ -29,17 +28,19 @@ __all__ = [
     "check_capacity",
     "check_msg_id",
     "confirm",
-    "echoed_id",
     "fail",
+    "find_echo",
     "html_to_text",
     "observe_own_id",
     "resend_missing",
+    "send_failed",
+    "sent",
     "take_msg_id",
     "track",
 ]
 
 _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
-# A msg_id with more digits does not come from a counter.
+# An id with more digits is not one of a counter.
 _MAX_DIGITS: Final = 15
 
 Numbered = (
@@ -58,147 +59,157 @@ Numbered = (
 )
 """Commands whose event has a msg_id."""
 
-# States in which it is open whether the message arrives.
-UNDECIDED = frozenset({"pending", "unconfirmed"})
+_UNDECIDED: Final = frozenset({"pending", "unconfirmed"})
 
 
-def check_capacity(turn: Turn) -> None:
-    """Refuse a message if `Settings.max_unsent` messages are on their way."""
-    waiting = sum(sent.state in UNDECIDED for sent in (turn.memory.outbox or {}).values())
-    if waiting >= turn.settings.max_unsent:
-        raise LocalProtocolError(f"cannot send more: {waiting} messages wait to be sent")
+# DESIGN §1: `Sent` and `SendFailed` are what the transport knows of the app's messages.
+def sent(session: SessionState, item: Sent, effects: list[Effect]) -> None:
+    """Confirm messages that the transport handed to the server."""
+    for msg_id in item.msg_ids:
+        confirm(session, msg_id, "sent", effects)
 
 
-def check_msg_id(turn: Turn, command: Numbered) -> None:
-    """Refuse a msg_id of the app's that is empty or was used before in this chat."""
-    memory, msg_id = turn.memory, command.msg_id
+def send_failed(session: SessionState, item: SendFailed, effects: list[Effect]) -> None:
+    """Fail messages that were refused; a retryable failure leaves them unconfirmed."""
+    trigger = "in_doubt" if item.retryable else "refused"
+    for msg_id in item.msg_ids:
+        fail(session, msg_id, item.why, trigger, effects)
+
+
+def check_capacity(session: SessionState) -> None:
+    """Refuse one more message if too many are undecided. Raises `LocalProtocolError`."""
+    undecided = sum(item.state in _UNDECIDED for item in (session.outbox or {}).values())
+    if undecided >= session.settings.max_unsent:
+        raise LocalProtocolError(f"cannot send more: {undecided} messages wait to be sent")
+
+
+def check_msg_id(session: SessionState, command: Numbered) -> None:
+    """Refuse a msg_id of the app that is empty or was used before. Raises `LocalProtocolError`."""
+    msg_id = command.msg_id
     if msg_id is None:
         return
     if not msg_id:
         raise LocalProtocolError("cannot send: msg_id must have 1 character or more")
-    is_used = msg_id in (memory.outbox or ()) or any(
+    is_used = msg_id in (session.outbox or ()) or any(
         msg_id in ids
-        for scope, ids in memory.seen_ids.items()
-        if memory.chat_id in (scope if isinstance(scope, tuple) else (scope,))
+        for scope, ids in session.seen_ids.items()
+        if session.chat_id in (scope if isinstance(scope, tuple) else (scope,))
     )
     if is_used:
         raise LocalProtocolError(f"cannot send: msg_id {quoted(msg_id)} was used before")
 
 
-def take_msg_id(turn: Turn, command: Numbered) -> str:
+def take_msg_id(session: SessionState, command: Numbered) -> str:
     """Return the app's msg_id, or else the next of the session.
 
-    The session's are odd, so that they never meet the server's even ones.
+    The session's are odd, so that they never equal one of the server's even ids.
     """
     if command.msg_id is not None:
-        advance_counter(turn.memory, command.msg_id)
+        advance_counter(session, command.msg_id)
         return command.msg_id
-    number = turn.memory.next_number
-    turn.memory.next_number = number + 2
-    if turn.settings.msg_id_format == "n":
+    number = session.next_number
+    session.next_number = number + 2
+    if session.settings.msg_id_format == "n":
         return str(number)
-    return f"{turn.memory.chat_id}:{number}"
+    return f"{session.chat_id}:{number}"
 
 
-def observe_own_id(turn: Turn, event: events.Signaling | events.Cobrowsing) -> None:
-    """Advance the counter past the msg_id of an own event."""
-    if turn.memory.is_own(event.party_id):
-        advance_counter(turn.memory, event.msg_id)
+def observe_own_id(session: SessionState, event: events.Signaling | events.Cobrowsing) -> None:
+    """Advance the id counter past an id that the customer's side used."""
+    if session.is_own(event.party_id):
+        advance_counter(session, event.msg_id)
 
 
-def advance_counter(memory: SessionState, msg_id: str | None) -> None:
-    """Advance the counter past a msg_id that another device took, or an earlier run."""
+def advance_counter(session: SessionState, msg_id: str | None) -> None:
+    """Advance the id counter past an id used on another device, or before a restart."""
     digits = msg_id or ""
     if not digits.isdecimal():
         digits = digits.rpartition(":")[2]
     if digits.isdecimal() and digits.isascii() and len(digits) <= _MAX_DIGITS:
         number = int(digits) | 1
-        if number >= memory.next_number:
-            memory.next_number = number + 2
+        if number >= session.next_number:
+            session.next_number = number + 2
 
 
-def track(turn: Turn, msg_id: str, *echo: str | None) -> None:
-    """Track the events queued in this turn until the message is known to have arrived.
+def track(session: SessionState, msg_id: str, *echo: str | None) -> None:
+    """Track a message until it is known to have arrived, with all events queued so far.
 
     `echo`: texts of which the server's echo holds at least one.
     """
-    if turn.memory.outbox is None:
-        turn.memory.outbox = {}
-    _evict_oldest(turn)
-    events_to_send = tuple(event for event, _ in turn.queued_events or ())
-    turn.memory.outbox[msg_id] = Outgoing(
-        events_to_send, tuple(sorted(_echo_fingerprints(echo), key=ascii))
-    )
+    if session.outbox is None:
+        session.outbox = {}
+    _forget_oldest(session)
+    queued = tuple(event for event, _ in session.queued_events or ())
+    session.outbox[msg_id] = Outgoing(queued, tuple(sorted(_fingerprints(echo), key=ascii)))
 
 
-def echoed_id(memory: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
-    """Return the msg_id of the tracked message that an own event echoes; None if it echoes none.
+def find_echo(session: SessionState, msg_id: str | None, *texts: str | None) -> str | None:
+    """Return the msg_id of the tracked message that an own event echoes, else None.
 
-    An event without a msg_id (files of some connectors) is recognized by its content alone.
+    An event without a msg_id (a file of some connectors) is recognised by its content alone.
     """
-    outbox = memory.outbox
+    outbox = session.outbox
     if not outbox:
         return None
-    contents = _echo_fingerprints(texts)
+    contents = _fingerprints(texts)
     matching = [
         own_id
         for own_id, outgoing in outbox.items()
         if msg_id in {own_id, None} and contents & {*outgoing.echo}
     ]
-    # Of two with the same content, prefer the one that is not known to have arrived.
-    open_first = sorted(matching, key=lambda own_id: outbox[own_id].state not in UNDECIDED)
-    return open_first[0] if open_first else None
+    # Of two equal ones, the one that is not known to have arrived.
+    undecided_first = sorted(matching, key=lambda own_id: outbox[own_id].state not in _UNDECIDED)
+    return undecided_first[0] if undecided_first else None
 
 
-def _echo_fingerprints(texts: Iterable[str | None]) -> set[Fingerprint]:
-    """Return the fingerprints of the texts, as they are and as a server may rewrite them."""
+def _fingerprints(texts: Iterable[str | None]) -> set[Fingerprint]:
+    """Return the fingerprints of texts, as they are and as a server may pass them on."""
     known = {text for text in texts if text is not None}
     return {fingerprint(text) for text in known | {html_to_text(text) for text in known}}
 
 
 def html_to_text(text: str) -> str:
-    """Return plain text for a msg, which may hold <br> and other HTML (PROTOCOL.md §2)."""
+    """Return a text as a person reads it: a msg may hold <br> and other HTML (PROTOCOL.md §2)."""
     return html.unescape(_BREAK.sub("\n", text))
 
 
-def confirm(turn: Turn, msg_id: str | None, trigger: str) -> None:
-    """Move a message that was sent, delivered or read; report once that it has arrived."""
-    outgoing = (turn.memory.outbox or {}).get(msg_id or "")
+def confirm(session: SessionState, msg_id: str | None, trigger: str, effects: list[Effect]) -> None:
+    """Move a tracked message to sent, delivered or read; report its arrival once."""
+    outgoing = (session.outbox or {}).get(msg_id or "")
     if outgoing is None or msg_id is None:
         return
     before = outgoing.state
-    if _transition(outgoing, trigger) and before in UNDECIDED:
+    if _move(outgoing, trigger) and before in _UNDECIDED:
         outgoing.events = ()
-        turn.effects.append(MessageSent(msg_id))
+        effects.append(MessageSent(msg_id))
 
 
-def fail(turn: Turn, msg_id: str, why: str, trigger: str) -> None:
-    """Move a message that was refused, or of which the delivery is in doubt, and report it."""
-    outgoing = (turn.memory.outbox or {}).get(msg_id)
-    if outgoing is None or not _transition(outgoing, trigger):
+def fail(session: SessionState, msg_id: str, why: str, trigger: str, effects: list[Effect]) -> None:
+    """Move a tracked message to failed or unconfirmed."""
+    outgoing = (session.outbox or {}).get(msg_id)
+    if outgoing is None or not _move(outgoing, trigger):
         return
     if outgoing.state == "failed":
         outgoing.events = ()
-        turn.effects.append(MessageFailed(msg_id, why))
+        effects.append(MessageFailed(msg_id, why))
     else:
-        turn.effects.append(MessageUnconfirmed(msg_id, why))
+        effects.append(MessageUnconfirmed(msg_id, why))
 
 
-def resend_missing(turn: Turn) -> None:
-    """Resend, in order, the unconfirmed messages that a complete history does not hold."""
+def resend_missing(session: SessionState, effects: list[Effect]) -> None:
+    """Send again, in order, the unconfirmed messages that a complete history does not hold."""
     missing = {
         msg_id: outgoing
-        for msg_id, outgoing in (turn.memory.outbox or {}).items()
-        if _transition(outgoing, "missing")
+        for msg_id, outgoing in (session.outbox or {}).items()
+        if _move(outgoing, "missing")
     }
     if missing:
-        messages = (
-            OutgoingMessage(outgoing.events, msg_id) for msg_id, outgoing in missing.items()
-        )
-        turn.effects.append(SendEvents(tuple(messages)))
+        messages = (OutgoingMessage(item.events, msg_id) for msg_id, item in missing.items())
+        effects.append(SendEvents(tuple(messages)))
 
 
-def _transition(outgoing: Outgoing, trigger: str) -> bool:
+def _move(outgoing: Outgoing, trigger: str) -> bool:
+    """Move a message by a trigger of its table; False if there is no such transition."""
     destination = tables.DELIVERY.moves[outgoing.state].get(trigger)
     if destination is None:
         return False
@@ -206,9 +217,9 @@ def _transition(outgoing: Outgoing, trigger: str) -> bool:
     return True
 
 
-def _evict_oldest(turn: Turn) -> None:
-    """Evict the oldest decided messages, so that at most `Settings.max_unsent` remain."""
-    outbox = turn.memory.outbox or {}
-    settled = [msg_id for msg_id, outgoing in outbox.items() if outgoing.state not in UNDECIDED]
-    for msg_id in settled[: max(0, len(settled) - turn.settings.max_unsent + 1)]:
+def _forget_oldest(session: SessionState) -> None:
+    """Make capacity for one more: as many arrived messages are remembered as may be undecided."""
+    outbox = session.outbox or {}
+    decided = [msg_id for msg_id, item in outbox.items() if item.state not in _UNDECIDED]
+    for msg_id in decided[: max(0, len(decided) - session.settings.max_unsent + 1)]:
         del outbox[msg_id]

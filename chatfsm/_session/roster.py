@@ -1,4 +1,4 @@
-"""Roster: who is in the chat."""
+"""Roster: the parties in the chat, and those that left."""
 
 from __future__ import annotations
 
@@ -7,240 +7,208 @@ from typing import Final
 
 from chatfsm import events
 from chatfsm._plain import canonical_json, to_plain
-from chatfsm._session.state import JoinTimes, SessionState, Turn, quoted
+from chatfsm._session.changes import stop_typing
+from chatfsm._session.state import JoinTimes, SessionState, quoted
 from chatfsm._values import fast_constructor
-from chatfsm.effects import Anomaly, PartyAdded, PartyChanged, PartyRemoved
+from chatfsm.effects import Effect, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.models import Party
 
-_make_party: Final = fast_constructor(Party)
-_make_party_added: Final = fast_constructor(PartyAdded)
-_make_party_removed: Final = fast_constructor(PartyRemoved)
+_party: Final = fast_constructor(Party)
+_added: Final = fast_constructor(PartyAdded)
+_removed: Final = fast_constructor(PartyRemoved)
 
 
-def on_joined(turn: Turn, event: events.PartyJoined) -> None:
-    """Add a party, or update its names."""
-    memory, party_id, at = turn.memory, _party_id(turn.memory, event), event.timestamp
-    index = _index_of(memory, party_id)
-    if index is not None:
-        party = _party(event, party_id)
-        is_old = at is not None and at < _joined_bounds(memory.joined_at[index], -inf)[1]
-        if is_old or memory.parties[index] == party:
-            turn.count_duplicate()
-        else:
-            _rename(turn, index, party, at)
-    elif _left_later(memory, party_id, at):
-        turn.count_duplicate()
-    else:
-        party = _party(event, party_id)
-        if _has_capacity(turn, party):
-            _drop_departure(memory, party_id)
-            _add(turn, party, at)
-
-
-def is_repeated_leave(turn: Turn, event: events.PartyLeft) -> bool:
-    """Report a PartyLeft from an unknown party. True if the event is a repeat."""
-    memory, at = turn.memory, event.timestamp
-    index = _index_of_leaver(memory, event)
-    if index is not None:
-        is_old = at is not None and at < _joined_bounds(memory.joined_at[index], -inf)[1]
-    else:
-        is_old = _departed(memory).get(_party_id(memory, event), -1.0) == at
-    if is_old:
-        return turn.count_duplicate()
+# DESIGN §3: party_joined → `PartyAdded`; known and different: `PartyChanged`; known and equal:
+# duplicate. A join older than the party's last join or leave comes from a cached poll: duplicate.
+def party_joined(session: SessionState, event: events.PartyJoined, effects: list[Effect]) -> None:
+    """Add a party to the roster, or update its names."""
+    party_id, at = _id_of(session, event), event.timestamp
+    party = _party(party_id, event.type, event.display_name, event.first_name, event.last_name)
+    index = _index_of(session, party_id)
     if index is None:
-        who = quoted(event.party_id)
-        turn.report_violation("unknown_party", f"{who} left, and was not here")
+        left_at = (session.departed or {}).get(party_id)
+        if at is not None and left_at is not None and at < left_at:
+            session.count_duplicate(event, effects)
+        elif _has_capacity(session, party):
+            if session.departed:
+                session.departed.pop(party_id, None)
+                session.departed = session.departed or None
+            _add(session, party, at, effects)
+    elif session.parties[index] == party or _is_before_last_join(session, index, at):
+        session.count_duplicate(event, effects)
+    else:
+        _rename(session, index, party, at, effects)
+
+
+# DESIGN §3: party_left → `PartyRemoved`, preceded by `TypingStopped` if the party typed; unknown
+# party: `Anomaly("unknown_party")`.
+def party_left(session: SessionState, event: events.PartyLeft, effects: list[Effect]) -> None:
+    """Remove a party from the roster."""
+    at, index = event.timestamp, _index_leaving(session, event)
+    if index is None:
+        if (session.departed or {}).get(_id_of(session, event), -1.0) == at:
+            session.count_duplicate(event, effects)
+            return
+        text = f"{quoted(event.party_id)} left, and was not in the roster"
+        session.report_violation("unknown_party", text)
+    elif _is_before_last_join(session, index, at):
+        session.count_duplicate(event, effects)
+        return
+    stop_typing(session, event.party_id, "left", effects)
+    if index is not None:
+        _remove(session, index, at, effects)
+
+
+def merge_joined(session: SessionState, event: events.PartyJoined, effects: list[Effect]) -> None:
+    """Merge a join of a history: ignored if the party has left since; the latest names win."""
+    party_id, at = _id_of(session, event), _past(event.timestamp)
+    party = _party(party_id, event.type, event.display_name, event.first_name, event.last_name)
+    index = _index_of(session, party_id)
+    if at <= _left_at(session, party_id):
+        session.count_duplicate(event, effects)
+        return
+    if index is None:
+        if not _has_capacity(session, party):
+            return
+        _add(session, party, at, effects)
+    elif session.parties[index] != party and _is_later(session, index, party, at):
+        _rename(session, index, party, at, effects)
+    else:
+        _extend_joined_at(session, index, at)
+        session.count_duplicate(event, effects)
+    _sort(session)
+
+
+def merge_left(session: SessionState, event: events.PartyLeft, effects: list[Effect]) -> None:
+    """Merge a leave of a history: it counts if it is not before the party's last join."""
+    party_id, at = _id_of(session, event), _past(event.timestamp)
+    index = _index_of(session, party_id)
+    first, last = (inf, inf) if index is None else _joined_bounds(session.joined_at[index], inf)
+    if index is not None and at >= last:
+        stop_typing(session, event.party_id, "left", effects)
+        _remove(session, index, at, effects)
+        return
+    if at > _left_at(session, party_id):
+        _remember_departure(session, party_id, at)
+    if index is not None and first <= at:
+        # Between the first and the last join: only the last join remains.
+        _set_joined_at(session, index, last)
+        _sort(session)
+    session.count_duplicate(event, effects)
+
+
+def _add(session: SessionState, party: Party, at: float | None, effects: list[Effect]) -> None:
+    session.parties = (*session.parties, party)
+    session.joined_at = (*session.joined_at, at)
+    effects.append(_added(party))
+
+
+def _rename(
+    session: SessionState, index: int, party: Party, at: float | None, effects: list[Effect]
+) -> None:
+    session.parties = (*session.parties[:index], party, *session.parties[index + 1 :])
+    _extend_joined_at(session, index, at)
+    effects.append(PartyChanged(party))
+
+
+def _remove(session: SessionState, index: int, at: float | None, effects: list[Effect]) -> None:
+    party = session.parties[index]
+    session.parties = session.parties[:index] + session.parties[index + 1 :]
+    session.joined_at = session.joined_at[:index] + session.joined_at[index + 1 :]
+    _remember_departure(session, party.party_id, at)
+    effects.append(_removed(party))
+
+
+def _remember_departure(session: SessionState, party_id: str, at: float | None) -> None:
+    """Remember when a party left; the first departures are dropped if there are too many."""
+    departed = session.departed
+    if departed is None:
+        departed = session.departed = {}
+    departed.pop(party_id, None)
+    if len(departed) >= session.settings.max_parties:
+        del departed[next(iter(departed))]
+        if session.departed_complete:
+            session.departed_complete = False
+            limit = session.settings.max_parties
+            text = f"more than {limit} parties have left: the oldest is forgotten"
+            session.add_anomaly("too_many_parties", text)
+    departed[party_id] = at
+
+
+def _has_capacity(session: SessionState, party: Party) -> bool:
+    """Whether the roster has capacity for one more party; reports it if not."""
+    if len(session.parties) < session.settings.max_parties:
+        return True
+    limit = session.settings.max_parties
+    text = f"more than {limit} parties: {quoted(party.party_id)} is not added"
+    session.report_violation("too_many_parties", text, to_plain(party))
     return False
 
 
-def on_left(turn: Turn, event: events.PartyLeft) -> None:
-    """Remove a party."""
-    _remove_leaver(turn, event, event.timestamp)
+def _is_before_last_join(session: SessionState, index: int, at: float | None) -> bool:
+    return at is not None and at < _joined_bounds(session.joined_at[index], -inf)[1]
 
 
-def merge_joined(turn: Turn, event: events.PartyJoined) -> None:
-    """Merge a PartyJoined from a history.
-
-    Ignored if the party has left since; the latest names win.
-    """
-    memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
-    index = _index_of(memory, party_id)
-    party = _party(event, party_id)
-    if at <= _left_at(memory, party_id):
-        turn.count_duplicate()
-        return
-    if index is None:
-        if not _has_capacity(turn, party):
-            return
-        _add(turn, party, at)
-    elif memory.parties[index] != party and _is_later(memory, index, party, at):
-        _rename(turn, index, party, at)
-    else:
-        _extend_joined_at(memory, index, at)
-        turn.count_duplicate()
-    _sort_parties(memory)
-
-
-def is_stale_leave(turn: Turn, event: events.PartyLeft) -> bool:
-    """Whether a PartyLeft from a history is older than the last join, or known.
-
-    A stale leave may still narrow the join times of its party.
-    """
-    memory, at, party_id = turn.memory, _past_time(event), _party_id(turn.memory, event)
-    index = _index_of(memory, party_id)
-    first, last = (inf, inf) if index is None else _joined_bounds(memory.joined_at[index], inf)
-    if index is not None and at >= last:
-        return False
-    if at > _left_at(memory, party_id):
-        _record_departure(turn, party_id, at)
-    if index is not None and first <= at:
-        # Between the first and the last join: only the last join remains.
-        _set_joined_at(memory, index, last)
-        _sort_parties(memory)
-    return turn.count_duplicate()
-
-
-def merge_left(turn: Turn, event: events.PartyLeft) -> None:
-    """Merge a PartyLeft from a history: remove the party."""
-    _remove_leaver(turn, event, _past_time(event))
-
-
-def _is_later(memory: SessionState, index: int, party: Party, at: float) -> bool:
-    """Whether these names are later than the known ones; ties are broken by content."""
-    known, known_at = memory.parties[index], _joined_bounds(memory.joined_at[index], inf)[1]
+def _is_later(session: SessionState, index: int, party: Party, at: float) -> bool:
+    """Whether names replace the known ones: the later, or at the same time the greater ones."""
+    known, known_at = session.parties[index], _joined_bounds(session.joined_at[index], inf)[1]
     return (at, canonical_json(party)) > (known_at, canonical_json(known))
 
 
-def _remove_leaver(turn: Turn, event: events.PartyLeft, at: float | None) -> None:
-    index = _index_of_leaver(turn.memory, event)
-    if index is not None:
-        party = _remove(turn.memory, index)
-        _record_departure(turn, party.party_id, at)
-        turn.effects.append(_make_party_removed(party))
-
-
-def _index_of_leaver(memory: SessionState, event: events.PartyLeft) -> int | None:
-    """Return the index of the party that left; the customer's id comes in any case."""
-    index = _index_of(memory, event.party_id)
-    if index is None and memory.is_own(event.party_id):
-        index = _index_of(memory, memory.chat_id)
-    return index
-
-
-def _left_later(memory: SessionState, party_id: str, at: float | None) -> bool:
-    """Whether the party left after this join; a cached poll brings such joins."""
-    departed = _departed(memory).get(party_id)
-    return at is not None and departed is not None and at < departed
-
-
-def _record_departure(turn: Turn, party_id: str, at: float | None) -> None:
-    departed = _departed(turn.memory)
-    departed.pop(party_id, None)
-    if len(departed) >= turn.settings.max_parties:
-        del departed[next(iter(departed))]
-        if turn.memory.departed_complete:
-            turn.memory.departed_complete = False
-            text = (
-                f"more than {turn.settings.max_parties} parties have left: the oldest is forgotten"
-            )
-            turn.add_anomaly(Anomaly("too_many_parties", text))
-    departed[party_id] = at
-    turn.memory.departed = departed
-
-
-def _drop_departure(memory: SessionState, party_id: str) -> None:
-    if memory.departed:
-        memory.departed.pop(party_id, None)
-        memory.departed = memory.departed or None
-
-
-def _add(turn: Turn, party: Party, at: float | None) -> None:
-    memory = turn.memory
-    memory.parties = (*memory.parties, party)
-    memory.joined_at = (*memory.joined_at, at)
-    turn.effects.append(_make_party_added(party))
-
-
-def _rename(turn: Turn, index: int, party: Party, at: float | None) -> None:
-    """Replace a party by the same party with other names."""
-    memory = turn.memory
-    memory.parties = (*memory.parties[:index], party, *memory.parties[index + 1 :])
-    _extend_joined_at(memory, index, at)
-    turn.effects.append(PartyChanged(party))
-
-
-def _extend_joined_at(memory: SessionState, index: int, at: float | None) -> None:
-    """Extend the join times of a party by another join; None changes nothing."""
+def _extend_joined_at(session: SessionState, index: int, at: float | None) -> None:
+    """Widen the bounds of a party's joins by one more."""
     if at is not None:
-        first, last = _joined_bounds(memory.joined_at[index], at)
+        first, last = _joined_bounds(session.joined_at[index], at)
         first, last = min(first, at), max(last, at)
-        _set_joined_at(memory, index, last if first == last else (first, last))
+        _set_joined_at(session, index, last if first == last else (first, last))
 
 
-def _remove(memory: SessionState, index: int) -> Party:
-    party = memory.parties[index]
-    memory.parties = memory.parties[:index] + memory.parties[index + 1 :]
-    memory.joined_at = memory.joined_at[:index] + memory.joined_at[index + 1 :]
-    return party
+def _set_joined_at(session: SessionState, index: int, at: JoinTimes) -> None:
+    session.joined_at = (*session.joined_at[:index], at, *session.joined_at[index + 1 :])
 
 
-def _set_joined_at(memory: SessionState, index: int, arrival: JoinTimes) -> None:
-    memory.joined_at = (*memory.joined_at[:index], arrival, *memory.joined_at[index + 1 :])
+def _joined_bounds(at: JoinTimes, missing: float) -> tuple[float, float]:
+    """Return the timestamps of the first and the last join; `missing` for both if unknown."""
+    if at is None:
+        return missing, missing
+    return at if isinstance(at, tuple) else (at, at)
 
 
-def _index_of(memory: SessionState, party_id: str) -> int | None:
+def _index_of(session: SessionState, party_id: str) -> int | None:
     """Return the index of the party with exactly this id."""
-    for index, party in enumerate(memory.parties):
+    for index, party in enumerate(session.parties):
         if party.party_id == party_id:
             return index
     return None
 
 
-def _joined_bounds(arrival: JoinTimes, otherwise: float) -> tuple[float, float]:
-    if arrival is None:
-        return otherwise, otherwise
-    return arrival if isinstance(arrival, tuple) else (arrival, arrival)
+def _index_leaving(session: SessionState, event: events.PartyLeft) -> int | None:
+    """Return the index of the party that leaves, which nearly always is under just this id."""
+    index = _index_of(session, event.party_id)
+    if index is None and session.is_own(event.party_id):
+        index = _index_of(session, session.chat_id)
+    return index
 
 
-def _departed(memory: SessionState) -> dict[str, float | None]:
-    return memory.departed or {}
+def _id_of(session: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
+    """Return the party's id; the customer's, in any spelling, is the chat's."""
+    return session.chat_id if session.is_own(event.party_id) else event.party_id
 
 
-def _party(event: events.PartyJoined, party_id: str) -> Party:
-    return _make_party(party_id, event.type, event.display_name, event.first_name, event.last_name)
+def _sort(session: SessionState) -> None:
+    """Sort by first join, whatever the order of history pages; without a timestamp: last."""
+    rows = zip(session.parties, session.joined_at, strict=True)
+    ordered = sorted(rows, key=lambda row: (_joined_bounds(row[1], inf)[0], row[0].party_id))
+    session.parties = tuple(party for party, _ in ordered)
+    session.joined_at = tuple(at for _, at in ordered)
 
 
-def _party_id(memory: SessionState, event: events.PartyJoined | events.PartyLeft) -> str:
-    """Return the id of the event's party; the customer's is spelled as the chat's."""
-    return memory.chat_id if memory.is_own(event.party_id) else event.party_id
+def _past(timestamp: float | None) -> float:
+    """Return the timestamp of an event of a history; before all others if it has none."""
+    return -1.0 if timestamp is None else timestamp
 
 
-def _sort_parties(memory: SessionState) -> None:
-    """Sort the parties by their first join, because pages of a history come in any order.
-
-    Parties without a join time come last.
-    """
-    stays = zip(memory.parties, memory.joined_at, strict=True)
-    in_order = sorted(stays, key=lambda stay: (_joined_bounds(stay[1], inf)[0], stay[0].party_id))
-    memory.parties = tuple(party for party, _ in in_order)
-    memory.joined_at = tuple(arrival for _, arrival in in_order)
-
-
-def _has_capacity(turn: Turn, party: Party) -> bool:
-    """Whether one more party fits; reports a violation if not."""
-    if len(turn.memory.parties) < turn.settings.max_parties:
-        return True
-    text = f"more than {turn.settings.max_parties} parties: {quoted(party.party_id)} is not added"
-    turn.report_violation("too_many_parties", text, to_plain(party))
-    return False
-
-
-def _past_time(event: events.PartyJoined | events.PartyLeft) -> float:
-    """Return the server time of an event in a history; -1 if it bears none."""
-    return -1.0 if event.timestamp is None else event.timestamp
-
-
-def _left_at(memory: SessionState, party_id: str) -> float:
-    """Return when a party left: -inf if it did not, inf if the event bore no time."""
-    at = _departed(memory).get(party_id, -inf)
+def _left_at(session: SessionState, party_id: str) -> float:
+    """Return when a party left: minus infinity if it did not, infinity if the event had no time."""
+    at = (session.departed or {}).get(party_id, -inf)
     return inf if at is None else at

@@ -11,101 +11,114 @@ from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
 from chatfsm._session.duplicates import is_duplicate, scope_for
 from chatfsm._session.outbox import check_msg_id, observe_own_id, take_msg_id
-from chatfsm._session.state import Turn
-from chatfsm.effects import CaseChanged, CobrowsingChanged, ServiceNamed
+from chatfsm._session.state import SessionState
+from chatfsm.effects import CaseChanged, CobrowsingChanged, Effect, ServiceNamed
 from chatfsm.errors import LocalProtocolError
 
 
-def on_case_set(turn: Turn, event: events.CaseSet) -> None:
-    """Report the case, or that there is none; the first event is always reported."""
-    known, at = turn.memory.service, _live_time(event)
+# DESIGN §3: case_set → `CaseChanged(case_id or None)`.
+def case_set(session: SessionState, event: events.CaseSet, effects: list[Effect]) -> None:
+    """Report another case, or that there is none; the first event is reported in any case."""
+    known, at = session.service, _live(event)
     if known.case_at is not None and event.case_id == known.case_id:
-        turn.memory.service = evolve(known, case_at=max(known.case_at, at))
-        turn.count_duplicate()
+        session.service = evolve(known, case_at=max(known.case_at, at))
+        session.count_duplicate(event, effects)
         return
-    turn.memory.service = evolve(known, case_id=event.case_id, case_at=at)
-    turn.effects.append(CaseChanged(event.case_id))
+    session.service = evolve(known, case_id=event.case_id, case_at=at)
+    effects.append(CaseChanged(event.case_id))
 
 
-def merge_case(turn: Turn, event: events.CaseSet) -> None:
-    """Merge the case from a history: the latest event wins."""
-    known = turn.memory.service
+def merge_case(session: SessionState, event: events.CaseSet, effects: list[Effect]) -> None:
+    """Merge a case of a history: the latest one wins."""
+    known = session.service
     if _is_later(event, event.case_id, known.case_at, known.case_id):
-        turn.memory.service = evolve(known, case_id=event.case_id, case_at=_past_time(event))
+        session.service = evolve(known, case_id=event.case_id, case_at=_past(event))
         if known.case_at is None or event.case_id != known.case_id:
-            turn.effects.append(CaseChanged(event.case_id))
+            effects.append(CaseChanged(event.case_id))
             return
-    turn.count_duplicate()
+    session.count_duplicate(event, effects)
 
 
-def on_info(turn: Turn, event: events.Info) -> None:
-    """Report the name of the service, if the event has one."""
-    known, name, at = turn.memory.service, event.service_name, _live_time(event)
+# DESIGN §3: info → `ServiceNamed(name)`.
+def info(session: SessionState, event: events.Info, effects: list[Effect]) -> None:
+    """Report the name of the service, if the event holds one."""
+    known, name, at = session.service, event.service_name, _live(event)
     if not name:
         return
     if name == known.name:
-        turn.memory.service = evolve(known, name_at=max(known.name_at or 0.0, at))
-        turn.count_duplicate()
+        session.service = evolve(known, name_at=max(known.name_at or 0.0, at))
+        session.count_duplicate(event, effects)
         return
-    turn.memory.service = evolve(known, name=name, name_at=at)
-    turn.effects.append(ServiceNamed(name))
+    session.service = evolve(known, name=name, name_at=at)
+    effects.append(ServiceNamed(name))
 
 
-def merge_service_name(turn: Turn, event: events.Info) -> None:
-    """Merge the name of the service from a history: the latest event wins."""
-    known, name = turn.memory.service, event.service_name
+def merge_service_name(session: SessionState, event: events.Info, effects: list[Effect]) -> None:
+    """Merge a service name of a history: the latest one wins."""
+    known, name = session.service, event.service_name
     if name and _is_later(event, name, known.name_at, known.name):
-        turn.memory.service = evolve(known, name=name, name_at=_past_time(event))
+        session.service = evolve(known, name=name, name_at=_past(event))
         if name != known.name:
-            turn.effects.append(ServiceNamed(name))
+            effects.append(ServiceNamed(name))
             return
-    turn.count_duplicate()
+    session.count_duplicate(event, effects)
 
 
-def _live_time(event: events.CaseSet | events.Info) -> float:
-    """Return the server time of a live event; inf if it bears none, so that no history beats it."""
+def _live(event: events.CaseSet | events.Info) -> float:
+    """Return the timestamp of a live event; after every history if it has none."""
     return inf if event.timestamp is None else event.timestamp
 
 
-def _past_time(event: events.CaseSet | events.Info) -> float:
-    """Return the server time of an event in a history; -1 if it bears none."""
+def _past(event: events.CaseSet | events.Info) -> float:
+    """Return the timestamp of an event of a history; before all others if it has none."""
     return -1.0 if event.timestamp is None else event.timestamp
 
 
 def _is_later(
     event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
 ) -> bool:
-    """Whether an event of a history is later than the known value; ties are broken by value."""
-    return at is None or (_past_time(event), value or "") > (at, known or "")
+    """Whether a value of a history wins: the later, or at the same time the greater one."""
+    return at is None or (_past(event), value or "") > (at, known or "")
 
 
-def is_cobrowsing_duplicate(turn: Turn, event: events.Cobrowsing) -> bool:
-    """Whether this step of co-browsing was reported before."""
-    observe_own_id(turn, event)
-    scope = scope_for(turn.memory, event.party_id, "cobrowsing")
-    return is_duplicate(turn, scope, event.msg_id, event.state)
-
-
-def on_cobrowsing(turn: Turn, event: events.Cobrowsing) -> None:
-    """Report a step of co-browsing."""
-    known = turn.memory.service
-    if event.state == known.cobrowsing:
-        turn.count_duplicate()
+# DESIGN §3: cobrowsing_* → `CobrowsingChanged(state)`.
+def cobrowsing(session: SessionState, event: events.Cobrowsing, effects: list[Effect]) -> None:
+    """Report a new state of co-browsing."""
+    observe_own_id(session, event)
+    scope = scope_for(session, event.party_id, "cobrowsing")
+    if is_duplicate(session, scope, event.msg_id, event.state, event, effects):
         return
-    turn.memory.service = evolve(known, cobrowsing=event.state)
-    turn.effects.append(CobrowsingChanged(event.state))
+    known = session.service
+    if event.state == known.cobrowsing:
+        session.count_duplicate(event, effects)
+        return
+    session.service = evolve(known, cobrowsing=event.state)
+    effects.append(CobrowsingChanged(event.state))
 
 
-def check_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
-    """Refuse a reply that does not follow from the current step of co-browsing."""
-    state = turn.memory.service.cobrowsing or tables.COBROWSING.initial
+def merge_cobrowsing(
+    session: SessionState, event: events.Cobrowsing, _effects: list[Effect]
+) -> None:
+    """Note the customer's ids in a history; its co-browsing is over, and is not reported."""
+    observe_own_id(session, event)
+
+
+# Commands.
+
+
+def check_cobrowsing(session: SessionState, command: commands.CobrowsingReply) -> None:
+    """Refuse a reply that co-browsing's table does not allow. Raises `LocalProtocolError`."""
+    state = session.service.cobrowsing or tables.COBROWSING.initial
     if command.state not in tables.COBROWSING.moves[state]:
-        raise LocalProtocolError(f"cannot reply that co-browsing is {command.state}: it is {state}")
-    check_msg_id(turn, command)
+        text = f"cannot reply that co-browsing is {command.state}: it is {state}"
+        raise LocalProtocolError(text)
+    check_msg_id(session, command)
 
 
-def send_reply(turn: Turn, command: commands.CobrowsingReply) -> None:
-    """Send a reply to a request for co-browsing."""
-    turn.queue_event(encode(evolve(command, msg_id=take_msg_id(turn, command))))
-    turn.memory.service = evolve(turn.memory.service, cobrowsing=command.state)
-    turn.effects.append(CobrowsingChanged(command.state))
+def cobrowsing_reply(
+    session: SessionState, command: commands.CobrowsingReply, effects: list[Effect]
+) -> None:
+    """Send the answer to a request for co-browsing."""
+    session.queue_event(encode(evolve(command, msg_id=take_msg_id(session, command))))
+    session.service = evolve(session.service, cobrowsing=command.state)
+    effects.append(CobrowsingChanged(command.state))

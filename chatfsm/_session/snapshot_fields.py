@@ -46,7 +46,7 @@ _now: Final[ContextVar[float]] = ContextVar("now")
 
 _COUNTS: Final = tuple(known.name for known in fields(Counts))
 # These follow from the other fields, so no snapshot holds them.
-_DERIVED: Final = ("deadline_bound", "last_own_id", "last_other_id")
+_DERIVED: Final = tuple(known.name for known in fields(SessionState) if not known.eq)
 
 
 def write_state(memory: SessionState, now: float) -> dict[str, Any]:

@@ -1,27 +1,27 @@
-"""State: everything that a session remembers, and the context of one `receive` call."""
+"""Session state: everything that a session remembers, as one attrs object of slots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from math import inf, isfinite
-from typing import Annotated, Any, Final, NamedTuple
+from math import inf
+from typing import Annotated, Any, Final
 
 from attrs import Factory, define, evolve, field, frozen
 
 from chatfsm._log import logger
 from chatfsm._session import tables
-from chatfsm.effects import Anomaly, Effect, FormReason, OutgoingMessage, SendEvents
-from chatfsm.errors import LocalProtocolError, RemoteProtocolError
+from chatfsm.effects import Anomaly, Effect, FormReason, Ignored, OutgoingMessage, SendEvents
+from chatfsm.errors import RemoteProtocolError
+from chatfsm.events import Event
 from chatfsm.models import AnomalyKind, Form, Party
 from chatfsm.settings import Settings
 from chatfsm.signaling import IceCandidate
 
 __all__ = [
+    "DEFAULT_SETTINGS",
     "LARGEST",
     "Call",
     "ClosedForm",
     "Counts",
-    "DueAction",
     "Fingerprint",
     "JoinTimes",
     "MessageKey",
@@ -34,63 +34,51 @@ __all__ = [
     "Service",
     "SessionState",
     "SessionTime",
-    "Turn",
     "deadline_after",
     "next_deadline",
     "quoted",
-    "run_due",
 ]
 
-# Characters of a name from the wire that an error text quotes.
+# Characters of a name from the wire that an explanation quotes.
 _MAX_QUOTED: Final = 80
-
 LARGEST: Final = 1.7976931348623157e308
 """The largest float: deadlines end here, because JSON has no infinity."""
-
-# Types of fields; `snapshot_fields` has a hook for each of them.
+DEFAULT_SETTINGS: Final = Settings()
 
 Fingerprint = str | bytes
-"""A short content as it is, or the digest of a long one; equal for equal contents."""
+"""The content of an event: the text itself if it is short, else a digest of it."""
 
 SessionTime = Annotated[float, "session"]
 """Seconds on the session's clock, which is the `now` of `receive`."""
 
 ServerTime = Annotated[float, "server"]
-"""Seconds on the server's clock; infinite for a live event that bore no time."""
+"""Seconds since 1970 on the server's clock; infinity for a live event without a timestamp."""
 
 Scope = str | tuple[str, str | None] | None
-"""The range in which an id is unique: a party id (None if the event has none), or a kind of event
-with the party id that it is unique for."""
+"""Where an id counts: a party's messages; or a kind of event, with or without a party."""
 
 MessageKey = str | tuple[str, Fingerprint] | tuple[None, Fingerprint, float | None]
-"""A msg_id; or a reused msg_id with its other content; or None, content and time of an event
-without a msg_id."""
+"""An id; a reused id with its further content; or content and time of an event without an id."""
 
 SeenIds = dict[Scope, dict[MessageKey, Fingerprint]]
-"""The ids that the session has seen, with their contents."""
-
-JoinTimes = float | tuple[float, float] | None
-"""The server time of a join, or of the first and the last join; None if the events bore none."""
 
 
 @define(weakref_slot=False)
 class Counts:
-    """Numbers of the events that a session has received and of the effects that it has returned."""
+    """Counters of one session."""
 
     events: int = 0
-    """Events before the end of the session."""
+    """Events processed before the end, those of histories included."""
     effects: int = 0
-    """Effects of every kind."""
+    """Effects returned."""
     duplicates: int = 0
-    """Events that said nothing new, so that no effect followed."""
+    """Events ignored because their content was reported before."""
     unknown: int = 0
-    """Events with a name that chatfsm does not know."""
     malformed: int = 0
-    """Events that could not be decoded."""
     anomalies: int = 0
     """`Anomaly` effects of every kind."""
     late: int = 0
-    """Events after the end of the session; they are in no other count."""
+    """Events after the end; no other counter includes them."""
 
 
 @frozen(weakref_slot=False)
@@ -99,76 +87,75 @@ class OpenForm:
 
     form: Form
     fingerprint: bytes
-    """A digest of the event that showed the form."""
+    """Digest of the event that showed it."""
     server_time: float | None = None
-    """The server time of that event; None if it bore none."""
+    """Timestamp of that event, seconds since 1970."""
 
 
 @frozen(weakref_slot=False)
 class ClosedForm:
-    """A form that was closed."""
+    """A form that no longer awaits an answer: why, and since when on the session's clock."""
 
     reason: FormReason
     at: SessionTime
     server_time: float | None = None
-    """The server time of the event that closed the form; None if it bore none."""
+    """Timestamp of the event that closed it, seconds since 1970."""
 
 
 @define(weakref_slot=False)
 class OwnTyping:
-    """The typing notification of the customer, as the server has it."""
+    """The customer types: time of the last notification, and deadline of the next key."""
 
     sent_at: SessionTime
-    """When the notification was last sent."""
     deadline: SessionTime
-    """When the session stops it, unless the app starts typing again."""
 
 
 @define(weakref_slot=False)
 class Outgoing:
-    """A message of the app on its way to the server."""
+    """A message of the app: its wire events for a repeat, fingerprints of its echo, its state."""
 
     events: tuple[dict[str, Any], ...]
-    """The wire events, to be sent again if need be; empty once it has arrived or failed."""
     echo: tuple[Fingerprint, ...] = ()
-    """The contents by which its echo is recognized."""
     state: Annotated[str, tables.DELIVERY] = tables.DELIVERY.initial
 
 
 @frozen(weakref_slot=False)
 class Call:
-    """The voice or video call, as far as signaling shows it."""
+    """The voice or video call, as far as signaling describes it."""
 
     state: Annotated[str, tables.CALL] = tables.CALL.initial
     party: str | None = None
-    """The party that offered the call, if known."""
+    """Party that offered the call, if the event named it."""
     candidates: tuple[IceCandidate, ...] = ()
-    """The ICE candidates that arrived before the answer."""
+    """ICE candidates received before the answer."""
 
 
 @frozen(weakref_slot=False)
 class Service:
-    """The case, the name of the service, and co-browsing."""
+    """Case, service name and co-browsing state."""
 
     case_id: str | None = None
     case_at: ServerTime | None = None
-    """The server time of the last event about the case; None if there was no event."""
+    """Timestamp of the case; infinity if the event had none; None before the first one."""
     name: str | None = None
     name_at: ServerTime | None = None
-    """As `case_at`."""
+    """Timestamp of the name, as `case_at`."""
     cobrowsing: str | None = None
 
 
-_INITIAL_CALL: Final = Call()
-_INITIAL_SERVICE: Final = Service()
+JoinTimes = float | tuple[float, float] | None
+"""Timestamp of a party's join, or of its first and last one; None if the event had none."""
+
+_NO_CALL: Final = Call()
+_NO_SERVICE: Final = Service()
 
 
 @define(weakref_slot=False)
 class SessionState(Counts):
-    """Everything that a session remembers.
+    """One session. Empty containers are None: they are made when first needed.
 
-    Empty collections are None, or one value that all sessions share: most sessions have few events,
-    and a server has many sessions.
+    `settings` and the fields after it belong to the present input or follow from the others: they
+    are in no snapshot, and equality ignores them.
     """
 
     chat_id: str = field(kw_only=True)
@@ -176,56 +163,56 @@ class SessionState(Counts):
     ewt: float | None = None
     outcome_text: str | None = None
     parties: tuple[Party, ...] = ()
+    """In the order of joining."""
     joined_at: tuple[JoinTimes, ...] = ()
-    """For each of the parties, its join times."""
+    """For each of `parties`."""
     departed: dict[str, float | None] | None = None
-    """Party id → server time of its leave; None if the event bore none."""
+    """Parties that left: id and timestamp, None if the event had none."""
     departed_complete: bool = True
-    """Whether no entry of `departed` was evicted."""
+    """Whether `departed` still holds every party that left."""
     typing: dict[str, SessionTime] | None = None
-    """Party id → deadline of its typing notification."""
+    """Parties that type: id and deadline."""
     forms: dict[str, OpenForm] | None = None
-    """Request id → open form, in the order of opening."""
+    """Open forms by request id, in the order of opening."""
     closed_forms: dict[str, ClosedForm] | None = None
-    """Request id → closed form, the last `Settings.max_forms` of them."""
+    """The last closed forms by request id."""
     own_text_at: float | None = None
-    """The server time of the customer's last text."""
+    """Timestamp of the customer's last text."""
     own_typing: OwnTyping | None = None
     outbox: dict[str, Outgoing] | None = None
-    """msg_id → message, in the order of sending: the unconfirmed ones and the last that arrived."""
+    """Messages of the app by msg_id, in order: all undecided ones, and the last of the others."""
     next_number: int = 1
-    """The number in the next msg_id of this session."""
     warning: str | None = None
-    call: Call = _INITIAL_CALL
-    service: Service = _INITIAL_SERVICE
+    call: Call = _NO_CALL
+    service: Service = _NO_SERVICE
     seen_ids: SeenIds = field(factory=dict)
-    """See `duplicates`."""
+    """Reported content by scope and id: see `duplicates`."""
     seen_count: int = 0
-    """The number of keys in `seen_ids`."""
+    """Number of ids in `seen_ids`."""
     seen_complete: bool = True
-    """Whether no key was evicted."""
-    deadline_bound: float = field(default=inf, eq=False)
-    """A lower bound of all deadlines, so that an input needs one comparison."""
-    last_own_id: str = field(
-        default=Factory(lambda memory: memory.chat_id, takes_self=True), eq=False
+    """Whether no id was evicted from `seen_ids`."""
+    settings: Settings = field(default=DEFAULT_SETTINGS, eq=False, repr=False)
+    now: float = field(default=0.0, eq=False, repr=False)
+    """Time of the present input."""
+    anomalies_found: list[Effect] | None = field(default=None, eq=False, repr=False)
+    """Anomalies of the present input, which are reported after its other effects."""
+    queued_events: list[tuple[dict[str, Any], str | None]] | None = field(
+        default=None, eq=False, repr=False
     )
-    """The last spelling of the customer's id, which comes in upper and lower case."""
-    last_other_id: str | None = field(default=None, eq=False)
-    """The last id that was not the customer's, because most events repeat the id before."""
-
-    def party_or_customer(self, party_id: str | None) -> Party | None:
-        """Return the party with this id, or the customer's party if the id is the customer's."""
-        return self.party_by_id(self.chat_id if self.is_own(party_id) else party_id)
-
-    def party_by_id(self, party_id: str | None) -> Party | None:
-        """Return the party with exactly this id; the customer's party has the chat's id."""
-        for party in self.parties:
-            if party.party_id == party_id:
-                return party
-        return None
+    """Wire events to send, each with its msg_id if its delivery is tracked."""
+    in_history: bool = field(default=False, eq=False, repr=False)
+    """Whether the present event comes from a history."""
+    deadline_bound: float = field(default=inf, eq=False, repr=False)
+    """No deadline is earlier: `receive` compares one number per input."""
+    last_own_id: str = field(
+        default=Factory(lambda it: it.chat_id, takes_self=True), eq=False, repr=False
+    )
+    """Last spelling of the customer's id, which comes in any case."""
+    last_other_id: str | None = field(default=None, eq=False, repr=False)
+    """Last id that was not the customer's: consecutive events are often of one party."""
 
     def is_own(self, party_id: str | None) -> bool:
-        """Whether the id is the customer's: the chat's, ignoring case (PROTOCOL.md §3)."""
+        """Whether the id is the customer's: equal to the chat's, ignoring case (PROTOCOL.md §3)."""
         if party_id == self.last_other_id or party_id is None:
             return False
         if party_id == self.last_own_id:
@@ -237,24 +224,38 @@ class SessionState(Counts):
         self.last_other_id = party_id
         return False
 
+    def party(self, party_id: str | None) -> Party | None:
+        """Return the party with exactly this id; the customer is listed under the chat's id."""
+        for party in self.parties:
+            if party.party_id == party_id:
+                return party
+        return None
 
-@define(weakref_slot=False, eq=False)
-class Turn:
-    """The context of one `receive` call: the state, the settings, the time, and the effects so far.
+    def count_duplicate(self, event: Event, effects: list[Effect]) -> None:
+        """Count an event that brings nothing new; `Settings.explain` reports it as well."""
+        self.duplicates += 1
+        if self.settings.explain:
+            effects.append(Ignored("duplicate", event))
 
-    A session reuses one turn for all calls.
-    """
+    def report_violation(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
+        """Report what the server should not have sent; call it before anything is changed.
 
-    memory: SessionState
-    settings: Settings
-    now: float = 0.0
-    effects: list[Effect] = field(factory=list)
-    anomalies: list[Effect] | None = None
-    """`Anomaly` effects, which follow all others."""
-    queued_events: list[tuple[dict[str, Any], str | None]] | None = None
-    """Wire events to send, each with the msg_id of the message whose delivery is tracked."""
-    in_history: bool = False
-    """Whether the event comes from a history."""
+        Raises `RemoteProtocolError` in a strict session, else adds an `Anomaly`.
+        """
+        if self.settings.strict:
+            raise RemoteProtocolError(kind, text)
+        self.add_anomaly(kind, text, raw)
+
+    def add_anomaly(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
+        """Add an `Anomaly`, which is reported after the other effects of the input."""
+        self.anomalies += 1
+        anomaly = Anomaly(kind, text, raw)
+        if self.in_history:
+            anomaly = evolve(anomaly, replayed=True)
+        logger.warning("chat %a: anomaly, %s", self.chat_id, kind)
+        if self.anomalies_found is None:
+            self.anomalies_found = []
+        self.anomalies_found.append(anomaly)
 
     def queue_event(self, event: dict[str, Any], msg_id: str | None = None) -> None:
         """Queue a wire event; `msg_id` if its delivery is tracked."""
@@ -262,87 +263,39 @@ class Turn:
             self.queued_events = []
         self.queued_events.append((event, msg_id))
 
-    def flush(self) -> None:
-        """Turn the queued wire events into one `SendEvents` effect."""
+    def flush(self, effects: list[Effect]) -> None:
+        """Turn the queued wire events into one `SendEvents`."""
         if self.queued_events is not None:
             messages = []
-            before: list[dict[str, Any]] = []  # what belongs to the message after it
+            before: list[dict[str, Any]] = []  # the events that belong to the message after them
             for event, msg_id in self.queued_events:
                 before.append(event)
                 if msg_id is not None:
                     messages.append(OutgoingMessage(tuple(before), msg_id))
                     before = []
             messages += [OutgoingMessage((event,)) for event in before]
-            self.effects.append(SendEvents(tuple(messages)))
+            effects.append(SendEvents(tuple(messages)))
             self.queued_events = None
 
-    def count_duplicate(self) -> bool:
-        """Count a duplicate; returns True, for a handler to skip those after it."""
-        self.memory.duplicates += 1
-        return True
 
-    def report_violation(self, kind: AnomalyKind, text: str, raw: object = None) -> None:
-        """Report a violation of the protocol by the server, before the state is changed.
-
-        Raises `RemoteProtocolError` if the session is strict; else adds an `Anomaly`.
-        """
-        if self.settings.strict:
-            raise RemoteProtocolError(kind, text)
-        self.add_anomaly(Anomaly(kind, text, raw))
-
-    def add_anomaly(self, anomaly: Anomaly) -> None:
-        """Add an `Anomaly`, which follows the other effects of the input."""
-        self.memory.anomalies += 1
-        if self.in_history:
-            anomaly = evolve(anomaly, replayed=True)
-        logger.warning("chat %a: anomaly, %s", self.memory.chat_id, anomaly.kind)
-        if self.anomalies is None:
-            self.anomalies = []
-        self.anomalies.append(anomaly)
-
-
-def quoted(name: str | None) -> str:
-    """Return a name from the wire for an error text: in ASCII, at most 80 characters of it."""
-    text = str(name)
+def quoted(word: str | None) -> str:
+    """Return a name from the wire for an explanation: shortened, in ASCII, in quotes."""
+    text = str(word)
     return ascii(text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…")
 
 
-# Deadlines.
-
-
-class DueAction(NamedTuple):
-    """An action whose deadline has passed; `subject` is a party id or a request id."""
-
-    deadline: float
-    run: Callable[[Turn, str], None]
-    subject: str
-
-
 def deadline_after(now: float, seconds: float) -> float:
-    """Return the time `seconds` after `now`, but no infinity."""
+    """Return the time `seconds` from now; at most the largest float, which JSON can hold."""
     at = now + seconds
     return at if at < LARGEST else LARGEST  # noqa: FURB136  # a third of the time of min()
 
 
-def next_deadline(memory: SessionState) -> float:
-    """Return the earliest deadline of a session, or infinity if it has none."""
-    typing = min(memory.typing.values()) if memory.typing else inf
-    if memory.own_typing is not None:
-        typing = min(typing, memory.own_typing.deadline)
-    if not memory.forms:
-        return typing
-    forms = (waiting.form.deadline for waiting in memory.forms.values())
-    return min(typing, *(deadline for deadline in forms if deadline is not None), inf)
-
-
-def run_due(turn: Turn, due: Iterable[DueAction]) -> None:
-    """Run the actions in the order of their deadlines.
-
-    Raises `LocalProtocolError` if the time of the turn is not finite.
-    """
-    if not isfinite(turn.now):
-        raise LocalProtocolError(f"now must be a finite number of seconds, not {turn.now}")
-    for item in sorted(due, key=lambda item: item.deadline):
-        item.run(turn, item.subject)
-    turn.flush()
-    turn.memory.deadline_bound = next_deadline(turn.memory)
+def next_deadline(session: SessionState) -> float:
+    """Return the next moment at which something expires; infinity if nothing does."""
+    earliest = min(session.typing.values()) if session.typing else inf
+    if session.own_typing is not None:
+        earliest = min(earliest, session.own_typing.deadline)
+    if not session.forms:
+        return earliest
+    forms = (waiting.form.deadline for waiting in session.forms.values())
+    return min(earliest, *(deadline for deadline in forms if deadline is not None), inf)

@@ -176,8 +176,11 @@ def share_command(request: UploadFile, uploaded: UploadedFile) -> c.SendFile:
 
 
 def file_id_of(file: SharedFile | str) -> str:
-    """Return the id of a file that is given as a `SharedFile` or by its id."""
-    return file if isinstance(file, str) else file.file_id
+    """Return the id to request a file by. Raises `LocalProtocolError` if it has only an address."""
+    file_id = file if isinstance(file, str) else file.file_id
+    if file_id is None:
+        raise LocalProtocolError("cannot download the file: it was shared by its address")
+    return file_id
 
 
 # Requests that bring news, which wait while too many effects do.

@@ -19,6 +19,7 @@ from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelive
 from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
+from chatfsm.events import Event
 from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
@@ -159,6 +160,7 @@ _SAVED: Final = get_args(Saved)
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
 configure_tagged_union(Signal, _converter, tag_name="signal")
+configure_tagged_union(Event, _converter, tag_name="event")
 configure_tagged_union(Saved, _converter, tag_name="effect")
 
 

@@ -142,6 +142,8 @@ class Pseudonyms:
         except ValueError:
             too_deep = r.deeper_than(r.MAX_DEPTH, value)
             return _TOO_DEEP if too_deep else _unreadable_for(reader)
+        if reader is r.is_not_text:  # only whether it is a text counts
+            return None if read else "(a text)"
         if read is None or value == "":
             return value if value == "" else None
         if name in self._rules:

@@ -119,7 +119,9 @@ class SessionWatcher:
 
     def _file(self, effect: e.FileReceived) -> None:
         event = effect.file.event
-        self._shares("file", effect.file, event.file_id, event.file_type, event.file_name)
+        file = effect.file
+        content = (file.file_id, file.url, event.file_type, file.file_name)
+        self._shares("file", file, *content)
 
     def _location(self, effect: e.LocationReceived) -> None:
         event = effect.location.event

@@ -85,6 +85,7 @@ class FormShow(Said):
     form_name: str | None = None
     form_timeout: float | None = None
     channel: str | None = None
+    form_content: str | None = None
 
 
 @frozen
@@ -92,6 +93,7 @@ class FormData(Said):
     form_request_id: str | None = None
     form_name: str | None = None
     secure: bool = False
+    has_answers: bool = True
 
 
 @frozen

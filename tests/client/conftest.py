@@ -156,7 +156,7 @@ class Stage:
     def knows(self) -> Any:
         """A copy of all that the client remembers."""
         session = self.client.session
-        memory = None if session is None else deepcopy(session._memory)
+        memory = None if session is None else deepcopy(session._state)
         return deepcopy(self.client._state), memory
 
     def is_due(self) -> list[str]:

@@ -235,7 +235,7 @@ def test_typing_ends_by_itself_while_a_poll_is_held(chat: Stage) -> None:
     """The session's deadlines are the client's."""
     chat.polled(TYPING, at=1.0)
     assert chat.client.deadline == 31.0
-    assert chat.ticks(at=31.0) == [effects.TypingStopped("ann")]
+    assert chat.ticks(at=31.0) == [effects.TypingStopped("ann", "timeout")]
 
 
 def test_time_must_be_finite(chat: Stage) -> None:

@@ -23,17 +23,17 @@ def test_the_example_knows_events() -> None:
     """A decoded event finds its case."""
     [event] = decode([{"event": "chat_session_typing", "party_id": "A"}])
     assert kind_of_event(event) == "presence"
-    assert len(get_args(events.Event)) == 25
+    assert len(get_args(events.Event)) == 28
 
 
 def test_the_example_knows_effects() -> None:
     """A told effect finds its case."""
     assert kind_of_effect(effects.WarningRaised("hm")) == "warning"
-    assert len(get_args(effects.Effect)) == 28
+    assert len(get_args(effects.Effect)) == 31
 
 
 def test_the_example_knows_client_effects() -> None:
     """An effect of a client finds its case, and so does one of its session."""
     assert kind_of_client_effect(client_effects.LinkChanged("live")) == "live"
     assert kind_of_client_effect(effects.WarningRaised("hm")) == "warning"
-    assert len(get_args(client_effects.ClientEffect)) == 34
+    assert len(get_args(client_effects.ClientEffect)) == 37

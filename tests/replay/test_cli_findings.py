@@ -90,7 +90,7 @@ def test_unreadable_input_is_worse_than_a_finding(
     [
         ("unknown", "unknown: no event is called 'chat_session_weather'"),
         ("broken", "malformed: chat_session_typing: party_id is missing"),
-        ("leaves", "unknown_party: 'bob' left, and was not here"),
+        ("leaves", "unknown_party: 'bob' left, and was not in the roster"),
         ("status", "unknown_state: no state is called 'parked'"),
         ("cut", "malformed: item: not JSON: "),
     ],

@@ -44,7 +44,8 @@ def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> No
         head + f'1, "at": 1000.0, "effect": "party_added", "party": {ann}'
         '"first_name": null, "last_name": null}}\n',
         head + '2, "at": 1001.0, "effect": "typing_started", "party_id": "ann"}\n',
-        head + '4, "at": 1031.0, "effect": "typing_stopped", "party_id": "ann"}\n',
+        head + '4, "at": 1031.0, "effect": "typing_stopped", "party_id": "ann", '
+        '"reason": "timeout"}\n',
         head + '4, "at": 1040.0, "effect": "message_received", "message": {"msg_id": "1", '
         '"party_id": "SMALL", "own": true, "sender": null, "text": "hi", "html": "hi", '
         '"channel": "web", "attachments": [], "timestamp": 1040.0, '

@@ -192,7 +192,10 @@ def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
     """Two that are due together are told together."""
     steps = told(wire, wire.types("ann", at=10), wire.types("bob", at=10), wire.ended(at=99))
     assert moments(steps)[2:] == [(2, 40.0), (2, 99.0)]
-    assert steps[2].effects == (f.TypingStopped("ann"), f.TypingStopped("bob"))
+    assert steps[2].effects == (
+        f.TypingStopped("ann", "timeout"),
+        f.TypingStopped("bob", "timeout"),
+    )
 
 
 def test_events_that_waited_start_their_deadlines_at_the_first_timestamp(wire: Any) -> None:
@@ -246,7 +249,7 @@ def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) 
     with pytest.raises(RemoteProtocolError):
         chat.feed([unknown], ChatStats(chat.session), steps.append)
     [lapse] = steps
-    assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann"),))
+    assert (lapse.seq, lapse.at, lapse.effects) == (1, 40.0, (f.TypingStopped("ann", "timeout"),))
     assert chat.event_count == 1
 
 

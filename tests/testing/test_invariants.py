@@ -89,7 +89,7 @@ def _form() -> Any:
         (effects.CallChanged("active", "ended"), "the call was idle, not active"),
         (effects.PartyChanged(_party()), "party 'A' changed, and was not added"),
         (effects.PartyRemoved(_party()), "party 'A' was removed, and not added"),
-        (effects.TypingStopped("A"), "'A' stopped, and did not type"),
+        (effects.TypingStopped("A", "timeout"), "'A' stopped, and did not type"),
         (effects.FormClosed(_form(), "expired"), "form '7' was closed, and not open"),
         (effects.PartyAdded(_party()), "the roster is not what was told of it"),
         (effects.TypingStarted("A"), "who types is not who was told to"),

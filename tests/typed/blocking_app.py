@@ -77,6 +77,8 @@ def about(effect: ChatEffect) -> str:
             return "roster"
         case effects.MessageReceived() | effects.FileReceived() | effects.LocationReceived():
             return "content"
+        case effects.MessageEdited() | effects.MessageDeleted():
+            return "change"
         case effects.MessageSent() | effects.MessageFailed() | effects.MessageUnconfirmed():
             return "own message"
         case effects.DeliveryConfirmed() | effects.ReadConfirmed():
@@ -91,7 +93,7 @@ def about(effect: ChatEffect) -> str:
             return "call"
         case effects.CaseChanged() | effects.ServiceNamed() | effects.CobrowsingChanged():
             return "service"
-        case effects.UnknownReceived() | effects.Anomaly():
+        case effects.UnknownReceived() | effects.Anomaly() | effects.Ignored():
             return "anomaly"
         case _:
             assert_never(effect)

@@ -30,6 +30,8 @@ def kind_of_effect(effect: effects.Effect) -> str:
             return "roster"
         case effects.MessageReceived(message):
             return message.text
+        case effects.MessageEdited(msg_id) | effects.MessageDeleted(msg_id):
+            return msg_id
         case effects.FileReceived() | effects.LocationReceived():
             return "shared"
         case effects.DeliveryConfirmed() | effects.ReadConfirmed():
@@ -52,6 +54,8 @@ def kind_of_effect(effect: effects.Effect) -> str:
             return "service"
         case effects.UnknownReceived(name):
             return name
+        case effects.Ignored(reason):
+            return reason
         case effects.Anomaly(kind):
             return kind
         case _:
@@ -65,8 +69,10 @@ def kind_of_event(event: events.Event) -> str:
             return "lifecycle"
         case events.PartyJoined() | events.PartyLeft():
             return event.party_id
-        case events.Message() | events.File() | events.Location():
+        case events.Message() | events.File() | events.FileUrl() | events.Location():
             return "shared"
+        case events.MessageEdit() | events.MessageDelete():
+            return event.ref_msg_id
         case events.MessageDelivered() | events.MessageRead():
             return event.ref_msg_id
         case events.Typing() | events.NotTyping() | events.TimeoutWarning():

@@ -270,7 +270,7 @@ def test_a_lower_id_does_not_turn_the_counter_back(talk: Talk) -> None:
 def test_ids_of_others_teach_nothing(talk: Talk) -> None:
     """The server's ids are its own."""
     talk.hears("message", party_id="ann", msg_id="8", msg="hello")
-    talk.hears("message", msg_id="18", msg="hello")
+    talk.hears("file", party_id="ann", msg_id="18", file_id="f")
 
     assert talk.says() == "1"
 

@@ -242,12 +242,12 @@ def test_an_agent_may_take_the_same_id(talk: Talk) -> None:
     assert talk.outbox == {"1": "pending"}
 
 
-def test_a_message_from_nobody_is_no_echo(talk: Talk) -> None:
-    """Without a party nobody can tell whose message it is."""
+def test_an_echo_may_lack_its_party(talk: Talk) -> None:
+    """A message without a party is the customer's own (web client v4), so it may be an echo."""
     talk.says("hello")
 
-    assert [type(effect) for effect in talk.echoes("1", party_id=None)] == [MessageReceived]
-    assert talk.outbox == {"1": "pending"}
+    assert [type(effect) for effect in talk.echoes("1", party_id=None)] == [MessageSent]
+    assert talk.outbox == {"1": "sent"}
 
 
 def test_a_text_without_an_id_is_no_echo(talk: Talk) -> None:

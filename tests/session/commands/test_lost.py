@@ -60,7 +60,7 @@ def test_a_loss_closes_everything(talk: Talk) -> None:
 
     assert talk.is_lost() == [
         StateChanged("establishing", "gone"),
-        TypingStopped("ann"),
+        TypingStopped("ann", "terminated"),
         FormClosed(Form("7", "survey"), "terminated"),
         CallChanged("offered", "ended"),
         MessageUnconfirmed("1", "the session is over"),
@@ -129,7 +129,7 @@ def test_the_answers_of_a_secure_form_are_nowhere(
         str(effects),
         *map(repr, effects),
         repr(talk.session),
-        repr(talk.session._memory),
+        repr(talk.session._state),
         json.dumps(talk.session.snapshot(now=talk.now)),
         *(json.dumps(to_json(effect)) for effect in effects),
         again,

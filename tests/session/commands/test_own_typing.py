@@ -178,7 +178,7 @@ def test_own_and_other_typing_lapse_together(talk: Talk) -> None:
 
     effects = talk.ticks(at=30.0)
 
-    assert TypingStopped("ann") in effects
+    assert TypingStopped("ann", "timeout") in effects
     assert posting(NOT_TYPING) in effects
     assert len(effects) == 2
 

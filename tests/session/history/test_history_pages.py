@@ -53,7 +53,8 @@ def _key(effect: effects.Effect) -> list[Any] | None:
             key = ["message", event.msg, event.msg_text, attached, *_origin(event, message.own)]
         case effects.FileReceived(file):
             event = file.event
-            content = [event.file_id, event.file_type, event.file_name]
+            file = effect.file
+            content = [file.file_id, file.url, file.file_type, file.file_name]
             key = ["file", *content, *_origin(event, file.own)]
         case effects.LocationReceived(location):
             event = location.event
@@ -197,7 +198,7 @@ def test_pages_that_come_again_are_no_news(pages: list[list[Any]]) -> None:
 
 def remembered(session: ChatSession) -> str:
     """All that a session remembers but its counts, as text."""
-    memory = deepcopy(session._memory)
+    memory = deepcopy(session._state)
     return repr(evolve(memory, **asdict(Counts()), deadline_bound=0.0))
 
 

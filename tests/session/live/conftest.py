@@ -94,7 +94,7 @@ class Play:
 
     def recalls(self) -> tuple[SessionState, float]:
         """A copy of all that the session remembers, and the bound of its next deadline."""
-        memory = self.session._memory
+        memory = self.session._state
         return deepcopy(memory), memory.deadline_bound
 
 

@@ -90,7 +90,7 @@ def test_a_whole_number_is_a_time(play: Play) -> None:
     """Seconds may be whole."""
     play.types("ann", at=0)
 
-    assert play.ticks(at=30) == [TypingStopped("ann")]
+    assert play.ticks(at=30) == [TypingStopped("ann", "timeout")]
 
 
 @pytest.mark.parametrize("chat_id", ["", None, 7, b"chat-1", ["chat-1"]])

@@ -64,7 +64,7 @@ def test_the_departures_are_bounded(plays: type[Play]) -> None:
         play.joins(party_id, timestamp=number * 100)
         play.leaves(party_id, timestamp=number * 100 + 1)
 
-    assert len(departed(play.session._memory)) == 2
+    assert len(departed(play.session._state)) == 2
     assert play.joins("eve", timestamp=300) == []
     assert play.joins("bob", timestamp=200) == []
     assert play.joins("ann", timestamp=100) == [PartyAdded(Party("ann"))]
@@ -91,7 +91,7 @@ def test_the_typists_are_bounded(plays: type[Play]) -> None:
     ]
     assert play.session.typing == ("ann", "bob")
     assert play.types("ann", at=2.0) == []
-    assert play.types("eve", at=30.0) == [TypingStopped("bob"), TypingStarted("eve")]
+    assert play.types("eve", at=30.0) == [TypingStopped("bob", "timeout"), TypingStarted("eve")]
 
 
 def test_the_forms_are_bounded(plays: type[Play]) -> None:
@@ -165,7 +165,7 @@ def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
     assert len(play.says("ann", "hello", "0")) == 1
     for number in range(50):
         play.says("ann", "hello", str(100 + number))
-        assert play.session._memory.seen_count <= 4
+        assert play.session._state.seen_count <= 4
     assert play.anomalies == ["too_many_ids"]
 
 
@@ -176,7 +176,7 @@ def test_one_id_is_the_least(plays: type[Play]) -> None:
         play.says("ann", "hello", msg_id)
 
     assert play.says("ann", "hello", "6") == []
-    assert play.session._memory.seen_count == 1
+    assert play.session._state.seen_count == 1
 
 
 def test_variants_of_an_id_count_too(plays: type[Play]) -> None:
@@ -235,7 +235,7 @@ def test_long_contents_take_no_room(play: Play) -> None:
     play.shows("7", "y" * 4_000, timestamp="100", hint="z" * 1_000_000)
     play.signals("OFFER_CALL", msg_id="4", sdp="s" * 1_000_000)
 
-    told = play.session._memory.seen_ids or {}
+    told = play.session._state.seen_ids or {}
     kept = [text for contents in told.values() for text in contents.values()]
     assert len(kept) == 3
     assert max(len(text) for text in kept) < 100
@@ -244,7 +244,7 @@ def test_long_contents_take_no_room(play: Play) -> None:
 
 def remembered(play: Play, limit: int) -> None:
     """The ids that are remembered are counted right, and within their bound."""
-    memory = play.session._memory
+    memory = play.session._state
     assert memory.seen_count == sum(len(contents) for contents in (memory.seen_ids or {}).values())
     assert memory.seen_count <= limit
     assert all((memory.seen_ids or {}).values())
@@ -328,7 +328,7 @@ def test_a_hostile_server_does_no_harm(
 
 
 def _within_bounds(play: Play) -> None:
-    memory = play.session._memory
+    memory = play.session._state
     remembered(play, 8)
     assert len(memory.parties) <= 2
     assert len(departed(memory)) <= 2

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.effects import FileReceived, LocationReceived, MessageReceived
+from chatfsm.effects import Anomaly, FileReceived, LocationReceived, MessageReceived
 
 if TYPE_CHECKING:
     from tests.session.live.conftest import Play
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
         ("not_typing", {"party_id": "chat-1"}),
         ("message_delivered", {"party_id": "chat-1", "ref_msg_id": "2"}),
         ("message_read", {"party_id": "chat-1", "ref_msg_id": "2"}),
-        ("form_data", {"form_request_id": "7", "data": {"a": "b"}}),
-        ("secure_form_data", {"form_request_id": "7", "data": {"a": "b"}}),
-        ("chat_form_data_cancel", {"form_request_id": "7"}),
-        ("secure_form_cancel", {"form_request_id": "7"}),
+        ("form_data", {"form_request_id": "7", "data": "Form not found"}),
     ],
 )
 def test_what_the_client_said_is_only_counted(
@@ -36,6 +33,27 @@ def test_what_the_client_said_is_only_counted(
     assert play.session.counts.events == 1
     assert play.session.counts.unknown == 0
     assert play.session.counts.anomalies == 0
+    assert play.session.counts.duplicates == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [
+        ("form_data", {"form_request_id": "7", "data": {"a": "b"}}),
+        ("secure_form_data", {"form_request_id": "7", "data": {"a": "b"}}),
+        ("chat_form_data_cancel", {"form_request_id": "7"}),
+        ("secure_form_cancel", {"form_request_id": "7"}),
+    ],
+)
+def test_an_answer_to_a_form_never_shown_is_no_violation(
+    plays: type[Play], word: str, fields: dict[str, Any]
+) -> None:
+    """Not even strict sessions raise for it; the anomaly is counted, and nothing else."""
+    play = plays(strict=True)
+
+    assert [type(effect) for effect in play.hears(word, **fields)] == [Anomaly]
+    assert play.anomalies == ["form_not_open"]
+    assert play.session.counts.events == 1
     assert play.session.counts.duplicates == 0
 
 
@@ -68,4 +86,4 @@ def test_what_was_filled_in_is_kept_nowhere(play: Play) -> None:
     effects = play.hears("form_data", form_request_id="7", data={"card": "4000-secret"})
 
     assert "4000-secret" not in repr(effects)
-    assert "4000-secret" not in repr(play.session._memory)
+    assert "4000-secret" not in repr(play.session._state)

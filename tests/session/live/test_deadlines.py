@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chatfsm._session.state import Counts
 from chatfsm.effects import (
+    Anomaly,
     FormClosed,
     FormOpened,
     StateChanged,
@@ -69,7 +70,7 @@ def test_a_tick_at_the_deadline_or_later_does_it(play: Play, late: float) -> Non
     """A deadline is due when now has reached it, however much later."""
     play.types("ann", at=0.0)
 
-    assert play.ticks(at=late) == [TypingStopped("ann")]
+    assert play.ticks(at=late) == [TypingStopped("ann", "timeout")]
 
 
 def test_a_repeated_tick_does_nothing_more(play: Play) -> None:
@@ -93,8 +94,8 @@ def test_what_is_due_happens_in_the_order_of_time(play: Play) -> None:
 
     assert play.ticks(at=50.0) == [
         FormClosed(Form("8", "survey", deadline=10.0), "expired"),
-        TypingStopped("ann"),
-        TypingStopped("bob"),
+        TypingStopped("ann", "timeout"),
+        TypingStopped("bob", "timeout"),
         FormClosed(Form("7", "survey", deadline=40.0), "expired"),
     ]
     assert play.session.deadline == 90.0
@@ -135,7 +136,7 @@ def test_what_is_due_is_told_before_the_event_that_reveals_it(play: Play) -> Non
 
     assert play.status("queued", at=30.0) == [
         FormClosed(Form("7", "survey", deadline=10.0), "expired"),
-        TypingStopped("ann"),
+        TypingStopped("ann", "timeout"),
         StateChanged("establishing", "queued"),
     ]
 
@@ -144,16 +145,17 @@ def test_typing_again_at_the_deadline_is_typing_anew(play: Play) -> None:
     """A repeat that comes at the deadline comes too late: typing stopped, and starts again."""
     play.types("ann", at=0.0)
 
-    assert play.types("ann", at=30.0) == [TypingStopped("ann"), TypingStarted("ann")]
+    assert play.types("ann", at=30.0) == [TypingStopped("ann", "timeout"), TypingStarted("ann")]
     assert play.session.deadline == 60.0
 
 
 def test_an_answer_after_the_deadline_answers_nothing(play: Play) -> None:
-    """An answer that reveals that its form has expired is told as the expiry alone."""
+    """An answer that reveals that its form has expired comes too late, and is told so."""
     play.shows("7", form_timeout="10", at=0.0)
 
     assert play.hears("form_data", form_request_id="7", at=10.0) == [
         FormClosed(Form("7", "survey", deadline=10.0), "expired"),
+        Anomaly("form_not_open", "form '7' expired 0 s before"),
     ]
 
 
@@ -187,7 +189,7 @@ def test_any_clock_will_do(plays: type[Play], start: float) -> None:
 
     assert play.session.deadline == start + 30
     assert play.ticks(at=start + 29) == []
-    assert play.ticks(at=start + 30) == [TypingStopped("ann")]
+    assert play.ticks(at=start + 30) == [TypingStopped("ann", "timeout")]
 
 
 def test_a_clock_that_goes_back_does_no_harm(play: Play) -> None:
@@ -196,7 +198,7 @@ def test_a_clock_that_goes_back_does_no_harm(play: Play) -> None:
     play.types("bob", at=50.0)
 
     assert play.session.deadline == 80.0
-    assert play.ticks(at=80.0) == [TypingStopped("bob")]
+    assert play.ticks(at=80.0) == [TypingStopped("bob", "timeout")]
     assert play.session.typing == ("ann",)
 
 

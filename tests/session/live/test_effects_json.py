@@ -72,8 +72,25 @@ EXACT: list[tuple[e.Effect, dict[str, Any]]] = [
             },
         },
     ),
+    (
+        e.MessageEdited("2", "ho", "<b>ho</b>", "ann"),
+        {
+            "effect": "message_edited",
+            "msg_id": "2",
+            "text": "ho",
+            "html": "<b>ho</b>",
+            "party_id": "ann",
+        },
+    ),
+    (
+        e.MessageDeleted("2", None),
+        {"effect": "message_deleted", "msg_id": "2", "party_id": None},
+    ),
     (e.TypingStarted("ann"), {"effect": "typing_started", "party_id": "ann"}),
-    (e.TypingStopped("ann"), {"effect": "typing_stopped", "party_id": "ann"}),
+    (
+        e.TypingStopped("ann", "timeout"),
+        {"effect": "typing_stopped", "party_id": "ann", "reason": "timeout"},
+    ),
     (e.FormOpened(FORM), {"effect": "form_opened", "form": FORM_JSON}),
     (
         e.FormClosed(FORM, "expired"),
@@ -162,6 +179,14 @@ EXACT: list[tuple[e.Effect, dict[str, Any]]] = [
     (
         e.Anomaly("malformed", "item: not an object", 7),
         {"effect": "anomaly", "kind": "malformed", "text": "item: not an object", "raw": 7},
+    ),
+    (
+        e.Ignored("late", events.Typing("ann", timestamp=5.0)),
+        {
+            "effect": "ignored",
+            "reason": "late",
+            "event": {"event": "typing", "timestamp": 5.0, "extra": {}, "party_id": "ann"},
+        },
     ),
     (
         e.Terminated("timed_out", "Bye"),

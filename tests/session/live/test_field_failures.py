@@ -14,6 +14,7 @@ from chatfsm.effects import (
     SignalReceived,
     StateChanged,
     Terminated,
+    TypingReason,
     TypingStarted,
     TypingStopped,
 )
@@ -137,15 +138,16 @@ def test_the_end_of_a_call_is_not_echoed(play: Play) -> None:
 def test_a_typing_indicator_clears(play: Play) -> None:
     """Seen: "typing indicator never clears". It clears by every way out."""
     play.joins("ann")
-    for word, fields in (
-        ("not_typing", {"party_id": "ann"}),
-        ("message", {"party_id": "ann", "msg": "hi"}),
-        ("party_left", {"party_id": "ann"}),
-        ("status", {"state": "completed"}),
-        ("ended", {}),
-    ):
+    ways_out: tuple[tuple[str, dict[str, str], TypingReason], ...] = (
+        ("not_typing", {"party_id": "ann"}, "event"),
+        ("message", {"party_id": "ann", "msg": "hi"}, "message"),
+        ("party_left", {"party_id": "ann"}, "left"),
+        ("status", {"state": "completed"}, "completed"),
+        ("ended", {}, "terminated"),
+    )
+    for word, fields, reason in ways_out:
         assert play.types("ann") == [TypingStarted("ann")]
-        assert TypingStopped("ann") in play.hears(word, **fields)
+        assert TypingStopped("ann", reason) in play.hears(word, **fields)
         assert play.session.typing == ()
 
 
@@ -153,7 +155,7 @@ def test_a_typing_indicator_clears_by_itself(play: Play) -> None:
     """Seen: "typing indicator never clears". Where nothing says so, time does."""
     play.types("ann")
 
-    assert play.ticks(at=30.0) == [TypingStopped("ann")]
+    assert play.ticks(at=30.0) == [TypingStopped("ann", "timeout")]
 
 
 def test_nobody_talks_to_an_agent_who_left(play: Play) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatfsm.effects import FormClosed, FormOpened, MessageReceived
+from chatfsm.effects import Anomaly, FormClosed, FormOpened, MessageReceived
 from chatfsm.models import Form
 
 if TYPE_CHECKING:
@@ -171,12 +171,41 @@ def test_a_cancel_closes_the_form(play: Play, word: str) -> None:
 @pytest.mark.parametrize(
     "word", ["form_data", "secure_form_data", "chat_form_data_cancel", "secure_form_cancel"]
 )
-def test_closing_what_does_not_wait_is_no_news(play: Play, word: str) -> None:
-    """An answer or cancel of a form that is not open tells nothing and is no anomaly."""
-    assert play.hears(word, form_request_id="7") == []
+def test_closing_what_is_not_open_is_an_anomaly(play: Play, word: str) -> None:
+    """An answer or cancel of a form that is not open changes nothing, and is no violation."""
+    unknown = Anomaly("form_not_open", "form '7' was not shown")
+    assert play.hears(word, form_request_id="7") == [unknown]
     play.shows("8")
-    assert play.hears(word, form_request_id="7") == []
+    assert play.hears(word, form_request_id="7") == [unknown]
     assert [form.request_id for form in play.session.forms] == ["8"]
+
+
+def test_a_late_answer_says_since_when_the_form_is_closed(play: Play, strict: Play) -> None:
+    """Its anomaly names the reason and the seconds; a strict session does not raise for it."""
+    for stage in (play, strict):
+        stage.shows("7", form_timeout=20, at=0.0)
+        stage.ticks(at=20.0)
+
+        late = stage.hears("form_data", form_request_id="7", at=32.0)
+
+        assert late == [Anomaly("form_not_open", "form '7' expired 12 s before")]
+
+
+def test_data_that_is_only_a_text_answers_nothing(play: Play) -> None:
+    """Web client v4 sends it for each prompt (PROTOCOL.md §3): the form stays open."""
+    play.shows("7", "")
+
+    assert play.hears("form_data", form_request_id="7", data="Form not found") == []
+    assert len(play.session.forms) == 1
+    assert play.hears("form_data", form_request_id="9", data="Form not found") == []
+
+
+def test_a_prompt_has_a_text(play: Play) -> None:
+    """What the server sent as the prompt's text is in the form, and not in its repr."""
+    [opened] = play.shows("7", "", form_content="Which parcel?")
+
+    assert opened == FormOpened(Form("7", "", content="Which parcel?"))
+    assert "parcel" not in repr(opened)
 
 
 @pytest.mark.parametrize("word", ["form_data", "chat_form_data_cancel"])
@@ -216,11 +245,10 @@ def test_the_latest_prompt_is_the_one_that_was_replaced_last(play: Play) -> None
 
 
 def test_the_messages_of_others_answer_no_prompt(play: Play) -> None:
-    """A message of somebody else's, or of nobody, leaves the text prompt open."""
+    """A message of an agent leaves the text prompt open."""
     play.shows("5", "")
 
     assert len(play.says("ann", "blue", "2")) == 1
-    assert len(play.hears("message", msg="blue")) == 1
     assert len(play.session.forms) == 1
 
 

@@ -169,8 +169,8 @@ def test_completed_stops_all_typing(play: Play) -> None:
     assert effects == [
         StateChanged("connected", "completed"),
         WaitEstimated(0.0),
-        TypingStopped("ann"),
-        TypingStopped("bob"),
+        TypingStopped("ann", "completed"),
+        TypingStopped("bob", "completed"),
     ]
     session = play.session
     assert session.typing == ()
@@ -232,8 +232,8 @@ def test_an_end_tells_its_consequences_in_order(play: Play, ending: object, fina
 
     assert effects == [
         StateChanged("connected", final),
-        TypingStopped("ann"),
-        TypingStopped("bob"),
+        TypingStopped("ann", "terminated"),
+        TypingStopped("bob", "terminated"),
         FormClosed(Form("7", "survey", deadline=60.0), "terminated"),
         FormClosed(Form("8", "card", secure=True), "terminated"),
         CallChanged("active", "ended"),

@@ -35,7 +35,7 @@ def test_a_repeat_only_renews_the_deadline(play: Play) -> None:
 
     assert play.session.deadline == 50.0
     assert play.ticks(at=49.9) == []
-    assert play.ticks(at=50.0) == [TypingStopped("ann")]
+    assert play.ticks(at=50.0) == [TypingStopped("ann", "timeout")]
 
 
 def test_typing_stops_by_event(play: Play) -> None:
@@ -43,7 +43,7 @@ def test_typing_stops_by_event(play: Play) -> None:
     play.types("ann")
     play.types("bob")
 
-    assert play.hears("not_typing", party_id="ann") == [TypingStopped("ann")]
+    assert play.hears("not_typing", party_id="ann") == [TypingStopped("ann", "event")]
     assert play.session.typing == ("bob",)
 
 
@@ -62,7 +62,7 @@ def test_typing_stops_by_a_message(play: Play) -> None:
 
     effects = play.says("ann", "hello", "2")
 
-    assert effects[0] == TypingStopped("ann")
+    assert effects[0] == TypingStopped("ann", "message")
     assert [type(effect) for effect in effects] == [TypingStopped, MessageReceived]
     assert play.session.typing == ("bob",)
 
@@ -93,7 +93,7 @@ def test_typing_lasts_as_long_as_the_settings_say(plays: type[Play], seconds: fl
     play.types("ann", at=100.0)
 
     assert play.session.deadline == 100.0 + seconds
-    assert play.ticks(at=100.0 + seconds) == [TypingStopped("ann")]
+    assert play.ticks(at=100.0 + seconds) == [TypingStopped("ann", "timeout")]
     assert play.session.typing == ()
     assert play.session.deadline is None
 

@@ -79,7 +79,7 @@ def test_who_leaves_stops_typing_first(play: Play) -> None:
     play.types("ann")
     play.types("bob")
 
-    assert play.leaves("ann") == [TypingStopped("ann"), PartyRemoved(Party("ann"))]
+    assert play.leaves("ann") == [TypingStopped("ann", "left"), PartyRemoved(Party("ann"))]
     assert play.session.typing == ("bob",)
 
 
@@ -87,7 +87,7 @@ def test_who_was_not_here_cannot_leave(play: Play) -> None:
     """A party that leaves without having been here is an anomaly."""
     play.joins("bob")
 
-    assert play.leaves("ann") == [Anomaly("unknown_party", "'ann' left, and was not here")]
+    assert play.leaves("ann") == [Anomaly("unknown_party", "'ann' left, and was not in the roster")]
     assert play.session.parties == (Party("bob"),)
 
 
@@ -96,8 +96,8 @@ def test_a_typist_never_announced_stops_by_leaving(play: Play) -> None:
     play.types("ann")
 
     assert play.leaves("ann") == [
-        TypingStopped("ann"),
-        Anomaly("unknown_party", "'ann' left, and was not here"),
+        TypingStopped("ann", "left"),
+        Anomaly("unknown_party", "'ann' left, and was not in the roster"),
     ]
 
 
@@ -149,7 +149,7 @@ def test_a_stranger_may_join_while_departures_are_remembered(play: Play) -> None
     play.leaves("ann", timestamp="200")
 
     assert play.joins("bob", timestamp="50") == [PartyAdded(Party("bob"))]
-    assert play.leaves("zoe") == [Anomaly("unknown_party", "'zoe' left, and was not here")]
+    assert play.leaves("zoe") == [Anomaly("unknown_party", "'zoe' left, and was not in the roster")]
 
 
 def test_an_old_leaving_removes_nobody_who_came_back(play: Play) -> None:

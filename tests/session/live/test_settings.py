@@ -15,6 +15,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     """Without a word from the caller, these hold."""
     assert asdict(Settings()) == {
         "strict": False,
+        "explain": False,
         "typing_timeout": 30.0,
         "typing_renew": 10.0,
         "typing_idle": 5.0,

@@ -137,10 +137,10 @@ def test_a_breach_is_told_by_a_lenient_session(plays: type[Play], case: str) -> 
 
 
 def test_every_kind_of_anomaly_is_met_here() -> None:
-    """The breaches above are all the kinds there are, but for the one that raises nowhere."""
+    """The breaches above are all the kinds there are, but for those that raise nowhere."""
     kinds = {kind for kind, _, _ in BREACHES.values()}
 
-    assert kinds == {*get_args(AnomalyKind), "unknown"} - {"too_many_ids"}
+    assert kinds == {*get_args(AnomalyKind), "unknown"} - {"too_many_ids", "form_not_open"}
 
 
 @pytest.mark.parametrize("case", BREACHES)
@@ -180,7 +180,7 @@ def test_what_was_due_before_a_breach_stays_done(plays: type[Play], case: str) -
 
     assert caught.value.effects == (
         FormClosed(Form("9", "survey", deadline=20.0), "expired"),
-        TypingStopped("eve"),
+        TypingStopped("eve", "timeout"),
     )
     assert play.session.typing == ()
     assert play.session.forms == ()
@@ -196,7 +196,7 @@ def test_what_was_due_makes_room(plays: type[Play]) -> None:
 
     assert play.types("bob", at=30.0) == [
         FormClosed(Form("7", "survey", deadline=20.0), "expired"),
-        TypingStopped("ann"),
+        TypingStopped("ann", "timeout"),
         TypingStarted("bob"),
     ]
     assert play.shows("8") == [FormOpened(Form("8", "survey"))]
@@ -212,7 +212,7 @@ def test_a_breach_in_a_history_costs_nothing_else(strict: Play) -> None:
         strict.receives(History(page), at=30.0)
 
     stopped, *told = caught.value.effects
-    assert stopped == TypingStopped("eve")
+    assert stopped == TypingStopped("eve", "timeout")
     assert all(isinstance(effect, MessageReceived) and effect.replayed for effect in told)
     assert [effect.message.msg_id for effect in told] == ["2", "4"]
     assert strict.session.counts.events == 4

@@ -20,6 +20,9 @@ NEEDED = {
     "secure_form_show": "form_request_id",
     "secure_form_cancel": "form_request_id",
     "file": "file_id",
+    "file_url": "file_url",
+    "message_edit": "ref_msg_id",
+    "message_delete": "ref_msg_id",
     "signaling": "data",
     "message_delivered": "ref_msg_id",
     "message_read": "ref_msg_id",
@@ -94,6 +97,7 @@ def test_what_is_needed_is_enough(play: Play, word: str, field: str) -> None:
     """An event that holds what it needs, and nothing else, is usable."""
     values: dict[str, Any] = {"state": "queued", "data": {"type": "END_CALL"}}
     play.joins("7")
+    play.hears("secure_form_show", form_request_id="7")
 
     play.hears(word, **{field: values.get(field, "7")})
 

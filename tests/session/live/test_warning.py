@@ -53,13 +53,15 @@ def test_a_warning_is_told_each_time(play: Play) -> None:
         ("file", {"party_id": "chat-1", "file_id": "f-1"}, [WarningCleared, FileReceived]),
         ("file", {"file_id": "f-1"}, [WarningCleared, FileReceived]),
         ("location", {"party_id": "chat-1"}, [WarningCleared, LocationReceived]),
-        ("form_data", {"form_request_id": "7"}, [WarningCleared]),
-        ("secure_form_data", {"form_request_id": "7"}, [WarningCleared]),
-        ("chat_form_data_cancel", {"form_request_id": "7"}, [WarningCleared]),
+        ("message", {"msg": "yes"}, [WarningCleared, MessageReceived]),
+        ("file_url", {"file_url": "https://files.example/1"}, [WarningCleared, FileReceived]),
+        ("form_data", {"form_request_id": "7"}, [FormClosed, WarningCleared]),
+        ("secure_form_data", {"form_request_id": "7"}, [FormClosed, WarningCleared]),
+        ("chat_form_data_cancel", {"form_request_id": "7"}, [FormClosed, WarningCleared]),
         (
             "secure_form_cancel",
             {"form_request_id": "7", "party_id": "chat-1"},
-            [WarningCleared],
+            [FormClosed, WarningCleared],
         ),
     ],
 )
@@ -67,6 +69,7 @@ def test_what_the_customer_does_clears_the_warning(
     play: Play, text: str, word: str, fields: dict[str, Any], told: list[type]
 ) -> None:
     """Own activity of each kind clears the warning once, an empty one too, before it is told."""
+    play.shows("7")
     play.hears("timeout_warning", msg=text)
 
     assert [type(effect) for effect in play.hears(word, **fields)] == told
@@ -78,7 +81,8 @@ def test_what_the_customer_does_clears_the_warning(
     ("word", "fields"),
     [
         ("message", {"party_id": "ann", "msg": "hello"}),
-        ("message", {"msg": "hello"}),
+        ("form_data", {"form_request_id": "7", "data": "Form not found"}),
+        ("message_edit", {"ref_msg_id": "2", "msg": "hello"}),
         ("file", {"party_id": "ann", "file_id": "f-1"}),
         ("location", {"party_id": "ann"}),
         ("location", {}),
@@ -99,7 +103,8 @@ def test_what_others_do_clears_no_warning(play: Play, word: str, fields: dict[st
 def test_without_a_warning_nothing_is_cleared(play: Play) -> None:
     """Own activity tells of no clearing where there was no warning."""
     assert [type(effect) for effect in play.says("chat-1", "hello", "1")] == [MessageReceived]
-    assert play.hears("form_data", form_request_id="7") == []
+    play.shows("7")
+    assert [type(effect) for effect in play.hears("form_data", form_request_id="7")] == [FormClosed]
 
 
 def test_a_repeated_own_message_clears_no_warning(play: Play) -> None:

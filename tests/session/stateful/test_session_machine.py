@@ -150,10 +150,10 @@ class SessionMachine(RuleBasedStateMachine):
         """Ticks that come from a clock behind do nothing."""
         earlier = self.now - pause
         if self.twin.deadline is None or earlier < self.twin.deadline:
-            was = repr(self.session._memory)
+            was = repr(self.session._state)
             assert self.session.receive(Tick(), now=earlier + self.clock) == []
             assert self.twin.receive(Tick(), now=earlier) == []
-            assert repr(self.session._memory) == was
+            assert repr(self.session._state) == was
 
     @rule(ahead=st.one_of(st.none(), st.integers(-FAR, FAR)))
     def is_put_away_and_comes_back(self, ahead: int | None) -> None:
@@ -181,12 +181,12 @@ class SessionMachine(RuleBasedStateMachine):
 
     def order(self, order: commands.Command) -> list[effects.Effect] | None:
         """The effects of an order; None where it was refused, which leaves no trace."""
-        before = deepcopy(self.session._memory), self.session._memory.deadline_bound
+        before = deepcopy(self.session._state), self.session._state.deadline_bound
         try:
             return self.receive(order)
         except LocalProtocolError as error:
             refusal = str(error)
-        assert (self.session._memory, self.session._memory.deadline_bound) == before
+        assert (self.session._state, self.session._state.deadline_bound) == before
         with pytest.raises(LocalProtocolError) as other:
             self.twin.receive(order, now=self.now)
         assert str(other.value) == refusal, "refused after a restart otherwise"
@@ -248,7 +248,7 @@ class SessionMachine(RuleBasedStateMachine):
         kept = self.session.snapshot(now=self.at)
         assert json.dumps(kept) == json.dumps(self.twin.snapshot(now=self.now))
         if not self.clock:
-            assert self.session._memory == self.twin._memory
+            assert self.session._state == self.twin._state
 
     @invariant()
     def whoever_types_has_a_deadline(self) -> None:
@@ -257,7 +257,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert deadline is not None
             assert deadline <= self.at + SETTINGS.typing_timeout
         if deadline is not None:
-            assert self.session._memory.deadline_bound <= deadline
+            assert self.session._state.deadline_bound <= deadline
 
     @invariant()
     def all_that_was_said_is_in_one_state(self) -> None:
@@ -275,11 +275,11 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_survives_the_end(self) -> None:
         if self.session.done:
-            assert self.session._memory.own_typing is None
+            assert self.session._state.own_typing is None
 
     @invariant()
     def what_is_read_by_nobody_is_bounded(self) -> None:
-        memory = self.session._memory
+        memory = self.session._state
         told = memory.seen_ids or {}
         assert memory.seen_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
         assert all(told.values()), "a speaker of whom nothing is remembered"
