@@ -325,7 +325,7 @@ def test_null_is_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", ONLY_COUNTED)
 def test_only_counted(name: str) -> None:
-    """The client events that nobody acts on are kept whole, with their moment."""
+    """The client events that a session only counts are kept whole, with their moment."""
     wire = {"event": name, "page": "https://shop.example/", "timestamp": SECONDS}
 
     event = only(wire)
@@ -557,7 +557,7 @@ def test_printed_events() -> None:
 
 
 def test_unknown_event() -> None:
-    """An event with a name that nobody knows is kept whole, with its moment."""
+    """An event with an unknown name is kept whole, with its moment."""
     wire = {"event": "chat_session_sung", "song": ["la", 1], "timestamp": 1614718748123}
 
     event = only(wire)

@@ -194,7 +194,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_neighbours(broken: str) -> None:
-    """A broken item is kept in its place, and its neighbours are heard as if it were not there."""
+    """A broken item keeps its place, and its neighbours are decoded as if it were not there."""
     text = f'{{"events": [{json.dumps(ENDED)}, {broken}, {json.dumps(TYPING)}]}}'
 
     first, between, last = decode(text)
@@ -216,7 +216,7 @@ def test_deep_text_of_a_signal() -> None:
 
 
 def test_huge_number() -> None:
-    """A whole number of thousands of digits harms nobody: it is kept as its digits."""
+    """A whole number of thousands of digits does no harm: it is kept as its digits."""
     digits = "9" * 5_000
     text = f'[{json.dumps(ENDED)}, {{"event": "chat_session_ended", "n": {digits}, "m": 7}}]'
 
@@ -266,7 +266,7 @@ def test_huge_needed_number_parsed_already() -> None:
     ],
 )
 def test_numbers_that_json_does_not_have(literal: str, kept: str) -> None:
-    """What senders write and JSON does not have is kept as text, and used by nobody as a number."""
+    """What senders write and JSON does not have is kept as text, and never used as a number."""
     text = (
         f'[{{"event": "chat_session_status", "state": "queued", "ewt": {literal},'
         f' "timestamp": {literal}, "n": {literal}}}]'
@@ -340,6 +340,6 @@ def test_order() -> None:
     """Events come out in the order in which they came."""
     ids = [str(n) for n in range(50)]
 
-    heard = decode([{"event": "chat_session_typing", "party_id": n} for n in ids])
+    decoded = decode([{"event": "chat_session_typing", "party_id": n} for n in ids])
 
-    assert [event.party_id for event in heard] == ids
+    assert [event.party_id for event in decoded] == ids

@@ -103,7 +103,7 @@ def test_absent_wait() -> None:
 
 @pytest.mark.parametrize("came", [-1, "-1", "soon", "NaN", "Infinity", False, [10], {"s": 10}])
 def test_unusable_wait(came: object) -> None:
-    """A wait that is no length of time is kept, and the state is heard."""
+    """A wait that is no length of time is kept, and the state is decoded."""
     event = only("chat_session_status", state="queued", ewt=came)
 
     assert event == events.Status("queued", None, extra={"ewt": came})
@@ -123,7 +123,7 @@ def test_unusable_wait(came: object) -> None:
     ],
 )
 def test_states(state: str) -> None:
-    """Every state is heard by the wire's word, also one that nobody knows."""
+    """Every state is decoded by its name on the wire, also an unknown one."""
     assert only("chat_session_status", state=state) == events.Status(state)
 
 
@@ -149,7 +149,7 @@ def test_empty_names() -> None:
     "name", ["chat_session_inactivity_timeout", "chat_session_inactvity_timeout"]
 )
 def test_both_spellings(name: str) -> None:
-    """The inactivity timeout is heard as it should be spelled and as it was printed."""
+    """The inactivity timeout is decoded as it should be spelled and as it was printed."""
     assert only(name, msg="bye") == events.InactivityTimeout("bye")
 
 
@@ -298,7 +298,7 @@ def test_coordinates(latitude: object, longitude: object) -> None:
 
 
 def test_unusable_coordinates() -> None:
-    """Coordinates that are no numbers are kept, and the place is told without them."""
+    """Coordinates that are no numbers are kept, and the location is decoded without them."""
     event = only("chat_session_location", latitude="north", longitude=True, url=[])
 
     assert event == events.Location(extra={"latitude": "north", "longitude": True, "url": []})
@@ -311,7 +311,7 @@ def test_case_unassigned(case: dict[str, Any]) -> None:
 
 
 def test_extra_fields() -> None:
-    """Fields that nobody knows are kept as they came, nulls among them."""
+    """Unknown fields are kept as they came, nulls among them."""
     unknown = {"channel_type": "web", "n": 1, "list": [1, {"a": None}], "none": None, "extra": {}}
 
     event = only("chat_session_typing", party_id="P1", **unknown)
@@ -327,7 +327,7 @@ def test_extra_fields_named_like_attributes(tag: str) -> None:
 
 
 def test_unusable_values() -> None:
-    """Values that cannot be used are kept, and the rest of the event is told."""
+    """Values that cannot be used are kept, and the rest of the event is decoded."""
     odd = {
         "type": True,
         "display_name": ["Ada"],
@@ -416,7 +416,7 @@ def test_attachments() -> None:
 
 
 def test_attachment_type() -> None:
-    """An attachment that has a type of its own keeps it: only signals are told by a type."""
+    """An attachment that has a type of its own keeps it: only signals are identified by a type."""
     event = only("chat_session_message", attachments=[{"type": "card", "event": "x"}])
 
     assert event.attachments == (events.Attachment(extra={"type": "card", "event": "x"}),)
@@ -444,7 +444,7 @@ def test_no_attachments(came: object) -> None:
 
 @pytest.mark.parametrize("came", ["", "[]", 5, CARD, [5], [CARD, "card"], [None], [[CARD]], True])
 def test_unusable_attachments(came: object) -> None:
-    """Attachments that are no list of objects are kept as they came, and the message is told."""
+    """Attachments that are no list of objects are kept as they came, and the message is decoded."""
     event = only("chat_session_message", msg="see here", attachments=came)
 
     assert event == events.Message(msg="see here", extra={"attachments": came})
@@ -473,7 +473,7 @@ def test_form_data_is_not_kept(name: str, answers: object) -> None:
 
 
 def test_deep_form_data_is_not_kept() -> None:
-    """What the customer filled in may be nested as deep as it likes: nobody looks."""
+    """What the customer filled in may be nested as deep as it likes: it is not parsed."""
     event = only("chat_session_form_data", form_request_id="7", data=nested(40))
 
     assert event == events.FormData("7")

@@ -1,4 +1,4 @@
-"""What is seen at a glance, parsed together, or parsed by orjson, is what a closer look finds."""
+"""The fast decoders, joint parsing and orjson give the same events as the general path."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def looked_into(item: Any) -> events.Event:
-    """The event of an item, by the way that every item can go."""
+def slow_decode(item: Any) -> events.Event:
+    """The event of an item by the general path."""
     return codec._slow_decode(item)
 
 
 @given(st.one_of(valid_items(), odd_items()))
-def test_a_glance_sees_what_a_closer_look_finds(item: Any) -> None:
+def test_the_fast_path_gives_what_the_general_path_gives(item: Any) -> None:
     """The same event, field by field, or nothing."""
-    seen = codec.fast_decode(item)
-    if seen is not None:
-        found = looked_into(item)
-        assert type(seen) is type(found)
-        assert seen == found
-        assert repr(seen) == repr(found)
+    fast = codec.fast_decode(item)
+    if fast is not None:
+        found = slow_decode(item)
+        assert type(fast) is type(found)
+        assert fast == found
+        assert repr(fast) == repr(found)
 
 
 @pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
-def test_most_of_what_is_meant_is_seen_at_a_glance(name: str) -> None:
-    """Captured shapes are seen; only what holds objects of its own needs the closer look."""
-    needs_a_look = {"chat_session_signaling"}
+def test_most_captured_events_take_the_fast_path(name: str) -> None:
+    """Captured events take the fast path; only those with nested objects need the general one."""
+    needs_general_path = {"chat_session_signaling"}
     fields = {
-        read.names[0]: "5" for read in codec.SCHEMAS[codec.EVENTS[name]] if read.names[0] != "event"
+        spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]] if spec.names[0] != "event"
     }
     fields.pop("attachments", None)
     item = {"event": name, **fields}
-    assert (codec.fast_decode(item) is None) == (name in needs_a_look)
+    assert (codec.fast_decode(item) is None) == (name in needs_general_path)
 
 
-def judged(item: Any) -> None:
-    """What is seen of an item, if anything, is what a closer look finds."""
-    seen = codec.fast_decode(item)
-    if seen is not None:
-        found = looked_into(item)
-        assert type(seen) is type(found)
-        assert repr(seen) == repr(found)
+def check_fast_path(item: Any) -> None:
+    """The fast path gives what the general path gives, or None."""
+    fast = codec.fast_decode(item)
+    if fast is not None:
+        found = slow_decode(item)
+        assert type(fast) is type(found)
+        assert repr(fast) == repr(found)
 
 
 SHARP = (
@@ -88,16 +88,16 @@ SHARP = (
 @pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
 def test_a_glance_stops_where_its_readers_do(name: str) -> None:
     """At every bound of every field, with the others there and without them."""
-    names = [name for read in codec.SCHEMAS[codec.EVENTS[name]] for name in read.names]
-    usual = {read.names[0]: "5" for read in codec.SCHEMAS[codec.EVENTS[name]]}
+    names = [name for spec in codec.SCHEMAS[codec.EVENTS[name]] for name in spec.names]
+    usual = {spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]]}
     needed = {key: "5" for key in names if key in {"state", "party_id", "file_id"} or "_id" in key}
     for others in ({}, needed, usual, dict.fromkeys(names), dict.fromkeys(names, "")):
-        judged(others | {"event": name})
-        judged(others | {"event": name, "unknown": "5"})
+        check_fast_path(others | {"event": name})
+        check_fast_path(others | {"event": name, "unknown": "5"})
         for field in {*names, "unknown"} - {"event"}:
-            judged({key: others[key] for key in others if key != field} | {"event": name})
+            check_fast_path({key: others[key] for key in others if key != field} | {"event": name})
             for value in SHARP:
-                judged(others | {"event": name, field: value})
+                check_fast_path(others | {"event": name, field: value})
 
 
 class Strange(dict[str, Any]):
@@ -116,8 +116,8 @@ def test_what_no_glance_knows_is_looked_into(item: Any) -> None:
     """By itself, in a list, and among lines."""
     assert codec.fast_decode(item) is None
     assert codec.fast_decode_all([{"event": "chat_session_ended"}, item]) == [events.Ended(), None]
-    assert repr(codec.decode_item(item)) == repr(looked_into(item))
-    assert repr(decode([item])) == repr([looked_into(item)])
+    assert repr(codec.decode_item(item)) == repr(slow_decode(item))
+    assert repr(decode([item])) == repr([slow_decode(item)])
 
 
 @pytest.mark.parametrize("kind", [Strange, UserDict])
@@ -125,7 +125,7 @@ def test_an_object_of_another_class_is_looked_into(kind: Any) -> None:
     """What no parser gives, but a caller may."""
     item = kind(event="chat_session_typing", party_id="ann")
     assert codec.fast_decode(item) is None
-    assert repr(codec.decode_item(item)) == repr(looked_into(item))
+    assert repr(codec.decode_item(item)) == repr(slow_decode(item))
 
 
 texts = st.text(max_size=4)
@@ -227,7 +227,7 @@ listed = st.lists(valid_items(), max_size=2).map(lambda items: json.dumps(items)
 @pytest.mark.parametrize("loads", [None, json_input._loads])
 @given(st.lists(st.one_of(good, good, listed, broken), max_size=9))
 def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[bytes]) -> None:
-    """However broken some are, whatever two of them would make together, whoever parses."""
+    """However broken some are, whatever two of them would make together, with either parser."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_input, "_loads", loads)
         together = decode_lines(b"\n".join(lines))
@@ -324,8 +324,8 @@ def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.Mon
     assert not alone.has_big_integers(str(HUGE))
 
 
-def test_values_are_what_they_were_without_twins() -> None:
-    """An effect is told by the name of its class, is frozen, and shows its fields."""
+def test_effects_show_their_fields_and_are_frozen() -> None:
+    """An effect shows the name of its class, is frozen, and shows its fields."""
     effect = effects.TypingStarted("ann", replayed=True)
     assert repr(effect) == "TypingStarted(party_id='ann')"
     with pytest.raises(AttributeError):

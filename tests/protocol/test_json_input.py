@@ -33,7 +33,7 @@ HUGE = "8" * 5_000
     ],
 )
 def test_parse(text: str, value: object) -> None:
-    """A JSON text is its value; numbers that JSON does not have, or nobody can use, are text."""
+    """A JSON text is its value; numbers that JSON does not have or that are too large are text."""
     assert parse(text) == value
     assert parse(text.encode()) == value
     assert type(parse(text)) is type(value)

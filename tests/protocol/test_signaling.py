@@ -35,7 +35,7 @@ SIGNALS: dict[str, tuple[dict[str, Any], signaling.Signal]] = {
 }
 
 
-def heard(data: object) -> Any:
+def decoded_signal(data: object) -> Any:
     """Decode a signaling event with that data."""
     (event,) = decode([{"event": "chat_session_signaling", "data": data}])
     return event
@@ -55,7 +55,7 @@ def test_signal(kind: str, form: Any) -> None:
     """A signal is its type's class, whether data is an object or the JSON text of one."""
     fields, expected = SIGNALS[kind]
 
-    event = heard(form({"type": kind, **fields}))
+    event = decoded_signal(form({"type": kind, **fields}))
 
     assert event == events.Signaling(expected)
 
@@ -65,16 +65,16 @@ def test_bare_signal(kind: str) -> None:
     """Every field of a signal may be missing."""
     _, full = SIGNALS[kind]
 
-    assert heard({"type": kind}) == events.Signaling(type(full)())
+    assert decoded_signal({"type": kind}) == events.Signaling(type(full)())
 
 
 @pytest.mark.parametrize("kind", SIGNALS)
 def test_unknown_fields(kind: str) -> None:
-    """Fields of a signal that nobody knows are kept with it."""
+    """Unknown fields of a signal are kept with it."""
     fields, _ = SIGNALS[kind]
     more = {"event": "x", "extra": 1, "none": None}
 
-    signal = heard({"type": kind, **fields, **more}).signal
+    signal = decoded_signal({"type": kind, **fields, **more}).signal
 
     assert signal.extra == more
 
@@ -101,7 +101,7 @@ def test_types_of_signals() -> None:
 @pytest.mark.parametrize("kind", ["REQUEST_CALL", "OFFER_CALL"])
 def test_offer_video(kind: str, came: object, flag: bool | None) -> None:
     """Whether video is offered is a truth value or the word for it."""
-    signal = heard({"type": kind, "offerVideo": came}).signal
+    signal = decoded_signal({"type": kind, "offerVideo": came}).signal
 
     assert signal.offer_video is flag
     assert signal.extra == {}
@@ -109,8 +109,8 @@ def test_offer_video(kind: str, came: object, flag: bool | None) -> None:
 
 @pytest.mark.parametrize("came", [1, 0, "yes", [], {"video": True}])
 def test_unusable_offer_video(came: object) -> None:
-    """What is neither true nor false is kept, and the request is heard."""
-    signal = heard({"type": "REQUEST_CALL", "offerVideo": came}).signal
+    """What is neither true nor false is kept, and the request is decoded."""
+    signal = decoded_signal({"type": "REQUEST_CALL", "offerVideo": came}).signal
 
     assert signal == signaling.CallRequest(extra={"offerVideo": came})
 
@@ -120,7 +120,7 @@ def test_unusable_offer_video(came: object) -> None:
 )
 def test_line_index(came: object, index: int | None) -> None:
     """The line index of a candidate is a number or its text."""
-    signal = heard({"type": "ICE_CANDIDATE", "sdpMLineIndex": came}).signal
+    signal = decoded_signal({"type": "ICE_CANDIDATE", "sdpMLineIndex": came}).signal
 
     assert signal == signaling.IceCandidate(sdp_m_line_index=index)
     assert type(signal.sdp_m_line_index) is type(index)
@@ -128,15 +128,17 @@ def test_line_index(came: object, index: int | None) -> None:
 
 @pytest.mark.parametrize("came", [0.5, "first", True, [0]])
 def test_unusable_line_index(came: object) -> None:
-    """A line index that is no whole number is kept, and the candidate is heard."""
-    signal = heard({"type": "ICE_CANDIDATE", "candidate": "c", "sdpMLineIndex": came}).signal
+    """A line index that is no whole number is kept, and the candidate is decoded."""
+    signal = decoded_signal(
+        {"type": "ICE_CANDIDATE", "candidate": "c", "sdpMLineIndex": came}
+    ).signal
 
     assert signal == signaling.IceCandidate("c", extra={"sdpMLineIndex": came})
 
 
 def test_last_candidate() -> None:
     """An empty candidate, which means the last one, stays empty."""
-    signal = heard({"type": "ICE_CANDIDATE", "candidate": "", "sdpMid": ""}).signal
+    signal = decoded_signal({"type": "ICE_CANDIDATE", "candidate": "", "sdpMid": ""}).signal
 
     assert signal == signaling.IceCandidate("", "")
 
@@ -145,7 +147,7 @@ def test_too_long_candidate() -> None:
     """A candidate of more characters than a candidate can have is not used, and kept."""
     long = "c" * 4_097
 
-    signal = heard({"type": "ICE_CANDIDATE", "candidate": long}).signal
+    signal = decoded_signal({"type": "ICE_CANDIDATE", "candidate": long}).signal
 
     assert signal == signaling.IceCandidate(extra={"candidate": long})
 
@@ -154,28 +156,28 @@ def test_too_long_candidate() -> None:
 @pytest.mark.parametrize("sdp", ["", "v=0\r\n" * 2_000])
 def test_length_of_sdp(kind: str, sdp: str) -> None:
     """A session description may be empty, and may be long."""
-    assert heard({"type": kind, "sdp": sdp}).signal.sdp == sdp
+    assert decoded_signal({"type": kind, "sdp": sdp}).signal.sdp == sdp
 
 
 def test_numbers_as_text() -> None:
     """Codes and numbers that come as numbers are their digits."""
-    assert heard({"type": "CALL_REJECTED", "reason_code": 486}).signal.reason_code == "486"
-    assert heard({"type": "REQUEST_SMS", "number": 5550100}).signal.number == "5550100"
+    assert decoded_signal({"type": "CALL_REJECTED", "reason_code": 486}).signal.reason_code == "486"
+    assert decoded_signal({"type": "REQUEST_SMS", "number": 5550100}).signal.number == "5550100"
 
 
 @pytest.mark.parametrize("kind", ["HOLD_CALL", "end_call", "", "UNKNOWN"])
 def test_unknown_signal(kind: str) -> None:
-    """A signal of a type that nobody knows is kept whole."""
+    """A signal of an unknown type is kept whole."""
     data = {"type": kind, "for": 5}
 
-    assert heard(data).signal == signaling.UnknownSignal(kind, data)
-    assert heard(json.dumps(data)).signal == signaling.UnknownSignal(kind, data)
+    assert decoded_signal(data).signal == signaling.UnknownSignal(kind, data)
+    assert decoded_signal(json.dumps(data)).signal == signaling.UnknownSignal(kind, data)
 
 
 @pytest.mark.parametrize("data", [{}, {"type": None}, {"type": 5}, {"type": ["END_CALL"]}])
 def test_signal_without_type(data: dict[str, Any]) -> None:
     """A signal that does not say its type in a word has none, and is kept whole."""
-    assert heard(data).signal == signaling.UnknownSignal(None, data)
+    assert decoded_signal(data).signal == signaling.UnknownSignal(None, data)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_signal_without_type(data: dict[str, Any]) -> None:
 )
 def test_unusable_data(data: object, why: str) -> None:
     """Signaling whose data is no object, nor the text of one, is malformed and kept."""
-    event = heard(data)
+    event = decoded_signal(data)
 
     assert event == events.Malformed(
         "chat_session_signaling", {"event": "chat_session_signaling", "data": data}, why
@@ -203,7 +205,7 @@ def test_unusable_data(data: object, why: str) -> None:
 
 def test_null_data() -> None:
     """Signaling whose data is null is malformed and names the field."""
-    event = heard(None)
+    event = decoded_signal(None)
 
     assert isinstance(event, events.Malformed)
     assert event.why.startswith("data ")
@@ -213,19 +215,19 @@ def test_null_data() -> None:
 @pytest.mark.parametrize("kind", [*SIGNALS, "HOLD_CALL"])
 def test_too_deep(kind: str, form: Any) -> None:
     """A signal that would keep something nested too deep is malformed; 31 levels are fine."""
-    event = heard(form({"type": kind, "more": nested(33)}))
+    event = decoded_signal(form({"type": kind, "more": nested(33)}))
 
     assert isinstance(event, events.Malformed)
     assert event.why.startswith("data ")
     assert event.why.endswith("nested deeper than 32 levels")
-    assert isinstance(heard(form({"type": kind, "more": nested(31)})), events.Signaling)
+    assert isinstance(decoded_signal(form({"type": kind, "more": nested(31)})), events.Signaling)
 
 
 def test_huge_number_in_text() -> None:
     """A huge number in the text of a signal is kept as its digits."""
     digits = "9" * 5_000
 
-    signal = heard(f'{{"type": "END_CALL", "n": {digits}}}').signal
+    signal = decoded_signal(f'{{"type": "END_CALL", "n": {digits}}}').signal
 
     assert signal == signaling.CallEnd(extra={"n": digits})
 
@@ -233,7 +235,7 @@ def test_huge_number_in_text() -> None:
 def test_sdp_in_no_repr() -> None:
     """A session description is shown by no repr, of an offer or of an answer."""
     for kind in ("OFFER_CALL", "ANSWER_CALL"):
-        event = heard({"type": kind, "sdp": "v=0 my secret"})
+        event = decoded_signal({"type": kind, "sdp": "v=0 my secret"})
 
         assert event.signal.sdp == "v=0 my secret"
         assert "secret" not in repr(event)
@@ -241,7 +243,7 @@ def test_sdp_in_no_repr() -> None:
 
 def test_sdp_of_an_unknown_signal_in_no_repr() -> None:
     """A session description is shown by no repr, also where the signal's type is unknown."""
-    event = heard({"type": "OFFER_CALL_AGAIN", "sdp": "v=0 my secret"})
+    event = decoded_signal({"type": "OFFER_CALL_AGAIN", "sdp": "v=0 my secret"})
 
     assert "secret" not in repr(event)
 
@@ -249,7 +251,7 @@ def test_sdp_of_an_unknown_signal_in_no_repr() -> None:
 @pytest.mark.parametrize("kind", ["OFFER_CALL", "ANSWER_CALL"])
 def test_unusable_sdp_in_no_repr(kind: str) -> None:
     """A session description that cannot be used is kept, and shown by no repr either."""
-    event = heard({"type": kind, "sdp": ["v=0 my secret"]})
+    event = decoded_signal({"type": kind, "sdp": ["v=0 my secret"]})
 
     assert event.signal.extra == {"sdp": ["v=0 my secret"]}
     assert "secret" not in repr(event)
@@ -259,5 +261,5 @@ def test_signals_are_values() -> None:
     """Equal signals are equal and hash alike."""
     data = {"type": "HOLD_CALL", "for": [5]}
 
-    assert heard(data) == heard(dict(data))
-    assert hash(heard(data)) == hash(heard(dict(data)))
+    assert decoded_signal(data) == decoded_signal(dict(data))
+    assert hash(decoded_signal(data)) == hash(decoded_signal(dict(data)))
