@@ -1,4 +1,8 @@
-"""`chatfsm scrub`: what happened, and nothing of anybody, written to a file."""
+"""Command `chatfsm scrub`: writes a recorded log without personal data.
+
+The key of the pseudonyms comes from the environment, or is random and forgotten after the run; it
+is in no file and no message.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +22,25 @@ from chatfsm.replay.sources import Source
 __all__ = ["KEY", "run"]
 
 KEY: Final = "CHATFSM_SCRUB_KEY"
+"""Environment variable with the key of the pseudonyms."""
 
 
 def run(options: Namespace) -> int:
-    """Scrub as the command line says; returns the exit status."""
+    """Scrub as the command line says; return the exit code."""
     source, target = Source(options.input), Path(options.output)
     if options.output != "-" and target.exists() and not options.force:
-        raise UnreadableLogError(f"{target}: is there already; --force to write over it")
+        raise UnreadableLogError(f"{target}: the file exists already; --force overwrites it")
     pseudonyms = Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
     lines = scrubbed_lines(source, pseudonyms, options.chat_id)
     if options.output == "-":
         sys.stdout.writelines(lines)
         return ExitCode.SUCCESS
-    target = target.resolve()  # what a link points to is written, not the link
-    if target.exists() and not target.is_file():  # a device or a pipe: nothing stands in its place
+    target = target.resolve()  # overwrite the target of a link, not the link
+    if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
         with target.open("w", encoding="utf-8") as out:
             out.writelines(lines)
         return ExitCode.SUCCESS
-    # Whole or not at all: half a log beside an error would look like a log.
+    # Written completely or not at all: half a log would pass for a log.
     with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as out:
         partial = Path(out.name)
         try:

@@ -1,6 +1,6 @@
-"""Timelines on paper and on terminals, and how far a long reading has come.
+"""Terminal: prints timelines, and shows the progress of long replays.
 
-Colours and the progress bar are rich's, of the extra `cli`; without it all is plain.
+Colours and the progress bar need rich, of the extra `cli`; without it, output is plain.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ STYLES: Final[dict[RowStyle, str]] = {
     "good": "green",
     "bad": "bold red",
 }
-# Where the words would get less room than this beside the columns, they are not wrapped.
+# Text with fewer columns than this beside it is not wrapped.
 _MIN_TEXT_WIDTH: Final = 20
-# Input that takes less than a second needs no bar; drawn more often than this it flickers.
+# Input that takes less than a second needs no bar; redrawn more often than this, it flickers.
 _DELAY: Final = 1.0
 _REDRAW: Final = 0.2
 
 Segment = tuple[str, str]
-"""Some text, and its style in rich's words."""
+"""A text and its style, as rich names it."""
 
 
 def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> TimelinePrinter:
-    """Where timelines go, as `look_for` says."""
+    """The printer of the style that `style_for` returns."""
     return style_for(out, colour).printer(out)
 
 
 def style_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> TerminalStyle:
-    """How timelines look: in colours and wrapped on a terminal, plain in a pipe.
+    """The style for an output: coloured and wrapped on a terminal, plain in a pipe.
 
-    Raises `ChatError`, naming the extra, where colours are wanted always and rich is missing.
+    Raises `ChatError`, which names the extra, if `colour` is `always` and rich is not installed.
     """
     width = shutil.get_terminal_size().columns if out.isatty() else None
     has_rich = find_spec("rich") is not None
@@ -59,14 +59,14 @@ def style_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Termin
 
 @frozen
 class TerminalStyle:
-    """How timelines look, wherever they are made ready."""
+    """The style of timelines; can be sent to another process."""
 
     width: int | None
-    """Columns of the terminal; None: lines are as long as they are."""
+    """Columns of the terminal; None: do not wrap."""
     is_coloured: bool
 
     def printer(self, out: TextIO) -> TimelinePrinter:
-        """What makes them look so."""
+        """The printer of this style."""
         if not self.is_coloured:
             return TimelinePrinter(out, self.width, None)
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
@@ -76,7 +76,7 @@ class TerminalStyle:
 
 
 class TimelinePrinter:
-    """Prints timelines, in aligned columns."""
+    """Prints timelines in aligned columns."""
 
     def __init__(self, out: TextIO, width: int | None, console: Any) -> None:
         self._out = out
@@ -84,11 +84,11 @@ class TimelinePrinter:
         self._console = console
 
     def print(self, timeline: Timeline) -> None:
-        """Print one chat: the verdict, then what happened."""
-        (name, ending, tone), *more = verdict(timeline.stats)
-        self._line([(name, "bold"), ("  ", ""), (ending, STYLES[tone])])
-        for heading, words, tone in more:
-            self._text([("  ", ""), (_padded(heading, 10), "dim")], words, STYLES[tone])
+        """Print one chat: the verdict, then the rows."""
+        (name, ending, style), *more = verdict(timeline.stats)
+        self._line([(name, "bold"), ("  ", ""), (ending, STYLES[style])])
+        for heading, text, style in more:
+            self._text([("  ", ""), (_padded(heading, 10), "dim")], text, STYLES[style])
         rows = list(timeline.rows())
         if rows:
             self._line([])
@@ -104,13 +104,13 @@ class TimelinePrinter:
             ]
             self._text(start, row.text, STYLES[row.style])
 
-    def note(self, words: str) -> None:
-        """Print a line by itself."""
+    def note(self, text: str) -> None:
+        """Print one line after an empty one."""
         self._line([])
-        self._line([(words, "dim")])
+        self._line([(text, "dim")])
 
     def _text(self, start: list[Segment], text: str, style: str) -> None:
-        """Words behind a start; on a terminal, as many lines as they need."""
+        """Print a text after other segments; on a terminal, in as many lines as it needs."""
         indent = sum(_cells(text) for text, _ in start)
         width = None if self._width is None else self._width - indent
         if width is None or width < _MIN_TEXT_WIDTH:
@@ -129,7 +129,7 @@ class TimelinePrinter:
 
 
 def _cells(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Number of terminal columns of a text."""
     return sum(
         0
         if unicodedata.combining(character)
@@ -139,7 +139,7 @@ def _cells(text: str) -> int:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Words in lines of so many columns; a word that is wider is broken."""
+    """Wrap a text into lines of `width` columns; wider words are broken."""
     lines = [""]
     for word in text.split(" "):
         rest = word
@@ -160,7 +160,7 @@ def _padded(text: str, width: int) -> str:
 
 
 class ProgressBar:
-    """A bar on standard error, for reading that takes long; only on a terminal, and with rich."""
+    """A progress bar on standard error; shown only on a terminal, with rich, for long input."""
 
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty() and find_spec("rich") is not None
@@ -168,7 +168,7 @@ class ProgressBar:
         self._bar: tuple[Any, Any] | None = None
 
     def show(self, source: Source | ReadPosition, events: int) -> None:
-        """Draw the bar, unless it is too early to."""
+        """Draw the bar, unless it was drawn a moment ago."""
         if not self._wanted or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _REDRAW
@@ -182,7 +182,7 @@ class ProgressBar:
         bar.refresh()
 
     def hide(self) -> None:
-        """Take the bar away, so that something can be printed; it comes again by itself."""
+        """Remove the bar before output is printed; the next `show` draws it again."""
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None

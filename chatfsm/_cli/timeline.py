@@ -1,6 +1,6 @@
-"""A replayed chat as people read it: the verdict first, then what happened, a row each.
+"""Timeline: the effects of a chat as rows for people, and the verdict above them.
 
-Nothing here prints. Every text is made harmless: nothing in it moves a terminal's cursor.
+Nothing here prints. All texts are safe for a terminal: none can move its cursor.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["Row", "RowStyle", "Timeline", "duration_text", "harmless_text", "ver
 
 RowStyle = Literal["plain", "quiet", "state", "own", "good", "bad"]
 RowParts = tuple[str, str, str, RowStyle]
-"""What, who, the words themselves, and how they are meant."""
+"""The kind of a row, the party, the text and the style."""
 
 
 @frozen
 class Row:
-    """One line of a timeline: when, since the first event; what; who; and the words."""
+    """One row of a timeline; `at` is the time since the first event."""
 
     at: str
     what: str
@@ -36,8 +36,7 @@ class Row:
     style: RowStyle
 
 
-# Joiners inside emoji and some scripts. All other format characters can make a line read as
-# something that it is not.
+# Joiners inside emoji and some scripts. All other format characters can change how a line reads.
 _JOINERS: Final = {"\u200c", "\u200d"}
 # Names and ids may be thousands of characters long.
 _MAX_NAME: Final = 40
@@ -54,7 +53,7 @@ _OUTCOME_TEXTS: Final = {
 
 
 def harmless_text(text: str) -> str:
-    """Text in which nothing moves the cursor, changes colours or turns the direction."""
+    """Escape all characters that can move the cursor, change colours or turn the text direction."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_harmless(character) for character in text)
@@ -70,7 +69,7 @@ def _harmless(character: str) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """So many seconds, as a person says it."""
+    """A duration for people: `12 s`, `3 min 5 s`, `1 h 2 min`."""
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -79,28 +78,28 @@ def duration_text(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
-def verdict(account: ChatStats) -> Iterator[tuple[str, str, RowStyle]]:
-    """The lines above a timeline: heading, words, tone. The first names the chat."""
-    session, counts = account.session, account.session.counts
-    tone: RowStyle = "state"
+def verdict(stats: ChatStats) -> Iterator[tuple[str, str, RowStyle]]:
+    """The lines above a timeline: heading, text, style. The heading of the first is the chat_id."""
+    session, counts = stats.session, stats.session.counts
+    style: RowStyle = "state"
     ending = f"not over: {session.state} where the log stops"
     if session.outcome is not None:
-        tone = "good" if session.outcome == "ended" else "bad"
+        style = "good" if session.outcome == "ended" else "bad"
         ending = _OUTCOME_TEXTS[session.outcome]
-    yield harmless_text(session.chat_id), f"{ending}, after {duration_text(account.duration)}", tone
+    yield harmless_text(session.chat_id), f"{ending}, after {duration_text(stats.duration)}", style
     if session.outcome_text:
         yield "said", harmless_text(session.outcome_text), "plain"
-    more = [f"and {account.parties_omitted} more"] if account.parties_omitted else []
-    there = [*(_described(party) for party in account.parties.values()), *more]
+    more = [f"and {stats.parties_omitted} more"] if stats.parties_omitted else []
+    there = [*(_described(party) for party in stats.parties.values()), *more]
     yield "there", ", ".join(there) or "nobody", "plain"
     yield "told", f"{counts.effects} effects of {counts.events} events", "plain"
-    findings = _findings(account)
+    findings = _findings(stats)
     yield "findings", ", ".join(findings) or "none", "bad" if findings else "good"
     absorbed = [
         f"{number} {what}"
         for number, what in (
             (counts.duplicates, "told before"),
-            (counts.late - account.late_outside_batch, "late in the terminal batch"),
+            (counts.late - stats.late_outside_batch, "late in the terminal batch"),
         )
         if number
     ]
@@ -108,11 +107,11 @@ def verdict(account: ChatStats) -> Iterator[tuple[str, str, RowStyle]]:
         yield "absorbed", ", ".join(absorbed), "quiet"
 
 
-def _findings(account: ChatStats) -> list[str]:
+def _findings(stats: ChatStats) -> list[str]:
     met = {
-        "unknown": account.session.counts.unknown,
-        **dict(account.anomalies),
-        "late": account.late_outside_batch,
+        "unknown": stats.session.counts.unknown,
+        **dict(stats.anomalies),
+        "late": stats.late_outside_batch,
     }
     return [f"{number} {what}" for what, number in met.items() if number]
 
@@ -123,7 +122,7 @@ def _described(party: Party) -> str:
 
 
 def _short_id(party_id: str) -> str:
-    """The beginning of the id of somebody who was never announced: enough to tell them apart."""
+    """The beginning of the id of a party that was never announced."""
     return party_id if len(party_id) <= _MAX_ID else f"{party_id[: _MAX_ID - 1]}…"
 
 
@@ -134,20 +133,21 @@ def _short(name: str) -> str:
 
 @define
 class Timeline:
-    """The rows of one chat, as many as a person may want to read."""
+    """The rows of one chat, at most `limit` of them."""
 
     stats: ChatStats
     limit: int | None
-    """How many rows are kept, the first and the last half of them; None: all."""
+    """Number of rows that are kept, half of them the first and half the last; None: all."""
     omitted: int = field(default=0, init=False)
+    """Number of rows in the middle that were dropped."""
     _first: list[Row] = field(factory=list, init=False)
     _last: deque[Row] = field(factory=deque, init=False)
 
     def add(self, step: ReplayStep) -> None:
-        """Take in what followed from one event; after the account has."""
+        """Add a row per effect of a step; `stats` must contain the step already."""
         for effect in step.effects:
-            what, who, text, tone = _ROW_BUILDERS[type(effect)](self, effect)
-            row = Row(self._since(step.at), what, _short(who), harmless_text(text), tone)
+            what, who, text, style = _ROW_BUILDERS[type(effect)](self, effect)
+            row = Row(self._since(step.at), what, _short(who), harmless_text(text), style)
             if self.limit is None or len(self._first) < self.limit - self.limit // 2:
                 self._first.append(row)
                 continue
@@ -157,14 +157,14 @@ class Timeline:
                 self.omitted += 1
 
     def rows(self) -> Iterator[Row]:
-        """All rows, with one in place of those that were left out."""
+        """All rows that are kept, with one in place of those that were omitted."""
         yield from self._first
         if self.omitted:
             yield Row("", "…", "", f"{self.omitted} rows left out", "quiet")
         yield from self._last
 
     def name_of(self, party_id: str | None) -> str:
-        """What to call a party in this chat."""
+        """The name of a party in this chat; the beginning of its id if it was never announced."""
         if party_id is None:
             return ""
         party = self.stats.parties.get(party_id)
@@ -186,8 +186,8 @@ def _message(timeline: Timeline, effect: f.MessageReceived) -> RowParts:
         message.text or "(no text)",
         *(f"[attached: {part.name or part.id}]" for part in message.attachments),
     ]
-    tone: RowStyle = "own" if message.own else "plain"
-    return "message", _sender(timeline, message), " ".join(parts).strip(), tone
+    style: RowStyle = "own" if message.own else "plain"
+    return "message", _sender(timeline, message), " ".join(parts).strip(), style
 
 
 def _file(timeline: Timeline, effect: f.FileReceived) -> RowParts:
@@ -215,14 +215,14 @@ def _state(_timeline: Timeline, effect: f.StateChanged | f.CallChanged) -> RowPa
 
 
 def _sent_event(event: dict[str, Any]) -> str:
-    """An event on its way to the server, with the words that it brings."""
-    words = event.get("msg")
-    return str(event.get("event")) if words is None else f"{event.get('event')}: {words}"
+    """An event that is sent to the server, with its text."""
+    text = event.get("msg")
+    return str(event.get("event")) if text is None else f"{event.get('event')}: {text}"
 
 
 def _terminated(_timeline: Timeline, effect: f.Terminated) -> RowParts:
-    tone: RowStyle = "good" if effect.outcome == "ended" else "bad"
-    return "over", "", f"{_OUTCOME_TEXTS[effect.outcome]} {effect.text}".strip(), tone
+    style: RowStyle = "good" if effect.outcome == "ended" else "bad"
+    return "over", "", f"{_OUTCOME_TEXTS[effect.outcome]} {effect.text}".strip(), style
 
 
 _ROW_BUILDERS: Final[dict[type, Callable[[Timeline, Any], RowParts]]] = {

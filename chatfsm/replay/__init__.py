@@ -1,12 +1,144 @@
-"""What happened, read again: recorded logs, their replay, and what there is to say."""
+"""Replay: recorded logs through sessions, on the clock of the log.
+
+One chat, whose events are at hand, step by step:
+
+>>> from chatfsm import decode_lines
+>>> from chatfsm.replay import replay_chat
+>>> with open("tests/logs/stuck_typing.jsonl", "rb") as log:
+...     steps = list(replay_chat(decode_lines(log.read()), "chat-1"))
+>>> for step in steps[-4:]:
+...     print(step.seq, step.at, [type(effect).__name__ for effect in step.effects])
+14 1744272273.0 ['TypingStarted']
+15 1744272303.0 ['TypingStopped']
+15 1744272473.0 ['PartyRemoved']
+16 1744272473.0 ['StateChanged', 'Terminated']
+
+All chats of recorded files (JSON lines, JSON documents or journals, plain or gzip), each yielded
+when it is finished:
+
+>>> from chatfsm.replay import ChatTotals, Totals, replay_logs
+>>> totals = Totals()
+>>> for chat in replay_logs(["tests/logs/two_chats.jsonl", "tests/logs/late.jsonl"]):
+...     totals.add(ChatTotals.of(chat.stats))
+...     print(chat.session.chat_id, chat.session.state, chat.stats.messages, chat.stats.findings())
+556ce471-07c2-45d6-bacf-99772f7e6357 ended 5 {}
+2b3fed56-5fd3-4583-a99c-5e4a975e4885 ended 4 {}
+late timed_out 2 {'late': 1}
+>>> totals.sessions, totals.messages, totals.findings
+(3, 11, Counter({'late': 1}))
+
+Statistics of your own, from every step:
+
+>>> from collections import Counter
+>>> effects = Counter()
+>>> def count(chat, step):
+...     effects.update(type(effect).__name__ for effect in step.effects)
+>>> for chat in replay_logs(["tests/logs/late.jsonl"], on_step=count):
+...     print(chat.session.chat_id, effects["MessageReceived"])
+late 2
+
+The records of a file, before any session:
+
+>>> from chatfsm.replay import Source, records
+>>> record = next(records(Source("tests/logs/two_chats.jsonl")))
+>>> record.where, record.chat_id, type(record.event).__name__
+('tests/logs/two_chats.jsonl: line 1', '556ce471-07c2-45d6-bacf-99772f7e6357', 'Status')
+
+A journal: all inputs and effects of a session, recorded and later verified:
+
+>>> from chatfsm import ChatSession, commands
+>>> from chatfsm.replay import Recorded, verify
+>>> lines = []
+>>> session = Recorded(ChatSession("chat-1"), lines.append)
+>>> sent = session.receive(commands.SendText("hello"), now=5.0)
+>>> verify(lines)
+1
+
+A log without personal data, to pass on:
+
+>>> from chatfsm.replay import Pseudonyms, scrubbed_lines
+>>> lines = scrubbed_lines(Source("tests/logs/two_chats.jsonl"), Pseudonyms(b"a secret key"))
+>>> next(lines)[:31]
+'{"chat_id": "chat-e15defdec4b5"'
+
+Reading is `chatfsm.replay.formats`, statistics are `chatfsm.replay.stats`. A reader for one more
+format yields `RecordBatch` values, which `StreamReplay.feed` takes.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["FINDINGS"]
+if TYPE_CHECKING:
+    from chatfsm.replay.chat_replay import ReplayStep, replay_chat
+    from chatfsm.replay.formats import Record, records
+    from chatfsm.replay.journal import Recorded, verify
+    from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
+    from chatfsm.replay.sources import Source
+    from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
+    from chatfsm.replay.stream_replay import (
+        ReplayedChat,
+        StreamReplay,
+        ViolationError,
+        replay_logs,
+    )
 
-# What may be wrong with a log: words that the command's help needs before anything is loaded.
+__all__ = [
+    "FINDINGS",
+    "ChatStats",
+    "ChatTotals",
+    "Pseudonyms",
+    "Record",
+    "Recorded",
+    "ReplayStep",
+    "ReplayedChat",
+    "Source",
+    "StreamReplay",
+    "Totals",
+    "ViolationError",
+    "records",
+    "replay_chat",
+    "replay_logs",
+    "scrubbed_lines",
+    "verify",
+]
 
 FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
-"""What may be wrong with a log; late events count as a finding beyond the terminal batch only."""
+"""Kinds of findings in a log; late events of the terminal batch are not findings."""
+
+# Each name is loaded when it is first used: `chatfsm --help` imports FINDINGS, and no library.
+_MODULES: Final = {
+    "ChatStats": "stats",
+    "ChatTotals": "stats",
+    "Pseudonyms": "scrub",
+    "Record": "formats",
+    "Recorded": "journal",
+    "ReplayStep": "chat_replay",
+    "ReplayedChat": "stream_replay",
+    "Source": "sources",
+    "StreamReplay": "stream_replay",
+    "Totals": "stats",
+    "ViolationError": "stream_replay",
+    "records": "formats",
+    "replay_chat": "chat_replay",
+    "replay_logs": "stream_replay",
+    "scrubbed_lines": "scrub",
+    "verify": "journal",
+}
+
+
+if not TYPE_CHECKING:  # type checkers refuse a name that is not imported above
+
+    def __getattr__(name: str) -> object:
+        """Load a public name on its first use."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names alone, loaded or not."""
+    return list(__all__)

@@ -1,8 +1,11 @@
-"""What a recorded file holds, told by its content, as records: whose event, and where it stood.
+"""Formats: recognize the format of a recorded file by its content, and read its records.
 
-Read are: raw events as JSON lines, envelopes `{"events": [...]}` one a line or as a whole
-document, lists, and case histories `{"sessions": [...]}`. An event or an envelope may carry a
-`chat_id` of its own. A journal is JSON lines too, of inputs and what they led to.
+- JSON lines: an event, a list of events, or an envelope `{"events": [...]}` per line;
+- one JSON document: an envelope, a list, or a case history `{"sessions": [...]}`;
+- journals: JSON lines of inputs and their effects (`chatfsm.replay.journal`).
+
+An event or an envelope may carry the `chat_id` of its chat. A reader for one more format yields
+`RecordBatch` values as these do.
 """
 
 from __future__ import annotations
@@ -28,24 +31,27 @@ from chatfsm.replay.sources import Source
 
 __all__ = ["Record", "record_batches", "records"]
 
-# A document has to be parsed as a whole; a case history of years stays far below this.
+# A document is parsed as a whole; the case history of many years is far smaller.
 _MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
-# So many events of a document are told at once.
+# Number of events of a document in one batch.
 _BATCH_SIZE: Final = 512
 
 
 def records(source: Source) -> Iterator[Record]:
-    """All that a file holds, in order. Raises `UnreadableLogError` where it is no log at all."""
+    """All records of a file, in order, with their raw items.
+
+    Raises `UnreadableLogError` if the file cannot be read, or is not a log.
+    """
     for batch in record_batches(source, exact=True):
         yield from batch.records()
 
 
 def record_batches(
-    source: Source, share: Shard | None = None, *, exact: bool = False
+    source: Source, shard: Shard | None = None, *, exact: bool = False
 ) -> Iterator[RecordBatch]:
-    """As `records`, as many at once as are there; of a share of the chats, or of all.
+    """As `records`, in batches: as many records at once as one read returns.
 
-    `exact`: with the items as they came.
+    `shard`: the chats whose records are kept; None: all. `exact`: keep the raw items too.
     """
     blocks = _blocks(source)
     first = next(blocks, None)
@@ -54,13 +60,13 @@ def record_batches(
     try:
         json_input.parse(first[1][0])
     except DecodeError:
-        yield from _document_or_lines(source, LineReader(source, share, exact), first, blocks)
+        yield from _document_or_lines(source, LineReader(source, shard, exact), first, blocks)
     else:
-        yield from LineReader(source, share, exact).batches(chain([first], blocks))
+        yield from LineReader(source, shard, exact).batches(chain([first], blocks))
 
 
 def _blocks(source: Source) -> Iterator[Block]:
-    """The lines, with the number of each block's first, from the first that holds something."""
+    """Blocks of lines from the first line that is not blank, each with the number of its first."""
     number, is_blank = 1, True
     for lines in source.blocks():
         rest = lines
@@ -75,29 +81,29 @@ def _blocks(source: Source) -> Iterator[Block]:
 def _document_or_lines(
     source: Source, lines: LineReader, first: Block, blocks: Iterator[Block]
 ) -> Iterator[RecordBatch]:
-    """A document spread over lines; else lines of which the first is broken."""
+    """Read a document that spans lines, or lines of which the first is broken."""
     number, lines_read = first
     try:
         is_document = _read_document(lines_read, blocks)
     except UnreadableLogError as error:
-        # What was read before is told before.
+        # Records before the error are yielded before it is raised.
         blocks, is_document = _raising(error), False
     value = _parsed(b"".join(lines_read)) if is_document else None
     if value is not None:
-        yield from _from_document(source, lines.share, value)
+        yield from _from_document(source, lines.shard, value)
     else:
         yield from lines.batches(chain([(number, lines_read)], blocks))
 
 
 def _read_document(lines_read: list[bytes], blocks: Iterator[Block]) -> bool:
-    """Take all lines, unless they turn out to be no parts of one document, or too many."""
+    """Read all lines; False if they are not parts of one document, or are too large."""
     size, complete, count = 0, 0, 0
     for lines in chain([lines_read[:]], (lines for _, lines in blocks)):
         if count:
             lines_read += lines
         for line in lines:
             size += len(line)
-            # The last event of a list may stand on a line by itself; a second one is no part.
+            # One line of a document may be complete JSON, as the last event of a list is.
             complete += count > 0 and _is_complete(line)
             count += 1
             if size > _MAX_DOCUMENT_BYTES or complete > 1:
@@ -124,17 +130,17 @@ def _parsed(text: bytes) -> object:
         return None
 
 
-def _from_document(source: Source, share: Shard | None, value: object) -> Iterator[RecordBatch]:
+def _from_document(source: Source, shard: Shard | None, value: object) -> Iterator[RecordBatch]:
     try:
         items = items_in(value)
     except JournalLineError:
         items = None
     if items is None:
-        raise UnreadableLogError(f"{source.name}: JSON, but no events that chatfsm knows")
-    batch = RecordBatch(source, share)
+        raise UnreadableLogError(f"{source.name}: the JSON document contains no chat events")
+    batch = RecordBatch(source, shard)
     for place, (chat_id, item) in enumerate(items, start=1):
         batch.add(chat_id, item, "event", place)
         if place % _BATCH_SIZE == 0:
             yield batch
-            batch = RecordBatch(source, share)
+            batch = RecordBatch(source, shard)
     yield batch

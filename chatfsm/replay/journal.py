@@ -1,4 +1,11 @@
-"""What a session hears and tells, written as it happens, and heard again to compare."""
+"""Journal: the inputs and effects of a session, recorded as they happen, and verified by a rerun.
+
+A journal is JSON lines. The first line of each chat is its header, which tells how its session was
+made: `{"v": 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}}, "at": …, "snapshot": …}`,
+with a snapshot only if the session had received inputs before. Then comes one entry per input:
+`{"v": 1, "chat_id": …, "seq": …, "at": …, "in": {"input": …}, "out": […]}`, with `"refused": why`
+in place of `"out"` if the session refused it.
+"""
 
 from __future__ import annotations
 
@@ -50,29 +57,29 @@ configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake_
 
 
 def input_from_json(value: object) -> Input:
-    """What `input_to_json` wrote. Raises whatever cattrs raises where it is none."""
-    # A union is no class, but cattrs takes it for one.
+    """Return the input that `input_to_json` wrote. Raises the errors of cattrs if it is none."""
+    # cattrs accepts a union, which is not a class.
     item: Input = _converter.structure(value, cast("type[Any]", Input))
     return item
 
 
 @frozen
 class JournalHeader:
-    """The line that a chat's journal begins with."""
+    """The first line of a chat's journal: how its session was made."""
 
     chat_id: str
     at: float
     settings: Settings
     snapshot: object
-    """None where the session was new."""
+    """Snapshot of the session; None if it was new."""
 
     @property
     def timestamp(self) -> float:
-        """The time of it, on the session's clock."""
+        """Time of the line: `at`, under the name that events have."""
         return self.at
 
     def open_session(self, *, strict: bool = False) -> ChatSession:
-        """The session as it was then; `strict`: in any case a strict one."""
+        """Make the session; `strict`: strict even if the recorded one was not."""
         settings = evolve(self.settings, strict=strict or self.settings.strict)
         if self.snapshot is None:
             return ChatSession(self.chat_id, settings=settings)
@@ -81,7 +88,7 @@ class JournalHeader:
 
 @frozen
 class JournalEntry:
-    """One input that was heard, and what was told then."""
+    """One input of a journal, and its recorded outcome."""
 
     chat_id: str
     seq: int
@@ -92,7 +99,7 @@ class JournalEntry:
 
     @property
     def timestamp(self) -> float:
-        """The time of it, on the session's clock."""
+        """Time of the line: `at`, under the name that events have."""
         return self.at
 
 
@@ -101,22 +108,22 @@ class InconsistentJournalError(UnreadableLogError):
 
 
 class JournalLineError(ValueError):
-    """A line that calls itself one of a journal's, and cannot be used."""
+    """A line has the form of a journal's line, and cannot be used."""
 
 
 def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | None:
-    """What a parsed line of a journal says; None where it is no line of a journal.
+    """Return the journal line that a parsed line is; None if it is not one.
 
-    Raises `JournalLineError` where it is one, but cannot be used.
+    Raises `JournalLineError` if it is one that cannot be used.
     """
     if "v" not in value or not ({"journal", "in"} & value.keys()):
         return None
     if value["v"] != VERSION:
-        raise JournalLineError(f"version {value['v']!a} of a journal, not {VERSION}")
+        raise JournalLineError(f"the version of a journal must be {VERSION}, not {value['v']!a}")
     try:
         chat_id, at = str(value["chat_id"]), float(value["at"])
         if not chat_id or not isfinite(at):
-            raise ValueError  # noqa: TRY301  # as everything else that cannot be used
+            raise ValueError  # noqa: TRY301  # handled like all other errors of the line
         if "journal" in value:
             settings = _converter.structure(value["journal"]["settings"], Settings)
             return JournalHeader(chat_id, at, settings, value.get("snapshot"))
@@ -128,14 +135,15 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
             item,
             value["refused"] if "refused" in value else value["out"],
         )
-    except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a class raises
-        raise JournalLineError(f"no line of a journal: {type(error).__name__}") from None
+    except Exception as error:  # noqa: BLE001  # cattrs passes on any error of a class
+        raise JournalLineError(f"not a usable line of a journal: {type(error).__name__}") from None
 
 
 def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[Effect]:
-    """Let a session hear what was heard, and tell what follows.
+    """Feed the input of an entry to a session and return the effects.
 
-    `where`: compare it with what was told then; `ReplayDivergence` says where it differs.
+    `where`: place of the entry, to compare the outcome with the recorded one. Raises
+    `ReplayDivergence` if they differ. None: do not compare.
     """
     before = "" if where is None else _state_summary(session)
     outcome: object
@@ -144,7 +152,7 @@ def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[
         outcome = effects_to_json(entry.item, effects)
     except RemoteProtocolError as error:
         if not isinstance(entry.outcome, str):
-            raise  # a strict session hears it now, and a lenient one did then
+            raise  # the session is strict, and the recorded one was not
         effects, outcome = [], str(error)
     except LocalProtocolError as error:
         effects, outcome = [], str(error)
@@ -155,10 +163,10 @@ def rerun(session: ChatSession, entry: JournalEntry, where: str | None) -> list[
 
 
 def _difference(expected: object, actual: object) -> str:
-    """Which effects, or which field of one, are others than expected; quotes no content."""
+    """Name the effects, or the fields of one, that differ; without their content."""
     kinds = _effect_names(expected), _effect_names(actual)
     if not isinstance(expected, list) or not isinstance(actual, list) or kinds[0] != kinds[1]:
-        return f"expected {kinds[0]}, came {kinds[1]}"
+        return f"expected {kinds[0]}, got {kinds[1]}"
     [(number, old, new), *_] = [
         (number, one, other)
         for number, (one, other) in enumerate(zip(expected, actual, strict=True))
@@ -176,35 +184,41 @@ def _effect_names(outcome: object) -> str:
 
 
 class JournalReplay:
-    """The sessions of a journal, as far as it was heard again."""
+    """Replays journals of one or many chats, and compares them if asked to."""
 
     def __init__(self, *, compare: bool, strict: bool = False) -> None:
         self.compares = compare
-        """Whether entries are compared with what they say."""
+        """Whether the outcome of each entry is compared with the recorded one."""
         self._strict = strict
         self._next: dict[str, int] = {}
         self.verified = 0
-        """How many entries agreed with what they say."""
+        """Number of entries whose outcome agrees."""
 
     def open_session(self, header: JournalHeader, where: str) -> ChatSession:
-        """The session that an opening makes. `UnreadableLogError` where it cannot."""
+        """Make the session of a header. Raises `InconsistentJournalError` if it cannot be made."""
         try:
             session = header.open_session(strict=self._strict)
         except (ChatError, ValueError) as error:
-            raise InconsistentJournalError(f"{where}: no opening of a journal: {error}") from None
+            raise InconsistentJournalError(
+                f"{where}: not a usable journal header: {error}"
+            ) from None
         self._next[header.chat_id] = 0
         return session
 
     def verify_entry(self, session: ChatSession, entry: JournalEntry, where: str) -> list[Effect]:
-        """What follows from an entry. `ReplayDivergence` where it is not what the entry says."""
+        """Feed an entry to its session and return the effects.
+
+        If entries are compared, raises `ReplayDivergence` if the outcome differs, and
+        `InconsistentJournalError` if the chat has no header or an entry is missing.
+        """
         if not self.compares:
             return rerun(session, entry, None)
         expected = self._next.get(entry.chat_id)
         if expected is None:
-            raise InconsistentJournalError(f"{where}: the journal of this chat has no opening")
+            raise InconsistentJournalError(f"{where}: the journal of this chat has no header")
         if entry.seq != expected:
             raise InconsistentJournalError(
-                f"{where}: entry {entry.seq}, where {expected} should follow"
+                f"{where}: the next entry must have seq {expected}, not {entry.seq}"
             )
         effects = rerun(session, entry, where)
         self._next[entry.chat_id] += 1
@@ -212,15 +226,15 @@ class JournalReplay:
         return effects
 
     def has_chat(self, chat_id: str) -> bool:
-        """Whether a chat has an opening, so that whatever is no entry is out of place."""
+        """Whether entries are compared and the chat has a header: all its lines must be entries."""
         return self.compares and chat_id in self._next
 
 
 def verify(lines: Iterable[str | bytes]) -> int:
-    """Hear a journal again, of one chat or several, and compare; returns how many inputs agreed.
+    """Replay a journal of one chat or many, compare, and return the number of entries.
 
-    Raises `ReplayDivergence` at the first line that does not, `UnreadableLogError` where a line
-    is none of a journal's, or is missing.
+    Raises `ReplayDivergence` at the first entry whose outcome differs, and `UnreadableLogError` if
+    a line is not a journal's, or is missing.
     """
     sessions: dict[str, ChatSession] = {}
     journal = JournalReplay(compare=True)
@@ -235,7 +249,7 @@ def verify(lines: Iterable[str | bytes]) -> int:
 
 
 def _state_summary(session: ChatSession) -> str:
-    """What matters of a session, in a line: for the comparison that failed after it."""
+    """The state of a session in one line, for the error text of a divergence."""
     return (
         f"{session.state}, parties {[party.party_id for party in session.parties]}, "
         f"typing {[*session.typing]}, forms {[form.request_id for form in session.forms]}, "
@@ -253,5 +267,5 @@ def _entries(lines: Iterable[str | bytes]) -> Iterator[tuple[int, JournalHeader 
         except ValueError as error:
             raise UnreadableLogError(f"line {number}: {error}") from None
         if entry is None:
-            raise UnreadableLogError(f"line {number}: no line of a journal")
+            raise UnreadableLogError(f"line {number}: not a line of a journal")
         yield number, entry

@@ -1,4 +1,4 @@
-"""Recorded events: whose they are, and where they were found."""
+"""Reader: the lines of a log as records, many at once; a record is an event and its place."""
 
 from __future__ import annotations
 
@@ -35,48 +35,50 @@ _NOT_ITEMS: Final = (*_JOURNAL_LINES, Malformed)
 
 
 class Record(NamedTuple):
-    """One recorded event: whose it is, and where it was found."""
+    """One recorded event, or line of a journal, with its chat and its place."""
 
     chat_id: str | None
-    """As the log says; None where it does not."""
+    """The chat_id in the log; None if it has none."""
     event: Event | JournalHeader | JournalEntry
     source: Source
     unit: str
-    """What `place` counts in the file: lines, or events of a document."""
+    """What `place` counts: `line` of the file, or `event` of the document."""
     place: int
     raw: object = None
-    """The item as it came, without the chat's id; None where a line could not be read."""
+    """The item as recorded, without the chat_id; None if the line could not be parsed."""
 
     @property
     def where(self) -> str:
-        """The place, for people: `file: line 12`."""
+        """The place, for error texts: `file: line 12`."""
         return f"{self.source.name}: {self.unit} {self.place}"
 
 
 @define
 class RecordRun:
-    """Records of one chat that stand together: what they share is said once, the rest in columns.
+    """Consecutive records of one chat, in columns: faster than a `Record` each.
 
-    Entries of a journal come one by one.
+    A line of a journal is a run by itself.
     """
 
     chat_id: str | None
     source: Source
     unit: str
     places: Sequence[int]
+    """The place of each record, from 1 on."""
     events: list[Any]
+    """The event of each record; or a single `JournalHeader` or `JournalEntry`."""
     items: list[Any] | None
-    """As they came; None where nobody asked for them."""
+    """The raw item of each record; None if raw items are not kept."""
     skipped: int = 0
-    """How many records of others' chats stand between the run before and this."""
+    """Number of records of other shards between the previous run and this one."""
 
     @property
     def is_journal(self) -> bool:
-        """Whether it is an opening or an entry, in place of events."""
+        """Whether the run is a line of a journal."""
         return isinstance(self.events[0], _JOURNAL_LINES)
 
     def record(self, index: int) -> Record:
-        """One of them by itself."""
+        """One record of the run."""
         return Record(
             self.chat_id,
             self.events[index],
@@ -87,30 +89,34 @@ class RecordRun:
         )
 
     def where(self, index: int) -> str:
-        """The place of one of them, for people."""
+        """The place of one record, for error texts."""
         return self.record(index).where
 
 
 @define
 class RecordBatch:
-    """Records that were read at once, and how many of others' chats there were after them."""
+    """Records that were read at once."""
 
     source: Source
-    share: Shard | None
-    """Whose records are kept; None: all are."""
+    shard: Shard | None
+    """The chats whose records are kept; None: all."""
     runs: list[RecordRun] = field(factory=list)
     skipped: int = 0
+    """Number of records of other shards after the last run."""
 
     def records(self) -> Iterator[Record]:
-        """All that it holds, one by one."""
+        """All records of the batch, one by one."""
         for run in self.runs:
             yield from map(run.record, range(len(run.events)))
 
     def add(
         self, chat_id: str | None, item: object, unit: str, place: int, *, is_read: bool = True
     ) -> None:
-        """Take in an item, or what it was found to be; `is_read`: it is as it came."""
-        if self.share is not None and not self.share.owns_record(chat_id, self.source):
+        """Add a raw item, a `Malformed` event or a line of a journal, if its chat is in the shard.
+
+        `is_read`: whether `item` is as recorded, so that it is kept as the raw item too.
+        """
+        if self.shard is not None and not self.shard.owns_record(chat_id, self.source):
             self.skipped += 1
             return
         event: Any = item if isinstance(item, _NOT_ITEMS) else decode_item(item)
@@ -118,19 +124,19 @@ class RecordBatch:
         self.add_run(RecordRun(chat_id, self.source, unit, [place], [event], [raw]))
 
     def add_run(self, run: RecordRun) -> None:
-        """Take in records of a chat of the share."""
+        """Add a run of a chat that is in the shard."""
         run.skipped, self.skipped = self.skipped, 0
         self.runs.append(run)
 
 
-# What one JSON value of a log holds: items, each with the chat that the log says it is of.
+# Items: the parts of one JSON value of a log, each with the chat_id that the log gives it.
 
 Items = Iterator[tuple[str | None, object]]
-"""Items as they came, or entries of a journal, and the chats that the log says they are of."""
+"""Raw items or lines of a journal, each after its chat_id; None: without one."""
 
 
 def items_in_line(line: bytes) -> tuple[Items | None, str]:
-    """The items of a line; else why there are none. Raises `JournalLineError`."""
+    """The items of a line, or None and the reason. Raises `JournalLineError`."""
     try:
         return items_in(json_input.parse(line)), "neither an event nor an envelope of events"
     except DecodeError as error:
@@ -138,9 +144,9 @@ def items_in_line(line: bytes) -> tuple[Items | None, str]:
 
 
 def items_in(value: object, chat_id: str | None = None) -> Items | None:
-    """The items in one JSON value; None where it is of no known shape.
+    """The items in one JSON value; None if its shape is unknown.
 
-    Raises `JournalLineError` for a line of a journal that cannot be used.
+    Raises `JournalLineError` if it is a line of a journal that cannot be used.
     """
     if isinstance(value, list):
         return _from_items(value, chat_id)
@@ -148,7 +154,7 @@ def items_in(value: object, chat_id: str | None = None) -> Items | None:
 
 
 def pop_chat_id(item: dict[str, Any]) -> str | None:
-    """Take the chat's id off an item, so that the event is as the server said it."""
+    """Remove the chat_id from an item and return it; the event is then as the server sent it."""
     try:
         chat_id = identifier(item.get("chat_id"))
     except ValueError:
@@ -186,42 +192,42 @@ def _from_items(items: list[Any], chat_id: str | None) -> Items:
         yield own or chat_id, item
 
 
-# The lines of a log that become records, many at once.
+# Lines to records, many at once.
 
-# A log may start with broken lines, but a file without any good one in so many is no log.
+# A log may begin with broken lines; a file of which the first so many are broken is not a log.
 _MAX_BROKEN_HEAD: Final = 100
-BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # with the bytes of a byte order mark
+BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # and the byte order mark of UTF-8
 Block = tuple[int, list[bytes]]
 """The number of the first line, from 1 on, and the lines."""
 _EMPTY_LINES: Final = (b"\n", b"\r\n")
 _UNNAMED: Final = object()
-"""In place of the id of a chat, where the line bears none."""
+"""In place of the chat_id of a line without one."""
 
 
 @define
 class LineReader:
-    """Reads a log line by line; a broken line is a malformed event of the chat before it.
+    """Reads the lines of a log; a broken line is a malformed event of the chat of the line before.
 
-    Unless it bears the id of its chat, and looks whole.
+    If it contains a chat_id, and the end of an object, it is of that chat.
     """
 
     source: Source
-    share: Shard | None
+    shard: Shard | None
     exact: bool
-    """Whether the items are kept, with all digits of their numbers."""
+    """Whether raw items are kept, with all digits of their numbers."""
     _chat_id: str | None = None
-    """The chat that stands before the next line."""
+    """The chat_id of the last line."""
     _unproven: list[tuple[int, bytes, str]] | None = field(factory=list)
-    """The broken lines that the log began with, until a good one shows that it is a log."""
+    """Broken lines at the beginning, until a good one; None from then on."""
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[RecordBatch]:
-        """What the lines hold. Raises `UnreadableLogError` where that is no log."""
+        """The records of the lines. Raises `UnreadableLogError` if they are not a log."""
         for number, lines in blocks:
-            batch = RecordBatch(self.source, self.share)
+            batch = RecordBatch(self.source, self.shard)
             try:
                 self._read(batch, number, lines)
             except UnreadableLogError:
-                yield batch  # what was read before is told before
+                yield batch  # records before the error
                 raise
             yield batch
         self._refuse_unproven()
@@ -234,39 +240,37 @@ class LineReader:
             first += 1
         places: Sequence[int] = range(number + first, number + len(lines))
         lines = lines[first:] if first else lines
-        if any(
-            end in lines for end in _EMPTY_LINES
-        ):  # lines that are parsed together hold something
+        if any(end in lines for end in _EMPTY_LINES):  # blank lines cannot be parsed
             filled = [
                 (place, line) for place, line in zip(places, lines, strict=True) if line.strip()
             ]
             places, lines = [place for place, _ in filled], [line for _, line in filled]
-        if self.share is None:
+        if self.shard is None:
             self._take(batch, _ParsedLines(places, lines, exact=self.exact), 0, len(lines))
         else:
-            self._take_shard(batch, places, lines, line_ranges(lines, self.share))
+            self._take_shard(batch, places, lines, line_ranges(lines, self.shard))
 
     def _take_shard(
         self, batch: RecordBatch, places: Sequence[int], lines: list[bytes], ranges: list[LineRange]
     ) -> None:
-        """Take in what may concern our chats, and pass over the rest."""
-        wanted = [slice(start, end) for start, end, others in ranges if others is None]
+        """Take the lines of the shard, and those that must be parsed to know; skip the rest."""
+        wanted = [slice(start, end) for start, end, foreign in ranges if foreign is None]
         parsed = _ParsedLines(
             [place for part in wanted for place in places[part]],
             [line for part in wanted for line in lines[part]],
             exact=self.exact,
         )
         taken = 0
-        for start, end, others in ranges:
-            if others is None:
+        for start, end, foreign in ranges:
+            if foreign is None:
                 self._take(batch, parsed, taken, taken + end - start)
                 taken += end - start
             else:
                 batch.skipped += end - start
-                self._chat_id = others.decode()
+                self._chat_id = foreign.decode()
 
     def _take(self, batch: RecordBatch, parsed: _ParsedLines, start: int, end: int) -> None:
-        """Take in lines from one to another: those of one chat after the other at once."""
+        """Add the lines from `start` to `end`, one run per chat."""
         chat_id: Any = _UNNAMED if self._chat_id is None else self._chat_id
         ids, events = parsed.ids, parsed.events
         for index in range(start, end):
@@ -285,11 +289,11 @@ class LineReader:
         self._add(batch, parsed, start, end)
 
     def _add(self, batch: RecordBatch, parsed: _ParsedLines, start: int, end: int) -> None:
-        """Take in events of the chat that stands there, unless others hear it."""
+        """Add a run of the current chat, if it is in the shard."""
         if start == end:
             return
-        chat_id, share = self._chat_id, self.share
-        if share is not None and not share.owns_record(chat_id, self.source):
+        chat_id, shard = self._chat_id, self.shard
+        if shard is not None and not shard.owns_record(chat_id, self.source):
             batch.skipped += end - start
             return
         items = parsed.values[start:end] if self.exact else None
@@ -297,7 +301,7 @@ class LineReader:
         batch.add_run(RecordRun(chat_id, self.source, "line", places, events, items))
 
     def _read_line(self, batch: RecordBatch, place: int, line: bytes) -> None:
-        """Read a line by itself."""
+        """Read a line by itself, by the general path."""
         try:
             items, why = items_in_line(line)
         except JournalLineError as error:
@@ -314,7 +318,7 @@ class LineReader:
                 self._refuse_unproven()
 
     def _confirm_log(self, batch: RecordBatch) -> None:
-        """A good line was met, so that broken ones before it are of its chat."""
+        """Add the broken lines before the first good one, as records of its chat."""
         unproven, self._unproven = self._unproven, None
         chat_id = self._chat_id
         for place, line, why in unproven or ():
@@ -333,11 +337,11 @@ class LineReader:
         if self._unproven:
             number, _, why = self._unproven[0]
             where = f"{self.source.name}: line {number}"
-            raise UnreadableLogError(f"{where}: no log of chat events: {why}")
+            raise UnreadableLogError(f"{where}: not a log of chat events: {why}")
 
 
 class _ParsedLines:
-    """Lines that were parsed together, as columns: a list each is the least that they can cost."""
+    """Lines that were parsed together, in columns, which is fastest."""
 
     def __init__(self, places: Sequence[int], lines: list[bytes], *, exact: bool) -> None:
         self.places = places
@@ -347,12 +351,12 @@ class _ParsedLines:
         self.ids: list[Any] = [
             value.pop("chat_id", _UNNAMED) if value.__class__ is dict else None for value in values
         ]
-        """As they came; None where that needs a closer look."""
+        """The raw chat_id of each line; `_UNNAMED` without one, None if the line is no object."""
         self.events = fast_decode_all(values)
-        """None for what needs a closer look."""
+        """The event of each line; None if the fast decoder does not know it."""
 
     def resolve(self, index: int) -> bool:
-        """Whether it is an event that names its chat; else the line has to be read by itself."""
+        """Decode a line by the general path; False if it has to be read by itself."""
         chat_id, value = self.ids[index], self.values[index]
         if chat_id.__class__ is int:
             chat_id = self.ids[index] = str(chat_id)
@@ -370,7 +374,7 @@ def _is_id(chat_id: object) -> bool:
 
 
 def _exact_values(lines: list[bytes]) -> list[Any]:
-    """The value of each line; None for those that have to be read by themselves."""
+    """The value of each line; None for lines with numbers that would be rounded."""
     values = json_input.parse_lines(lines)
     if json_input.has_big_integers(b"\n".join(lines)):
         return [

@@ -1,7 +1,7 @@
-"""`chatfsm scrub`: a recorded log that tells what happened, and nothing of anybody.
+"""Scrubbing: recorded logs without personal data, with pseudonyms in place of ids and names.
 
-The key of the pseudonyms is read from the environment, or made for this one run and thrown away;
-it is in no file and no message.
+The same id always gets the same pseudonym under the same key; without the key a pseudonym cannot
+be traced back. The caller makes the key and keeps it; this module reads and writes no files.
 """
 
 from __future__ import annotations
@@ -33,12 +33,7 @@ from chatfsm.replay.sources import Source
 
 __all__ = ["Pseudonyms", "scrubbed_lines"]
 
-# Stand-ins for what identifies people: the same for the same, and none the wiser without the key.
-#
-# The key is made of whatever the caller has, and stays with the caller. Nothing here reads or
-# writes anything.
-
-# What may stay, being of the protocol and of nobody.
+# Words of the protocol, which are kept.
 _PROTOCOL_WORDS: Final = {
     *STATUS_STATES,
     *("scenario", "internal", "external", "msteams"),
@@ -46,13 +41,13 @@ _PROTOCOL_WORDS: Final = {
     *("requested", "rejected", "started", "ended"),
     *(name for name in codec.SIGNALS if name),
 }
-# Counters of messages and forms say nothing; longer numbers may be somebody's.
+# Message and form counters are kept; longer numbers may be personal data.
 _MAX_COUNTER_DIGITS: Final = 15
-# Fields of a journal's inputs that say what they are.
+# Fields of a journal's inputs that name their class.
 _TAGS: Final = {"input", "signal"}
-# One of these is refused by any reader that refuses anything.
+# Every parser of a field that refuses any value refuses one of these.
 _UNREADABLE: Final[tuple[Any, ...]] = ("(unreadable)", "(unreadable) " * 1_000, {}, [])
-# How many different marks there are.
+# Number of possible marks: 12 hexadecimal digits.
 _MARK_COUNT: Final = 2**48
 _TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(r.MAX_DEPTH + 1), [])
 
@@ -61,19 +56,19 @@ Rule = Callable[["Pseudonyms", Any, str], Any]
 
 
 class Pseudonyms:
-    """Scrubs items of one chat or many, always with the same key."""
+    """Scrubs events of one chat or many under one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32).digest()
 
     def event(self, item: object, chat_id: str) -> dict[str, Any]:
-        """An item of a log, as an event that means the same and tells nothing of anybody.
+        """Return a raw item of a log as a scrubbed event with the same meaning to a session.
 
-        States, times, and who is who stay; ids and names become pseudonyms; texts become their
-        length; what a form was answered with, and everything unknown, is gone.
+        States and times are kept, and equal ids stay equal. Ids and names become pseudonyms, a text
+        becomes its length and a mark. Form data and unknown fields are removed.
         """
         if not isinstance(item, dict):
-            return {"event": None}  # what was no event is none still
+            return {"event": None}  # it stays malformed
         name = item.get("event")
         if not isinstance(name, str):
             return {"event": None, **self._time(item)}
@@ -84,11 +79,11 @@ class Pseudonyms:
         return {"event": name, **self._time(item), **fields}
 
     def input(self, value: Mapping[str, Any], chat_id: str) -> dict[str, Any]:
-        """An input of a journal, as `input_to_json` writes it, in the same way."""
+        """Return a scrubbed input of a journal, in the form of `input_to_json`."""
         return {name: self._input_field(name, held, chat_id) for name, held in value.items()}
 
     def _input_field(self, name: str, value: Any, chat_id: str) -> Any:
-        """One field of an input, or of a part of it."""
+        """Scrub one field of an input, or of a value in it."""
         is_kept = isinstance(value, str) and (name in _TAGS or value in codec.EVENTS or not value)
         if value is None or isinstance(value, bool) or is_kept:
             return value
@@ -100,11 +95,11 @@ class Pseudonyms:
             return self.input(value, chat_id)
         if name in self._rules:
             return self._rules[name](self, value, chat_id)
-        # As it reads: an echo that the server escaped is an echo still.
+        # As plain text, so that an echo with HTML escapes gets the mark of the original.
         return self._text(html_to_text(value), chat_id) if isinstance(value, str) else value
 
     def chat_id(self, chat_id: str) -> str:
-        """The stand-in for a chat, which is that of its customer too."""
+        """Return the pseudonym of a chat, which is also that of its customer."""
         return f"chat-{self._mark(chat_id)}"
 
     def _time(self, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +112,7 @@ class Pseudonyms:
     def _fields(
         self, item: Mapping[str, Any], shape: tuple[Any, ...], chat_id: str, *, tag: str | None
     ) -> dict[str, Any]:
-        """The fields that a shape knows, scrubbed, and a mark of the rest, so that it differs."""
+        """Scrub the known fields, and replace all unknown ones by one mark of their content."""
         scrubbed: dict[str, Any] = {}
         known = {tag}
         for _, reader, names in shape:
@@ -131,7 +126,7 @@ class Pseudonyms:
         return scrubbed
 
     def _unknown_fields(self, rest: dict[Any, Any]) -> Any:
-        """A mark of what is unknown; what is nested too deep to be used stays so."""
+        """Return a mark of unknown fields; values that are nested too deep stay so."""
         if any(r.deeper_than(r.MAX_DEPTH, value) for value in rest.values()):
             return _TOO_DEEP
         return self._mark(json.dumps(json_safe(rest), sort_keys=True))
@@ -153,7 +148,7 @@ class Pseudonyms:
         return self._text(value, chat_id)
 
     def _id(self, value: Any, chat_id: str) -> str:
-        """Of the customer: the chat's; in another case, in another case."""
+        """Return the pseudonym of an id; the customer has that of the chat, in its letter case."""
         text = str(r.text(value))
         if len(text) == len(chat_id) and text.casefold() == chat_id.casefold():
             stand_in = self.chat_id(chat_id)
@@ -175,12 +170,12 @@ class Pseudonyms:
         return text if text in _PROTOCOL_WORDS else f"word-{self._mark(text)}"
 
     def _text(self, value: Any, _chat_id: str) -> str:
-        """The length of a text, and a mark, so that other texts of that length are others still."""
+        """Return the length of a text and a mark, by which texts of equal length differ."""
         text = str(r.text(value))
         return f"({len(text)} characters, {self._mark(text)})"
 
     def _degrees(self, value: Any, _chat_id: str) -> Any:
-        """A place that is none, the same for the same."""
+        """Return a random degree, the same for the same value."""
         return int(self._mark(str(r.number(value))), 16) / _MARK_COUNT * 90
 
     def _signal(self, value: Any, chat_id: str) -> Any:
@@ -200,7 +195,7 @@ class Pseudonyms:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=6)
         return digest.hexdigest()
 
-    # By the wire's names; what is not named here, and is no number, time or flag, is a text.
+    # By name on the wire; any other field that is no number, time or flag is a text.
     _rules: ClassVar[dict[str, Rule]] = {
         **dict.fromkeys(
             (
@@ -229,7 +224,7 @@ class Pseudonyms:
 
 
 def _unreadable_for(reader: Callable[[object], Any]) -> Any:
-    """Something that the reader refuses as it refused what came."""
+    """Return a value that the parser refuses, as it refused the original."""
     return next(value for value in _UNREADABLE if _is_refused_by(reader, value))
 
 
@@ -244,9 +239,11 @@ def _is_refused_by(reader: Callable[[object], Any], value: Any) -> bool:
 def scrubbed_lines(
     source: Source, pseudonyms: Pseudonyms, chat_id: str | None = None
 ) -> Iterator[str]:
-    """The lines of the scrubbed log, each with its end: raw events, whatever the format was.
+    """Yield the lines of the scrubbed log, with line ends: JSON lines, whatever the format was.
 
-    A journal becomes a journal: sessions hear the scrubbed inputs, and are written down anew.
+    A journal becomes a journal: sessions receive the scrubbed inputs, and are recorded anew.
+    `chat_id`: the chat of records without one; None: the stem of the file. Raises
+    `UnreadableLogError` if the source cannot be read, or a journal begins with a snapshot.
     """
     sessions: dict[str, Recorded] = {}
     written: list[str] = []
@@ -256,9 +253,11 @@ def scrubbed_lines(
             sessions[event.chat_id] = _scrubbed_session(event, record, pseudonyms, written.append)
         elif isinstance(event, JournalEntry):
             if event.chat_id not in sessions:
-                raise UnreadableLogError(f"{record.where}: the journal of this chat has no opening")
+                raise UnreadableLogError(f"{record.where}: the journal of this chat has no header")
             item = pseudonyms.input(input_to_json(event.item), event.chat_id)
-            with suppress(LocalProtocolError, RemoteProtocolError):  # refused then, and now
+            with suppress(
+                LocalProtocolError, RemoteProtocolError
+            ):  # refused by the recorded session too
                 sessions[event.chat_id].receive(input_from_json(item), now=event.at)
             yield from written
             written.clear()
@@ -271,9 +270,9 @@ def scrubbed_lines(
 def _scrubbed_session(
     header: JournalHeader, record: Record, pseudonyms: Pseudonyms, write: Callable[[str], object]
 ) -> Recorded:
-    """A session as a journal's opening says, with a stand-in for its chat."""
+    """Make the session of a header, under the pseudonym of its chat."""
     if header.snapshot is not None:
-        why = "begins in the middle of a chat, with a snapshot, which cannot be scrubbed"
-        raise UnreadableLogError(f"{record.where}: the journal {why}")
+        why = "the journal begins with a snapshot, which cannot be scrubbed"
+        raise UnreadableLogError(f"{record.where}: {why}")
     chat_id = pseudonyms.chat_id(header.chat_id)
     return Recorded(ChatSession(chat_id, settings=header.settings), write)

@@ -1,4 +1,4 @@
-"""Whose a line is, seen at a glance: without parsing it."""
+"""Sharding: find the chat_id of a line without parsing it, and the shard of a chat."""
 
 from __future__ import annotations
 
@@ -17,34 +17,33 @@ _WITHOUT_SPACE: Final = b'"chat_id":"'
 _WITH_SPACE: Final = b'"chat_id": "'
 _BRACE, _BACKSLASH = b"{\\"
 _LINE_ENDS: Final = (b"}\n", b"}\r\n", b"}")
-# An id as nearly all servers make them.
+# Ids without escapes, as nearly all are.
 _IS_PLAIN: Final = re.compile(rb"[ !#-\[\]-~]{1,1024}").fullmatch
 _UNUSUAL: Final = (
-    b"[",  # perhaps several events
-    b"\\u00",  # perhaps a key that is written in another way
-    b'"v"',  # perhaps a journal's
+    b"[",  # possibly several events
+    b"\\u00",  # possibly an escaped key
+    b'"v"',  # possibly a line of a journal
 )
 
 
 def _is_unusual(text: bytes) -> bool:
-    """Whether lines with such text need a closer look, wherever in them it is."""
+    """Whether lines with this text must be parsed, wherever in them it stands."""
     return any(part in text for part in _UNUSUAL)
 
 
 def chat_id_of_line(line: bytes) -> bytes | None:
-    """The id of the chat that a line is of; None where that needs a closer look.
+    """The chat_id of a line; None if the line must be parsed to find it.
 
-    Where there is one, the line is one record of that chat, whatever a parser says: an event, or
-    something broken that bears the id of its chat.
+    A line with a chat_id is one record of that chat, even if it turns out to be broken JSON.
     """
     chat_id = None if _is_unusual(line) else _raw_id(line)
     return chat_id if chat_id is not None and _IS_PLAIN(chat_id) else None
 
 
 def _raw_id(line: bytes) -> bytes | None:
-    """As `chat_at_a_glance`, of a line that is not odd; but whether it is an id nobody has checked.
+    """The chat_id of a line that is not unusual, not yet checked to be one.
 
-    For those that hear other chats, a line costs no more than this.
+    For lines of other shards, this is all the work per line.
     """
     key = line.find(_WITHOUT_SPACE)
     start = key + len(_WITHOUT_SPACE)
@@ -55,7 +54,7 @@ def _raw_id(line: bytes) -> bytes | None:
         key < 1
         or line[0] != _BRACE
         or line[key - 1] == _BACKSLASH
-        or line.find(b"{", 1, key) > 0  # perhaps it is the id of something in it
+        or line.find(b"{", 1, key) > 0  # possibly the id of an object inside
         or line.count(_CHAT_ID) > 1  # of repeated keys the last one counts
         or not line.endswith(_LINE_ENDS)
     ):
@@ -63,28 +62,29 @@ def _raw_id(line: bytes) -> bytes | None:
     return line[start : line.find(b'"', start)]
 
 
-# As many chats may be open at once without their ids being looked at for each event.
+# Number of open chats whose shard is remembered.
 _MAX_KNOWN_IDS: Final = 10_000
 
 
 @frozen
 class Shard:
-    """Those of all chats that one of several processes hears: one in `jobs`, by their ids."""
+    """The chats that one of `jobs` worker processes replays, by a hash of their ids."""
 
     index: int
     jobs: int
     default_chat_id: str | None = None
-    """The chat of records that name none; None: one a file, called by the file's stem."""
+    """The chat of records without a chat_id; None: one chat per file, named by its stem."""
     known: dict[bytes | None, bool | None] = field(factory=dict, init=False, eq=False, repr=False)
+    """Results of `look_up`, at most `_MAX_KNOWN_IDS`."""
 
     def owns(self, chat_id: bytes) -> bool:
-        """Whether the chat is one of these."""
+        """Whether a chat is in this shard."""
         return crc32(chat_id) % self.jobs == self.index
 
     def look_up(self, found: bytes | None) -> bool | None:
-        """As `has`, of what was found at a glance; None where that needs a closer look.
+        """As `owns`, for an id found without parsing; None if the line must be parsed.
 
-        It is remembered, in `known`.
+        The result is kept in `known`.
         """
         if len(self.known) >= _MAX_KNOWN_IDS:
             self.known.clear()
@@ -93,23 +93,23 @@ class Shard:
         return owned
 
     def owns_record(self, chat_id: str | None, source: Source) -> bool:
-        """Whether a record of such a chat, in such a file, is of one of these."""
+        """Whether a record with this chat_id (None: without) in this file is of the shard."""
         owner = chat_id or self.default_chat_id or source.stem
         return self.owns(owner.encode("utf-8", "surrogatepass"))
 
 
-# So many lines are looked at together; one that is odd makes each of them cost a look of its own.
+# Number of lines that are examined together; an unusual one makes all of them slower.
 _GROUP_SIZE: Final = 64
-# Lines of a chat mostly begin in one of two ways: with the id, or with a word before it.
+# Lines of one chat mostly have one of two prefixes: the id comes first, or the event name does.
 _MAX_PREFIXES: Final = 4
 LineRange = tuple[int, int, bytes | None]
-"""From which line to which; and the chat that they all are of, where others hear it."""
+"""Index of the first line, index after the last, and the chat_id; None: must be parsed."""
 
 
 def line_ranges(lines: list[bytes], shard: Shard) -> list[LineRange]:
-    """All lines, in stretches; where no chat is named, they are ours or need a closer look.
+    """Split lines into ranges: those of other shards with their chat_id, all others with None.
 
-    As `chat_at_a_glance` of each line, and sooner where a chat's lines stand together.
+    The same as `chat_id_of_line` for each line, and faster if lines of a chat stand together.
     """
     ranges: list[LineRange] = []
     end_of_last = 0
@@ -129,13 +129,13 @@ def line_ranges(lines: list[bytes], shard: Shard) -> list[LineRange]:
 
 
 def _foreign_ranges(runs: list[LineRange], shard: Shard) -> list[LineRange]:
-    """Those of the chats that others hear, as far as that is known."""
+    """The ranges of chats that are known to be in other shards."""
     known, look_up = shard.known, shard.look_up
     return [run for run in runs if (known[run[2]] if run[2] in known else look_up(run[2])) is False]
 
 
 def _ranges_by_prefix(lines: list[bytes]) -> list[LineRange]:
-    """The runs of lines that seem to be of one chat: they are where `_are_plain` says so."""
+    """Ranges of lines that seem to be of one chat; certain only if they are `_are_plain`."""
     ranges: list[LineRange] = []
     start, most = 0, len(lines)
     while start < most:
@@ -146,14 +146,14 @@ def _ranges_by_prefix(lines: list[bytes]) -> list[LineRange]:
             key = line.find(_WITH_SPACE)
             begin = key + len(_WITH_SPACE)
         stop, end = line.find(b'"', begin), start + 1
-        # What stands in an object inside may be the id of that.
+        # After a brace it may be the id of an object inside.
         if key < 1 or stop < 0 or line.find(b"{", 1, key) > 0:
             start = end
             continue
         chat_id, key_and_id = line[begin:stop], line[key : stop + 1]
         prefixes: tuple[bytes, ...] = (line[: stop + 1],)
         for line in lines[end:]:
-            # Most lines begin as one of the chat did before, and nothing else has to be found.
+            # Most lines have a prefix that an earlier line of the chat had.
             if not line.startswith(prefixes):
                 key = line.find(key_and_id)
                 if key < 1 or line.find(b"{", 1, key) > 0:
@@ -166,9 +166,9 @@ def _ranges_by_prefix(lines: list[bytes]) -> list[LineRange]:
 
 
 def _are_plain(lines: list[bytes]) -> bool:
-    """Whether lines that bear an id of a chat each bear one only, and nothing in them is odd.
+    """Whether no line is unusual, and each has exactly one chat_id.
 
-    If one had two of them, there would be more than lines.
+    Every line has at least one, so that with two in any there are more ids than lines.
     """
     text, number = b"".join(lines), len(lines)
     return not lines or (
@@ -183,6 +183,6 @@ def _are_plain(lines: list[bytes]) -> bool:
 
 
 def _ranges_by_line(lines: list[bytes]) -> list[LineRange]:
-    """As `_runs`, of any lines: each is looked at."""
+    """As `_ranges_by_prefix`, for any lines: examines each by itself."""
     ids = [chat_id_of_line(line) for line in lines]
     return [(place, place + 1, whose) for place, whose in enumerate(ids) if whose is not None]

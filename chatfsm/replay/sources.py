@@ -1,4 +1,4 @@
-"""Recorded files as lines of bytes: plain or gzip by content, from a path or standard input."""
+"""Sources: recorded files as lines of bytes, from a path or standard input, plain or gzip."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from chatfsm.errors import UnreadableLogError
 
 __all__ = ["MAX_LINE_BYTES", "ReadPosition", "Source"]
 
-# A poll reply of the largest upload's size, twice over: what is longer is no log of chats.
+# Twice the size of a poll reply with the largest upload: no line of a chat log is longer.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
-# As much as a pipe gives at once. More saves nothing: it is some hundred lines already.
+# As much as a pipe returns at once: some hundred lines. Larger blocks are not faster.
 _BLOCK_BYTES: Final = 64 * 1024
 
 
 class _Unclosed(io.RawIOBase):
-    """Standard input, which is not ours to close."""
+    """Standard input; closing this leaves it open."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -34,7 +34,7 @@ class _Unclosed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        # As much as is there: a log that is still being written is told as it grows.
+        # As much as is available: a log that is still being written is read as it grows.
         taken = self._stream.read1(len(buffer))
         buffer[: len(taken)] = taken
         return len(taken)
@@ -42,48 +42,50 @@ class _Unclosed(io.RawIOBase):
 
 @frozen
 class ReadPosition:
-    """How far a reading has come in an input, told from elsewhere."""
+    """How far a source has been read; can be sent to another process."""
 
     stem: str
     position: int
+    """Bytes read, as stored."""
     size: int | None
+    """Bytes of the file, as stored; None if unknown."""
 
 
 @define
 class Source:
-    """One input, `-` being standard input; `position` counts the bytes taken from the file."""
+    """One recorded file, by its path; `-` is standard input."""
 
     name: str
     stem: str = field(default=Factory(lambda self: _stem(self.name), takes_self=True), init=False)
-    """What a chat of this file is called where the log does not say: its name, no ending."""
+    """File name without its suffix: the id of a chat if the log does not name one."""
     size: int | None = field(default=None, init=False)
-    """Bytes of the file; None where that is not known."""
+    """Bytes of the file; None before it is opened, and for standard input."""
     _file: io.BufferedReader[Any] | None = field(default=None, init=False, repr=False)
 
     @property
     def position(self) -> int:
-        """How many bytes of the file were taken so far, as stored."""
+        """Bytes read so far, as stored; 0 if the file is not seekable."""
         if self._file is None or self._file.closed or not self._file.seekable():
             return 0
         return self._file.tell()
 
     @property
     def read_position(self) -> ReadPosition:
-        """How far the reading has come."""
+        """How far the source has been read."""
         return ReadPosition(self.stem, self.position, self.size)
 
     def lines(self) -> Iterator[bytes]:
-        """Every line with its end. Raises `UnreadableLogError`, naming file and line."""
+        """Every line, with its line end. Raises `UnreadableLogError`, which names file and line."""
         for lines in self.blocks():
             yield from lines
 
     def blocks(self) -> Iterator[list[bytes]]:
-        """As `lines`, as many at once as are there, and no more than a piece holds."""
+        """The lines in lists, each as long as one read returns. Raises as `lines` does."""
         number = 0
         try:
             with ExitStack() as stack:
                 for lines in self._complete_lines(self._open(stack)):
-                    # Every other line of a block began in this piece, and ends in it.
+                    # Only the first line of a block can have begun in an earlier one.
                     if len(lines[0]) > MAX_LINE_BYTES:
                         limit = f"longer than {MAX_LINE_BYTES // 1024 // 1024} MiB"
                         raise UnreadableLogError(f"{self.name}: line {number + 1} is {limit}")
@@ -97,7 +99,7 @@ class Source:
     def _complete_lines(
         self, stream: io.BufferedReader[Any] | gzip.GzipFile
     ) -> Iterator[list[bytes]]:
-        """The lines that each piece of a stream completes, and in the end what is left."""
+        """The lines that each block of a stream completes, and at the end what is left."""
         begun = bytearray()
         while block := stream.read1(_BLOCK_BYTES):
             end = block.rfind(b"\n") + 1

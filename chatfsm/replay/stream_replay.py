@@ -220,7 +220,7 @@ class StreamReplay:
         """Feed `size` events of a run, from `index` on, to its chat."""
         if self.journal.compares and self.journal.has_chat(chat.key[1]):
             self._count(chat, 1)
-            raise InconsistentJournalError(f"{run.where(index)}: no line of a journal")
+            raise InconsistentJournalError(f"{run.where(index)}: not a line of a journal")
         replay, before = chat.replay, chat.replay.event_count
         events = run.events if size == len(run.events) else run.events[index : index + size]
         report = None if self.on_step is None else self._reporter(self.on_step, chat, index, size)

@@ -62,7 +62,7 @@ def test_a_document_that_is_a_newer_journal_is_unreadable(tmp_path: Path) -> Non
     """A line of a journal, spread over lines, and of another version, is no log."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps(NEWER, indent=2))
-    with pytest.raises(UnreadableLogError, match="no events that chatfsm knows"):
+    with pytest.raises(UnreadableLogError, match="contains no chat events"):
         list(records(Source(str(path))))
 
 
@@ -70,5 +70,7 @@ def test_a_newer_journal_behind_a_broken_line_is_named(tmp_path: Path) -> None:
     """Lines of a journal of another version are no parts of a document, and are named."""
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(["{broken", json.dumps(NEWER), json.dumps(NEWER)]))
-    with pytest.raises(UnreadableLogError, match=r"line 2: version 99 of a journal"):
+    with pytest.raises(
+        UnreadableLogError, match=r"line 2: the version of a journal must be 1, not 99"
+    ):
         list(records(Source(str(path))))

@@ -283,7 +283,7 @@ def test_a_log_may_start_with_ninety_nine_broken_lines(log: Log) -> None:
 def test_a_hundred_broken_lines_are_no_log(log: Log) -> None:
     """Then the rest is not looked at any more, and the error is that of the first line."""
     path = log("a.jsonl", "\n", *["broken\n"] * 100, ENDED)
-    assert refusal(path).startswith("line 2: no log of chat events: not JSON: ")
+    assert refusal(path).startswith("line 2: not a log of chat events: not JSON: ")
 
 
 def test_broken_lines_later_are_never_too_many(log: Log) -> None:
@@ -295,15 +295,15 @@ def test_broken_lines_later_are_never_too_many(log: Log) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"just a text\n", "line 1: no log of chat events: not JSON: "),
-        (b"\x7fELF\x00\x01\x02\xff\xfe\n\x00", "line 1: no log of chat events: not "),
-        (bytes(range(256)) * 40, "line 1: no log of chat events: not "),
-        (b'{"chat": "available"}', "line 1: no log of chat events: neither an event nor "),
-        (b"17", "line 1: no log of chat events: neither an event nor "),
-        (b"null\nnull\n", "line 1: no log of chat events: neither an event nor "),
-        (b'{\n"chat": "available"\n}', "JSON, but no events that chatfsm knows"),
-        (b'"event"', "line 1: no log of chat events: neither an event nor "),
-        (b'{"event": "chat_session_ended"', "line 1: no log of chat events: not JSON: "),
+        (b"just a text\n", "line 1: not a log of chat events: not JSON: "),
+        (b"\x7fELF\x00\x01\x02\xff\xfe\n\x00", "line 1: not a log of chat events: not "),
+        (bytes(range(256)) * 40, "line 1: not a log of chat events: not "),
+        (b'{"chat": "available"}', "line 1: not a log of chat events: neither an event nor "),
+        (b"17", "line 1: not a log of chat events: neither an event nor "),
+        (b"null\nnull\n", "line 1: not a log of chat events: neither an event nor "),
+        (b'{\n"chat": "available"\n}', "the JSON document contains no chat events"),
+        (b'"event"', "line 1: not a log of chat events: neither an event nor "),
+        (b'{"event": "chat_session_ended"', "line 1: not a log of chat events: not JSON: "),
     ],
 )
 def test_what_is_no_log_is_refused(log: Log, data: bytes, why: str) -> None:
@@ -334,7 +334,7 @@ def test_a_document_up_to_the_limit_is_parsed_whole(
     path = log("a.json", text)
     assert found(path) == [Found(None, "Status", "event", 1)]
     monkeypatch.setattr(formats, "_MAX_DOCUMENT_BYTES", len(text) - 1)
-    assert refusal(path).startswith("line 1: no log of chat events")
+    assert refusal(path).startswith("line 1: not a log of chat events")
 
 
 def test_a_record_says_where_it_stood(log: Log) -> None:

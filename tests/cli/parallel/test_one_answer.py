@@ -104,7 +104,7 @@ def test_a_refused_opening_is_told_by_one_process(runs: Any) -> None:
     files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
     alone = runs.alone("--summary", *files)
     assert alone.status == 2
-    assert "a.jsonl: line 2: no opening of a journal" in alone.err
+    assert "a.jsonl: line 2: not a usable journal header" in alone.err
     for jobs in (2, 3):
         assert runs.shared(jobs, "--summary", *files) == alone
 

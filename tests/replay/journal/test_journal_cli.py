@@ -227,7 +227,7 @@ def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, fil
     lines = [{**line, "v": 2} for line in play.written]
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
     assert ran.status == 2
-    assert "version 2" in ran.err
+    assert "must be 1, not 2" in ran.err
     assert "line 1" in ran.err
 
 

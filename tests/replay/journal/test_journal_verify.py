@@ -123,7 +123,7 @@ def test_an_altered_time_is_found(play: Any) -> None:
     found = diverges(altered(play.lines, 9, lambda entry: entry.update(at=75.0)))
     assert found.where == "line 9"
     assert str(found).startswith(
-        "line 9: expected state_changed, typing_stopped, came typing_stopped, state_changed; "
+        "line 9: expected state_changed, typing_stopped, got typing_stopped, state_changed; "
     )
 
 
@@ -134,7 +134,7 @@ def test_an_altered_time_is_found(play: Any) -> None:
         (3, {"party_id": "ben"}, "line 3: effect 0, party_added, differs in party; "),
         (3, {"input": "party_left"}, "line 3: "),
         (4, {"party_id": "ben"}, "line 4: effect 0, typing_started, differs in party_id; "),
-        (5, {"party_id": "chat-1"}, "line 5: expected typing_stopped, message_received, came "),
+        (5, {"party_id": "chat-1"}, "line 5: expected typing_stopped, message_received, got "),
         (6, {"text": "other"}, "line 6: effect 0, send_events, differs in events; "),
     ],
 )
@@ -158,16 +158,16 @@ def test_effects_more_or_fewer_are_found(play: Any, number: int) -> None:
     lines = spoken(play).lines
     fewer = diverges(altered(lines, number, lambda entry: entry.update(out=[])))
     assert (fewer.where, fewer.expected) == (f"line {number}", [])
-    assert "expected no effects, came " in str(fewer)
+    assert "expected no effects, got " in str(fewer)
     more = altered(lines, number, lambda entry: entry["out"].append({"effect": "terminated"}))
-    assert ", terminated, came " in str(diverges(more))
+    assert ", terminated, got " in str(diverges(more))
 
     def refuse(entry: dict[str, Any]) -> None:
         entry["refused"] = NEVER
         del entry["out"]
 
     refused = diverges(altered(lines, number, refuse))
-    assert "expected a refusal, came " in str(refused)
+    assert "expected a refusal, got " in str(refused)
     assert refused.expected == NEVER
     assert NEVER not in str(refused)
 
@@ -184,7 +184,7 @@ def test_another_refusal_is_found(play: Any) -> None:
         entry["out"] = []
 
     allowed = diverges(altered(play.lines, 2, allow))
-    assert "expected no effects, came a refusal" in str(allowed)
+    assert "expected no effects, got a refusal" in str(allowed)
     assert (allowed.expected, allowed.came) == ([], why)
 
 
@@ -285,9 +285,9 @@ def test_every_foreign_line_is_tried(play: Any) -> None:
 def test_an_entry_before_its_opening_is_named(play: Any, plays: Any) -> None:
     """What was cut off at its start cannot be compared."""
     spoken(play)
-    with pytest.raises(UnreadableLogError, match=r"^line 1: .*no opening"):
+    with pytest.raises(UnreadableLogError, match=r"^line 1: .*no header"):
         verify(play.lines[1:])
     other = plays("other")
     other.receives(Tick())
-    with pytest.raises(UnreadableLogError, match=r"^line 7: .*no opening"):
+    with pytest.raises(UnreadableLogError, match=r"^line 7: .*no header"):
         verify([*play.lines, *other.lines[1:]])

@@ -44,7 +44,7 @@ def test_out_that_is_there_is_left_alone(file: File, runs: Runs, tmp_path: Path)
     path, out = file("in.jsonl", HELLO), file("out.jsonl", "mine")
     ran = runs("scrub", path, out)
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == f"chatfsm: {out}: is there already; --force to write over it\n"
+    assert ran.err == f"chatfsm: {out}: the file exists already; --force overwrites it\n"
     assert out.read_text(encoding="ascii") == "mine"
     assert children(tmp_path) == {"in.jsonl", "out.jsonl"}
 
@@ -220,7 +220,7 @@ def test_a_journal_with_a_snapshot_is_refused(
     path, out = file("in.jsonl", play.text), tmp_path / "out.jsonl"
     ran = runs("scrub", path, out)
     assert ran.status == 2
-    assert ran.err.startswith(f"chatfsm: {path}: line 3: the journal begins in the middle")
+    assert ran.err.startswith(f"chatfsm: {path}: line 3: the journal begins with a snapshot")
     assert children(tmp_path) == {"in.jsonl"}
 
 
@@ -232,7 +232,7 @@ def test_a_journal_without_its_opening_is_refused(
     path = file("in.jsonl", play.lines[1])
     ran = runs("scrub", path, tmp_path / "out.jsonl")
     assert ran.status == 2
-    assert ran.err == f"chatfsm: {path}: line 1: the journal of this chat has no opening\n"
+    assert ran.err == f"chatfsm: {path}: line 1: the journal of this chat has no header\n"
     assert children(tmp_path) == {"in.jsonl"}
 
 

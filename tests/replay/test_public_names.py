@@ -1,0 +1,69 @@
+"""The public names of `chatfsm.replay`: complete, loaded on first use, and their examples true."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chatfsm.replay as face
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("[a-z]*.py"))
+
+
+def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example of the package's docstring prints what stands below it."""
+    monkeypatch.chdir(ROOT)
+    test = doctest.DocTestParser().get_doctest(face.__doc__ or "", {}, "replay", None, 0)
+    assert len(test.examples) > 15
+    printed: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test, out=printed.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(printed)
+
+
+def test_a_name_is_what_type_checkers_take_it_for() -> None:
+    """The imports that type checkers read name the module that the first use loads."""
+    source = ast.parse(Path(face.__file__).read_text("utf-8"))
+    (checking,) = [node for node in source.body if isinstance(node, ast.If)]
+    read = {
+        alias.name: str(node.module).rpartition(".")[2]
+        for node in checking.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert read == face._MODULES
+    assert sorted([*read, "FINDINGS"]) == sorted(face.__all__) == sorted(dir(face))
+    for name, module in read.items():
+        home = importlib.import_module(f"chatfsm.replay.{module}")
+        assert getattr(face, name) is getattr(home, name)
+        assert name in home.__all__
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_lists_its_names(module: str) -> None:
+    """`__all__` of each module names what it defines."""
+    loaded = importlib.import_module(f"chatfsm.replay.{module}")
+    assert loaded.__all__
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    """As by any module."""
+    with pytest.raises(AttributeError, match="has no attribute 'replay_all'"):
+        _ = face.replay_all
+
+
+def test_the_findings_load_no_library() -> None:
+    """The command's help imports them."""
+    code = (
+        "import sys; from chatfsm.replay import FINDINGS\n"
+        "sys.exit(not {'attr', 'cattrs', 'transitions'}.isdisjoint(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
