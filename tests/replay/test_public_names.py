@@ -31,7 +31,7 @@ def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_name_is_what_type_checkers_take_it_for() -> None:
     """The imports that type checkers read name the module that the first use loads."""
     source = ast.parse(Path(face.__file__).read_text("utf-8"))
-    (checking,) = [node for node in source.body if isinstance(node, ast.If)]
+    checking, _ = [node for node in source.body if isinstance(node, ast.If)]
     read = {
         alias.name: str(node.module).rpartition(".")[2]
         for node in checking.body
