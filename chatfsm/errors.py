@@ -49,6 +49,18 @@ __all__ = [
 class ChatError(Exception):
     """The base of all errors that chatfsm raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls the class with `args`, which is not what each `__init__` takes.
+        return _unpickled, (type(self), self.args, self.__dict__)
+
+
+def _unpickled(
+    cls: type[ChatError], args: tuple[object, ...], state: dict[str, object]
+) -> ChatError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ProtocolError(ChatError):
     """A violation of the chat protocol, by the app or by the server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import inspect
 import pickle
@@ -216,6 +217,24 @@ def test_every_error_has_one_root() -> None:
     """Whoever catches `ChatError` catches everything that chatfsm raises on purpose."""
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), chatfsm.ChatError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        chatfsm.DecodeError("not JSON"),
+        chatfsm.RemoteProtocolError("malformed", "an event without a name"),
+        chatfsm.ReplayDivergence("line 3", "an effect more", "queued", expected=[], came=[{}]),
+        chatfsm.BusyError("too many polls", error_code="5509", status=429, transient=True),
+        chatfsm.TransportError("timeout", "after 30 s"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_survives_a_pickle(error: chatfsm.ChatError) -> None:
+    """With its text and its attributes, so that another process can raise it."""
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301  # made here
+        assert type(other) is type(error)
+        assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
 
 
 @pytest.mark.parametrize("module", UNIONS, ids=lambda module: module.__name__)
