@@ -26,7 +26,7 @@ poll is answered from a cache, one poll breaks off, the reply to one POST is los
 starts to type and never stops.
 """
 _DEMO_EXIT: Final = """\
-exit status: 0 all messages arrived once and in order in chatfsm's chat, and nothing was left open;
+exit status: 0 in chatfsm's chat all messages arrived once and in order, and nothing was left open;
 1 otherwise; 2 the demo could not start; 130 interrupted.
 """
 

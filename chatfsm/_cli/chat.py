@@ -83,10 +83,10 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
         with ExitStack() as stack:
             journal = stack.enter_context(_open_journal(options.record))
             endpoint = _endpoint(options, saved, environment)
-            client, told = _open_client(saved, endpoint, journal)
+            client, pending = _open_client(saved, endpoint, journal)
             send = stack.enter_context(Sender())
             chat = Chat(
-                client, send, save=saved.save, pending=told, closing_timeout=_CLOSING_TIMEOUT
+                client, send, save=saved.save, pending=pending, closing_timeout=_CLOSING_TIMEOUT
             )
             return _ChatRun(options, chat, client).run()
     except OSError as error:
@@ -120,7 +120,7 @@ def _open_journal(path: str | None) -> Iterator[Callable[[str], object] | None]:
         yield None
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
-    with open(descriptor, "w", encoding="utf-8", buffering=1) as file:  # noqa: PTH123  # is open
+    with open(descriptor, "w", encoding="utf-8", buffering=1) as file:  # noqa: PTH123  # a descriptor
         yield file.write
 
 

@@ -141,9 +141,9 @@ class RowLog:
     formatter: EffectFormatter = field(factory=lambda: EffectFormatter(0.0))
     _rows: deque[Row] = field(factory=deque, init=False)
 
-    def add(self, what: str, who: str, text: str, tone: RowStyle = "plain") -> None:
+    def add(self, what: str, who: str, text: str, style: RowStyle = "plain") -> None:
         """Add a row about something other than an effect."""
-        self._append(Row("", what, harmless_text(who), harmless_text(text), tone))
+        self._append(Row("", what, harmless_text(who), harmless_text(text), style))
 
     def add_effect(self, effect: object) -> None:
         """Add the rows of an effect."""

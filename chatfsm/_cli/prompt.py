@@ -28,13 +28,13 @@ class Question:
     """The question that an input line answers."""
 
     request_id: str = ""
-    """The form; "": none is asked, and the line is a message or a command."""
+    """Request id of the form; "" if none is asked: the line is a message or a command."""
     is_hidden: bool = False
     """Whether the answer must not be shown, because the form is secure."""
 
 
 class Screen(Protocol):
-    """Shows rows, and what lasts: who is typing, and what is asked."""
+    """Shows rows, and a status: the parties that are typing, and the question that is asked."""
 
     def show(self, row: Row) -> None:
         """Add a row."""
@@ -67,7 +67,7 @@ class PlainScreen:
         self._status = status
 
 
-# Styles of prompt_toolkit, for each style of a row.
+# The styles of rows, in the words of prompt_toolkit.
 _STYLES: Final[dict[RowStyle, str]] = {
     "plain": "",
     "quiet": "ansibrightblack",
@@ -130,7 +130,7 @@ class LiveScreen:
             input=keys or create_input(sys.stdin),
             output=display or create_output(sys.stdout),
         )
-        # The terminal is not asked where the cursor is: nothing here needs to know.
+        # No cursor position reports: nothing here needs them, and not every terminal answers.
         self._app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
 
     def run(self) -> None:
@@ -208,25 +208,31 @@ class LiveScreen:
     # The input line.
 
     def _edited(self) -> None:
-        if not self._buffer.text:
-            self._begun_for = None
-        elif self._begun_for is None:
-            self._begun_for = self._question
-        self._on_edit(self._buffer.text, self._current)
+        question = self._current
+        if self._buffer.text:
+            self._begun_for = question
+        else:
+            self._forget(question)
+        self._on_edit(self._buffer.text, question)
 
     def _accept(self, _buffer: Any) -> bool:
-        """Hand over the line. Hidden text stays in no history, and in no clipboard for Ctrl-Y."""
-        from prompt_toolkit.clipboard import InMemoryClipboard  # noqa: PLC0415  # an extra
-
+        """Hand over the line, and empty it; text that is not hidden goes into the history."""
         text, question = self._buffer.text.rstrip("\n"), self._current
-        if question.is_hidden:
-            self._app.clipboard = InMemoryClipboard()
-        else:
+        if not question.is_hidden:
             self._buffer.append_to_history()
         self._buffer.reset()
-        self._begun_for = None
+        self._forget(question)
         self._on_line(text, question)
-        return True  # it is empty already
+        return True  # the buffer is empty already
+
+    def _forget(self, question: Question) -> None:
+        """End the line; hidden text must not come back by undo, or by Ctrl-Y from the clipboard."""
+        from prompt_toolkit.clipboard import InMemoryClipboard  # noqa: PLC0415  # an extra
+
+        self._begun_for = None
+        if question.is_hidden:
+            self._buffer.reset()
+            self._app.clipboard = InMemoryClipboard()
 
     def _layout(self) -> Any:
         from prompt_toolkit.filters import Condition  # noqa: PLC0415  # an extra
@@ -268,7 +274,7 @@ class LiveScreen:
         return [("italic", "   ".join(filter(None, parts)))]
 
     def _key_bindings(self) -> Any:
-        """What differs from the usual keys: how it ends, and whole graphemes at each step."""
+        """Return the keys that differ from the usual ones: the ends, and steps of graphemes."""
         from prompt_toolkit.filters import Condition  # noqa: PLC0415  # an extra
         from prompt_toolkit.key_binding import KeyBindings  # noqa: PLC0415
 
@@ -323,7 +329,7 @@ def read_input(descriptor: int, on_text: Callable[[str | None], object]) -> Iter
         yield
     finally:
         os.close(stopping)
-        if sys.platform != "win32":  # where a read cannot be stopped
+        if sys.platform != "win32":  # a read cannot be stopped there
             thread.join()
         os.close(stop)
 
@@ -331,7 +337,7 @@ def read_input(descriptor: int, on_text: Callable[[str | None], object]) -> Iter
 def _read(descriptor: int, stop: int, on_text: Callable[[str | None], object]) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
-        if sys.platform != "win32":  # where `select` takes only sockets
+        if sys.platform != "win32":  # select takes only sockets there
             ready, _, _ = select.select([descriptor, stop], [], [])
             if stop in ready:
                 return

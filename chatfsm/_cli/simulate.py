@@ -1,4 +1,4 @@
-"""`chatfsm simulate`: a contact center as the command line asks for it, until told to stop."""
+"""Command `chatfsm simulate`: a simulated contact center, served until it is stopped."""
 
 from __future__ import annotations
 
@@ -50,29 +50,29 @@ __all__ = [
     "run",
 ]
 
-# What `chatfsm simulate` plays: a built-in scenario, a file of one, or a recorded log.
+# Scenarios: built in, from a file, or from a recorded log.
 
 TENANT_URL: Final = "tenant.example"
 DEMO_APP_ID: Final = "demo"
-"""The app's id that plays what was asked for."""
-# Bytes: a scenario is written by people; what is larger is a log, and not parsed as a whole.
+"""App id that plays the scenario of the command line."""
+# Bytes. A larger file is a log, which is not parsed as a whole.
 _MAX_SCENARIO_SIZE: Final = 4 * 1024 * 1024
 
-# One of these stands in every object that a log may be made of.
+# Every JSON object of a log has one of these fields, and no scenario has.
 _LOG_FIELDS: Final = frozenset({"event", "events", "sessions", "v"})
 
 
 def builtin_scenario(name: str) -> Scenario:
-    """The scenario that is built in under a name. Raises `ChatError`, naming those there are."""
+    """Return a built-in scenario. Raises `ChatError`, which lists the names, for another name."""
     if name not in SCENARIOS:
-        raise ChatError(f"no scenario is called {name!r}: there are {', '.join(SCENARIOS)}")
+        raise ChatError(f"scenario must be one of {', '.join(SCENARIOS)}, not {name!r}")
     return SCENARIOS[name]
 
 
 def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
-    """What a file says to play: a scenario, or a recorded log of which one chat is said again.
+    """Load a scenario from a file of one, or make it from one chat of a recorded log.
 
-    `chat_id`: which. Raises `ChatError`, naming the file.
+    `chat_id`: the chat of a log with several. Raises `ChatError`, which names the file.
     """
     plain = _read_scenario(path)
     try:
@@ -86,14 +86,14 @@ def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
 
 
 def build_tenant(demo: Scenario) -> Tenant:
-    """A contact center whose entry `demo` plays a scenario; the built-in ones are there too."""
+    """Return a tenant whose app id `demo` plays a scenario, and with the built-in ones."""
     entries = [AppEntry(app_id=DEMO_APP_ID, scenario=demo)]
     entries += [AppEntry(app_id=name, scenario=scenario) for name, scenario in SCENARIOS.items()]
     return Tenant(url=TENANT_URL, entries=tuple(entries), agents=AGENTS, files=(FILE,))
 
 
 def _read_scenario(path: str) -> dict[str, Any] | None:
-    """The object that a file holds, unless it is one that logs are made of."""
+    """Return the JSON object in a file; None if the file is a log."""
     try:
         file = Path(path)
         if file.stat().st_size > _MAX_SCENARIO_SIZE:
@@ -111,22 +111,23 @@ def _read_scenario(path: str) -> dict[str, Any] | None:
 def _log_events(path: str) -> Iterator[dict[str, Any]]:
     for record in records(Source(path)):
         if isinstance(record.event, JournalHeader | JournalEntry):
-            raise ChatError("a journal is of a client's making: what plays is a log of events")
+            raise ChatError("a journal cannot be played: it records a client, not a server")
         if not isinstance(record.raw, dict) or isinstance(record.event, Malformed):
-            continue  # what the log could not say is not said again
+            continue  # a line without an event
         yield {"chat_id": record.chat_id, **record.raw} if record.chat_id else record.raw
 
 
-# What happens in the chats of a center, as lines that `chatfsm replay` reads.
+# The log of all events.
 
 _OWNER_ONLY: Final = 0o600
 
 
 @define(eq=False)
 class EventRecorder(AbstractContextManager["EventRecorder"]):
-    """Writes a line an event to a file that was not there before; OSError where it was.
+    """Writes events as JSON lines, which `chatfsm replay` reads, to a new file.
 
-    What cannot be written is told once, and nothing is written after it: a center goes on.
+    Raises OSError if the file exists. After an error in writing it warns and writes nothing more:
+    the contact center continues without it.
     """
 
     path: str
@@ -134,23 +135,23 @@ class EventRecorder(AbstractContextManager["EventRecorder"]):
     _descriptor: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # Two runs with one seed give their chats the same ids, so they do not go into one file.
+        # Not appended to: two runs with one seed give their chats the same ids.
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
 
     def __call__(self, chat_id: str, event: Mapping[str, Any]) -> None:
         """Write an event of a chat."""
         if self._descriptor < 0:
             return
-        # The chat that it is of comes last: an event may hold a field of this name.
+        # The id of the chat comes last and wins: an event may have such a field.
         line = json.dumps({**event, "chat_id": chat_id}) + "\n"
         try:
             _write(self._descriptor, line.encode())
         except OSError as error:
-            self.warn(f"{self.path}: {error.strerror}: nothing more is recorded")
+            self.warn(f"{self.path}: {error.strerror}: recording stops here")
             self.close()
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """Close the file; events after this are not written."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
@@ -172,20 +173,20 @@ _DEFAULT_SCENARIO: Final = "echo"
 
 
 def run(options: Namespace) -> int:
-    """Serve as the command line says; returns the exit status. Raises `ChatError`."""
+    """Run the command and return its exit code. Raises `ChatError`."""
     if options.list:
         _print(*_list_lines())
         return ExitCode.SUCCESS
     try:
-        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # the list needs no aiohttp
+        from chatfsm.simulator.server.server import SimulatorServer  # noqa: PLC0415  # --list needs no aiohttp
     except ImportError as error:
         raise ChatError(str(error)) from None
     scenario = _scenario(options)
     tenant = build_tenant(scenario)
     faults = _faults(options.faults or "")
     with ExitStack() as stack:
-        writing = stack.enter_context(_open_recorder(options.record)) if options.record else None
-        center = ContactCenter([tenant], _settings(options), seed=options.seed, on_event=writing)
+        recorder = stack.enter_context(_open_recorder(options.record)) if options.record else None
+        center = ContactCenter([tenant], _settings(options), seed=options.seed, on_event=recorder)
         server = SimulatorServer(
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),
@@ -197,10 +198,10 @@ def run(options: Namespace) -> int:
                 _serve(server, lambda: _print(*_greeting_lines(server.url, scenario, options)))
             )
         except KeyboardInterrupt:
-            return ExitCode.SUCCESS  # where signals cannot be waited for
+            return ExitCode.SUCCESS  # on Windows, which has no signal handlers in loops
         except OSError as error:
             if server.url:
-                raise  # it was served: something else cannot be written
+                raise  # the server had started: this is an error of the output
             why = _reason(error)
             raise ChatError(f"cannot listen on {options.host}:{options.port}: {why}") from None
     return ExitCode.SUCCESS
@@ -233,7 +234,7 @@ def _settings(options: Namespace) -> CenterSettings:
         hold=options.hold or usual.hold,
         inactivity_timeout=options.inactivity or usual.inactivity_timeout,
         milliseconds=options.milliseconds,
-        # Of today, so that what is stamped looks right to people.
+        # Timestamps begin with the present day, as in real chats.
         started_at=float(int(time.time())),
     )
 
@@ -246,39 +247,39 @@ def _open_recorder(path: str) -> EventRecorder:
 
 
 def build_pages(tenant: Tenant) -> PageFiles:
-    """The web page for chatting with a tenant's scenarios."""
+    """Return the web page for chatting with the scenarios of a tenant."""
     scenarios = {entry.app_id: entry.scenario for entry in tenant.entries}
     titles = {app_id: one.title if one else "" for app_id, one in scenarios.items()}
     return PageFiles.for_apps(tenant.url, titles)
 
 
 def _list_lines() -> Iterator[str]:
-    """All that may be asked for by name."""
+    """Yield the lines of --list."""
     yield "scenarios"
     for name, scenario in SCENARIOS.items():
         yield f"  {name:14}{scenario.title}"
-    yield "faults, as --faults KIND:REQUESTS:RATE,…"
+    yield "faults, for --faults KIND:REQUESTS:RATE,…"
     for kind, meaning in KINDS.items():
         yield f"  {kind:14}{meaning}"
-    yield "faults by name"
+    yield "named sets of faults, for --faults NAME"
     for name, spec in PRESETS.items():
         yield f"  {name:14}{spec or 'none'}"
 
 
 def _greeting_lines(url: str, scenario: Scenario, options: Namespace) -> Iterator[str]:
-    """Where it is, and how to ask it for a chat."""
-    others = ", ".join(SCENARIOS)
+    """Yield the lines printed at the start: the addresses, and how to request a chat."""
+    names = ", ".join(SCENARIOS)
     yield f"contact center  {url}"
     if options.web:
         yield f"web page        {url}/"
     yield f"tenant          {TENANT_URL}"
-    yield f"app ids         {DEMO_APP_ID} (plays {scenario.name}), {others}"
+    yield f"app ids         {DEMO_APP_ID} (plays {scenario.name}), {names}"
     yield "try it:"
     yield f"  curl -X POST '{url}/clientweb/api/v2/chats?tenantUrl={TENANT_URL}' \\"
     yield f'    -H \'Authorization: {_SCHEME} appId="{DEMO_APP_ID}", clientId="me"\' -d "{{}}"'
     if options.host == "localhost" or _is_loopback(options.host):
         return
-    yield f"warning: whoever reaches this machine can chat here: it listens to {options.host}"
+    yield f"warning: {options.host} is reachable from other machines, which can chat here too"
 
 
 def _is_loopback(host: str) -> bool:
@@ -289,7 +290,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    """What the system says, without what libraries put around it."""
+    """Return the reason that the system gives, without what libraries add."""
     if isinstance(error, socket.gaierror) or not error.errno:
         return error.strerror or str(error)
     return os.strerror(error.errno)
@@ -300,5 +301,5 @@ def _print(*lines: str) -> None:
 
 
 def _log(line: str) -> None:
-    with suppress(OSError, ValueError):  # nobody reads it: no reason to stop
+    with suppress(OSError, ValueError):  # standard error is closed
         print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)

@@ -155,10 +155,13 @@ def test_what_is_hidden_is_drawn_as_stars() -> None:
 
 
 def test_what_was_hidden_does_not_come_back() -> None:
-    """Neither Up nor Ctrl-Y brings the answer of a secure form."""
+    """Neither Up nor Ctrl-Y nor undo brings the answer of a secure form."""
     found = typed("4711\x174712\r\x1b[A\x19", question=CARD)
     assert found.lines == [("4712", CARD)]
     assert found.text == ""
+    deleted = typed("4711\x17\x19\x1f", question=CARD)
+    assert deleted.text == ""
+    assert typed("4711\x17\x19").text == "4711"
 
 
 @pytest.mark.parametrize("keys", [["4"], ["\x1b[200~4\x1b[201~"]])

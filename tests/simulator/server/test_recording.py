@@ -39,7 +39,7 @@ def test_a_full_disk_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             patch.setattr(os, "write", full)
             write("A", {"event": "two"})
         write("A", {"event": "three"})
-    assert told == [f"{file}: No space left on device: nothing more is recorded"]
+    assert told == [f"{file}: No space left on device: recording stops here"]
     assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == ["one"]
 
 

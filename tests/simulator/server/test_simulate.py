@@ -132,7 +132,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 def test_an_unknown_scenario_is_refused(refused: Refused) -> None:
     """With the names of those there are."""
     said = refused("--scenario", "quue")
-    assert said == f"no scenario is called 'quue': there are {', '.join(SCENARIOS)}"
+    assert said == f"scenario must be one of {', '.join(SCENARIOS)}, not 'quue'"
 
 
 def test_faults_that_cannot_be_read_are_refused(refused: Refused) -> None:
