@@ -82,29 +82,29 @@ def verdict(stats: ChatStats) -> Iterator[tuple[str, str, RowStyle]]:
     """The lines above a timeline: heading, text, style. The heading of the first is the chat_id."""
     session, counts = stats.session, stats.session.counts
     style: RowStyle = "state"
-    ending = f"not over: {session.state} where the log stops"
+    ending = f"not over: {session.state} at the end of the log"
     if session.outcome is not None:
         style = "good" if session.outcome == "ended" else "bad"
         ending = _OUTCOME_TEXTS[session.outcome]
     yield harmless_text(session.chat_id), f"{ending}, after {duration_text(stats.duration)}", style
     if session.outcome_text:
-        yield "said", harmless_text(session.outcome_text), "plain"
+        yield "text", harmless_text(session.outcome_text), "plain"
     more = [f"and {stats.parties_omitted} more"] if stats.parties_omitted else []
-    there = [*(_described(party) for party in stats.parties.values()), *more]
-    yield "there", ", ".join(there) or "nobody", "plain"
-    yield "told", f"{counts.effects} effects of {counts.events} events", "plain"
+    parties = [*(_described(party) for party in stats.parties.values()), *more]
+    yield "parties", ", ".join(parties) or "none", "plain"
+    yield "effects", f"{counts.effects} from {counts.events} events", "plain"
     findings = _findings(stats)
     yield "findings", ", ".join(findings) or "none", "bad" if findings else "good"
-    absorbed = [
+    ignored = [
         f"{number} {what}"
         for number, what in (
-            (counts.duplicates, "told before"),
+            (counts.duplicates, "duplicate" if counts.duplicates == 1 else "duplicates"),
             (counts.late - stats.late_outside_batch, "late in the terminal batch"),
         )
         if number
     ]
-    if absorbed:
-        yield "absorbed", ", ".join(absorbed), "quiet"
+    if ignored:
+        yield "ignored", ", ".join(ignored), "quiet"
 
 
 def _findings(stats: ChatStats) -> list[str]:
@@ -258,7 +258,7 @@ _ROW_BUILDERS: Final[dict[type, Callable[[Timeline, Any], RowParts]]] = {
     f.MessageSent: lambda _, e: ("sent", "customer", f"message {e.msg_id}", "quiet"),
     f.MessageFailed: lambda _, e: ("failed", "customer", f"message {e.msg_id}: {e.why}", "bad"),
     f.MessageUnconfirmed: lambda _, e: (
-        "in doubt",
+        "unconfirmed",
         "customer",
         f"message {e.msg_id}: {e.why}",
         "bad",

@@ -80,7 +80,7 @@ def test_ctrl_c_prints_the_timeline_so_far(interrupted: None, replays: Replays) 
     """People get the chat as far as it was read."""
     ran = replays("-")
     assert ran.status == 130
-    assert "stdin  not over: queued where the log stops, after 1 s" in ran.lines
+    assert "stdin  not over: queued at the end of the log, after 1 s" in ran.lines
     assert ran.lines[-1].endswith("message  ann  hello")
 
 

@@ -92,8 +92,8 @@ def test_people_get_each_chat_and_a_last_line(wire: Any, log: Log, replays: Repl
     two = log("b.jsonl", wire.says("ann", "hello"), wire.says("ann", "bye"))
     lines = replays(one, two).lines
     assert [line for line in lines if line[:3] in {"a  ", "b  "}] == [
-        "a  not over: establishing where the log stops, after 0 s",
-        "b  not over: establishing where the log stops, after 0 s",
+        "a  not over: establishing at the end of the log, after 0 s",
+        "b  not over: establishing at the end of the log, after 0 s",
     ]
     assert lines[-2:] == ["", "2 chats, 3 messages"]
 
@@ -159,7 +159,7 @@ def test_a_thousand_rows_are_shown_by_default(wire: Any, log: Log, replays: Repl
     ran = replays(log("a.jsonl", *[wire.says("ann", "x")] * 1_001))
     assert "1 rows left out" in ran.out
     assert ran.out.count("message  ann") == 1_000
-    assert "1001 effects of 1001 events" in ran.out
+    assert "1001 from 1001 events" in ran.out
 
 
 def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:

@@ -70,8 +70,8 @@ def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> Non
     )
     assert out.getvalue() == (
         "chat  ended, after 0 s\n"
-        "  there     nobody\n"
-        "  told      5 effects of 4 events\n"
+        "  parties   none\n"
+        "  effects   5 from 4 events\n"
         "  findings  1 unknown\n"
         "\n"
         "  +0:00  message  ann            hello\n"
@@ -211,7 +211,7 @@ def test_the_verdict_is_wrapped_too(wire: Any, terminal: Any) -> None:
     people = [wire.joins(f"p{n}", f"Person {n}") for n in range(20)]
     printer_for(terminal, "never").print(timeline_of(wire, *people))
     lines = terminal.getvalue().splitlines()
-    there = lines[1 : lines.index("  told      20 effects of 20 events")]
+    there = lines[1 : lines.index("  effects   20 from 20 events")]
     assert len(there) > 3
     assert {line[:12] for line in there[1:]} == {" " * 12}
     assert max(map(len, there)) <= 80

@@ -237,7 +237,7 @@ def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replay
 def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> None:
     """A party that leaves and joins again is one party, with its last name."""
     path = log("a.jsonl", wire.joins("ann", "Ann"), wire.leaves("ann"), wire.joins("ann", "Ann B."))
-    assert replays(path).lines[1] == "  there     Ann B. (internal)"
+    assert replays(path).lines[1] == "  parties   Ann B. (internal)"
 
 
 def test_an_account_of_nothing_lasted_no_time() -> None:
@@ -259,7 +259,7 @@ def test_a_chat_lasts_until_its_end_or_that_of_its_log(
         wire.event(end, state="connected", at=40),
         wire.says("ann", "hello", at=510),
     )
-    expected = {30.0: "ended, after 30 s", 500.0: "not over: connected where the log stops, "}
+    expected = {30.0: "ended, after 30 s", 500.0: "not over: connected at the end of the log, "}
     assert expected[lasted] in replays(path).lines[0]
     assert ("after 8 min 20 s" in replays(path).lines[0]) == (lasted == 500.0)
 

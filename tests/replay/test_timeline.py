@@ -237,7 +237,7 @@ def test_a_party_is_called_by_the_name_that_it_has_now(wire: Any) -> None:
 def test_the_verdict_calls_a_party_by_its_last_name(wire: Any) -> None:
     """Who was there is told by the name that became known."""
     found = headings(wire, wire.joins("4f2a-77"), wire.joins("4f2a-77", "Ann"), wire.ended())
-    assert found["there"] == "Ann (internal)"
+    assert found["parties"] == "Ann (internal)"
 
 
 def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
@@ -256,14 +256,14 @@ def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
     )
     assert lines == [
         ("chat", "ended, after 1 min 15 s", "good"),
-        ("there", "Otto (scenario), Ann (internal), Zed", "plain"),
-        ("told", "6 effects of 5 events", "plain"),
+        ("parties", "Otto (scenario), Ann (internal), Zed", "plain"),
+        ("effects", "6 from 5 events", "plain"),
         ("findings", "none", "good"),
     ]
 
 
 def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
-    """What the server said, every finding by kind, and what was absorbed."""
+    """The server's text, every finding by kind, and what was ignored."""
     hello = wire.says("ann", "hello", msg_id="1", at=10)
     lines = list(
         verdict(
@@ -282,16 +282,16 @@ def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
     )
     assert lines == [
         ("chat", "timed out, after 0 s", "bad"),
-        ("said", "Good\\x07bye", "plain"),
-        ("there", "nobody", "plain"),
-        ("told", "7 effects of 7 events", "plain"),
+        ("text", "Good\\x07bye", "plain"),
+        ("parties", "none", "plain"),
+        ("effects", "7 from 7 events", "plain"),
         ("findings", "2 unknown, 1 malformed, 1 unknown_party", "bad"),
-        ("absorbed", "1 told before, 1 late in the terminal batch", "quiet"),
+        ("ignored", "1 duplicate, 1 late in the terminal batch", "quiet"),
     ]
 
 
 def test_the_verdict_tells_late_events_apart(wire: Any, log: Log, replays: Replays) -> None:
-    """Those of the terminal batch are absorbed, those that came by themselves are a finding."""
+    """Those of the terminal batch are ignored, those that came by themselves are a finding."""
     path = log(
         "a.jsonl",
         wire.ended(at=10),
@@ -301,15 +301,15 @@ def test_the_verdict_tells_late_events_apart(wire: Any, log: Log, replays: Repla
     )
     lines = replays(path).lines
     assert "  findings  1 late" in lines
-    assert "  absorbed  2 late in the terminal batch" in lines
+    assert "  ignored   2 late in the terminal batch" in lines
 
 
 @pytest.mark.parametrize(("state", "tone"), [("failed", "bad"), ("queued", "state")])
 def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
-    """A failure is bad; a chat that goes on where the log stops is neither good nor bad."""
+    """A failure is bad; a chat that goes on at the end of the log is neither good nor bad."""
     (first, *_) = verdict(timeline_of(wire, wire.status(state)).stats)
     assert first[2] == tone
-    assert (first[1] == "not over: queued where the log stops, after 0 s") == (state == "queued")
+    assert (first[1] == "not over: queued at the end of the log, after 0 s") == (state == "queued")
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_long_names_are_shortened(wire: Any) -> None:
     shown = ["x" * 40, "y" * 39 + "…", "z" * 39 + "…"]
     assert [who for _, who, _ in rows_of(wire, *people)] == shown
     kind = "t" * 39 + "…"
-    assert headings(wire, *people)["there"] == ", ".join(f"{name} ({kind})" for name in shown)
+    assert headings(wire, *people)["parties"] == ", ".join(f"{name} ({kind})" for name in shown)
 
 
 @pytest.mark.parametrize(
