@@ -1,12 +1,12 @@
-"""Senders: each turns an `HttpRequest` into an `HttpReply` or an `HttpFailure`, with one library.
+"""Adapters: senders, which perform an `HttpRequest` with an HTTP library.
 
-    with stdlib.Sender() as send:
-        answer = send(request)
+    with stdlib.Sender() as sender:
+        result = sender(request)
 
-    async with httpx.AsyncSender() as send:
-        answer = await send(request)
+    async with httpx.AsyncSender() as sender:
+        result = await sender(request)
 
-A sender has no policy: it does not follow redirects, does not send twice, and does not raise for
-what the network does. `close()`, or `await aclose()`, ends what the sender opened itself; a client
-that was passed in stays the caller's.
+The result is an `HttpReply` or an `HttpFailure`. A sender never follows redirects, never sends a
+request twice, and never raises for an error of the network. `close()`, or `await aclose()`, closes
+what the sender has opened; a client that the caller passed in stays open.
 """

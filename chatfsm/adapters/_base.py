@@ -1,4 +1,4 @@
-"""What every sender does with a request, a reply's body, and an error."""
+"""Sender parts: closing, reply bodies, and failures, which all senders share."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from attrs import define, field
 from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 __all__ = [
+    "CHUNK_SIZE",
     "CONNECT_SHARE",
-    "PIECE",
-    "AsyncClosing",
+    "AsyncClosable",
     "Body",
-    "Closing",
+    "Closable",
     "UnusableReplyError",
-    "failure",
+    "failure_of",
     "headers_for",
-    "missing",
-    "reply",
+    "missing_library",
+    "reply_to",
 ]
 
-PIECE: Final = 64 * 1024
-"""Bytes that are read, written or unpacked at once."""
+CHUNK_SIZE: Final = 64 * 1024
+"""Bytes that are read, written or decompressed at once."""
 CONNECT_SHARE: Final = 0.8
-"""Of the whole time, what connecting may take: where only the kind of a library's timeout tells
-that nothing was sent, that one has to come first, also when it is rounded up to a whole second."""
+"""Share of a request's timeout for connecting. In some libraries only the kind of a timeout shows
+that nothing was sent, so this one must come first, even if it is rounded up to a whole second."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_DEPTH: Final = 8  # of errors inside errors; more than any of the libraries nests
+_MAX_CAUSES: Final = 8  # more than any of the libraries nests
 
 
 class UnusableReplyError(ValueError):
-    """The reply's body cannot be taken: too large, or not in the encoding that it claims."""
+    """A reply's body is too large, or not in the encoding that it claims."""
 
 
-class Closing(ABC):
-    """A sender that is closed where its block ends."""
+class Closable(ABC):
+    """A sender that closes at the end of its `with` block."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +55,11 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End what the sender opened itself."""
+        """Close what the sender has opened."""
 
 
-class AsyncClosing(ABC):
-    """A sender that is closed where its asynchronous block ends."""
+class AsyncClosable(ABC):
+    """A sender that closes at the end of its `async with` block."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,87 +74,90 @@ class AsyncClosing(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """End what the sender opened itself."""
+        """Close what the sender has opened."""
 
 
 @define
 class Body:
-    """A reply's body while it is read: no longer than allowed, before and after unpacking."""
+    """A reply's body while it is read; bounded before and after decompression."""
 
     limit: int
+    """Bytes, as `HttpRequest.max_body`."""
     encoding: str
-    _pieces: list[bytes] = field(factory=list, init=False, repr=False)
+    _chunks: list[bytes] = field(factory=list, init=False, repr=False)
     _size: int = field(default=0, init=False)
-    _packed: int = field(default=0, init=False)
+    _compressed_size: int = field(default=0, init=False)
     _gzip: zlib._Decompress | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, request: HttpRequest, headers: Iterable[tuple[str, str]]) -> Body:
-        """An empty body for the reply with these headers. Raises `UnusableReplyError`."""
-        encoding = dict(_lowered(headers)).get("content-encoding", "identity").strip().lower()
+        """Return an empty body for the reply with these headers. Raises `UnusableReplyError`."""
+        named = dict(_lowercase_names(headers))
+        encoding = named.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip"}:
-            raise UnusableReplyError("the body has an encoding that was not asked for")
+            raise UnusableReplyError("the body must be plain or gzip, not in another encoding")
         return cls(request.max_body, encoding)
 
-    def take(self, piece: bytes) -> None:
-        """One more piece, as it came. Raises `UnusableReplyError`."""
-        self._packed += len(piece)
+    def add(self, chunk: bytes) -> None:
+        """Add the next bytes as they came. Raises `UnusableReplyError`."""
+        self._compressed_size += len(chunk)
         if "gzip" not in self.encoding:
-            self._keep(piece)
+            self._append(chunk)
             return
-        self._check(self._packed)  # a stream of empty gzip members unpacks to nothing, for ever
+        # A stream of empty gzip members would decompress to nothing without end.
+        self._check_size(self._compressed_size)
         try:
-            while piece:
-                piece = self._unpack(piece)
+            while chunk:
+                chunk = self._decompress(chunk)
         except zlib.error:
-            raise UnusableReplyError("the body is not the gzip that it claims to be") from None
+            raise UnusableReplyError("the body must be valid gzip") from None
 
-    def whole(self) -> bytes:
-        """All of it. Raises `UnusableReplyError` where gzip has not come to its end."""
+    def content(self) -> bytes:
+        """Return the whole body. Raises `UnusableReplyError` if its gzip is incomplete."""
         if self._gzip is not None and not self._gzip.eof:
-            raise UnusableReplyError("the body's gzip ends too early")
-        return b"".join(self._pieces)
+            raise UnusableReplyError("the body must be complete gzip: its end is missing")
+        return b"".join(self._chunks)
 
-    def _unpack(self, piece: bytes) -> bytes:
-        """Unpack a little; what is left of the piece after it."""
+    def _decompress(self, chunk: bytes) -> bytes:
+        """Decompress at most `CHUNK_SIZE` bytes; return what is left of the chunk."""
         if self._gzip is None or self._gzip.eof:
             self._gzip = zlib.decompressobj(_GZIP)
-        self._keep(self._gzip.decompress(piece, PIECE))
+        self._append(self._gzip.decompress(chunk, CHUNK_SIZE))
         return self._gzip.unconsumed_tail or self._gzip.unused_data
 
-    def _keep(self, piece: bytes) -> None:
-        self._size += len(piece)
-        self._check(self._size)
-        self._pieces.append(piece)
+    def _append(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        self._check_size(self._size)
+        self._chunks.append(chunk)
 
-    def _check(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise UnusableReplyError(f"the body is longer than {self.limit} bytes")
+            raise UnusableReplyError(f"the body must have {self.limit} bytes or fewer")
 
 
 def headers_for(request: HttpRequest) -> list[tuple[str, str]]:
-    """The request's headers, and which encoding of the reply a `Body` can undo."""
-    named = {name.lower() for name, _ in request.headers}
-    ours = [] if "accept-encoding" in named else [("Accept-Encoding", "gzip")]
-    return [*request.headers, *ours]
+    """Return the request's headers, and the encoding of the reply that `Body` decodes."""
+    names = {name.lower() for name, _ in request.headers}
+    added = [] if "accept-encoding" in names else [("Accept-Encoding", "gzip")]
+    return [*request.headers, *added]
 
 
-def reply(
+def reply_to(
     request: HttpRequest, status: int, headers: Iterable[tuple[str, str]], body: Body
 ) -> HttpReply:
-    """The whole reply. Raises `UnusableReplyError` where the body has not come to its end."""
-    return HttpReply(request.id, status, dict(_lowered(headers)), body.whole())
+    """Return the reply. Raises `UnusableReplyError` if the body is incomplete."""
+    return HttpReply(request.id, status, dict(_lowercase_names(headers)), body.content())
 
 
-def failure(request: HttpRequest, kind: FailureKind, error: Exception) -> HttpFailure:
-    """No whole reply: in words, the class of the error, and what the system says of it.
+def failure_of(request: HttpRequest, kind: FailureKind, error: Exception) -> HttpFailure:
+    """Return the failure; its text is the class of the error, and the system's message if any.
 
-    Libraries quote urls and replies in the texts of their errors, so those are not repeated.
+    Texts of libraries are left out: they quote URLs and replies.
     """
     words = [type(error).__name__]
-    # What a read was waiting for when the time was over is nothing that failed.
+    # A read that timed out has the context of an earlier, harmless error.
     cause: BaseException | None = None if kind == "timeout" else error
-    for _ in range(_DEPTH):
+    for _ in range(_MAX_CAUSES):
         if isinstance(cause, UnusableReplyError):
             words.append(str(cause))
         elif isinstance(cause, OSError) and isinstance(cause.strerror, str):
@@ -165,10 +168,10 @@ def failure(request: HttpRequest, kind: FailureKind, error: Exception) -> HttpFa
     return HttpFailure(request.id, kind, ": ".join(words))
 
 
-def missing(library: str, extra: str) -> ImportError:
-    """The error for a sender whose library is not installed."""
+def missing_library(library: str, extra: str) -> ImportError:
+    """Return the error for a library that is not installed; it names the extra."""
     return ImportError(f"this needs {library}: pip install 'chatfsm[{extra}]'", name=library)
 
 
-def _lowered(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+def _lowercase_names(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     return ((name.lower(), value) for name, value in headers)

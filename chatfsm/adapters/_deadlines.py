@@ -1,7 +1,7 @@
-"""One deadline for a whole exchange, where a library's timeout is for each read alone.
+"""Deadlines: one timeout for a whole exchange, in libraries that have one per read.
 
-A server that drips a byte a second never meets a timeout for a read, so before each read and
-write the socket is given what is left of the whole. The exchange in hand is the thread's own.
+A server that sends a byte per second never exceeds the timeout of a read. So each read and write
+gets the seconds that are left of the thread's current exchange.
 """
 
 from __future__ import annotations
@@ -18,114 +18,122 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from chatfsm.adapters._base import PIECE, failure
+from chatfsm.adapters._base import CHUNK_SIZE, failure_of
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-__all__ = ["BoundedConnection", "Idle", "bound_stream", "exchange"]
+__all__ = [
+    "DeadlineConnection",
+    "IdleConnections",
+    "deadline_for",
+    "limit_stream",
+    "perform_by_deadline",
+]
 
-# A timeout of 0 would mean "do not block", and fail in another way.
-_LEAST: Final = 0.001
-_INTERIM: Final = {100, *range(102, 200)}  # 101 is final: it goes on in another protocol
+# Seconds. A timeout of 0 would make a socket non-blocking, which fails in another way.
+_MIN_TIMEOUT: Final = 0.001
+_INTERIM: Final = {100, *range(102, 200)}  # 101 is final: it switches to another protocol
 
 
 @define
-class Progress:
-    """How far an exchange has come."""
+class Exchange:
+    """The deadline and the progress of one exchange."""
 
     deadline: float
-    left: bool = False
-    """Whether any of the request may have left."""
+    """Time of `time.monotonic()`."""
+    is_sent: bool = False
+    """Whether some of the request may have left."""
 
     @property
     def seconds_left(self) -> float:
-        return max(self.deadline - time.monotonic(), _LEAST)
+        return max(self.deadline - time.monotonic(), _MIN_TIMEOUT)
 
     @property
     def is_late(self) -> bool:
         return time.monotonic() >= self.deadline
 
 
-_in_hand: ContextVar[Progress | None] = ContextVar("in_hand", default=None)
+_current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
 @contextmanager
-def bounded(request: HttpRequest) -> Iterator[Progress]:
-    """What the thread does in this block is an exchange with the request's timeout."""
-    progress = Progress(time.monotonic() + request.timeout)
-    token = _in_hand.set(progress)
+def deadline_for(request: HttpRequest) -> Iterator[Exchange]:
+    """Make the block an exchange of this thread, with the request's timeout."""
+    exchange = Exchange(time.monotonic() + request.timeout)
+    token = _current_exchange.set(exchange)
     try:
-        yield progress
+        yield exchange
     finally:
-        _in_hand.reset(token)
+        _current_exchange.reset(token)
 
 
-def exchange(
-    request: HttpRequest, carry: Callable[[HttpRequest], HttpReply]
+def perform_by_deadline(
+    request: HttpRequest, perform: Callable[[HttpRequest], HttpReply]
 ) -> HttpReply | HttpFailure:
-    """Carry a request over `BoundedConnection`s, which know whether it has left."""
-    with bounded(request) as progress:
+    """Perform a request over a `DeadlineConnection`; an exception becomes a failure."""
+    with deadline_for(request) as exchange:
         try:
-            return carry(request)
-        except Exception as error:  # noqa: BLE001  # whatever the network did is an answer
-            if not progress.left:
-                return failure(request, "connect", error)
-            late = progress.is_late or isinstance(error, TimeoutError)
-            return failure(request, "timeout" if late else "protocol", error)
+            return perform(request)
+        except Exception as error:  # noqa: BLE001  # a sender never raises for the network
+            if not exchange.is_sent:
+                return failure_of(request, "connect", error)
+            is_timeout = exchange.is_late or isinstance(error, TimeoutError)
+            return failure_of(request, "timeout" if is_timeout else "protocol", error)
 
 
-def bound_stream(stream: Any) -> None:
-    """Let reads and writes of one stream of httpcore end when the exchange in hand has to."""
+def limit_stream(stream: Any) -> None:
+    """Make the reads and writes of a stream of httpcore end by the deadline."""
     read, write = stream.read, stream.write
 
-    def bounded_read(max_bytes: int, timeout: float | None = None) -> bytes:
-        return bytes(read(max_bytes, timeout=_seconds(timeout)))
+    def read_by_deadline(max_bytes: int, timeout: float | None = None) -> bytes:
+        return bytes(read(max_bytes, timeout=_seconds_left(timeout)))
 
-    def bounded_write(data: bytes, timeout: float | None = None) -> None:
-        for piece in _pieces(data):
-            write(piece, timeout=_seconds(timeout))
+    def write_by_deadline(data: bytes, timeout: float | None = None) -> None:
+        for chunk in _chunks(data):
+            write(chunk, timeout=_seconds_left(timeout))
 
-    stream.read, stream.write = bounded_read, bounded_write
-
-
-def _seconds(otherwise: float | None) -> float | None:
-    progress = _in_hand.get()
-    return otherwise if progress is None else progress.seconds_left
+    stream.read, stream.write = read_by_deadline, write_by_deadline
 
 
-def _pieces(data: Any) -> Iterator[Any]:
+def _seconds_left(default: float | None) -> float | None:
+    """Return the seconds left of this thread's exchange; `default` outside of one."""
+    exchange = _current_exchange.get()
+    return default if exchange is None else exchange.seconds_left
+
+
+def _chunks(data: Any) -> Iterator[Any]:
     view = memoryview(data)
-    return (view[start : start + PIECE] for start in range(0, len(view), PIECE))
+    return (view[start : start + CHUNK_SIZE] for start in range(0, len(view), CHUNK_SIZE))
 
 
 class _Reader(io.RawIOBase):
-    """A socket's bytes, each read within what is left of the exchange in hand."""
+    """The bytes of a socket; each read ends by the deadline."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        # Keeps the socket open where http.client has let go of it.
+        # Keeps the socket open after http.client has dropped it.
         self._raw = sock.makefile("rb", buffering=0)
-        self.ended = False
+        self.at_eof = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(_seconds(self._sock.gettimeout()))
-        taken = self._raw.readinto(buffer)
-        self.ended = taken == 0
-        return taken
+        self._sock.settimeout(_seconds_left(self._sock.gettimeout()))
+        count = self._raw.readinto(buffer)
+        self.at_eof = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
 
 
-class BoundedResponse(HTTPResponse):
-    """A response that keeps to the deadline, and to what it says of its own length."""
+class DeadlineResponse(HTTPResponse):
+    """A response that ends by the deadline, and must be as long as it claims."""
 
     def __init__(self, sock: socket.socket, *rest: Any, **named: Any) -> None:
         super().__init__(sock, *rest, **named)
@@ -134,106 +142,103 @@ class BoundedResponse(HTTPResponse):
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        """Read to the end of the headers. Raises `IncompleteRead` where they have none.
+        """Read the headers. Raises `IncompleteRead` if the connection ended before their end.
 
-        http.client passes over the interim 100, but over no other, and takes what came until
-        the connection ended for headers.
+        http.client skips the interim status 100 alone, and accepts headers that break off.
         """
         super().begin()
         while self.status in _INTERIM:
-            begun: Any = self
-            begun.headers = begun.msg = None  # what a response has that was not begun
+            unread: Any = self
+            unread.headers = unread.msg = None  # as before the first `begin`
             super().begin()
-        if self._reader.ended:
+        if self._reader.at_eof:
             raise IncompleteRead(b"")
 
     def read1(self, n: int = -1) -> bytes:
-        """Some of the body, b"" at its end. Raises `IncompleteRead` where it lied."""
-        piece = super().read1(n)
-        # A chunk of less than nothing is read as if it were one.
-        negative = self.chunked and (self.chunk_left or 0) < 0
-        if negative or (self.length and not piece):
-            raise IncompleteRead(piece)
-        return piece
+        """Return some of the body, b"" at its end. Raises `IncompleteRead` if it is too short."""
+        chunk = super().read1(n)
+        # http.client reads a chunk of negative size as if it were valid.
+        is_negative = self.chunked and (self.chunk_left or 0) < 0
+        if is_negative or (self.length and not chunk):
+            raise IncompleteRead(chunk)
+        return chunk
 
 
-class BoundedConnection(HTTPConnection):
-    """A connection that keeps to the deadline of the exchange in hand, and marks its leaving."""
+class DeadlineConnection(HTTPConnection):
+    """A connection that ends by the deadline, and notes when some of the request has left."""
 
-    response_class = BoundedResponse
+    response_class = DeadlineResponse
 
     def connect(self) -> None:
-        """Connect in what time is left."""
-        self.timeout = _seconds(self.timeout)
+        """Connect within the time that is left."""
+        self.timeout = _seconds_left(self.timeout)
         super().connect()
 
     def send(self, data: Any) -> None:
-        """Send in what time is left; from here on the request may have arrived."""
+        """Send within the time that is left; from here on the request may arrive."""
         if self.sock is None:
             self.connect()
         sock: Any = self.sock
-        progress = _in_hand.get()
-        if progress is not None:
-            progress.left = True
-        for piece in _pieces(data) if isinstance(data, Sized) else (data,):
-            sock.settimeout(_seconds(sock.gettimeout()))
-            super().send(piece)
+        exchange = _current_exchange.get()
+        if exchange is not None:
+            exchange.is_sent = True
+        for chunk in _chunks(data) if isinstance(data, Sized) else (data,):
+            sock.settimeout(_seconds_left(sock.gettimeout()))
+            super().send(chunk)
 
 
-# Connections that are kept alive between requests; threads may share them.
-
-# A poll's and a post's, and a few threads more.
-_MOST: Final = 8
+# A poll's and a POST's connection, and a few for concurrent API requests.
+_MAX_IDLE: Final = 8
 
 
 @define
-class Idle:
-    """The connections that wait, each with its origin; the one that was used last is last."""
+class IdleConnections:
+    """Kept-alive connections with their origins, the last used one last; threads may share it."""
 
-    _waiting: list[tuple[str, BoundedConnection]] = field(factory=list, init=False, repr=False)
-    _most: int = field(default=_MOST, init=False)
+    _idle: list[tuple[str, DeadlineConnection]] = field(factory=list, init=False, repr=False)
+    _max_idle: int = field(default=_MAX_IDLE, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
-    def take(self, origin: str) -> BoundedConnection | None:
-        """A connection to there that can be used again, if one waits."""
-        while (found := self._last(origin)) is not None:
-            if _is_silent(found):
-                return found
-            found.close()
+    def take(self, origin: str) -> DeadlineConnection | None:
+        """Remove and return a reusable connection to an origin; None if there is none."""
+        while (connection := self._pop(origin)) is not None:
+            if _is_reusable(connection):
+                return connection
+            connection.close()
         return None
 
-    def keep(self, origin: str, connection: BoundedConnection) -> None:
-        """Let a connection wait, unless it is closed; the one that waits longest makes room."""
+    def put(self, origin: str, connection: DeadlineConnection) -> None:
+        """Add a connection unless it is closed; the oldest ones above the limit are closed."""
         with self._lock:
             if connection.sock is not None:
-                self._waiting.append((origin, connection))
-            surplus = self._waiting[: max(0, len(self._waiting) - self._most)]
-            self._waiting = self._waiting[len(surplus) :]
-        for _, too_many in surplus:
-            too_many.close()
+                self._idle.append((origin, connection))
+            surplus = self._idle[: max(0, len(self._idle) - self._max_idle)]
+            self._idle = self._idle[len(surplus) :]
+        for _, oldest in surplus:
+            oldest.close()
 
     def close(self) -> None:
-        """Close all that wait, and let none wait any more."""
+        """Close all connections, and from now on each that is put."""
         with self._lock:
-            self._most = 0
-            waiting, self._waiting = self._waiting, []
-        for _, connection in waiting:
+            self._max_idle = 0
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
             connection.close()
 
-    def _last(self, origin: str) -> BoundedConnection | None:
+    def _pop(self, origin: str) -> DeadlineConnection | None:
         with self._lock:
-            for index in reversed(range(len(self._waiting))):
-                if self._waiting[index][0] == origin:
-                    return self._waiting.pop(index)[1]
+            for index in reversed(range(len(self._idle))):
+                if self._idle[index][0] == origin:
+                    return self._idle.pop(index)[1]
         return None
 
 
-def _is_silent(connection: BoundedConnection) -> bool:
-    """Whether nothing came since the last reply: neither its end, nor what nobody asked for."""
+def _is_reusable(connection: DeadlineConnection) -> bool:
+    """Whether the server has sent nothing since the last reply, and not closed."""
     sock = connection.sock
     sock.settimeout(0)
     try:
-        # Of the plain socket, also below TLS, whose own recv cannot look without taking.
+        # On the plain socket, also below TLS, whose own `recv` cannot peek.
         socket.socket.recv(sock, 1, socket.MSG_PEEK)
     except BlockingIOError:
         return True

@@ -1,4 +1,4 @@
-"""The sender over aiohttp."""
+"""Sender for aiohttp."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from typing import Any, Final
 
 from chatfsm.adapters._base import (
     CONNECT_SHARE,
-    AsyncClosing,
+    AsyncClosable,
     Body,
-    failure,
+    failure_of,
     headers_for,
-    missing,
-    reply,
+    missing_library,
+    reply_to,
 )
 from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 try:
     import aiohttp
-    from aiohttp import ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError
+    from aiohttp import (
+        ClientConnectorError,
+        ClientHttpProxyError,
+        ConnectionTimeoutError,
+        TCPConnector,
+    )
+    from aiohttp.connector import Connection
     from yarl import URL
-
 except ImportError:
-    raise missing("aiohttp", extra="aiohttp") from None
+    raise missing_library("aiohttp", extra="aiohttp") from None
 
-from aiohttp import TCPConnector
-from aiohttp.connector import Connection
+__all__ = ["AsyncSender", "CheckedConnector"]
 
-__all__ = ["AsyncSender", "SilentConnector"]
-
-_CONNECTING: Final = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError)
+_CONNECT_ERRORS: Final = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError)
 
 
-class AsyncSender(AsyncClosing):
-    """Sends with a session of aiohttp, by default one without a limit of connections."""
+class AsyncSender(AsyncClosable):
+    """A sender with a session of aiohttp; its own has no limit of connections."""
 
     def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
         self._session = session
-        self._owned = session is None
+        self._owns_client = session is None
 
     async def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
-        """The whole reply, or what became of it."""
-        if self._session is None:  # made here, for it belongs to the loop that runs
-            self._session = aiohttp.ClientSession(connector=SilentConnector(limit=0))
+        """Perform a request."""
+        if self._session is None:  # made here: it belongs to the running event loop
+            self._session = aiohttp.ClientSession(connector=CheckedConnector(limit=0))
         try:
             async with (
                 asyncio.timeout(request.timeout),
@@ -58,37 +60,34 @@ class AsyncSender(AsyncClosing):
                 ) as response,
             ):
                 body = Body.of(request, response.headers.items())
-                async for piece in response.content.iter_any():
-                    body.take(piece)
-                return reply(request, response.status, response.headers.items(), body)
-        except Exception as error:  # noqa: BLE001  # whatever the network did is an answer
-            return failure(request, _kind(error), error)
+                async for chunk in response.content.iter_any():
+                    body.add(chunk)
+                return reply_to(request, response.status, response.headers.items(), body)
+        except Exception as error:  # noqa: BLE001  # a sender never raises for the network
+            return failure_of(request, _failure_kind(error), error)
 
     async def aclose(self) -> None:
         """Close the session, unless it was passed in."""
-        if self._owned and self._session is not None:
+        if self._owns_client and self._session is not None:
             await self._session.close()
 
 
-def _kind(error: Exception) -> FailureKind:
-    if isinstance(error, _CONNECTING):
+def _failure_kind(error: Exception) -> FailureKind:
+    if isinstance(error, _CONNECT_ERRORS):
         return "connect"
     return "timeout" if isinstance(error, TimeoutError) else "protocol"
 
 
-# How sessions of aiohttp that are ours connect.
+class CheckedConnector(TCPConnector):
+    """A connector that does not reuse a connection on which the server sent too much.
 
-
-class SilentConnector(TCPConnector):
-    """Does not use a connection again on which more came than was asked for.
-
-    aiohttp itself would take it for the reply to the next request.
+    aiohttp itself would take the surplus for the reply to the next request.
     """
 
-    async def connect(self, *asked: Any, **named: Any) -> Connection:
-        """A connection for one request."""
+    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
+        """Return a connection for one request."""
         while True:
-            made = await super().connect(*asked, **named)
-            if made.protocol is not None and not made.protocol.should_close:
-                return made
-            made.close()
+            connection = await super().connect(*args, **kwargs)
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()

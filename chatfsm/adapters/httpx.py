@@ -1,8 +1,8 @@
-"""The senders over httpx, and over httpx2, whose clients have the same face.
+"""Senders for httpx, and for httpx2, whose clients have the same interface.
 
-Where a server says a reply twice in one go, httpx (0.28, over httpcore 1.0) takes the second for
-the answer to the next request on that connection; nothing of its public face tells them apart. The
-other senders of ours let go of what nobody asked for.
+If a server sends a reply twice at once, httpx (0.28, over httpcore 1.0) takes the second for the
+reply to the next request on that connection, and its public interface does not show the difference.
+The other adapters close such a connection.
 """
 
 from __future__ import annotations
@@ -16,117 +16,123 @@ import anyio
 
 from chatfsm.adapters._base import (
     CONNECT_SHARE,
-    AsyncClosing,
+    AsyncClosable,
     Body,
-    Closing,
-    failure,
+    Closable,
+    failure_of,
     headers_for,
-    missing,
-    reply,
+    missing_library,
+    reply_to,
 )
-from chatfsm.adapters._deadlines import bound_stream, bounded
+from chatfsm.adapters._deadlines import deadline_for, limit_stream
 from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 try:
     import httpx
 except ImportError:
-    raise missing("httpx", extra="httpx") from None
+    raise missing_library("httpx", extra="httpx") from None
 
 __all__ = ["AsyncSender", "Sender"]
 
-# By name, for httpx2 has other classes with the same names.
-_CONNECTING: Final = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
-_NEVER_ASKED: Final = {"InvalidURL", "LocalProtocolError", "UnsupportedProtocol"}
+# By name, because httpx2 has other classes with the same names.
+_CONNECT_ERRORS: Final = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
+_NOT_SENT_ERRORS: Final = {"InvalidURL", "LocalProtocolError", "UnsupportedProtocol"}
 _UNLIMITED: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-"""A client of ours holds a poll for each of its chats."""
-_ALONE: Final[Any] = {"stream": True, "auth": None, "follow_redirects": False}
+"""One client holds a poll for each of its chats."""
+_SEND_OPTIONS: Final[Any] = {"stream": True, "auth": None, "follow_redirects": False}
 
 
-class Sender(Closing):
-    """Sends with a client of httpx or httpx2; any number of threads may use it at once."""
+class Sender(Closable):
+    """A sender with a client of httpx or httpx2; threads may share it."""
 
     def __init__(self, client: Any = None) -> None:
-        self._client = client or httpx.Client(limits=_UNLIMITED, verify=_verifying())
-        self._owned = client is None
+        self._client = client or httpx.Client(limits=_UNLIMITED, verify=_default_context())
+        self._owns_client = client is None
 
     def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
-        """The whole reply, or what became of it."""
-        with bounded(request):
+        """Perform a request."""
+        with deadline_for(request):
             try:
-                response = self._client.send(_built(self._client, request, _bound), **_ALONE)
+                response = self._client.send(
+                    _build_request(self._client, request, _limit_new_stream), **_SEND_OPTIONS
+                )
                 try:
                     body = Body.of(request, response.headers.multi_items())
-                    for piece in response.iter_raw():
-                        body.take(piece)
+                    for chunk in response.iter_raw():
+                        body.add(chunk)
                 finally:
                     response.close()
-                return reply(request, response.status_code, response.headers.multi_items(), body)
-            except Exception as error:  # noqa: BLE001  # whatever the network did is an answer
-                return failure(request, _kind(error), error)
+                return reply_to(request, response.status_code, response.headers.multi_items(), body)
+            except Exception as error:  # noqa: BLE001  # a sender never raises for the network
+                return failure_of(request, _failure_kind(error), error)
 
     def close(self) -> None:
         """Close the client, unless it was passed in."""
-        if self._owned:
+        if self._owns_client:
             self._client.close()
 
 
-class AsyncSender(AsyncClosing):
-    """Sends with an asynchronous client of httpx or httpx2, under asyncio and trio."""
+class AsyncSender(AsyncClosable):
+    """A sender with an asynchronous client of httpx or httpx2, for asyncio and trio."""
 
     def __init__(self, client: Any = None) -> None:
-        self._client: Any = client or httpx.AsyncClient(limits=_UNLIMITED, verify=_verifying())
-        self._owned = client is None
+        self._client: Any = client or httpx.AsyncClient(
+            limits=_UNLIMITED, verify=_default_context()
+        )
+        self._owns_client = client is None
 
     async def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
-        """The whole reply, or what became of it."""
+        """Perform a request."""
         try:
             with anyio.fail_after(request.timeout):
-                response = await self._client.send(_built(self._client, request), **_ALONE)
+                response = await self._client.send(
+                    _build_request(self._client, request), **_SEND_OPTIONS
+                )
                 try:
                     body = Body.of(request, response.headers.multi_items())
-                    async with aclosing(response.aiter_raw()) as pieces:
-                        async for piece in pieces:
-                            body.take(piece)
+                    async with aclosing(response.aiter_raw()) as chunks:
+                        async for chunk in chunks:
+                            body.add(chunk)
                 finally:
                     await response.aclose()
-                return reply(request, response.status_code, response.headers.multi_items(), body)
-        except Exception as error:  # noqa: BLE001  # whatever the network did is an answer
-            return failure(request, _kind(error), error)
+                return reply_to(request, response.status_code, response.headers.multi_items(), body)
+        except Exception as error:  # noqa: BLE001  # a sender never raises for the network
+            return failure_of(request, _failure_kind(error), error)
 
     async def aclose(self) -> None:
         """Close the client, unless it was passed in."""
-        if self._owned:
+        if self._owns_client:
             await self._client.aclose()
 
 
 @cache
-def _verifying() -> ssl.SSLContext:
-    """What verifies servers; certificates are read once, not once a client."""
+def _default_context() -> ssl.SSLContext:
+    """Return a context with the usual certificates, which are read once per process."""
     return httpx.create_ssl_context()
 
 
-def _built(client: Any, request: HttpRequest, trace: Any = None) -> Any:
-    """The request as the client's own library makes it."""
-    patience = request.timeout * CONNECT_SHARE
+def _build_request(client: Any, request: HttpRequest, trace: Any = None) -> Any:
+    """Return the request as the client's library makes it."""
+    connect_timeout = request.timeout * CONNECT_SHARE
     return client.build_request(
         request.method,
         request.url,
         headers=headers_for(request),
         content=request.body or None,
-        # To connect, to read, to write, and to be given a connection.
-        timeout=(patience, request.timeout, request.timeout, patience),
+        # To connect, to read, to write, and to get a connection of the pool.
+        timeout=(connect_timeout, request.timeout, request.timeout, connect_timeout),
         extensions={} if trace is None else {"trace": trace},
     )
 
 
-def _bound(event: str, details: dict[str, Any]) -> None:
-    """Hear of each new connection, and let it keep to deadlines."""
+def _limit_new_stream(event: str, details: dict[str, Any]) -> None:
+    """Make each new connection end by the deadline; called by httpcore's trace."""
     if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-        bound_stream(details["return_value"])
+        limit_stream(details["return_value"])
 
 
-def _kind(error: Exception) -> FailureKind:
+def _failure_kind(error: Exception) -> FailureKind:
     name = type(error).__name__
-    if name in _CONNECTING | _NEVER_ASKED:
+    if name in _CONNECT_ERRORS | _NOT_SENT_ERRORS:
         return "connect"
     return "timeout" if name.endswith(("Timeout", "TimeoutError")) else "protocol"

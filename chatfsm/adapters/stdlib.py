@@ -1,4 +1,4 @@
-"""The sender that needs the standard library alone; any number of threads may use it at once."""
+"""Sender for the standard library's http.client; threads may share it."""
 
 from __future__ import annotations
 
@@ -9,62 +9,63 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from attrs import define, field
 
-from chatfsm.adapters._base import PIECE, Body, Closing, headers_for, reply
-from chatfsm.adapters._deadlines import BoundedConnection, Idle, exchange
+from chatfsm.adapters._base import CHUNK_SIZE, Body, Closable, headers_for, reply_to
+from chatfsm.adapters._deadlines import DeadlineConnection, IdleConnections, perform_by_deadline
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 __all__ = ["Sender"]
 
 
-class _BoundedTlsConnection(BoundedConnection, HTTPSConnection):
-    """The same, over TLS."""
+class _DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
+    """A `DeadlineConnection` over TLS."""
 
 
 @define
-class Sender(Closing):
-    """Sends with http.client, and keeps connections alive; proxies are not used.
+class Sender(Closable):
+    """A sender with http.client; it keeps up to 8 connections alive, and uses no proxies.
 
-    `context` verifies the server; without it, the system's certificates do.
+    `context` verifies the server; by default the system's certificates do.
     """
 
     context: ssl.SSLContext | None = field(default=None, repr=False)
-    _idle: Idle = field(factory=Idle, init=False, repr=False)
+    _idle: IdleConnections = field(factory=IdleConnections, init=False, repr=False)
 
     def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
-        """The whole reply, or what became of it."""
-        return exchange(request, self._carry)
+        """Perform a request."""
+        return perform_by_deadline(request, self._perform)
 
     def close(self) -> None:
-        """Close the connections that wait; one in use is closed after its exchange."""
+        """Close the idle connections; one in use closes after its exchange."""
         self._idle.close()
 
-    def _carry(self, request: HttpRequest) -> HttpReply:
+    def _perform(self, request: HttpRequest) -> HttpReply:
         parts = urlsplit(request.url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        connection = self._idle.take(origin) or self._fresh(parts)
+        connection = self._idle.take(origin) or self._new_connection(parts)
         try:
             target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
             headers = dict(headers_for(request))
             connection.request(request.method, target, request.body or None, headers)
             with connection.getresponse() as response:
                 body = Body.of(request, response.getheaders())
-                while piece := response.read1(PIECE):
-                    body.take(piece)
-            answer = reply(request, response.status, response.getheaders(), body)
+                while chunk := response.read1(CHUNK_SIZE):
+                    body.add(chunk)
+            reply = reply_to(request, response.status, response.getheaders(), body)
         except BaseException:
             connection.close()
             raise
-        self._idle.keep(origin, connection)
-        return answer
+        self._idle.put(origin, connection)
+        return reply
 
-    def _fresh(self, parts: SplitResult) -> BoundedConnection:
+    def _new_connection(self, parts: SplitResult) -> DeadlineConnection:
         host = parts.hostname or ""
         if parts.scheme != "https":
-            return BoundedConnection(host, parts.port)
-        return _BoundedTlsConnection(host, parts.port, context=self.context or _verifying())
+            return DeadlineConnection(host, parts.port)
+        context = self.context or _default_context()
+        return _DeadlineTlsConnection(host, parts.port, context=context)
 
 
 @cache
-def _verifying() -> ssl.SSLContext:
-    """The system's certificates, read once."""
+def _default_context() -> ssl.SSLContext:
+    """Return a context with the system's certificates, which are read once per process."""
     return ssl.create_default_context()

@@ -1,1 +1,1 @@
-"""What others need to test with: `conformance` tries senders, `invariants` watches sessions."""
+"""Testing: `conformance` checks senders; `invariants` checks sessions and clients."""

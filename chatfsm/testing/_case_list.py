@@ -1,4 +1,4 @@
-"""All cases of the conformance kit."""
+"""Case list: all cases of the conformance kit."""
 
 from __future__ import annotations
 
@@ -13,470 +13,518 @@ from chatfsm.testing._cases import (
     GZIP_BODY,
     HEADERS,
     HUGE,
-    Ask,
     Case,
+    CaseRequest,
     Expectation,
-    Where,
-    as_chunks,
-    chunked,
-    either,
-    fails,
-    head,
-    packed,
-    replies,
-    reply,
-    says,
+    Target,
+    chunked_response,
+    chunks,
+    expect_any,
+    expect_failure,
+    expect_reply,
+    gzip_response,
+    respond_with,
+    response,
+    response_head,
 )
-from chatfsm.testing._loopback import Connection, Heard, Play, Stage
+from chatfsm.testing._loopback import Connection, LoopbackServer, ReceivedRequest, Script
 
 __all__ = ["CONNECTING", "FAILING", "REPLYING"]
 
-# Cases in which the server answers well, in every form that HTTP has for it.
+# Cases in which the server sends a valid response, in every form of HTTP.
 
 _ERRORS: Final = range(400, 504)
 _ALL_BYTES: Final = bytes(range(256)) * 64
-_BIG: Final = bytes(range(251)) * 16_711  # 4 MiB: more than the system's buffers hold
+_BIG: Final = bytes(range(251)) * 16_711  # 4 MiB, more than a socket's buffers hold
 _PATH: Final = (
     "/clientweb/api/v2/chats/a%2Fb%C3%A9%20c/events?tenantUrl=x%26y.example%3F&_=1%2B1&q=%25%23"
 )
-_SHORT: Final = chunked(BODY)
+_SHORT: Final = chunked_response(BODY)
 
 
-def _good(name: str, answer: bytes, status: int = 200, body: bytes = BODY, **headers: str) -> Case:
-    return Case(name, says(answer), (Ask(replies(status, body, **headers)),))
+def _replying(
+    name: str, reply: bytes, status: int = 200, body: bytes = BODY, **headers: str
+) -> Case:
+    return Case(name, respond_with(reply), (CaseRequest(expect_reply(status, body, **headers)),))
 
 
 def _error(status: int) -> bytes:
     return b'{"error_code": "%d"}' % status
 
 
-def _every_error(connection: Connection) -> None:
+def _send_every_error(connection: Connection) -> None:
     while True:
-        status = int(connection.hears().target[1:])
-        connection.says(reply(_error(status), "WWW-Authenticate: Basic", status=status))
+        status = int(connection.receive().target[1:])
+        connection.send(response(_error(status), "WWW-Authenticate: Basic", status=status))
 
 
-def _slowly(connection: Connection) -> None:
-    connection.hears()
-    connection.drips(reply(), every=connection.stage.patience / 300)
+def _send_slowly(connection: Connection) -> None:
+    connection.receive()
+    connection.drip(response(), every=connection.server.patience / 300)
 
 
-def _early(connection: Connection) -> None:
-    connection.hears_head()
-    connection.says(reply(b"too large", "Connection: close", status=413))
+def _respond_early(connection: Connection) -> None:
+    connection.receive_head()
+    connection.send(response(b"too large", "Connection: close", status=413))
 
 
-def _of_one(amiss: Callable[[Stage, Heard], str]) -> Callable[[Stage], str]:
-    """What is amiss with the one request that should have arrived."""
+def _in_one_request(
+    find_problem: Callable[[LoopbackServer, ReceivedRequest], str],
+) -> Callable[[LoopbackServer], str]:
+    """Return a function that finds a problem in the one request that must have arrived."""
 
-    def judge(stage: Stage) -> str:
-        if len(stage.heard) != 1:
-            return f"{len(stage.heard)} requests arrived"
-        return amiss(stage, stage.heard[0])
+    def find(server: LoopbackServer) -> str:
+        if len(server.received) != 1:
+            return f"{len(server.received)} requests arrived"
+        return find_problem(server, server.received[0])
 
-    return judge
+    return find
 
 
-def _nothing(_stage: Stage, _heard: Heard) -> str:
+def _no_problem(_server: LoopbackServer, _request: ReceivedRequest) -> str:
     return ""
 
 
-def _headers(_stage: Stage, heard: Heard) -> str:
-    changed = [name for name, value in HEADERS if heard.values(name) != [value]]
+def _header_problem(_server: LoopbackServer, request: ReceivedRequest) -> str:
+    changed = [name for name, value in HEADERS if request.values(name) != [value]]
     return f"headers did not arrive as sent: {', '.join(changed)}" if changed else ""
 
 
-def _url(stage: Stage, heard: Heard) -> str:
-    if heard.target != _PATH:
-        return "the url's path and query did not arrive as sent"
-    own = heard.values("host") == [f"127.0.0.1:{stage.port}"]
-    return "" if own else "the Host header is not the url's"
+def _url_problem(server: LoopbackServer, request: ReceivedRequest) -> str:
+    if request.target != _PATH:
+        return "the path and query of the URL did not arrive as sent"
+    own = request.values("host") == [f"127.0.0.1:{server.port}"]
+    return "" if own else "the Host header must name the host and port of the URL"
 
 
-def _body(_stage: Stage, heard: Heard) -> str:
-    if (heard.method, heard.body) != ("POST", _BIG):
+def _body_problem(_server: LoopbackServer, request: ReceivedRequest) -> str:
+    if (request.method, request.body) != ("POST", _BIG):
         return "the body did not arrive as sent"
-    once = heard.values("content-length") == [str(len(_BIG))]
-    return "" if once else "the body's length was not said once"
+    once = request.values("content-length") == [str(len(_BIG))]
+    return "" if once else "the request must have one Content-Length, that of its body"
 
 
-def _no_body_amiss(stage: Stage) -> str:
-    lengths = [heard.values("content-length") for heard in stage.heard]
-    chunks = any(heard.values("transfer-encoding") for heard in stage.heard)
-    if chunks or [heard.method for heard in stage.heard] != ["GET", "POST"]:
+def _empty_body_problem(server: LoopbackServer) -> str:
+    lengths = [request.values("content-length") for request in server.received]
+    chunks = any(request.values("transfer-encoding") for request in server.received)
+    if chunks or [request.method for request in server.received] != ["GET", "POST"]:
         return "a GET and a POST, both without a body, did not arrive"
     fitting = lengths[0] in ([], ["0"]) and lengths[1] == ["0"]
-    return "" if fitting else "an empty POST has to say that its length is 0"
+    return "" if fitting else "a POST without a body must have the Content-Length 0"
 
 
 REPLYING: Final = (
-    _good("reply", reply(), content_length=str(len(BODY))),
-    _good("reply-empty", reply(b""), body=b""),
-    _good("reply-204", head(204), 204, b""),
-    _good("reply-bytes-unchanged", reply(_ALL_BYTES), body=_ALL_BYTES),
-    _good("reply-header-names", reply(BODY, "RETRY-after: 7", "X-Odd: a:b; c"), retry_after="7"),
-    _good("reply-header-repeated", reply(BODY, "X-Who: one", "x-who: two"), x_who="two"),
-    _good("reply-until-close", head(200, "Connection: close") + BODY),
-    _good("reply-http-1.0", head(200, version="1.0") + BODY),
-    _good("reply-after-100", head(100) + reply()),
-    _good("reply-after-103", head(103, "Link: </a>") * 2 + reply()),
-    Case("reply-slowly", _slowly, (Ask(replies(200, BODY)),)),
+    _replying("reply", response(), content_length=str(len(BODY))),
+    _replying("reply-empty", response(b""), body=b""),
+    _replying("reply-204", response_head(204), 204, b""),
+    _replying("reply-bytes-unchanged", response(_ALL_BYTES), body=_ALL_BYTES),
+    _replying(
+        "reply-header-names", response(BODY, "RETRY-after: 7", "X-Odd: a:b; c"), retry_after="7"
+    ),
+    _replying("reply-header-repeated", response(BODY, "X-Who: one", "x-who: two"), x_who="two"),
+    _replying("reply-until-close", response_head(200, "Connection: close") + BODY),
+    _replying("reply-http-1.0", response_head(200, version="1.0") + BODY),
+    _replying("reply-after-100", response_head(100) + response()),
+    _replying("reply-after-103", response_head(103, "Link: </a>") * 2 + response()),
+    Case("reply-slowly", _send_slowly, (CaseRequest(expect_reply(200, BODY)),)),
     Case(
         "reply-header-not-ascii",
-        says(reply(BODY, "X-Name: \xc3\xa9\xff")),
-        (Ask(either(replies(200, BODY), fails("protocol"))),),
+        respond_with(response(BODY, "X-Name: \xc3\xa9\xff")),
+        (CaseRequest(expect_any(expect_reply(200, BODY), expect_failure("protocol"))),),
     ),
     Case(
         "reply-as-long-as-allowed",
-        says(reply(_ALL_BYTES)),
-        (Ask(replies(200, _ALL_BYTES), max_body=len(_ALL_BYTES)),),
+        respond_with(response(_ALL_BYTES)),
+        (CaseRequest(expect_reply(200, _ALL_BYTES), max_body=len(_ALL_BYTES)),),
     ),
     Case(
         "reply-every-error-status",
-        _every_error,
-        tuple(Ask(replies(status, _error(status)), path=f"/{status}") for status in _ERRORS),
-        amiss=lambda stage: "" if len(stage.heard) == len(_ERRORS) else "requests were repeated",
+        _send_every_error,
+        tuple(
+            CaseRequest(expect_reply(status, _error(status)), path=f"/{status}")
+            for status in _ERRORS
+        ),
+        find_problem=lambda server: (
+            "" if len(server.received) == len(_ERRORS) else "requests were repeated"
+        ),
         limit=100.0,
     ),
     Case(
         "reply-401-challenge",
-        says(reply(_error(401), 'WWW-Authenticate: Basic realm="x"', status=401)),
-        (Ask(replies(401, _error(401))),),
-        amiss=_of_one(_nothing),
+        respond_with(response(_error(401), 'WWW-Authenticate: Basic realm="x"', status=401)),
+        (CaseRequest(expect_reply(401, _error(401))),),
+        find_problem=_in_one_request(_no_problem),
     ),
-    _good("chunked", _SHORT),
-    _good("chunked-empty", chunked(b""), body=b""),
-    _good(
+    _replying("chunked", _SHORT),
+    _replying("chunked-empty", chunked_response(b""), body=b""),
+    _replying(
         "chunked-with-trimmings",
         _SHORT.replace(b"5\r\n", b"5;name=value\r\n").replace(
             b"0\r\n\r\n", b"0\r\nX-End: 1\r\n\r\n"
         ),
     ),
-    _good("gzip", packed(GZIP_BODY)),
-    _good("gzip-chunked", chunked(GZIP_BODY, "Content-Encoding: gzip")),
-    _good("gzip-until-close", head(200, "Content-Encoding: gzip") + GZIP_BODY),
-    _good("gzip-empty", packed(b""), body=b""),
+    _replying("gzip", gzip_response(GZIP_BODY)),
+    _replying("gzip-chunked", chunked_response(GZIP_BODY, "Content-Encoding: gzip")),
+    _replying("gzip-until-close", response_head(200, "Content-Encoding: gzip") + GZIP_BODY),
+    _replying("gzip-empty", gzip_response(b""), body=b""),
     Case(
         "request-headers-as-sent",
-        says(reply()),
-        (Ask(replies(200, BODY), "POST", body=BODY),),
-        amiss=_of_one(_headers),
+        respond_with(response()),
+        (CaseRequest(expect_reply(200, BODY), "POST", body=BODY),),
+        find_problem=_in_one_request(_header_problem),
     ),
     Case(
         "request-url-as-sent",
-        says(reply()),
-        (Ask(replies(200, BODY), path=_PATH),),
-        amiss=_of_one(_url),
+        respond_with(response()),
+        (CaseRequest(expect_reply(200, BODY), path=_PATH),),
+        find_problem=_in_one_request(_url_problem),
     ),
     Case(
         "request-body-big",
-        says(reply()),
-        (Ask(replies(200, BODY), "POST", body=_BIG),),
-        amiss=_of_one(_body),
+        respond_with(response()),
+        (CaseRequest(expect_reply(200, BODY), "POST", body=_BIG),),
+        find_problem=_in_one_request(_body_problem),
     ),
     Case(
         "request-body-empty",
-        says(reply(), reply()),
-        (Ask(replies(200, BODY)), Ask(replies(200, BODY), "POST")),
-        amiss=_no_body_amiss,
+        respond_with(response(), response()),
+        (CaseRequest(expect_reply(200, BODY)), CaseRequest(expect_reply(200, BODY), "POST")),
+        find_problem=_empty_body_problem,
     ),
     Case(
         "request-answered-early",
-        _early,
-        (Ask(either(replies(413), fails("protocol")), "POST", body=_BIG),),
-        amiss=_of_one(_nothing),
+        _respond_early,
+        (
+            CaseRequest(
+                expect_any(expect_reply(413), expect_failure("protocol")), "POST", body=_BIG
+            ),
+        ),
+        find_problem=_in_one_request(_no_problem),
     ),
 )
 
 
-# Cases in which the server stalls, breaks off, lies, or says too much.
+# Cases in which the server stalls, breaks off, sends invalid or endless responses.
 
-_CHUNKED: Final = head(200, "Transfer-Encoding: chunked")
+_CHUNKED: Final = response_head(200, "Transfer-Encoding: chunked")
 _MIB: Final = 1024 * 1024
 _ZEROS: Final = bytes(_MIB)
-_UPLOAD: Final = bytes(24 * _MIB)  # more than the system takes for a server that does not read
+_UPLOAD: Final = bytes(24 * _MIB)  # more than sockets buffer for a server that does not read
 _BOMB: Final = gzip.compress(bytes(HUGE), 1, mtime=0)
 
 
-def _stalls_after(start: bytes) -> Play:
-    def play(connection: Connection) -> None:
-        connection.hears()
-        connection.says(start)
-        connection.waits()
+def _stall_after(start: bytes) -> Script:
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.wait()
 
-    return play
-
-
-def _drips_after(start: bytes, rest: bytes) -> Play:
-    """Say a byte every third of the patience: no read waits too long, all of them do."""
-
-    def play(connection: Connection) -> None:
-        connection.hears()
-        connection.says(start)
-        connection.drips(rest, every=connection.stage.patience / 3)
-
-    return play
+    return script
 
 
-def _repeats(start: bytes, rest: bytes) -> Play:
-    """Say the same without end: as much as is taken, but no more than is huge."""
+def _drip_after(start: bytes, rest: bytes) -> Script:
+    """Return a script that sends a byte every third of `patience`: all reads together are late."""
 
-    def play(connection: Connection) -> None:
-        connection.hears()
-        connection.says(start)
-        while connection.stage.said < HUGE and not connection.stage.over.is_set():
-            connection.says(rest)
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.drip(rest, every=connection.server.patience / 3)
 
-    return play
-
-
-def _never_reads(connection: Connection) -> None:
-    connection.hears_head()
-    connection.stage.over.wait()
+    return script
 
 
-def _resets_at_once(connection: Connection) -> None:
-    connection.resets()
+def _repeat_after(start: bytes, rest: bytes) -> Script:
+    """Return a script that sends `rest` again and again, until `HUGE` bytes are sent."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        while connection.server.sent_bytes < HUGE and not connection.server.stopped.is_set():
+            connection.send(rest)
+
+    return script
 
 
-def _resets_after(start: bytes) -> Play:
-    def play(connection: Connection) -> None:
-        connection.hears()
-        connection.says(start)
-        connection.resets()
-
-    return play
+def _never_read(connection: Connection) -> None:
+    connection.receive_head()
+    connection.server.stopped.wait()
 
 
-def _interim_for_ever(connection: Connection) -> None:
-    connection.hears()
-    while not connection.stage.over.wait(connection.stage.patience / 10):
-        connection.says(head(103))
+def _reset_at_once(connection: Connection) -> None:
+    connection.reset()
 
 
-def _swallowed(stage: Stage) -> str:
-    return "all of it was read" if stage.said >= HUGE else ""
+def _reset_after(start: bytes) -> Script:
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.reset()
+
+    return script
 
 
-def _stall(name: str, play: Play, method: str = "GET", body: bytes = b"") -> Case:
-    return Case(name, play, (Ask(fails("timeout"), method, body=body, stalls=True),))
+def _send_interim_for_ever(connection: Connection) -> None:
+    connection.receive()
+    while not connection.server.stopped.wait(connection.server.patience / 10):
+        connection.send(response_head(103))
 
 
-def _broken(name: str, play: Play, expects: Expectation = fails("protocol")) -> Case:  # noqa: B008  # a value
-    return Case(name, play, (Ask(expects),))
+def _read_whole_problem(server: LoopbackServer) -> str:
+    return "all of the response was read" if server.sent_bytes >= HUGE else ""
 
 
-def _flood(name: str, play: Play, amiss: Callable[[Stage], str] = _swallowed) -> Case:
-    return Case(name, play, (Ask(fails("protocol", "timeout")),), amiss=amiss)
+def _stalling(name: str, script: Script, method: str = "GET", body: bytes = b"") -> Case:
+    return Case(
+        name, script, (CaseRequest(expect_failure("timeout"), method, body=body, stalls=True),)
+    )
+
+
+def _broken(name: str, script: Script, expects: Expectation = expect_failure("protocol")) -> Case:  # noqa: B008  # a value
+    return Case(name, script, (CaseRequest(expects),))
+
+
+def _flooding(
+    name: str, script: Script, find_problem: Callable[[LoopbackServer], str] = _read_whole_problem
+) -> Case:
+    request = CaseRequest(expect_failure("protocol", "timeout"))
+    return Case(name, script, (request,), find_problem=find_problem)
 
 
 FAILING: Final = (
-    _stall("stall-before-headers", _stalls_after(b"")),
-    _stall("stall-in-status-line", _stalls_after(b"HTTP/1.1 2")),
-    _stall("stall-in-headers", _stalls_after(reply()[:25])),
-    _stall("stall-in-body", _stalls_after(reply()[:-3])),
-    _stall("stall-in-body-until-close", _stalls_after(head(200, "Connection: close") + BODY)),
-    _stall("stall-in-chunk", _stalls_after(_CHUNKED + as_chunks(BODY)[:-4])),
-    _stall("stall-before-last-chunk", _stalls_after(_CHUNKED + as_chunks(BODY))),
-    _stall("stall-in-upload", _never_reads, "POST", _UPLOAD),
-    _stall("drip-headers", _drips_after(b"", head(200, "X-Long: " + "a" * 999))),
-    _stall("drip-body", _drips_after(head(200, "Content-Length: 999"), bytes(999))),
-    _stall("drip-chunks", _drips_after(_CHUNKED, as_chunks(bytes(999), 1))),
-    _stall("interim-for-ever", _interim_for_ever),
-    _broken("reset-at-once", _resets_at_once, fails("protocol", "connect")),
-    _broken("reset-after-request", _resets_after(b"")),
-    _broken("reset-in-headers", _resets_after(reply()[:25])),
-    _broken("reset-in-body", _resets_after(reply()[:-3])),
-    _broken("closed-without-a-word", says(b"")),
-    _broken("truncated-status-line", says(b"HTTP/1.1 2")),
-    _broken("truncated-headers", says(reply()[:25])),
-    _broken("truncated-body", says(reply()[:-3])),
-    _broken("truncated-before-body", says(head(200, "Content-Length: 14"))),
-    _broken("truncated-chunk", says(_CHUNKED + as_chunks(BODY)[:-4])),
-    _broken("truncated-before-last-chunk", says(_CHUNKED + as_chunks(BODY))),
-    _broken("garbage", says(b"\x15\x03\x01\x00\x02\x02\x16" * 9)),
-    _broken("garbage-text", says(b"this is not what was asked for\r\n\r\n")),
-    _broken("garbage-status", says(head("fine"))),
-    _broken("chunk-size-no-number", says(_CHUNKED + b"zz\r\n" + BODY + b"\r\n0\r\n\r\n")),
-    _broken("chunk-size-negative", says(_CHUNKED + b"-5\r\n" + BODY + b"\r\n0\r\n\r\n")),
-    _broken("chunk-size-huge", says(_CHUNKED + b"f" * 15 + b"\r\n" + BODY)),
-    _broken("gzip-broken", says(packed(GZIP_BODY[:12] + b"\xff" * 20))),
-    _broken("gzip-not-gzip", says(packed(BODY))),
-    _broken("gzip-truncated", says(packed(GZIP_BODY[:-6]))),
-    _broken("gzip-bomb", says(packed(_BOMB))),
-    _broken("gzip-bomb-chunked", says(chunked(_BOMB[:4096], "Content-Encoding: gzip"))),
-    _broken("one-byte-too-many", says(reply(bytes(_MIB + 1)))),
-    _flood("flood-by-length", _repeats(head(200, f"Content-Length: {HUGE}"), _ZEROS)),
-    _flood("flood-in-chunks", _repeats(_CHUNKED, as_chunks(_ZEROS, 65536))),
-    _flood("flood-until-close", _repeats(head(200, "Connection: close"), _ZEROS)),
-    _flood("flood-of-headers", _repeats(b"HTTP/1.1 200 OK\r\n", b"X-Flood: 1\r\n" * 999)),
-    _flood("flood-in-one-header", _repeats(b"HTTP/1.1 200 OK\r\nX-Flood: ", b"a" * 65536)),
+    _stalling("stall-before-headers", _stall_after(b"")),
+    _stalling("stall-in-status-line", _stall_after(b"HTTP/1.1 2")),
+    _stalling("stall-in-headers", _stall_after(response()[:25])),
+    _stalling("stall-in-body", _stall_after(response()[:-3])),
+    _stalling(
+        "stall-in-body-until-close", _stall_after(response_head(200, "Connection: close") + BODY)
+    ),
+    _stalling("stall-in-chunk", _stall_after(_CHUNKED + chunks(BODY)[:-4])),
+    _stalling("stall-before-last-chunk", _stall_after(_CHUNKED + chunks(BODY))),
+    _stalling("stall-in-upload", _never_read, "POST", _UPLOAD),
+    _stalling("drip-headers", _drip_after(b"", response_head(200, "X-Long: " + "a" * 999))),
+    _stalling("drip-body", _drip_after(response_head(200, "Content-Length: 999"), bytes(999))),
+    _stalling("drip-chunks", _drip_after(_CHUNKED, chunks(bytes(999), 1))),
+    _stalling("interim-for-ever", _send_interim_for_ever),
+    _broken("reset-at-once", _reset_at_once, expect_failure("protocol", "connect")),
+    _broken("reset-after-request", _reset_after(b"")),
+    _broken("reset-in-headers", _reset_after(response()[:25])),
+    _broken("reset-in-body", _reset_after(response()[:-3])),
+    _broken("closed-without-a-word", respond_with(b"")),
+    _broken("truncated-status-line", respond_with(b"HTTP/1.1 2")),
+    _broken("truncated-headers", respond_with(response()[:25])),
+    _broken("truncated-body", respond_with(response()[:-3])),
+    _broken("truncated-before-body", respond_with(response_head(200, "Content-Length: 14"))),
+    _broken("truncated-chunk", respond_with(_CHUNKED + chunks(BODY)[:-4])),
+    _broken("truncated-before-last-chunk", respond_with(_CHUNKED + chunks(BODY))),
+    _broken("garbage", respond_with(b"\x15\x03\x01\x00\x02\x02\x16" * 9)),
+    _broken("garbage-text", respond_with(b"this is not what was asked for\r\n\r\n")),
+    _broken("garbage-status", respond_with(response_head("fine"))),
+    _broken("chunk-size-no-number", respond_with(_CHUNKED + b"zz\r\n" + BODY + b"\r\n0\r\n\r\n")),
+    _broken("chunk-size-negative", respond_with(_CHUNKED + b"-5\r\n" + BODY + b"\r\n0\r\n\r\n")),
+    _broken("chunk-size-huge", respond_with(_CHUNKED + b"f" * 15 + b"\r\n" + BODY)),
+    _broken("gzip-broken", respond_with(gzip_response(GZIP_BODY[:12] + b"\xff" * 20))),
+    _broken("gzip-not-gzip", respond_with(gzip_response(BODY))),
+    _broken("gzip-truncated", respond_with(gzip_response(GZIP_BODY[:-6]))),
+    _broken("gzip-bomb", respond_with(gzip_response(_BOMB))),
+    _broken(
+        "gzip-bomb-chunked", respond_with(chunked_response(_BOMB[:4096], "Content-Encoding: gzip"))
+    ),
+    _broken("one-byte-too-many", respond_with(response(bytes(_MIB + 1)))),
+    _flooding(
+        "flood-by-length", _repeat_after(response_head(200, f"Content-Length: {HUGE}"), _ZEROS)
+    ),
+    _flooding("flood-in-chunks", _repeat_after(_CHUNKED, chunks(_ZEROS, 65536))),
+    _flooding("flood-until-close", _repeat_after(response_head(200, "Connection: close"), _ZEROS)),
+    _flooding("flood-of-headers", _repeat_after(b"HTTP/1.1 200 OK\r\n", b"X-Flood: 1\r\n" * 999)),
+    _flooding("flood-in-one-header", _repeat_after(b"HTTP/1.1 200 OK\r\nX-Flood: ", b"a" * 65536)),
 )
 
 
-# Cases about connections: not made at all, used again, shared, and led elsewhere.
+# Cases about connections: refused, reused, shared and redirected.
 
 _OTHER: Final = b'{"events": ["not asked for"]}'
-_AT_ONCE: Final = 8
-_FINE: Final = Ask(replies(200, BODY))
-# A server's end of a connection arrives soon after the reply, not with it.
+_CONCURRENT: Final = 8
+_FINE: Final = CaseRequest(expect_reply(200, BODY))
+# A server closes its connection a moment after the response.
 _LATER: Final = evolve(_FINE, pause=0.5)
-_LOST: Final = fails("protocol")
+_LOST: Final = expect_failure("protocol")
 
 
-def _never(connection: Connection) -> None:
-    connection.waits()
+def _wait(connection: Connection) -> None:
+    connection.wait()
 
 
-def _speaks_clear(connection: Connection) -> None:
-    connection.says(reply(b"speak plainly", status=400))
-    connection.waits()
+def _send_clear_text(connection: Connection) -> None:
+    connection.send(response(b"speak plainly", status=400))
+    connection.wait()
 
 
-def _own_answers(connection: Connection) -> None:
-    """Answer with the request's own path, once all the others have arrived as well."""
+def _echo_paths(connection: Connection) -> None:
+    """Respond with the path of each request, once all requests have arrived."""
     while True:
-        target = connection.hears().target
-        while len(connection.stage.heard) < _AT_ONCE and not connection.stage.over.wait(0.001):
+        target = connection.receive().target
+        while len(connection.server.received) < _CONCURRENT and not connection.server.stopped.wait(
+            0.001
+        ):
             pass
-        connection.says(reply(target.encode("ascii")))
+        connection.send(response(target.encode("ascii")))
 
 
-def _late(connection: Connection) -> None:
-    """Answer the first request when its time is over, and what comes after it at once."""
-    connection.hears()
+def _respond_late(connection: Connection) -> None:
+    """Respond to the first request after its timeout, and to later ones at once."""
+    connection.receive()
     if connection.number == 1:
-        connection.stage.over.wait(2 * connection.stage.patience)
-        connection.says(reply(_OTHER))
-        connection.hears()
-    connection.says(reply())
+        connection.server.stopped.wait(2 * connection.server.patience)
+        connection.send(response(_OTHER))
+        connection.receive()
+    connection.send(response())
 
 
-def _two_for_one(connection: Connection) -> None:
-    """Answer the first request twice, the second time when the first reply has been read."""
-    connection.hears()
-    connection.says(reply())
+def _respond_twice(connection: Connection) -> None:
+    """Respond twice to the first request, the second time after the first reply was read."""
+    connection.receive()
+    connection.send(response())
     if connection.number == 1:
-        connection.stage.over.wait(connection.stage.patience / 4)
-        connection.says(reply(_OTHER))
-        connection.waits()
+        connection.server.stopped.wait(connection.server.patience / 4)
+        connection.send(response(_OTHER))
+        connection.wait()
 
 
-def _second_is_dropped(connection: Connection) -> None:
-    """Answer the first request, take the second, and close without an answer."""
-    connection.hears()
-    connection.says(reply())
-    connection.hears()
+def _drop_second(connection: Connection) -> None:
+    """Respond to the first request, receive the second, and close without a response."""
+    connection.receive()
+    connection.send(response())
+    connection.receive()
 
 
-def _redirects(status: int, location: str) -> bytes:
-    return reply(b"moved", f"Location: {location}", status=status)
+def _redirect_response(status: int, location: str) -> bytes:
+    return response(b"moved", f"Location: {location}", status=status)
 
 
-def _elsewhere(connection: Connection) -> None:
-    """Lead to another name of the same server, where the credentials have no business."""
-    connection.hears()
-    port = connection.stage.port
-    connection.says(_redirects(302, f"http://localhost:{port}/elsewhere"))
+def _redirect_to_other_name(connection: Connection) -> None:
+    """Redirect to another name of the server, which must not receive the credentials."""
+    connection.receive()
+    port = connection.server.port
+    connection.send(_redirect_response(302, f"http://localhost:{port}/elsewhere"))
 
 
-def _floods_redirect(connection: Connection) -> None:
-    connection.hears()
-    connection.says(head(302, "Location: /elsewhere", f"Content-Length: {HUGE}"))
-    while connection.stage.said < HUGE:
-        connection.says(bytes(1024 * 1024))
+def _flood_redirect(connection: Connection) -> None:
+    connection.receive()
+    connection.send(response_head(302, "Location: /elsewhere", f"Content-Length: {HUGE}"))
+    while connection.server.sent_bytes < HUGE:
+        connection.send(bytes(1024 * 1024))
 
 
-def _posted_again(stage: Stage) -> str:
-    posts = [heard for heard in stage.heard if heard.method == "POST"]
+def _repeated_post_problem(server: LoopbackServer) -> str:
+    posts = [request for request in server.received if request.method == "POST"]
     return "" if len(posts) == 1 else f"the POST arrived {len(posts)} times"
 
 
-def _followed(stage: Stage) -> str:
-    return "" if len(stage.heard) == 1 else "the redirect was followed"
+def _followed_redirect_problem(server: LoopbackServer) -> str:
+    return "" if len(server.received) == 1 else "the redirect was followed"
 
 
-def _contacted(stage: Stage) -> str:
-    return "the server was told a request" if stage.heard else ""
+def _contact_problem(server: LoopbackServer) -> str:
+    return "a request arrived" if server.received else ""
 
 
-def _swallowed_by_proxy(stage: Stage) -> str:
-    return _followed(stage) or ("all of it was read" if stage.said >= HUGE else "")
+def _flooded_redirect_problem(server: LoopbackServer) -> str:
+    return _followed_redirect_problem(server) or (
+        "all of the response was read" if server.sent_bytes >= HUGE else ""
+    )
 
 
-def _unmade(name: str, where: Where, play: Play = _never, *, stalls: bool = False) -> Case:
-    ask = Ask(fails("connect"), "POST", body=BODY, stalls=stalls)
-    # Names are looked up by the system, which takes the time that it takes.
+def _connecting(name: str, where: Target, script: Script = _wait, *, stalls: bool = False) -> Case:
+    ask = CaseRequest(expect_failure("connect"), "POST", body=BODY, stalls=stalls)
+    # The system's name resolution has a timeout of its own.
     limit = 200.0 if where == "unknown" else 20.0
-    return Case(name, play, (ask,), where=where, amiss=_contacted, limit=limit)
+    return Case(name, script, (ask,), target=where, find_problem=_contact_problem, limit=limit)
 
 
 def _redirect(status: int, method: str = "GET") -> Case:
     return Case(
         f"redirect-{status}-{method.lower()}",
-        says(_redirects(status, "/elsewhere"), reply()),
-        (Ask(replies(status, b"moved", location="/elsewhere"), method, body=b""),),
-        amiss=_followed,
+        respond_with(_redirect_response(status, "/elsewhere"), response()),
+        (CaseRequest(expect_reply(status, b"moved", location="/elsewhere"), method, body=b""),),
+        find_problem=_followed_redirect_problem,
     )
 
 
 CONNECTING: Final = (
-    _unmade("connect-refused", "refused"),
-    _unmade("connect-unknown-name", "unknown"),
-    _unmade("connect-not-accepted", "full", stalls=True),
-    _unmade("tls-not-trusted", "distrusted", says(reply())),
-    _unmade("tls-not-answered", "https", stalls=True),
-    _unmade("tls-answered-in-clear", "https", _speaks_clear),
-    Case("again-on-the-same", says(reply(), reply()), (_FINE, _FINE)),
-    Case("again-after-its-end", says(reply()), (_FINE, _LATER, _LATER)),
-    Case("again-after-close", says(reply(BODY, "Connection: close")), (_FINE, _FINE)),
-    Case("again-after-http-1.0", says(head(200, version="1.0") + BODY), (_FINE, _FINE)),
-    Case("again-after-truncation", says(reply()[:-3]), (Ask(_LOST), Ask(_LOST))),
+    _connecting("connect-refused", "refused"),
+    _connecting("connect-unknown-name", "unknown"),
+    _connecting("connect-not-accepted", "full", stalls=True),
+    _connecting("tls-not-trusted", "distrusted", respond_with(response())),
+    _connecting("tls-not-answered", "https", stalls=True),
+    _connecting("tls-answered-in-clear", "https", _send_clear_text),
+    Case("again-on-the-same", respond_with(response(), response()), (_FINE, _FINE)),
+    Case("again-after-its-end", respond_with(response()), (_FINE, _LATER, _LATER)),
+    Case("again-after-close", respond_with(response(BODY, "Connection: close")), (_FINE, _FINE)),
+    Case(
+        "again-after-http-1.0",
+        respond_with(response_head(200, version="1.0") + BODY),
+        (_FINE, _FINE),
+    ),
+    Case(
+        "again-after-truncation",
+        respond_with(response()[:-3]),
+        (CaseRequest(_LOST), CaseRequest(_LOST)),
+    ),
     Case(
         "again-after-too-much",
-        says(reply(bytes(4096)), reply(bytes(4096)), reply(bytes(4096))),
-        (Ask(_LOST, max_body=64), Ask(replies(200, bytes(4096))), Ask(_LOST, max_body=64)),
+        respond_with(response(bytes(4096)), response(bytes(4096)), response(bytes(4096))),
+        (
+            CaseRequest(_LOST, max_body=64),
+            CaseRequest(expect_reply(200, bytes(4096))),
+            CaseRequest(_LOST, max_body=64),
+        ),
     ),
     Case(
         "again-after-a-late-reply",
-        _late,
-        (Ask(fails("timeout"), stalls=True), Ask(replies(200, BODY), pause=2.0)),
+        _respond_late,
+        (
+            CaseRequest(expect_failure("timeout"), stalls=True),
+            CaseRequest(expect_reply(200, BODY), pause=2.0),
+        ),
     ),
     Case(
         "again-after-a-second-reply",
-        _two_for_one,
-        (_FINE, Ask(either(replies(200, BODY), _LOST), pause=1.0)),
+        _respond_twice,
+        (_FINE, CaseRequest(expect_any(expect_reply(200, BODY), _LOST), pause=1.0)),
     ),
     Case(
         "again-after-a-reply-too-long",
-        says(head(200, f"Content-Length: {len(BODY)}") + BODY + reply(_OTHER)),
-        (_FINE, Ask(either(replies(200, BODY), _LOST), pause=0.5)),
+        respond_with(response_head(200, f"Content-Length: {len(BODY)}") + BODY + response(_OTHER)),
+        (_FINE, CaseRequest(expect_any(expect_reply(200, BODY), _LOST), pause=0.5)),
     ),
     Case(
         "post-taken-and-dropped",
-        _second_is_dropped,
-        (_FINE, Ask(_LOST, "POST", body=BODY)),
-        amiss=_posted_again,
+        _drop_second,
+        (_FINE, CaseRequest(_LOST, "POST", body=BODY)),
+        find_problem=_repeated_post_problem,
     ),
     Case(
         "several-at-once",
-        _own_answers,
-        tuple(Ask(replies(200, b"/%d" % number), path=f"/{number}") for number in range(_AT_ONCE)),
-        together=True,
+        _echo_paths,
+        tuple(
+            CaseRequest(expect_reply(200, b"/%d" % number), path=f"/{number}")
+            for number in range(_CONCURRENT)
+        ),
+        concurrent=True,
     ),
     *(_redirect(status) for status in (301, 302, 303, 307, 308)),
     _redirect(302, "POST"),
     _redirect(307, "POST"),
     Case(
         "redirect-to-another-host",
-        _elsewhere,
-        (Ask(replies(302, b"moved")),),
-        amiss=_followed,
+        _redirect_to_other_name,
+        (CaseRequest(expect_reply(302, b"moved")),),
+        find_problem=_followed_redirect_problem,
     ),
     Case(
         "redirect-with-flood",
-        _floods_redirect,
-        (Ask(fails("protocol", "timeout")),),
-        amiss=_swallowed_by_proxy,
+        _flood_redirect,
+        (CaseRequest(expect_failure("protocol", "timeout")),),
+        find_problem=_flooded_redirect_problem,
     ),
 )

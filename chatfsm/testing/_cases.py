@@ -1,4 +1,4 @@
-"""What a case is: a server's part, the requests that a sender gets, and what has to come of it."""
+"""Cases: a server's script, the requests of a sender, and the expected results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
-from chatfsm.testing._loopback import Connection, Play, Stage
+from chatfsm.testing._loopback import Connection, LoopbackServer, Script
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 __all__ = [
@@ -16,27 +16,27 @@ __all__ = [
     "GZIP_BODY",
     "HEADERS",
     "HUGE",
-    "Answer",
-    "Ask",
     "Case",
+    "CaseRequest",
     "Expectation",
-    "Nothing",
+    "NoResult",
     "Raised",
-    "Where",
-    "answers_its_request",
-    "as_chunks",
-    "chunked",
-    "either",
-    "fails",
-    "head",
-    "in_words",
-    "packed",
-    "replies",
-    "reply",
-    "says",
+    "SenderResult",
+    "Target",
+    "chunked_response",
+    "chunks",
+    "describe",
+    "expect_any",
+    "expect_failure",
+    "expect_own_id",
+    "expect_reply",
+    "gzip_response",
+    "respond_with",
+    "response",
+    "response_head",
 ]
 
-# As a client of the protocol sends them, with invented ids.
+# Headers as a client of the API sends them, with invented ids.
 HEADERS: Final = (
     ("Content-Type", "application/json; charset=UTF-8"),
     ("User-Agent", "MobileClient"),
@@ -47,53 +47,53 @@ HEADERS: Final = (
 
 @frozen
 class Raised:
-    """A sender raised an error instead of answering."""
+    """The sender raised an exception."""
 
     error: BaseException
 
 
 @frozen
-class Nothing:
-    """A sender neither answered nor raised while the kit waited."""
+class NoResult:
+    """The sender neither returned nor raised within the kit's limit."""
 
     seconds: float
 
 
-Where = Literal[
+Target = Literal[
     "plain",  # over http
-    "distrusted",  # over https, with a certificate that nobody trusts
+    "distrusted",  # over https, with an untrusted certificate
     "https",  # over https, to a server that knows only http
-    "full",  # a port that takes no connection
-    "refused",  # a port that nobody listens on
+    "full",  # a port that accepts no connection
+    "refused",  # a port without a listener
     "unknown",  # a name that does not exist
 ]
-Answer = HttpReply | HttpFailure | Raised | Nothing
+SenderResult = HttpReply | HttpFailure | Raised | NoResult
 
 
 @frozen
 class Expectation:
-    """What an answer has to be, in words and as a test."""
+    """A description of the right results, and a function that recognizes them."""
 
-    words: str
-    holds: Callable[[Answer], bool]
+    description: str
+    matches: Callable[[SenderResult], bool]
 
 
 @frozen
-class Ask:
-    """One request of a case, and what has to come of it."""
+class CaseRequest:
+    """One request of a case, and its expected result."""
 
-    expects: Expectation
+    expected: Expectation
     method: Any = "GET"
     path: str = "/"
     body: bytes = b""
     stalls: bool = False
-    """Whether the server stalls, so that the request's time is one patience, not ten."""
+    """Whether the server stalls: the request's timeout is then one `patience`, else ten."""
     max_body: int = 1024 * 1024
     pause: float = 0.0
-    """Patiences to wait first, for instance until a connection's end has arrived."""
+    """Delay before the request, as a multiple of `patience`."""
 
-    def request(self, number: int, origin: str, patience: float) -> HttpRequest:
-        """The request as the sender gets it."""
+    def build(self, number: int, origin: str, patience: float) -> HttpRequest:
+        """Return the request for the sender."""
         timeout = patience if self.stalls else 10 * patience
         url = origin + self.path
         return HttpRequest(number, self.method, url, HEADERS, self.body, timeout, self.max_body)
@@ -101,124 +101,132 @@ class Ask:
 
 @frozen
 class Case:
-    """One thing that networks do, by name."""
+    """One behavior of networks, and how a sender must handle it."""
 
     name: str
-    play: Play
-    asks: tuple[Ask, ...]
-    together: bool = False
-    """Whether the requests are under way at once, or one after the other."""
-    where: Where = "plain"
-    amiss: Callable[[Stage], str] | None = None
-    """Afterwards: what is wrong with what the server saw, "" where nothing is."""
+    script: Script
+    requests: tuple[CaseRequest, ...]
+    concurrent: bool = False
+    """Whether all requests are sent at once; else one after the other."""
+    target: Target = "plain"
+    find_problem: Callable[[LoopbackServer], str] | None = None
+    """Returns the problem in what the server received, "" if there is none."""
     limit: float = 20.0
-    """Patiences until a sender is given up."""
+    """Time for the whole case, as a multiple of `patience`."""
 
 
-def replies(status: int = 200, body: bytes | None = None, **headers: str) -> Expectation:
-    """A reply with this status; with this body, and with these headers, where they are given."""
+def expect_reply(status: int = 200, body: bytes | None = None, **headers: str) -> Expectation:
+    """Expect a reply with this status, and with this body and these headers if given."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    words = f"a reply {status}" + ("" if body is None else f" with a body of {len(body)} bytes")
-    words += "".join(f", {name}: {value}" for name, value in named.items())
+    description = f"a reply {status}" + (
+        "" if body is None else f" with a body of {len(body)} bytes"
+    )
+    description += "".join(f", {name}: {value}" for name, value in named.items())
 
-    def holds(answer: Answer) -> bool:
+    def matches(result: SenderResult) -> bool:
         return (
-            isinstance(answer, HttpReply)
-            and answer.status == status
-            and body in {None, answer.body}
-            and all(answer.headers.get(name) == value for name, value in named.items())
+            isinstance(result, HttpReply)
+            and result.status == status
+            and body in {None, result.body}
+            and all(result.headers.get(name) == value for name, value in named.items())
         )
 
-    return Expectation(words, holds)
+    return Expectation(description, matches)
 
 
-def fails(*kinds: str) -> Expectation:
-    """A failure of one of these kinds, which says why."""
+def expect_failure(*kinds: str) -> Expectation:
+    """Expect a failure of one of these kinds, with a reason."""
 
-    def holds(answer: Answer) -> bool:
-        return isinstance(answer, HttpFailure) and answer.kind in kinds and bool(answer.why)
+    def matches(result: SenderResult) -> bool:
+        return isinstance(result, HttpFailure) and result.kind in kinds and bool(result.why)
 
-    return Expectation(f"a failure {' or '.join(kinds)} that says why", holds)
-
-
-def either(*expectations: Expectation) -> Expectation:
-    """Any of several."""
-    words = ", or ".join(each.words for each in expectations)
-    return Expectation(words, lambda answer: any(each.holds(answer) for each in expectations))
+    return Expectation(f"a failure {' or '.join(kinds)} with a reason", matches)
 
 
-def answers_its_request(ask: Ask, number: int) -> Ask:
-    """The same, where the answer has to name the request, and to leak nothing of it."""
-    inner = ask.expects
+def expect_any(*expectations: Expectation) -> Expectation:
+    """Expect one of several results."""
+    description = ", or ".join(each.description for each in expectations)
+    return Expectation(
+        description, lambda result: any(each.matches(result) for each in expectations)
+    )
 
-    def holds(answer: Answer) -> bool:
-        if isinstance(answer, HttpFailure) and _leaks(answer.why):
+
+def expect_own_id(request: CaseRequest, number: int) -> CaseRequest:
+    """Expect also the id of the request in the result, and no secret of it in the reason."""
+    inner = request.expected
+
+    def matches(result: SenderResult) -> bool:
+        if isinstance(result, HttpFailure) and _leaks(result.why):
             return False
-        named = isinstance(answer, HttpReply | HttpFailure) and answer.id == number
-        return named and inner.holds(answer)
+        named = isinstance(result, HttpReply | HttpFailure) and result.id == number
+        return named and inner.matches(result)
 
-    return evolve(ask, expects=Expectation(f"{inner.words}, to request {number}", holds))
+    return evolve(
+        request, expected=Expectation(f"{inner.description}, to request {number}", matches)
+    )
 
 
-def in_words(answer: Answer) -> str:
-    """An answer for people: its body by its length."""
-    match answer:
+def describe(result: SenderResult) -> str:
+    """Describe a result for people, with the length of its body in place of the body."""
+    match result:
         case HttpReply():
-            size = len(answer.body)
-            return f"a reply {answer.status} with a body of {size} bytes, to request {answer.id}"
+            size = len(result.body)
+            return f"a reply {result.status} with a body of {size} bytes, to request {result.id}"
         case HttpFailure():
-            why = "its words quote the request" if _leaks(answer.why) else answer.why or "no words"
-            return f"a failure {answer.kind} ({why}), to request {answer.id}"
+            why = (
+                "its reason quotes the request" if _leaks(result.why) else result.why or "no reason"
+            )
+            return f"a failure {result.kind} ({why}), to request {result.id}"
         case Raised():
-            return f"{type(answer.error).__name__} was raised"
-        case Nothing():
-            return f"nothing, for {answer.seconds:g} s"
+            return f"{type(result.error).__name__} was raised"
+        case NoResult():
+            return f"nothing, for {result.seconds:g} s"
 
 
 def _leaks(why: str) -> bool:
     return any(secret in why for secret in ("app-7", "client 8", "secret"))
 
 
-# The words in which the servers of the cases speak: replies as bytes, and small plays.
+# Responses as bytes, and the script that sends them.
 
 BODY: Final = b'{"events": []}'
 GZIP_BODY: Final = gzip.compress(BODY, mtime=0)
 HUGE: Final = 64 * 1024 * 1024
-"""Bytes: far more than any request here allows for."""
+"""Bytes, far more than the `max_body` of any case."""
 
 
-def head(status: int | str = 200, *lines: str, version: str = "1.1") -> bytes:
-    """A status line and headers, to their empty line."""
+def response_head(status: int | str = 200, *lines: str, version: str = "1.1") -> bytes:
+    """Return a status line and headers, with the empty line after them."""
     return "\r\n".join((f"HTTP/{version} {status} Said", *lines, "", "")).encode("latin-1")
 
 
-def reply(body: bytes = BODY, *lines: str, status: int = 200) -> bytes:
-    """A whole reply that says its length."""
-    return head(status, f"Content-Length: {len(body)}", *lines) + body
+def response(body: bytes = BODY, *lines: str, status: int = 200) -> bytes:
+    """Return a whole response with its Content-Length."""
+    return response_head(status, f"Content-Length: {len(body)}", *lines) + body
 
 
-def as_chunks(body: bytes, size: int = 5) -> bytes:
-    """A body in chunks, without the last, empty one."""
-    pieces = (body[start : start + size] for start in range(0, len(body), size))
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+def chunks(body: bytes, size: int = 5) -> bytes:
+    """Return a body in chunks, without the last, empty chunk."""
+    parts = (body[start : start + size] for start in range(0, len(body), size))
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-def chunked(body: bytes, *lines: str) -> bytes:
-    """A whole reply in chunks."""
-    return head(200, "Transfer-Encoding: chunked", *lines) + as_chunks(body) + b"0\r\n\r\n"
+def chunked_response(body: bytes, *lines: str) -> bytes:
+    """Return a whole response in chunks."""
+    return response_head(200, "Transfer-Encoding: chunked", *lines) + chunks(body) + b"0\r\n\r\n"
 
 
-def packed(body: bytes) -> bytes:
-    """A whole reply whose body claims to be gzip."""
-    return reply(body, "Content-Encoding: gzip")
+def gzip_response(body: bytes) -> bytes:
+    """Return a whole response whose body claims to be gzip."""
+    return response(body, "Content-Encoding: gzip")
 
 
-def says(*replies: bytes) -> Play:
-    """The play that answers each request of a connection with the next of these, then closes."""
+def respond_with(*responses: bytes) -> Script:
+    """Return the script that sends one of the responses after each request, then closes."""
 
-    def play(connection: Connection) -> None:
-        for each in replies:
-            connection.hears()
-            connection.says(each)
+    def script(connection: Connection) -> None:
+        for each in responses:
+            connection.receive()
+            connection.send(each)
 
-    return play
+    return script

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that does, on raw sockets, whatever a play tells it to do."""
+"""Loopback server: runs a script for each connection, on raw sockets of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-__all__ = ["CERTIFICATE", "Connection", "Heard", "Play", "Stage", "server_context"]
+__all__ = [
+    "CERTIFICATE",
+    "Connection",
+    "LoopbackServer",
+    "ReceivedRequest",
+    "Script",
+    "server_context",
+]
 
-_PIECE: Final = 64 * 1024
-_LONGEST_HEAD: Final = 256 * 1024
-# SO_LINGER: on, and for no time, so that closing resets the connection.
+_CHUNK_SIZE: Final = 64 * 1024
+_MAX_HEAD: Final = 256 * 1024
+# SO_LINGER on, for 0 seconds: closing the socket resets the connection.
 _RESET: Final = struct.pack("ii", 1, 0)
 
-Play = Callable[["Connection"], None]
+Script = Callable[["Connection"], None]
 
 
 @frozen
-class Heard:
-    """A request as it arrived."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     method: str
     target: str
@@ -34,100 +41,102 @@ class Heard:
     body: bytes = field(repr=False)
 
     def values(self, name: str) -> list[str]:
-        """Every value of a header, the name without case."""
+        """Return every value of a header; the case of the name does not matter."""
         return [value for other, value in self.headers if other.lower() == name.lower()]
 
 
 @define
 class Connection:
-    """One connection, from the server's end."""
+    """The server's end of one connection."""
 
-    stage: Stage
+    server: LoopbackServer
     sock: socket.socket
     number: int
-    """Counts the connections of a stage, from 1."""
+    """Number of the connection, from 1."""
     _unread: bytes = field(default=b"", init=False, repr=False)
 
-    def hears_head(self) -> Heard:
-        """A request without its body. Raises `ConnectionError` where none comes."""
+    def receive_head(self) -> ReceivedRequest:
+        """Receive a request without its body. Raises `ConnectionError` if none comes."""
         while b"\r\n\r\n" not in self._unread:
-            if len(self._unread) > _LONGEST_HEAD:
-                raise ConnectionError("the request's head has no end")
-            self._unread += self._receives()
+            if len(self._unread) > _MAX_HEAD:
+                raise ConnectionError(f"the request's head must have {_MAX_HEAD} bytes or fewer")
+            self._unread += self._receive_some()
         head, _, self._unread = self._unread.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ", 2)
         pairs = (line.partition(":") for line in lines)
-        heard = Heard(method, target, tuple((name, value.strip()) for name, _, value in pairs), b"")
-        self.stage.heard.append(heard)
-        return heard
+        request = ReceivedRequest(
+            method, target, tuple((name, value.strip()) for name, _, value in pairs), b""
+        )
+        self.server.received.append(request)
+        return request
 
-    def hears(self) -> Heard:
-        """A whole request. Raises `ConnectionError` where none comes."""
-        head = self.hears_head()
+    def receive(self) -> ReceivedRequest:
+        """Receive a whole request. Raises `ConnectionError` if none comes."""
+        head = self.receive_head()
         length = int((head.values("content-length") or ["0"])[0])
-        pieces = [self._unread]
-        while (missing := length - sum(map(len, pieces))) > 0:
-            pieces.append(self._receives(missing))
-        body = b"".join(pieces)
+        chunks = [self._unread]
+        while (missing := length - sum(map(len, chunks))) > 0:
+            chunks.append(self._receive_some(missing))
+        body = b"".join(chunks)
         self._unread = body[length:]
-        heard = Heard(head.method, head.target, head.headers, body[:length])
-        self.stage.heard[self.stage.heard.index(head)] = heard
-        return heard
+        request = ReceivedRequest(head.method, head.target, head.headers, body[:length])
+        self.server.received[self.server.received.index(head)] = request
+        return request
 
-    def says(self, data: bytes) -> None:
-        """Send all of it."""
-        for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE]
-            self.sock.sendall(piece)
-            self.stage.said += len(piece)
+    def send(self, data: bytes) -> None:
+        """Send all bytes."""
+        for start in range(0, len(data), _CHUNK_SIZE):
+            chunk = data[start : start + _CHUNK_SIZE]
+            self.sock.sendall(chunk)
+            self.server.sent_bytes += len(chunk)
 
-    def drips(self, data: bytes, *, every: float) -> None:
-        """Send a byte, wait so many seconds, send the next."""
+    def drip(self, data: bytes, *, every: float) -> None:
+        """Send byte by byte, with a pause of `every` seconds after each."""
         for byte in data:
-            self.says(bytes([byte]))
-            if self.stage.over.wait(every):
+            self.send(bytes([byte]))
+            if self.server.stopped.wait(every):
                 break
 
-    def waits(self) -> None:
-        """Do nothing until the other end has closed, or the stage is taken down."""
+    def wait(self) -> None:
+        """Discard what comes until the sender closes the connection, or the server stops."""
         with suppress(OSError):
-            while self.sock.recv(_PIECE):
+            while self.sock.recv(_CHUNK_SIZE):
                 pass
 
-    def resets(self) -> None:
-        """End the connection rudely."""
+    def reset(self) -> None:
+        """Close the connection by a reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.sock.close()
 
-    def _receives(self, most: int = _PIECE) -> bytes:
-        if not (piece := self.sock.recv(min(most, _PIECE))):
+    def _receive_some(self, most: int = _CHUNK_SIZE) -> bytes:
+        if not (chunk := self.sock.recv(min(most, _CHUNK_SIZE))):
             raise ConnectionResetError("the connection was closed")
-        return piece
+        return chunk
 
 
 @define
-class Stage:
-    """The server of one case: a listening socket, and a thread for each connection.
+class LoopbackServer:
+    """A server for one case: a listening socket, and a thread for each connection.
 
-    Each connection is given to `play`, and closed when that returns. With a TLS context
-    connections begin with a handshake; with `accepts=False` they stay in the queue, which is full.
+    Each connection runs `script`, and is closed when that returns. With a TLS context it begins
+    with a handshake. With `accepts=False` the listener's backlog is full: no connection is made.
     """
 
-    play: Play
+    script: Script
     patience: float
-    """Seconds that a request may take where the server stalls."""
+    """Seconds, the timeout of requests in cases in which the server stalls."""
     tls: ssl.SSLContext | None = None
     accepts: bool = True
-    heard: list[Heard] = field(factory=list, init=False)
-    """The requests that arrived, in order."""
+    received: list[ReceivedRequest] = field(factory=list, init=False)
+    """Requests in the order in which they arrived."""
     connections: int = field(default=0, init=False)
-    said: int = field(default=0, init=False)
-    """Bytes that were sent, of all connections."""
-    over: threading.Event = field(factory=threading.Event, init=False, repr=False)
+    sent_bytes: int = field(default=0, init=False)
+    """Bytes sent over all connections."""
+    stopped: threading.Event = field(factory=threading.Event, init=False, repr=False)
     port: int = field(default=0, init=False)
-    faults: list[Exception] = field(factory=list, init=False)
-    """What went wrong in the server itself, which is no fault of a sender."""
+    errors: list[Exception] = field(factory=list, init=False)
+    """Errors of the scripts themselves, for which no sender is responsible."""
     _listener: socket.socket = field(init=False, repr=False)
     _open: list[socket.socket] = field(factory=list, init=False, repr=False)
     _threads: list[threading.Thread] = field(factory=list, init=False, repr=False)
@@ -136,30 +145,30 @@ class Stage:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64 if self.accepts else 0)
         self.port = self._listener.getsockname()[1]
         if self.accepts:
-            # Not every system lets go of an accept when its socket is closed.
+            # Some systems do not end `accept` when its socket is closed.
             self._listener.settimeout(0.2)
             self._start(self._accept)
         else:
-            self._fill_the_queue()
+            self._fill_backlog()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.over.set()
-        _cut(self._listener)
-        # The accepting thread was started first: once it is joined, no others are added.
+        self.stopped.set()
+        _shut_down(self._listener)
+        # The accepting thread was started first; once it has ended, no thread is added.
         while self._open or self._threads:
             while self._open:
-                _cut(self._open.pop())
+                _shut_down(self._open.pop())
             if self._threads:
                 self._threads.pop(0).join()
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
+        """Scheme, host and port of the server's URLs."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def _accept(self) -> None:
-        while not self.over.is_set():
+        while not self.stopped.is_set():
             try:
                 sock, _ = self._listener.accept()
             except TimeoutError:
@@ -168,19 +177,19 @@ class Stage:
                 return
             self._open.append(sock)
             self.connections += 1
-            self._start(self._perform, sock, self.connections)
+            self._start(self._run_script, sock, self.connections)
 
-    def _perform(self, sock: socket.socket, number: int) -> None:
+    def _run_script(self, sock: socket.socket, number: int) -> None:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
                 self._open.append(sock)
-            self.play(Connection(self, sock, number))
+            self.script(Connection(self, sock, number))
         except OSError:
-            pass  # the other end went away, or the stage was taken down
-        except Exception as fault:  # noqa: BLE001  # told by the kit, where a thread's is lost
-            self.faults.append(fault)
+            pass  # the sender closed the connection, or the server was stopped
+        except Exception as error:  # noqa: BLE001  # the kit raises it
+            self.errors.append(error)
         finally:
             sock.close()
 
@@ -189,26 +198,24 @@ class Stage:
         self._threads.append(thread)
         thread.start()
 
-    def _fill_the_queue(self) -> None:
-        """Take the only place in the queue, so that whoever comes next is not answered."""
+    def _fill_backlog(self) -> None:
+        """Take the only place in the backlog, so that the next connection is not made."""
         for _ in range(2):
             sock = socket.socket()
-            sock.setblocking(False)  # the socket's own word
+            sock.setblocking(False)  # the socket's own method
             self._open.append(sock)
             with suppress(BlockingIOError):
                 sock.connect(("127.0.0.1", self.port))
 
 
-def _cut(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # Closing alone would leave a thread in its recv.
+        # Closing alone would leave a thread in `recv`.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     sock.close()
 
 
-# A certificate for 127.0.0.1 that nobody has reason to trust, and its key, which is no secret.
-
-# Signed by itself, for the years 2020 to 2119.
+# A self-signed certificate for 127.0.0.1, valid from 2020 to 2119, and its key, which is public.
 CERTIFICATE: Final = """\
 -----BEGIN CERTIFICATE-----
 MIIBhTCCASugAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDDBBjaGF0ZnNt
@@ -232,10 +239,10 @@ M8JIiXFtZl24RLjjFSUAcvBAAHEqks8XN2JKlqlkf/evygIFe6X6ptld
 
 
 def server_context() -> ssl.SSLContext:
-    """What a server needs to show the certificate."""
+    """Return the TLS context of a server with the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
-        # The standard library reads a key from a file only.
+        # The standard library reads keys from files alone.
         pem = Path(folder, "loopback.pem")
         pem.write_text(CERTIFICATE + _KEY, "ascii")
         context.load_cert_chain(pem)

@@ -1,4 +1,4 @@
-"""Carrying a trial's requests in the tasks of asyncio or trio."""
+"""Trials in tasks: runs asynchronous senders with asyncio or trio; needs anyio."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from chatfsm.testing._cases import Case
 from chatfsm.testing.conformance import Trial
 from chatfsm.transport import HttpRequest
 
-__all__ = ["all_in_tasks", "carry_in_tasks"]
+__all__ = ["run_concurrently", "run_in_tasks"]
 
 
-async def all_in_tasks(
-    attempt: Callable[[Case], Awaitable[None]], cases: Iterable[Case], at_once: int
+async def run_concurrently(
+    attempt: Callable[[Case], Awaitable[None]], cases: Iterable[Case], limit: int
 ) -> None:
-    """Attempt every case, so many at the same time."""
-    places = anyio.Semaphore(at_once)
+    """Attempt every case, at most `limit` of them at once."""
+    limiter = anyio.Semaphore(limit)
 
     async def attempt_in_turn(case: Case) -> None:
-        async with places:
+        async with limiter:
             await attempt(case)
 
     async with anyio.create_task_group() as group:
@@ -29,27 +29,27 @@ async def all_in_tasks(
             group.start_soon(attempt_in_turn, case)
 
 
-async def carry_in_tasks(make_sender: Callable[[], Any], trial: Trial) -> None:
-    """Let a sender have the trial's requests, and note what came of each."""
+async def run_in_tasks(make_sender: Callable[[], Any], trial: Trial) -> None:
+    """Send a trial's requests by a sender, and record each result."""
 
-    async def carry(send: Any, pause: float, request: HttpRequest) -> None:
+    async def perform(sender: Any, pause: float, request: HttpRequest) -> None:
         await anyio.sleep(pause)
         try:
-            trial.note(request, await send(request))
-        except Exception as error:  # noqa: BLE001  # what a sender raises is told as a finding
-            trial.note(request, error)
+            trial.record(request, await sender(request))
+        except Exception as error:  # noqa: BLE001  # a sender that raises fails its case
+            trial.record(request, error)
 
     try:
-        send = make_sender()
+        sender = make_sender()
         try:
             with anyio.move_on_after(trial.limit):
                 async with anyio.create_task_group() as group:
                     for each in trial.requests:
-                        if trial.case.together:
-                            group.start_soon(carry, send, *each)
+                        if trial.case.concurrent:
+                            group.start_soon(perform, sender, *each)
                         else:
-                            await carry(send, *each)
+                            await perform(sender, *each)
         finally:
-            await send.aclose()
-    except Exception as error:  # noqa: BLE001  # as above
-        trial.trouble = error
+            await sender.aclose()
+    except Exception as error:  # noqa: BLE001  # so does one that cannot be made or closed
+        trial.error = error

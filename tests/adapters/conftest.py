@@ -19,7 +19,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def trusting() -> ssl.SSLContext:
-    """A client's context that trusts the stages' certificate, and no other."""
+    """A client's context that trusts the servers' certificate, and no other."""
     return ssl.create_default_context(cadata=CERTIFICATE)
 
 

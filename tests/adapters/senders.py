@@ -22,9 +22,9 @@ from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 Answer = HttpReply | HttpFailure
 
 
-def get(stage: Any, number: int = 1, **changes: Any) -> HttpRequest:
-    """A GET for a stage."""
-    return evolve(HttpRequest(number, "GET", f"{stage.origin}/", HEADERS, timeout=5.0), **changes)
+def get(server: Any, number: int = 1, **changes: Any) -> HttpRequest:
+    """A GET for a server."""
+    return evolve(HttpRequest(number, "GET", f"{server.origin}/", HEADERS, timeout=5.0), **changes)
 
 
 class Lent:

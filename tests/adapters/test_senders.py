@@ -13,8 +13,8 @@ import pytest
 import requests as requests_library
 
 from chatfsm.adapters import requests, stdlib
-from chatfsm.testing._cases import BODY, HEADERS, head, reply, says
-from chatfsm.testing._loopback import Connection, Stage, server_context
+from chatfsm.testing._cases import BODY, HEADERS, respond_with, response, response_head
+from chatfsm.testing._loopback import Connection, LoopbackServer, server_context
 from chatfsm.transport import HttpFailure, HttpReply
 from tests.adapters.senders import AWAITED, BLOCKING, Lent, get, sender
 
@@ -24,17 +24,17 @@ both = pytest.mark.parametrize("name", ALL)
 
 
 def drips_for_ever(connection: Connection) -> None:
-    connection.hears()
-    connection.says(head(200, "Content-Length: 999"))
-    connection.drips(bytes(999), every=0.1)
+    connection.receive()
+    connection.send(response_head(200, "Content-Length: 999"))
+    connection.drip(bytes(999), every=0.1)
 
 
 @both
 def test_a_server_that_is_trusted_is_spoken_to(name: str, trusting: ssl.SSLContext) -> None:
     """Over TLS, with a certificate that the caller trusts, a reply is a reply."""
-    stage = Stage(says(reply()), PATIENCE, tls=server_context())
-    with stage, sender(name, trusting) as send:
-        answer = send(get(stage))
+    server = LoopbackServer(respond_with(response()), PATIENCE, tls=server_context())
+    with server, sender(name, trusting) as send:
+        answer = send(get(server))
     assert isinstance(answer, HttpReply)
     assert (answer.status, answer.body) == (200, BODY)
 
@@ -42,9 +42,9 @@ def test_a_server_that_is_trusted_is_spoken_to(name: str, trusting: ssl.SSLConte
 @both
 def test_a_deadline_holds_over_tls(name: str, trusting: ssl.SSLContext) -> None:
     """A server that drips over TLS is given up in time as well."""
-    stage = Stage(drips_for_ever, PATIENCE, tls=server_context())
-    with stage, sender(name, trusting) as send:
-        answer = send(get(stage, timeout=0.5))
+    server = LoopbackServer(drips_for_ever, PATIENCE, tls=server_context())
+    with server, sender(name, trusting) as send:
+        answer = send(get(server, timeout=0.5))
     assert isinstance(answer, HttpFailure)
     assert answer.kind == "timeout"
 
@@ -52,11 +52,11 @@ def test_a_deadline_holds_over_tls(name: str, trusting: ssl.SSLContext) -> None:
 @both
 def test_a_connection_is_used_again(name: str, usual: ssl.SSLContext) -> None:
     """Three requests, one after the other, go over one connection."""
-    stage = Stage(says(reply(), reply(), reply()), PATIENCE)
-    with stage, sender(name, usual) as send:
-        answers = [send(get(stage, number)) for number in (1, 2, 3)]
+    server = LoopbackServer(respond_with(response(), response(), response()), PATIENCE)
+    with server, sender(name, usual) as send:
+        answers = [send(get(server, number)) for number in (1, 2, 3)]
     assert [answer.id for answer in answers] == [1, 2, 3]
-    assert stage.connections == 1
+    assert server.connections == 1
 
 
 @both
@@ -68,18 +68,18 @@ def test_netrc_does_not_replace_the_credentials(
     netrc.write_text("default login someone password secret\n", "ascii")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    stage = Stage(says(reply()), PATIENCE)
-    with stage, sender(name, usual) as send:
-        assert send(get(stage)).status == 200
-    assert stage.heard[0].values("authorization") == [dict(HEADERS)["Authorization"]]
+    server = LoopbackServer(respond_with(response()), PATIENCE)
+    with server, sender(name, usual) as send:
+        assert send(get(server)).status == 200
+    assert server.received[0].values("authorization") == [dict(HEADERS)["Authorization"]]
 
 
 @both
 def test_what_failed_is_said_without_content(name: str, usual: ssl.SSLContext) -> None:
     """The words are the error's class, and the system's or ours: no url, header or body."""
-    stage = Stage(says(b"HTTP/1.1 tenant-secret\r\n\r\n"), PATIENCE)
-    with stage, sender(name, usual) as send:
-        answer = send(get(stage, url=f"{stage.origin}/?tenantUrl=hidden.example"))
+    server = LoopbackServer(respond_with(b"HTTP/1.1 tenant-secret\r\n\r\n"), PATIENCE)
+    with server, sender(name, usual) as send:
+        answer = send(get(server, url=f"{server.origin}/?tenantUrl=hidden.example"))
     assert isinstance(answer, HttpFailure)
     assert answer.why
     assert not any(word in answer.why for word in ("secret", "hidden", "app-7"))
@@ -87,17 +87,17 @@ def test_what_failed_is_said_without_content(name: str, usual: ssl.SSLContext) -
 
 def test_a_body_that_is_too_long_is_said_to_be(usual: ssl.SSLContext) -> None:
     """Where the adapter refuses a reply, its reason says what the limit is."""
-    stage = Stage(says(reply(bytes(99))), PATIENCE)
-    with stage, sender("stdlib", usual) as send:
-        answer = send(get(stage, max_body=98))
-    why = "UnusableReplyError: the body is longer than 98 bytes"
+    server = LoopbackServer(respond_with(response(bytes(99))), PATIENCE)
+    with server, sender("stdlib", usual) as send:
+        answer = send(get(server, max_body=98))
+    why = "UnusableReplyError: the body must have 98 bytes or fewer"
     assert answer == HttpFailure(1, "protocol", why)
 
 
 @pytest.mark.parametrize("name", BLOCKING)
 def test_a_refused_connection_says_what_the_system_says(name: str, usual: ssl.SSLContext) -> None:
     """The words of the system are found inside the errors of the library."""
-    with Stage(says(), PATIENCE) as gone:
+    with LoopbackServer(respond_with(), PATIENCE) as gone:
         pass
     with sender(name, usual) as send:
         assert send(get(gone)).why.endswith(": Connection refused")
@@ -107,24 +107,27 @@ def test_a_proxy_of_the_environment_is_used(
     usual: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests goes by the proxy that the machine names, and keeps to deadlines over it."""
-    stage = Stage(drips_for_ever, PATIENCE)
+    server = LoopbackServer(drips_for_ever, PATIENCE)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with stage, sender("requests", usual) as send:
-        monkeypatch.setenv("http_proxy", stage.origin)
-        answer = send(get(stage, url="http://chat.example/clientweb", timeout=0.5))
+    with server, sender("requests", usual) as send:
+        monkeypatch.setenv("http_proxy", server.origin)
+        answer = send(get(server, url="http://chat.example/clientweb", timeout=0.5))
     assert answer.kind == "timeout"
-    assert stage.heard[0].target == "http://chat.example/clientweb"
+    assert server.received[0].target == "http://chat.example/clientweb"
 
 
 def test_a_lent_client_stays_open_and_useful(usual: ssl.SSLContext) -> None:
     """A session that is passed in is not closed, and works on its own as it did before."""
-    with requests_library.Session() as session, Stage(says(reply(), reply()), PATIENCE) as stage:
+    with (
+        requests_library.Session() as session,
+        LoopbackServer(respond_with(response(), response()), PATIENCE) as server,
+    ):
         send = requests.Sender(session)
-        assert isinstance(send(get(stage)), HttpReply)
+        assert isinstance(send(get(server)), HttpReply)
         send.close()
-        assert session.get(stage.origin, timeout=5).content == BODY
-        assert stage.connections == 1
+        assert session.get(server.origin, timeout=5).content == BODY
+        assert server.connections == 1
 
 
 def test_a_lent_session_keeps_its_headers_to_itself(usual: ssl.SSLContext) -> None:
@@ -133,12 +136,12 @@ def test_a_lent_session_keeps_its_headers_to_itself(usual: ssl.SSLContext) -> No
     session.headers["X-Mine"] = "1"
     session.cookies.set("mine", "1")
     session.auth = ("me", "mine")
-    stage = Stage(says(reply()), PATIENCE)
-    with stage, Lent(requests.Sender, session) as send:
-        assert send(get(stage)).status == 200
-    sent = {name.lower() for name, _ in stage.heard[0].headers}
+    server = LoopbackServer(respond_with(response()), PATIENCE)
+    with server, Lent(requests.Sender, session) as send:
+        assert send(get(server)).status == 200
+    sent = {name.lower() for name, _ in server.received[0].headers}
     assert not sent & {"x-mine", "cookie"}
-    assert stage.heard[0].values("authorization") == [dict(HEADERS)["Authorization"]]
+    assert server.received[0].values("authorization") == [dict(HEADERS)["Authorization"]]
 
 
 def test_connections_that_wait_are_few() -> None:
@@ -146,38 +149,38 @@ def test_connections_that_wait_are_few() -> None:
     arrived = Event()
 
     def once_all_are_here(connection: Connection) -> None:
-        connection.hears()
+        connection.receive()
         if connection.number == 12:
             arrived.set()
         arrived.wait()
-        connection.says(reply())
-        connection.waits()
+        connection.send(response())
+        connection.wait()
 
-    with Stage(once_all_are_here, PATIENCE) as stage, stdlib.Sender() as send:
-        threads = [Thread(target=send, args=(get(stage, number),)) for number in range(12)]
+    with LoopbackServer(once_all_are_here, PATIENCE) as server, stdlib.Sender() as send:
+        threads = [Thread(target=send, args=(get(server, number),)) for number in range(12)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(send._idle._waiting) == 8
+        assert len(send._idle._idle) == 8
 
 
 def test_a_sender_that_was_closed_keeps_nothing() -> None:
     """A request that is under way when its sender is closed is answered, and nothing waits."""
-    with Stage(says(reply(), reply()), PATIENCE) as stage:
+    with LoopbackServer(respond_with(response(), response()), PATIENCE) as server:
         send = stdlib.Sender()
         send.close()
-        assert isinstance(send(get(stage)), HttpReply)
-        assert send._idle._waiting == []
+        assert isinstance(send(get(server)), HttpReply)
+        assert send._idle._idle == []
 
 
 def test_a_context_is_made_once() -> None:
     """Without a context of the caller's, the system's certificates are read once a process."""
-    with Stage(says(reply()), PATIENCE, tls=server_context()) as stage:
+    with LoopbackServer(respond_with(response()), PATIENCE, tls=server_context()) as server:
         for _ in range(2):
             with stdlib.Sender() as send:
-                assert "certificate" in send(get(stage)).why.lower()
-    assert stdlib._verifying.cache_info().currsize == 1
+                assert "certificate" in send(get(server)).why.lower()
+    assert stdlib._default_context.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize("library", ["requests", "httpx", "aiohttp"])

@@ -135,7 +135,7 @@ def test_parts_can_be_given(server: Server) -> None:
     with stdlib.Sender() as sender:
         with connected(server, sender=sender, store=store, opening=opening) as chat:
             assert chat._own_sender is None
-        assert sender._idle._most > 0
+        assert sender._idle._max_idle > 0
     assert store.record is not None
     assert server.chat.parameters == {"name": "Tove"}
 
@@ -145,7 +145,7 @@ def test_a_sender_that_the_chat_made_is_closed_by_it(server: Server) -> None:
     with connected(server) as chat:
         sender = chat._own_sender
         assert sender is not None
-    assert sender._idle._most == 0
+    assert sender._idle._max_idle == 0
 
 
 def test_a_chat_that_cannot_be_opened_raises(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from chatfsm.simulator.scenario import Converse, FindAgent, Say, Scenario, ShowF
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from chatfsm.simulator.world import SimulatedCustomer, World
-from chatfsm.testing.invariants import ClientWatcher, survives_a_restart
+from chatfsm.testing.invariants import ClientChecker, check_restore
 from tests.soak.acting import Chat
 from tests.soak.dice import Dice
 
@@ -111,7 +111,7 @@ class Group:
             seed=int(dice.throw() * 2**53),
             on_step=self.watches,
         )
-        self.watchers = [ClientWatcher() for _ in range(chats)]
+        self.watchers = [ClientChecker() for _ in range(chats)]
         self.lives = [1] * chats
         self.dice = Dice(seed, number, "cuts")
         self.chats = [
@@ -132,12 +132,12 @@ class Group:
         watcher = self.watchers[place]
         if self.lives[place] != customer.lives:
             self.lives[place] = customer.lives
-            watcher.restarted()
+            watcher.on_restart()
         try:
             now = customer.client_time
-            watcher.follow(item, told, customer.client, now=now)
+            watcher.check(item, told, customer.client, now=now)
             if customer.session is not None and self.dice.throw() < 0.01:
-                survives_a_restart(customer.session, now=now)
+                check_restore(customer.session, now=now)
         except AssertionError as error:
             raise ViolationError(f"chat {customer.number}: {error}") from error
         self.outcome.effects += len(told)

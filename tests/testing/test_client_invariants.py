@@ -10,7 +10,7 @@ from attrs import evolve
 from chatfsm import Tick
 from chatfsm._client.client import ChatClient
 from chatfsm.api import RequestChat, UploadFile
-from chatfsm.testing.invariants import ClientWatcher
+from chatfsm.testing.invariants import ClientChecker
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.client.conftest import Stage, endpoint, kind_of
 from tests.testing.test_invariants import Claims
@@ -21,12 +21,12 @@ class Watched(Stage):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.watcher = ClientWatcher()
+        self.watcher = ClientChecker()
 
     def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
         self.now = self.now if at is None else at
         told = self.client.receive(item, now=self.now)
-        self.watcher.follow(item, told, self.client, now=self.now)
+        self.watcher.check(item, told, self.client, now=self.now)
         asked = [effect for effect in told if isinstance(effect, HttpRequest)]
         self.waiting |= {request.id: request for request in asked}
         self.requests += asked
@@ -42,7 +42,7 @@ def test_a_client_that_does_well_is_left_alone() -> None:
     stage.ticks(at=36.0)
     assert "history" in stage.pending or "poll" in stage.pending
     stage.restarts(at=40.0)
-    stage.watcher.restarted()
+    stage.watcher.on_restart()
     while "history" not in stage.pending:
         stage.is_due()
     stage.remembers()
@@ -72,12 +72,12 @@ def test_a_second_poll_is_seen() -> None:
     stage.says("hello")
     poll, post = (requests_of(stage)[kind] for kind in ("poll", "post"))
     for request, sentence in (
-        (evolve(poll, id=90), "a second poll while one is on its way"),
-        (evolve(post, id=91), "a second post while one is on its way"),
+        (evolve(poll, id=90), "a second poll while one is in flight"),
+        (evolve(post, id=91), "a second post while one is in flight"),
         (poll, "not unique"),
     ):
         with pytest.raises(AssertionError, match=sentence):
-            stage.watcher.follow(Tick(), [request], stage.client, now=0.0)
+            stage.watcher.check(Tick(), [request], stage.client, now=0.0)
 
 
 def test_a_poll_after_a_failure_is_no_second() -> None:
@@ -85,22 +85,22 @@ def test_a_poll_after_a_failure_is_no_second() -> None:
     stage = Watched()
     stage.opens()
     poll = requests_of(stage)["poll"]
-    follow = stage.watcher.follow
+    follow = stage.watcher.check
     replied = HttpReply(90, 200, {}, b"")
     follow(HttpFailure(poll.id, "connect"), [evolve(poll, id=90)], stage.client, now=0.0)
     follow(replied, [evolve(poll, id=91)], stage.client, now=0.0)
     with pytest.raises(AssertionError, match="a second poll"):
         follow(replied, [evolve(poll, id=92)], stage.client, now=1.0)
-    stage.watcher.flights.expired(35.0)
+    stage.watcher.in_flight.expire(35.0)
     follow(replied, [evolve(poll, id=93)], stage.client, now=1.0)
-    assert stage.watcher.flights.last_id == 93
+    assert stage.watcher.in_flight.last_id == 93
 
 
 @pytest.mark.parametrize(
     ("claims", "sentence"),
     [
-        ({"deadline": None}, "a chat that lives stands still"),
-        ({"deadline": 0.0}, "something is due and was not done"),
+        ({"deadline": None}, "a chat that is not over has no deadline"),
+        ({"deadline": 0.0}, "a deadline has passed unnoticed"),
     ],
 )
 def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -> None:
@@ -109,7 +109,7 @@ def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -
     stage.opens()
     claiming: Any = Claims(stage.client, **claims)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match=sentence):
-        stage.watcher.follow(Tick(), [], claiming, now=0.0)
+        stage.watcher.check(Tick(), [], claiming, now=0.0)
 
 
 def test_nothing_comes_after_the_end() -> None:
@@ -119,19 +119,19 @@ def test_nothing_comes_after_the_end() -> None:
     poll = requests_of(stage)["poll"]
     told = stage.polled({"event": "ended"}, at=1.0)
     with pytest.raises(AssertionError, match="a request after Terminated"):
-        stage.watcher.follow(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
-    with pytest.raises(AssertionError, match="something was told after Terminated"):
-        stage.watcher.follow(Tick(), told[:1], stage.client, now=2.0)
+        stage.watcher.check(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
+    with pytest.raises(AssertionError, match="an effect after Terminated"):
+        stage.watcher.check(Tick(), told[:1], stage.client, now=2.0)
     for effects_told in ([told[-1], told[0]], [told[-1], told[-1]]):
-        with pytest.raises(AssertionError, match="Terminated is not the last of its step"):
-            ClientWatcher().follow(Tick(), effects_told, stage.client, now=2.0)
-    with pytest.raises(AssertionError, match="a request though the chat is over"):
-        ClientWatcher().follow(Tick(), [poll], stage.client, now=2.0)
+        with pytest.raises(AssertionError, match="Terminated is not the last effect of its step"):
+            ClientChecker().check(Tick(), effects_told, stage.client, now=2.0)
+    with pytest.raises(AssertionError, match="a request after the chat is over"):
+        ClientChecker().check(Tick(), [poll], stage.client, now=2.0)
 
 
 def test_a_client_without_a_chat_may_wait() -> None:
     """Before there is a chat nothing is to happen."""
-    client, watcher = ChatClient(endpoint()), ClientWatcher()
-    watcher.follow(Tick(), client.receive(Tick(), now=0.0), client, now=0.0)
-    watcher.follow(RequestChat(), client.receive(RequestChat(), now=0.0), client, now=0.0)
-    assert watcher.flights.last_id == 1
+    client, watcher = ChatClient(endpoint()), ClientChecker()
+    watcher.check(Tick(), client.receive(Tick(), now=0.0), client, now=0.0)
+    watcher.check(RequestChat(), client.receive(RequestChat(), now=0.0), client, now=0.0)
+    assert watcher.in_flight.last_id == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatfsm import ChatSession, Settings, SnapshotError, commands, decode, effects
-from chatfsm.testing.invariants import SessionWatcher, survives_a_restart
+from chatfsm.testing.invariants import SessionChecker, check_restore
 
 PARTY = {"event": "chat_session_party_joined", "party_id": "A", "type": "internal"}
 MESSAGE = {"event": "chat_session_message", "party_id": "A", "msg_id": "2", "msg": "hello"}
@@ -25,11 +25,11 @@ def heard(session: ChatSession, *items: dict[str, Any], now: float = 1.0) -> lis
     return [e for item in decode(list(items)) for e in session.receive(item, now=now)]
 
 
-def watched(*items: dict[str, Any]) -> tuple[ChatSession, SessionWatcher, list[Any]]:
+def watched(*items: dict[str, Any]) -> tuple[ChatSession, SessionChecker, list[Any]]:
     """A session, who watched it, and what it told."""
-    session, watcher = ChatSession("chat-1"), SessionWatcher()
+    session, watcher = ChatSession("chat-1"), SessionChecker()
     told = heard(session, *items)
-    watcher.follow(told, session, now=1.0)
+    watcher.check(told, session, now=1.0)
     return session, watcher, told
 
 
@@ -38,27 +38,27 @@ def test_a_session_that_does_well_is_left_alone() -> None:
     session, watcher, told = watched(CONNECTED, PARTY, MESSAGE, MESSAGE, FILE, PLACE, FORM, OFFER)
     for order in (commands.SendText("good morning"), commands.SubmitForm("7", {"stars": "5"})):
         told += (more := session.receive(order, now=2.0))
-        watcher.follow(more, session, now=2.0)
+        watcher.check(more, session, now=2.0)
     for items in ((TYPING,), ({**PARTY, "display_name": "Ann"}, ENDED), (MESSAGE,)):
         told += (more := heard(session, *items, now=3.0))
-        watcher.follow(more, session, now=3.0)
+        watcher.check(more, session, now=3.0)
     assert watcher.effects == len(told)
     assert watcher.is_over
-    survives_a_restart(session, now=3.0)
+    check_restore(session, now=3.0)
 
 
 @pytest.mark.parametrize(
     ("items", "again", "sentence"),
     [
-        ((MESSAGE,), 0, "message '2' was told twice"),
-        ((FILE,), 0, "file '4' was told twice"),
-        ((PLACE,), 0, "place '6' was told twice"),
+        ((MESSAGE,), 0, "message '2' was reported twice"),
+        ((FILE,), 0, "file '4' was reported twice"),
+        ((PLACE,), 0, "location '6' was reported twice"),
         ((PARTY,), 0, "party 'A' was added twice"),
         ((FORM,), 0, "form '7' was opened twice"),
         ((TYPING,), 0, "'A' started typing twice"),
-        ((CONNECTED,), 0, "the state was connected, and changed from establishing"),
+        ((CONNECTED,), 0, "the state was connected, but changed from establishing"),
         ((OFFER,), -1, "the call was offered, not idle"),
-        ((ENDED,), -1, "told after Terminated: Terminated"),
+        ((ENDED,), -1, "effect after Terminated: Terminated"),
     ],
 )
 def test_what_is_told_twice_is_seen(
@@ -67,7 +67,7 @@ def test_what_is_told_twice_is_seen(
     """Whatever it is, by its identity."""
     session, watcher, told = watched(*items)
     with pytest.raises(AssertionError, match=sentence):
-        watcher.follow([told[again]], session, now=1.0)
+        watcher.check([told[again]], session, now=1.0)
 
 
 def _party(**names: str) -> Any:
@@ -87,30 +87,36 @@ def _form() -> Any:
         (effects.StateChanged("queued", "queued"), "changed from queued to itself"),
         (effects.CallChanged("idle", "idle"), "the call changed from idle to itself"),
         (effects.CallChanged("active", "ended"), "the call was idle, not active"),
-        (effects.PartyChanged(_party()), "party 'A' changed, and was not added"),
-        (effects.PartyRemoved(_party()), "party 'A' was removed, and not added"),
-        (effects.TypingStopped("A", "timeout"), "'A' stopped, and did not type"),
-        (effects.FormClosed(_form(), "expired"), "form '7' was closed, and not open"),
-        (effects.PartyAdded(_party()), "the roster is not what was told of it"),
-        (effects.TypingStarted("A"), "who types is not who was told to"),
-        (effects.FormOpened(_form()), "the open forms are not those that were told"),
-        (effects.CallChanged("idle", "offered"), "the call is idle, and offered was told"),
-        (effects.StateChanged("ivr", "queued"), "the state is establishing, and queued was told"),
-        (effects.Terminated("ended"), "the session is over, and nobody was told, or not once"),
+        (effects.PartyChanged(_party()), "party 'A' changed, but was not added"),
+        (effects.PartyRemoved(_party()), "party 'A' was removed, but not added"),
+        (effects.TypingStopped("A", "timeout"), "'A' stopped typing, but had not started"),
+        (effects.FormClosed(_form(), "expired"), "form '7' was closed, but not open"),
+        (effects.PartyAdded(_party()), "the session's parties differ from the effects"),
+        (effects.TypingStarted("A"), "the session's typists differ from the effects"),
+        (effects.FormOpened(_form()), "the session's open forms differ from the effects"),
+        (effects.CallChanged("idle", "offered"), "the call is idle, but offered by the effects"),
+        (
+            effects.StateChanged("ivr", "queued"),
+            "the state is establishing, but queued by the effects",
+        ),
+        (
+            effects.Terminated("ended"),
+            "the session is over, but Terminated was not returned, or twice",
+        ),
     ],
 )
 def test_what_is_not_so_is_seen(effect: Any, sentence: str) -> None:
     """What was told, and the session knows nothing of."""
     session, watcher, _ = watched()
     with pytest.raises(AssertionError, match=sentence):
-        watcher.follow([effect], session, now=1.0)
+        watcher.check([effect], session, now=1.0)
 
 
 def test_a_party_that_changes_to_the_same_is_seen() -> None:
     """A change is a change."""
     session, watcher, (added,) = watched(PARTY)
     with pytest.raises(AssertionError, match="party 'A' changed to the same"):
-        watcher.follow([effects.PartyChanged(added.party)], session, now=1.0)
+        watcher.check([effects.PartyChanged(added.party)], session, now=1.0)
 
 
 def test_an_end_that_nobody_told_is_seen() -> None:
@@ -118,24 +124,24 @@ def test_an_end_that_nobody_told_is_seen() -> None:
     session, watcher, _ = watched()
     heard(session, ENDED)
     with pytest.raises(AssertionError, match="the session is over"):
-        watcher.follow([], session, now=1.0)
+        watcher.check([], session, now=1.0)
 
 
 def test_a_message_is_settled_once() -> None:
     """It has arrived or it was refused, and that is that."""
     session, watcher, _ = watched()
-    watcher.follow([effects.MessageSent("1")], session, now=1.0)
+    watcher.check([effects.MessageSent("1")], session, now=1.0)
     with pytest.raises(AssertionError, match="message '1' was settled twice"):
-        watcher.follow([effects.MessageFailed("1", "no")], session, now=1.0)
+        watcher.check([effects.MessageFailed("1", "no")], session, now=1.0)
 
 
 def test_what_has_no_id_may_be_said_again() -> None:
     """And so may everything, once the session has said that it forgets."""
     nameless = {**MESSAGE, "msg_id": ""}
     session, watcher, told = watched(nameless, MESSAGE)
-    watcher.follow([told[0]], session, now=1.0)
-    watcher.follow([effects.Anomaly("too_many_ids", "")], session, now=1.0)
-    watcher.follow([told[1]], session, now=1.0)
+    watcher.check([told[0]], session, now=1.0)
+    watcher.check([effects.Anomaly("too_many_ids", "")], session, now=1.0)
+    watcher.check([told[1]], session, now=1.0)
     assert watcher.effects == 5
 
 
@@ -153,19 +159,19 @@ class Claims:
 @pytest.mark.parametrize(
     ("items", "claims", "sentence"),
     [
-        ((), {"deadline": 1.0}, "something is due and was not told"),
-        ((TYPING,), {"deadline": None}, "somebody types for ever"),
-        ((ENDED,), {"deadline": 9.0}, "the session is over, and has a deadline"),
-        ((OFFER,), {"early_candidates": (1,) * 129}, "129 candidates, where the settings have 128"),
+        ((), {"deadline": 1.0}, "an effect is due and was not returned"),
+        ((TYPING,), {"deadline": None}, "a typing indicator has no deadline"),
+        ((ENDED,), {"deadline": 9.0}, "the session is over, but has a deadline"),
+        ((OFFER,), {"early_candidates": (1,) * 129}, "129 candidates, but the settings allow 128"),
         (
             (PARTY,),
             {"outbox": dict.fromkeys(range(257), "pending")},
-            "257 messages unsent, where the settings have 256",
+            "257 messages unsent, but the settings allow 256",
         ),
         (
             (PARTY,),
             {"outbox": dict.fromkeys(range(513), "sent")},
-            "513 messages remembered, where the settings have 512",
+            "513 messages remembered, but the settings allow 512",
         ),
         ((PARTY,), {"settings": Settings(max_parties=1)}, None),
     ],
@@ -174,22 +180,22 @@ def test_a_session_is_measured(
     items: tuple[dict[str, Any], ...], claims: dict[str, Any], sentence: str | None
 ) -> None:
     """Its deadline, and its memory."""
-    session, watcher = ChatSession("chat-1"), SessionWatcher()
+    session, watcher = ChatSession("chat-1"), SessionChecker()
     told = heard(session, *items)
     claiming: Any = Claims(session, **claims)
     if sentence is None:
-        watcher.follow(told, claiming, now=1.0)
+        watcher.check(told, claiming, now=1.0)
         assert watcher.effects == len(told)
         return
     with pytest.raises(AssertionError, match=sentence):
-        watcher.follow(told, claiming, now=1.0)
+        watcher.check(told, claiming, now=1.0)
 
 
 @pytest.mark.parametrize(
     ("items", "was", "sentence"),
     [
-        ((FORM,), {"forms": {"7"}}, "something survived the end"),
-        ((OFFER,), {"call": "offered"}, "a call survived the end"),
+        ((FORM,), {"forms": {"7"}}, "a typist or a form is left after the end"),
+        ((OFFER,), {"call": "offered"}, "a call is left after the end"),
     ],
 )
 def test_nothing_survives_the_end(
@@ -201,7 +207,7 @@ def test_nothing_survives_the_end(
     opened = {"forms": (_form(),)} if "forms" in was else was
     claiming: Any = Claims(session, **opened, state="establishing")
     with pytest.raises(AssertionError, match=sentence):
-        watcher.follow(told, claiming, now=1.0)
+        watcher.check(told, claiming, now=1.0)
 
 
 def test_a_snapshot_that_is_no_good_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,8 +218,8 @@ def test_a_snapshot_that_is_no_good_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
         raise SnapshotError("no good")
 
     monkeypatch.setattr(ChatSession, "restore", unreadable)
-    with pytest.raises(AssertionError, match="a snapshot that cannot be kept: no good"):
-        survives_a_restart(session, now=1.0)
+    with pytest.raises(AssertionError, match="a snapshot cannot be restored: no good"):
+        check_restore(session, now=1.0)
     monkeypatch.setattr(ChatSession, "restore", lambda *_args, **_named: ChatSession("chat-1"))
-    with pytest.raises(AssertionError, match="knows something else"):
-        survives_a_restart(session, now=1.0)
+    with pytest.raises(AssertionError, match="differs from the original"):
+        check_restore(session, now=1.0)

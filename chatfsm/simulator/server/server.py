@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 
 from attrs import define, field
 
-from chatfsm.adapters._base import missing
+from chatfsm.adapters._base import missing_library
 from chatfsm.simulator.network import Network
 
 try:
@@ -18,7 +18,7 @@ try:
 
     from chatfsm.simulator.server.handler import LOST_AFTER, MAX_BODY, RequestHandler
 except ImportError:
-    raise missing("aiohttp", extra="simulator") from None
+    raise missing_library("aiohttp", extra="simulator") from None
 
 from chatfsm.simulator.server.handler import NetworkPump, PageFiles
 

@@ -24,7 +24,7 @@ from chatfsm import (
     effects,
 )
 from chatfsm._protocol.codec import decode_item
-from chatfsm.testing.invariants import SessionWatcher
+from chatfsm.testing.invariants import SessionChecker
 from tests.strategies import (
     any_commands,
     histories,
@@ -55,7 +55,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.clock = 0.0
         """How far the clock of the session is ahead of that of its twin, which is `now`."""
         self.said: list[Any] = []
-        self.watcher = SessionWatcher()
+        self.watcher = SessionChecker()
         """Keeps the books that an app would keep."""
         self.recalled = False
         """Whether a history was heard."""
@@ -199,7 +199,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert known == self.twin.receive(item, now=self.now), "the same inputs, other effects"
         if was_done:
             assert told == [], "effects after the end"
-        self.watcher.follow(told, self.session, now=self.at)
+        self.watcher.check(told, self.session, now=self.at)
         for effect in told:
             if isinstance(effect, effects.SendEvents):
                 self.keep_what_is_said(effect, item)

@@ -14,7 +14,7 @@ from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.simulator.world import SimulatedCustomer, World
-from chatfsm.testing.invariants import ClientWatcher
+from chatfsm.testing.invariants import ClientChecker
 
 
 def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
@@ -22,14 +22,14 @@ def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
     entry = AppEntry(app_id="demo", scenario=SCENARIOS["echo"])
     tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
     center = ContactCenter([tenant], CenterSettings(**settings), seed=seed)
-    watchers: dict[int, tuple[int, ClientWatcher]] = {}
+    watchers: dict[int, tuple[int, ClientChecker]] = {}
 
     def watch(customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]) -> None:
-        lives, watcher = watchers.setdefault(customer.number, (1, ClientWatcher()))
+        lives, watcher = watchers.setdefault(customer.number, (1, ClientChecker()))
         if lives != customer.lives:
-            watcher.restarted()
+            watcher.on_restart()
             watchers[customer.number] = customer.lives, watcher
-        watcher.follow(item, told, customer.client, now=customer.client_time)
+        watcher.check(item, told, customer.client, now=customer.client_time)
 
     return World(center, faults=faults, seed=seed, on_step=watch)
 
