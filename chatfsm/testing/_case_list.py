@@ -19,13 +19,17 @@ from chatfsm.testing._cases import (
     Target,
     chunked_response,
     chunks,
+    drip_after,
     expect_any,
     expect_failure,
     expect_reply,
     gzip_response,
+    repeat_after,
+    reset_after,
     respond_with,
     response,
     response_head,
+    stall_after,
 )
 from chatfsm.testing._loopback import Connection, LoopbackServer, ReceivedRequest, Script
 
@@ -213,38 +217,6 @@ _UPLOAD: Final = bytes(24 * _MIB)  # more than sockets buffer for a server that 
 _BOMB: Final = gzip.compress(bytes(HUGE), 1, mtime=0)
 
 
-def _stall_after(start: bytes) -> Script:
-    def script(connection: Connection) -> None:
-        connection.receive()
-        connection.send(start)
-        connection.wait()
-
-    return script
-
-
-def _drip_after(start: bytes, rest: bytes) -> Script:
-    """Return a script that sends a byte every third of `patience`: all reads together are late."""
-
-    def script(connection: Connection) -> None:
-        connection.receive()
-        connection.send(start)
-        connection.drip(rest, every=connection.server.patience / 3)
-
-    return script
-
-
-def _repeat_after(start: bytes, rest: bytes) -> Script:
-    """Return a script that sends `rest` again and again, until `HUGE` bytes are sent."""
-
-    def script(connection: Connection) -> None:
-        connection.receive()
-        connection.send(start)
-        while connection.server.sent_bytes < HUGE and not connection.server.stopped.is_set():
-            connection.send(rest)
-
-    return script
-
-
 def _never_read(connection: Connection) -> None:
     connection.receive_head()
     connection.server.stopped.wait()
@@ -252,15 +224,6 @@ def _never_read(connection: Connection) -> None:
 
 def _reset_at_once(connection: Connection) -> None:
     connection.reset()
-
-
-def _reset_after(start: bytes) -> Script:
-    def script(connection: Connection) -> None:
-        connection.receive()
-        connection.send(start)
-        connection.reset()
-
-    return script
 
 
 def _send_interim_for_ever(connection: Connection) -> None:
@@ -291,24 +254,24 @@ def _flooding(
 
 
 FAILING: Final = (
-    _stalling("stall-before-headers", _stall_after(b"")),
-    _stalling("stall-in-status-line", _stall_after(b"HTTP/1.1 2")),
-    _stalling("stall-in-headers", _stall_after(response()[:25])),
-    _stalling("stall-in-body", _stall_after(response()[:-3])),
+    _stalling("stall-before-headers", stall_after(b"")),
+    _stalling("stall-in-status-line", stall_after(b"HTTP/1.1 2")),
+    _stalling("stall-in-headers", stall_after(response()[:25])),
+    _stalling("stall-in-body", stall_after(response()[:-3])),
     _stalling(
-        "stall-in-body-until-close", _stall_after(response_head(200, "Connection: close") + BODY)
+        "stall-in-body-until-close", stall_after(response_head(200, "Connection: close") + BODY)
     ),
-    _stalling("stall-in-chunk", _stall_after(_CHUNKED + chunks(BODY)[:-4])),
-    _stalling("stall-before-last-chunk", _stall_after(_CHUNKED + chunks(BODY))),
+    _stalling("stall-in-chunk", stall_after(_CHUNKED + chunks(BODY)[:-4])),
+    _stalling("stall-before-last-chunk", stall_after(_CHUNKED + chunks(BODY))),
     _stalling("stall-in-upload", _never_read, "POST", _UPLOAD),
-    _stalling("drip-headers", _drip_after(b"", response_head(200, "X-Long: " + "a" * 999))),
-    _stalling("drip-body", _drip_after(response_head(200, "Content-Length: 999"), bytes(999))),
-    _stalling("drip-chunks", _drip_after(_CHUNKED, chunks(bytes(999), 1))),
+    _stalling("drip-headers", drip_after(b"", response_head(200, "X-Long: " + "a" * 999))),
+    _stalling("drip-body", drip_after(response_head(200, "Content-Length: 999"), bytes(999))),
+    _stalling("drip-chunks", drip_after(_CHUNKED, chunks(bytes(999), 1))),
     _stalling("interim-for-ever", _send_interim_for_ever),
     _broken("reset-at-once", _reset_at_once, expect_failure("protocol", "connect")),
-    _broken("reset-after-request", _reset_after(b"")),
-    _broken("reset-in-headers", _reset_after(response()[:25])),
-    _broken("reset-in-body", _reset_after(response()[:-3])),
+    _broken("reset-after-request", reset_after(b"")),
+    _broken("reset-in-headers", reset_after(response()[:25])),
+    _broken("reset-in-body", reset_after(response()[:-3])),
     _broken("closed-without-a-word", respond_with(b"")),
     _broken("truncated-status-line", respond_with(b"HTTP/1.1 2")),
     _broken("truncated-headers", respond_with(response()[:25])),
@@ -331,12 +294,12 @@ FAILING: Final = (
     ),
     _broken("one-byte-too-many", respond_with(response(bytes(_MIB + 1)))),
     _flooding(
-        "flood-by-length", _repeat_after(response_head(200, f"Content-Length: {HUGE}"), _ZEROS)
+        "flood-by-length", repeat_after(response_head(200, f"Content-Length: {HUGE}"), _ZEROS)
     ),
-    _flooding("flood-in-chunks", _repeat_after(_CHUNKED, chunks(_ZEROS, 65536))),
-    _flooding("flood-until-close", _repeat_after(response_head(200, "Connection: close"), _ZEROS)),
-    _flooding("flood-of-headers", _repeat_after(b"HTTP/1.1 200 OK\r\n", b"X-Flood: 1\r\n" * 999)),
-    _flooding("flood-in-one-header", _repeat_after(b"HTTP/1.1 200 OK\r\nX-Flood: ", b"a" * 65536)),
+    _flooding("flood-in-chunks", repeat_after(_CHUNKED, chunks(_ZEROS, 65536))),
+    _flooding("flood-until-close", repeat_after(response_head(200, "Connection: close"), _ZEROS)),
+    _flooding("flood-of-headers", repeat_after(b"HTTP/1.1 200 OK\r\n", b"X-Flood: 1\r\n" * 999)),
+    _flooding("flood-in-one-header", repeat_after(b"HTTP/1.1 200 OK\r\nX-Flood: ", b"a" * 65536)),
 )
 
 

@@ -26,14 +26,18 @@ __all__ = [
     "chunked_response",
     "chunks",
     "describe",
+    "drip_after",
     "expect_any",
     "expect_failure",
     "expect_own_id",
     "expect_reply",
     "gzip_response",
+    "repeat_after",
+    "reset_after",
     "respond_with",
     "response",
     "response_head",
+    "stall_after",
 ]
 
 # Headers as a client of the API sends them, with invented ids.
@@ -187,7 +191,7 @@ def _leaks(why: str) -> bool:
     return any(secret in why for secret in ("app-7", "client 8", "secret"))
 
 
-# Responses as bytes, and the script that sends them.
+# Responses as bytes, and the scripts that send them.
 
 BODY: Final = b'{"events": []}'
 GZIP_BODY: Final = gzip.compress(BODY, mtime=0)
@@ -228,5 +232,50 @@ def respond_with(*responses: bytes) -> Script:
         for each in responses:
             connection.receive()
             connection.send(each)
+
+    return script
+
+
+def stall_after(start: bytes) -> Script:
+    """Return a script that sends `start` after the request, and then nothing."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.wait()
+
+    return script
+
+
+def drip_after(start: bytes, rest: bytes) -> Script:
+    """Return a script that sends a byte every third of `patience`: all reads together are late."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.drip(rest, every=connection.server.patience / 3)
+
+    return script
+
+
+def repeat_after(start: bytes, rest: bytes) -> Script:
+    """Return a script that sends `rest` again and again, until `HUGE` bytes are sent."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        while connection.server.sent_bytes < HUGE and not connection.server.stopped.is_set():
+            connection.send(rest)
+
+    return script
+
+
+def reset_after(start: bytes) -> Script:
+    """Return a script that sends `start` after the request, and resets the connection."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        connection.reset()
 
     return script
