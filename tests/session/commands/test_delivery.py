@@ -38,7 +38,7 @@ REACHED: dict[str, Callable[[Talk], object]] = {
     "failed": lambda talk: talk.fails("1"),
 }
 
-# What pulls each trigger, and what is told where the law has a row for it.
+# What pulls each trigger, and what is reported where the table has a row for it.
 PULLED: dict[str, tuple[Callable[[Talk], list[Effect]], list[Effect]]] = {
     "sent": (lambda talk: talk.sent("1"), []),
     "refused": (lambda talk: talk.fails("1"), [MessageFailed("1", "error 5003")]),
@@ -48,7 +48,7 @@ PULLED: dict[str, tuple[Callable[[Talk], list[Effect]], list[Effect]]] = {
     "read": (lambda talk: talk.read("1", "two"), []),
 }
 
-# The table by hand: the law must say the same.
+# The table by hand: the compiled one must be the same.
 MOVES = {
     ("pending", "sent"): "sent",
     ("pending", "refused"): "failed",
@@ -67,7 +67,7 @@ MOVES = {
 
 
 def test_the_law_of_delivery_is_this_table() -> None:
-    """The law has these moves and no others."""
+    """The table has these transitions and no others."""
     rows = {
         (state, trigger): to for state, row in DELIVERY.moves.items() for trigger, to in row.items()
     }
@@ -80,7 +80,7 @@ def test_the_law_of_delivery_is_this_table() -> None:
 @pytest.mark.parametrize("state", REACHED)
 @pytest.mark.parametrize("trigger", PULLED)
 def test_each_word_in_each_state(talk: Talk, state: str, trigger: str) -> None:
-    """A word about a message moves it as the law says, is told once, or changes nothing."""
+    """A word about a message moves it as the table says, is reported once, or changes nothing."""
     talk.says("hello")
     REACHED[state](talk)
     assert talk.outbox == {"1": state}

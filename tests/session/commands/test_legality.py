@@ -160,7 +160,7 @@ def situated(talk: Talk, state: str, call: str, form: str, cobrowsing: str) -> T
 
 
 def test_every_situation_is_here() -> None:
-    """No command and no state of any law is left out."""
+    """No command and no state of any table is left out."""
     assert {type(command) for command in COMMANDS} == set(get_args(c.Command))
     assert {*LIVE, *FINALS} == set(LIFECYCLE.states)
     assert set(CALLS) == set(CALL.states)

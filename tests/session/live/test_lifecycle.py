@@ -19,7 +19,7 @@ from chatfsm.models import Form
 if TYPE_CHECKING:
     from tests.session.live.conftest import Play
 
-# As the design says it, on purpose not read from the law.
+# As the design says it, on purpose not read from the table.
 BEFORE_THE_END = ("establishing", "ivr", "queued", "connecting", "connected", "completed")
 EXPECTED = {
     "establishing": {"ivr", "queued", "connecting", "connected", "completed"},
