@@ -105,6 +105,20 @@ if TYPE_CHECKING:
     from chatfsm.settings import ClientSettings, Settings
     from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
+else:  # type checkers refuse a name that is not imported above
+
+    def __getattr__(name: str) -> object:
+        """Load a public name on its first use; the module's namespace answers later uses."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = import_module(home)
+        if home != f"{__name__}.{name}":
+            value = getattr(value, name)
+        globals()[name] = value
+        return value
+
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -209,20 +223,6 @@ _HOMES = {
     "signaling": "chatfsm.signaling",
     "transport": "chatfsm.transport",
 }
-
-
-if not TYPE_CHECKING:  # type checkers refuse a name that is not imported above
-
-    def __getattr__(name: str) -> object:
-        """Load a public name on its first use; the module's namespace answers later uses."""
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = import_module(home)
-        if home != f"{__name__}.{name}":
-            value = getattr(value, name)
-        globals()[name] = value
-        return value
 
 
 def __dir__() -> list[str]:

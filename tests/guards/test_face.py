@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import importlib
 import inspect
 import pickle
@@ -173,14 +172,6 @@ def test_all_names_are_listed_before_they_are_used() -> None:
     assert in_a_fresh_process(words).strip() == "True"
 
 
-def test_a_name_that_is_none_is_refused() -> None:
-    """As by any module."""
-    with pytest.raises(AttributeError, match="module 'chatfsm' has no attribute 'nothing'"):
-        chatfsm.nothing  # type: ignore[attr-defined]  # noqa: B018
-    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
-        from chatfsm import nothing  # type: ignore[attr-defined]  # noqa: F401, PLC0415
-
-
 def test_threads_may_use_a_name_at_once() -> None:
     """All of them get the same, in a process that has loaded nothing."""
     words = """
@@ -217,24 +208,6 @@ def test_every_error_has_one_root() -> None:
     """Whoever catches `ChatError` catches everything that chatfsm raises on purpose."""
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), chatfsm.ChatError)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        chatfsm.DecodeError("not JSON"),
-        chatfsm.RemoteProtocolError("malformed", "an event without a name"),
-        chatfsm.ReplayDivergence("line 3", "an effect more", "queued", expected=[], came=[{}]),
-        chatfsm.BusyError("too many polls", error_code="5509", status=429, transient=True),
-        chatfsm.TransportError("timeout", "after 30 s"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_an_error_survives_a_pickle(error: chatfsm.ChatError) -> None:
-    """With its text and its attributes, so that another process can raise it."""
-    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301  # made here
-        assert type(other) is type(error)
-        assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
 
 
 @pytest.mark.parametrize("module", UNIONS, ids=lambda module: module.__name__)

@@ -271,6 +271,12 @@ def test_no_places(latitude: float, longitude: float, field: str) -> None:
         commands.SendLocation(latitude, longitude)
 
 
+def test_no_place_of_thousands_of_digits() -> None:
+    """Degrees that cannot even be written are refused by name of the field."""
+    with pytest.raises(ValueError, match=r"^latitude must be .* not an integer of thousands"):
+        commands.SendLocation(10**5000, 0)
+
+
 @pytest.mark.parametrize("degrees", ["52.5", None, [1]])
 def test_degrees_that_are_no_number(degrees: Any) -> None:
     """Degrees that are no number are refused."""
