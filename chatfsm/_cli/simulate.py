@@ -31,7 +31,7 @@ from chatfsm.simulator.faults import KINDS, PRESETS, Faults
 from chatfsm.simulator.from_log import scenario_from_log
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Scenario, from_plain
-from chatfsm.simulator.server.handler import PageFiles
+from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 

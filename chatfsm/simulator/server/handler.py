@@ -7,27 +7,28 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from importlib.resources import files
 from itertools import count
 from math import inf
-from typing import Final, Literal, Self, cast
+from typing import Final, Literal, cast
 
 from aiohttp import web
-from attrs import define, field, frozen
+from attrs import define, field
 
 from chatfsm.simulator.network import BrokenExchange, Network
+from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = [
     "LOST_AFTER",
     "MAX_BODY",
+    "WEB_CHATS",
     "ExchangeResult",
     "NetworkPump",
-    "PageFiles",
     "RequestHandler",
+    "WebChatHandler",
     "reset_connection",
     "send_garbage",
     "send_truncated",
@@ -158,55 +159,7 @@ def send_garbage(transport: asyncio.Transport, garbage: bytes) -> None:
     transport.close()
 
 
-# The web page.
-
-_SCRIPT: Final = "text/javascript; charset=utf-8"
-_CONTENT_TYPES: Final = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    **dict.fromkeys(("page.js", "heard.js", "forms.js", "law.js", "wire.js"), _SCRIPT),
-}
-_INDEX: Final = "index.html"
-# Nothing is loaded from other places, and no text of a chat can run.
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS: Final = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
-
-
-@frozen
-class PageFiles:
-    """The files beside the API, by path."""
-
-    replies: Mapping[str, HttpReply]
-
-    @classmethod
-    def for_apps(cls, tenant: str, apps: Mapping[str, str]) -> Self:
-        """Return the page's files, with the tenant and the titles of apps by their ids."""
-        folder = files("chatfsm.simulator.server") / "page"
-        found = {
-            f"/{'' if name == _INDEX else name}": _page(kind, (folder / name).read_bytes())
-            for name, kind in _CONTENT_TYPES.items()
-        }
-        entries = [{"app_id": app_id, "title": title} for app_id, title in apps.items()]
-        told = json.dumps({"tenant": tenant, "apps": entries}).encode()
-        return cls({**found, "/simulator.json": _page("application/json", told)})
-
-    def reply_for(self, path: str) -> HttpReply | None:
-        """Return the file at a path, or None."""
-        return self.replies.get(path)
-
-
-def _page(kind: str, body: bytes) -> HttpReply:
-    return HttpReply(0, HTTPStatus.OK, {**_HEADERS, "content-type": kind}, body)
-
+# Requests.
 
 MAX_BODY: Final = 26 * 1024 * 1024
 """The most bytes of a body: a file of 25 MB, and a megabyte for the parts around it."""
@@ -247,6 +200,11 @@ _MAX_LOGGED: Final = 200
 _CONNECTION_HEADERS: Final = {"content-length", "transfer-encoding", "connection", "date"}
 
 
+WEB_CHATS: Final = "/web/chats"
+"""The path of the web page's chats."""
+WebChatHandler = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
+
+
 class _TooLargeError(Exception):
     """The body is larger than the most that the center takes."""
 
@@ -258,6 +216,7 @@ class RequestHandler:
     pump: NetworkPump
     origin: Callable[[], str]
     pages: PageFiles | None = None
+    web_chats: WebChatHandler | None = None
     log: Callable[[str], object] | None = None
     max_body: int = MAX_BODY
     lost_after: float = LOST_AFTER
@@ -267,9 +226,16 @@ class RequestHandler:
         began = time.monotonic()
         result_text = "given up by the client"
         try:
+            if self.web_chats is not None and request.path.startswith(WEB_CHATS):
+                response = await self.web_chats(request, await self._body(request))
+                result_text = str(response.status)
+                return response
             outcome = await self._result(request)
             result_text = _describe(outcome)
             return await self._response(request, outcome)
+        except _TooLargeError:
+            result_text = _describe(_TOO_LARGE)
+            return _as_response(_TOO_LARGE)
         finally:
             self._log_request(request, result_text, time.monotonic() - began)
 
@@ -283,10 +249,7 @@ class RequestHandler:
             page = self.pages.reply_for(request.path)
             if page is not None:
                 return page
-        try:
-            body = await self._body(request)
-        except _TooLargeError:
-            return _TOO_LARGE
+        body = await self._body(request)
         target = request.raw_path
         if not target.startswith("/"):  # absolute form, as for a proxy
             target = str(request.rel_url)
@@ -320,7 +283,10 @@ class RequestHandler:
 
     def _log_request(self, request: web.BaseRequest, result_text: str, seconds: float) -> None:
         if self.log is not None:
-            target = f"{request.method} {request.path}"[:_MAX_LOGGED]
+            path = request.path
+            if path.startswith(WEB_CHATS):
+                path = WEB_CHATS  # the rest is the key of a chat
+            target = f"{request.method} {path}"[:_MAX_LOGGED]
             self.log(f"{ascii(target)[1:-1]} {result_text} {seconds * 1000:.0f} ms")
 
 

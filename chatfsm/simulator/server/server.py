@@ -16,11 +16,12 @@ from chatfsm.simulator.network import Network
 try:
     from aiohttp import web
 
-    from chatfsm.simulator.server.handler import LOST_AFTER, MAX_BODY, RequestHandler
+    from chatfsm.simulator.server.handler import LOST_AFTER, MAX_BODY, NetworkPump, RequestHandler
+    from chatfsm.simulator.server.web_chat import WebChats
 except ImportError:
     raise missing_library("aiohttp", extra="simulator") from None
 
-from chatfsm.simulator.server.handler import NetworkPump, PageFiles
+from chatfsm.simulator.server.web_page import PageFiles
 
 __all__ = ["SimulatorServer"]
 
@@ -107,12 +108,18 @@ class SimulatorServer:
     async def serve(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Serve in the running loop until `stop()`; `on_started` is called when `url` is known."""
         self._loop = asyncio.get_running_loop()
-        answering = RequestHandler(
-            *(self.pump, lambda: self.url, self.pages, self.log),
-            *(self.max_body, self.lost_after),
+        chats = None if self.pages is None else WebChats(self.pump, self.pages.tenant_url)
+        handler = RequestHandler(
+            self.pump,
+            lambda: self.url,
+            self.pages,
+            None if chats is None else chats.respond,
+            self.log,
+            self.max_body,
+            self.lost_after,
         )
         server = web.Server(
-            answering, handler_cancellation=True, access_log=None, lingering_time=_LINGER_SECONDS
+            handler, handler_cancellation=True, access_log=None, lingering_time=_LINGER_SECONDS
         )
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         pumping = asyncio.create_task(self.pump.run())
@@ -127,6 +134,8 @@ class SimulatorServer:
                 pumping.result()  # raises an exception of the center
         finally:
             pumping.cancel()
+            if chats is not None:
+                chats.close()
             self.pump.close()
             await runner.cleanup()
             self._loop = None

@@ -77,14 +77,14 @@ async def _chatted(url: str) -> dict[str, Any]:
         await page.click(".card button[type=submit]")
         await page.until("document.querySelectorAll('.theirs').length === 2")
         await page.write("#text", "Goodbye & <b>thanks</b>")
-        await page.click("#say")
+        await page.click("#send")
         await page.until("document.querySelector('#state').dataset.state === 'ended'")
         return await _seen(page)
 
 
 async def _seen(page: Page) -> dict[str, Any]:
     texts = "[...document.querySelectorAll('{} .bubble')].map((one) => one.textContent)"
-    states = "[...document.querySelectorAll('#law .{}')].map((one) => one.dataset.state)"
+    states = "[...document.querySelectorAll('#lifecycle .{}')].map((one) => one.dataset.state)"
     root = "document.documentElement"
     return {
         "title": await page.value("document.title"),

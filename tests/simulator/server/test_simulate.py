@@ -160,7 +160,7 @@ def test_a_host_that_is_none_is_refused(refused: Refused) -> None:
     ("text", "why"),
     [
         ("", "the log has no events"),
-        ("no log at all", "no log"),
+        ("no log at all", "not a log of chat events"),
         ('{"name": "x"}', "scenario 'x': steps is missing"),
         ('{"name": "x", "steps": [{"step": "dance"}]}', "step 1: unknown kind 'dance'"),
         ('{"event": "typing", "chat_id": "A"}\n{"event": "typing", "chat_id": "B"}', "2 chats"),

@@ -47,7 +47,7 @@ def test_a_session_that_tells_twice_is_caught(
     assert main(["--chats", "2", "--minutes", "1", "--seed", "5", "--faults", spec]) == 1
     told = capsys.readouterr().out
     assert "--seed 5 --group 0: ViolationError: chat" in told
-    assert "was told twice" in told
+    assert "was reported twice" in told
 
 
 def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

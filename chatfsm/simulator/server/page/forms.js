@@ -1,5 +1,5 @@
-// Forms. The wire tells a form's name and nothing of its fields, so those of the built-in scenarios
-// are known here, and others are filled in name by name.
+// Forms. The server sends a form's name and not its fields: those of the built-in scenarios are known
+// here, and other forms are filled in name by name.
 
 const FIELDS = {
   contact: [["name", "Your name"], ["email", "Your e-mail"]],
@@ -39,45 +39,39 @@ const freeRow = (isSecret) => {
   return line;
 };
 
-// A card for a form that was shown; answered(data) or cancelled() is called once.
-export const card = (event, { answered, cancelled, expired }) => {
-  const isSecure = event.event === "chat_session_secure_form_show";
-  const name = String((isSecure ? event.form_id : event.form_name) ?? "");
+// A card for an open form: submit(data) and cancel() are called by its buttons, left() gives the
+// seconds that remain.
+export const card = (form, { submit, cancel, left }) => {
   const fields = make("div", { className: "fields" });
-  const known = FIELDS[name];
-  const form = make("form", { className: "card", data: { form: name } });
-  const heading = `${isSecure ? "Secure form" : "Form"}: ${name}`;
-  form.append(make("h2", { textContent: heading }), fields);
+  const element = make("form", { className: "card", data: { form: form.name ?? "" } });
+  const heading = `${form.secure ? "Secure form" : "Form"}: ${form.name ?? ""}`;
+  element.append(make("h2", { textContent: heading }), fields);
+  const known = FIELDS[form.name];
   if (known) {
-    fields.append(...known.map(([field, label]) => row(field, label, isSecure)));
+    fields.append(...known.map(([field, label]) => row(field, label, form.secure)));
   } else {
-    fields.append(freeRow(isSecure));
+    fields.append(freeRow(form.secure));
     const more = make("button", { type: "button", className: "more", textContent: "One more field" });
-    more.addEventListener("click", () => fields.append(freeRow(isSecure)));
-    form.append(more);
+    more.addEventListener("click", () => fields.append(freeRow(form.secure)));
+    element.append(more);
   }
-  const cancel = make("button", { type: "button", textContent: "Cancel" });
-  const send = make("button", { type: "submit", className: "main", textContent: "Answer" });
-  const left = make("span", { className: "left" });
-  form.append(make("div", { className: "row" }, left, cancel, send));
-  const seconds = Number(event.form_timeout ?? 0);
-  const until = seconds > 0 ? Date.now() + seconds * 1000 : Infinity;
-  const ticking = setInterval(() => {
-    const rest = Math.ceil((until - Date.now()) / 1000);
-    left.textContent = rest < 3600 ? `${rest} s left` : "";
-    if (rest <= 0) finish(expired);
+  const refuse = make("button", { type: "button", textContent: "Cancel" });
+  const answer = make("button", { type: "submit", className: "main", textContent: "Answer" });
+  const rest = make("span", { className: "left" });
+  element.append(make("div", { className: "row" }, rest, refuse, answer));
+  const timer = setInterval(() => {
+    const seconds = Math.ceil(left());
+    rest.textContent = seconds >= 0 && seconds < 3600 ? `${seconds} s left` : "";
   }, 500);
-  const finish = (then) => {
-    clearInterval(ticking);
-    (form.parentElement ?? form).remove();
-    then();
-  };
-  form.addEventListener("submit", (submit) => {
-    submit.preventDefault();
-    const inputs = [...form.querySelectorAll("input[name]")].filter((input) => input.name);
-    const data = Object.fromEntries(inputs.map((input) => [input.name, input.value]));
-    finish(() => answered(data));
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const inputs = [...element.querySelectorAll("input[name]")].filter((input) => input.name);
+    submit(Object.fromEntries(inputs.map((input) => [input.name, input.value])));
   });
-  cancel.addEventListener("click", () => finish(cancelled));
-  return { element: form, name, isSecure, close: () => finish(() => {}) };
+  refuse.addEventListener("click", cancel);
+  const close = () => {
+    clearInterval(timer);
+    (element.parentElement ?? element).remove();
+  };
+  return { element, close };
 };
