@@ -191,7 +191,7 @@ class Worker:
     verified: int = 0
     """Number of journal entries that agree; known when the worker is done."""
     _process: Any = None
-    """None before the start."""
+    """The process; None before the start."""
     _pipe: Connection = field(init=False)
     _position: str = "the start"
 

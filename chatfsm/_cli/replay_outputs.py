@@ -41,7 +41,7 @@ class Output(Protocol):
 
 
 class Timelines:
-    """For people: a verdict and a timeline per chat, printed when the chat is finished."""
+    """Output for people: a verdict and a timeline per chat, printed when the chat is finished."""
 
     wants_steps = True
     head = ""
@@ -88,7 +88,7 @@ class Timelines:
 
 
 class EffectLines:
-    """For programs: one JSON line per effect."""
+    """Output for programs: one JSON line per effect."""
 
     wants_steps = True
     head = separator = ""
@@ -101,23 +101,23 @@ class EffectLines:
         )
 
     def chat_text(self, _chat: ReplayedChat) -> str:
-        """Empty: the last effect of the chat has been printed."""
+        """No text: the last effect of the chat has been printed."""
         return ""
 
     def totals_text(self, _totals: Totals) -> str:
-        """Empty."""
+        """No text."""
         return ""
 
 
 class Summary:
-    """For programs: one JSON document, printed chat by chat, so that memory stays bounded."""
+    """Output for programs: one JSON document, printed chat by chat to keep memory bounded."""
 
     wants_steps = False
     head = '{"sessions": ['
     separator = ","
 
     def step_text(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
-        """Empty: the statistics of the chat contain the step."""
+        """No text: the statistics of the chat contain the step."""
         return ""
 
     def chat_text(self, chat: ReplayedChat) -> str:
@@ -131,21 +131,21 @@ class Summary:
 
 
 class NoOutput:
-    """For scripts that need the exit code only."""
+    """Output for scripts that need the exit code only: nothing."""
 
     wants_steps = False
     head = separator = ""
 
     def step_text(self, _chat: ReplayedChat, _step: ReplayStep) -> str:
-        """Empty."""
+        """No text."""
         return ""
 
     def chat_text(self, _chat: ReplayedChat) -> str:
-        """Empty."""
+        """No text."""
         return ""
 
     def totals_text(self, _totals: Totals) -> str:
-        """Empty."""
+        """No text."""
         return ""
 
 

@@ -49,7 +49,7 @@ def records(source: Source) -> Iterator[Record]:
 def record_batches(
     source: Source, shard: Shard | None = None, *, exact: bool = False
 ) -> Iterator[RecordBatch]:
-    """As `records`, in batches: as many records at once as one read returns.
+    """All records of a file in batches, as large as one read returns; raises as `records` does.
 
     `shard`: the chats whose records are kept; None: all. `exact`: keep the raw items too.
     """

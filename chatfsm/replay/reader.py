@@ -42,7 +42,7 @@ class Record(NamedTuple):
     event: Event | JournalHeader | JournalEntry
     source: Source
     unit: str
-    """What `place` counts: `line` of the file, or `event` of the document."""
+    """Unit that `place` counts: `line` of the file, or `event` of the document."""
     place: int
     raw: object = None
     """The item as recorded, without the chat_id; None if the line could not be parsed."""
@@ -201,7 +201,7 @@ Block = tuple[int, list[bytes]]
 """The number of the first line, from 1 on, and the lines."""
 _EMPTY_LINES: Final = (b"\n", b"\r\n")
 _UNNAMED: Final = object()
-"""In place of the chat_id of a line without one."""
+"""Stands for the chat_id of a line without one."""
 
 
 @define
@@ -374,7 +374,7 @@ def _is_id(chat_id: object) -> bool:
 
 
 def _exact_values(lines: list[bytes]) -> list[Any]:
-    """The value of each line; None for lines with numbers that would be rounded."""
+    """The value of each line; None if it has numbers that fast parsing would round."""
     values = json_input.parse_lines(lines)
     if json_input.has_big_integers(b"\n".join(lines)):
         return [

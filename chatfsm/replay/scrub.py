@@ -14,8 +14,7 @@ from hashlib import blake2b
 from typing import Any, ClassVar, Final
 
 from chatfsm._plain import json_safe
-from chatfsm._protocol import codec
-from chatfsm._protocol import structuring as r
+from chatfsm._protocol import codec, structuring
 from chatfsm._session.outbox import html_to_text
 from chatfsm._session.session import ChatSession
 from chatfsm._session.tables import STATUS_STATES
@@ -49,7 +48,7 @@ _TAGS: Final = {"input", "signal"}
 _UNREADABLE: Final[tuple[Any, ...]] = ("(unreadable)", "(unreadable) " * 1_000, {}, [])
 # Number of possible marks: 12 hexadecimal digits.
 _MARK_COUNT: Final = 2**48
-_TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(r.MAX_DEPTH + 1), [])
+_TOO_DEEP: Final[list[Any]] = reduce(lambda inner, _: [inner], range(structuring.MAX_DEPTH + 1), [])
 
 
 Rule = Callable[["Pseudonyms", Any, str], Any]
@@ -80,7 +79,7 @@ class Pseudonyms:
 
     def input(self, value: Mapping[str, Any], chat_id: str) -> dict[str, Any]:
         """Return a scrubbed input of a journal, in the form of `input_to_json`."""
-        return {name: self._input_field(name, held, chat_id) for name, held in value.items()}
+        return {name: self._input_field(name, field, chat_id) for name, field in value.items()}
 
     def _input_field(self, name: str, value: Any, chat_id: str) -> Any:
         """Scrub one field of an input, or of a value in it."""
@@ -104,22 +103,22 @@ class Pseudonyms:
 
     def _time(self, item: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            known = r.timestamp(item.get("timestamp")) is not None
+            known = structuring.timestamp(item.get("timestamp")) is not None
         except ValueError:
             known = False
         return {"timestamp": item["timestamp"]} if known else {}
 
     def _fields(
-        self, item: Mapping[str, Any], shape: tuple[Any, ...], chat_id: str, *, tag: str | None
+        self, item: Mapping[str, Any], schema: tuple[Any, ...], chat_id: str, *, tag: str | None
     ) -> dict[str, Any]:
         """Scrub the known fields, and replace all unknown ones by one mark of their content."""
         scrubbed: dict[str, Any] = {}
         known = {tag}
-        for _, reader, names in shape:
+        for _, parse, names in schema:
             for name in names:
                 known.add(name)
                 if name in item and name != tag:
-                    scrubbed[name] = self._value(name, reader, item[name], chat_id)
+                    scrubbed[name] = self._value(name, parse, item[name], chat_id)
         rest = {key: value for key, value in item.items() if key not in known}
         if rest:
             scrubbed["scrubbed"] = self._unknown_fields(rest)
@@ -127,59 +126,65 @@ class Pseudonyms:
 
     def _unknown_fields(self, rest: dict[Any, Any]) -> Any:
         """Return a mark of unknown fields; values that are nested too deep stay so."""
-        if any(r.deeper_than(r.MAX_DEPTH, value) for value in rest.values()):
+        if any(structuring.deeper_than(structuring.MAX_DEPTH, value) for value in rest.values()):
             return _TOO_DEEP
         return self._mark(json.dumps(json_safe(rest), sort_keys=True))
 
-    def _value(self, name: str, reader: Callable[[object], Any], value: Any, chat_id: str) -> Any:
+    def _value(self, name: str, parse: Callable[[object], Any], value: Any, chat_id: str) -> Any:
         try:
-            read = reader(value)
+            parsed = parse(value)
         except ValueError:
-            too_deep = r.deeper_than(r.MAX_DEPTH, value)
-            return _TOO_DEEP if too_deep else _unreadable_for(reader)
-        if reader is r.is_not_text:  # only whether it is a text counts
-            return None if read else "(a text)"
-        if read is None or value == "":
+            too_deep = structuring.deeper_than(structuring.MAX_DEPTH, value)
+            return _TOO_DEEP if too_deep else _unreadable_for(parse)
+        if parse is structuring.is_not_text:  # only whether it is a text counts
+            return None if parsed else "(a text)"
+        if parsed is None or value == "":
             return value if value == "" else None
         if name in self._rules:
             return self._rules[name](self, value, chat_id)
-        if reader in {r.number, r.seconds, r.timestamp, r.integer, r.boolean}:
+        if parse in {
+            structuring.number,
+            structuring.seconds,
+            structuring.timestamp,
+            structuring.integer,
+            structuring.boolean,
+        }:
             return value
         return self._text(value, chat_id)
 
     def _id(self, value: Any, chat_id: str) -> str:
         """Return the pseudonym of an id; the customer has that of the chat, in its letter case."""
-        text = str(r.text(value))
+        text = str(structuring.text(value))
         if len(text) == len(chat_id) and text.casefold() == chat_id.casefold():
             stand_in = self.chat_id(chat_id)
             return stand_in if text == chat_id else stand_in.upper()
         return f"id-{self._mark(text)}"
 
     def _counter(self, value: Any, chat_id: str) -> Any:
-        text = str(r.text(value))
+        text = str(structuring.text(value))
         head, colon, digits = text.rpartition(":")
         if not digits.isdecimal() or len(digits) > _MAX_COUNTER_DIGITS:
             return self._id(value, chat_id)
         return f"{self._id(head, chat_id)}{colon}{digits}" if head else value
 
     def _name(self, value: Any, _chat_id: str) -> str:
-        return f"name-{self._mark(str(r.text(value)))}"
+        return f"name-{self._mark(str(structuring.text(value)))}"
 
     def _word(self, value: Any, _chat_id: str) -> str:
-        text = str(r.text(value))
+        text = str(structuring.text(value))
         return text if text in _PROTOCOL_WORDS else f"word-{self._mark(text)}"
 
     def _text(self, value: Any, _chat_id: str) -> str:
         """Return the length of a text and a mark, by which texts of equal length differ."""
-        text = str(r.text(value))
+        text = str(structuring.text(value))
         return f"({len(text)} characters, {self._mark(text)})"
 
     def _degrees(self, value: Any, _chat_id: str) -> Any:
         """Return a random degree, the same for the same value."""
-        return int(self._mark(str(r.number(value))), 16) / _MARK_COUNT * 90
+        return int(self._mark(str(structuring.number(value))), 16) / _MARK_COUNT * 90
 
     def _signal(self, value: Any, chat_id: str) -> Any:
-        raw = r.json_object(value)
+        raw = structuring.json_object(value)
         kind = raw.get("type")
         cls = codec.SIGNALS.get(kind) if isinstance(kind, str) else None
         scrubbed = self._fields(raw, codec.SCHEMAS[cls] if cls else (), chat_id, tag="type")
@@ -188,8 +193,10 @@ class Pseudonyms:
         return json.dumps(scrubbed) if isinstance(value, str) else scrubbed
 
     def _attachments(self, value: list[Any], chat_id: str) -> list[Any]:
-        shape = codec.SCHEMAS[Attachment]
-        return [self._fields(r.json_object(item), shape, chat_id, tag=None) for item in value]
+        schema = codec.SCHEMAS[Attachment]
+        return [
+            self._fields(structuring.json_object(item), schema, chat_id, tag=None) for item in value
+        ]
 
     def _mark(self, text: str) -> str:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=6)
@@ -223,14 +230,14 @@ class Pseudonyms:
     }
 
 
-def _unreadable_for(reader: Callable[[object], Any]) -> Any:
+def _unreadable_for(parse: Callable[[object], Any]) -> Any:
     """Return a value that the parser refuses, as it refused the original."""
-    return next(value for value in _UNREADABLE if _is_refused_by(reader, value))
+    return next(value for value in _UNREADABLE if _is_refused_by(parse, value))
 
 
-def _is_refused_by(reader: Callable[[object], Any], value: Any) -> bool:
+def _is_refused_by(parse: Callable[[object], Any], value: Any) -> bool:
     try:
-        reader(value)
+        parse(value)
     except ValueError:
         return True
     return False
@@ -255,9 +262,8 @@ def scrubbed_lines(
             if event.chat_id not in sessions:
                 raise UnreadableLogError(f"{record.where}: the journal of this chat has no header")
             item = pseudonyms.input(input_to_json(event.item), event.chat_id)
-            with suppress(
-                LocalProtocolError, RemoteProtocolError
-            ):  # refused by the recorded session too
+            # Inputs that the recorded session refused are refused here too.
+            with suppress(LocalProtocolError, RemoteProtocolError):
                 sessions[event.chat_id].receive(input_from_json(item), now=event.at)
             yield from written
             written.clear()

@@ -82,7 +82,7 @@ class Shard:
         return crc32(chat_id) % self.jobs == self.index
 
     def look_up(self, found: bytes | None) -> bool | None:
-        """As `owns`, for an id found without parsing; None if the line must be parsed.
+        """Whether the shard owns an id that was found without parsing; None if it must be parsed.
 
         The result is kept in `known`.
         """
@@ -128,10 +128,14 @@ def line_ranges(lines: list[bytes], shard: Shard) -> list[LineRange]:
     return ranges
 
 
-def _foreign_ranges(runs: list[LineRange], shard: Shard) -> list[LineRange]:
+def _foreign_ranges(ranges: list[LineRange], shard: Shard) -> list[LineRange]:
     """The ranges of chats that are known to be in other shards."""
     known, look_up = shard.known, shard.look_up
-    return [run for run in runs if (known[run[2]] if run[2] in known else look_up(run[2])) is False]
+    return [
+        each
+        for each in ranges
+        if (known[each[2]] if each[2] in known else look_up(each[2])) is False
+    ]
 
 
 def _ranges_by_prefix(lines: list[bytes]) -> list[LineRange]:
@@ -183,6 +187,6 @@ def _are_plain(lines: list[bytes]) -> bool:
 
 
 def _ranges_by_line(lines: list[bytes]) -> list[LineRange]:
-    """As `_ranges_by_prefix`, for any lines: examines each by itself."""
+    """Ranges of one line each, of the lines whose chat_id is found without parsing."""
     ids = [chat_id_of_line(line) for line in lines]
-    return [(place, place + 1, whose) for place, whose in enumerate(ids) if whose is not None]
+    return [(index, index + 1, chat_id) for index, chat_id in enumerate(ids) if chat_id is not None]

@@ -42,7 +42,7 @@ class _Unclosed(io.RawIOBase):
 
 @frozen
 class ReadPosition:
-    """How far a source has been read; can be sent to another process."""
+    """Progress of reading a source; can be sent to another process."""
 
     stem: str
     position: int
@@ -71,7 +71,7 @@ class Source:
 
     @property
     def read_position(self) -> ReadPosition:
-        """How far the source has been read."""
+        """Progress of reading the source."""
         return ReadPosition(self.stem, self.position, self.size)
 
     def lines(self) -> Iterator[bytes]:

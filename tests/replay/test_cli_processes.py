@@ -91,7 +91,7 @@ def test_ctrl_c_wins_over_findings(monkeypatch: pytest.MonkeyPatch, replays: Rep
     assert replays("--quiet", "--fail-on=any", "-").status == 130
 
 
-def test_who_stops_reading_hears_no_complaint(
+def test_a_reader_that_stops_gets_no_error(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A closed pipe at standard output ends the command well, also where the end is buffered."""

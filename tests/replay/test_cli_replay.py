@@ -56,7 +56,7 @@ def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> No
     ]
 
 
-def test_json_tells_chats_as_they_happen(wire: Any, log: Log, replays: Replays) -> None:
+def test_json_reports_chats_as_they_happen(wire: Any, log: Log, replays: Replays) -> None:
     """Effects of several chats come in the order of the log, each with its chat's own index."""
     path = log(
         "two.jsonl",
@@ -266,7 +266,7 @@ def test_a_missing_file_does_not_hide_the_others(
     "data", [b"\x7fELF\x00\xff\n\x00", b"%PDF-1.7\n\xff", b'{"chat": "available"}', b'{\n"a": 1\n}']
 )
 @pytest.mark.parametrize("output", [[], ["--json"], ["--quiet"]])
-def test_what_is_no_log_is_said_in_a_line(
+def test_what_is_no_log_is_reported_in_a_line(
     log: Log, replays: Replays, data: bytes, output: list[str]
 ) -> None:
     """Garbage and JSON of no known shape: status 2, one line on standard error, nothing else."""
@@ -276,7 +276,7 @@ def test_what_is_no_log_is_said_in_a_line(
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--summary"]])
-def test_what_was_read_before_an_error_is_told(
+def test_what_was_read_before_an_error_is_reported(
     wire: Any, log: Log, replays: Replays, output: list[str]
 ) -> None:
     """A packed log whose end is missing: status 2, and all that could be unpacked."""
@@ -290,7 +290,7 @@ def test_what_was_read_before_an_error_is_told(
         assert all(f"word{n}" in ran.out for n in range(3))
 
 
-def test_a_log_cut_at_both_ends_is_told(wire: Any, log: Log, replays: Replays) -> None:
+def test_a_log_cut_at_both_ends_is_reported(wire: Any, log: Log, replays: Replays) -> None:
     """A broken first line does not hide what was read before the input broke off."""
     lines = b'"cut": 1}\n' + json.dumps(wire.says("ann", "hello")).encode() + b"\n"
     ran = replays("--summary", log("cut.jsonl.gz", gzip.compress(lines)[:-8]))

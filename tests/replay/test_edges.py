@@ -19,7 +19,7 @@ NEWER = {"v": 99, "chat_id": "a", "seq": 0, "at": 0, "in": {"input": "tick"}, "o
 EVENT = json.dumps({"event": "chat_session_status", "state": "queued"})
 
 
-def test_without_standard_output_that_is_said(
+def test_without_standard_output_that_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A program started without standard output gets a message and status 2."""
@@ -29,7 +29,7 @@ def test_without_standard_output_that_is_said(
     assert capsys.readouterr().err == "chatfsm: there is no standard output\n"
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     """Output that cannot be written is an error of status 2, without a traceback."""
     log = tmp_path / "log.jsonl"
     log.write_text(EVENT)

@@ -107,7 +107,7 @@ def test_one_document_on_one_line_or_many(log: Log, shape: str, indent: int | No
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_case_history_tells_its_sessions_apart(log: Log, indent: int | None) -> None:
+def test_a_case_history_keeps_its_sessions_apart(log: Log, indent: int | None) -> None:
     """Each session's chat_id is that of its events."""
     value = {
         "sessions": [
@@ -217,7 +217,7 @@ def test_a_document_may_be_utf_16(log: Log) -> None:
     ]
 
 
-def test_blank_lines_are_passed_over_and_counted(log: Log) -> None:
+def test_blank_lines_are_skipped_and_counted(log: Log) -> None:
     """A line number is the one that an editor shows."""
     path = log("a.jsonl", "\n \r\n", STATUS, "\n\t\n", ENDED, "\n")
     assert found(path) == [Found(None, "Status", "line", 3), Found(None, "Ended", "line", 6)]
@@ -346,7 +346,7 @@ def test_a_record_says_where_it_stood(log: Log) -> None:
     assert record.where.endswith("b.json: event 1")
 
 
-def test_a_record_is_told_before_the_next_line_is_read(log: Log) -> None:
+def test_a_record_is_reported_before_the_next_line_is_read(log: Log) -> None:
     """A log is a stream: nothing is read ahead of what was asked for."""
     path = log("a.jsonl", STATUS, *[ENDED] * 5_000)
     source = Source(str(path))

@@ -91,7 +91,7 @@ def test_each_log_ends_and_counts_as_known(replays: Replays, name: str) -> None:
 
 @every_log
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_each_log_is_told_the_same_way_twice(replays: Replays, name: str, output: str) -> None:
+def test_each_log_is_reported_the_same_way_twice(replays: Replays, name: str, output: str) -> None:
     """Byte for byte, in every output."""
     once, again = replays(output, LOGS / name), replays(output, LOGS / name)
     assert (once.status, once.err) == (0, "")
@@ -141,7 +141,7 @@ def test_all_logs_at_once(recorded: list[Path], replays: Replays) -> None:
     assert ran.totals["findings"] == {"unknown": 4, "malformed": 10, "anomalies": 14, "late": 1}
 
 
-def test_the_duplicates_are_told_once_and_counted(replays: Replays) -> None:
+def test_the_duplicates_are_reported_once_and_counted(replays: Replays) -> None:
     """What a cached poll brings again and again is one message each time."""
     told = [
         (each["message"]["party_id"], each["message"]["msg_id"])

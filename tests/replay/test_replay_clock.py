@@ -125,7 +125,7 @@ def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
     assert finished(chat) == []
 
 
-def test_a_log_of_nothing_tells_nothing() -> None:
+def test_a_log_of_nothing_reports_nothing() -> None:
     """No event, no step."""
     assert list(replay_chat([], "chat")) == []
 

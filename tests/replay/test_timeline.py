@@ -31,11 +31,11 @@ Replays = Callable[..., Any]
 def timeline_of(wire: Any, *items: dict[str, Any], limit: int | None = None) -> Timeline:
     """The timeline of a chat called `chat`."""
     session = ChatSession("chat")
-    chat, account = ChatReplay(session), ChatStats(session)
-    timeline = Timeline(account, limit)
+    chat, stats = ChatReplay(session), ChatStats(session)
+    timeline = Timeline(stats, limit)
 
-    chat.feed(wire.heard(*items), account, timeline.add)
-    chat.finish(account, timeline.add)
+    chat.feed(wire.heard(*items), stats, timeline.add)
+    chat.finish(stats, timeline.add)
     return timeline
 
 
@@ -109,7 +109,7 @@ def test_each_thing_that_happens_is_a_row(wire: Any) -> None:
     ]
 
 
-def test_forms_are_told_by_kind_name_and_request(wire: Any) -> None:
+def test_forms_are_reported_by_kind_name_and_request(wire: Any) -> None:
     """A form, a secure form and a text prompt read differently, and closing says why."""
     assert rows_of(
         wire,
@@ -137,7 +137,7 @@ def test_forms_are_told_by_kind_name_and_request(wire: Any) -> None:
     ]
 
 
-def test_calls_are_told_by_signal_and_state(wire: Any) -> None:
+def test_calls_are_reported_by_signal_and_state(wire: Any) -> None:
     """A signal names its kind, and a call its states."""
     offer = {"type": "OFFER_CALL", "sdp": "v=0"}
     assert rows_of(
@@ -154,7 +154,7 @@ def test_calls_are_told_by_signal_and_state(wire: Any) -> None:
     ]
 
 
-def test_what_is_shared_is_told_with_what_is_known_of_it(wire: Any) -> None:
+def test_what_is_shared_is_reported_with_what_is_known_of_it(wire: Any) -> None:
     """Files, places and attachments are named as well as they can be."""
     attached = [{"id": "1", "name": "map.png"}, {"id": "2"}]
     assert rows_of(
@@ -290,7 +290,7 @@ def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
     ]
 
 
-def test_the_verdict_tells_late_events_apart(wire: Any, log: Log, replays: Replays) -> None:
+def test_the_verdict_separates_late_events(wire: Any, log: Log, replays: Replays) -> None:
     """Those of the terminal batch are ignored, those that came by themselves are a finding."""
     path = log(
         "a.jsonl",
@@ -325,7 +325,7 @@ def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
         (1, "a*", 9),
     ],
 )
-def test_a_long_chat_is_told_by_its_first_and_last_rows(
+def test_a_long_chat_is_reported_by_its_first_and_last_rows(
     wire: Any, limit: int | None, told: str, left_out: int
 ) -> None:
     """In place of the rows between them stands how many there were."""

@@ -61,18 +61,18 @@ class Runs:
         options = self.options(*words, "--jobs", str(jobs))
 
         def run() -> int:
-            desk = reporter_for(options)
+            reporter = reporter_for(options)
             said, verified = [], 0
             for number in range(jobs):
-                parcels: list[WorkerBatch] = []
-                output = _sent(desk.output)
-                share = Shard(number, jobs, options.chat_id)
+                batches: list[WorkerBatch] = []
+                output = _sent(reporter.output)
+                shard = Shard(number, jobs, options.chat_id)
                 verified += replay_shard(
-                    options, WorkerReporter(output, share, parcels.append)
+                    options, WorkerReporter(output, shard, batches.append)
                 ).verified
-                said.append(_pieces(parcels))
-            is_stopped = print_pieces(said, desk)
-            return finish(options, desk, is_stopped=is_stopped, verified=verified)
+                said.append(_pieces(batches))
+            is_stopped = print_pieces(said, reporter)
+            return finish(options, reporter, is_stopped=is_stopped, verified=verified)
 
         return _captured(run)
 
@@ -90,9 +90,9 @@ def _sent(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))  # noqa: S301  # it was just pickled
 
 
-def _pieces(parcels: list[WorkerBatch]) -> Iterator[OutputPiece]:
+def _pieces(batches: list[WorkerBatch]) -> Iterator[OutputPiece]:
     """The pieces as they come out of a pipe; they are in order."""
-    pieces = [piece for parcel in parcels for piece in _sent(parcel).pieces]
+    pieces = [piece for batch in batches for piece in _sent(batch).pieces]
     assert pieces == sorted(pieces, key=lambda piece: piece.key)
     return iter(pieces)
 

@@ -12,8 +12,8 @@ from chatfsm._session.session import ChatSession
 
 def is_killed(*words: Any) -> None:
     """The system takes its memory back: it is gone, in the middle of the first log."""
-    options, _, share, pipe, _ = words
-    if share.index == 1:
+    options, _, shard, pipe, _ = words
+    if shard.index == 1:
         pipe.send(WorkerBatch([], None, 0, f"{options.files[0]}: line 7"))
         os.kill(os.getpid(), signal.SIGKILL)
     work(*words)

@@ -1,4 +1,4 @@
-"""Processes that hear a share each: started, interrupted, crashed, and gone afterwards."""
+"""Processes that replay a shard each: started, interrupted, crashed, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -158,9 +158,7 @@ def test_workers_do_not_outlive_a_process_that_is_killed(runs: Any) -> None:
         child.communicate(timeout=PATIENCE)
 
 
-def test_who_presses_ctrl_c_again_waits_for_nobody(
-    runs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one ends all at once."""
 
     def presses_twice(*_: object) -> bool:
@@ -175,23 +173,23 @@ def test_who_presses_ctrl_c_again_waits_for_nobody(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_worker_that_is_told_to_stop_says_what_it_knows(runs: Any) -> None:
+def test_a_worker_that_is_stopped_reports_its_chats(runs: Any) -> None:
     """The chats that are open are told as they stand."""
     path = runs.writes("a.jsonl", lines(60))
     options = runs.options("--summary", path)
-    parcels: list[Any] = []
+    batches: list[Any] = []
     answers = iter([False, False, True])
-    telling = WorkerReporter(
-        runs.output(options), runs.everything, parcels.append, lambda: next(answers)
+    reporter = WorkerReporter(
+        runs.output(options), runs.everything, batches.append, lambda: next(answers)
     )
-    replay_shard(options, telling)
-    over = [piece for parcel in parcels for piece in parcel.pieces if piece.totals]
+    replay_shard(options, reporter)
+    over = [piece for batch in batches for piece in batch.pieces if piece.totals]
     assert len(over) == 5
     assert 0 < sum(piece.totals.messages for piece in over) < 60
 
 
 @pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
-def test_what_cannot_be_shared_is_heard_by_one(
+def test_what_cannot_be_shared_is_received_by_one(
     runs: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     """No process is started where the input can be read once, or the clock is that of all."""
@@ -214,17 +212,15 @@ def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
     path = runs.writes("a.jsonl", lines(100))
     options = runs.options("--quiet", path)
-    parcels: list[Any] = []
-    telling = WorkerReporter(runs.output(options), runs.half, parcels.append)
-    replay_shard(options, telling)
+    batches: list[Any] = []
+    reporter = WorkerReporter(runs.output(options), runs.half, batches.append)
+    replay_shard(options, reporter)
     own = {
         record.chat_id for record in records(Source(path)) if runs.half.owns(_id(record.chat_id))
     }
     assert 0 < len(own) < 5
-    assert sum(piece.totals is not None for parcel in parcels for piece in parcel.pieces) == len(
-        own
-    )
-    assert telling.stream.records == 100
+    assert sum(piece.totals is not None for batch in batches for piece in batch.pieces) == len(own)
+    assert reporter.stream.records == 100
 
 
 def _id(chat_id: str | None) -> bytes:

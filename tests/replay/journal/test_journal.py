@@ -85,7 +85,7 @@ def test_every_member_of_the_session_is_there(play: Any) -> None:
         play.recorded.weather  # noqa: B018  # to look is to fail
 
 
-def test_a_recorded_session_tells_what_a_bare_one_tells(plays: Any) -> None:
+def test_a_recorded_session_reports_what_a_bare_one_reports(plays: Any) -> None:
     """The journal's effects are those of a session that nobody records."""
     play = plays().happens()
     _, *entries = play.written
@@ -119,7 +119,7 @@ def test_receive_gives_the_effects_themselves(play: Any) -> None:
     assert play.hears("status", state="ivr") == [StateChanged("establishing", "ivr")]
 
 
-def test_nothing_is_written_before_something_is_heard(play: Any) -> None:
+def test_nothing_is_written_before_something_is_received(play: Any) -> None:
     """Reading a session writes nothing; its first input writes two lines."""
     assert (play.recorded.state, play.recorded.deadline, play.lines) == ("establishing", None, [])
     play.receives(Tick())
@@ -361,7 +361,7 @@ def test_no_snapshot_of_a_restart_holds_secure_answers(play: Any) -> None:
         commands.CobrowsingReply("started", cobrowsing_url="what was said"),
     ],
 )
-def test_a_refusal_quotes_nothing_that_was_said(play: Any, order: Any) -> None:
+def test_a_refusal_quotes_no_text(play: Any, order: Any) -> None:
     """The reason names the kind of command and the state, never the content."""
     play.hears("ended")
     assert "what was said" not in play.refuses(order)

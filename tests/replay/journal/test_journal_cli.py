@@ -50,7 +50,7 @@ def test_summary_is_of_the_session(plays: Any, runs: Runs, file: File) -> None:
     assert chat["text"] == "error 5005"
 
 
-def test_the_timeline_tells_both_sides(journal: Path, runs: Runs) -> None:
+def test_the_timeline_reports_both_sides(journal: Path, runs: Runs) -> None:
     """People read what the server told and what the app said, and how it ended."""
     ran = runs("replay", journal)
     assert (ran.status, ran.err) == (0, "")
@@ -95,7 +95,7 @@ def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
     assert runs("replay", "--quiet", path).status == 0, "not compared without --verify"
 
 
-def test_verify_tells_what_was_read_before_the_difference(
+def test_verify_reports_what_was_read_before_the_difference(
     plays: Any, runs: Runs, file: File
 ) -> None:
     """The effects up to it are printed, the rest is not read."""
@@ -156,7 +156,7 @@ def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
     assert items == told(first)
 
 
-def test_chats_interleaved_are_told_apart(plays: Any, runs: Runs, file: File) -> None:
+def test_chats_interleaved_are_kept_apart(plays: Any, runs: Runs, file: File) -> None:
     """Every chat of a journal has its own session."""
     lines: list[str] = []
     one, two = plays("one", lines=lines), plays("two", lines=lines)
@@ -278,7 +278,7 @@ def test_an_event_of_no_chat_in_a_journal_s_shape(runs: Runs, file: File) -> Non
     assert item["state"] == "ivr"
 
 
-def test_help_tells_of_journals(runs: Runs) -> None:
+def test_help_reports_of_journals(runs: Runs) -> None:
     """The formats, the flag and the status are in the help."""
     ran = runs("replay", "--help")
     assert ran.status == 0

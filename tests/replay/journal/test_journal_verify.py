@@ -59,7 +59,7 @@ def test_lines_may_be_bytes_and_some_blank(play: Any) -> None:
     assert verify([]) == 0
 
 
-def test_chats_in_one_journal_are_told_apart(plays: Any) -> None:
+def test_chats_in_one_journal_are_kept_apart(plays: Any) -> None:
     """Each chat has its own opening, session and entries, however they are interleaved."""
     lines: list[str] = []
     one, two = plays("one", lines=lines), plays("two", lines=lines, max_forms=1)
@@ -188,7 +188,7 @@ def test_another_refusal_is_found(play: Any) -> None:
     assert (allowed.expected, allowed.came) == ([], why)
 
 
-def test_the_first_difference_is_told(play: Any) -> None:
+def test_the_first_difference_is_reported(play: Any) -> None:
     """What comes after it is not heard any more."""
     lines = altered(spoken(play).lines, 3, lambda entry: entry.update(out=[]))
     assert diverges([*lines, "{broken\n"]).where == "line 3"

@@ -141,7 +141,7 @@ def test_a_log_happens_as_it_did(path: Path, file: File) -> None:
 
 
 @each_log
-def test_the_command_tells_the_same(path: Path, file: File, runs: Any) -> None:
+def test_the_command_reports_the_same(path: Path, file: File, runs: Any) -> None:
     """Replayed by `chatfsm replay`: the same effects in the same order, the same totals."""
     clean = file("scrubbed.jsonl", anew(path))
     one, other = (runs("replay", "--json", each).items for each in (path, clean))
@@ -214,7 +214,7 @@ def said(path: Path) -> set[str]:
 
 
 @each_log
-def test_nothing_that_was_said_is_left(path: Path) -> None:
+def test_no_text_is_left(path: Path) -> None:
     """No text, name or id of the log, nor any longer word of them, is in what was made of it."""
     was, text = said(path), anew(path)
     assert len(was) > 5
@@ -293,7 +293,7 @@ def test_own_events_stay_own() -> None:
 @pytest.mark.parametrize(
     "ids", [("CHAT-1", "Chat-1", "chat-1"), ("Chat-1", "CHAT-1"), ("cHAT-1", "CHAt-1")]
 )
-def test_whoever_types_stays_one_or_several(ids: tuple[str, ...]) -> None:
+def test_a_typing_party_stays_one_or_several(ids: tuple[str, ...]) -> None:
     """Ids that differ in case only are as many ids after scrubbing as before."""
     assert_same([wire("typing", party_id=party_id) for party_id in ids])
     assert_same([wire("party_joined", party_id=party_id) for party_id in ids])
@@ -415,7 +415,7 @@ def test_whatever_comes_happens_as_it_did(items: list[Any]) -> None:
 
 
 @given(st.lists(valid_items(ending=False), max_size=10))
-def test_keys_are_told_apart_by_nothing_else(items: list[Any]) -> None:
+def test_keys_are_kept_apart_by_nothing_else(items: list[Any]) -> None:
     """The same key, the same result; with another key nothing but the marks differs."""
     one, same, other = (
         json.dumps([Pseudonyms(key).event(item, CHAT) for item in items])
@@ -472,7 +472,7 @@ def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
     assert one[0]["journal"] == other[0]["journal"]
 
 
-def test_nothing_said_in_a_journal_is_left(play: Any, file: File) -> None:
+def test_no_text_in_a_journal_is_left(play: Any, file: File) -> None:
     """Neither what the server told, nor what the app said, nor what was sent."""
     play.hears("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
     play.hears("message", party_id="MARK-1", msg="MARK", msg_id="2")

@@ -246,7 +246,7 @@ def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: 
     assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
 
 
-def test_out_that_cannot_be_written_is_said(file: File, tmp_path: Path) -> None:
+def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> None:
     """A directory that is not there, or OUT that is one: status 2 and no traceback."""
     path = file("in.jsonl", HELLO)
     (tmp_path / "folder").mkdir()

@@ -216,7 +216,7 @@ def test_without_people_there_is_no_agent(wire: Any, log: Log, replays: Replays)
     assert [party["party_id"] for party in session["parties"]] == ["bot"]
 
 
-def test_a_summary_is_ascii_whatever_was_said(wire: Any, log: Log, replays: Replays) -> None:
+def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Replays) -> None:
     """Emoji, controls and lone surrogates are escaped, so that any reader takes the document."""
     path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
     ran = replays("--summary", path)
@@ -240,12 +240,12 @@ def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> No
     assert replays(path).lines[1] == "  parties   Ann B. (internal)"
 
 
-def test_an_account_of_nothing_lasted_no_time() -> None:
+def test_a_chat_of_nothing_lasted_no_time() -> None:
     """A chat that told nothing has no first moment, and no findings."""
-    account = ChatStats(ChatSession("a"))
-    assert account.duration == 0.0
-    assert account.findings() == {}
-    assert account.summary()["counts"] == NOTHING
+    stats = ChatStats(ChatSession("a"))
+    assert stats.duration == 0.0
+    assert stats.findings() == {}
+    assert stats.summary()["counts"] == NOTHING
 
 
 @pytest.mark.parametrize(("end", "lasted"), [("ended", 30.0), ("status", 500.0)])

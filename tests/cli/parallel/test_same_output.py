@@ -36,7 +36,7 @@ many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     words=st.sampled_from(OPTIONS),
     jobs=st.sampled_from((2, 3)),
 )
-def test_any_log_is_told_the_same_way(
+def test_any_log_is_reported_the_same_way(
     runs: Any, files: list[tuple[bytes, bool]], output: str, words: list[str], jobs: int
 ) -> None:
     """Byte for byte: output, complaints and exit status, for two workers and for three."""
@@ -49,7 +49,7 @@ def test_any_log_is_told_the_same_way(
 
 @many
 @given(lines=st.lists(lines, min_size=1, max_size=5))
-def test_what_is_seen_at_a_glance_is_what_is_read(runs: Any, lines: list[bytes]) -> None:
+def test_what_is_found_without_parsing_is_what_is_read(runs: Any, lines: list[bytes]) -> None:
     """A line whose chat is seen at a glance is one record, of that chat."""
     seen = [chat_id_of_line(line) for line in lines]
     expected = [
@@ -85,7 +85,7 @@ def test_what_is_seen_at_a_glance_is_what_is_read(runs: Any, lines: list[bytes])
         (b"", None),
     ],
 )
-def test_most_lines_are_known_at_a_glance(line: bytes, whose: bytes | None) -> None:
+def test_most_lines_are_known_without_parsing(line: bytes, whose: bytes | None) -> None:
     """Those of usual writers; what may be something else is left to the parser."""
     assert chat_id_of_line(line) == whose
 
@@ -98,7 +98,7 @@ def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) 
     assert found == ["good", "named", "named", "good", "named", "named"]
 
 
-def test_a_refused_opening_is_told_by_one_process(runs: Any) -> None:
+def test_a_refused_opening_is_reported_by_one_process(runs: Any) -> None:
     """Only the worker of that chat sees that its snapshot is none: the reading ends for all."""
     opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
     files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]

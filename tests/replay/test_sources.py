@@ -186,7 +186,7 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
     assert read_until_it_breaks(tmp_path) == ([], "cannot be read: Is a directory")
 
 
-def test_the_lines_before_a_cut_are_told(log: Log) -> None:
+def test_the_lines_before_a_cut_are_reported(log: Log) -> None:
     """A packed file whose end is missing gives what can be unpacked, then the error."""
     whole = gzip.compress(b"one\ntwo\n")
     taken, why = read_until_it_breaks(log("cut.gz", whole[:-8]))
@@ -230,7 +230,9 @@ class Trickle(io.RawIOBase):
         return len(line)
 
 
-def test_a_line_on_standard_input_is_told_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_on_standard_input_is_read_when_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A live log is followed: a line does not wait for the kilobytes after it."""
     stream = io.TextIOWrapper(io.BufferedReader(Trickle()), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)

@@ -166,7 +166,7 @@ def test_unnamed_records_are_of_the_default_chat(wire: Any) -> None:
     assert play.finishes() == ["x is over", "y is over"]
 
 
-def test_chats_are_let_go_in_the_order_in_which_they_were_met(wire: Any) -> None:
+def test_chats_are_released_in_the_order_in_which_they_were_met(wire: Any) -> None:
     """However they were heard later."""
     play = listener()
     for chat_id in "abcab":
@@ -175,7 +175,7 @@ def test_chats_are_let_go_in_the_order_in_which_they_were_met(wire: Any) -> None
     assert play.finishes() == ["a is over", "b is over", "c is over"]
 
 
-def test_events_that_wait_are_told_when_their_chat_is_let_go(wire: Any) -> None:
+def test_events_that_wait_are_reported_when_their_chat_is_released(wire: Any) -> None:
     """A chat without any timestamp happens at 0, before it is over."""
     play = listener()
     assert play.hears(wire.status("queued"), "a") == []
@@ -184,7 +184,7 @@ def test_events_that_wait_are_told_when_their_chat_is_let_go(wire: Any) -> None:
     assert play.finishes() == ["a 0 at 0", "a is over"]
 
 
-def test_a_silent_chat_is_let_go(wire: Any) -> None:
+def test_a_silent_chat_is_released(wire: Any) -> None:
     """After so many seconds without an event, on the clock of the log; not before."""
     play = listener(close_after=60.0)
     play.hears(wire.status("queued", at=100), "a")
@@ -216,7 +216,7 @@ def test_a_chat_met_again_after_silence_is_a_new_one(wire: Any) -> None:
     assert len({chat for chat, step in play.told if step is None}) == 2
 
 
-def test_a_silent_chat_that_waits_is_told_first(wire: Any) -> None:
+def test_a_silent_chat_that_waits_is_reported_first(wire: Any) -> None:
     """A chat without timestamps falls silent too, and its events are told then."""
     play = listener(close_after=60.0)
     play.hears(wire.status("queued"), "a")
@@ -252,7 +252,7 @@ def test_an_ended_chat_lingers_so_that_late_events_are_late(
     assert play.hears(wire.status("queued", at=9), "a") == ["a 0 at 9"]
 
 
-def test_an_ended_chat_is_let_go_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ended_chat_is_released_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of another chat's events is fed up to that record."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     play = listener()

@@ -52,32 +52,32 @@ runs_of_lines = st.lists(st.tuples(some_lines, st.integers(1, 70)), max_size=6).
 
 
 @given(found=runs_of_lines, index=st.integers(0, 2), end=st.sampled_from((b"\n", b"\r\n")))
-def test_what_is_passed_over_is_of_others(found: list[bytes], index: int, end: bytes) -> None:
+def test_what_is_skipped_is_of_other_shards(found: list[bytes], index: int, end: bytes) -> None:
     """Each line of a stretch by itself is of the chat that the stretch is said to be of."""
-    share = Shard(index, 3)
+    shard = Shard(index, 3)
     ended = [line + end for line in found]
     place = 0
-    for start, stop, others in line_ranges(ended, share):
+    for start, stop, others in line_ranges(ended, shard):
         assert start == place < stop
         place = stop
         if others is not None:
             assert {chat_id_of_line(line) for line in ended[start:stop]} == {others}
-            assert not share.owns(others)
+            assert not shard.owns(others)
     assert place == len(ended)
 
 
 @given(found=st.lists(st.sampled_from(GOOD), min_size=1, max_size=200))
-def test_all_that_is_seen_to_be_of_others_is_passed_over(found: list[bytes]) -> None:
+def test_all_that_is_seen_to_be_of_other_shards_is_skipped(found: list[bytes]) -> None:
     """Where nothing is odd, no line that others hear is left."""
-    share = Shard(1, 2)
+    shard = Shard(1, 2)
     ended = [line + b"\n" for line in found]
     wanted = [
         line
-        for start, end, others in line_ranges(ended, share)
+        for start, end, others in line_ranges(ended, shard)
         if others is None
         for line in ended[start:end]
     ]
-    assert wanted == [line for line in ended if share.owns(chat_id_of_line(line) or b"")]
+    assert wanted == [line for line in ended if shard.owns(chat_id_of_line(line) or b"")]
 
 
 @many
@@ -124,7 +124,7 @@ def chats_in_runs(draw: st.DrawFn) -> bytes:
     data=st.one_of(logs(), chats_in_runs(), chats_in_runs()),
     words=st.sampled_from(([], [], ["--strict"], ["--chat-id=c", "--fail-on=any"])),
 )
-def test_runs_are_heard_as_each_record_is(runs: Any, data: bytes, words: list[str]) -> None:
+def test_runs_are_fed_as_each_record_is(runs: Any, data: bytes, words: list[str]) -> None:
     """The same summary, errors and status, with each record by itself, and with each step."""
     path = runs.writes("a.jsonl", data)
     at_once = runs.alone("--summary", *words, path)
@@ -149,14 +149,14 @@ def _told(path: str) -> list[Any]:
 def test_ids_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many chats there are, and each is looked up again where it was forgotten."""
     monkeypatch.setattr(sharding, "_MAX_KNOWN_IDS", 3)
-    share = Shard(0, 2)
+    shard = Shard(0, 2)
     for number in range(20):
         chat_id = b"c%d" % (number % 7)
-        assert share.look_up(chat_id) is share.owns(chat_id)
-        assert len(share.known) <= 3
+        assert shard.look_up(chat_id) is shard.owns(chat_id)
+        assert len(shard.known) <= 3
 
 
-def test_all_digits_of_a_number_are_told(runs: Any) -> None:
+def test_all_digits_of_a_number_are_reported(runs: Any) -> None:
     """A number that was rounded where lines are parsed together is read again by itself."""
     digits = b"12345678901234567890123"
     odd = b'{"chat_id":"a","event":"weather","degrees":%s}' % digits

@@ -104,7 +104,7 @@ def witnessed(events: list[Event]) -> tuple[list[ReplayStep], list[Heard]]:
 
 
 @given(events=LOGS)
-def test_the_same_log_is_told_the_same_way_twice(events: list[Event]) -> None:
+def test_the_same_log_is_reported_the_same_way_twice(events: list[Event]) -> None:
     """A replay is a function of its events."""
     assert repr(list(replay_chat(events, "chat"))) == repr(list(replay_chat(events, "chat")))
 
@@ -131,7 +131,7 @@ def test_each_event_has_one_step_of_its_own(events: list[Event]) -> None:
 
 
 @given(events=LOGS)
-def test_a_lapse_always_tells_something(events: list[Event]) -> None:
+def test_a_lapse_always_reports_something(events: list[Event]) -> None:
     """A deadline is only met where something is due, at its time and not later."""
     _, heard = witnessed(events)
     for each in heard:

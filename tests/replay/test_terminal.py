@@ -42,10 +42,10 @@ def cells(text: str) -> int:
 def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Timeline:
     """The timeline of a chat."""
     chat = ChatReplay(ChatSession(chat_id))
-    account = ChatStats(chat.session)
-    timeline = Timeline(account, None)
-    chat.feed(wire.heard(*items), account, timeline.add)
-    chat.finish(account, timeline.add)
+    stats = ChatStats(chat.session)
+    timeline = Timeline(stats, None)
+    chat.feed(wire.heard(*items), stats, timeline.add)
+    chat.finish(stats, timeline.add)
     return timeline
 
 
@@ -381,7 +381,7 @@ def test_the_bar_goes_and_comes_again(
     progress.hide()
 
 
-def test_nobody_wants_a_bar_in_a_pipe(
+def test_no_bar_in_a_pipe(
     clock: Clock, calm: None, reading: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Standard error that is no terminal gets none, however long it takes."""
