@@ -24,15 +24,15 @@ The machines do not know each other. They are coupled in two ways only:
 
 1. A state of LIFECYCLE has consequences. `completed` stops all typing. A final state closes every
    open form (trigger "termination" of FORM), ends the call ("termination" of CALL), makes pending
-   messages unconfirmed ("in_doubt" of DELIVERY), and adds `Terminated` as the last effect. The
-   table `_CONSEQUENCES` in `dispatch` lists the consequences of each state, in their order.
-2. One input may have several handlers. A text of the customer may be the echo of a message that the
+   messages unconfirmed ("in_doubt" of DELIVERY), and adds `Terminated` as the last effect. Only
+   `lifecycle` moves LIFECYCLE, and it applies these consequences.
+2. One input may move several machines. A text of the customer may be the echo of a message that the
    app sent ("sent" of DELIVERY); if it is not, it answers the latest text prompt ("message" of
-   FORM) and clears the inactivity warning. The row of that input in `dispatch` lists the handlers,
-   in their order.
+   FORM) and clears the inactivity warning. The handler of that input makes these changes, in order.
 
-The topics (`forms`, `calls`, `messages`, …) do not import each other. To find out what an input can
-change, read its row in `dispatch`.
+The topics (`forms`, `calls`, `messages`, …) do not import each other. What several of them change
+(a form is closed, typing stops, the call moves, a message is confirmed) stands below them, in
+`changes` and `outbox`.
 
 Why commands are a table
 ------------------------
@@ -45,8 +45,8 @@ a test compares it with the behavior of a session for every pair, and the reason
 (`refusal_reason`) follows from the state alone.
 
 Further conditions depend on more than the state: the form must be open, the call must be offered,
-the outbox must have room. They are guards, beside the handlers in `COMMAND_HANDLERS`. A refused
-command raises `LocalProtocolError` and changes nothing (law L3).
+the outbox must have room. They are guards, beside the handlers in `COMMANDS` of `dispatch`. A
+refused command raises `LocalProtocolError` and changes nothing (law L3).
 
 What "unexpected" means
 -----------------------
@@ -78,13 +78,16 @@ state and trigger. There are no wildcards and no callbacks; what is in no row do
 How dispatch reads the tables
 -----------------------------
 
-    EVENT_HANDLERS[state][class of the event]      events, by the state of LIFECYCLE
-    INPUT_HANDLERS[state][class of the input]      ticks, transport results, histories
-    COMMAND_HANDLERS[class of the command]         guard and handler, after ALLOWED_COMMANDS
+    HANDLERS[state of LIFECYCLE][class of the input]  →  the handler
 
-One look-up finds the handler and is the check of the state at once: a final state has no event
-handlers, and its inputs go to AFTER_END_HANDLERS, which count them as late. The handler then asks
-its own table for the next state, changes the session's state and adds the effects, in this order.
+`dispatch` builds one such table for each state at import. A state that is not final has the
+handlers of all events, of the other inputs, and of the commands that ALLOWED_COMMANDS has a row
+for; any other command has a handler that refuses it. A final state refuses commands, counts events
+as late and ignores the rest. `receive` therefore makes one look-up, which is the check of the state
+at once. Events in a history have handlers of their own, which merge them.
+
+A handler asks the table of its machine for the next state, changes the session's state, and then
+appends the effects. `moves[state].get(trigger)` is None if there is no such transition.
 """
 
 from __future__ import annotations
