@@ -34,7 +34,9 @@ _IVR: Final = Tell(status("ivr", ""))
 _TEXT: Final = Await(wire.MESSAGE, timeout=_PATIENCE)
 _FORM: Final = Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=_PATIENCE)
 _SECURE_FORM: Final = Await((wire.SECURE_FORM_DATA, wire.SECURE_FORM_CANCEL), timeout=_PATIENCE)
-_CALL: Final = Await(wire.SIGNALING, {"data.type": ["ANSWER_CALL", "CALL_REJECTED"]}, timeout=60.0)
+_CALL: Final = Await(
+    wire.SIGNALING, {"data.type": [wire.ANSWER_CALL, wire.CALL_REJECTED]}, timeout=60.0
+)
 
 
 def _scenario_joins(name: str) -> Tell:
@@ -143,7 +145,7 @@ _SCENARIOS: Final = (
             _agent_says("Please switch it off and on once. Leave the chat when it is green."),
         ),
         (
-            Tell({"event": wire.STATUS, "state": "completed"}),
+            Tell(status("completed", None)),
             _bot_says("Thank you for chatting with us. Would you answer two short questions?"),
             ShowForm("satisfaction_survey", 180.0),
             Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=180.0),
@@ -175,10 +177,10 @@ _SCENARIOS: Final = (
             *call_offer(),
             _CALL,
             candidate_step(3),
-            signal_step("CALL_STATE", audioEnabled=True, videoEnabled=False),
+            signal_step(wire.CALL_STATE, audioEnabled=True, videoEnabled=False),
             Pause(5.0),
             _agent_says("I heard it well. That is only air in the pipe."),
-            signal_step("END_CALL"),
+            signal_step(wire.END_CALL),
             *_GOODBYE,
         ),
         title="an agent calls: offer, candidates, answer, and the agent hangs up",

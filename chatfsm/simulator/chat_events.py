@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from chatfsm._protocol import names as wire
 from chatfsm.simulator.polling import answer_held_poll
-from chatfsm.simulator.state import CenterChat, CenterState, ChatEnd, WireEvent
+from chatfsm.simulator.state import CenterChat, CenterState, ChatEnd
+from chatfsm.simulator.wire_events import WireEvent, delivered, ended, inactive, warning
 
 __all__ = [
     "add_to_history",
@@ -65,7 +66,7 @@ def receive_event(state: CenterState, chat: CenterChat, event: WireEvent) -> Non
     if event["event"] == wire.MESSAGE:
         send_events(state, chat, _delivery_receipt(chat, event))
     if event["event"] == wire.END:
-        send_events(state, chat, [{"event": wire.ENDED}])
+        send_events(state, chat, [ended()])
     else:
         send_events(state, chat, chat.player.receive(event, now=state.now))
 
@@ -91,8 +92,7 @@ def _delivery_receipt(chat: CenterChat, event: WireEvent) -> list[dict[str, Any]
     """Return the delivery receipt for a message, on behalf of the party who joined last."""
     if not event.get("msg_id"):
         return []
-    receipt = {"event": wire.MESSAGE_DELIVERED, "ref_msg_id": event["msg_id"]}
-    return [{**receipt, **({"party_id": chat.party_ids[-1]} if chat.party_ids else {})}]
+    return [delivered(event["msg_id"], chat.party_ids[-1] if chat.party_ids else None)]
 
 
 # Events to the customer.
@@ -219,8 +219,8 @@ def _end_session(state: CenterState, chat: CenterChat, outcome: ChatEnd) -> None
 # PROTOCOL.md §5.
 
 _WARNING_TEXT: Final = "Are you still there?"
-_INACTIVE_TEXT: Final = "The chat was closed, since nothing was said for a while."
-_NOT_POLLING_TEXT: Final = "The chat was closed, since nobody listened."
+_INACTIVE_TEXT: Final = "The chat was closed because of inactivity."
+_NOT_POLLING_TEXT: Final = "The chat was closed because its client stopped polling."
 
 
 def note_activity(state: CenterState, chat: CenterChat) -> None:
@@ -243,7 +243,7 @@ def check_inactivity(state: CenterState, chat: CenterChat) -> None:
     timeout = _timeout(state, chat)
     if state.now >= chat.active_at + timeout / 2 and not chat.is_warned:
         chat.is_warned = True
-        send_events(state, chat, [{"event": wire.TIMEOUT_WARNING, "msg": _WARNING_TEXT}])
+        send_events(state, chat, [warning(_WARNING_TEXT)])
     if state.now >= chat.active_at + timeout:
         _time_out(state, chat, _INACTIVE_TEXT)
     elif chat.held_poll is None and state.now >= chat.polled_at + state.settings.poll_timeout:
@@ -255,7 +255,6 @@ def _timeout(state: CenterState, chat: CenterChat) -> float:
     return state.settings.inactivity_timeout if own is None else own
 
 
-def _time_out(state: CenterState, chat: CenterChat, why: str) -> None:
+def _time_out(state: CenterState, chat: CenterChat, text: str) -> None:
     """End by both events in one reply, as captured; the first one decides the outcome."""
-    events = ({"event": wire.INACTIVITY_TIMEOUT, "msg": why},)
-    send_events(state, chat, (*events, {"event": wire.ENDED}))
+    send_events(state, chat, (inactive(text), ended()))

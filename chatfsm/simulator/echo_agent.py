@@ -12,7 +12,14 @@ from typing import Any, Final
 from chatfsm._protocol import names as wire
 from chatfsm._protocol.structuring import json_object
 from chatfsm.simulator import scenario as s
-from chatfsm.simulator.wire_events import message, status
+from chatfsm.simulator.wire_events import (
+    message,
+    not_typing,
+    read,
+    signaling,
+    status,
+    typing,
+)
 
 __all__ = ["FILE_ID", "KEYWORDS", "answer_steps", "type_and_say"]
 
@@ -31,26 +38,24 @@ def type_and_say(text: str, seconds: float, party_id: str = "$agent") -> _Steps:
     text_step = s.Tell(message(text, party_id))
     if not seconds:
         return (text_step,)
-    typing = {"event": wire.TYPING, "party_id": party_id}
-    stopped = {"event": wire.NOT_TYPING, "party_id": party_id}
-    return (s.Tell(typing), s.Pause(seconds), s.Tell(stopped), text_step)
+    started, stopped = s.Tell(typing(party_id)), s.Tell(not_typing(party_id))
+    return (started, s.Pause(seconds), stopped, text_step)
 
 
 def signal_step(kind: str, **fields: Any) -> s.Tell:
     """Return the step that sends a signal of the agent's."""
-    data = {"type": kind, **fields}
-    return s.Tell({"event": wire.SIGNALING, "party_id": "$agent", "data": data})
+    return s.Tell(signaling(kind, "$agent", **fields))
 
 
 def candidate_step(number: int) -> s.Tell:
     """Return the step that sends an ICE candidate of the agent's."""
     way = f"candidate:{number} 1 udp 2122260223 192.0.2.{16 + number} {50_000 + number} typ host"
-    return signal_step("ICE_CANDIDATE", candidate=way, sdpMid="audio", sdpMLineIndex=0)
+    return signal_step(wire.ICE_CANDIDATE, candidate=way, sdpMid="audio", sdpMLineIndex=0)
 
 
 def call_offer(*, video: bool = False) -> _Steps:
     """Return the steps by which the agent offers a call."""
-    offer = signal_step("OFFER_CALL", sdp=_SDP, offerVideo=str(video).lower())
+    offer = signal_step(wire.OFFER_CALL, sdp=_SDP, offerVideo=str(video).lower())
     return (offer, candidate_step(1), candidate_step(2))
 
 
@@ -68,16 +73,15 @@ def _read_receipt(event: Mapping[str, Any]) -> _Steps:
     msg_id = event.get("msg_id")
     if not isinstance(msg_id, str) or not msg_id:
         return ()
-    receipt = {"event": wire.MESSAGE_READ, "ref_msg_id": msg_id, "party_id": "$agent"}
-    return (s.Tell(receipt),)
+    return (s.Tell(read(msg_id, "$agent")),)
 
 
 def _answer_text(event: Mapping[str, Any], seconds: float) -> _Steps:
     content = event.get("msg_text") or event.get("msg")
     text = content.strip() if isinstance(content, str) else ""
-    word = text.lower().rstrip(".!?")
-    if word in KEYWORDS:
-        return KEYWORDS[word](seconds)
+    keyword = text.lower().rstrip(".!?")
+    if keyword in KEYWORDS:
+        return KEYWORDS[keyword](seconds)
     return type_and_say(
         f"You said: {text}" if text else "You said nothing that I can repeat.", seconds
     )
@@ -141,7 +145,7 @@ def _call(seconds: float) -> _Steps:
 
 
 def _hang_up(seconds: float) -> _Steps:
-    return (*type_and_say("I am hanging up now.", seconds), signal_step("END_CALL"))
+    return (*type_and_say("I am hanging up now.", seconds), signal_step(wire.END_CALL))
 
 
 def _bye(seconds: float) -> _Steps:
@@ -191,19 +195,19 @@ def _answer_signal(event: Mapping[str, Any], _seconds: float) -> _Steps:
     except ValueError:
         return ()
     kind = data.get("type")
-    if kind == "REQUEST_CALL":
+    if kind == wire.REQUEST_CALL:
         return call_offer(video=data.get("offerVideo") in (True, "true"))
     return _SIGNALS.get(kind, ()) if isinstance(kind, str) else ()
 
 
 _SIGNALS: Final[dict[str, _Steps]] = {
-    "ANSWER_CALL": (
+    wire.ANSWER_CALL: (
         candidate_step(3),
-        signal_step("CALL_STATE", audioEnabled=True, videoEnabled=False),
+        signal_step(wire.CALL_STATE, audioEnabled=True, videoEnabled=False),
     ),
-    "CALL_REJECTED": type_and_say("Another time, then.", 0),
-    "REQUEST_PHONE_CALL": type_and_say("We would phone you now.", 0),
-    "REQUEST_SMS": type_and_say("We would send you a text message now.", 0),
+    wire.CALL_REJECTED: type_and_say("Another time, then.", 0),
+    wire.REQUEST_PHONE_CALL: type_and_say("We would phone you now.", 0),
+    wire.REQUEST_SMS: type_and_say("We would send you a text message now.", 0),
 }
 """Signals of the customer's and their answers. END_CALL has none (PROTOCOL.md §4)."""
 

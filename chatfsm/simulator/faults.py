@@ -22,17 +22,17 @@ SUBJECTS: Final = get_args(Subject)
 
 KINDS: Final[dict[str, str]] = {
     "refuse": "no connection is made: the request never leaves",
-    "drop-request": "the request is lost on its way, and nobody answers",
-    "drop-reply": "the request arrives, its reply is lost, and nobody answers",
+    "drop-request": "the request is lost on its way, and no reply comes",
+    "drop-reply": "the request arrives, and its reply is lost",
     "reset": "the request arrives, and the connection breaks before its reply",
     "truncate": "the request arrives, and the connection breaks within its reply",
     "garbage": "the request arrives, and what comes back is no HTTP",
-    "portal": "somebody on the way answers with a page of its own; the request never arrives",
+    "portal": "a proxy answers with a page of its own; the request never arrives",
     "duplicate": "a cache gives its last answer again; the request, a GET, never arrives",
     "status": "the server answers with this status, and has done nothing",
     "after": "the server has done what it was asked, and answers with this status",
     "delay": "the reply comes so many seconds later",
-    "late": "the request arrives so many seconds later, though nobody may wait for it any more",
+    "late": "the request arrives so many seconds later, even if its client has given it up",
     "reorder": "the reply is overtaken by the client's next, or comes so many seconds later",
     "twice": "the reply comes twice",
     "restart": "the server restarts as the request arrives",
@@ -127,16 +127,16 @@ class Fault:
             yield not is_code, f"an error code must have {characters}, not {self.code!a}"
 
     def __str__(self) -> str:
-        word = self.kind
+        text = self.kind
         if self.status is not None:
-            word = f"after-{self.status}" if self.kind == "after" else str(self.status)
-            word += "" if self.code is None else f"/{self.code}"
-        word += "" if self.seconds is None else f"={_format_number(self.seconds)}"
+            text = f"after-{self.status}" if self.kind == "after" else str(self.status)
+            text += "" if self.code is None else f"/{self.code}"
+        text += "" if self.seconds is None else f"={_format_number(self.seconds)}"
         on = "" if self.on == "any" else self.on
         if self.at is not None:
-            return f"{word}:{on}@{self.at}"
+            return f"{text}:{on}@{self.at}"
         rate = "" if self.rate is None else _format_number(self.rate)
-        return ":".join(part for part in (word, on, rate) if part)
+        return ":".join(part for part in (text, on, rate) if part)
 
     def error_reply(self, request_id: int) -> HttpReply:
         """Return the reply with the fault's status, code and Retry-After."""
@@ -147,8 +147,8 @@ class Fault:
         return HttpReply(request_id, self.status or 0, headers, body.encode())
 
 
-def _join_subjects(words: set[str]) -> str:
-    return ", ".join(word for word in SUBJECTS if word in words)
+def _join_subjects(subjects: set[str]) -> str:
+    return ", ".join(subject for subject in SUBJECTS if subject in subjects)
 
 
 def _format_number(number: float) -> str:
@@ -185,14 +185,14 @@ class Faults:
         """
         found: list[Fault] = []
         for part in spec.split(",") if spec.strip() else []:
-            word = part.strip()
-            if word in PRESETS:
-                found += cls.parse(PRESETS[word])
+            text = part.strip()
+            if text in PRESETS:
+                found += cls.parse(PRESETS[text])
                 continue
             try:
-                found.append(_parse_fault(word))
+                found.append(_parse_fault(text))
             except ValueError as error:
-                raise ValueError(f"cannot read the fault {word!a}: {error}") from None
+                raise ValueError(f"cannot read the fault {text!a}: {error}") from None
         return cls(tuple(found))
 
     def __str__(self) -> str:

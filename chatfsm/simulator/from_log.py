@@ -37,11 +37,14 @@ _AWAITED: Final[dict[str, tuple[str, ...]]] = {
     wire.END: (wire.END,),
     wire.DISCONNECT: (wire.DISCONNECT,),
 }
-_ANSWER: Final = ["ANSWER_CALL", "CALL_REJECTED"]
+_ANSWER: Final = [wire.ANSWER_CALL, wire.CALL_REJECTED]
 _SIGNALS: Final[dict[str, list[str]]] = {
-    "ANSWER_CALL": _ANSWER,
-    "CALL_REJECTED": _ANSWER,
-    **{kind: [kind] for kind in ("REQUEST_CALL", "REQUEST_PHONE_CALL", "REQUEST_SMS", "END_CALL")},
+    wire.ANSWER_CALL: _ANSWER,
+    wire.CALL_REJECTED: _ANSWER,
+    **{
+        kind: [kind]
+        for kind in (wire.REQUEST_CALL, wire.REQUEST_PHONE_CALL, wire.REQUEST_SMS, wire.END_CALL)
+    },
 }
 # A longer pause, in seconds, or a higher speed is a wrong unit.
 _MAX_VALUE: Final = 3_600.0

@@ -15,7 +15,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["UploadedFile", "parse_upload"]
+__all__ = ["FilePart", "parse_upload"]
 
 _MAX_PARTS: Final = 16
 _MAX_HEADER: Final = 8_192
@@ -29,7 +29,7 @@ _ESCAPES: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"))
 
 
 @frozen
-class UploadedFile:
+class FilePart:
     """A file as it was uploaded."""
 
     file_name: str
@@ -37,7 +37,7 @@ class UploadedFile:
     content: bytes = field(repr=False)
 
 
-def parse_upload(body: bytes, content_type: str) -> UploadedFile:
+def parse_upload(body: bytes, content_type: str) -> FilePart:
     """Return the part called `file` of a body with this Content-Type.
 
     Raises ValueError if there is no such part, or the body is malformed.
@@ -45,7 +45,7 @@ def parse_upload(body: bytes, content_type: str) -> UploadedFile:
     for header, content in _parts(body, b"--" + _boundary(content_type)):
         if header.get_param("name", header="content-disposition") == "file":
             name = header.get_param("filename", "", header="content-disposition")
-            return UploadedFile(
+            return FilePart(
                 _unescape(name if isinstance(name, str) else name[2])[:_MAX_FILE_NAME],
                 _type_of(header),
                 content,

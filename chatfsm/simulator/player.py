@@ -17,7 +17,15 @@ from chatfsm.simulator.agent_pool import AgentPool, Waiter
 from chatfsm.simulator.echo_agent import answer_steps, type_and_say
 from chatfsm.simulator.scenario import Scenario, ScenarioStep
 from chatfsm.simulator.tenants import Agent
-from chatfsm.simulator.wire_events import agent_joined, agent_left, status
+from chatfsm.simulator.wire_events import (
+    agent_joined,
+    agent_left,
+    ended,
+    form_shown,
+    inactive,
+    secure_form_shown,
+    status,
+)
 
 __all__ = ["PlayerState", "ScenarioPlayer", "receive", "run"]
 
@@ -266,7 +274,7 @@ def _awaits_disconnect(step: s.ScenarioStep) -> bool:
 def _after_last_step(state: PlayerState) -> None:
     """End the session after the last step if the customer has disconnected."""
     if state.is_disconnected and not state.is_over and not state.is_closed:
-        state.emit({"event": wire.ENDED})
+        state.emit(ended())
 
 
 def _tell(state: PlayerState, step: s.Tell, _now: float) -> _Replacement:
@@ -357,26 +365,13 @@ def _agent_leaves(state: PlayerState, _step: s.AgentLeaves, _now: float) -> _Rep
 
 def _show_form(state: PlayerState, step: s.ShowForm, _now: float) -> _Replacement:
     state.form_count += 1
-    state.emit(
-        {
-            "event": wire.FORM_SHOW,
-            "form_request_id": state.form_id,
-            "form_name": step.name,
-            "form_timeout": f"{step.timeout:g}",
-        }
-    )
+    state.emit(form_shown(state.form_id, step.name, step.timeout))
     return ()
 
 
 def _show_secure_form(state: PlayerState, step: s.ShowSecureForm, _now: float) -> _Replacement:
     state.form_count += 1
-    state.emit(
-        {
-            "event": wire.SECURE_FORM_SHOW,
-            "form_request_id": state.form_id,
-            "form_id": step.form_id,
-        }
-    )
+    state.emit(secure_form_shown(state.form_id, step.form_id))
     return ()
 
 
@@ -389,9 +384,9 @@ def _converse(state: PlayerState, step: s.Converse, _now: float) -> _Replacement
 
 
 _ENDS: Final[dict[str, dict[str, Any]]] = {
-    "ended": {"event": wire.ENDED},
-    "failed": {"event": wire.STATUS, "state": "failed"},
-    "timed_out": {"event": wire.INACTIVITY_TIMEOUT},
+    "ended": ended(),
+    "failed": status("failed", None),
+    "timed_out": inactive(),
 }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from chatfsm.simulator.http_api import ApiCall, RefusedError, find_chat, json_reply
-from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, HeldPoll, WireEvent
+from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, HeldPoll
+from chatfsm.simulator.wire_events import WireEvent
 from chatfsm.transport import HttpReply
 
 __all__ = ["answer_held_poll", "disconnect_all_polls", "disconnect_poll", "poll", "take_pending"]

@@ -12,6 +12,7 @@ from chatfsm.simulator.agent_pool import AgentPool, Waiter
 from chatfsm.simulator.scenario import Scenario
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
+from chatfsm.simulator.wire_events import WireEvent
 from chatfsm.transport import HttpReply
 
 __all__ = [
@@ -24,12 +25,9 @@ __all__ = [
     "Player",
     "PlayerFactory",
     "StoredFile",
-    "WireEvent",
 ]
 
 
-WireEvent = dict[str, Any]
-"""An event as on the wire."""
 ChatEnd = Literal["ended", "failed", "timed_out"]
 
 

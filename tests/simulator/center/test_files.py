@@ -8,7 +8,7 @@ import pytest
 
 from chatfsm._client.http_api import METHODS
 from chatfsm.api import UploadFile
-from chatfsm.simulator.multipart import UploadedFile, parse_upload
+from chatfsm.simulator.multipart import FilePart, parse_upload
 from chatfsm.transport import HttpReply
 from tests.simulator.center.office import PHOTO, Office
 
@@ -111,9 +111,7 @@ def test_what_chatfsm_sends_is_understood(name: str) -> None:
     call = UploadFile(name or "x", b"\r\n--\r\n", "image/png")
     content_type, written = METHODS[UploadFile].body(call)
     assert content_type
-    assert parse_upload(written, content_type) == UploadedFile(
-        name or "x", "image/png", b"\r\n--\r\n"
-    )
+    assert parse_upload(written, content_type) == FilePart(name or "x", "image/png", b"\r\n--\r\n")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_every_byte_of_a_file_is_kept(kind: str, end: bytes) -> None:
     """Whatever it is, also if it is an e-mail or holds what looks like a boundary."""
     content = bytes(range(256)) * 2 + b"\r\n\r\nx" + end
     found = parse_upload(body(a_file(content=content, kind=kind)), FORM)
-    assert found == UploadedFile("a.txt", kind.partition(";")[0], content)
+    assert found == FilePart("a.txt", kind.partition(";")[0], content)
 
 
 def test_a_type_that_is_none_is_no_header() -> None:
@@ -140,7 +138,7 @@ def test_other_parts_are_passed_over() -> None:
     written = body(*parts, ("CONTENT-DISPOSITION: form-data; name=file", b""))
     for start in (b"", b"hello\r\n"):
         found = parse_upload(start + written, 'Multipart/Form-Data; charset=x; boundary="XX"')
-        assert found == UploadedFile("", "application/octet-stream", b"")
+        assert found == FilePart("", "application/octet-stream", b"")
 
 
 @pytest.mark.parametrize(
