@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
@@ -88,7 +89,7 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
             chat = Chat(
                 client, send, save=saved.save, pending=pending, closing_timeout=_CLOSING_TIMEOUT
             )
-            return _ChatRun(options, chat, client).run()
+            return _ChatRun(options, chat).run()
     except OSError as error:
         if error.filename is None:  # a file that is open already, such as the output
             raise
@@ -141,7 +142,6 @@ class _ChatRun:
 
     options: Namespace
     chat: Chat
-    client: ChatClient
     _jobs: SimpleQueue[Callable[[], object]] = field(factory=SimpleQueue, init=False)
     _handled: Semaphore = field(factory=lambda: Semaphore(0), init=False)
     _error: Exception | None = field(default=None, init=False)
@@ -157,7 +157,7 @@ class _ChatRun:
             return ExitCode.INTERRUPTED
         if self._error is not None:
             raise self._error
-        session = self.client.session
+        session = self.chat.client.session
         has_failed = session is not None and session.outcome not in {None, "ended"}
         return ExitCode.FAILURE if has_failed else ExitCode.SUCCESS
 
@@ -204,7 +204,7 @@ class _ChatRun:
     def _console(self, screen: Screen) -> ChatConsole:
         formatter = EffectFormatter(time.monotonic())
         form_fields = dict(self.options.form or ())
-        return ChatConsole(self.chat, self.client, screen, formatter, time.monotonic, form_fields)
+        return ChatConsole(self.chat, screen, formatter, time.monotonic, form_fields)
 
     @contextmanager
     def _open_chat(self, console: ChatConsole) -> Iterator[None]:
@@ -212,7 +212,7 @@ class _ChatRun:
         forwarder = Thread(target=self._forward, args=(console,), name="chatfsm-effects")
         try:
             with self.chat:
-                if self.client.session is None:
+                if self.chat.client.session is None:
                     self.chat.open()
                 forwarder.start()
                 yield
@@ -225,13 +225,13 @@ class _ChatRun:
         """Put a job for each effect, when that of the effect before is done."""
         try:
             for effect in self.chat:
-                self._put(lambda effect=effect: self._handle(console, effect))  # type: ignore[misc]  # bound now
+                self._put(partial(self._handle, console, effect))
                 self._handled.acquire()
         except Exception as error:  # noqa: BLE001  # raised again by the main thread
             self._error = error
         self._put(_STOP)
 
-    def _handle(self, console: ChatConsole, effect: object) -> None:
+    def _handle(self, console: ChatConsole, effect: ChatEffect) -> None:
         console.on_effect(effect)
         self._handled.release()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from attrs import define, field, frozen
 
@@ -12,18 +12,18 @@ from chatfsm import commands as c
 from chatfsm import effects as f
 from chatfsm._cli.prompt import Question, Screen
 from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
-from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import (
     ApiFailed,
     ApiSucceeded,
     AuthorizationFailed,
+    ChatEffect,
     ChatOpened,
     LinkChanged,
     Undelivered,
 )
 from chatfsm.drivers.threads import Chat
-from chatfsm.effects import Effect, MessageSent, TypingStarted, TypingStopped
+from chatfsm.effects import AppEffect, MessageSent, TypingStarted, TypingStopped
 from chatfsm.errors import ChatError
 from chatfsm.models import Form
 from chatfsm.replay.chat_replay import ReplayStep
@@ -66,7 +66,7 @@ class EffectFormatter:
             parties = {party.party_id: party for party in session.parties}
             self.stats = ChatStats(session, first_at=self.started_at, parties=parties)
 
-    def rows_for(self, effect: object, now: float) -> list[Row]:
+    def rows_for(self, effect: ChatEffect, now: float) -> list[Row]:
         """Return the rows of one effect, in which no text can move a cursor."""
         match effect:
             case ChatOpened(chat_id=chat_id, is_new=is_new):
@@ -95,13 +95,12 @@ class EffectFormatter:
             return ""
         return harmless_text(Timeline(self.stats, None).name_of(party_id))
 
-    def _timeline_rows(self, effect: object, now: float) -> list[Row]:
+    def _timeline_rows(self, effect: AppEffect, now: float) -> list[Row]:
         if self.stats is None:
             return []
-        step = ReplayStep(0, now, (cast("Effect", effect),))  # all others are matched above
-        self.stats.add(now, step.effects)
+        self.stats.add(now, (effect,))
         timeline = Timeline(self.stats, None)
-        timeline.add(step)
+        timeline.add(ReplayStep(0, now, (effect,)))
         return list(timeline.rows())
 
 
@@ -215,7 +214,6 @@ class ChatConsole:
     """Console of one chat: shows its effects, and does what the input lines ask for."""
 
     chat: Chat
-    client: ChatClient
     screen: Screen
     formatter: EffectFormatter
     now: Callable[[], float]
@@ -236,16 +234,16 @@ class ChatConsole:
 
     def __attrs_post_init__(self) -> None:
         """Take over the state of a chat that is continued."""
-        if self.client.session is not None:
-            self.formatter.set_session(self.client.session)
-            self._call = self.client.session.call
-            for form in self.client.session.forms:
+        if self.chat.client.session is not None:
+            self.formatter.set_session(self.chat.client.session)
+            self._call = self.chat.client.session.call
+            for form in self.chat.client.session.forms:
                 self._on_form_opened(form)
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing more can happen."""
-        return self.has_left or self.client.done
+        return self.has_left or self.chat.client.done
 
     @property
     def status(self) -> str:
@@ -268,10 +266,10 @@ class ChatConsole:
         form = self._dialog.form
         return Question(form.request_id, is_hidden=form.secure)
 
-    def on_effect(self, effect: object) -> None:
+    def on_effect(self, effect: ChatEffect) -> None:
         """Show an effect, and ask a form that it opens."""
-        if self.client.session is not None:
-            self.formatter.set_session(self.client.session)
+        if self.chat.client.session is not None:
+            self.formatter.set_session(self.chat.client.session)
         for row in self.formatter.rows_for(effect, self.now()):
             self.screen.show(row)
         match effect:
@@ -315,7 +313,7 @@ class ChatConsole:
 
     def on_edit(self, text: str, question: Question | None = None) -> None:
         """Tell the server that a message is being typed, but not of commands and answers."""
-        if self.client.session is None or self.client.done:
+        if self.chat.client.session is None or self.chat.client.done:
             return
         is_answer = (question or self.question).request_id != ""
         is_message = bool(text) and not text.startswith("/") and not is_answer

@@ -28,6 +28,7 @@ from chatfsm._cli.naive_client import PollingLoop
 from chatfsm._client.client import ChatClient
 from chatfsm._protocol.codec import decode
 from chatfsm.adapters.stdlib import Sender
+from chatfsm.client_effects import ChatEffect
 from chatfsm.drivers.threads import Chat
 from chatfsm.effects import MessageReceived
 from chatfsm.endpoint import Endpoint
@@ -147,11 +148,10 @@ class ChatfsmRun:
     typing: tuple[str, ...] = field(default=(), init=False)
     forms: tuple[str, ...] = field(default=(), init=False)
     was_stopped: bool = field(default=False, init=False)
-    _client: ChatClient = field(init=False)
 
     def run(self, url: str, timeout: float) -> None:
         """Run the chat to its end, for at most `timeout` seconds."""
-        client = self._client = ChatClient(_endpoint(url), settings=_FAST_SETTINGS)
+        client = ChatClient(_endpoint(url), settings=_FAST_SETTINGS)
         with Sender() as send, Chat(client, send, closing_timeout=_CLOSING_TIMEOUT) as chat:
             stopping = Timer(timeout, chat.close)
             stopping.daemon = True
@@ -169,8 +169,8 @@ class ChatfsmRun:
             self.typing = tuple(names.get(party_id, party_id) for party_id in session.typing)
             self.forms = tuple(form.name or form.request_id for form in session.forms)
 
-    def _handle(self, chat: Chat, effect: object) -> None:
-        session = chat.inspect(lambda _client: self._client.session)
+    def _handle(self, chat: Chat, effect: ChatEffect) -> None:
+        session = chat.inspect(lambda client: client.session)
         if session is not None:
             self.log.formatter.set_session(session)
         self.log.add_effect(effect)

@@ -12,6 +12,7 @@ from attrs import define, evolve, field, frozen
 from chatfsm._cli.chat_ui import EffectFormatter
 from chatfsm._cli.terminal import STYLES, TimelinePrinter, style_for
 from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
+from chatfsm.client_effects import ChatEffect
 from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.simulator.faults import Faults, Subject
@@ -145,7 +146,7 @@ class RowLog:
         """Add a row about something other than an effect."""
         self._append(Row("", what, harmless_text(who), harmless_text(text), style))
 
-    def add_effect(self, effect: object) -> None:
+    def add_effect(self, effect: ChatEffect) -> None:
         """Add the rows of an effect."""
         stats = self.formatter.stats
         match effect:

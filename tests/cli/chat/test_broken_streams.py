@@ -56,3 +56,18 @@ def test_who_reads_no_further_has_seen_enough(command: list[str]) -> None:
         os.close(source)
         _, said = process.communicate("hello\n/end\n", timeout=60)
     assert (process.returncode, said) == (0, "")
+
+
+def test_a_character_that_the_output_lacks_is_escaped(command: list[str]) -> None:
+    """As on Windows: an agent's emoji in a pipe of another encoding does not end the chat."""
+    run = subprocess.run(
+        command,
+        input="Dzie\u0144 dobry \U0001f642\n/end\n",
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+        timeout=60,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert r"You said: Dzie\u0144 dobry \U0001f642" in run.stdout

@@ -76,15 +76,13 @@ class FakeChat(ChatActions[None, None]):
 
 def talk_of(**fields: tuple[str, ...]) -> ChatConsole:
     client = Client()
-    return ChatConsole(
-        FakeChat(client), client, Shown(), EffectFormatter(0.0), lambda: 61.0, fields
-    )
+    return ChatConsole(FakeChat(client), Shown(), EffectFormatter(0.0), lambda: 61.0, fields)
 
 
 def happens(talk: ChatConsole, *events: dict[str, Any]) -> None:
     """The server tells something, which the talk shows."""
     for event in decode([*events]):
-        for effect in talk.client.session.receive(event, now=1.0):
+        for effect in talk.chat.client.session.receive(event, now=1.0):
             talk.on_effect(effect)
 
 
@@ -94,7 +92,7 @@ def test_a_chat_that_goes_on_is_known() -> None:
     for event in decode([ADA, form_shown(form_name="survey")]):
         session.receive(event, now=1.0)
     client = Client(session)
-    talk = ChatConsole(FakeChat(client), client, Shown(), EffectFormatter(0.0), lambda: 1.0, {})
+    talk = ChatConsole(FakeChat(client), Shown(), EffectFormatter(0.0), lambda: 1.0, {})
     happens(talk, {"event": "chat_session_typing", "party_id": "A"})
     assert talk.status == "survey: name=value, an empty line at the end?   Ada typing ..."
 
@@ -150,7 +148,7 @@ def test_the_link_and_its_errors_are_shown() -> None:
 def test_before_there_is_a_chat_little_can_be_done() -> None:
     """Effects and orders without a session do no harm."""
     talk = talk_of()
-    talk.client.session = None
+    talk.chat.client.session = None
     talk.on_effect(LinkChanged("waiting"))
     talk.on_edit("he")
     talk.on_line("hello")
@@ -283,7 +281,7 @@ def test_typing_is_told_of_messages_alone() -> None:
     assert talk.chat.ordered == [c.StartTyping(), c.StartTyping(), c.StopTyping()]
     happens(talk, form_shown(form_name="survey"))
     talk.on_edit("secret")
-    talk.client.done = True
+    talk.chat.client.done = True
     talk.on_edit("too late")
     assert len(talk.chat.ordered) == 3
 
