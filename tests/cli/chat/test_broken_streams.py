@@ -16,14 +16,14 @@ from tests.drivers.customer import APP
 
 @pytest.fixture
 def command() -> Iterator[list[str]]:
-    """The command line of a chat with an agent who repeats what is said."""
+    """The command line of a chat with an agent who repeats each message."""
     with Server() as server:
         words = ["chat", "--url", server.url, "--app-id", APP, "--insecure-http"]
         yield [sys.executable, "-m", "chatfsm", *words]
 
 
 def test_without_standard_input_that_is_said(command: list[str]) -> None:
-    """A chat that nobody can type into is not even asked for."""
+    """Without input no chat is requested."""
     closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
     run = subprocess.run(closed, capture_output=True, text=True, check=False, timeout=60)
     assert (run.returncode, run.stdout) == (2, "")
@@ -54,8 +54,8 @@ def test_who_reads_no_further_has_seen_enough(command: list[str]) -> None:
         os.close(sink)
         assert os.read(source, 1)
         os.close(source)
-        _, said = process.communicate("hello\n/end\n", timeout=60)
-    assert (process.returncode, said) == (0, "")
+        _, errors = process.communicate("hello\n/end\n", timeout=60)
+    assert (process.returncode, errors) == (0, "")
 
 
 def test_a_character_that_the_output_lacks_is_escaped(command: list[str]) -> None:

@@ -65,7 +65,7 @@ def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
 
 
 def test_at_the_end_of_the_input_it_leaves(chat: Chat, server: Server) -> None:
-    """Without /end the chat goes on at the server, and what was said has arrived."""
+    """Without /end the chat goes on at the server, and the messages have arrived."""
     assert chat("hello\nlast line without an end") == 0
     assert texts_of(server.chat) == ["hello", "last line without an end"]
     assert not server.chat.is_over
@@ -87,7 +87,7 @@ def test_a_chat_goes_on_from_its_state(
 
 
 def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
-    """With --record all is written down, over two runs, and agrees when it is heard again."""
+    """With --record two runs append to one journal, which a replay verifies."""
     journal = tmp_path / "journal.jsonl"
     options = ("--state", str(tmp_path / "state.json"), "--record", str(journal))
     assert chat("one\n", *options) == 0
@@ -99,7 +99,7 @@ def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
 
 
 class Reader(io.StringIO):
-    """Whoever reads what is shown, and does something when it is time to."""
+    """Output that reacts to what is written to it."""
 
     def __init__(self, reactions: dict[str, Callable[[], object]]) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: C
 def test_a_state_that_cannot_be_kept_any_more(
     chat: Chat, server: Server, monkeypatch: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    """What cannot be kept is not sent: the chat stops, and says where."""
+    """A message whose state cannot be saved is not sent: the chat stops, and names the file."""
     folder = tmp_path / "gone"
     folder.mkdir()
     # At once, for another thread may be writing into it.
@@ -158,7 +158,7 @@ def test_a_chat_that_fails_has_another_status(chat: Chat) -> None:
 
 
 def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
-    """No chat at all is told on standard error, without a trace."""
+    """That there is no chat is reported on standard error, without a traceback."""
     assert chat("hello\n", "--url", "http://127.0.0.1:9") == 2
     assert "chatfsm: no reply (connect)" in capsys.readouterr().err
 
@@ -181,9 +181,9 @@ def test_what_cannot_be_is_told(
     """A wrong option is named on standard error, and no id is shown."""
     monkeypatch.delenv("CHATFSM_APP_ID", raising=False)
     assert main(["chat", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert why in told
-    assert "secret" not in told
+    printed = capsys.readouterr().err
+    assert why in printed
+    assert "secret" not in printed
 
 
 @pytest.mark.parametrize("form", ["survey", "=a", "survey=", "survey=a,,b", "survey=a,a"])
@@ -198,12 +198,12 @@ def test_the_help_says_all(capsys: Any) -> None:
     """Every option, the environment, and the exit statuses are in the help."""
     with pytest.raises(SystemExit):
         main(["chat", "--help"])
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for word in (
         *("--url", "--tenant-url", "--app-id", "--version", "--form", "--state", "--record"),
         *("--plain", "--insecure-http", "CHATFSM_APP_ID", "CHATFSM_CLIENT_ID", "exit status"),
     ):
-        assert word in told
+        assert word in printed
 
 
 def test_the_client_id_stays_the_same(tmp_path: Path) -> None:

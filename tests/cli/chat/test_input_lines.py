@@ -26,23 +26,23 @@ from chatfsm.models import Form
         ("/get f-1   a", ParsedLine("get", ("f-1", "a"))),
     ],
 )
-def test_a_line_is_said_or_is_an_order(text: str, line: ParsedLine) -> None:
-    """Only a slash at the very beginning makes an order, and paths may hold blanks."""
+def test_a_line_is_a_message_or_a_command(text: str, line: ParsedLine) -> None:
+    """Only a slash at the very beginning makes a command, and paths may contain spaces."""
     assert parse_line(text) == line
 
 
 @pytest.mark.parametrize("text", ["/", "/nope", "/End", "/end now", "/file", "/file ", "/get f-1"])
-def test_an_order_that_is_none_says_why(text: str) -> None:
-    """What is misspelt is never said to the agent."""
+def test_a_command_that_is_none_is_refused(text: str) -> None:
+    """A misspelt command is never sent to the agent."""
     with pytest.raises(LineError, match=r"there is no|takes"):
         parse_line(text)
 
 
-def test_every_order_is_in_the_help() -> None:
-    """What the help names is understood, given as many words as it says."""
+def test_every_command_is_in_the_help() -> None:
+    """Each command of the help is parsed, with as many arguments as it shows."""
     for words in COMMAND_HELP[:-1]:
-        order, *takes = words[:18].split()
-        assert parse_line(" ".join([order, *takes])).command == order[1:]
+        command, *parameters = words[:18].split()
+        assert parse_line(" ".join([command, *parameters])).command == command[1:]
 
 
 def test_known_fields_are_asked_one_by_one() -> None:
@@ -55,7 +55,7 @@ def test_known_fields_are_asked_one_by_one() -> None:
     assert asking.answers == {"score": "9", "comment": "a=b"}
 
 
-def test_unknown_fields_are_named_by_whoever_answers() -> None:
+def test_unknown_fields_are_named_in_the_answers() -> None:
     """Lines name=value, until an empty one; what is none of them changes nothing."""
     asking = FormDialog(Form("7", "survey"))
     assert "name=value" in asking.question
@@ -69,23 +69,23 @@ def test_unknown_fields_are_named_by_whoever_answers() -> None:
 
 
 def test_answers_are_in_no_repr() -> None:
-    """What answers a form is nobody's business."""
+    """A repr shows no answer to a form."""
     asking = FormDialog(Form("8", "card", secure=True), ("number",))
     asking.take("4111")
     assert "4111" not in repr(asking)
 
 
-def test_what_comes_is_heard_until_its_end() -> None:
-    """A letter that is cut in two is heard whole, what is no text is marked, None is the end."""
+def test_input_is_read_to_its_end() -> None:
+    """A letter in two pieces is put together, a wrong byte is replaced, None is the end."""
     source, sink = os.pipe()
-    heard: SimpleQueue[str | None] = SimpleQueue()
-    with read_input(source, heard.put):
+    pieces: SimpleQueue[str | None] = SimpleQueue()
+    with read_input(source, pieces.put):
         os.write(sink, "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}".encode()[:-1])
-        assert heard.get(timeout=10) == "gr"
+        assert pieces.get(timeout=10) == "gr"
         os.write(sink, b"\xbc\xff")
-        assert heard.get(timeout=10) == "ü�"
+        assert pieces.get(timeout=10) == "ü�"
         os.close(sink)
-        assert heard.get(timeout=10) is None
+        assert pieces.get(timeout=10) is None
     os.close(source)
 
 

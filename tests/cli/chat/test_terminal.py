@@ -23,7 +23,7 @@ def server() -> Iterator[Server]:
 
 
 def test_a_chat_on_a_terminal(server: Server) -> None:
-    """Rows above, what is typed below, corrected key by key; typing is told; /end ends it."""
+    """Rows above, what is typed below, corrected key by key; typing is reported; /end ends it."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("helo\x1b[Dl")
@@ -40,8 +40,8 @@ def test_a_chat_on_a_terminal(server: Server) -> None:
 
 
 @pytest.mark.parametrize("how", ["signal", "key"])
-def test_ctrl_c_leaves_after_what_was_said(server: Server, how: str) -> None:
-    """An interrupt is status 130, the terminal is put back, and what was said has arrived."""
+def test_ctrl_c_leaves_after_the_last_message(server: Server, how: str) -> None:
+    """An interrupt is status 130, the terminal is put back, and the message has arrived."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("my last words\r")
@@ -105,7 +105,7 @@ def test_what_is_typed_arrives_unchanged(server: Server) -> None:
 
 
 def test_the_line_before_comes_again(server: Server) -> None:
-    """Up brings back what was said before."""
+    """Up brings back the line before."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("hello\r")

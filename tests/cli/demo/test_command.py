@@ -37,14 +37,14 @@ am sorry.
 
 
 def test_a_whole_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both have had their chat with the same faults, and chatfsm's came through whole."""
+    """Both clients meet the same faults, and the chat of chatfsm is intact."""
     assert main(["demo", "--plain"]) == 0
     out = capsys.readouterr().out
     assert out.endswith(VERDICT)
     assert max(map(len, out.splitlines())) <= 80
     ours, _, theirs = out.partition("What the polling loop shows")
     assert all(fault in side for fault in FAULTS for side in (ours, theirs))
-    # Each text was told once here, and there as often as the network has brought it.
+    # chatfsm shows each text once, the loop as often as the network brings it.
     assert ours.count("Then a courier brings it today.") == 1
     assert ours.count("It is still in our depot, I am sorry.") == 1
     assert "form       expired: form delivery_notes" in ours
@@ -98,7 +98,7 @@ def test_the_colours_that_are_asked_for(
 def test_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without aiohttp it is said what to install, and the status is 2."""
+    """Without aiohttp the error names the extra, and the exit code is 2."""
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         "chatfsm._cli.demo.find_spec",
@@ -111,10 +111,10 @@ def test_the_extra_is_named(
     )
 
 
-def test_no_port_is_told(
+def test_an_address_in_use_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where nothing can be served on the loopback, that is what is said."""
+    """If nothing can be served on the loopback, the error gives the reason."""
 
     def refuse(_network: object) -> Any:
         raise OSError(98, "Address already in use")
@@ -127,7 +127,7 @@ def test_no_port_is_told(
 
 
 def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever presses Ctrl-C gets the status that shells give it."""
+    """Ctrl-C gives the exit code that shells expect."""
 
     def interrupt(*_arguments: object) -> bool:
         raise KeyboardInterrupt
@@ -156,7 +156,7 @@ def test_ctrl_c_is_clean() -> None:
     assert (process.returncode, err) == (130, "chatfsm: interrupted\n")
 
 
-def test_whoever_has_seen_enough_may_leave() -> None:
+def test_a_reader_that_ends_is_no_error() -> None:
     """As `chatfsm demo | head -5`: no complaint, and no failure."""
     with demo() as process:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""The watched way to the center tells of what really strikes, when it does."""
+"""The observed network reports the faults that happen, when they happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHATS = "http://127.0.0.1/clientweb/api/v2/chats"
 
 @define
 class Center:
-    """Answers everything at once, with the status that a path is said to have."""
+    """Answers everything at once, with the status that is given for its path."""
 
     statuses: Mapping[str, int] = field(factory=dict)
     deadline: float | None = None
@@ -40,12 +40,12 @@ class Center:
 
 
 class Watch:
-    """A watched network, and what it has told."""
+    """An observed network, and the faults that it reported."""
 
     def __init__(self, faults: str, **statuses: int) -> None:
-        self.told: list[str] = []
+        self.reported: list[str] = []
         center = Center(statuses)
-        self.network = ObservedNetwork(center, Faults.parse(faults), self.told.append)
+        self.network = ObservedNetwork(center, Faults.parse(faults), self.reported.append)
         self.number = 0
 
     def ask(self, method: Literal["GET", "POST"], path: str) -> Any:
@@ -69,25 +69,25 @@ class Watch:
         ("reset:open@1", "open 1: arrived, but the connection breaks before the reply"),
     ],
 )
-def test_a_fault_is_told_when_it_strikes(fault: str, words: str) -> None:
+def test_a_fault_is_reported_when_it_happens(fault: str, words: str) -> None:
     """Each kind of fault has its words, with the number of the request that it has struck."""
     watch = Watch(fault)
     for method, path in (("POST", ""), ("POST", "/C/events"), *[("GET", "/C/events")] * 3):
         watch.ask("POST" if method == "POST" else "GET", path)
-    assert watch.told == [words]
+    assert watch.reported == [words]
     assert watch.network.fault_count == 1
 
 
-def test_what_does_not_strike_is_not_told() -> None:
+def test_a_fault_that_does_not_happen_is_not_reported() -> None:
     """A fault that was planned and met nothing is no fault."""
     watch = Watch("truncate:poll@7,duplicate:poll@1")
     watch.ask("GET", "/C/events")
-    assert watch.told == []
+    assert watch.reported == []
     assert watch.network.fault_count == 0
 
 
 def test_late_polls_are_counted() -> None:
-    """A poll that is answered 404 is late, and whoever wants to know is told how many there are."""
+    """A poll that is answered with 404 is late; each is reported with the number of them."""
     watch = Watch("", events=404)
     watch.ask("GET", "/C/events")
     numbers: list[int] = []

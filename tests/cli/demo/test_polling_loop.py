@@ -12,7 +12,7 @@ from chatfsm._cli import naive_client
 
 
 class Screen:
-    """A loop in front of a server that answers as it is told, and what it shows."""
+    """A loop with scripted replies of a server, and the rows that it shows."""
 
     def __init__(self, *replies: object) -> None:
         self.replies = list(replies)
@@ -47,7 +47,7 @@ ENDED = event("ended")
 
 
 def test_on_a_good_day_nothing_is_wrong() -> None:
-    """It shows who is there and what is said, clears the typing, and stops at the end."""
+    """It shows parties and messages, clears the typing, and stops at the end."""
     typing = event("typing", party_id="P")
     screen = Screen({"chat_id": "C"}, {"events": [JOINED, typing, HELLO]}, {"events": [ENDED]})
     screen.loop.run()
@@ -62,8 +62,8 @@ def test_on_a_good_day_nothing_is_wrong() -> None:
     assert [method for method, _ in screen.asked] == ["POST", "GET", "GET"]
 
 
-def test_typing_is_cleared_when_it_is_told() -> None:
-    """It is no straw man: an agent who stops is shown as stopped."""
+def test_typing_is_cleared_by_its_event() -> None:
+    """The comparison is fair: an agent who stops is shown as stopped."""
     screen = Screen()
     for item in (JOINED, event("typing", party_id="P"), event("not_typing", party_id="P")):
         screen.loop.on_event(item)
@@ -79,7 +79,7 @@ def test_what_comes_twice_is_shown_twice() -> None:
 
 
 def test_a_post_that_fails_is_posted_again() -> None:
-    """It goes on until the server says that it has taken the message, the very same each time."""
+    """It posts the same message again until a POST succeeds."""
     screen = Screen(ConnectionResetError(), {})
     screen.loop.send_text("Is anybody there?")
     [(_, first), (_, second)] = screen.asked
@@ -114,7 +114,7 @@ def test_it_knows_one_end_only() -> None:
 
 
 def test_it_uses_nothing_of_chatfsm() -> None:
-    """The loop is what somebody writes who has the standard library and the API's documentation."""
+    """The loop needs only the standard library and the documentation of the API."""
     tree = ast.parse(Path(naive_client.__file__).read_text("utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported

@@ -1,4 +1,4 @@
-"""What is said of a chat that was had: lost, doubled, left standing, or whole."""
+"""The results of a chat: lost, duplicated, left open, or intact."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def answers(made: ChatResult) -> dict[str, tuple[str, str]]:
     return {line.label.strip(): line.values[0] for line in report_lines([made])}
 
 
-def test_a_chat_that_came_through_is_whole() -> None:
-    """Both sides have heard each other, and nothing is left standing."""
-    whole = result()
-    assert whole.is_intact
-    assert (whole.lost, whole.duplicated) == ((), ())
-    assert {tone for _, tone in answers(whole).values()} == {"plain", "good"}
+def test_a_chat_without_losses_is_intact() -> None:
+    """All texts arrived once, and nothing is left open."""
+    intact = result()
+    assert intact.is_intact
+    assert (intact.lost, intact.duplicated) == ((), ())
+    assert {tone for _, tone in answers(intact).values()} == {"plain", "good"}
 
 
 @pytest.mark.parametrize(
-    ("differences", "lost", "doubled"),
+    ("differences", "lost", "duplicated"),
     [
         ({"center_received": ["a"]}, ("b",), ()),
         ({"center_received": ["a", "b", "b"]}, (), ("b",)),
@@ -50,14 +50,14 @@ def test_a_chat_that_came_through_is_whole() -> None:
     ],
 )
 def test_texts_are_counted_on_both_sides(
-    differences: dict[str, Any], lost: tuple[str, ...], doubled: tuple[str, ...]
+    differences: dict[str, Any], lost: tuple[str, ...], duplicated: tuple[str, ...]
 ) -> None:
-    """What was said and did not get through is lost, what did more often is doubled."""
+    """A text that did not arrive is lost; one that arrived more often is duplicated."""
     made = result(**differences)
-    assert (made.lost, made.duplicated) == (lost, doubled)
-    assert made.is_intact == (not lost and not doubled)
+    assert (made.lost, made.duplicated) == (lost, duplicated)
+    assert made.is_intact == (not lost and not duplicated)
     assert answers(made)["lost"] == (str(len(lost)), "bad" if lost else "good")
-    assert answers(made)["duplicated"] == (str(len(doubled)), "bad" if doubled else "good")
+    assert answers(made)["duplicated"] == (str(len(duplicated)), "bad" if duplicated else "good")
 
 
 @pytest.mark.parametrize(
@@ -69,29 +69,27 @@ def test_texts_are_counted_on_both_sides(
         ({"late_polls": 5, "was_stopped": True}, "polls after the end", "5, then stopped"),
     ],
 )
-def test_what_is_left_standing_is_bad(
-    differences: dict[str, Any], question: str, answer: str
-) -> None:
-    """Somebody who types for ever, an open form, a poll of what is over: none of it is whole."""
+def test_what_is_left_open_is_bad(differences: dict[str, Any], question: str, answer: str) -> None:
+    """Typing that never stops, an open form, a poll after the end: no such chat is intact."""
     made = result(**differences)
     assert not made.is_intact
     assert answers(made)[question] == (answer, "bad")
 
 
-def test_a_client_that_had_to_be_stopped_is_not_whole() -> None:
+def test_a_client_that_had_to_be_stopped_is_not_intact() -> None:
     """It had not understood that the chat was over, though it may not have polled any more."""
     assert not result(was_stopped=True).is_intact
 
 
 def test_the_order_counts() -> None:
-    """What was told in another order than it was said has not come through whole."""
+    """A chat whose texts arrive in another order is not intact."""
     made = result(customer_received=["Y", "X"])
     assert (made.lost, made.duplicated) == ((), ())
     assert not made.is_intact
 
 
 def test_the_clients_stand_side_by_side() -> None:
-    """A line has an answer of each client, in their order."""
+    """A line has a value for each client, in their order."""
     table = {
         line.label: line.values
         for line in report_lines([result(customer_received=["X"]), result()])

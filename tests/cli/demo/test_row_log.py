@@ -48,7 +48,7 @@ def test_the_words_are_those_of_a_timeline() -> None:
 
 
 def test_what_is_usual_is_left_out() -> None:
-    """Nobody needs to read that a call was answered, or that nobody waits."""
+    """There is no row for a request that succeeded, or for a wait of 0 seconds."""
     logged = LoggedSession()
     logged.receive("status", 0.0, state="queued", ewt="0")
     logged.log.add_effect(ApiSucceeded(RequestChat(), None))
@@ -58,7 +58,7 @@ def test_what_is_usual_is_left_out() -> None:
 
 
 def test_the_link_and_notes_are_told() -> None:
-    """What is no effect of the session stands between them, in the order of happening."""
+    """Other rows stand between those of effects, in the order of their times."""
     logged = LoggedSession()
     logged.log.add("fault", "", "poll 1: no connection", "bad")
     logged.log.add_effect(LinkChanged("retrying", "reset"))
@@ -71,19 +71,19 @@ def test_the_link_and_notes_are_told() -> None:
 def test_rows_are_taken_once() -> None:
     """What was printed is not printed again."""
     logged = LoggedSession()
-    logged.log.add("said", "customer", "Hello!")
+    logged.log.add("sent", "customer", "Hello!")
     assert len(logged.rows()) == 1
     assert logged.rows() == []
 
 
 def test_a_row_log_is_harmless() -> None:
-    """No text moves a terminal's cursor, whoever wrote it."""
+    """No text moves a cursor of the terminal."""
     logged = LoggedSession()
     logged.log.add("message", "\x1b[2J", "a\rb")
     assert logged.rows() == [("+0.0", "message", "\\x1b[2J", "a\\rb")]
 
 
-def test_on_paper_it_is_80_columns_wide() -> None:
+def test_without_a_terminal_it_is_80_columns_wide() -> None:
     """Without a terminal lines are wrapped at 80 columns, the words below each other."""
     out = io.StringIO()
     logged = LoggedSession()
