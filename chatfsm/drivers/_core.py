@@ -84,7 +84,7 @@ class ChatActions(ABC, Generic[Done, MsgId]):
         return self._send_message(c.SendText(text, html, msg_id=msg_id))
 
     def start_typing(self, draft: str | None = None) -> Done:
-        """Report a key press; call it for each, the session tells the server now and then."""
+        """Report a key press. Call it for each: the session sends an event only now and then."""
         return self.send(c.StartTyping(draft))
 
     def stop_typing(self) -> Done:
@@ -104,11 +104,11 @@ class ChatActions(ABC, Generic[Done, MsgId]):
         return self.send(c.CancelForm(form))
 
     def mark_delivered(self, message: ChatMessage | SharedFile | str) -> Done:
-        """Tell the server that a message, given as it is or by its msg_id, was delivered (v2)."""
+        """Confirm to the server that a message, or the one of a msg_id, was delivered (v2)."""
         return self.send(c.MarkDelivered(_msg_id_of(message)))
 
     def mark_read(self, message: ChatMessage | SharedFile | str) -> Done:
-        """Tell the server that a message, given as it is or by its msg_id, was read (v2)."""
+        """Confirm to the server that a message, or the one of a msg_id, was read (v2)."""
         return self.send(c.MarkRead(_msg_id_of(message)))
 
     def disconnect(self) -> Done:
@@ -198,7 +198,7 @@ def _copied(request: Any) -> Any:
 class PendingCall:
     """A request of the app to the API that waits for its result.
 
-    The request is a copy, so that equal requests of two threads are told apart by identity.
+    The request is a copy, so that the results of equal requests go by identity.
     """
 
     request: Any = field(converter=_copied)
@@ -243,7 +243,7 @@ class DriverCore:
     def receive(self, item: object, now: float) -> list[HttpRequest]:
         """Feed one input to the client; return the requests to send now.
 
-        Raises whatever the client raises, and what `save` does.
+        Raises the errors of the client and of `save`.
         """
         try:
             effects: list[Any] = self.client.receive(cast("Any", item), now=now)
@@ -272,7 +272,7 @@ class DriverCore:
             raise self.error
 
     def save_record(self, now: float) -> None:
-        """Save the chat. If that fails the chat stops: what is not saved must not be sent."""
+        """Save the chat. If that fails the chat stops: unsaved requests must not be sent."""
         if self.save is None:
             return
         try:

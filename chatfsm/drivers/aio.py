@@ -65,7 +65,7 @@ class Member(Protocol):
         """Feed an input to the client, and send the requests that follow; never raises."""
 
     async def aclose(self) -> None:
-        """Send what waits, and stop."""
+        """Send the queued events, and close the chat."""
 
 
 class Scheduler:
@@ -172,9 +172,9 @@ class Scheduler:
 class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     """A chat in an `async with` block; iterate over it for its effects, from one task at a time.
 
-    The methods and arguments are those of `threads.Chat`; await what sends or waits. `sender` is an
-    async sender, which stays the caller's. `save` is called on the event loop, and must be done
-    when it returns. `Chats` holds many chats.
+    The arguments and methods are those of `threads.Chat`; await the methods that send or wait.
+    `sender` is an async sender, which stays the caller's. `save` is called on the event loop, and
+    must be done when it returns. `Chats` holds many chats.
     """
 
     def __init__(  # noqa: PLR0913  # all but two by name
@@ -208,6 +208,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         *,
         store: Store | str | PathLike[str] | None = None,
         opening: RequestChat | None = None,
+        journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,
         max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
@@ -215,7 +216,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     ) -> Self:
         """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
         found = as_store(store)
-        restored = load_chat(found, endpoint, settings=settings, now=now())
+        restored = load_chat(found, endpoint, settings=settings, now=now(), journal=journal)
         return cls(
             restored.client,
             sender,
@@ -318,7 +319,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         return (await self.ask(GetFile(file_id_of(file)))).content
 
     async def aclose(self) -> None:
-        """Send what waits, and stop; as at the end of the block."""
+        """Send the queued events, and close the chat, as the end of the block does."""
         await self._close(_task_id())
 
     async def _send_message(self, command: SendText | SendFile) -> str:
@@ -350,7 +351,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         await self._change.wait()
 
     async def _close(self, closer: int | None) -> None:
-        """Send what waits, even if the block was cancelled; then cancel the requests."""
+        """Send the queued events, even if the block was cancelled; then cancel the requests."""
         if self._core.is_closed:
             return
         with anyio.move_on_after(self._closing_timeout, shield=True):

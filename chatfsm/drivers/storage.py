@@ -127,22 +127,27 @@ def restore(
 
 
 def load_chat(
-    store: Store | None, endpoint: Endpoint, *, settings: ClientSettings, now: float
+    store: Store | None,
+    endpoint: Endpoint,
+    *,
+    settings: ClientSettings,
+    now: float,
+    journal: Callable[[str], object] | None = None,
 ) -> RestoredChat:
-    """Return the chat of a store, or a new one if the store has none that goes on.
+    """Return the chat of a store, or a new one if there is none.
 
-    A chat that is over is returned only if the app has not handled all of its effects.
+    A chat that is over counts only as long as the app has not handled all of its effects.
     """
     record = None if store is None else store.load()
     if record is not None:
-        restored = restore(record, endpoint, settings=settings, now=now)
+        restored = restore(record, endpoint, settings=settings, now=now, journal=journal)
         if restored.pending or not restored.client.done:
             return restored
-    return RestoredChat(ChatClient(endpoint, settings=settings))
+    return RestoredChat(ChatClient(endpoint, settings=settings, journal=journal))
 
 
 def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
-    """Return the store, or that of the file whose path is given."""
+    """Return the store itself, or the one of the file at this path."""
     return FileStore(Path(store)) if isinstance(store, str | PathLike) else store
 
 

@@ -112,6 +112,7 @@ class Chat(ChatActions[None, str]):
         *,
         store: Store | str | PathLike[str] | None = None,
         opening: RequestChat | None = None,
+        journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,
         max_pending: int = 256,
         now: Callable[[], float] = time.monotonic,
@@ -119,14 +120,15 @@ class Chat(ChatActions[None, str]):
     ) -> Self:
         """Return a chat that opens at the start of its `with` block.
 
-        `store`: a store, or the path of a file, that the chat is saved to; a chat that it holds is
-        restored, and goes on. The other arguments are those of the constructor.
+        `store`: a store, or the path of a file, that the chat is saved to. The chat in it goes on,
+        unless it is over and the app has handled all of its effects; then a new one is opened.
+        `journal` and `settings` are those of `ChatClient`, the others those of the constructor.
 
         Raises `SnapshotError` if the store holds something else, and OSError if it cannot be read.
         The block raises `ApiError` at its start if the server gives no chat.
         """
         found = as_store(store)
-        restored = load_chat(found, endpoint, settings=settings, now=now())
+        restored = load_chat(found, endpoint, settings=settings, now=now(), journal=journal)
         return cls(
             restored.client,
             sender,
@@ -223,7 +225,7 @@ class Chat(ChatActions[None, str]):
             return reader(self.client)
 
     def close(self) -> None:
-        """Send what waits, and stop; as at the end of the block."""
+        """Send the queued events, and close the chat, as the end of the block does."""
         self._close(get_ident())
 
     def _send_message(self, command: SendText | SendFile) -> str:

@@ -1,4 +1,4 @@
-"""What every test of senders stands on."""
+"""Fixtures of all tests of senders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatfsm.testing._loopback import CERTIFICATE
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine says of proxies is not for 127.0.0.1."""
+    """Remove the machine's proxies, which are not for 127.0.0.1."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -19,11 +19,11 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def trusting() -> ssl.SSLContext:
-    """A client's context that trusts the servers' certificate, and no other."""
+    """Return a client's context that trusts the loopback server's certificate, and no other."""
     return ssl.create_default_context(cadata=CERTIFICATE)
 
 
 @pytest.fixture(scope="session")
 def usual() -> ssl.SSLContext:
-    """A client's context as libraries make it, made once, for that takes a while."""
+    """Return a client's context as libraries make it; made once, because that is slow."""
     return ssl.create_default_context()

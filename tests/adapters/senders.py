@@ -1,4 +1,4 @@
-"""Every sender by name, over clients of its library that trust what the test says."""
+"""Every sender by name, over clients of its library with a context of the test's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = HttpReply | HttpFailure
 
 
 def get(server: Any, number: int = 1, **changes: Any) -> HttpRequest:
-    """A GET for a server."""
+    """Return a GET request for a server."""
     return evolve(HttpRequest(number, "GET", f"{server.origin}/", HEADERS, timeout=5.0), **changes)
 
 
@@ -49,7 +49,7 @@ class Lent:
 
 
 class LentAsync(Lent):
-    """The same for a sender that is awaited."""
+    """A `Lent` for an asynchronous sender."""
 
     async def aclose(self) -> None:
         await self.sender.aclose()
@@ -57,7 +57,7 @@ class LentAsync(Lent):
 
 
 class Spoken:
-    """An asynchronous sender that a test calls without awaiting: it runs on a loop of its own."""
+    """An asynchronous sender on an event loop of its own, which a test calls without awaiting."""
 
     def __init__(self, make_sender: Callable[[], Any]) -> None:
         self.loop = start_blocking_portal("asyncio")
@@ -82,7 +82,7 @@ class Spoken:
 
 
 class TrustingAdapter(HTTPAdapter):
-    """How requests is told of a context."""
+    """An adapter of requests with a TLS context."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context
@@ -136,7 +136,7 @@ AWAITED: dict[str, Callable[[ssl.SSLContext], Any]] = {
 
 
 def sender(name: str, context: ssl.SSLContext) -> Any:
-    """A sender that blocks, to be used in a `with` block."""
+    """Return a sender for a `with` block; an asynchronous one is wrapped."""
     if name in BLOCKING:
         return BLOCKING[name](context)
     return Spoken(lambda: AWAITED[name](context))

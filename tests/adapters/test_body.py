@@ -1,4 +1,4 @@
-"""A reply's body, piece by piece."""
+"""A reply's body, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def body(limit: int, encoding: str = "identity") -> Body:
 
 @given(PIECES)
 def test_pieces_become_a_whole(pieces: list[bytes]) -> None:
-    """However it comes in pieces, the body is their sum."""
+    """The body is the sum of its chunks."""
     taken = body(10_000)
     for piece in pieces:
         taken.add(piece)
@@ -34,7 +34,7 @@ def test_pieces_become_a_whole(pieces: list[bytes]) -> None:
 
 @given(PIECES, st.integers(1, 60))
 def test_gzip_is_undone_however_it_is_cut(members: list[bytes], size: int) -> None:
-    """Any number of gzip members, cut anywhere, is what was packed."""
+    """Any number of gzip members, cut anywhere, gives the original bytes."""
     packed = b"".join(map(gzip.compress, members))
     taken = body(10_000, "GZip")
     for start in range(0, len(packed), size):
@@ -44,7 +44,7 @@ def test_gzip_is_undone_however_it_is_cut(members: list[bytes], size: int) -> No
 
 @given(st.binary(min_size=1, max_size=300), st.booleans())
 def test_the_limit_is_exact(content: bytes, packs: bool) -> None:
-    """A body as long as allowed is taken; one byte more is refused, packed or not."""
+    """A body as long as allowed is accepted; one byte more is refused, compressed or not."""
     sent = gzip.compress(content) if packs else content
     room = len(sent) - len(content) if packs else 0
     fits = body(len(content) + max(0, room), "gzip" if packs else "")
@@ -55,35 +55,35 @@ def test_the_limit_is_exact(content: bytes, packs: bool) -> None:
 
 
 def test_gzip_of_nothing_for_ever_is_refused() -> None:
-    """Members that unpack to nothing count by what they take up while packed."""
+    """Members that decompress to nothing count by their compressed size."""
     taken = body(1000, "gzip")
     with pytest.raises(UnusableReplyError, match="1000 bytes or fewer"):
         collections.deque(map(taken.add, [gzip.compress(b"")] * 1000))
 
 
 def test_an_encoding_that_was_not_asked_for_is_refused() -> None:
-    """What a body cannot undo is not taken for content."""
+    """An encoding that `Body` cannot decode is refused."""
     with pytest.raises(UnusableReplyError, match="plain or gzip"):
         body(1000, "br")
 
 
 @pytest.mark.parametrize("end", [b"", b"\x00" * 4])
 def test_gzip_without_its_end_is_refused(end: bytes) -> None:
-    """A checksum that is missing, or wrong, is told."""
+    """A missing or wrong checksum is refused."""
     taken = body(1000, "gzip")
     with pytest.raises(UnusableReplyError, match="gzip"):
         (taken.add(gzip.compress(b"hello")[:-8] + end * 2), taken.content())
 
 
-def test_gzip_is_asked_for_unless_the_request_says_else() -> None:
-    """The request's own word on encodings stands."""
+def test_gzip_is_requested_unless_the_request_names_an_encoding() -> None:
+    """An Accept-Encoding of the request's own is kept."""
     assert headers_for(request()) == [("Accept-Encoding", "gzip")]
     own = ("accept-encoding", "identity")
     assert headers_for(request(1, own)) == [own]
 
 
-def test_errors_inside_errors_are_searched_for_the_systems_words() -> None:
-    """Eight deep, and no deeper: a ring of causes comes to an end as well."""
+def test_nested_errors_are_searched_for_the_systems_message() -> None:
+    """Eight levels deep, and no deeper: a cycle of causes ends as well."""
     error = ValueError("quotes the reply")
     error.__context__ = RuntimeError("and so does this")
     error.__context__.__cause__ = OSError(104, "Connection reset by peer")

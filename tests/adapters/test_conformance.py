@@ -1,4 +1,4 @@
-"""Every sender of ours, in every case of the kit."""
+"""All adapters, in all cases of the conformance kit."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ LEFT_BEHIND = pytest.mark.filterwarnings(
 def passed(
     make_sender: Callable[[], Any], only: Collection[str] = (), backend: str = "asyncio"
 ) -> int:
-    """How many cases a sender passes that is awaited."""
+    """Return the number of cases that an asynchronous sender passes."""
 
     async def check() -> Conformance:
         return await check_async_sender(make_sender, only=only)
 
     told = anyio.run(check, backend=backend)
-    gc.collect()  # now, so that what was left behind is not told of in another test
+    gc.collect()  # now, so that no other test gets the warnings
     return told.passed
 
 
@@ -61,28 +61,28 @@ def test_a_sender_conforms(name: str) -> None:
 @LEFT_BEHIND
 @pytest.mark.parametrize("name", OURS_AWAITED)
 def test_an_asynchronous_sender_conforms(name: str) -> None:
-    """A sender that is awaited passes every case, on each of the loops that it is for."""
+    """An asynchronous sender passes every case, on each of its event loops."""
     backend, make_sender = OURS_AWAITED[name]
     assert passed(make_sender, backend=backend) == len(cases())
 
 
 def test_a_sender_over_a_client_of_httpx2_conforms(usual: ssl.SSLContext) -> None:
-    """What holds for httpx holds for its successor."""
+    """A client of httpx2 passes every case as well."""
     assert check_sender(lambda: BLOCKING["httpx2"](usual)).passed == len(cases())
 
 
 @LEFT_BEHIND
 def test_an_asynchronous_client_of_httpx2_conforms(usual: ssl.SSLContext) -> None:
-    """Nor is there a difference where it is awaited."""
+    """An asynchronous client of httpx2 passes every case as well."""
     assert passed(lambda: AWAITED["httpx2 async"](usual)) == len(cases())
 
 
 @pytest.mark.parametrize("name", ["requests", "httpx"])
 def test_a_sender_over_a_lent_client_conforms(usual: ssl.SSLContext, name: str) -> None:
-    """A client that is passed in keeps to deadlines as well, where the library lets it."""
+    """A client that is passed in keeps to deadlines as well, if its library allows."""
     assert check_sender(lambda: BLOCKING[name](usual), only=HARD).passed == len(HARD)
 
 
 def test_a_sender_over_a_lent_session_of_aiohttp_conforms(usual: ssl.SSLContext) -> None:
-    """So does a session of aiohttp; in one case, its own connector errs."""
+    """A session of aiohttp that is passed in does so too; in one case its own connector fails."""
     assert passed(lambda: AWAITED["aiohttp"](usual), only=HARD) == len(HARD)

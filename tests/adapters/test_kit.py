@@ -1,4 +1,4 @@
-"""The conformance kit itself: senders that are wrong on purpose are caught, by the case's name."""
+"""The conformance kit itself: it names the cases in which wrong senders fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.adapters.senders import Answer
 
 
 class Wrong(stdlib.Sender):
-    """A right sender, from which the wrong ones differ by one thing."""
+    """A correct sender, from which the wrong ones differ in one respect."""
 
 
 class FollowsRedirects(Wrong):
@@ -168,7 +168,7 @@ RIGHT = ("chunked", "gzip")
 
 @pytest.mark.parametrize("sender", WRONG, ids=lambda sender: sender.__name__)
 def test_a_wrong_sender_is_caught(sender: Any) -> None:
-    """It fails in the cases that are about what it does wrong, and each is named."""
+    """It fails in the cases about its mistake, and the error names each."""
     with pytest.raises(ConformanceError) as caught:
         check_sender(sender, only=WRONG[sender], patience=0.06)
     assert set(caught.value.failed) == set(WRONG[sender])
@@ -177,12 +177,12 @@ def test_a_wrong_sender_is_caught(sender: Any) -> None:
 
 @pytest.mark.parametrize("sender", [FollowsRedirects, ReadsAll, SendsAgain, TrustsAnyone])
 def test_a_wrong_sender_passes_what_it_does_right(sender: Any) -> None:
-    """Cases do not find fault where there is none."""
+    """It passes the other cases."""
     assert check_sender(sender, only=RIGHT).passed == 2
 
 
 def test_a_sender_that_hangs_is_given_up() -> None:
-    """The kit goes on after twenty patiences, and says that nothing came."""
+    """The kit goes on after twenty times `patience`, and reports that there was no result."""
     released = Event()
 
     class Hangs(Raises):
@@ -198,7 +198,7 @@ def test_a_sender_that_hangs_is_given_up() -> None:
 
 
 def test_an_asynchronous_sender_that_hangs_or_raises_is_caught() -> None:
-    """The same holds for a sender that is awaited."""
+    """The kit finds the same in an asynchronous sender."""
 
     class Wronged(AsyncClosable):
         async def __call__(self, request: HttpRequest) -> Answer:
@@ -220,8 +220,8 @@ def test_an_asynchronous_sender_that_hangs_or_raises_is_caught() -> None:
     anyio.run(check)
 
 
-def test_a_maker_that_raises_is_told_of() -> None:
-    """A sender that cannot be made fails its cases, also where it would be awaited."""
+def test_a_maker_that_raises_is_reported() -> None:
+    """A sender that cannot be made fails its cases, also an asynchronous one."""
     words = "reply: making or closing the sender raised OSError"
 
     def make() -> Any:
@@ -236,8 +236,8 @@ def test_a_maker_that_raises_is_told_of() -> None:
     anyio.run(check)
 
 
-def test_what_a_failure_says_quotes_nothing() -> None:
-    """The error is one of the library's own, and holds no header of the requests."""
+def test_the_error_quotes_no_request() -> None:
+    """The error is a `ChatError`, and holds no header of the requests."""
     with pytest.raises(ChatError) as caught:
         check_sender(TellsSecrets, only=["connect-refused"], patience=0.1)
     assert "its reason quotes the request" in str(caught.value)
@@ -245,7 +245,7 @@ def test_what_a_failure_says_quotes_nothing() -> None:
 
 
 def test_the_report_of_the_right() -> None:
-    """Cases are chosen by name; the report counts them; a name that is none's is refused."""
+    """Cases are selected by name; the report counts them; an unknown name is refused."""
     assert check_sender(stdlib.Sender, only=["reply"], patience=2.0) == Conformance(1, ())
     with pytest.raises(LookupError, match="not reply-to-all"):
         check_sender(stdlib.Sender, only=["reply", "reply-to-all"])
@@ -253,7 +253,7 @@ def test_the_report_of_the_right() -> None:
 
 
 def test_the_kit_needs_the_standard_library() -> None:
-    """Importing it brings none of the libraries for testing, nor any for HTTP, nor anyio."""
+    """Importing it imports no library for tests or HTTP, and not anyio."""
     code = "import sys, chatfsm.testing.conformance; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

@@ -1,4 +1,4 @@
-"""What senders do that is about a library, TLS, or the machine, and not about the network."""
+"""Senders with respect to their library, TLS and the machine; the kit covers the network."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_connection_is_used_again(name: str, usual: ssl.SSLContext) -> None:
 def test_netrc_does_not_replace_the_credentials(
     name: str, usual: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a user's .netrc says of the host is not for the conversation."""
+    """A user's .netrc does not change the Authorization of a request."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password secret\n", "ascii")
     netrc.chmod(0o600)
@@ -75,8 +75,8 @@ def test_netrc_does_not_replace_the_credentials(
 
 
 @both
-def test_what_failed_is_said_without_content(name: str, usual: ssl.SSLContext) -> None:
-    """The words are the error's class, and the system's or ours: no url, header or body."""
+def test_a_failure_has_a_reason_without_content(name: str, usual: ssl.SSLContext) -> None:
+    """The reason is the error's class and the system's message: no URL, header or body."""
     server = LoopbackServer(respond_with(b"HTTP/1.1 tenant-secret\r\n\r\n"), PATIENCE)
     with server, sender(name, usual) as send:
         answer = send(get(server, url=f"{server.origin}/?tenantUrl=hidden.example"))
@@ -85,8 +85,8 @@ def test_what_failed_is_said_without_content(name: str, usual: ssl.SSLContext) -
     assert not any(word in answer.why for word in ("secret", "hidden", "app-7"))
 
 
-def test_a_body_that_is_too_long_is_said_to_be(usual: ssl.SSLContext) -> None:
-    """Where the adapter refuses a reply, its reason says what the limit is."""
+def test_a_body_that_is_too_long_names_the_limit(usual: ssl.SSLContext) -> None:
+    """If the adapter refuses a reply, the reason has the limit."""
     server = LoopbackServer(respond_with(response(bytes(99))), PATIENCE)
     with server, sender("stdlib", usual) as send:
         answer = send(get(server, max_body=98))
@@ -95,8 +95,8 @@ def test_a_body_that_is_too_long_is_said_to_be(usual: ssl.SSLContext) -> None:
 
 
 @pytest.mark.parametrize("name", BLOCKING)
-def test_a_refused_connection_says_what_the_system_says(name: str, usual: ssl.SSLContext) -> None:
-    """The words of the system are found inside the errors of the library."""
+def test_a_refused_connection_has_the_systems_message(name: str, usual: ssl.SSLContext) -> None:
+    """The system's message is found inside the errors of the library."""
     with LoopbackServer(respond_with(), PATIENCE) as gone:
         pass
     with sender(name, usual) as send:
@@ -106,7 +106,7 @@ def test_a_refused_connection_says_what_the_system_says(name: str, usual: ssl.SS
 def test_a_proxy_of_the_environment_is_used(
     usual: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests goes by the proxy that the machine names, and keeps to deadlines over it."""
+    """The sender for requests uses the machine's proxy, and keeps to deadlines over it."""
     server = LoopbackServer(drips_for_ever, PATIENCE)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -131,7 +131,7 @@ def test_a_lent_client_stays_open_and_useful(usual: ssl.SSLContext) -> None:
 
 
 def test_a_lent_session_keeps_its_headers_to_itself(usual: ssl.SSLContext) -> None:
-    """The request alone says what is sent: no header, cookie or credential of the session's."""
+    """No header, cookie or credential of the session is sent."""
     session = requests_library.Session()
     session.headers["X-Mine"] = "1"
     session.cookies.set("mine", "1")
@@ -144,8 +144,8 @@ def test_a_lent_session_keeps_its_headers_to_itself(usual: ssl.SSLContext) -> No
     assert server.received[0].values("authorization") == [dict(HEADERS)["Authorization"]]
 
 
-def test_connections_that_wait_are_few() -> None:
-    """Of twelve connections that were needed at once, eight wait for the next requests."""
+def test_few_idle_connections_are_kept() -> None:
+    """Of twelve connections that were in use at once, eight are kept for later requests."""
     arrived = Event()
 
     def once_all_are_here(connection: Connection) -> None:
@@ -166,7 +166,7 @@ def test_connections_that_wait_are_few() -> None:
 
 
 def test_a_sender_that_was_closed_keeps_nothing() -> None:
-    """A request that is under way when its sender is closed is answered, and nothing waits."""
+    """A request in flight when its sender is closed gets its reply; no connection is kept."""
     with LoopbackServer(respond_with(response(), response()), PATIENCE) as server:
         send = stdlib.Sender()
         send.close()
@@ -175,7 +175,7 @@ def test_a_sender_that_was_closed_keeps_nothing() -> None:
 
 
 def test_a_context_is_made_once() -> None:
-    """Without a context of the caller's, the system's certificates are read once a process."""
+    """Without a context of the caller's, the system's certificates are read once per process."""
     with LoopbackServer(respond_with(response()), PATIENCE, tls=server_context()) as server:
         for _ in range(2):
             with stdlib.Sender() as send:
@@ -187,7 +187,7 @@ def test_a_context_is_made_once() -> None:
 def test_a_missing_library_is_named_with_its_extra(
     library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever imports a sender without its library is told what to install."""
+    """Importing a sender without its library names the extra to install."""
     monkeypatch.setitem(sys.modules, library, None)
     source = Path(stdlib.__file__).with_name(f"{library}.py")
     code: Callable[..., Any] = compile(source.read_text("utf-8"), str(source), "exec")

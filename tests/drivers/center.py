@@ -1,4 +1,4 @@
-"""What drivers speak with: the simulator on 127.0.0.1, and a hand in its chats."""
+"""The simulator on 127.0.0.1, and access to its chats."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ ADA = Agent(party_id="AGENT-1", display_name="Ada", capacity=10_000)
 GREETING = "Good morning, this is Ada."
 OPENING = (FindAgent(ring=0), Say(GREETING))
 OBLIGING = Scenario("obliging", (*OPENING, Converse(typing=0)))
-"""An agent who repeats what the customer says, and shows a form when asked for one."""
+"""An agent who repeats the customer's texts, and shows a form when asked for one."""
 SILENT = Scenario("silent", (*OPENING, Await("chat_session_end")))
-"""One who does nothing by herself, so that the test decides what comes before what."""
+"""An agent who does nothing by herself, so that the test decides on the order."""
 
 
 def texts_of(chat: CenterChat) -> list[str]:
-    """What the customer wrote, as it arrived."""
+    """Return the customer's texts in the order in which they arrived."""
     return [
         event["msg"] for event in chat.customer_events if event["event"] == "chat_session_message"
     ]
 
 
 def message(text: str) -> dict[str, Any]:
-    """The agent says something."""
+    """Return the event of an agent's message."""
     return {"event": "chat_session_message", "party_id": ADA.party_id, "msg": text}
 
 

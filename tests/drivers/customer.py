@@ -6,7 +6,7 @@ from chatfsm.endpoint import Endpoint
 from chatfsm.settings import ClientSettings
 
 QUICK = ClientSettings(poll_every=0.01, poll_every_busy=0.0, settle_delay=0.05, backoff_first=0.05)
-"""What real clients are slowed down by, out of the way."""
+"""Settings without the delays of real clients."""
 TENANT, APP = "127.0.0.1", "an-app"
 
 

@@ -84,7 +84,7 @@ async def a_whole_chat(server: Server, notes: Path) -> None:
 
 
 def test_a_whole_chat(run: Any, tmp_path: Path) -> None:
-    """Open, say, answer a form, share a file, get one, end: the words do what they say."""
+    """Open, send, answer a form, share a file, download one, end: each method works."""
     (tmp_path / "notes.txt").write_text("my notes")
     with Server() as server:
         run(a_whole_chat, server, tmp_path / "notes.txt")
@@ -101,8 +101,8 @@ async def refused_in_place(server: Server) -> None:
             await chat.ask(CloseCase())
 
 
-def test_what_is_not_allowed_is_refused_where_it_was_said(run: Any) -> None:
-    """`LocalProtocolError` and `ApiError` come out of the word itself."""
+def test_a_command_that_is_not_allowed_raises_in_its_method(run: Any) -> None:
+    """`LocalProtocolError` and `ApiError` come from the method itself."""
     with Server() as server:
         run(refused_in_place, server)
         assert server.chat.customer_events == []
@@ -121,7 +121,7 @@ async def cancelled_after_saying(server: Server) -> None:
 
 
 def test_a_cancelled_block_is_flushed(run: Any) -> None:
-    """Whoever cancels the block cuts off nothing that was said."""
+    """Cancelling the block loses no message."""
     with Server() as server:
         run(cancelled_after_saying, server)
         assert texts_of(server.chat) == [f"line {number}" for number in range(40)]
@@ -157,7 +157,7 @@ async def failing_block() -> None:
 
 
 def test_an_error_of_the_block_comes_out_as_it_is(run: Any) -> None:
-    """No group is wrapped around what the app raises."""
+    """An exception of the app is not wrapped in a group."""
     with pytest.raises(ZeroDivisionError):
         run(failing_block)
 
@@ -181,7 +181,7 @@ async def slow_app(server: Server) -> None:
 
 
 def test_a_slow_app_loses_nothing_and_is_not_flooded(run: Any) -> None:
-    """While too much waits no poll is sent: the server keeps the news, and all of it comes."""
+    """While too many effects are pending no poll is sent; all news come, once there is capacity."""
     with Server() as server:
         run(slow_app, server)
 
@@ -202,7 +202,7 @@ async def deadlines() -> None:
 
 
 def test_ticks_come_at_the_deadlines(run: Any) -> None:
-    """One task lets the client hear a `Tick` at each of its deadlines."""
+    """One task feeds a `Tick` to the client at each of its deadlines."""
     run(deadlines)
 
 
@@ -223,8 +223,8 @@ async def breaking() -> None:
     assert client.received[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
 
-def test_what_breaks_is_told_to_the_app(run: Any) -> None:
-    """A sender that raises is a failure; a client that raises is told by iterator and words."""
+def test_errors_reach_the_app(run: Any) -> None:
+    """A sender that raises is a failure; a client that raises does so in iterator and methods."""
     run(breaking)
 
 
@@ -239,7 +239,7 @@ async def ending() -> None:
 
 
 def test_iteration_ends_with_the_chat(run: Any) -> None:
-    """What waited is told first, then what came; when the client is done the iterator stops."""
+    """Pending effects come first, then new ones; when the client is done the iterator stops."""
     run(ending)
 
 
@@ -258,8 +258,8 @@ async def asking_while_closing() -> None:
             await chat.send_text("late")
 
 
-def test_whoever_waits_for_an_answer_hears_of_the_end(run: Any) -> None:
-    """Closing ends the waiting of another task, which learns that nobody knows."""
+def test_closing_ends_a_pending_call(run: Any) -> None:
+    """Another task that waits for a result gets a `TransportError`."""
     run(asking_while_closing)
 
 
@@ -280,7 +280,7 @@ async def closing_in_vain() -> None:
 
 
 def test_closing_does_not_wait_for_ever(run: Any) -> None:
-    """Where what was said cannot be sent, the block ends, and nothing stays under way."""
+    """The block ends even if a message cannot be sent, and no request stays in flight."""
     run(closing_in_vain)
 
 
@@ -307,7 +307,7 @@ async def many(server: Server) -> None:
 
 
 def test_many_chats_share_one_sender(run: Any) -> None:
-    """Twenty customers at once each hear their own agent, and what is over is forgotten."""
+    """Each of twenty customers receives its own messages; chats that are over are dropped."""
     with Server() as server:
         run(many, server)
 
@@ -323,7 +323,7 @@ async def left_open(server: Server) -> None:
 
 
 def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
-    """Chats that nobody closed are closed with the others, after what was said is out."""
+    """Chats that are still open are closed at the end of the block, once all messages are sent."""
     with Server() as server:
         run(left_open, server)
         assert [texts_of(chat) for chat in server.chats] == [["my last words"]] * 5
@@ -340,6 +340,6 @@ async def told_again() -> None:
     assert [len(record["told"]) for record in kept] == [2, 2]
 
 
-def test_what_another_task_has_in_hand_is_told_again(run: Any) -> None:
-    """Who closes a chat does not speak for the task that handles its effects."""
+def test_an_effect_in_hand_of_another_task_comes_again(run: Any) -> None:
+    """Closing a chat does not count as handling the effect of another task."""
     run(told_again)

@@ -129,14 +129,16 @@ class InMemory:
 
 
 def test_parts_can_be_given(server: Server) -> None:
-    """A store of the app's, a sender that stays open, and a request with parameters."""
-    store = InMemory()
+    """A store, a sender that stays open, a request with parameters, and a journal."""
+    store, journal = InMemory(), list[str]()
     opening = RequestChat(parameters={"name": "Tove"})
     with stdlib.Sender() as sender:
-        with connected(server, sender=sender, store=store, opening=opening) as chat:
+        parts = {"sender": sender, "store": store, "opening": opening, "journal": journal.append}
+        with connected(server, **parts) as chat:
             assert chat._own_sender is None
         assert sender._idle._max_idle > 0
     assert store.record is not None
+    assert '"journal"' in journal[0]
     assert server.chat.parameters == {"name": "Tove"}
 
 

@@ -1,4 +1,4 @@
-"""What both drivers do with what a client tells."""
+"""The driver core: routing of effects, pending effects, records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def taken(core: DriverCore) -> list[object]:
     return found
 
 
-def test_requests_are_sent_and_the_rest_is_told() -> None:
+def test_requests_go_to_the_sender_and_effects_to_the_app() -> None:
     """A request goes to the sender, everything else to the app, in order."""
     one, two = named("one", "two")
     core = core_of(returning(one, post(1), two))
@@ -42,15 +42,15 @@ def test_requests_are_sent_and_the_rest_is_told() -> None:
     assert taken(core) == [one, two]
 
 
-def test_polls_are_held_back_while_too_much_waits() -> None:
-    """With more effects waiting than there is room for, no poll and no history is sent."""
+def test_polls_are_held_back_while_too_many_effects_are_pending() -> None:
+    """With more than `max_pending` effects pending, no poll and no history is sent."""
     history = HttpRequest(3, "GET", f"{CHAT}/history?_=3", (), purpose="history")
     core = core_of(returning(*named("a", "b", "c"), poll(1), post(2), history))
     assert core.receive(Tick(), 0.0) == [post(2)]
 
 
-def test_what_was_held_is_sent_as_soon_as_there_is_room() -> None:
-    """When the app has handled enough, the poll goes out; nothing was lost meanwhile."""
+def test_a_held_poll_is_sent_once_enough_effects_are_handled() -> None:
+    """When the app has handled enough, the poll is sent; no effect was lost."""
     effects = named("a", "b", "c")
     core = core_of(returning(*effects, poll(1)))
     core.receive(Tick(), 0.0)
@@ -60,7 +60,7 @@ def test_what_was_held_is_sent_as_soon_as_there_is_room() -> None:
     assert taken(core) == effects[1:]
 
 
-def test_what_was_held_too_long_never_left() -> None:
+def test_a_poll_held_too_long_is_a_failure() -> None:
     """A poll that its client would give up before the answer is not sent: it failed to connect."""
     core = core_of(returning(*named("a", "b", "c"), poll(1)), returning(poll(2)))
     core.receive(Tick(), 0.0)
@@ -80,14 +80,14 @@ def test_of_two_polls_held_back_the_later_one_counts() -> None:
 
 
 def test_a_file_called_like_the_polls_is_no_poll() -> None:
-    """Downloads are never held back: who waits for one may be the one who makes room."""
+    """Downloads are never held back: the app may need one to handle its effects."""
     request = HttpRequest(1, "GET", f"{CHAT}/files/events?_=1", ())
     core = core_of(returning(*named("a", "b", "c"), request))
     assert core.receive(GetFile("events"), 0.0) == [request]
 
 
-def test_an_answer_goes_to_whoever_asked() -> None:
-    """Two who ask the same get each their own answer, and the app is told of neither."""
+def test_a_result_goes_to_its_caller() -> None:
+    """Two callers with equal requests get each their own result, which is not among the effects."""
     core = core_of()
     call = CheckAvailability()
     calls = [core.add_call(call), core.add_call(call)]
@@ -99,7 +99,7 @@ def test_an_answer_goes_to_whoever_asked() -> None:
     assert taken(core) == []
 
 
-def test_a_refusal_is_raised_where_it_was_asked() -> None:
+def test_a_refusal_is_raised_to_its_caller() -> None:
     """`ApiFailed` raises its error from `result`."""
     core = core_of()
     call = core.add_call(GetFile("f"))
@@ -109,14 +109,14 @@ def test_a_refusal_is_raised_where_it_was_asked() -> None:
         call.result()
 
 
-def test_a_question_without_an_answer_was_cancelled() -> None:
-    """Whoever asked when the chat was closed hears that nobody knows."""
+def test_a_call_without_a_result_was_cancelled() -> None:
+    """A caller that still waits when the chat is closed gets a `TransportError`."""
     with pytest.raises(TransportError, match="chat was closed before"):
         core_of().add_call(GetFile("f")).result()
 
 
-def test_an_answer_that_nobody_waits_for_is_told() -> None:
-    """An answer is never lost: where whoever asked has gone, it is among the effects."""
+def test_a_result_without_a_caller_is_an_effect() -> None:
+    """A result is never lost: if its caller has gone, it is among the effects."""
     core = core_of()
     call = core.add_call(GetFile("f"))
     core.remove_call(call)
@@ -126,7 +126,7 @@ def test_an_answer_that_nobody_waits_for_is_told() -> None:
     assert taken(core) == [answered]
 
 
-def test_it_is_kept_before_it_is_sent() -> None:
+def test_the_chat_is_saved_before_requests_are_sent() -> None:
     """When `save` is called, no request that follows is out yet, and the effects are in it."""
     kept: list[dict[str, Any]] = []
     core = core_of(returning(*named("a"), post(1)), save=kept.append)
@@ -135,15 +135,15 @@ def test_it_is_kept_before_it_is_sent() -> None:
     assert [told["name"] for told in kept[0]["told"]] == ["a"]
 
 
-def test_a_tick_without_consequences_is_not_kept() -> None:
+def test_a_tick_without_effects_is_not_saved() -> None:
     """An early tick changes nothing, and costs no write."""
     kept: list[dict[str, Any]] = []
     core_of(save=kept.append).receive(Tick(), 0.0)
     assert kept == []
 
 
-def test_what_cannot_be_kept_is_not_sent() -> None:
-    """Where `save` fails the order fails with it, and every later one."""
+def test_unsaved_requests_are_not_sent() -> None:
+    """If `save` fails the command fails with it, and every later one."""
 
     def save(_record: object) -> None:
         raise OSError("disk full")
@@ -157,8 +157,8 @@ def test_what_cannot_be_kept_is_not_sent() -> None:
     assert core.is_flushed(0.0)
 
 
-def test_what_is_in_hand_is_kept_until_it_was_handled() -> None:
-    """An effect that the app has taken, but not come back from, is told again after a crash."""
+def test_the_effect_in_hand_is_saved_until_it_was_handled() -> None:
+    """An effect that the app has taken, but not handled, comes again after a crash."""
     kept: list[dict[str, Any]] = []
     core = core_of(returning(*named("a", "b")), save=kept.append)
     core.receive(reply(1), 0.0)
@@ -170,8 +170,10 @@ def test_what_is_in_hand_is_kept_until_it_was_handled() -> None:
 
 
 @pytest.mark.parametrize(("closer", "left"), [(1, 1), (2, 2), (None, 2)])
-def test_who_closes_has_handled_only_what_it_took_itself(closer: int | None, left: int) -> None:
-    """At the end, what another thread has in hand counts as not handled."""
+def test_closing_counts_only_the_closers_own_effect_as_handled(
+    closer: int | None, left: int
+) -> None:
+    """At the end, the effect in hand of another thread counts as not handled."""
     kept: list[dict[str, Any]] = []
     core = core_of(save=kept.append, pending=named("a", "b"))
     core.take(1)
@@ -181,7 +183,7 @@ def test_who_closes_has_handled_only_what_it_took_itself(closer: int | None, lef
 
 
 def test_a_violation_is_raised_to_the_app_in_its_place() -> None:
-    """What a strict session finds comes after what followed all the same, and the chat goes on."""
+    """A violation comes after the effects of the same step, and the chat goes on."""
 
     def violate(_item: object) -> list[object]:
         error = RemoteProtocolError("unknown", "an event that nobody knows")
@@ -199,8 +201,8 @@ def test_a_violation_is_raised_to_the_app_in_its_place() -> None:
     assert core.take(1) == named("after")[0]
 
 
-def test_an_error_in_the_machine_breaks_the_chat_and_nothing_else() -> None:
-    """What goes wrong while the network is heard is kept for the app; nothing is heard after it."""
+def test_an_exception_of_the_client_stops_the_chat_and_nothing_else() -> None:
+    """An exception while a reply is fed is stored for the app; no input is fed after it."""
 
     def fail(_item: object) -> list[object]:
         raise ZeroDivisionError
@@ -212,8 +214,8 @@ def test_an_error_in_the_machine_breaks_the_chat_and_nothing_else() -> None:
     assert len(core.client.received) == 1
 
 
-def test_nothing_is_ordered_after_closing() -> None:
-    """A closed core refuses, and hears nothing more."""
+def test_nothing_is_sent_after_closing() -> None:
+    """A closed core refuses commands, and feeds no input."""
     core = core_of()
     core.close(0.0, None)
     with pytest.raises(LocalProtocolError, match="closed"):
@@ -222,8 +224,8 @@ def test_nothing_is_ordered_after_closing() -> None:
     assert core.client.received == []
 
 
-def test_flushing_waits_for_what_was_said() -> None:
-    """It is flushed when nothing said waits, or when waiting is in vain."""
+def test_flushing_waits_for_queued_events() -> None:
+    """It is flushed when no event is queued, or when waiting is in vain."""
     client = ScriptedClient(queued=1)
     core = DriverCore(client, None, 2)
     assert not core.is_flushed(0.0)

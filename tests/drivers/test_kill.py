@@ -11,7 +11,7 @@ from tests.drivers.center import GREETING, Server, texts_of
 
 LINES = 24
 KILLED_AT = (3, 9, 16)
-"""How many messages were heard when the process was killed."""
+"""Numbers of received messages after which the process is killed."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,7 +27,7 @@ def heard_in(folder: Path) -> list[str]:
 
 
 def killed(server: Server, folder: Path, heard: int) -> None:
-    """Run it until it has heard so much, and kill it without a word."""
+    """Run it until it has received so many messages, and kill it."""
     app = started(server, folder)
     try:
         until = time.monotonic() + 30
@@ -43,7 +43,7 @@ def killed(server: Server, folder: Path, heard: int) -> None:
 def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:
     """Killed three times in one chat, the customer's lines arrive once each, in order.
 
-    Everything that the agent said is heard; what was being handled may be heard again.
+    All messages of the agent are received; the one in hand may come again.
     """
     with Server() as server:
         for heard in KILLED_AT:

@@ -39,13 +39,13 @@ STEPS: tuple[tuple[type, Step], ...] = (
     (f.FormOpened, "no forms, please"),
     (f.MessageSent, CLOSES),
 )
-"""After which effect comes what: something happens, or the customer says something."""
+"""The step that follows each effect: events of the center, or a text of the customer."""
 STANDING = 0.001
 """So slow a clock that all is stamped with one second, however long an adapter takes."""
 
 
 class Play:
-    """Says and does what is next, whenever the effect has come that it waits for."""
+    """Takes the next step whenever the effect has come that it waits for."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -53,7 +53,7 @@ class Play:
         self.told: list[str] = []
 
     def hear(self, effect: object) -> str | None:
-        """What the customer says now, if anything."""
+        """Return the text that the customer sends now, if any."""
         self.told.append(written(effect))
         if not self.left or not isinstance(effect, self.left[0][0]):
             return None
@@ -109,7 +109,7 @@ OTHERS: dict[str, Callable[[int], list[str]]] = {
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_every_adapter_gives_the_same_effects(version: int) -> None:
-    """Five adapters, blocking and asynchronous, tell one chat in the same bytes."""
+    """Five adapters, blocking and asynchronous, give one chat's effects in the same bytes."""
     by_stdlib = with_threads(stdlib.Sender, version)
     assert '"outcome": "ended"' in by_stdlib[-1]
     assert len([line for line in by_stdlib if "message_received" in line]) == 2

@@ -1,4 +1,4 @@
-"""The heap of deadlines, and what aio needs to be imported."""
+"""The scheduler's heap of deadlines, and the extra that aio needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scheduler_at(clock: list[float]) -> Scheduler:
 
 
 def test_each_member_is_woken_at_its_deadline() -> None:
-    """Whatever the order of scheduling, a tick comes when it is due and not before."""
+    """In any order of scheduling, a tick comes when it is due and not before."""
     clock = [0.0]
     late, early = Member([3.0]), Member([1.0, 2.0])
     scheduler = scheduler_at(clock)
@@ -75,8 +75,8 @@ def test_a_deadline_that_moves_costs_no_second_entry() -> None:
     assert scheduler._heap == []
 
 
-def test_nothing_is_carried_outside_the_block() -> None:
-    """A request that comes too late is dropped: whoever restores the chat asks again."""
+def test_no_request_is_sent_outside_the_block() -> None:
+    """A request that comes too late is dropped: a restored chat asks again."""
     scheduler = scheduler_at([0.0])
     scheduler.send(Member([]), poll(1))
     assert not scheduler.is_open
@@ -84,7 +84,7 @@ def test_nothing_is_carried_outside_the_block() -> None:
 
 
 def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever imports the driver without its library is told what to install."""
+    """Importing the driver without its library names the extra to install."""
     monkeypatch.setitem(sys.modules, "anyio", None)
     monkeypatch.delitem(sys.modules, "chatfsm.drivers.aio", raising=False)
     with pytest.raises(ImportError, match=r"chatfsm\[aio\]"):

@@ -1,4 +1,4 @@
-"""A chat's record: what waits for the app survives in it, exactly."""
+"""A chat's record: its pending effects survive, exactly."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def effects_of(log: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
-def test_what_recorded_chats_told_survives(log: Path) -> None:
+def test_effects_of_recorded_chats_survive(log: Path) -> None:
     """Every effect of every recorded chat comes back equal, in order."""
     effects = effects_of(log)
     assert there_and_back(effects) == tuple(effects)
 
 
-def test_what_the_conversation_tells_survives() -> None:
-    """The tidings that concern the app come back; answers go to whoever asked, who is gone."""
+def test_effects_of_the_client_survive() -> None:
+    """Effects for the app come back; results of API requests do not, as their callers are gone."""
     told = (ChatOpened("C", is_new=True), LinkChanged("live"), Undelivered("typing", None, "why"))
     assert there_and_back([*told, ApiSucceeded(GetVersion(), 1)]) == told
 
@@ -61,7 +61,7 @@ def test_deadlines_travel_as_seconds_left() -> None:
 
 
 def test_hostile_content_can_be_written() -> None:
-    """What the wire brought unread is made harmless, however deep and whatever number."""
+    """Unread values of the wire are made harmless, at any depth and of any size."""
     deep: Any = float("nan")
     for _ in range(5_000):
         deep = [deep]
@@ -82,14 +82,14 @@ BROKEN: list[Any] = [
 
 
 @pytest.mark.parametrize("record", BROKEN)
-def test_what_is_no_record_is_refused(record: object) -> None:
+def test_a_value_that_is_not_a_record_is_refused(record: object) -> None:
     """A record that was changed, or is something else, is a `SnapshotError`."""
     with pytest.raises(SnapshotError):
         parse_record(record, 0.0)
 
 
-def test_a_kept_chat_is_restored_whole(tmp_path: Path) -> None:
-    """From its file come the client with its chat, and what waited for the app."""
+def test_a_saved_chat_is_restored_whole(tmp_path: Path) -> None:
+    """Its file gives the client with its chat, and the pending effects."""
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
     keep = storage.FileStore(str(tmp_path / "chat.json"))
@@ -111,7 +111,7 @@ def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path
 
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
-    """What fails on the way to the disk does not touch what was kept."""
+    """A failure on the way to the disk leaves the last record."""
     keep = storage.FileStore(tmp_path / "chat.json")
     keep.save({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):

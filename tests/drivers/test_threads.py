@@ -41,7 +41,7 @@ def texts(effects: list[Any]) -> list[str]:
 
 
 def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
-    """Open, say, answer a form, share a file, get one, end: the words do what they say."""
+    """Open, send, answer a form, share a file, download one, end: each method works."""
     (tmp_path / "notes.txt").write_text("my notes")
     heard: list[Any] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
@@ -75,8 +75,8 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
     assert server.refused_polls == []
 
 
-def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Server) -> None:
-    """`LocalProtocolError` comes out of the word itself, and nothing was sent."""
+def test_a_command_that_is_not_allowed_raises_in_its_method(server: Server) -> None:
+    """`LocalProtocolError` comes from the method itself, and nothing was sent."""
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         with pytest.raises(LocalProtocolError, match="no chat yet"):
             chat.send_text("hello")
@@ -86,8 +86,8 @@ def test_a_command_that_is_not_allowed_is_refused_where_it_was_said(server: Serv
     assert server.chat.customer_events == []
 
 
-def test_whoever_asks_is_answered(server: Server) -> None:
-    """`ask` returns what the server answers, and raises what it refuses."""
+def test_ask_returns_the_result(server: Server) -> None:
+    """`ask` returns the server's result, and raises its refusal."""
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         assert chat.ask(CheckAvailability()) == Availability(is_available=True, ewt=3.0)
         chat.open()
@@ -95,8 +95,8 @@ def test_whoever_asks_is_answered(server: Server) -> None:
             chat.ask(CloseCase())
 
 
-def test_what_was_said_is_sent_before_the_block_ends(server: Server) -> None:
-    """Leaving the block at once loses nothing that was said."""
+def test_messages_are_sent_before_the_block_ends(server: Server) -> None:
+    """Leaving the block at once loses no message."""
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         chat.open()
         for number in range(40):
@@ -113,18 +113,18 @@ def interrupted(server: Server, error: type[BaseException]) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_interrupted_block_is_flushed_too(server: Server, error: type[BaseException]) -> None:
-    """Ctrl-C, or an error of the app's, leaves the block as it is, after what was said is out."""
+    """Ctrl-C, or an error of the app, leaves the block as it is, once all messages are sent."""
     with pytest.raises(error):
         interrupted(server, error)
     assert texts_of(server.chat) == ["my last words"]
 
 
 def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
-    """While too much waits no poll is sent: the server keeps the news, and all of it comes."""
+    """While too many effects are pending no poll is sent; all news come, once there is capacity."""
     received: list[str] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send, max_pending=3) as chat:
         chat.open()
-        with chat._changed:  # until the greeting, of more effects than there is room for, is here
+        with chat._changed:  # until more effects are pending than allowed
             assert chat._changed.wait_for(lambda: len(chat._core.pending) > 3, 10)
             before = len(chat._core.pending)
         for number in range(30):
@@ -137,7 +137,7 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
 
 
 def test_iteration_ends_with_the_chat() -> None:
-    """When the client is done, what waits is told, and then the iterator stops."""
+    """When the client is done, the pending effects come, and then the iterator stops."""
     client = ScriptedClient([returning(*named("a", "b"))])
     with threads.Chat(client, replying) as chat:
         chat.send(End())
@@ -147,7 +147,7 @@ def test_iteration_ends_with_the_chat() -> None:
 
 
 def test_ticks_come_at_the_deadline() -> None:
-    """The clock's thread lets the client hear a `Tick` when its time has come."""
+    """The clock thread feeds a `Tick` to the client at its deadline."""
 
     def tell(_item: object) -> list[object]:
         client.deadline = None
@@ -160,7 +160,7 @@ def test_ticks_come_at_the_deadline() -> None:
 
 
 def test_a_request_is_carried_while_another_is_held() -> None:
-    """A poll that the server holds keeps nothing that is said waiting."""
+    """A poll that the server holds delays no message."""
     is_posted = threading.Event()
 
     def send(request: HttpRequest) -> HttpReply | HttpFailure:
@@ -180,7 +180,7 @@ def test_a_request_is_carried_while_another_is_held() -> None:
 
 
 def test_a_sender_that_raises_is_a_failure() -> None:
-    """An adapter's bug does not stop the chat: the client hears of a failure."""
+    """An adapter's bug does not stop the chat: the client receives a failure."""
 
     def send(_request: HttpRequest) -> HttpReply:
         raise RuntimeError("an adapter's bug")
@@ -192,8 +192,8 @@ def test_a_sender_that_raises_is_a_failure() -> None:
     assert client.received[1] == HttpFailure(1, "protocol", "the sender raised RuntimeError")
 
 
-def test_a_machine_that_breaks_is_told_to_the_app() -> None:
-    """What goes wrong in a thread comes out of the iterator, and out of every word."""
+def test_a_client_that_raises_stops_the_chat() -> None:
+    """An exception in a thread is raised by the iterator, and by every method."""
 
     def fail(_item: object) -> list[object]:
         raise ZeroDivisionError
@@ -206,8 +206,8 @@ def test_a_machine_that_breaks_is_told_to_the_app() -> None:
             chat.send_text("more")
 
 
-def test_words_need_the_block() -> None:
-    """Before the block and after it nothing can be ordered, and closing does no harm."""
+def test_methods_need_the_block() -> None:
+    """Before the block and after it every command is refused, and closing does no harm."""
     chat = threads.Chat(ScriptedClient(), replying)
     chat.close()
     with pytest.raises(LocalProtocolError, match="not in its with block"):
@@ -218,8 +218,8 @@ def test_words_need_the_block() -> None:
             chat.send_text("late")
 
 
-def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
-    """Closing the chat ends the waiting of another thread, which learns that nobody knows."""
+def test_closing_ends_a_pending_call() -> None:
+    """Another thread that waits for a result gets a `TransportError`."""
     is_asking = threading.Event()
     outcome: list[BaseException] = []
 
@@ -241,18 +241,18 @@ def test_whoever_waits_for_an_answer_hears_of_the_end() -> None:
 
 
 def test_closing_does_not_wait_for_ever() -> None:
-    """Where what was said cannot be sent, the block ends all the same."""
+    """The block ends even if a message cannot be sent."""
     with threads.Chat(ScriptedClient(queued=1), replying, closing_timeout=0.05) as chat:
         chat.send_text("into the void")
 
 
-def test_what_waited_is_told_first() -> None:
-    """After a restart the app is told again what it had not handled."""
+def test_pending_effects_come_first() -> None:
+    """After a restart the app receives again the effects that it had not handled."""
     with threads.Chat(ScriptedClient(), replying, pending=named("a")) as chat:
         assert next(chat) == named("a")[0]
 
 
-def test_a_link_that_fails_is_told_and_tried_again(server: Server) -> None:
+def test_a_link_that_fails_is_reported_and_retried(server: Server) -> None:
     """A poll that fails is followed by another, and the chat is live again."""
     failed = threading.Event()
 

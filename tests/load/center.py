@@ -1,4 +1,4 @@
-"""The agents, in a process of their own: each says something now and then, and counts."""
+"""The agents, in a process of their own: each sends a message now and then, and counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOLD = 10.0
 
 
 def talking(seconds: float, every: float) -> Scenario:
-    """Each customer hears a message at once, and one each time, until the time is over."""
+    """Each customer gets a message at once, and one per interval, until the time is over."""
     times = ceil(seconds / every)
     news: list[ScenarioStep] = []
     for number in range(times):
@@ -26,14 +26,14 @@ def talking(seconds: float, every: float) -> Scenario:
 
 
 def ledger(server: Server) -> dict[str, Any]:
-    """What the customers have brought, from this end."""
-    said = [texts_of(chat) for chat in server.chats]
-    in_order = [texts == [f"line {n}" for n in range(len(texts))] for texts in said]
+    """Return the counts of the events of all customers."""
+    texts_by_chat = [texts_of(chat) for chat in server.chats]
+    in_order = [texts == [f"line {n}" for n in range(len(texts))] for texts in texts_by_chat]
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "chats": len(said),
+        "chats": len(texts_by_chat),
         "ended": sum(chat.is_over for chat in server.chats),
-        "lines": sum(map(len, said)),
+        "lines": sum(map(len, texts_by_chat)),
         "chats whose lines came once each and in order": sum(in_order),
         "requests": len(server.requests),
         # The center refuses a second one, and then more than one was tried.
@@ -43,7 +43,7 @@ def ledger(server: Server) -> dict[str, Any]:
 
 
 def serve(seconds: float, every: float) -> None:
-    """Serve until standard input ends, and print the ledger then."""
+    """Serve until standard input ends, and then print the counts."""
     with Server(talking(seconds, every), hold=HOLD) as server:
         print(server.url, flush=True)
         sys.stdin.read()

@@ -1,4 +1,4 @@
-"""The customers, all in one process over one sender, and what they count."""
+"""The customers, all in one process over one sender, and their counts."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from chatfsm.effects import MessageReceived, MessageSent, MessageUnconfirmed, Te
 from tests.drivers.customer import endpoint_at
 
 OPENED_A_SECOND = 100
-"""How fast chats are opened: faster, and the opening is all that is measured."""
+"""Chats opened per second; more would measure the opening alone."""
 ROOT = Path(__file__).parents[2]
 
 
 @define
 class Count:
-    """What all customers have met."""
+    """Counts over all customers."""
 
-    heard: dict[int, list[str]] = field(factory=dict)
-    said: Counter[int] = field(factory=Counter)
+    received: dict[int, list[str]] = field(factory=dict)
+    sent: Counter[int] = field(factory=Counter)
     arrived: int = 0
     in_doubt: int = 0
     ended: int = 0
@@ -45,24 +45,24 @@ class Count:
 
 
 async def customer(chats: aio.Chats, url: str, number: int, count: Count) -> None:
-    """Hear the agent, and say a line after every other message; end after the last one."""
+    """Answer every other message of the agent with a line; end after the last one."""
     chat = chats.open(ChatClient(endpoint_at(url, f"client-{number}")))
-    heard = count.heard[number] = []
+    received = count.received[number] = []
     await anyio.sleep(number / OPENED_A_SECOND)
     await chat.open()
     async for effect in chat:
         count.effects += 1
         match effect:
             case MessageReceived(message=message):
-                heard.append(message.text)
+                received.append(message.text)
                 if message.text.startswith("the last"):
                     await chat.end()
-                elif len(heard) % 2:
-                    await chat.send_text(f"line {count.said[number]}")
-                    count.said[number] += 1
+                elif len(received) % 2:
+                    await chat.send_text(f"line {count.sent[number]}")
+                    count.sent[number] += 1
             case MessageSent():
                 count.arrived += 1
-            case MessageUnconfirmed():  # where the word of the end overtook that of the line
+            case MessageUnconfirmed():  # if the end came before the line's confirmation
                 count.in_doubt += 1
             case Terminated():
                 count.ended += 1
@@ -71,14 +71,14 @@ async def customer(chats: aio.Chats, url: str, number: int, count: Count) -> Non
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
 def agents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The center's process: its address, and its ledger once the block has ended."""
+    """Run the center's process; give its address, and its counts once the block has ended."""
     program = [sys.executable, "-m", "tests.load", "--center"]
     opening = options.chats / OPENED_A_SECOND  # so that all are there for as long as was asked
     given = ["--seconds", str(options.seconds + opening), "--every", str(options.every)]
@@ -94,7 +94,7 @@ def agents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def all_chat(options: argparse.Namespace, url: str, count: Count) -> None:
-    """All customers at once, and a look at the memory in the middle."""
+    """Run all customers at once, and measure the memory in the middle."""
     sender = {"aiohttp": aiohttp, "httpx": httpx}[options.sender].AsyncSender
     count.memory.append(resident())
     async with sender() as send, aio.Chats(send) as chats, anyio.create_task_group() as tasks:
@@ -105,34 +105,36 @@ async def all_chat(options: argparse.Namespace, url: str, count: Count) -> None:
 
 
 def verdict(count: Count, ledger: dict[str, Any]) -> dict[str, Any]:
-    """What was lost, and what was told twice."""
+    """Return the numbers of lost and duplicated messages, and more."""
     lost = twice = 0
-    for heard in count.heard.values():
-        last = heard[-1] if heard and heard[-1].startswith("the last of") else "the last of 0"
+    for received in count.received.values():
+        last = (
+            received[-1] if received and received[-1].startswith("the last of") else "the last of 0"
+        )
         expected = {f"news {number}" for number in range(int(last.split()[-1]))} | {last}
-        lost += len(expected - set(heard))
-        twice += len(heard) - len(set(heard))
+        lost += len(expected - set(received))
+        twice += len(received) - len(set(received))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     before, within = count.memory
     return {
-        "chats": len(count.heard),
+        "chats": len(count.received),
         "ended": count.ended,
         "effects": count.effects,
-        "messages heard": sum(map(len, count.heard.values())),
+        "messages received": sum(map(len, count.received.values())),
         "messages lost": lost,
-        "messages told twice": twice,
-        "lines said": count.said.total(),
+        "messages received twice": twice,
+        "lines sent": count.sent.total(),
         "lines known to have arrived": count.arrived,
         "lines in doubt at the end": count.in_doubt,
-        "lines lost or sent twice": count.said.total() - ledger["lines"],
+        "lines lost or sent twice": count.sent.total() - ledger["lines"],
         "links": dict(count.links),
-        "KiB a chat": round((within - before) / 1024 / len(count.heard), 1),
+        "KiB a chat": round((within - before) / 1024 / len(count.received), 1),
         "cpu seconds": round(usage.ru_utime + usage.ru_stime, 1),
     }
 
 
 def run(options: argparse.Namespace) -> None:
-    """Let them chat, and print what both ends have counted."""
+    """Run all chats, and print the counts of both ends."""
     count, began = Count(), time.monotonic()
     with agents(options) as (url, ledger):
         anyio.run(all_chat, options, url, count, backend=options.backend)

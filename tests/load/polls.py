@@ -1,4 +1,4 @@
-"""Thousands of polls held at once by the simulator's face: `python -m tests.load.polls --help`."""
+"""Thousands of polls, held at once by the simulator: `python -m tests.load.polls --help`."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def serve(hold: float) -> None:
 
 
 def speak(face: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
-    """Somebody says something in a chat."""
+    """Send an event in a chat."""
     center.send_event(chat_id, NEWS, now=face.now())
 
 
 def account(face: SimulatorServer) -> dict[str, float]:
-    """What serving costs so far."""
+    """Return the cost of serving so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "held": len(face.pump._pending),
@@ -69,18 +69,18 @@ def account(face: SimulatorServer) -> dict[str, float]:
 
 @define
 class Customers:
-    """All who poll, in one process."""
+    """All polling customers, in one process."""
 
     url: str
     session: aiohttp.ClientSession
     errors: Counter[str] = field(factory=Counter)
-    heard: Counter[str] = field(factory=Counter)
+    received: Counter[str] = field(factory=Counter)
     opening: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(TOGETHER))
     last: float = 0.0
-    """When the last message was heard."""
+    """Time of the last message received."""
 
     async def chat(self, number: int) -> None:
-        """Open a chat, and poll it until the agent has spoken."""
+        """Open a chat, and poll it until the agent has sent a message."""
         headers = {"Authorization": f'{SCHEME} appId="load", clientId="client-{number}"'}
         async with self.opening:
             opened = await self._ask("POST", "chats", headers)
@@ -88,10 +88,10 @@ class Customers:
             told = await self._ask("GET", f"chats/{opened['chat_id']}/events", headers)
             if told is None:
                 return
-            self.heard["empty polls"] += not told["events"]
+            self.received["empty polls"] += not told["events"]
             for event in told["events"]:
                 if event["event"] == NEWS["event"]:
-                    self.heard["messages"] += 1
+                    self.received["messages"] += 1
                     self.last = time.monotonic()
                     return
 
@@ -109,14 +109,14 @@ class Customers:
 
 
 async def until(told: Callable[[], Told], is_enough: Callable[[Told], bool]) -> Told:
-    """What is told, as soon as it is enough."""
-    while not is_enough(found := await asyncio.to_thread(told)):  # noqa: ASYNC110  # nobody tells
+    """Return what `told` returns, once that is enough."""
+    while not is_enough(found := await asyncio.to_thread(told)):  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.1)
     return found
 
 
 async def poll(options: argparse.Namespace, server: subprocess.Popen[str]) -> None:
-    """Let them poll, and print what it costs the server."""
+    """Run all polls, and print the cost to the server."""
 
     def ask(word: str) -> dict[str, float]:
         assert server.stdin
@@ -133,21 +133,21 @@ async def poll(options: argparse.Namespace, server: subprocess.Popen[str]) -> No
         customers = Customers(url, session)
         began = time.monotonic()
         chats = [asyncio.create_task(customers.chat(n)) for n in range(options.polls)]
-        held = await until(lambda: ask("account"), lambda told: told["held"] >= options.polls)
+        held = await until(lambda: ask("account"), lambda costs: costs["held"] >= options.polls)
         print(f"all polls held after {time.monotonic() - began:.1f} s")
         begun = time.monotonic()
         # All come back empty once, within a hold, and are held again.
-        await until(lambda: customers.heard["empty polls"], lambda told: told >= options.polls)
-        again = await until(lambda: ask("account"), lambda told: told["held"] >= options.polls)
+        await until(lambda: customers.received["empty polls"], lambda told: told >= options.polls)
+        again = await until(lambda: ask("account"), lambda costs: costs["held"] >= options.polls)
         print(f"all held a second time after {time.monotonic() - begun:.1f} s more")
         spoken = time.monotonic()
         after = await asyncio.to_thread(ask, "speak")
         await asyncio.gather(*chats)
-        print(f"the last message heard {customers.last - spoken:.2f} s after it was said")
+        print(f"the last message received {customers.last - spoken:.2f} s after it was sent")
         after = await asyncio.to_thread(ask, "account")
-    for name, said in (("before", before), ("held", held), ("again", again), ("after", after)):
-        print(f"{name:8}", json.dumps(said))
-    print("heard   ", json.dumps(customers.heard))
+    for name, costs in (("before", before), ("held", held), ("again", again), ("after", after)):
+        print(f"{name:8}", json.dumps(costs))
+    print("received", json.dumps(customers.received))
     print("errors  ", json.dumps(customers.errors))
 
 

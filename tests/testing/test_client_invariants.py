@@ -1,4 +1,4 @@
-"""The watcher of a client sees what is wrong with its requests, its deadlines and its end."""
+"""`ClientChecker` finds errors in a client's requests, deadlines and end."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ from tests.client.conftest import Stage, endpoint, kind_of
 from tests.testing.test_invariants import Claims
 
 
-class Watched(Stage):
-    """A stage whose client is watched."""
+class Checked(Stage):
+    """A stage whose client is checked."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.watcher = ClientChecker()
+        self.checker = ClientChecker()
 
     def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
         self.now = self.now if at is None else at
         told = self.client.receive(item, now=self.now)
-        self.watcher.check(item, told, self.client, now=self.now)
+        self.checker.check(item, told, self.client, now=self.now)
         asked = [effect for effect in told if isinstance(effect, HttpRequest)]
         self.waiting |= {request.id: request for request in asked}
         self.requests += asked
         return told
 
 
-def test_a_client_that_does_well_is_left_alone() -> None:
+def test_a_correct_client_passes() -> None:
     """Through a lost poll that it gives up by itself, a restart, an upload and the end."""
-    stage = Watched()
+    stage = Checked()
     stage.opens()
     stage.receives(UploadFile("a.txt", b"a"))
     stage.says("hello")
     stage.ticks(at=36.0)
     assert "history" in stage.pending or "poll" in stage.pending
     stage.restarts(at=40.0)
-    stage.watcher.on_restart()
+    stage.checker.on_restart()
     while "history" not in stage.pending:
         stage.is_due()
     stage.remembers()
     while "poll" not in stage.pending:
         stage.is_due()
     stage.polled({"event": "ended"})
-    assert stage.watcher.session.is_over
+    assert stage.checker.session.is_over
     stage.ticks(at=stage.now + 60.0)
 
 
-def test_refused_credentials_are_no_standstill() -> None:
-    """Such a chat waits for the app."""
-    stage = Watched()
+def test_refused_credentials_need_no_deadline() -> None:
+    """Such a chat waits for the app's `Resume`."""
+    stage = Checked()
     stage.opens()
     stage.replies("poll", status=401, at=1.0)
     assert stage.client.deadline is None
 
 
-def requests_of(stage: Watched) -> dict[str, HttpRequest]:
+def requests_of(stage: Checked) -> dict[str, HttpRequest]:
     return {kind_of(request): request for request in stage.waiting.values()}
 
 
-def test_a_second_poll_is_seen() -> None:
-    """While one is on its way; the same of a POST and of a history; and ids are unique."""
-    stage = Watched()
+def test_a_second_poll_is_found() -> None:
+    """At most one poll, one POST and one history are in flight, and ids are unique."""
+    stage = Checked()
     stage.opens()
     stage.says("hello")
     poll, post = (requests_of(stage)[kind] for kind in ("poll", "post"))
@@ -77,23 +77,23 @@ def test_a_second_poll_is_seen() -> None:
         (poll, "not unique"),
     ):
         with pytest.raises(AssertionError, match=sentence):
-            stage.watcher.check(Tick(), [request], stage.client, now=0.0)
+            stage.checker.check(Tick(), [request], stage.client, now=0.0)
 
 
 def test_a_poll_after_a_failure_is_no_second() -> None:
-    """What was answered, failed or given up has landed."""
-    stage = Watched()
+    """A request that has a result, or was given up, is not in flight."""
+    stage = Checked()
     stage.opens()
     poll = requests_of(stage)["poll"]
-    follow = stage.watcher.check
+    follow = stage.checker.check
     replied = HttpReply(90, 200, {}, b"")
     follow(HttpFailure(poll.id, "connect"), [evolve(poll, id=90)], stage.client, now=0.0)
     follow(replied, [evolve(poll, id=91)], stage.client, now=0.0)
     with pytest.raises(AssertionError, match="a second poll"):
         follow(replied, [evolve(poll, id=92)], stage.client, now=1.0)
-    stage.watcher.in_flight.expire(35.0)
+    stage.checker.in_flight.expire(35.0)
     follow(replied, [evolve(poll, id=93)], stage.client, now=1.0)
-    assert stage.watcher.in_flight.last_id == 93
+    assert stage.checker.in_flight.last_id == 93
 
 
 @pytest.mark.parametrize(
@@ -104,24 +104,24 @@ def test_a_poll_after_a_failure_is_no_second() -> None:
     ],
 )
 def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -> None:
-    """One that is still to come, as long as the chat lives."""
-    stage = Watched()
+    """A deadline in the future, as long as the chat is not over."""
+    stage = Checked()
     stage.opens()
     claiming: Any = Claims(stage.client, **claims)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match=sentence):
-        stage.watcher.check(Tick(), [], claiming, now=0.0)
+        stage.checker.check(Tick(), [], claiming, now=0.0)
 
 
 def test_nothing_comes_after_the_end() -> None:
-    """No request, nothing told, and Terminated is the last of its step."""
-    stage = Watched()
+    """No request, no effect; and Terminated is the last effect of its step."""
+    stage = Checked()
     stage.opens()
     poll = requests_of(stage)["poll"]
     told = stage.polled({"event": "ended"}, at=1.0)
     with pytest.raises(AssertionError, match="a request after Terminated"):
-        stage.watcher.check(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
+        stage.checker.check(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
     with pytest.raises(AssertionError, match="an effect after Terminated"):
-        stage.watcher.check(Tick(), told[:1], stage.client, now=2.0)
+        stage.checker.check(Tick(), told[:1], stage.client, now=2.0)
     for effects_told in ([told[-1], told[0]], [told[-1], told[-1]]):
         with pytest.raises(AssertionError, match="Terminated is not the last effect of its step"):
             ClientChecker().check(Tick(), effects_told, stage.client, now=2.0)
@@ -130,8 +130,8 @@ def test_nothing_comes_after_the_end() -> None:
 
 
 def test_a_client_without_a_chat_may_wait() -> None:
-    """Before there is a chat nothing is to happen."""
-    client, watcher = ChatClient(endpoint()), ClientChecker()
-    watcher.check(Tick(), client.receive(Tick(), now=0.0), client, now=0.0)
-    watcher.check(RequestChat(), client.receive(RequestChat(), now=0.0), client, now=0.0)
-    assert watcher.in_flight.last_id == 1
+    """Before there is a chat a client needs no deadline."""
+    client, checker = ChatClient(endpoint()), ClientChecker()
+    checker.check(Tick(), client.receive(Tick(), now=0.0), client, now=0.0)
+    checker.check(RequestChat(), client.receive(RequestChat(), now=0.0), client, now=0.0)
+    assert checker.in_flight.last_id == 1

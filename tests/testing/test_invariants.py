@@ -1,4 +1,4 @@
-"""The watchers see what is wrong, say it in a sentence, and are silent where nothing is."""
+"""`SessionChecker` and `check_restore` find errors, name them, and accept what is correct."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ ENDED = {"event": "chat_session_ended"}
 OFFER = {"event": "chat_session_signaling", "party_id": "A", "data": {"type": "OFFER_CALL"}}
 
 
-def heard(session: ChatSession, *items: dict[str, Any], now: float = 1.0) -> list[Any]:
-    """What a session tells of events."""
+def effects_of(session: ChatSession, *items: dict[str, Any], now: float = 1.0) -> list[Any]:
+    """Return the effects of events."""
     return [e for item in decode(list(items)) for e in session.receive(item, now=now)]
 
 
-def watched(*items: dict[str, Any]) -> tuple[ChatSession, SessionChecker, list[Any]]:
-    """A session, who watched it, and what it told."""
-    session, watcher = ChatSession("chat-1"), SessionChecker()
-    told = heard(session, *items)
-    watcher.check(told, session, now=1.0)
-    return session, watcher, told
+def checked(*items: dict[str, Any]) -> tuple[ChatSession, SessionChecker, list[Any]]:
+    """Return a session, its checker, and its effects."""
+    session, checker = ChatSession("chat-1"), SessionChecker()
+    told = effects_of(session, *items)
+    checker.check(told, session, now=1.0)
+    return session, checker, told
 
 
-def test_a_session_that_does_well_is_left_alone() -> None:
+def test_a_correct_session_passes() -> None:
     """From the first party to the end."""
-    session, watcher, told = watched(CONNECTED, PARTY, MESSAGE, MESSAGE, FILE, PLACE, FORM, OFFER)
+    session, checker, told = checked(CONNECTED, PARTY, MESSAGE, MESSAGE, FILE, PLACE, FORM, OFFER)
     for order in (commands.SendText("good morning"), commands.SubmitForm("7", {"stars": "5"})):
         told += (more := session.receive(order, now=2.0))
-        watcher.check(more, session, now=2.0)
+        checker.check(more, session, now=2.0)
     for items in ((TYPING,), ({**PARTY, "display_name": "Ann"}, ENDED), (MESSAGE,)):
-        told += (more := heard(session, *items, now=3.0))
-        watcher.check(more, session, now=3.0)
-    assert watcher.effects == len(told)
-    assert watcher.is_over
+        told += (more := effects_of(session, *items, now=3.0))
+        checker.check(more, session, now=3.0)
+    assert checker.effects == len(told)
+    assert checker.is_over
     check_restore(session, now=3.0)
 
 
@@ -61,23 +61,23 @@ def test_a_session_that_does_well_is_left_alone() -> None:
         ((ENDED,), -1, "effect after Terminated: Terminated"),
     ],
 )
-def test_what_is_told_twice_is_seen(
+def test_a_repeated_effect_is_found(
     items: tuple[dict[str, Any], ...], again: int, sentence: str
 ) -> None:
-    """Whatever it is, by its identity."""
-    session, watcher, told = watched(*items)
+    """Each kind of effect, by its identity."""
+    session, checker, told = checked(*items)
     with pytest.raises(AssertionError, match=sentence):
-        watcher.check([told[again]], session, now=1.0)
+        checker.check([told[again]], session, now=1.0)
 
 
 def _party(**names: str) -> Any:
     session = ChatSession("chat-1")
-    (added,) = heard(session, {**PARTY, **names})
+    (added,) = effects_of(session, {**PARTY, **names})
     return added.party
 
 
 def _form() -> Any:
-    (opened,) = heard(ChatSession("chat-1"), FORM)
+    (opened,) = effects_of(ChatSession("chat-1"), FORM)
     return opened.form
 
 
@@ -105,48 +105,48 @@ def _form() -> Any:
         ),
     ],
 )
-def test_what_is_not_so_is_seen(effect: Any, sentence: str) -> None:
-    """What was told, and the session knows nothing of."""
-    session, watcher, _ = watched()
+def test_an_effect_without_its_state_is_found(effect: Any, sentence: str) -> None:
+    """An effect that does not agree with the session's properties."""
+    session, checker, _ = checked()
     with pytest.raises(AssertionError, match=sentence):
-        watcher.check([effect], session, now=1.0)
+        checker.check([effect], session, now=1.0)
 
 
-def test_a_party_that_changes_to_the_same_is_seen() -> None:
-    """A change is a change."""
-    session, watcher, (added,) = watched(PARTY)
+def test_a_change_to_the_same_party_is_found() -> None:
+    """`PartyChanged` must change the party."""
+    session, checker, (added,) = checked(PARTY)
     with pytest.raises(AssertionError, match="party 'A' changed to the same"):
-        watcher.check([effects.PartyChanged(added.party)], session, now=1.0)
+        checker.check([effects.PartyChanged(added.party)], session, now=1.0)
 
 
-def test_an_end_that_nobody_told_is_seen() -> None:
-    """A session that is over without a word."""
-    session, watcher, _ = watched()
-    heard(session, ENDED)
+def test_an_end_without_terminated_is_found() -> None:
+    """A session that is over without `Terminated`."""
+    session, checker, _ = checked()
+    effects_of(session, ENDED)
     with pytest.raises(AssertionError, match="the session is over"):
-        watcher.check([], session, now=1.0)
+        checker.check([], session, now=1.0)
 
 
 def test_a_message_is_settled_once() -> None:
-    """It has arrived or it was refused, and that is that."""
-    session, watcher, _ = watched()
-    watcher.check([effects.MessageSent("1")], session, now=1.0)
+    """A message is either sent or failed, once."""
+    session, checker, _ = checked()
+    checker.check([effects.MessageSent("1")], session, now=1.0)
     with pytest.raises(AssertionError, match="message '1' was settled twice"):
-        watcher.check([effects.MessageFailed("1", "no")], session, now=1.0)
+        checker.check([effects.MessageFailed("1", "no")], session, now=1.0)
 
 
-def test_what_has_no_id_may_be_said_again() -> None:
-    """And so may everything, once the session has said that it forgets."""
+def test_a_message_without_an_id_may_repeat() -> None:
+    """So may every message, once the session has reported that it forgot ids."""
     nameless = {**MESSAGE, "msg_id": ""}
-    session, watcher, told = watched(nameless, MESSAGE)
-    watcher.check([told[0]], session, now=1.0)
-    watcher.check([effects.Anomaly("too_many_ids", "")], session, now=1.0)
-    watcher.check([told[1]], session, now=1.0)
-    assert watcher.effects == 5
+    session, checker, told = checked(nameless, MESSAGE)
+    checker.check([told[0]], session, now=1.0)
+    checker.check([effects.Anomaly("too_many_ids", "")], session, now=1.0)
+    checker.check([told[1]], session, now=1.0)
+    assert checker.effects == 5
 
 
 class Claims:
-    """A session that says of itself what it is told to."""
+    """A session with some properties replaced."""
 
     def __init__(self, session: ChatSession, **claims: Any) -> None:
         self._session, self._claims = session, claims
@@ -179,16 +179,16 @@ class Claims:
 def test_a_session_is_measured(
     items: tuple[dict[str, Any], ...], claims: dict[str, Any], sentence: str | None
 ) -> None:
-    """Its deadline, and its memory."""
-    session, watcher = ChatSession("chat-1"), SessionChecker()
-    told = heard(session, *items)
+    """Its deadline, and the bounds of its settings."""
+    session, checker = ChatSession("chat-1"), SessionChecker()
+    told = effects_of(session, *items)
     claiming: Any = Claims(session, **claims)
     if sentence is None:
-        watcher.check(told, claiming, now=1.0)
-        assert watcher.effects == len(told)
+        checker.check(told, claiming, now=1.0)
+        assert checker.effects == len(told)
         return
     with pytest.raises(AssertionError, match=sentence):
-        watcher.check(told, claiming, now=1.0)
+        checker.check(told, claiming, now=1.0)
 
 
 @pytest.mark.parametrize(
@@ -202,17 +202,17 @@ def test_nothing_survives_the_end(
     items: tuple[dict[str, Any], ...], was: dict[str, Any], sentence: str
 ) -> None:
     """Neither a form nor a call."""
-    session, watcher, _ = watched(*items)
-    told = [e for e in heard(session, ENDED) if isinstance(e, effects.Terminated)]
+    session, checker, _ = checked(*items)
+    told = [e for e in effects_of(session, ENDED) if isinstance(e, effects.Terminated)]
     opened = {"forms": (_form(),)} if "forms" in was else was
     claiming: Any = Claims(session, **opened, state="establishing")
     with pytest.raises(AssertionError, match=sentence):
-        watcher.check(told, claiming, now=1.0)
+        checker.check(told, claiming, now=1.0)
 
 
-def test_a_snapshot_that_is_no_good_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that cannot be read, or that makes another session."""
-    session, _, _ = watched(PARTY)
+def test_a_wrong_snapshot_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that cannot be restored, or gives a different session."""
+    session, _, _ = checked(PARTY)
 
     def unreadable(*_args: Any, **_named: Any) -> Any:
         raise SnapshotError("no good")
