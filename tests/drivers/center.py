@@ -48,7 +48,7 @@ class Server:
     hold: float = 0.2
     speed: float = 1.0
     center: ContactCenter = field(init=False)
-    face: SimulatorServer = field(init=False)
+    server: SimulatorServer = field(init=False)
     requests: list[str] = field(factory=list, init=False)
     """A line about each request that was answered."""
 
@@ -59,18 +59,18 @@ class Server:
         settings = CenterSettings(hold=self.hold * self.speed, max_ended_chats=100_000)
         self.center = ContactCenter([tenant], settings)
         network = Network(self.center)
-        self.face = SimulatorServer(network, speed=self.speed, log=self.requests.append)
+        self.server = SimulatorServer(network, speed=self.speed, log=self.requests.append)
 
     def __enter__(self) -> Self:
-        self.face.__enter__()
+        self.server.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self.face.__exit__(kind, *error)
+        self.server.__exit__(kind, *error)
 
     @property
     def url(self) -> str:
-        return self.face.url
+        return self.server.url
 
     @property
     def chats(self) -> list[CenterChat]:
@@ -92,9 +92,9 @@ class Server:
 
         def telling() -> None:
             for event in events:
-                self.center.send_event(self.chat.chat_id, event, now=self.face.now())
+                self.center.send_event(self.chat.chat_id, event, now=self.server.now())
 
-        self.face.call_in_loop(telling)
+        self.server.call_in_loop(telling)
 
     def client(self, client_id: str = "client-1", version: int = 2) -> ChatClient:
         return ChatClient(endpoint_at(self.url, client_id, version), settings=QUICK)

@@ -47,4 +47,4 @@ def serve(seconds: float, every: float) -> None:
     with Server(talking(seconds, every), hold=HOLD) as server:
         print(server.url, flush=True)
         sys.stdin.read()
-        print(json.dumps(server.face.call_in_loop(lambda: ledger(server))), flush=True)
+        print(json.dumps(server.server.call_in_loop(lambda: ledger(server))), flush=True)

@@ -43,25 +43,25 @@ def serve(hold: float) -> None:
         [Tenant(url="tenant.example", entries=(entry,))],
         CenterSettings(hold=hold, poll_timeout=600.0),
     )
-    with SimulatorServer(Network(center)) as face:
-        print(face.url, flush=True)
+    with SimulatorServer(Network(center)) as server:
+        print(server.url, flush=True)
         for line in sys.stdin:
             if line == "speak\n":
-                for chat_id in face.call_in_loop(lambda: list(center.chats)):
-                    face.call_in_loop(partial(speak, face, center, chat_id))
-            print(json.dumps(face.call_in_loop(lambda: account(face))), flush=True)
+                for chat_id in server.call_in_loop(lambda: list(center.chats)):
+                    server.call_in_loop(partial(speak, server, center, chat_id))
+            print(json.dumps(server.call_in_loop(lambda: account(server))), flush=True)
 
 
-def speak(face: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
+def speak(server: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
     """Send an event in a chat."""
-    center.send_event(chat_id, NEWS, now=face.now())
+    center.send_event(chat_id, NEWS, now=server.now())
 
 
-def account(face: SimulatorServer) -> dict[str, float]:
+def account(server: SimulatorServer) -> dict[str, float]:
     """Return the cost of serving so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "held": len(face.pump._pending),
+        "held": len(server.pump._pending),
         "MiB": round(resident() / 2**20, 1),
         "cpu": round(usage.ru_utime + usage.ru_stime, 2),
     }

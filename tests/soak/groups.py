@@ -19,8 +19,8 @@ from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from chatfsm.simulator.world import SimulatedCustomer, World
 from chatfsm.testing.invariants import ClientChecker, check_restore
-from tests.soak.acting import Chat
 from tests.soak.dice import Dice
+from tests.soak.people import Chat
 
 SCENARIO = Scenario(
     "soak",

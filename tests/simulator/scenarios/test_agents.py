@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define
 
 from chatfsm.simulator.agent_pool import AgentPool
-from tests.simulator.scenarios.theatre import agent
+from tests.simulator.scenarios.playing import agent
 
 
 @define(eq=False)

@@ -12,21 +12,21 @@ from chatfsm.simulator.agent_pool import AgentPool
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import from_plain, to_plain
-from tests.simulator.scenarios.theatre import CHAT, Theatre, awaited, heard_by_a_client, said
+from tests.simulator.scenarios.playing import CHAT, PlayedScenario, awaited, heard_by_a_client, said
 
 WORDS = "form", "prompt", "secure form", "file", "transfer", "queue", "call", "hang up", "help"
 
 
-def begun(name: str) -> Theatre:
-    theatre = Theatre(ScenarioPlayer(SCENARIOS[name], AgentPool(AGENTS), CHAT))
-    theatre.begin()
-    return theatre
+def begun(name: str) -> PlayedScenario:
+    played = PlayedScenario(ScenarioPlayer(SCENARIOS[name], AgentPool(AGENTS), CHAT))
+    played.begin()
+    return played
 
 
-def played(name: str) -> Theatre:
-    theatre = begun(name)
-    theatre.run(awaited)
-    return theatre
+def play_through(name: str) -> PlayedScenario:
+    played = begun(name)
+    played.run(awaited)
+    return played
 
 
 def states(effects: list[Any]) -> list[str]:
@@ -47,50 +47,50 @@ def states(effects: list[Any]) -> list[str]:
 )
 def test_a_client_sees_the_whole_story(name: str, passed: list[str]) -> None:
     """Played with a willing customer, each goes through its states to its end, without anomaly."""
-    theatre = played(name)
-    session, effects = heard_by_a_client(theatre)
+    played = play_through(name)
+    session, effects = heard_by_a_client(played)
     assert states(effects) == passed
     assert session.outcome == passed[-1]
-    assert theatre.play.done
+    assert played.play.done
     assert isinstance(effects[-1], told.Terminated)
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in {"survey", "echo"}])
 def test_a_story_goes_on_without_answers(name: str) -> None:
     """A customer who says nothing at all is waited for in vain, and no scenario is stuck."""
-    theatre = begun(name)
-    theatre.run()
-    session, _ = heard_by_a_client(theatre)
+    played = begun(name)
+    played.run()
+    session, _ = heard_by_a_client(played)
     assert session.done or name == "inactivity"
-    assert not theatre.play.done or session.done
+    assert not played.play.done or session.done
 
 
 def test_the_queue_tells_two_estimates() -> None:
     """Forty seconds, then fifteen."""
-    _, effects = heard_by_a_client(played("queue"))
+    _, effects = heard_by_a_client(play_through("queue"))
     estimates = [each.seconds for each in effects if isinstance(each, told.WaitEstimated)]
     assert estimates[:2] == [40.0, 15.0]
 
 
 def test_the_bot_hands_over_to_a_person() -> None:
     """It shows a form and a prompt, and stays while a person talks."""
-    theatre = played("bot")
-    _, effects = heard_by_a_client(theatre)
+    played = play_through("bot")
+    _, effects = heard_by_a_client(played)
     added = [each.party for each in effects if isinstance(each, told.PartyAdded)]
     assert [party.type for party in added] == ["scenario", "internal"]
     opened = [each.form for each in effects if isinstance(each, told.FormOpened)]
     assert [form.name for form in opened] == ["parcel_number", ""]
-    asked = [each["party_id"] for _, each in theatre.told if each["event"].endswith("_message")]
+    asked = [each["party_id"] for _, each in played.told if each["event"].endswith("_message")]
     assert asked[:3] == [added[0].party_id] * 3
     assert asked[3:] == [added[1].party_id] * 2
 
 
 def test_the_transfer_overlaps() -> None:
     """The colleague joins before the first agent leaves, and talks from then on."""
-    theatre = played("transfer")
+    played = play_through("transfer")
     parties = [
         (name, event["party_id"])
-        for name, (_, event) in zip(theatre.names, theatre.told, strict=True)
+        for name, (_, event) in zip(played.names, played.told, strict=True)
         if name in {"party_joined", "party_left", "message"}
     ]
     first, second = AGENTS[0].party_id, AGENTS[1].party_id
@@ -108,56 +108,56 @@ def test_the_transfer_overlaps() -> None:
 
 def test_the_survey_comes_after_the_conversation() -> None:
     """The customer disconnects, the agent goes, a form comes, its answer ends the session."""
-    theatre = played("survey")
-    assert not theatre.play.done
-    theatre.hear({"event": "chat_session_disconnect"})
-    theatre.run(awaited)
-    session, effects = heard_by_a_client(theatre)
+    played = play_through("survey")
+    assert not played.play.done
+    played.hear({"event": "chat_session_disconnect"})
+    played.run(awaited)
+    session, effects = heard_by_a_client(played)
     assert states(effects) == ["connecting", "connected", "completed", "ended"]
     closed = [each.form.name for each in effects if isinstance(each, told.FormClosed)]
     assert closed == ["satisfaction_survey"]
     ending = ["party_left", "completed", "message", "form_show", "message", "ended"]
-    assert theatre.names[-6:] == ending
+    assert played.names[-6:] == ending
     assert session.outcome == "ended"
 
 
 def test_a_secure_form_is_answered_and_never_repeated() -> None:
     """Both forms are shown, and what they were answered with stays with the customer."""
-    theatre = played("secure_form")
-    _, effects = heard_by_a_client(theatre)
+    played = play_through("secure_form")
+    _, effects = heard_by_a_client(played)
     opened = [each.form for each in effects if isinstance(each, told.FormOpened)]
     assert [form.name for form in opened] == ["identity_check", "balance_consent"]
     assert all(form.secure for form in opened)
-    assert "blue" not in str(theatre.told)
+    assert "blue" not in str(played.told)
 
 
 def test_the_call_is_answered_and_ended() -> None:
     """Candidates come early, the answer makes the call active, the agent hangs up."""
-    _, effects = heard_by_a_client(played("call"))
+    _, effects = heard_by_a_client(play_through("call"))
     calls = [each.state for each in effects if isinstance(each, told.CallChanged)]
     assert calls == ["offered", "active", "ended"]
 
 
 def test_inactivity_is_left_to_the_center() -> None:
     """After the customer's answer the agent says one thing more, and then nothing, for ever."""
-    theatre = played("inactivity")
-    assert theatre.names[-1] == "message"
-    assert theatre.play.deadline is None
-    assert not theatre.play.done
+    played = play_through("inactivity")
+    assert played.names[-1] == "message"
+    assert played.play.deadline is None
+    assert not played.play.done
 
 
 def test_the_echo_knows_its_words() -> None:
     """Each word shows a part of the protocol, a client makes sense of all, and bye ends it."""
-    theatre = begun("echo")
-    theatre.run()
-    greeting = theatre.told[-1][1]["msg"]
+    played = begun("echo")
+    played.run()
+    greeting = played.told[-1][1]["msg"]
     for number, word in enumerate(WORDS):
         assert word in greeting
-        theatre.hear(said(f" {word.upper()}!", str(2 * number + 1)))
-        theatre.run()
-    theatre.hear(said("bye", "99"))
-    theatre.run()
-    session, effects = heard_by_a_client(theatre)
+        played.hear(said(f" {word.upper()}!", str(2 * number + 1)))
+        played.run()
+    played.hear(said("bye", "99"))
+    played.run()
+    session, effects = heard_by_a_client(played)
     kinds = {type(each) for each in effects}
     assert kinds >= {told.FormOpened, told.FileReceived, told.CallChanged, told.PartyRemoved}
     assert states(effects)[2:6] == ["connecting", "connected", "queued", "connecting"]
@@ -193,10 +193,10 @@ def test_each_frees_its_agents(name: str) -> None:
 
 def test_receipts_name_what_was_read() -> None:
     """The agent of echo has read a message before answering it."""
-    theatre = begun("echo")
-    theatre.run()
-    news = theatre.hear(said("hello", "7"))
+    played = begun("echo")
+    played.run()
+    news = played.hear(said("hello", "7"))
     assert decode_item(news[0]).ref_msg_id == "7"  # type: ignore[union-attr]
-    theatre.run()
-    assert theatre.names[-4:] == ["message_read", "typing", "not_typing", "message"]
-    assert theatre.told[-1][1]["msg"] == "You said: hello"
+    played.run()
+    assert played.names[-4:] == ["message_read", "typing", "not_typing", "message"]
+    assert played.told[-1][1]["msg"] == "You said: hello"

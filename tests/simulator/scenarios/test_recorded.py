@@ -21,7 +21,7 @@ from chatfsm.simulator.scenario import (
     from_plain,
     to_plain,
 )
-from tests.simulator.scenarios.theatre import CHAT, Theatre, awaited, said
+from tests.simulator.scenarios.playing import CHAT, PlayedScenario, awaited, said
 
 LOGS = Path(__file__).parents[2] / "logs"
 CUSTOMERS = {
@@ -70,20 +70,20 @@ def scenario_of(path: Path, chat_id: str, **more: Any) -> Scenario:
     return scenario_from_log(events, chat_id, default_chat_id=path.stem, **more)
 
 
-def told(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> Theatre:
-    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), chat_id))
-    theatre.begin()
-    theatre.run(awaited if answering else None)
-    return theatre
+def told(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> PlayedScenario:
+    played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), chat_id))
+    played.begin()
+    played.run(awaited if answering else None)
+    return played
 
 
 @pytest.mark.parametrize("answering", [True, False])
 @pytest.mark.parametrize(("path", "chat_id"), chats())
 def test_every_log_is_told_again(path: Path, chat_id: str, answering: bool) -> None:
     """The same events of the server in the same order, whether the customer plays along or not."""
-    theatre = told(scenario_of(path, chat_id), chat_id, answering=answering)
-    assert [event for _, event in theatre.told] == of_the_server(path, chat_id)
-    assert theatre.step is None
+    played = told(scenario_of(path, chat_id), chat_id, answering=answering)
+    assert [event for _, event in played.told] == of_the_server(path, chat_id)
+    assert played.step is None
 
 
 @pytest.mark.parametrize(("path", "chat_id"), chats())
@@ -219,12 +219,12 @@ def test_a_silent_customer_is_waited_for_in_vain() -> None:
         [message("a", 5), message("hi", 9, OLD), message("b", 12)], OLD, patience=20
     )
     assert [at for at, _ in told(scenario, answering=False).told] == [0.0, 27.0]
-    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
-    theatre.begin()
-    theatre.until(2.0)
-    theatre.hear(said("hi"))
-    theatre.run()
-    assert [at for at, _ in theatre.told] == [0.0, 5.0]
+    played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
+    played.begin()
+    played.until(2.0)
+    played.hear(said("hi"))
+    played.run()
+    assert [at for at, _ in played.told] == [0.0, 5.0]
 
 
 def test_a_text_of_a_cached_poll_is_awaited_once() -> None:
@@ -247,11 +247,11 @@ def test_the_ids_are_those_of_the_chat_that_plays() -> None:
         ],
         OLD,
     )
-    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
-    theatre.begin()
-    theatre.hear(said("hello", "web-17"))
-    theatre.run()
-    receipt, numbered, signal, odd = (event for _, event in theatre.told)
+    played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
+    played.begin()
+    played.hear(said("hello", "web-17"))
+    played.run()
+    receipt, numbered, signal, odd = (event for _, event in played.told)
     assert receipt["ref_msg_id"] == "web-17"
     assert numbered["ref_msg_id"] == f"{CHAT}:1"
     assert signal["data"] == {"to_id": CHAT, "text": OLD}
@@ -270,12 +270,12 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
         ],
         OLD,
     )
-    theatre = Theatre(ScenarioPlayer(scenario, AgentPool(()), CHAT))
-    theatre.begin()
-    theatre.hear({"event": "chat_session_disconnect"})
-    theatre.run()
-    assert [event.get("msg") for _, event in theatre.told] == ["a", "survey", None]
-    assert theatre.play.done
+    played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
+    played.begin()
+    played.hear({"event": "chat_session_disconnect"})
+    played.run()
+    assert [event.get("msg") for _, event in played.told] == ["a", "survey", None]
+    assert played.play.done
 
 
 @pytest.mark.parametrize(

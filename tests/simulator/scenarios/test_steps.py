@@ -21,7 +21,7 @@ from chatfsm.simulator.scenario import (
     ShowSecureForm,
     Tell,
 )
-from tests.simulator.scenarios.theatre import CHAT, Theatre, agent, perform, said
+from tests.simulator.scenarios.playing import CHAT, PlayedScenario, agent, perform, said
 
 DISCONNECT = {"event": "chat_session_disconnect"}
 
@@ -55,39 +55,37 @@ def test_what_is_told_is_told_verbatim() -> None:
 
 def test_a_pause_takes_its_time() -> None:
     """And what follows happens when it is due, however late somebody looks."""
-    theatre = perform(mark("a"), Pause(2.0), mark("b"), Pause(3.0), mark("c"))
-    assert theatre.names == ["a"]
-    assert theatre.play.deadline == 2.0
-    assert theatre.play.wake(now=1.0) == []
-    theatre.now = 4.9
-    assert theatre.take(theatre.play.wake(now=4.9)) == [{"event": "b"}]
-    assert theatre.play.deadline == 5.0
-    theatre.until(5.0)
-    assert theatre.names == ["a", "b", "c"]
-    assert theatre.play.deadline is None
+    played = perform(mark("a"), Pause(2.0), mark("b"), Pause(3.0), mark("c"))
+    assert played.names == ["a"]
+    assert played.play.deadline == 2.0
+    assert played.play.wake(now=1.0) == []
+    played.now = 4.9
+    assert played.take(played.play.wake(now=4.9)) == [{"event": "b"}]
+    assert played.play.deadline == 5.0
+    played.until(5.0)
+    assert played.names == ["a", "b", "c"]
+    assert played.play.deadline is None
 
 
 @pytest.mark.parametrize("often", [1, 7, 100])
 def test_it_makes_no_difference_how_often_one_looks(often: int) -> None:
     """The same things are told, and in the end the same is still to come."""
-    theatre = perform(FindAgent(), Say("hello", 1.5), Pause(3.0), mark("a"), Pause(60.0))
+    played = perform(FindAgent(), Say("hello", 1.5), Pause(3.0), mark("a"), Pause(60.0))
     for number in range(1, often + 1):
-        theatre.now = 10.0 * number / often
-        theatre.take(theatre.play.wake(now=theatre.now))
-    assert theatre.names[-3:] == ["not_typing", "message", "a"]
-    assert theatre.play.deadline == 65.5
+        played.now = 10.0 * number / often
+        played.take(played.play.wake(now=played.now))
+    assert played.names[-3:] == ["not_typing", "message", "a"]
+    assert played.play.deadline == 65.5
 
 
 def test_an_event_is_awaited() -> None:
     """By its name; others are kept for whoever awaits them."""
-    theatre = perform(
-        Await("chat_session_message"), mark("a"), Await("chat_session_end"), mark("b")
-    )
-    assert theatre.play.deadline is None
-    theatre.hear({"event": "chat_session_end"})
-    assert theatre.names == []
-    theatre.hear(said("hi"))
-    assert theatre.names == ["a", "b"]
+    played = perform(Await("chat_session_message"), mark("a"), Await("chat_session_end"), mark("b"))
+    assert played.play.deadline is None
+    played.hear({"event": "chat_session_end"})
+    assert played.names == []
+    played.hear(said("hi"))
+    assert played.names == ["a", "b"]
 
 
 def test_one_of_several_events_is_awaited_by_its_fields() -> None:
@@ -101,19 +99,19 @@ def test_one_of_several_events_is_awaited_by_its_fields() -> None:
         ({"event": "one", "data": {"type": "A"}, "kind": 1}, True),
         ({"event": "other", "data": '{"type": "B"}', "kind": 1}, True),
     ]:
-        theatre = perform(step, mark("a"))
-        theatre.hear(event)
-        assert bool(theatre.names) is is_meant, event
+        played = perform(step, mark("a"))
+        played.hear(event)
+        assert bool(played.names) is is_meant, event
 
 
 def test_nobody_is_awaited_for_ever() -> None:
     """Where the step has a timeout: from the moment that the scenario came to it."""
-    theatre = perform(Pause(1.0), Await("chat_session_message", timeout=5.0), mark("a"))
-    theatre.until(1.0)
-    assert theatre.play.deadline == 6.0
-    theatre.now = 6.0
-    theatre.hear(said("too late"))
-    assert [(at, event["event"]) for at, event in theatre.told] == [(6.0, "a")]
+    played = perform(Pause(1.0), Await("chat_session_message", timeout=5.0), mark("a"))
+    played.until(1.0)
+    assert played.play.deadline == 6.0
+    played.now = 6.0
+    played.hear(said("too late"))
+    assert [(at, event["event"]) for at, event in played.told] == [(6.0, "a")]
 
 
 def test_time_passes_from_when_the_customer_spoke() -> None:
@@ -132,22 +130,22 @@ def test_time_passes_from_when_the_customer_spoke() -> None:
 
 def test_what_nobody_awaits_is_bounded() -> None:
     """Of a flood the latest is kept."""
-    theatre = perform(Pause(1.0), Await("chat_session_message", {"msg": "0"}, 5.0), mark("a"))
+    played = perform(Pause(1.0), Await("chat_session_message", {"msg": "0"}, 5.0), mark("a"))
     for number in range(300):
-        theatre.hear(said(str(number)))
-    assert len(theatre.play._state.unconsumed) == 256
-    theatre.run()
-    assert theatre.told[0][0] == 6.0
+        played.hear(said(str(number)))
+    assert len(played.play._state.unconsumed) == 256
+    played.run()
+    assert played.told[0][0] == 6.0
 
 
 def test_somebody_types_before_they_speak() -> None:
     """An agent where one is there, else the scenario; without typing the text comes alone."""
-    theatre = perform(
+    played = perform(
         Say("one"), FindAgent(ring=0), Say("two", 2.0), Say("three", by="scenario"), AgentLeaves()
     )
-    theatre.run()
-    spoken = [(at, event) for at, event in theatre.told if "party_id" in event]
-    scenario, ada = theatre.play._state.scenario_id, "ID-Ada"
+    played.run()
+    spoken = [(at, event) for at, event in played.told if "party_id" in event]
+    scenario, ada = played.play._state.scenario_id, "ID-Ada"
     assert [(at, event["event"][13:], event["party_id"]) for at, event in spoken] == [
         (0.0, "message", scenario),
         (0.0, "party_joined", ada),
@@ -161,10 +159,10 @@ def test_somebody_types_before_they_speak() -> None:
 
 def test_a_free_agent_joins_after_ringing() -> None:
     """Connecting, party joined, connected: nobody is queued."""
-    theatre = perform(FindAgent(ring=2.0))
-    theatre.run()
-    assert theatre.names == ["connecting 0", "party_joined", "connected 0"]
-    assert theatre.now == 2.0
+    played = perform(FindAgent(ring=2.0))
+    played.run()
+    assert played.names == ["connecting 0", "party_joined", "connected 0"]
+    assert played.now == 2.0
 
 
 def test_who_finds_nobody_is_queued() -> None:
@@ -205,19 +203,19 @@ def test_who_waits_hears_how_the_queue_moves() -> None:
 def test_patience_ends_in_failure() -> None:
     """Who waits for longer than the scenario lets them has failed, and is in no queue."""
     pool = AgentPool([])
-    theatre = perform(FindAgent(patience=30.0), mark("never"), pool=pool)
+    played = perform(FindAgent(patience=30.0), mark("never"), pool=pool)
     assert pool.queue_length == 1
-    theatre.run()
-    assert theatre.names == ["queued 60", "failed"]
-    assert theatre.now == 30.0
-    assert theatre.play.done
+    played.run()
+    assert played.names == ["queued 60", "failed"]
+    assert played.now == 30.0
+    assert played.play.done
     assert pool.queue_length == 0
 
 
 def test_another_agent_joins_while_one_is_there() -> None:
     """Never the same; and where there is nobody else at all, the scenario goes on without."""
-    theatre = perform(FindAgent(ring=0), FindAgent(ring=0), mark("a"), pool=agents("Ada", "Bo"))
-    joined = [event["party_id"] for _, event in theatre.told if "party_id" in event]
+    played = perform(FindAgent(ring=0), FindAgent(ring=0), mark("a"), pool=agents("Ada", "Bo"))
+    joined = [event["party_id"] for _, event in played.told if "party_id" in event]
     assert joined == ["ID-Ada", "ID-Bo"]
     alone = perform(FindAgent(ring=0), FindAgent(ring=0), mark("a"))
     assert alone.names == ["connecting 0", "party_joined", "connected 0", "a"]
@@ -230,8 +228,8 @@ def test_who_joined_last_speaks() -> None:
         Tell({"event": "chat_session_party_left", "party_id": "$agent"}),
     )
     pool = agents("Ada", "Bo")
-    theatre = perform(find, find, Say("one"), leave, Say("two"), pool=pool)
-    said = [event["party_id"] for _, event in theatre.told if "msg" in event]
+    played = perform(find, find, Say("one"), leave, Say("two"), pool=pool)
+    said = [event["party_id"] for _, event in played.told if "msg" in event]
     assert said == ["ID-Bo", "ID-Ada"]
 
 
@@ -239,8 +237,8 @@ def test_the_longest_there_leaves_first() -> None:
     """And where nobody is there, nobody leaves."""
     find = FindAgent(ring=0)
     pool = agents("Ada", "Bo")
-    theatre = perform(find, find, AgentLeaves(), AgentLeaves(), AgentLeaves(), pool=pool)
-    left = [e["party_id"] for _, e in theatre.told if e["event"] == "chat_session_party_left"]
+    played = perform(find, find, AgentLeaves(), AgentLeaves(), AgentLeaves(), pool=pool)
+    left = [e["party_id"] for _, e in played.told if e["event"] == "chat_session_party_left"]
     assert left == ["ID-Ada", "ID-Bo"]
     assert pool.free_slots == 2
 
@@ -256,8 +254,8 @@ def test_an_agent_who_is_told_to_have_left_is_free() -> None:
 def test_forms_are_numbered() -> None:
     """And a later step can name the last."""
     cancel = Tell({"event": "chat_session_secure_form_cancel", "form_request_id": "$form"})
-    theatre = perform(ShowForm("name", 90.0), ShowForm("", 0), ShowSecureForm("card"), cancel)
-    assert [event for _, event in theatre.told] == [
+    played = perform(ShowForm("name", 90.0), ShowForm("", 0), ShowSecureForm("card"), cancel)
+    assert [event for _, event in played.told] == [
         {
             "event": "chat_session_form_show",
             "form_request_id": "1",
@@ -293,27 +291,27 @@ def test_forms_are_numbered() -> None:
 )
 def test_the_end_is_the_end(step: EndSession, event: dict[str, Any]) -> None:
     """Nothing follows, whatever the scenario still holds and the customer says."""
-    theatre = perform(step, mark("never"), after_disconnect=(mark("never"),))
-    assert [event for _, event in theatre.told] == [event]
-    assert theatre.play.done
-    assert theatre.hear(DISCONNECT) == []
+    played = perform(step, mark("never"), after_disconnect=(mark("never"),))
+    assert [event for _, event in played.told] == [event]
+    assert played.play.done
+    assert played.hear(DISCONNECT) == []
 
 
 def test_who_is_closed_hears_nothing() -> None:
     """Not even that the customer disconnects."""
-    theatre = perform(Pause(60.0), after_disconnect=(mark("never"),))
-    theatre.play.close(now=1.0)
-    assert theatre.hear(DISCONNECT) == []
+    played = perform(Pause(60.0), after_disconnect=(mark("never"),))
+    played.play.close(now=1.0)
+    assert played.hear(DISCONNECT) == []
 
 
 def test_who_disconnects_is_let_go() -> None:
     """Where the scenario has nothing for that case: the agent leaves, and the session ends."""
     pool = agents("Ada")
-    theatre = perform(FindAgent(ring=0), Pause(60.0), mark("never"), pool=pool)
-    theatre.hear(DISCONNECT)
-    assert theatre.names[-2:] == ["party_left", "ended"]
-    assert theatre.play.done
-    assert theatre.play.deadline is None
+    played = perform(FindAgent(ring=0), Pause(60.0), mark("never"), pool=pool)
+    played.hear(DISCONNECT)
+    assert played.names[-2:] == ["party_left", "ended"]
+    assert played.play.done
+    assert played.play.deadline is None
     assert pool.free_slots == 1
 
 
@@ -329,41 +327,41 @@ def test_who_disconnects_may_be_asked_something() -> None:
         (DISCONNECT, ["form_show", "ended"]),
     ]:
         pool = agents("Ada")
-        theatre = Theatre(ScenarioPlayer(scenario, pool, CHAT))
-        theatre.begin()
-        theatre.hear(DISCONNECT)
+        played = PlayedScenario(ScenarioPlayer(scenario, pool, CHAT))
+        played.begin()
+        played.hear(DISCONNECT)
         assert pool.free_slots == 1
-        theatre.hear(again)
-        assert theatre.names == ["connecting 0", *ending]
-        assert theatre.play.done
+        played.hear(again)
+        assert played.names == ["connecting 0", *ending]
+        assert played.play.done
 
 
 def test_who_disconnects_in_the_queue_waits_no_longer() -> None:
     """Nor does anybody who rings for them."""
     pool = AgentPool([])
-    theatre = perform(FindAgent(), pool=pool)
-    theatre.hear(DISCONNECT)
+    played = perform(FindAgent(), pool=pool)
+    played.hear(DISCONNECT)
     assert pool.queue_length == 0
-    assert theatre.names == ["queued 60", "ended"]
+    assert played.names == ["queued 60", "ended"]
 
 
 def test_a_scenario_that_has_run_out_still_hears_a_disconnect() -> None:
     """It is not done: the customer is still there."""
-    theatre = perform(mark("a"))
-    assert not theatre.play.done
-    assert theatre.hear(said("hello?")) == []
-    theatre.hear(DISCONNECT)
-    assert theatre.names == ["a", "ended"]
+    played = perform(mark("a"))
+    assert not played.play.done
+    assert played.hear(said("hello?")) == []
+    played.hear(DISCONNECT)
+    assert played.names == ["a", "ended"]
 
 
 def conversed(*events: dict[str, Any]) -> list[str]:
     """What an agent says to each, and what else they do."""
-    theatre = perform(FindAgent(ring=0), Converse(typing=0))
-    before = len(theatre.told)
+    played = perform(FindAgent(ring=0), Converse(typing=0))
+    before = len(played.told)
     for event in events:
-        theatre.hear(event)
-        theatre.run()
-    return [event.get("msg") or event["event"][13:] for _, event in theatre.told[before:]]
+        played.hear(event)
+        played.run()
+    return [event.get("msg") or event["event"][13:] for _, event in played.told[before:]]
 
 
 def form(name: str, **fields: Any) -> dict[str, Any]:
@@ -406,9 +404,9 @@ def test_an_agent_answers(event: dict[str, Any], answers: list[str]) -> None:
 
 def test_an_agent_answers_one_thing_after_the_other() -> None:
     """What is said while they type waits for its turn."""
-    theatre = perform(FindAgent(ring=0), Converse(typing=2.0))
+    played = perform(FindAgent(ring=0), Converse(typing=2.0))
     for text in ("one", "two"):
-        theatre.hear(said(text))
-    theatre.run()
-    answers = [(at, event["msg"]) for at, event in theatre.told if "msg" in event]
+        played.hear(said(text))
+    played.run()
+    answers = [(at, event["msg"]) for at, event in played.told if "msg" in event]
     assert answers == [(2.0, "You said: one"), (4.0, "You said: two")]

@@ -1,4 +1,4 @@
-"""A contact center behind a face, and clients of it."""
+"""A contact center behind a server, and clients of it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def face() -> Iterator[SimulatorServer]:
+def server() -> Iterator[SimulatorServer]:
     """A center whose agents repeat what they hear, twenty times as fast as people."""
     center = ContactCenter(
         [simulate.build_tenant(simulate.builtin_scenario("echo"))], CenterSettings(hold=5.0)
@@ -82,8 +82,8 @@ def face() -> Iterator[SimulatorServer]:
 
 
 @pytest.fixture
-def client(face: SimulatorServer) -> Iterator[Client]:
-    with closing(Client(face.url)) as client:
+def client(server: SimulatorServer) -> Iterator[Client]:
+    with closing(Client(server.url)) as client:
         yield client
 
 

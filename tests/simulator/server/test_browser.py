@@ -32,18 +32,18 @@ PLAY = Scenario(
 
 
 @pytest.fixture
-def face() -> Iterator[SimulatorServer]:
+def server() -> Iterator[SimulatorServer]:
     tenant = simulate.build_tenant(PLAY)
     with SimulatorServer(Network(ContactCenter([tenant])), pages=build_pages(tenant)) as served:
         yield served
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-def test_a_chat_in_the_browser(face: SimulatorServer) -> None:
+def test_a_chat_in_the_browser(server: SimulatorServer) -> None:
     """A form is answered and the chat ends, and what is hostile in it stays text."""
-    center: Any = face.network.center
-    seen = asyncio.run(_chatted(face.url))
-    [chat] = face.call_in_loop(lambda: list(center.chats.values()))
+    center: Any = server.network.center
+    seen = asyncio.run(_chatted(server.url))
+    [chat] = server.call_in_loop(lambda: list(center.chats.values()))
     [form] = [one for one in chat.customer_events if one["event"] == "chat_session_form_data"]
     assert form["data"] == {"rating": "5", "comment": "<i>fine</i>"}
     assert [event["msg"] for event in chat.customer_events if "msg" in event] == [

@@ -18,7 +18,7 @@ from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.server.web_page import PageFiles, lifecycle_svg
 from tests.simulator.server.conftest import raw
-from tests.simulator.server.wires import Wire
+from tests.simulator.server.fake_network import Wire
 
 PAGE = files("chatfsm.simulator.server") / "page"
 TEXTS = {item.name: item.read_text("utf-8") for item in PAGE.iterdir()}
@@ -33,7 +33,7 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def face(wire: Wire) -> Iterator[SimulatorServer]:
+def server(wire: Wire) -> Iterator[SimulatorServer]:
     with SimulatorServer(
         wire.network, pages=PageFiles.for_apps("tenant.example", {"demo": "a play"})
     ) as served:
@@ -49,25 +49,25 @@ def face(wire: Wire) -> Iterator[SimulatorServer]:
         *[(f"/{name}", "text/javascript; charset=utf-8") for name in sorted(SCRIPTS)],
     ],
 )
-def test_the_page_is_served(face: SimulatorServer, wire: Wire, path: str, kind: str) -> None:
+def test_the_page_is_served(server: SimulatorServer, wire: Wire, path: str, kind: str) -> None:
     """Each file as it lies in the package, under its own type; the network hears nothing of it."""
-    with urlopen(f"{face.url}{path}?v=1") as reply:  # noqa: S310  # it is the face's own
+    with urlopen(f"{server.url}{path}?v=1") as reply:  # noqa: S310  # it is the server's own
         assert reply.headers["Content-Type"] == kind
         assert reply.read().decode() == (TEXTS[path.removeprefix("/")] if path != "/" else INDEX)
     assert wire.requests == []
 
 
-def test_it_is_told_whom_it_may_chat_with(face: SimulatorServer) -> None:
+def test_it_is_told_whom_it_may_chat_with(server: SimulatorServer) -> None:
     """The tenant, and the ids of apps with their titles."""
-    with urlopen(f"{face.url}/simulator.json") as reply:  # noqa: S310  # as above
+    with urlopen(f"{server.url}/simulator.json") as reply:  # noqa: S310  # as above
         told = json.load(reply)
     apps = [{"app_id": "demo", "title": "a play"}]
     assert told == {"tenant": "tenant.example", "apps": apps}
 
 
-def test_nothing_but_its_own_scripts_may_run(face: SimulatorServer) -> None:
+def test_nothing_but_its_own_scripts_may_run(server: SimulatorServer) -> None:
     """The policy allows no script or style within the page, and nothing from elsewhere."""
-    policy = raw(face.url, "GET").getheader("Content-Security-Policy") or ""
+    policy = raw(server.url, "GET").getheader("Content-Security-Policy") or ""
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
@@ -84,8 +84,8 @@ def test_text_is_only_ever_set_as_text(name: str) -> None:
 
 def test_without_pages_the_center_is_asked(wire: Wire) -> None:
     """Only `--web` serves a page; else every path is the center's to refuse."""
-    with SimulatorServer(wire.network) as face, pytest.raises(OSError, match="timed out"):
-        urlopen(face.url, timeout=0.2)  # noqa: S310  # as above
+    with SimulatorServer(wire.network) as server, pytest.raises(OSError, match="timed out"):
+        urlopen(server.url, timeout=0.2)  # noqa: S310  # as above
     assert len(wire.requests) == 1
 
 

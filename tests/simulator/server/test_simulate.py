@@ -233,17 +233,17 @@ Begun = Callable[..., Any]
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
-    """The face that the command would serve, which is not served."""
+    """The server that the command would serve, which is not served."""
 
     def of(*words: str) -> Any:
-        faces: list[Any] = []
+        servers: list[Any] = []
 
-        async def serve(face: Any, _begun: object) -> None:
-            faces.append(face)
+        async def serve(server: Any, _begun: object) -> None:
+            servers.append(server)
 
         monkeypatch.setattr(simulate, "_serve", serve)
         assert main(["simulate", *words]) == 0
-        return faces[0]
+        return servers[0]
 
     return of
 
@@ -251,13 +251,13 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
 def test_the_options_reach_the_center(begun: Begun) -> None:
     """Hold, inactivity, timestamps, seed, faults, speed and place are as they were given."""
     words = ("--hold", "7", "--inactivity", "90", "--milliseconds", "--speed", "2", "--seed=-3")
-    face = begun(*words, "--faults", "reset:poll:0.5", "--port", "0", "--quiet")
-    settings = face.network.center.settings
+    server = begun(*words, "--faults", "reset:poll:0.5", "--port", "0", "--quiet")
+    settings = server.network.center.settings
     assert (settings.hold, settings.inactivity_timeout) == (7.0, 90.0)
     assert settings.milliseconds is True
-    assert (face.speed, face.port, face.host) == (2.0, 0, "127.0.0.1")
-    assert str(face.network.faults) == "reset:poll:0.5"
-    assert (face.log, face.pages) == (None, None)
+    assert (server.speed, server.port, server.host) == (2.0, 0, "127.0.0.1")
+    assert str(server.network.faults) == "reset:poll:0.5"
+    assert (server.log, server.pages) == (None, None)
     usual = begun().network.center.settings
     assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (15.0, 600.0, False)
 
@@ -291,17 +291,17 @@ def test_a_scenario_of_ones_own_is_played(begun: Begun, tmp_path: Path) -> None:
     """It is what `demo` plays; the built-in ones stay there under their names."""
     file = tmp_path / "short.json"
     file.write_text(json.dumps(SCENARIO))
-    face = begun(str(file))
-    assert played(face).name == "short"
-    assert {"demo", *SCENARIOS} == {entry.app_id for entry in tenant(face).entries}
+    server = begun(str(file))
+    assert played(server).name == "short"
+    assert {"demo", *SCENARIOS} == {entry.app_id for entry in tenant(server).entries}
 
 
-def tenant(face: Any) -> Any:
-    return face.network.center._state.tenants[simulate.TENANT_URL]
+def tenant(server: Any) -> Any:
+    return server.network.center._state.tenants[simulate.TENANT_URL]
 
 
-def played(face: Any) -> Any:
-    return tenant(face).entry("demo").scenario
+def played(server: Any) -> Any:
+    return tenant(server).entry("demo").scenario
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_listening_to_everybody_is_said(
 ) -> None:
     """A line warns when others than this machine can come in, and only then."""
 
-    async def serve(_face: object, begun: Callable[[], object]) -> None:
+    async def serve(_server: object, begun: Callable[[], object]) -> None:
         begun()
 
     monkeypatch.setattr(simulate, "_serve", serve)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatfsm.simulator.world import SimulatedCustomer, World
-from tests.simulator.world.wire import Wire
+from tests.simulator.world.fake_center import Wire
 
 Worlds = Callable[..., World]
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.network import BrokenExchange, subject_of
 from chatfsm.transport import HttpReply, HttpRequest
-from tests.simulator.world.wire import HOST, PATHS, Wire
+from tests.simulator.world.fake_center import HOST, PATHS, Wire
 
 
 @pytest.mark.parametrize("on", PATHS)

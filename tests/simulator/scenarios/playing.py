@@ -33,7 +33,7 @@ def said(text: str, msg_id: str = "1") -> dict[str, Any]:
 
 
 @define
-class Theatre:
+class PlayedScenario:
     """One play in virtual time, and all that it told."""
 
     play: ScenarioPlayer
@@ -119,27 +119,27 @@ def awaited(step: Await) -> dict[str, Any]:
     return event
 
 
-def perform(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) -> Theatre:
+def perform(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) -> PlayedScenario:
     """Begin to play some steps."""
     scenario = Scenario("test", steps, **more)
-    theatre = Theatre(
+    played = PlayedScenario(
         ScenarioPlayer(scenario, AgentPool([agent("Ada")]) if pool is None else pool, CHAT)
     )
-    theatre.begin()
-    return theatre
+    played.begin()
+    return played
 
 
-def heard_by_a_client(theatre: Theatre) -> tuple[ChatSession, list[Any]]:
+def heard_by_a_client(played: PlayedScenario) -> tuple[ChatSession, list[Any]]:
     """A session that hears all of a play, as a center would pass it on, and what it concludes."""
     session = ChatSession(CHAT)
     found: list[Any] = []
     number = 0
-    for at, event in theatre.both:
+    for at, event in played.both:
         filled = {"timestamp": str(int(1_700_000_000 + at)), **event}
         if event["event"] in NUMBERED and "msg_id" not in event:
             filled["msg_id"], number = str(number), number + 2
         wire = json.loads(json.dumps(filled))
         found += session.receive(decode_item(wire), now=at)
     assert not [each for each in found if isinstance(each, (told.Anomaly, told.UnknownReceived))]
-    assert not [each for _, each in theatre.told if isinstance(decode_item(each), events.Malformed)]
+    assert not [each for _, each in played.told if isinstance(decode_item(each), events.Malformed)]
     return session, found

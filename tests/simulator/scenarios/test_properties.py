@@ -23,7 +23,7 @@ from chatfsm.simulator.scenario import (
     ShowForm,
     Tell,
 )
-from tests.simulator.scenarios.theatre import CHAT, Theatre, agent, said
+from tests.simulator.scenarios.playing import CHAT, PlayedScenario, agent, said
 
 KINDS = ["chat_session_message", "chat_session_form_data", "chat_session_disconnect", "odd"]
 SHORT = st.integers(0, 6).map(lambda halves: halves / 2)
@@ -54,13 +54,13 @@ SPOKEN = st.lists(st.tuples(SHORT, EVENTS), max_size=8)
 LATE = 1_000.0
 
 
-def staged(scenario: Scenario, capacity: int) -> tuple[Theatre, AgentPool]:
+def staged(scenario: Scenario, capacity: int) -> tuple[PlayedScenario, AgentPool]:
     agents = AgentPool([agent("Ada", capacity), agent("Bo")])
-    return Theatre(ScenarioPlayer(scenario, agents, CHAT)), agents
+    return PlayedScenario(ScenarioPlayer(scenario, agents, CHAT)), agents
 
 
-def kept(theatre: Theatre) -> list[dict[str, Any]]:
-    return [event for _, event in theatre.told]
+def kept(played: PlayedScenario) -> list[dict[str, Any]]:
+    return [event for _, event in played.told]
 
 
 @given(SCENARIOS, SPOKEN)
@@ -92,18 +92,18 @@ def test_every_agent_is_free_in_the_end(
 ) -> None:
     """Several chats share few agents, and when all are closed nobody is busy and nobody waits."""
     agents = AgentPool([agent("Ada"), agent("Bo")])
-    theatres = [Theatre(ScenarioPlayer(scenario, agents, CHAT)) for scenario, _ in plays]
-    for theatre in theatres:
-        theatre.begin()
-    for theatre, (_, spoken) in zip(theatres, plays, strict=True):
+    courses = [PlayedScenario(ScenarioPlayer(scenario, agents, CHAT)) for scenario, _ in plays]
+    for played in courses:
+        played.begin()
+    for played, (_, spoken) in zip(courses, plays, strict=True):
         for after, event in spoken:
-            theatre.until(theatre.now + after)
-            theatre.hear(event)
+            played.until(played.now + after)
+            played.hear(event)
             for called in agents.take_notified():
-                called.wake(now=theatre.now)
+                called.wake(now=played.now)
             assert agents.free_slots >= 0
-    for theatre in theatres:
-        theatre.play.close(now=LATE)
+    for played in courses:
+        played.play.close(now=LATE)
     assert agents.free_slots == 2
     assert agents.queue_length == 0
     assert agents.take_notified() == []
@@ -112,14 +112,14 @@ def test_every_agent_is_free_in_the_end(
 @given(SCENARIOS, SPOKEN)
 def test_who_left_was_there(scenario: Scenario, spoken: list[tuple[float, dict[str, Any]]]) -> None:
     """Nobody joins twice, and nobody leaves who had not joined."""
-    theatre, _ = staged(scenario, 2)
-    theatre.begin()
+    played, _ = staged(scenario, 2)
+    played.begin()
     for after, event in spoken:
-        theatre.until(theatre.now + after)
-        theatre.hear(event)
-    theatre.until(LATE)
+        played.until(played.now + after)
+        played.hear(event)
+    played.until(LATE)
     here: set[str] = set()
-    for event in kept(theatre):
+    for event in kept(played):
         if event["event"] == "chat_session_party_joined":
             assert event["party_id"] not in here
             here.add(event["party_id"])

@@ -1,4 +1,4 @@
-"""The face: what comes over a socket reaches the network, and what comes of it a client."""
+"""The server: what comes over a socket reaches the network, and what comes of it a client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatfsm.simulator.server.handler import NetworkPump
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.simulator.server.conftest import Client, failed, raw
-from tests.simulator.server.wires import REPLY, Wire
+from tests.simulator.server.fake_network import REPLY, Wire
 
 KINDS = ("refused", "reset", "truncated", "garbage", "lost")
 LIMIT = 10_000
@@ -37,8 +37,8 @@ def told() -> list[str]:
 
 @pytest.fixture
 def served(wire: Wire, told: list[str]) -> Iterator[SimulatorServer]:
-    with SimulatorServer(wire.network, log=told.append, max_body=LIMIT) as face:
-        yield face
+    with SimulatorServer(wire.network, log=told.append, max_body=LIMIT) as server:
+        yield server
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def send() -> Iterator[Sender]:
         yield sender
 
 
-def get(face: SimulatorServer, path: str, timeout: float = 10.0) -> HttpRequest:
-    return HttpRequest(1, "GET", f"{face.url}{path}", (("X-Word", "one"),), timeout=timeout)
+def get(server: SimulatorServer, path: str, timeout: float = 10.0) -> HttpRequest:
+    return HttpRequest(1, "GET", f"{server.url}{path}", (("X-Word", "one"),), timeout=timeout)
 
 
 def soon(is_so: Callable[[], object]) -> None:
@@ -108,8 +108,8 @@ def test_a_truncated_reply_is_missed_whatever_it_was(
 
 def test_a_lost_reply_is_not_held_for_ever(wire: Wire, send: Sender) -> None:
     """After a while, longer than clients wait, the connection is reset."""
-    with SimulatorServer(wire.network, lost_after=0.1) as face:
-        assert "reset" in failed(send(get(face, "/lost"))).why
+    with SimulatorServer(wire.network, lost_after=0.1) as server:
+        assert "reset" in failed(send(get(server, "/lost"))).why
 
 
 def test_a_held_request_is_answered_when_it_is_due(
@@ -136,10 +136,10 @@ def test_a_client_that_goes_away_has_given_up(
 
 
 def test_closing_ends_what_is_held(wire: Wire, send: Sender) -> None:
-    """Whoever waits when the face closes sees the connection break, at once."""
+    """Whoever waits when the server closes sees the connection break, at once."""
     outcomes: list[HttpReply | HttpFailure] = []
-    with SimulatorServer(wire.network) as face:
-        waiting = threading.Thread(target=lambda: outcomes.append(send(get(face, "/held"))))
+    with SimulatorServer(wire.network) as server:
+        waiting = threading.Thread(target=lambda: outcomes.append(send(get(server, "/held"))))
         waiting.start()
         soon(lambda: wire.held)
     waiting.join(10)
@@ -252,15 +252,15 @@ def test_a_taken_port_is_an_error(served: SimulatorServer, wire: Wire) -> None:
         pass
 
 
-def test_a_face_that_does_not_serve_does_nothing(wire: Wire) -> None:
+def test_a_server_that_does_not_run_does_nothing(wire: Wire) -> None:
     """Work for its center needs a loop that runs."""
-    face = SimulatorServer(wire.network)
+    server = SimulatorServer(wire.network)
     with pytest.raises(RuntimeError, match="use it in its with block"):
-        face.call_in_loop(lambda: None)
-    with face:
-        assert face.call_in_loop(lambda: 5) == 5
+        server.call_in_loop(lambda: None)
+    with server:
+        assert server.call_in_loop(lambda: 5) == 5
     with pytest.raises(RuntimeError, match="use it in its with block"):
-        face.call_in_loop(lambda: None)
+        server.call_in_loop(lambda: None)
 
 
 def test_a_center_that_breaks_is_no_silence(wire: Wire, send: Sender) -> None:
@@ -269,17 +269,17 @@ def test_a_center_that_breaks_is_no_silence(wire: Wire, send: Sender) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
-    face = SimulatorServer(wire.network)
-    face.__enter__()
+    server = SimulatorServer(wire.network)
+    server.__enter__()
     wire.when_collecting = broken
-    assert failed(send(get(face, "/ok"))).kind == "protocol"
+    assert failed(send(get(server, "/ok"))).kind == "protocol"
     with pytest.raises(ZeroDivisionError):
-        face.__exit__(None)
+        server.__exit__(None)
 
 
-def talking(face: SimulatorServer) -> socket.socket:
+def talking(server: SimulatorServer) -> socket.socket:
     """A connection, to say anything on."""
-    parts = urlsplit(face.url)
+    parts = urlsplit(server.url)
     return socket.create_connection((parts.hostname, parts.port), timeout=10)
 
 
@@ -326,13 +326,13 @@ def test_a_chat_from_its_beginning_to_its_end(client: Client, api: int, mark: st
 
 
 def test_somebody_of_the_center_may_be_told_what_to_do(
-    face: SimulatorServer, client: Client
+    server: SimulatorServer, client: Client
 ) -> None:
     """`do` works between two requests, and what it brings about reaches a held poll."""
     client.who = 'appId="demo", clientId="told"'
     chat_id = client.open()
     client.hear(chat_id, lambda event: event.get("state") == "connected")
-    center = face.network.center
+    center = server.network.center
     event = {"event": "chat_session_timeout_warning", "msg": "By hand"}
-    face.call_in_loop(lambda: center.send_event(chat_id, event, now=face.now()))  # type: ignore[attr-defined]
+    server.call_in_loop(lambda: center.send_event(chat_id, event, now=server.now()))  # type: ignore[attr-defined]
     client.hear(chat_id, lambda event: event.get("msg") == "By hand")
