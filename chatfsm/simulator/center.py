@@ -22,7 +22,7 @@ from chatfsm.simulator.state import CenterChat, CenterState, OnEvent, PlayerFact
 from chatfsm.simulator.tenants import Tenant
 from chatfsm.transport import HttpReply, HttpRequest
 
-__all__ = ["ContactCenter", "due_chats", "next_alarm_at", "set_alarm"]
+__all__ = ["ContactCenter"]
 
 _LATEST_VERSION: Final = 2
 # A player does all that is due in one call. One whose next step is always due at once waits for the
@@ -80,7 +80,7 @@ class ContactCenter:
         state = self._state
         if state.ready_replies or state.answerable:
             return state.now
-        return next_alarm_at(state)
+        return _next_alarm_at(state)
 
     def handle(self, request: HttpRequest, *, now: float) -> HttpReply | None:
         """Return the reply to a request, or None for a poll that `collect` answers later."""
@@ -120,7 +120,7 @@ class ContactCenter:
         if chat.is_over:
             raise ValueError(f"cannot send an event in chat {chat_id}: it is over")
         if not isinstance(event.get("event"), str):
-            raise ValueError("event must have a field named event that is a text")  # noqa: TRY004  # the value is wrong, not its type
+            raise ValueError("event must have a field named event that is a string")  # noqa: TRY004  # the value is wrong, not its type
         json.dumps(dict(event), allow_nan=False)
         send_events(self._state, chat, [event])
         self._wake_players()
@@ -150,7 +150,7 @@ class ContactCenter:
         state = self._state
         state.now = max(state.now, now)
         for _ in range(_MAX_ROUNDS):
-            found = due_chats(state)
+            found = _due_chats(state)
             for chat in found:
                 self._check_chat(chat)
             self._wake_players()
@@ -165,7 +165,7 @@ class ContactCenter:
         if not chat.is_over:
             chat_events.check_inactivity(state, chat)
         polling.answer_held_poll(state, chat)
-        set_alarm(state, chat)
+        _set_alarm(state, chat)
 
     def _wake_players(self) -> None:
         """Wake the players that the agent pools notify, then set the alarms of changed chats."""
@@ -181,7 +181,7 @@ class ContactCenter:
             if not waiters:
                 break
         for chat in [state.chats[name] for name in state.dirty if name in state.chats]:
-            set_alarm(state, chat)
+            _set_alarm(state, chat)
             if chat.held_poll is not None and chat.pending:
                 state.answerable[chat.chat_id] = None
         state.dirty.clear()
@@ -193,7 +193,7 @@ class ContactCenter:
 _STALE_ALLOWED: Final = 64
 
 
-def set_alarm(state: CenterState, chat: CenterChat) -> None:
+def _set_alarm(state: CenterState, chat: CenterChat) -> None:
     """Set the chat's alarm to the earliest of its deadlines."""
     deadlines = [chat.held_poll.until] if chat.held_poll else []
     if not chat.is_over:
@@ -209,7 +209,7 @@ def set_alarm(state: CenterState, chat: CenterChat) -> None:
         _drop_stale_alarms(state)
 
 
-def next_alarm_at(state: CenterState) -> float | None:
+def _next_alarm_at(state: CenterState) -> float | None:
     """Return the time of the next alarm; outdated alarms are removed."""
     while state.alarms:
         at, _, chat_id = state.alarms[0]
@@ -231,10 +231,10 @@ def _drop_stale_alarms(state: CenterState) -> None:
         heapify(state.alarms)
 
 
-def due_chats(state: CenterState) -> list[CenterChat]:
+def _due_chats(state: CenterState) -> list[CenterChat]:
     """Return the chats that are due now, each once, in the order of their alarms."""
     found = []
-    while (at := next_alarm_at(state)) is not None and at <= state.now:
+    while (at := _next_alarm_at(state)) is not None and at <= state.now:
         chat = state.chats[heappop(state.alarms)[2]]
         chat.alarm_at = None
         found.append(chat)
