@@ -67,15 +67,15 @@ TypingReason = Literal[
     "event",  # the server reported it
     "message",  # the party sent a message
     "left",  # the party left
-    "completed",  # the conversation is over
+    "completed",  # the session completed
     "terminated",  # the session ended
     "timeout",  # no typing event within `Settings.typing_timeout`
 ]
 """Reason of a `TypingStopped`."""
 
 IgnoredReason = Literal[
-    "duplicate",  # its content was reported before
-    "late",  # it came after the end of the session
+    "duplicate",  # received before
+    "late",  # received after the session ended
 ]
 """Reason of an `Ignored`."""
 
@@ -145,20 +145,24 @@ class MessageReceived(_Effect):
 
 @frozen
 class MessageEdited(_Effect):
-    """The text of a message was changed, perhaps of one that was never received."""
+    """A party edited a message, perhaps one that the session never received."""
 
     msg_id: str
     text: str
+    """Plain text of the new message."""
     html: str | None
+    """The new message as received, with or without HTML: untrusted."""
     party_id: str | None
+    """The party that edited it, if the server named it."""
 
 
 @frozen
 class MessageDeleted(_Effect):
-    """A message was withdrawn, perhaps one that was never received."""
+    """A party deleted a message, perhaps one that the session never received."""
 
     msg_id: str
     party_id: str | None
+    """The party that deleted it, if the server named it."""
 
 
 @frozen
@@ -298,7 +302,7 @@ class Anomaly(_Effect):
 
 @frozen
 class Ignored(_Effect):
-    """An event that is only counted; reported only with `Settings(explain=True)`."""
+    """A duplicate or late event, reported only with `Settings(explain=True)`."""
 
     reason: IgnoredReason
     event: Event = field(repr=False)
@@ -315,33 +319,31 @@ class Terminated(_Effect):
 
 @frozen
 class OutgoingMessage:
-    """Wire events that are posted, arrive, fail and are sent again together.
-
-    `events`: as `codec.encode` makes them. A message comes last, after the events that belong to
-    it. `msg_id`: the id of the message; None for an event that is no message and stands alone.
-    """
+    """Events that are posted, confirmed, refused and sent again together."""
 
     events: tuple[dict[str, Any], ...] = field(hash=False, repr=_event_names)
+    """JSON objects, as `encode` returns them; a message is the last one."""
     msg_id: str | None = None
+    """Id of the message; None for a single event that is not a message."""
 
 
 @frozen
 class SendEvents(_Effect):
-    """Work for the transport: post these messages, in order, and report the outcome.
+    """Work for the transport: post these messages in order, and report the outcome.
 
-    Post `events`, and name `msg_ids` in `Sent` or `SendFailed`. No repr shows what they hold.
+    Post `events`, and name `msg_ids` in `Sent` or `SendFailed`. No repr shows the content.
     """
 
     messages: tuple[OutgoingMessage, ...]
 
     @property
     def events(self) -> tuple[dict[str, Any], ...]:
-        """The events of all messages."""
+        """Events of all messages, in order."""
         return tuple(event for message in self.messages for event in message.events)
 
     @property
     def msg_ids(self) -> tuple[str, ...]:
-        """The ids of those messages that have one."""
+        """Ids of the messages that have one, in order."""
         return tuple(message.msg_id for message in self.messages if message.msg_id is not None)
 
 

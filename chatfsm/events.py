@@ -125,19 +125,23 @@ class Message(_WithExtra):
 
 @frozen
 class MessageEdit(_WithExtra):
-    """The text of a message was changed; `ref_msg_id` is the message's id (web client v4)."""
+    """A party edited a message (web client v4)."""
 
     ref_msg_id: str
+    """Id of the message."""
     party_id: str | None = None
     msg: str | None = None
+    """The new message, with or without HTML: untrusted."""
     msg_text: str | None = None
+    """Plain text of the new message, made by the server."""
 
 
 @frozen
 class MessageDelete(_WithExtra):
-    """A message was withdrawn; `ref_msg_id` is the message's id (web client v4)."""
+    """A party deleted a message (web client v4)."""
 
     ref_msg_id: str
+    """Id of the message."""
     party_id: str | None = None
 
 
@@ -184,7 +188,7 @@ class FormShow(_WithExtra):
     """Seconds until the form expires; None: it does not."""
     channel: str | None = None
     form_content: str | None = None
-    """Text of a prompt (web client v4)."""
+    """Text of a text prompt (web client v4)."""
 
 
 @frozen
@@ -246,12 +250,15 @@ class File(_WithExtra):
 
 @frozen
 class FileUrl(_WithExtra):
-    """A file shared by its address; no `party_id` means an own file (web client v4)."""
+    """A file shared by its URL (web client v4)."""
 
     file_url: str
+    """URL of the file: untrusted."""
     file_type: str | None = None
+    """image, attachment, or a newer type."""
     msg_id: str | None = None
     party_id: str | None = None
+    """The sender; missing in the customer's own files on some servers."""
 
 
 @frozen
@@ -302,7 +309,7 @@ class FormData(_WithExtra):
     form_name: str | None = None
     secure: bool = False
     has_answers: bool = True
-    """False if the data is only a text ("Form not found"), which answers nothing (web v4)."""
+    """False if the data is only an error text, such as "Form not found" (web client v4)."""
 
 
 @frozen

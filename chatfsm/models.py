@@ -75,7 +75,7 @@ class Form:
     deadline: float | None = None
     """Time on the session's clock at which the form expires, in seconds; None: never."""
     content: str | None = field(default=None, repr=False)
-    """Text of a prompt, if the server sent one."""
+    """Text of a text prompt, if the server sent one."""
 
     @property
     def is_text_prompt(self) -> bool:
@@ -137,16 +137,16 @@ class ChatMessage(_Shared[events.Message]):
 
 @frozen(weakref_slot=False)
 class SharedFile(_Shared[events.File | events.FileUrl]):
-    """A file, by its id or by its address."""
+    """A shared file, with an id or with a URL."""
 
     @property
     def file_id(self) -> str | None:
-        """Id for `api.GetFile`; None if the file was shared by its address."""
+        """Id for `api.GetFile`; None if the file was shared by its URL."""
         return None if isinstance(self.event, events.FileUrl) else self.event.file_id
 
     @property
     def url(self) -> str | None:
-        """Address of a file that was shared by it: untrusted."""
+        """URL of the file, if it was shared by its URL: untrusted."""
         return self.event.file_url if isinstance(self.event, events.FileUrl) else None
 
     @property
@@ -156,7 +156,7 @@ class SharedFile(_Shared[events.File | events.FileUrl]):
 
     @property
     def file_name(self) -> str | None:
-        """Name that the sender gave: untrusted, it may be a path; None if shared by address."""
+        """Name that the sender gave: untrusted, it may be a path; None if shared by URL."""
         return None if isinstance(self.event, events.FileUrl) else self.event.file_name
 
 

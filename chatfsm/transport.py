@@ -55,7 +55,7 @@ class HttpRequest:
     max_body: int = 8 * 1024 * 1024
     """Bytes of the reply's body; the sender stops reading a longer one."""
     purpose: RequestPurpose = field(default="api", kw_only=True)
-    """What the client wants with it; there is one poll, one history and one POST at a time."""
+    """Purpose of the request; one poll, one history and one POST at a time are pending."""
 
 
 @frozen

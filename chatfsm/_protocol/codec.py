@@ -122,7 +122,7 @@ SCHEMAS: Final[dict[type, Schema]] = {
         _TIME,
     ),
     e.FileUrl: (
-        _field(p.address, "file_url"),
+        _field(p.url, "file_url"),
         _field(p.identifier, "file_type"),
         _MESSAGE,
         _PARTY,

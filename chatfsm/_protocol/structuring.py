@@ -149,8 +149,8 @@ def name(value: object) -> str | None:
     return found
 
 
-def address(value: object) -> str | None:
-    """The address of a file, of bounded length; "" means missing."""
+def url(value: object) -> str | None:
+    """Parse a URL, no longer than a name; "" counts as missing."""
     return name(value) or None
 
 
@@ -223,7 +223,7 @@ def name_suffix(event: object) -> str:
 
 
 def is_not_text(data: object) -> bool:
-    """Whether the data of a form holds answers: a bare text is none (PROTOCOL.md §3)."""
+    """Whether the data of a form has answers: a plain text is an error (PROTOCOL.md §3)."""
     return not isinstance(data, str)
 
 
@@ -290,7 +290,7 @@ PASS_THROUGH_CHECKS: Final[dict[object, tuple[str, str]]] = {
     text: ("{0} is None", "{0}.__class__ is not str"),
     identifier: ('{0} is None or {0} == ""', "{0}.__class__ is not str or is_empty[len({0})]"),
     name: ("{0} is None", f"{{0}}.__class__ is not str or len({{0}}) > {LONGEST_NAME}"),
-    address: (
+    url: (
         '{0} is None or {0} == ""',
         f"{{0}}.__class__ is not str or not 0 < len({{0}}) <= {LONGEST_NAME}",
     ),

@@ -614,7 +614,7 @@ def test_converter_reads_one_class() -> None:
     assert message == events.Message(msg="hello", extra={"mood": "good"})
 
 
-def test_converter_keeps_extra_without_the_event_word() -> None:
+def test_converter_keeps_extra_without_the_event_name() -> None:
     """The converter keeps unknown fields also where the object does not repeat its own name."""
     message = converter.structure({"msg": "hello", "mood": "good"}, events.Message)
 

@@ -341,7 +341,7 @@ def test_what_must_be_text(cls: Any, rest: dict[str, Any], field: str, value: An
 
 
 @pytest.mark.parametrize("cls", [commands.SendText, commands.SendCandidate])
-def test_what_must_be_said(cls: Any) -> None:
+def test_what_cannot_be_left_out(cls: Any) -> None:
     """The text of a command cannot be left out by giving None."""
     with pytest.raises(TypeError):
         cls(None)
