@@ -56,13 +56,13 @@ async def until(chat: aio.Chat, kind: type) -> Any:
 
 
 async def a_whole_chat(server: Server, notes: Path) -> None:
-    heard: list[Any] = []
+    received: list[Any] = []
     async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
         assert (await chat.open()).chat_id == server.chat.chat_id
         await chat.start_typing()
         await chat.send_text("form")
         async for effect in chat:
-            heard.append(effect)
+            received.append(effect)
             match effect:
                 case f.FormOpened(form):
                     await chat.submit_form(form, {"score": "9"})
@@ -75,9 +75,9 @@ async def a_whole_chat(server: Server, notes: Path) -> None:
                 case f.FileReceived(file):
                     assert await chat.download(file) == b"my notes"
                     await chat.end()
-    assert heard[0] == ChatOpened(server.chat.chat_id, is_new=True)
-    assert isinstance(heard[-1], f.Terminated)
-    assert texts(heard) == [
+    assert received[0] == ChatOpened(server.chat.chat_id, is_new=True)
+    assert isinstance(received[-1], f.Terminated)
+    assert texts(received) == [
         *(GREETING, "Please fill in this form."),
         *("Thank you for your answer.", "Thank you for the file."),
     ]
@@ -285,16 +285,16 @@ def test_closing_does_not_wait_for_ever(run: Any) -> None:
 
 
 async def many(server: Server) -> None:
-    heard: dict[int, list[str]] = {}
+    received: dict[int, list[str]] = {}
 
     async def customer(chats: aio.Chats, number: int) -> None:
         chat = chats.open(server.client(f"client-{number}"))
         await chat.open()
         await chat.send_text(f"I am {number}")
-        heard[number] = []
+        received[number] = []
         async for effect in chat:
-            heard[number] += (new := texts([effect]))
-            if new and len(heard[number]) == 2:
+            received[number] += (new := texts([effect]))
+            if new and len(received[number]) == 2:
                 await chat.end()
 
     async with httpx.AsyncSender() as send, aio.Chats(send) as chats:
@@ -303,7 +303,7 @@ async def many(server: Server) -> None:
                 tasks.start_soon(customer, chats, number)
         assert not chats._scheduler.members
     for number in range(20):
-        assert heard[number] == [GREETING, f"You said: I am {number}"]
+        assert received[number] == [GREETING, f"You said: I am {number}"]
 
 
 def test_many_chats_share_one_sender(run: Any) -> None:
@@ -330,14 +330,14 @@ def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
 
 
 async def told_again() -> None:
-    kept: list[dict[str, Any]] = []
+    saved: list[dict[str, Any]] = []
     async with aio.Chats(carry) as chats:
-        chat = chats.open(ScriptedClient([returning(*named("a", "b"))]), save=kept.append)
+        chat = chats.open(ScriptedClient([returning(*named("a", "b"))]), save=saved.append)
         await chat.send(End())
         await anext(chat)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(chat.aclose)
-    assert [len(record["told"]) for record in kept] == [2, 2]
+    assert [len(record["told"]) for record in saved] == [2, 2]
 
 
 def test_an_effect_in_hand_of_another_task_comes_again(run: Any) -> None:

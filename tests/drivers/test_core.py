@@ -128,18 +128,18 @@ def test_a_result_without_a_caller_is_an_effect() -> None:
 
 def test_the_chat_is_saved_before_requests_are_sent() -> None:
     """When `save` is called, no request that follows is out yet, and the effects are in it."""
-    kept: list[dict[str, Any]] = []
-    core = core_of(returning(*named("a"), post(1)), save=kept.append)
+    saved: list[dict[str, Any]] = []
+    core = core_of(returning(*named("a"), post(1)), save=saved.append)
     core.receive(End(), 0.0)
-    assert [record["client"] for record in kept] == [{"received": 1}]
-    assert [told["name"] for told in kept[0]["told"]] == ["a"]
+    assert [record["client"] for record in saved] == [{"received": 1}]
+    assert [told["name"] for told in saved[0]["told"]] == ["a"]
 
 
 def test_a_tick_without_effects_is_not_saved() -> None:
     """An early tick changes nothing, and costs no write."""
-    kept: list[dict[str, Any]] = []
-    core_of(save=kept.append).receive(Tick(), 0.0)
-    assert kept == []
+    saved: list[dict[str, Any]] = []
+    core_of(save=saved.append).receive(Tick(), 0.0)
+    assert saved == []
 
 
 def test_unsaved_requests_are_not_sent() -> None:
@@ -159,14 +159,14 @@ def test_unsaved_requests_are_not_sent() -> None:
 
 def test_the_effect_in_hand_is_saved_until_it_was_handled() -> None:
     """An effect that the app has taken, but not handled, comes again after a crash."""
-    kept: list[dict[str, Any]] = []
-    core = core_of(returning(*named("a", "b")), save=kept.append)
+    saved: list[dict[str, Any]] = []
+    core = core_of(returning(*named("a", "b")), save=saved.append)
     core.receive(reply(1), 0.0)
     core.take(1)
     core.receive(reply(2), 0.0)
     core.finish(0.0)
     core.receive(reply(3), 0.0)
-    assert [len(record["told"]) for record in kept] == [2, 2, 1, 1]
+    assert [len(record["told"]) for record in saved] == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize(("closer", "left"), [(1, 1), (2, 2), (None, 2)])
@@ -174,11 +174,11 @@ def test_closing_counts_only_the_closers_own_effect_as_handled(
     closer: int | None, left: int
 ) -> None:
     """At the end, the effect in hand of another thread counts as not handled."""
-    kept: list[dict[str, Any]] = []
-    core = core_of(save=kept.append, pending=named("a", "b"))
+    saved: list[dict[str, Any]] = []
+    core = core_of(save=saved.append, pending=named("a", "b"))
     core.take(1)
     core.close(0.0, closer)
-    assert len(kept[-1]["told"]) == left
+    assert len(saved[-1]["told"]) == left
     assert core.take(1) is None
 
 

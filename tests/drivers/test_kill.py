@@ -17,21 +17,21 @@ ROOT = Path(__file__).parents[2]
 
 def started(server: Server, folder: Path) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "tests.drivers.killed_app", server.url]
-    files = [str(folder / "chat.json"), str(folder / "heard.txt"), str(LINES)]
+    files = [str(folder / "chat.json"), str(folder / "received.txt"), str(LINES)]
     return subprocess.Popen([*program, *files], cwd=ROOT)
 
 
-def heard_in(folder: Path) -> list[str]:
-    path = folder / "heard.txt"
+def received_in(folder: Path) -> list[str]:
+    path = folder / "received.txt"
     return path.read_text().splitlines() if path.exists() else []
 
 
-def killed(server: Server, folder: Path, heard: int) -> None:
+def killed(server: Server, folder: Path, count: int) -> None:
     """Run it until it has received so many messages, and kill it."""
     app = started(server, folder)
     try:
         until = time.monotonic() + 30
-        while len(heard_in(folder)) < heard:
+        while len(received_in(folder)) < count:
             assert app.poll() is None, "it ended by itself"
             assert time.monotonic() < until, "it hears nothing more"
             time.sleep(0.002)
@@ -46,12 +46,12 @@ def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:
     All messages of the agent are received; the one in hand may come again.
     """
     with Server() as server:
-        for heard in KILLED_AT:
-            killed(server, tmp_path, heard)
+        for count in KILLED_AT:
+            killed(server, tmp_path, count)
         assert started(server, tmp_path).wait(30) == 0
         [chat] = server.chats
     lines = [f"line {number}" for number in range(LINES)]
     assert texts_of(chat) == lines
-    heard_at_all = heard_in(tmp_path)
-    assert set(heard_at_all) == {GREETING, *(f"You said: {x}" for x in lines)}
-    assert len(heard_at_all) - len(set(heard_at_all)) <= len(KILLED_AT)
+    received = received_in(tmp_path)
+    assert set(received) == {GREETING, *(f"You said: {x}" for x in lines)}
+    assert len(received) - len(set(received)) <= len(KILLED_AT)

@@ -44,17 +44,17 @@ STANDING = 0.001
 """So slow a clock that all is stamped with one second, however long an adapter takes."""
 
 
-class Play:
+class Script:
     """Takes the next step whenever the effect has come that it waits for."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.left = list(STEPS)
-        self.told: list[str] = []
+        self.effects: list[str] = []
 
-    def hear(self, effect: object) -> str | None:
+    def follow(self, effect: object) -> str | None:
         """Return the text that the customer sends now, if any."""
-        self.told.append(written(effect))
+        self.effects.append(written(effect))
         if not self.left or not isinstance(effect, self.left[0][0]):
             return None
         _, step = self.left.pop(0)
@@ -65,37 +65,37 @@ class Play:
 
 
 @contextmanager
-def playing(version: int) -> Iterator[tuple[Play, Any]]:
+def playing(version: int) -> Iterator[tuple[Script, Any]]:
     with Server(SILENT, speed=STANDING) as server:
-        play = Play(server)
-        yield play, server.client(version=version)
-    assert play.left == []
+        script = Script(server)
+        yield script, server.client(version=version)
+    assert script.left == []
 
 
 def with_threads(make_sender: Callable[[], Any], version: int) -> list[str]:
     with (
-        playing(version) as (play, client),
+        playing(version) as (script, client),
         make_sender() as send,
         threads.Chat(client, send) as chat,
     ):
         chat.open()
         for effect in chat:
-            if (text := play.hear(effect)) is not None:
+            if (text := script.follow(effect)) is not None:
                 chat.send_text(text)
-    return play.told
+    return script.effects
 
 
 def with_aio(make_sender: Callable[[], Any], version: int, backend: str) -> list[str]:
-    async def run(play: Play, client: Any) -> None:
+    async def run(script: Script, client: Any) -> None:
         async with make_sender() as send, aio.Chat(client, send) as chat:
             await chat.open()
             async for effect in chat:
-                if (text := play.hear(effect)) is not None:
+                if (text := script.follow(effect)) is not None:
                     await chat.send_text(text)
 
-    with playing(version) as (play, client):
-        anyio.run(run, play, client, backend=backend)
-    return play.told
+    with playing(version) as (script, client):
+        anyio.run(run, script, client, backend=backend)
+    return script.effects
 
 
 OTHERS: dict[str, Callable[[int], list[str]]] = {

@@ -26,9 +26,9 @@ ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-clien
 def there_and_back(effects: Any, at: float = 0.0, later: float = 0.0) -> tuple[object, ...]:
     """The effects, through the JSON of a record."""
     text = json.dumps(make_record({"some": "snapshot"}, effects, at), allow_nan=False)
-    snapshot, told = parse_record(json.loads(text), later)
+    snapshot, effects = parse_record(json.loads(text), later)
     assert snapshot == {"some": "snapshot"}
-    return told
+    return effects
 
 
 def effects_of(log: Path) -> list[object]:
@@ -49,15 +49,19 @@ def test_effects_of_recorded_chats_survive(log: Path) -> None:
 
 def test_effects_of_the_client_survive() -> None:
     """Effects for the app come back; results of API requests do not, as their callers are gone."""
-    told = (ChatOpened("C", is_new=True), LinkChanged("live"), Undelivered("typing", None, "why"))
-    assert there_and_back([*told, ApiSucceeded(GetVersion(), 1)]) == told
+    effects = (
+        ChatOpened("C", is_new=True),
+        LinkChanged("live"),
+        Undelivered("typing", None, "why"),
+    )
+    assert there_and_back([*effects, ApiSucceeded(GetVersion(), 1)]) == effects
 
 
 def test_deadlines_travel_as_seconds_left() -> None:
     """On another clock a form has as much time left as it had."""
     form = Form("7", "survey", deadline=130.0)
-    told = there_and_back([FormOpened(form), FormClosed(form, "expired")], at=100.0, later=5.0)
-    assert [effect.form.deadline for effect in told] == [35.0, 35.0]
+    effects = there_and_back([FormOpened(form), FormClosed(form, "expired")], at=100.0, later=5.0)
+    assert [effect.form.deadline for effect in effects] == [35.0, 35.0]
 
 
 def test_hostile_content_can_be_written() -> None:
@@ -65,8 +69,8 @@ def test_hostile_content_can_be_written() -> None:
     deep: Any = float("nan")
     for _ in range(5_000):
         deep = [deep]
-    [told] = there_and_back([UnknownReceived("odd", deep)])
-    assert isinstance(told, UnknownReceived)
+    [effect] = there_and_back([UnknownReceived("odd", deep)])
+    assert isinstance(effect, UnknownReceived)
 
 
 BROKEN: list[Any] = [
@@ -92,9 +96,9 @@ def test_a_saved_chat_is_restored_whole(tmp_path: Path) -> None:
     """Its file gives the client with its chat, and the pending effects."""
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
-    keep = storage.FileStore(str(tmp_path / "chat.json"))
-    keep.save(make_record(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
-    restored = storage.restore(keep.load(), ENDPOINT, now=50.0)
+    store = storage.FileStore(str(tmp_path / "chat.json"))
+    store.save(make_record(client.snapshot(now=1.0), [ServiceNamed("Parcels")], 1.0))
+    restored = storage.restore(store.load(), ENDPOINT, now=50.0)
     assert restored.client.session is not None
     assert restored.client.session.chat_id == "CHAT-1"
     assert restored.pending == (ServiceNamed("Parcels"),)
@@ -102,21 +106,21 @@ def test_a_saved_chat_is_restored_whole(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """The second record stands in place of the first, nothing is left beside it."""
-    keep = storage.FileStore(tmp_path / "chat.json")
-    keep.save({"record": 1})
-    keep.save({"record": 2})
-    assert keep.load() == {"record": 2}
+    store = storage.FileStore(tmp_path / "chat.json")
+    store.save({"record": 1})
+    store.save({"record": 2})
+    assert store.load() == {"record": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["chat.json"]
-    assert keep.path.stat().st_mode & 0o777 == 0o600
+    assert store.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     """A failure on the way to the disk leaves the last record."""
-    keep = storage.FileStore(tmp_path / "chat.json")
-    keep.save({"record": 1})
+    store = storage.FileStore(tmp_path / "chat.json")
+    store.save({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):
-        keep.save({"record": float("nan")})
-    assert keep.load() == {"record": 1}
+        store.save({"record": float("nan")})
+    assert store.load() == {"record": 1}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000])

@@ -43,14 +43,14 @@ def texts(effects: list[Any]) -> list[str]:
 def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
     """Open, send, answer a form, share a file, download one, end: each method works."""
     (tmp_path / "notes.txt").write_text("my notes")
-    heard: list[Any] = []
+    received: list[Any] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send) as chat:
         assert chat.open(parameters={"name": "Tove"}).chat_id == server.chat.chat_id
         assert chat.inspect(lambda client: client.session.chat_id) == server.chat.chat_id
         chat.start_typing()
         chat.send_text("form")
         for effect in chat:
-            heard.append(effect)
+            received.append(effect)
             match effect:
                 case f.FormOpened(form):
                     chat.submit_form(form, {"score": "9"})
@@ -63,15 +63,15 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
                 case f.FileReceived(file):
                     assert chat.download(file) == b"my notes"
                     chat.end()
-    assert heard[0] == ChatOpened(server.chat.chat_id, is_new=True)
-    assert isinstance(heard[-1], f.Terminated)
-    assert texts(heard) == [
+    assert received[0] == ChatOpened(server.chat.chat_id, is_new=True)
+    assert isinstance(received[-1], f.Terminated)
+    assert texts(received) == [
         *(GREETING, "Please fill in this form."),
         *("Thank you for your answer.", "Thank you for the file."),
     ]
-    said = [event["event"] for event in server.chat.customer_events]
-    assert said[-1] == "chat_session_end"
-    assert {"chat_session_form_data", "chat_session_file", "chat_session_typing"} <= set(said)
+    names = [event["event"] for event in server.chat.customer_events]
+    assert names[-1] == "chat_session_end"
+    assert {"chat_session_form_data", "chat_session_file", "chat_session_typing"} <= set(names)
     assert server.refused_polls == []
 
 
