@@ -203,6 +203,9 @@ def expire(session: SessionState, effects: list[Effect]) -> None:
     now = session.now
     if not isfinite(now):
         raise LocalProtocolError(_not_finite(now))
+    session.deadline_bound = next_deadline(session)
+    if now < session.deadline_bound:
+        return  # mostly, a party has stopped typing since
     due: list[tuple[float, Callable[[], None]]] = []
     for party_id, deadline in (session.typing or {}).items():
         if now >= deadline:

@@ -46,18 +46,13 @@ _PORTION: Final = 8
 
 def message_fingerprint(event: events.Message) -> Fingerprint:
     """Return the fingerprint of a message's text, HTML and attachments."""
-    msg = event.msg
-    if (
-        msg is not None
-        and event.msg_text is None
-        and not event.attachments
-        and len(msg) <= MAX_PLAIN_LENGTH
-    ):
-        return msg  # most messages
+    text = event.msg
+    if event.msg_text is None and not event.attachments and text is not None:
+        return text if len(text) <= MAX_PLAIN_LENGTH else fingerprint(text)
     attached = None
     if event.attachments:
         attached = "".join(canonical_json(attachment) for attachment in event.attachments)
-    return fingerprint(msg, event.msg_text, attached)
+    return fingerprint(event.msg, event.msg_text, attached)
 
 
 def fingerprint(
@@ -119,12 +114,18 @@ def is_duplicate(  # noqa: PLR0913, PLR0917  # the identity of an event has this
     if msg_id is None:
         return _is_duplicate_without_id(session, scope, content, event, effects)
     ids = session.seen_ids.get(scope)
-    if ids is not None and msg_id in ids:
-        if ids[msg_id] == content or (msg_id, content) in ids:
-            session.count_duplicate(event, effects)
-            return True
-        text = f"id {quoted(msg_id)} came again with other content"
-        session.report_violation("id_reused", text)
+    known = None if ids is None else ids.get(msg_id)
+    if known is None:
+        if ids is None or session.seen_count >= session.settings.max_ids:
+            remember(session, scope, msg_id, content)
+        else:  # the same without the call, for nearly all events
+            ids[msg_id] = content
+            session.seen_count += 1
+        return False
+    if known == content or (ids is not None and (msg_id, content) in ids):
+        session.count_duplicate(event, effects)
+        return True
+    session.report_violation("id_reused", f"id {quoted(msg_id)} came again with other content")
     remember(session, scope, msg_id, content)
     return False
 

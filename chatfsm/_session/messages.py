@@ -54,64 +54,75 @@ _READ: Final = ("read", None)
 # DESIGN §3: message → `TypingStopped` if the party typed, then `MessageReceived(message)`; own =
 # party_id equals chat_id ignoring case, or is missing. An own text also answers the latest prompt.
 def message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
-    """Report a message that is not a duplicate."""
-    party_id = event.party_id
-    if party_id is None or (party_id != session.last_other_id and session.is_own(party_id)):
-        _own_message(session, event, effects)
-        return
+    """Report a message that is neither a duplicate nor the echo of one that the app sent."""
+    party_id, msg_id = event.party_id, event.msg_id
+    own = party_id is None or (party_id != session.last_other_id and session.is_own(party_id))
+    if own:
+        party_id = session.chat_id
+        outbox.advance_counter(session, msg_id)
+        if session.outbox is not None and _is_echo_of_text(session, event, effects):
+            return
     content = message_fingerprint(event)
-    if is_duplicate(session, party_id, event.msg_id, content, event, effects):
+    if is_duplicate(session, party_id, msg_id, content, event, effects):
         return
-    if session.typing is not None:
+    if own:
+        _note_own_text(session, event, effects)
+    elif session.typing is not None and party_id in session.typing:
         stop_typing(session, party_id, "message", effects)
-    effects.append(_received(event, session.party(party_id), False))
+    for sender in session.parties:
+        if sender.party_id == party_id:
+            break
+    else:
+        sender = None
+    effects.append(_received(event, sender, own))
 
 
-def _own_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
-    """Report a message that the customer sent from another device; absorb an echo."""
-    if _is_own_repeat(session, event, effects):
-        return
-    note_own_text_time(session, event.timestamp)
-    if session.forms:
-        close_latest_prompt(session, effects)
-    clear_warning(session, effects)
-    effects.append(_received(event, session.party(session.chat_id), True))
-
-
-def _is_own_repeat(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
-    """Whether an own message is the echo of one that this session sent, or a duplicate."""
-    outbox.advance_counter(session, event.msg_id)
-    if session.outbox is not None and event.msg_id:
+def _is_echo_of_text(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
+    """Whether an own message is the echo of one that the app sent, which then has arrived."""
+    own_id = None
+    if event.msg_id:
         own_id = outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)
-        if own_id is not None:
-            outbox.confirm(session, own_id, "sent", effects)
-            session.count_duplicate(event, effects)
-            return True
-    content = message_fingerprint(event)
-    return is_duplicate(session, session.chat_id, event.msg_id, content, event, effects)
+    if own_id is None:
+        return False
+    outbox.confirm(session, own_id, "sent", effects)
+    session.count_duplicate(event, effects)
+    return True
 
 
-def note_own_text_time(session: SessionState, at: float | None) -> None:
-    """Remember the timestamp of the customer's last text."""
+def _note_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
+    """Answer the latest prompt and clear the warning: the customer wrote on another device."""
+    at = event.timestamp
     if at is not None and (session.own_text_at is None or at > session.own_text_at):
         session.own_text_at = at
+    if session.forms:
+        close_latest_prompt(session, effects)
+    if session.warning is not None:
+        clear_warning(session, effects)
 
 
 def merge_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     """Merge a message of a history: an own text has answered all text prompts before it."""
-    if event.party_id is not None and not session.is_own(event.party_id):
-        content = message_fingerprint(event)
-        if not is_duplicate(session, event.party_id, event.msg_id, content, event, effects):
-            effects.append(_received(event, session.party(event.party_id), False))
-        return
+    party_id, msg_id = event.party_id, event.msg_id
+    own = party_id is None or session.is_own(party_id)
+    if own:
+        party_id = session.chat_id
+        _merge_own_text(session, event, effects)
+        outbox.advance_counter(session, msg_id)
+        if session.outbox is not None and _is_echo_of_text(session, event, effects):
+            return
+    content = message_fingerprint(event)
+    if not is_duplicate(session, party_id, msg_id, content, event, effects):
+        effects.append(_received(event, session.party(party_id), own))
+
+
+def _merge_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     at = -1.0 if event.timestamp is None else event.timestamp
-    note_own_text_time(session, at)
+    if session.own_text_at is None or at > session.own_text_at:
+        session.own_text_at = at
     for request_id, waiting in list((session.forms or {}).items()):
         shown_at = -1.0 if waiting.server_time is None else waiting.server_time
         if waiting.form.is_text_prompt and shown_at <= at:
             close_form(session, request_id, "message", effects, event.timestamp)
-    if not _is_own_repeat(session, event, effects):
-        effects.append(_received(event, session.party(session.chat_id), True))
 
 
 # DESIGN §3: message_edit → `MessageEdited(msg_id, text, html, party_id)`; message_delete →
@@ -257,13 +268,18 @@ def _is_new_receipt(
     effects: list[Effect],
 ) -> bool:
     """Whether this party's receipt for this message was not reported before."""
-    party_id = event.party_id or ""
+    msg_id, party_id = event.ref_msg_id, event.party_id or ""
     if party_id != session.last_other_id and session.is_own(party_id):
         return False
-    if is_seen(session, scope, event.ref_msg_id, party_id):
-        session.count_duplicate(event, effects)
-        return False
-    remember(session, scope, event.ref_msg_id, party_id)
+    ids = session.seen_ids.get(scope)
+    if ids is None or msg_id in ids or session.seen_count >= session.settings.max_ids:
+        if is_seen(session, scope, msg_id, party_id):
+            session.count_duplicate(event, effects)
+            return False
+        remember(session, scope, msg_id, party_id)
+    else:  # the same without the calls, for nearly all receipts
+        ids[msg_id] = party_id
+        session.seen_count += 1
     return True
 
 

@@ -30,7 +30,7 @@ def party_joined(session: SessionState, event: events.PartyJoined, effects: list
         if at is not None and left_at is not None and at < left_at:
             session.count_duplicate(event, effects)
         elif _has_capacity(session, party):
-            if session.departed:
+            if session.departed is not None:
                 session.departed.pop(party_id, None)
                 session.departed = session.departed or None
             _add(session, party, at, effects)
@@ -54,7 +54,8 @@ def party_left(session: SessionState, event: events.PartyLeft, effects: list[Eff
     elif _is_before_last_join(session, index, at):
         session.count_duplicate(event, effects)
         return
-    stop_typing(session, event.party_id, "left", effects)
+    if session.typing is not None:
+        stop_typing(session, event.party_id, "left", effects)
     if index is not None:
         _remove(session, index, at, effects)
 
@@ -146,7 +147,10 @@ def _has_capacity(session: SessionState, party: Party) -> bool:
 
 
 def _is_before_last_join(session: SessionState, index: int, at: float | None) -> bool:
-    return at is not None and at < _joined_bounds(session.joined_at[index], -inf)[1]
+    joined_at = session.joined_at[index]
+    if at is None or joined_at is None:
+        return False
+    return at < (joined_at[1] if isinstance(joined_at, tuple) else joined_at)
 
 
 def _is_later(session: SessionState, index: int, party: Party, at: float) -> bool:

@@ -216,7 +216,8 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
             session.events += 1
         if session.anomalies_found is not None:
             return _completed(session, effects)
-        session.effects += len(effects)
+        if effects:
+            session.effects += len(effects)
         return effects
 
     def snapshot(self, *, now: float) -> dict[str, Any]:
