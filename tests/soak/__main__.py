@@ -12,9 +12,9 @@ from tests.soak.totals import Totals
 
 # Chats that share a world, its agents and its network.
 TOGETHER = 20
-# One group in so many lives through what ends sessions.
+# One group of so many meets faults that end sessions.
 LASTING_EVERY = 8
-# And one lives through what no client can see through.
+# And one meets faults that no client can handle.
 OPAQUE_EVERY = 8
 
 
@@ -43,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def play(seed: int, number: int, chats: int, faults: str, minutes: float) -> Outcome:
-    """One group, from the first chat to the last end."""
+    """Run one group, from the first chat to the last end."""
     lasting = number % LASTING_EVERY == LASTING_EVERY - 1
     opaque = number % OPAQUE_EVERY == OPAQUE_EVERY // 2
     group = Group(seed, number, chats, faults, lasting=lasting, opaque=opaque)
-    return group.lives_through(minutes * 60.0)
+    return group.run(minutes * 60.0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Dice that fall the same each time: hashes of a seed and of how often they were thrown."""
+"""Reproducible dice: hashes of a seed and of the number of throws."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Throws by a seed, which may be made of several parts."""
+    """Dice with a seed, which may have several parts."""
 
     def __init__(self, *seed: object) -> None:
         self._hash = blake2b(repr(seed).encode(), digest_size=8)
         self._thrown = 0
 
     def throw(self) -> float:
-        """From 0 to 1."""
+        """Return a number from 0 to 1."""
         self._thrown += 1
         thrown = self._hash.copy()
         thrown.update(str(self._thrown).encode())

@@ -1,4 +1,4 @@
-"""A group of chats that share a world: trouble, then calm, then the end, and what holds of each."""
+"""A group of chats that share a world: faults, then calm, then the end, with checks of each."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ SCENARIO = Scenario(
     ),
 )
 AGENTS = tuple(Agent(party_id=f"A{n}", display_name=f"Agent {n}", capacity=8) for n in range(4))
-# What the chats of this group live through beside the rest: each of these may be the end.
+# Faults that may each end a session, beside those of the command line.
 LASTING = (
     "404/5005:0.002,404:0.001,401:0.002,403/3000:0.002,400/5003:post:0.02,403:history:0.01,"
     "400:open:0.05,400/5006:open:0.02"
 )
-# What nobody can see through: requests arrive when their senders have given them up, and a cache
-# gives old histories again.
+# Faults that no client can handle: requests arrive after their timeout, and a cache repeats old
+# histories.
 OPAQUE = "late=40:0.01,duplicate:history:0.1"
-# Until then what is late has arrived, and can be counted.
+# By this time late requests have arrived and can be counted.
 LATEST = 45.0
-# Nobody is sick for ever here, so nothing that was said is ever given up.
+# The outages of a soak pass, so the client must never give up a message.
 SETTINGS = ClientSettings(max_attempts=1_000_000)
 # Twenty polls that are held for as long as they may be.
 CALM = 300.0
@@ -51,7 +51,7 @@ CALM = 300.0
 
 @define
 class Outcome:
-    """What became of a group, in figures."""
+    """The results of a group, in figures."""
 
     group: int
     chats: int = 0
@@ -60,18 +60,18 @@ class Outcome:
     requests: int = 0
     lives: int = 0
     seconds: float = 0.0
-    """Of virtual time."""
+    """Seconds of virtual time."""
     faults: Counter[str] = field(factory=Counter)
     ends: Counter[str] = field(factory=Counter)
     violations: list[str] = field(factory=list)
 
 
 class ViolationError(AssertionError):
-    """An invariant broke in a step of somebody's."""
+    """A step of a client broke an invariant."""
 
 
 def center_settings(dice: Dice) -> CenterSettings:
-    """Centers differ; in none of these a chat ends by itself: silence is the network's."""
+    """Return settings by dice; in none of these centers does a chat end by itself."""
     return CenterSettings(
         inactivity_timeout=1e6,
         poll_timeout=1e6,
@@ -85,13 +85,13 @@ def center_settings(dice: Dice) -> CenterSettings:
 
 
 class Group:
-    """Chats that live through the same faults.
+    """Chats that meet the same faults.
 
-    `lasting`: some of those end sessions for good. `opaque`: no client can see through some, so
-    copies arrive, and news may be lost; nothing else may go wrong.
+    `lasting` adds faults that end sessions. `opaque` adds faults that no client can handle: copies
+    may arrive and events may be lost, and nothing else may go wrong.
     """
 
-    def __init__(  # noqa: PLR0913  # what there is to choose
+    def __init__(  # noqa: PLR0913  # the options of a group
         self, seed: int, number: int, chats: int, faults: str, *, lasting: bool, opaque: bool
     ) -> None:
         self.lasting = lasting
@@ -103,13 +103,13 @@ class Group:
         entry = AppEntry(app_id="demo", scenario=SCENARIO)
         tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
         self.center = ContactCenter(
-            [tenant], center_settings(dice), seed=number, on_event=self.counts
+            [tenant], center_settings(dice), seed=number, on_event=self.count_event
         )
         self.world = World(
             self.center,
             faults=Faults.parse(spec),
             seed=int(dice.throw() * 2**53),
-            on_step=self.watches,
+            on_step=self.check_step,
         )
         self.watchers = [ClientChecker() for _ in range(chats)]
         self.lives = [1] * chats
@@ -121,13 +121,13 @@ class Group:
         for chat in self.chats:
             chat.customer.client.settings = SETTINGS
 
-    def counts(self, _chat_id: str, _event: dict[str, Any]) -> None:
+    def count_event(self, _chat_id: str, _event: dict[str, Any]) -> None:
         self.outcome.events += 1
 
-    def watches(
+    def check_step(
         self, customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]
     ) -> None:
-        """Each step of each client."""
+        """Check each step of each client."""
         place = customer.number - 1
         watcher = self.watchers[place]
         if self.lives[place] != customer.lives:
@@ -141,19 +141,19 @@ class Group:
         except AssertionError as error:
             raise ViolationError(f"chat {customer.number}: {error}") from error
         self.outcome.effects += len(told)
-        self.chats[place].follow(told)
+        self.chats[place].react(told)
 
-    def lives_through(self, seconds: float) -> Outcome:
-        """Trouble for so many seconds, then calm, then the end."""
+    def run(self, seconds: float) -> Outcome:
+        """Run with faults for so many seconds, then without, then to the end."""
         outcome = self.outcome
         try:
             for chat in self.chats:
-                chat.begins(seconds)
+                chat.start(seconds)
             self.world.run(seconds)
             self.calms_down()
             self.checks()
             self.ends()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what a soak looks for
+        except Exception as error:  # noqa: BLE001  # any exception is a violation
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = "" if isinstance(error, AssertionError) else f", in {where.name}"
             outcome.violations.append(f"{type(error).__name__}: {error}{place}")
@@ -164,7 +164,7 @@ class Group:
         return outcome
 
     def calms_down(self) -> None:
-        """From here on nothing fails, until everything that was said is known to have arrived."""
+        """Run without faults until all messages are known to have arrived."""
         self.world.network.faults = Faults()
         if self.opaque:
             self.world.run(LATEST)
@@ -188,7 +188,7 @@ class Group:
         return chat.ledger.is_settled(customer, kept)
 
     def checks(self) -> None:
-        """What holds of each chat when all is calm."""
+        """Check each chat after the calm."""
         for chat in self.chats:
             customer = chat.customer
             kept = self.center.chats.get(customer.chat_id)
@@ -203,7 +203,7 @@ class Group:
                     assert kept is not None, "there is no chat"
                     assert not customer.done, f"over: {customer.session}"
                     chat.ledger.check_all(customer, kept)
-                    # Who is here a history tells by its times; in one second, leaving counts.
+                    # A history shows the parties by whole seconds; in one second, leaving counts.
                     is_exact = self.center.settings.milliseconds
                     if is_exact and not self.world.network.fault_counts["jump"]:
                         chat.ledger.check_roster(customer, kept)
@@ -211,7 +211,7 @@ class Group:
                 raise ViolationError(f"chat {customer.number}: {error}") from error
 
     def ends(self) -> None:
-        """The customers end what is not over yet; each end is told once, with its reason."""
+        """End what is not over, and check that each end is reported once, with its reason."""
         for chat in self.chats:
             customer = chat.customer
             if customer.session is not None and not customer.done:

@@ -1,4 +1,4 @@
-"""What a customer and the agents of one chat said, and whether it came through."""
+"""Ledger: the messages of one chat's customer, and checks that all of them arrived."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _FORM_DATA = {"chat_session_form_data", "chat_session_secure_form_data"}
 
 
 class Ledger:
-    """Kept while one chat goes on, and compared when all is calm."""
+    """The expectations of one chat, compared with the center when all is calm."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        """What the customer said, in order."""
+        """The customer's texts, in order."""
         self.msg_ids: dict[str, str] = {}
-        """The texts by the ids that they got."""
+        """The texts by their msg_ids."""
         self.files: list[str] = []
         self.answered: list[str] = []
 
-    def said(self, text: str, customer: SimulatedCustomer) -> None:
-        """A text was said, and the client took it."""
+    def note_text(self, text: str, customer: SimulatedCustomer) -> None:
+        """Note a text that the client has accepted."""
         assert customer.session is not None
         self.texts.append(text)
         self.msg_ids[list(customer.session.outbox)[-1]] = text
 
     def is_settled(self, customer: SimulatedCustomer, chat: CenterChat) -> bool:
-        """Whether nothing is on its way any more, in either direction."""
+        """Whether nothing is under way, in either direction."""
         client = customer.client
         health = client.health(customer.now)
         state = client._state
@@ -48,8 +48,8 @@ class Ledger:
         )
 
     def check_all(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
-        """Everything has arrived once and in order, and everything was told once."""
-        self._check_said(customer, chat)
+        """Check that everything arrived once and in order, and was reported once."""
+        self._check_customer_events(customer, chat)
         arrived = [event["msg"] for event in chat.customer_events if event["event"] == _MESSAGE]
         assert arrived == self.texts, f"said {self.texts}, arrived {arrived}"
         failed = [e for e in customer.effects if isinstance(e, effects.MessageFailed)]
@@ -57,12 +57,12 @@ class Ledger:
         assert customer.session is not None
         fates = set(customer.session.outbox.values())
         assert fates <= {"sent", "delivered", "read"}, fates
-        self._check_heard(customer, chat)
+        self._check_received(customer, chat)
 
     def check_beside_copies(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
-        """All that was said has arrived, in order but for copies to the letter of what had arrived.
+        """Check that all texts arrived, in order except for exact copies of earlier ones.
 
-        And nothing was told twice, or invented.
+        Nothing may be reported twice, or be invented.
         """
         firsts: dict[str, dict[str, Any]] = {}
         for event in chat.customer_events:
@@ -82,13 +82,13 @@ class Ledger:
         assert told <= spoken, f"twice or invented: {told - spoken}"
 
     def check_roster(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
-        """Who is said to be here is here."""
+        """Check that the roster equals the center's."""
         assert customer.session is not None
         here = {party.party_id for party in customer.session.parties}
         assert here == set(chat.party_ids), f"here are {chat.party_ids}, told {here}"
 
     def check_fates(self, customer: SimulatedCustomer, chat: CenterChat | None) -> None:
-        """Nothing arrived twice, and of what did not arrive the customer was told."""
+        """Check that nothing arrived twice, and that the client reported what did not arrive."""
         taken = [] if chat is None else chat.customer_events
         messages = [event for event in taken if event["event"] == _MESSAGE]
         arrived = Counter(event["msg_id"] for event in messages)
@@ -104,15 +104,15 @@ class Ledger:
             assert msg_id in arrived or msg_id not in confirmed, f"{text} never arrived"
 
     def check_end(self, customer: SimulatedCustomer) -> None:
-        """The end was told once, last, with a reason that has a type."""
+        """Check that the end was reported once, last, with a typed reason."""
         ends = [e for e in customer.effects if isinstance(e, effects.Terminated)]
         assert len(ends) == 1, f"{len(ends)} ends"
         assert customer.effects[-1] is ends[0], "something was told after the end"
         assert customer.session is not None
         assert ends[0].outcome == customer.session.outcome
 
-    def _check_said(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
-        """Files and answers: each once, but what answers a secure form survives no restart."""
+    def _check_customer_events(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
+        """Check files and answers: each once; answers to secure forms may be lost in a restart."""
         files = [event["file_id"] for event in chat.customer_events if event["event"] == _FILE]
         assert files == self.files, f"shared {self.files}, arrived {files}"
         answers = [
@@ -125,8 +125,8 @@ class Ledger:
         assert len(lost) == len(set(lost)), f"lost twice: {lost}"
         assert set(self.answered) == {*answers, *lost}, (self.answered, answers, lost)
 
-    def _check_heard(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
-        """All that the agents said and shared, each once."""
+    def _check_received(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
+        """Check that all messages and files of the agents were received once."""
         theirs = [event for event in chat.history if event.get("party_id") != chat.chat_id]
         spoken = Counter(event["msg"] for event in theirs if event["event"] == _MESSAGE)
         heard = Counter(customer.received_texts)

@@ -1,4 +1,4 @@
-"""What the people of a chat do, by dice: the customer, the agents, and whoever kills processes."""
+"""The people of a chat, by dice: the customer, the agents, and the killer of processes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chatfsm.simulator.world import SimulatedCustomer, World
 from tests.soak.dice import Dice
 from tests.soak.ledger import Ledger
 
-# Words that make the agent of the echo scenario do something.
-WORDS = ("form", "prompt", "secure form", "file", "transfer", "queue", "call", "hang up")
+# Keywords of the echo scenario.
+KEYWORDS = ("form", "prompt", "secure form", "file", "transfer", "queue", "call", "hang up")
 
 
 class Chat:
-    """One customer with habits, and the agents at the other end."""
+    """One customer with habits, and the agents of the chat."""
 
     def __init__(self, world: World, center: ContactCenter, name: str, dice: Dice) -> None:
         self.world = world
@@ -27,17 +27,17 @@ class Chat:
         version = 1 if dice.throw() < 0.25 else 2
         self.customer: SimulatedCustomer = world.add_customer(name, version=version)
         self.ledger = Ledger()
-        self.spoken = 0
+        self.agent_messages = 0
         self.uploads = 0
 
-    def begins(self, until: float) -> None:
-        """Open a chat in a moment, and do things until a time."""
+    def start(self, until: float) -> None:
+        """Open a chat in a moment, and act until a time."""
         self.world.call_at(self.dice.between(0.0, 5.0), self.customer.open_chat)
         self.world.call_at(self.dice.between(3.0, 15.0), lambda: self.acts(until))
-        self.world.call_at(self.dice.between(5.0, 25.0), lambda: self.is_spoken_to(until))
+        self.world.call_at(self.dice.between(5.0, 25.0), lambda: self.agents_act(until))
 
     def acts(self, until: float) -> None:
-        """The customer does one thing, and the next in a while."""
+        """Let the customer do one thing, and the next in a while."""
         now = self.world.now
         if now >= until or self.customer.done:
             return
@@ -45,23 +45,23 @@ class Chat:
         if self.customer.is_alive and self.customer.session is not None:
             try:
                 self.dice.one_of(_HABITS)(self)
-            except LocalProtocolError:  # that it may not now is a legal answer
+            except LocalProtocolError:  # a refusal is a valid answer
                 return
 
-    def is_spoken_to(self, until: float) -> None:
-        """The agents do a few things at once, and the next in a while."""
+    def agents_act(self, until: float) -> None:
+        """Let the agents do a few things at once, and the next in a while."""
         now = self.world.now
         chat = self.center.chats.get(self.customer.chat_id)
         if now >= until or self.customer.done:
             return
-        self.world.call_at(now + self.dice.between(4.0, 40.0), lambda: self.is_spoken_to(until))
+        self.world.call_at(now + self.dice.between(4.0, 40.0), lambda: self.agents_act(until))
         if chat is not None and not chat.is_over:
             for event in self._burst():
                 self.center.send_event(chat.chat_id, event, now=now)
 
-    def follow(self, told: list[ClientEffect]) -> None:
-        """Do what follows from what was told: share what was uploaded, and log in again."""
-        for effect in told:
+    def react(self, effects: list[ClientEffect]) -> None:
+        """React to effects: share an uploaded file, and resume after a failed authorization."""
+        for effect in effects:
             if isinstance(effect, ApiSucceeded) and isinstance(effect.request, UploadFile):
                 value: Any = effect.result
                 self.world.call_at(
@@ -72,7 +72,7 @@ class Chat:
 
     def says(self, text: str) -> None:
         self.customer.send_text(text)
-        self.ledger.said(text, self.customer)
+        self.ledger.note_text(text, self.customer)
 
     def shares(self, file_id: str) -> None:
         if self.customer.is_alive and not self.customer.done:
@@ -83,7 +83,7 @@ class Chat:
         if self.customer.is_alive and not self.customer.done:
             try:
                 self.customer.receive(Resume())
-            except LocalProtocolError:  # another one was first
+            except LocalProtocolError:  # the client is resumed already
                 return
 
     def says_something(self) -> None:
@@ -95,7 +95,7 @@ class Chat:
                 self.says_something()
 
     def says_a_word(self) -> None:
-        self.says(self.dice.one_of(WORDS))
+        self.says(self.dice.one_of(KEYWORDS))
 
     def types(self) -> None:
         self.customer.start_typing()
@@ -113,10 +113,10 @@ class Chat:
         self.customer.receive(UploadFile("notes.txt", content))
 
     def reads(self) -> None:
-        self.customer.receive(commands.MarkRead(str(2 * self.spoken)))
+        self.customer.receive(commands.MarkRead(str(2 * self.agent_messages)))
 
     def dies(self) -> None:
-        """The process is killed, and another goes on after a while, on another clock."""
+        """Kill the process, and restore it after a while on another clock."""
         customer, lives = self.customer, self.customer.lives
         customer.kill(before_sending=self.dice.throw() < 0.3)
         ahead = self.dice.one_of((0.0, -1_000.0, 86_400.0))
@@ -124,7 +124,7 @@ class Chat:
         def comes_back() -> None:
             if not customer.is_alive and customer.lives == lives:
                 customer.restart(clock_offset=ahead)
-            elif customer.lives == lives and not customer.done:  # it is to die in its next step
+            elif customer.lives == lives and not customer.done:  # it dies in its next step
                 self.world.call_at(self.world.now + 10.0, comes_back)
 
         self.world.call_at(self.world.now + self.dice.between(0.0, 45.0), comes_back)
@@ -134,8 +134,8 @@ class Chat:
         party = {"party_id": f"AGENT-{number}"}
         events: list[dict[str, Any]] = []
         for _ in range(1 + int(self.dice.throw() * 5)):
-            self.spoken += 1
-            text = {"event": "chat_session_message", "msg": f"answer {self.spoken}"}
+            self.agent_messages += 1
+            text = {"event": "chat_session_message", "msg": f"answer {self.agent_messages}"}
             events += [
                 {"event": "chat_session_typing", **party},
                 {"event": "chat_session_not_typing", **party},

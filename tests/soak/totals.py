@@ -1,4 +1,4 @@
-"""The figures of a soak."""
+"""Totals of a soak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.soak.groups import Outcome
 
 
 class Totals:
-    """Sums over groups, and the violations with what it takes to see them again."""
+    """Sums over groups, and the violations with the options that reproduce them."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -36,7 +36,7 @@ class Totals:
         )
 
     def report(self, wall: float, used: float) -> str:
-        """All there is to say at the end; seconds of the wall, and of the processor."""
+        """Return the report; the arguments are seconds of the wall clock and of the processor."""
         total = self.sum
         faults = ", ".join(f"{name} {count:,}" for name, count in self.faults.most_common())
         ends = ", ".join(f"{name} {count:,}" for name, count in self.ends.most_common())

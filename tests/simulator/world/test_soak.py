@@ -106,13 +106,13 @@ def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("group", [0, 4])
 def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
     """And one in the books: a text that was never said does not arrive."""
-    said = Ledger.said
+    said = Ledger.note_text
 
     def invents(self: Ledger, text: str, customer: Any) -> None:
         said(self, text, customer)
         self.texts.append("never said")
 
-    monkeypatch.setattr(Ledger, "said", invents)
+    monkeypatch.setattr(Ledger, "note_text", invents)
     (violation,) = play(1, group, 3, "", 0.5).violations
     assert "never said" in violation
 
