@@ -43,7 +43,7 @@ except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
 
 
-__all__ = ["Chat", "Chats", "Member", "Scheduler"]
+__all__ = ["AsyncSender", "Chat", "Chats", "Member", "PendingEffect", "Save", "Scheduler"]
 
 Inspected = TypeVar("Inspected")
 Result = TypeVar("Result")

@@ -37,7 +37,7 @@ from chatfsm.models import SharedFile
 from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpRequest
 
-__all__ = ["Chat", "SenderPool"]
+__all__ = ["Chat", "PendingEffect", "Save", "Sender", "SenderPool"]
 
 Inspected = TypeVar("Inspected")
 Result = TypeVar("Result")
