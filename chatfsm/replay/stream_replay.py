@@ -47,7 +47,7 @@ ChatKey = tuple[str, str]
 """Key of an open chat: `""` and its chat_id, or the file's name and stem if no id is known."""
 
 OutputKey = tuple[float, int, int]
-"""Sort key of output: the number of records before it, the part of the turn, the chat's number."""
+"""Sort key of output: the number of the record, the part of its turn, the number of the chat."""
 
 
 class ViolationError(ChatError):
@@ -68,6 +68,7 @@ class ReplayedChat:
     last_clock: float = 0.0
     """Time of the log, over all chats, at the last record of this one."""
     is_over: bool = False
+    """Whether the session has ended; late events may follow."""
     unstamped: list[Record] = field(factory=list)
     """Records that wait for the first timestamp of the chat."""
 
@@ -90,6 +91,7 @@ class StreamReplay:
     close_after: float | None = None
     """Seconds without a record, on the clock of the log, after which a chat is released."""
     journal: JournalReplay = field(factory=lambda: JournalReplay(compare=False))
+    """Replays the journals in the stream, and compares them if asked to."""
     on_step: OnStep | None = None
     """Callback for each step, in the order of the records; None is faster."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
@@ -233,7 +235,7 @@ class StreamReplay:
             where = run.where(index + fed) if fed >= 0 else chat.unstamped[fed].where
             raise ViolationError(f"{where}: {error}") from error
         except BaseException:
-            self._index += max(replay.event_count - before - len(chat.unstamped), 0)
+            self._index = index + max(replay.event_count - before - len(chat.unstamped), 0)
             raise
         self.records += size
         chat.last_record = self.records

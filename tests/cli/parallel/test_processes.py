@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import select
 import signal
 import subprocess
@@ -108,11 +109,15 @@ def test_a_worker_that_leaves_is_reported(runs: Any, in_place: Callable[[Any], N
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
 
 
-def test_a_bug_in_a_worker_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
+@pytest.mark.parametrize("output", ["--quiet", "--json"])
+def test_a_bug_in_a_worker_is_reported(
+    runs: Any, in_place: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
     """With file and line, and without what stood there."""
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
     in_place(crashing.has_a_bug)
-    path = runs.writes("a.jsonl", lines(20))
-    ran = runs.alone("--quiet", "--jobs=2", path)
+    path = runs.writes("a.jsonl", re.sub(rb'"c\d"', b'"c0"', lines(20)))  # one run of one chat
+    ran = runs.alone(output, "--jobs=2", path)
     why = f"a worker of --jobs failed: MemoryError at {path}: line 8"
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
     assert is_clean()
