@@ -94,12 +94,12 @@ def drawn(attribute: str) -> list[str]:
     return [value for value in found if value is not None]
 
 
-def test_the_states_drawn_are_those_of_the_law() -> None:
+def test_the_states_drawn_are_those_of_the_table() -> None:
     """The diagram has every state of the lifecycle, once, and no other."""
     assert sorted(drawn("data-state")) == sorted(LIFECYCLE.states)
 
 
-def test_the_moves_drawn_are_in_the_law() -> None:
+def test_the_moves_drawn_are_in_the_table() -> None:
     """The arrows are the expected transitions between live states, each once, and no others."""
     unexpected = {(source, to) for _, source, to in UNEXPECTED}
     moves = {(source, to) for source, moves in LIFECYCLE.moves.items() for to in moves.values()}

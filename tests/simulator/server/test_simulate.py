@@ -205,6 +205,14 @@ def test_without_aiohttp_the_extra_is_named(
     assert main(["simulate", "--list"]) == 0
 
 
+def test_the_list_needs_no_aiohttp() -> None:
+    """In a process where it cannot be imported at all."""
+    words = "import sys; sys.modules['aiohttp'] = None; from chatfsm._cli import main"
+    program = f"{words}; sys.exit(main(['simulate', '--list']))"
+    run = subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE)
+    assert run.returncode == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -202,3 +202,14 @@ def test_chats_and_records_are_bounded(page: Page, monkeypatch: pytest.MonkeyPat
         records = list(page.records(chat, is_effect("message_received")))
         assert len(records) <= 4
         assert records[0][0] > 0
+
+
+def test_a_server_that_closes_ends_the_streams() -> None:
+    """The page sees it at once, and asks again."""
+    tenant = simulate.build_tenant(SCENARIOS["echo"])
+    network = Network(ContactCenter([tenant]))
+    with SimulatorServer(network, pages=simulate.build_pages(tenant), speed=20.0) as server:
+        page = Page(server)
+        records = page.records(page.open(), lambda _record: False)
+        assert next(records)[1]["effect"] == "chat_opened"
+    assert all(number for number, _ in records), "the stream ends"
