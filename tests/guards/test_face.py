@@ -247,12 +247,6 @@ def test_what_a_session_remembers_is_data(cls: type) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_is_small(path: Path) -> None:
-    """No module has more than 500 lines."""
-    assert len(path.read_text("utf-8").splitlines()) <= 500
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_wire_names_live_in_one_module(path: Path) -> None:
     """The names of wire events are written in `_protocol/names.py` alone.
 
