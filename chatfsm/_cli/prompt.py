@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Thread
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from attrs import define, field, frozen
@@ -79,6 +79,8 @@ _STYLES: Final[dict[RowStyle, str]] = {
 _PROMPT: Final = "> "
 _MAX_INPUT_ROWS: Final = 10
 """Rows of the terminal for the input; a longer text scrolls in them."""
+_MAX_WAITING_ROWS: Final = 256
+"""Rows that wait for a slow terminal; beyond it the effects wait, and the driver stops polling."""
 _STILL_A_MESSAGE: Final = "(send or clear this message first)"
 _FORM_CLOSED: Final = "(the form is closed: Enter drops this answer)"
 
@@ -115,7 +117,7 @@ class LiveScreen:
         self._question = Question()
         self._begun_for: Question | None = None
         self._rows: deque[Row] = deque()
-        self._lock = Lock()
+        self._changed = Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopped = False
         self._buffer = Buffer(
@@ -139,14 +141,16 @@ class LiveScreen:
 
     def stop(self) -> None:
         """End `run`, now or as soon as it begins."""
-        with self._lock:
+        with self._changed:
             self._is_stopped = True
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._exit)
 
     def show(self, row: Row) -> None:
-        """Print a row above the input line."""
-        with self._lock:
+        """Print a row above the input line; waits while the terminal is slow."""
+        with self._changed:
+            while self._loop is not None and len(self._rows) >= _MAX_WAITING_ROWS:
+                self._changed.wait()
             self._rows.append(row)
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._print_rows)
@@ -168,15 +172,16 @@ class LiveScreen:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self._exit(context.get("exception")))
-        with self._lock:
+        with self._changed:
             self._loop = loop
         try:
             await self._app.run_async(pre_run=self._begin, set_exception_handler=False)
         except EOFError:  # the terminal is gone
             self._on_end()
         finally:
-            with self._lock:
+            with self._changed:
                 self._loop = None
+                self._changed.notify_all()
 
     def _begin(self) -> None:
         self._print_rows()
@@ -193,9 +198,12 @@ class LiveScreen:
 
     def _print_rows(self) -> None:
         """Print the waiting rows; the terminal stays in raw mode, so that it echoes no key."""
+        with self._changed:
+            rows = [*self._rows]
+            self._rows.clear()
+            self._changed.notify_all()
         fragments: StyleAndTextTuples = []
-        while self._rows:
-            row = self._rows.popleft()
+        for row in rows:
             at, what, who = _columns(row)
             style = _STYLES[row.style]
             fragments += [(_STYLES["quiet"], at), (style, what), ("bold", who)]

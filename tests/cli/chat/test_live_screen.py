@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import unicodedata
 from itertools import count
+from threading import Thread
 
 import pytest
 from attrs import define, field
@@ -198,6 +200,29 @@ def test_no_row_brings_an_escape_sequence() -> None:
     """Rows are harmless before they come here; what is not would be drawn as a question mark."""
     row = Row("+0:01", "message", "Ada", "\x1b[2J", "bad")
     assert "\x1b[2J" not in typed(rows=(row,)).out.getvalue()
+
+
+def test_many_rows_are_printed_in_order() -> None:
+    """Another thread may show rows faster than the terminal draws them; few of them wait."""
+    out = io.StringIO()
+    waiting: list[int] = []
+    with create_pipe_input() as source:
+        display = Vt100_Output(out, lambda: Size(rows=24, columns=40), enable_cpr=False)
+        screen = LiveScreen(print, print, print, keys=source, display=display)
+
+        def show() -> None:
+            for number in range(5_000):
+                screen.show(Row("", "message", "", f"row {number}.", "plain"))
+                waiting.append(len(screen._rows))
+            screen.stop()
+
+        thread = Thread(target=show)
+        screen._app.after_render += lambda _app: None if thread.ident else thread.start()
+        screen.run()
+        thread.join(10)
+        screen.close()
+    assert re.findall(r"row (\d+)\.", out.getvalue()) == [str(number) for number in range(5_000)]
+    assert max(waiting) <= 256
 
 
 def test_rows_that_come_too_late_are_printed_in_the_end() -> None:
