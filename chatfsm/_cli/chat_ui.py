@@ -117,8 +117,8 @@ class FormDialog:
     answers: dict[str, str] = field(factory=dict, repr=False, init=False)
 
     @property
-    def question(self) -> str:
-        """The text to ask next."""
+    def prompt(self) -> str:
+        """The name of the next field, or a hint if the fields are not known."""
         if self.fields:
             return self.fields[len(self.answers)]
         return "name=value, an empty line at the end"
@@ -129,7 +129,7 @@ class FormDialog:
         If the fields are not known, each line of a pasted text is an answer.
         """
         if self.fields:
-            self.answers[self.question] = text
+            self.answers[self.prompt] = text
             return len(self.answers) == len(self.fields)
         answers = [line.partition("=") for line in text.split("\n") if line.strip()]
         if not all(equals and name.strip() for name, equals, _ in answers):
@@ -253,7 +253,7 @@ class ChatConsole:
         )
         if self._dialog is not None:
             name = harmless_text(self._dialog.form.name or "form")
-            parts.insert(0, f"{name}: {harmless_text(self._dialog.question)}?")
+            parts.insert(0, f"{name}: {harmless_text(self._dialog.prompt)}?")
         if self._link not in _HEALTHY_LINKS:
             parts.append(f"({self._link})")
         return "   ".join(parts)

@@ -222,6 +222,8 @@ def test_what_answers_a_secure_form_is_secret() -> None:
         {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"},
     )
     assert console.question.is_hidden
+    console.on_line("/4111")
+    assert console.screen.rows[-1].what == "error"
     console.on_line("number=4111")
     console.on_line("")
     assert console.chat.sent == [c.SubmitForm("8", {"number": "4111"}, secure=True)]

@@ -47,32 +47,32 @@ def test_every_command_is_in_the_help() -> None:
 
 def test_known_fields_are_asked_one_by_one() -> None:
     """Each line is the answer to the field that was asked, whatever is in it."""
-    asking = FormDialog(Form("7", "survey"), ("score", "comment"))
-    assert asking.question == "score"
-    assert not asking.take("9")
-    assert asking.question == "comment"
-    assert asking.take("a=b")
-    assert asking.answers == {"score": "9", "comment": "a=b"}
+    dialog = FormDialog(Form("7", "survey"), ("score", "comment"))
+    assert dialog.prompt == "score"
+    assert not dialog.take("9")
+    assert dialog.prompt == "comment"
+    assert dialog.take("a=b")
+    assert dialog.answers == {"score": "9", "comment": "a=b"}
 
 
 def test_unknown_fields_are_named_in_the_answers() -> None:
     """Lines name=value, until an empty one; what is none of them changes nothing."""
-    asking = FormDialog(Form("7", "survey"))
-    assert "name=value" in asking.question
-    assert not asking.take("score = 9")
+    dialog = FormDialog(Form("7", "survey"))
+    assert "name=value" in dialog.prompt
+    assert not dialog.take("score = 9")
     with pytest.raises(LineError, match="name=value"):
-        asking.take("nine")
+        dialog.take("nine")
     with pytest.raises(LineError, match="name=value"):
-        asking.take("=nine")
-    assert asking.take(" ")
-    assert asking.answers == {"score": "9"}
+        dialog.take("=nine")
+    assert dialog.take(" ")
+    assert dialog.answers == {"score": "9"}
 
 
 def test_answers_are_in_no_repr() -> None:
     """A repr shows no answer to a form."""
-    asking = FormDialog(Form("8", "card", secure=True), ("number",))
-    asking.take("4111")
-    assert "4111" not in repr(asking)
+    dialog = FormDialog(Form("8", "card", secure=True), ("number",))
+    dialog.take("4111")
+    assert "4111" not in repr(dialog)
 
 
 def test_input_is_read_to_its_end() -> None:
