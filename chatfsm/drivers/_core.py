@@ -21,10 +21,17 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import LARGEST_FILE, Resume, TypedRequest, UploadedFile, UploadFile
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers.storage import make_record
-from chatfsm.effects import FormClosed, FormOpened, StateChanged, Terminated
+from chatfsm.effects import (
+    FormClosed,
+    FormOpened,
+    PartyAdded,
+    PartyRemoved,
+    StateChanged,
+    Terminated,
+)
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
-from chatfsm.models import ChatMessage, Form, Outcome, SharedFile
+from chatfsm.models import ChatMessage, Form, Outcome, Party, SharedFile
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
 
 __all__ = [
@@ -135,6 +142,11 @@ class ChatActions(ABC, Generic[Done, MsgId]):
     def outcome(self) -> Outcome | None:
         """Outcome of the chat; None until the app has received `Terminated`."""
         return self._read(DriverCore.reported_outcome)
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Parties in the chat by the effects that the app has received, with their latest names."""
+        return self._read(DriverCore.reported_parties)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -363,6 +375,17 @@ class DriverCore:
         if any(isinstance(effect, Terminated) for effect in self._unreceived()):
             return None
         return None if self.client.session is None else self.client.session.outcome
+
+    def reported_parties(self) -> tuple[Party, ...]:
+        """Return the session's parties before the effects that the app has not received."""
+        session = self.client.session
+        parties = {} if session is None else {party.party_id: party for party in session.parties}
+        for effect in reversed([*self._unreceived()]):
+            if isinstance(effect, PartyAdded):
+                parties.pop(effect.party.party_id, None)
+            elif isinstance(effect, PartyRemoved):
+                parties[effect.party.party_id] = effect.party
+        return tuple(parties.values())
 
     def reported_forms(self) -> tuple[Form, ...]:
         """Return the session's open forms before the effects that the app has not received."""

@@ -19,7 +19,7 @@ from chatfsm.client_effects import ChatEffect, ChatOpened
 from chatfsm.drivers import aio, threads
 from chatfsm.errors import LocalProtocolError, SnapshotError, TransportError
 from chatfsm.simulator.scenario import Await, EndSession, FindAgent, Say, Scenario, ShowForm
-from tests.drivers.center import GREETING, SILENT, Server, message, texts_of
+from tests.drivers.center import ADA, GREETING, SILENT, Server, message, texts_of
 from tests.drivers.customer import QUICK, endpoint_at
 from tests.typed import async_app, blocking_app
 
@@ -56,6 +56,10 @@ def until(chat: threads.Chat, kind: type) -> list[ChatEffect]:
     while not received or not isinstance(received[-1], kind):
         received.append(next(chat))
     return received
+
+
+def names_of(chat: threads.Chat) -> list[str]:
+    return [party.name for party in chat.parties]
 
 
 def connected(server: Server, **parts: Any) -> threads.Chat:
@@ -178,31 +182,40 @@ def test_a_message_has_the_id_that_sending_returns(server: Server) -> None:
 
 
 def test_the_state_is_the_one_that_the_app_has_received(server: Server, tmp_path: Path) -> None:
-    """State, outcome and forms lag behind the client until their effects are received."""
+    """State, outcome, parties and forms lag behind the client until their effects are received."""
     with suppress(CrashError), connected(server, store=tmp_path / "chat.json") as chat:
         assert (chat.state, chat.outcome, chat.forms) == ("establishing", None, ())
         until(chat, f.MessageReceived)
         assert chat.state == "connected"
+        assert names_of(chat) == [ADA.display_name]
         server.tell({"event": "chat_session_form_show", "form_request_id": "7"})
         [*_, opened] = until(chat, f.FormOpened)
         assert chat.forms == (opened.form,)
-        server.tell({"event": "chat_session_ended"})
+        joins = {"event": "chat_session_party_joined", "party_id": "BO", "display_name": "Bo"}
+        leaves = {"event": "chat_session_party_left", "party_id": ADA.party_id}
+        server.tell(joins, leaves, {"event": "chat_session_ended"})
         with chat._changed:
             assert chat._changed.wait_for(lambda: chat.client.done, 10)
         assert (chat.state, chat.outcome, chat.forms) == ("connected", None, (opened.form,))
+        assert names_of(chat) == [ADA.display_name]
         raise CrashError  # with the form in hand, which comes again
     with connected(server, store=tmp_path / "chat.json") as chat:
         assert (chat.state, chat.outcome, chat.forms) == ("connected", None, ())
         until(chat, f.FormOpened)
         assert chat.forms == (opened.form,)
+        assert names_of(chat) == [ADA.display_name]
+        until(chat, f.PartyAdded)
+        assert names_of(chat) == ["Bo", ADA.display_name]
         until(chat, f.Terminated)
         assert (chat.state, chat.outcome, chat.forms) == ("ended", "ended", ())
+        assert names_of(chat) == ["Bo"]
 
 
 def test_there_is_no_state_before_there_is_a_chat(server: Server) -> None:
     """The state is None until the server has given a chat."""
     with threads.Chat(server.client()) as chat:
         assert (chat.state, chat.outcome, chat.forms) == (None, None, ())
+        assert chat.parties == ()
 
 
 async def going_on(server: Server, store: Path) -> None:

@@ -9,7 +9,7 @@ from chatfsm import ChatClient, Endpoint, api, client_effects, commands, effects
 from chatfsm.client_effects import ChatEffect
 from chatfsm.drivers import storage
 from chatfsm.drivers.threads import Chat
-from chatfsm.models import ChatMessage, Form
+from chatfsm.models import ChatMessage, Form, Party
 
 
 def converse(endpoint: Endpoint, store: Path) -> list[str]:
@@ -32,6 +32,7 @@ def converse(endpoint: Endpoint, store: Path) -> list[str]:
                     received.append(f"chat over: {outcome}")
         assert_type(chat.state, str | None)
         assert_type(chat.forms, tuple[Form, ...])
+        assert_type(chat.parties, tuple[Party, ...])
     return received
 
 
