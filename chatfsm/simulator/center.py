@@ -54,7 +54,7 @@ class ContactCenter:
         tenants_given = list(tenants)
         by_url = {tenant.url.lower(): tenant for tenant in tenants_given}
         if len(by_url) < len(tenants_given):
-            raise ValueError("two tenants have the same url")
+            raise ValueError("tenants must have different urls, whatever their case")
         self._state = CenterState(
             by_url,
             settings or CenterSettings(),

@@ -51,7 +51,7 @@ _OPTIONAL_DURATION: Final = optional(_DURATION)
 
 def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, Mapping):
-        raise TypeError(f"{attribute.name} must be an object")
+        raise TypeError(f"{attribute.name} must be an object, not {type(value).__name__}")
     if "event" not in value:
         raise ValueError(f"{attribute.name} must have a field named event")
     if deeper_than(MAX_DEPTH, value):
@@ -60,9 +60,7 @@ def _event(_step: object, attribute: Attribute[Any], value: object) -> None:
 
 def _field_values(_step: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise TypeError(
-            f"{attribute.name} must be an object of fields and the values they must have"
-        )
+        raise TypeError(f"{attribute.name} must be an object of fields and their values")
 
 
 def _as_names(value: Any) -> tuple[str, ...]:
@@ -263,14 +261,14 @@ def from_plain(value: object) -> Scenario:
 
 def _read_steps(value: object, part: str) -> tuple[ScenarioStep, ...]:
     if not isinstance(value, list):
-        raise ScenarioError(f"{part} must be a list of steps")
+        raise ScenarioError(f"{part} must be a list of steps, not {type(value).__name__}")
     place = "step" if part == "steps" else f"{part}: step"
     return tuple(_read_step(item, f"{place} {number}") for number, item in enumerate(value, 1))
 
 
 def _read_step(value: object, where: str) -> ScenarioStep:
     if not isinstance(value, Mapping):
-        raise ScenarioError(f"{where}: must be an object")
+        raise ScenarioError(f"{where}: must be an object, not {type(value).__name__}")
     kind = value.get("step")
     if not isinstance(kind, str) or kind not in STEPS:
         found = "no kind of step" if kind is None else f"unknown kind {repr(kind)[:_MAX_QUOTED]}"

@@ -20,7 +20,8 @@ PARAMETER_TYPES: Final = ("PHONE", "TEXT", "EMAIL", "FIRST_NAME", "LAST_NAME", "
 def _parameters(_entry: object, _attribute: object, value: Mapping[str, str]) -> None:
     for name, kind in value.items():
         if kind not in PARAMETER_TYPES:
-            raise ValueError(f"parameter {name!r} must be one of {', '.join(PARAMETER_TYPES)}")
+            known = ", ".join(PARAMETER_TYPES)
+            raise ValueError(f"the type of parameter {name!r} must be one of {known}, not {kind!r}")
 
 
 @frozen(kw_only=True)
@@ -74,7 +75,7 @@ class TenantFile:
 def _unique_apps(_tenant: object, _attribute: object, value: tuple[AppEntry, ...]) -> None:
     names = [entry.app_id for entry in value]
     if len(set(names)) < len(names):
-        raise ValueError("two entries have the same app_id")
+        raise ValueError("entries must have different app_ids")
 
 
 @frozen(kw_only=True)

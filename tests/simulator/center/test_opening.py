@@ -131,9 +131,9 @@ def test_the_same_seed_gives_the_same_ids() -> None:
 
 def test_tenants_must_be_told_apart() -> None:
     """Neither two tenants with one domain nor two entries with one app are accepted."""
-    with pytest.raises(ValueError, match="the same url"):
+    with pytest.raises(ValueError, match="different urls"):
         ContactCenter([TENANT, Tenant(url="Tenant.Example", entries=())])
-    with pytest.raises(ValueError, match="the same app_id"):
+    with pytest.raises(ValueError, match="different app_ids"):
         Tenant(url="x", entries=[AppEntry(app_id="a"), AppEntry(app_id="a", scenario=SCENARIO)])
 
 
