@@ -14,7 +14,7 @@ from chatfsm._client.http_api import METHODS
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.drivers._core import ChatActions, file_id_of, read_upload, share_command
 from chatfsm.errors import LocalProtocolError
-from chatfsm.models import ChatMessage, Form, SharedFile
+from chatfsm.models import ChatMessage, Form, Party, SharedFile
 
 
 class Repeating(ChatActions[object, object]):
@@ -114,3 +114,12 @@ def test_the_declared_result_is_the_one_that_is_read(request_class: type) -> Non
         result = eval(result.__forward_arg__, vars(api))  # noqa: S307
     read = get_type_hints(METHODS[request_class].read)["return"]
     assert result == (read | None if request_class is api.GetActiveChat else read)
+
+
+def test_a_message_names_its_sender() -> None:
+    """By the party's name, else by the party's id, else by nothing."""
+    event = events.Message(party_id="A")
+    ada = Party("A", "internal", display_name="Ada")
+    assert ChatMessage(event, ada, own=False).sender_name == "Ada"
+    assert ChatMessage(event, None, own=False).sender_name == "A"
+    assert ChatMessage(events.Message(), None, own=True).sender_name == ""
