@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from chatfsm.simulator.handlers import ApiMethod
+from chatfsm.simulator.handlers import Route
 from chatfsm.simulator.http_api import ApiCall, RefusedError
 from chatfsm.simulator.state import ApiClient, CenterState
 from chatfsm.simulator.tenants import Tenant
@@ -81,14 +81,14 @@ def cookie_value(call: ApiCall) -> str | None:
     return match[1] if match else None
 
 
-def authenticate(state: CenterState, call: ApiCall, method: ApiMethod) -> ApiClient:
+def authenticate(state: CenterState, call: ApiCall, route: Route) -> ApiClient:
     """Return the client that sent a request.
 
     Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
 
     A download has no `tenantUrl`: its tenant is the one of the chat in its path.
     """
-    tenant = _tenant_by_chat(state, call) if method.is_download else _tenant_by_query(state, call)
+    tenant = _tenant_by_chat(state, call) if route.is_download else _tenant_by_query(state, call)
     credentials = parse_credentials(call)
     if tenant is None:
         raise RefusedError("5005")

@@ -14,7 +14,7 @@ from chatfsm.simulator import chat_events, polling
 from chatfsm.simulator.agent_pool import AgentPool
 from chatfsm.simulator.auth import authenticate
 from chatfsm.simulator.chat_events import send_events
-from chatfsm.simulator.handlers import find_method
+from chatfsm.simulator.handlers import find_route
 from chatfsm.simulator.http_api import ApiCall, RefusedError, error_reply, parse_request
 from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.settings import CenterSettings
@@ -88,9 +88,9 @@ class ContactCenter:
         call: ApiCall | None = None
         try:
             call = parse_request(request)
-            method = find_method(call)
-            client = authenticate(self._state, call, method)
-            reply = method.handler(self._state, call, client)
+            route = find_route(call)
+            client = authenticate(self._state, call, route)
+            reply = route.handler(self._state, call, client)
         except RefusedError as refused:
             reply = error_reply(request.id, refused, call.version if call else _LATEST_VERSION)
         self._wake_players()

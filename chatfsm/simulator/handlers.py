@@ -1,4 +1,4 @@
-"""Methods of the API: one function for each, and their table."""
+"""Methods of the API: a handler for each, and the routes to them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, StoredFi
 from chatfsm.transport import HttpReply
 
 __all__ = [
-    "API_METHODS",
-    "ApiMethod",
+    "ROUTES",
+    "Route",
     "active_chat",
     "availability",
     "case_history",
     "close_case",
     "download",
-    "find_method",
+    "find_route",
     "history",
     "ice_servers",
     "notifications",
@@ -296,7 +296,7 @@ def photo(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
     return file_reply(call.id, agent.photo, kind)
 
 
-# The table of methods.
+# Routes.
 
 _BOTH_VERSIONS: Final = frozenset({1, 2})
 _ONLY_VERSION_1: Final = frozenset({1})
@@ -306,8 +306,8 @@ Handler = Callable[[CenterState, ApiCall, ApiClient], HttpReply | None]
 
 
 @frozen
-class ApiMethod:
-    """A method of the API; a segment of `path` in braces matches any text."""
+class Route:
+    """The handler of a verb and a path; a segment of `path` in braces matches any text."""
 
     verb: str
     path: str
@@ -328,40 +328,40 @@ class ApiMethod:
 
 
 # Source: PROTOCOL.md §1.
-API_METHODS: Final = (
-    ApiMethod("GET", wire.AVAILABILITY_PATH, _BOTH_VERSIONS, availability),
-    ApiMethod("GET", wire.PARAMETERS_PATH, _BOTH_VERSIONS, parameters),
-    ApiMethod("POST", wire.CHATS_PATH, _BOTH_VERSIONS, request_chat),
-    ApiMethod("POST", wire.SMS_PATH, _ONLY_VERSION_1, request_sms),
-    ApiMethod("GET", wire.ACTIVE_CHAT_PATH, _BOTH_VERSIONS, active_chat),
-    ApiMethod("POST", wire.EVENTS_PATH, _BOTH_VERSIONS, post_events),
-    ApiMethod("GET", wire.EVENTS_PATH, _BOTH_VERSIONS, polling.poll),
-    ApiMethod("GET", wire.HISTORY_PATH, _BOTH_VERSIONS, history),
-    ApiMethod("POST", wire.UPLOAD_PATH, _BOTH_VERSIONS, upload),
-    ApiMethod("GET", wire.FILE_PATH, _BOTH_VERSIONS, download, is_download=True),
-    ApiMethod("GET", wire.PHOTO_PATH, _BOTH_VERSIONS, photo, is_download=True),
-    ApiMethod("GET", wire.ICE_SERVERS_PATH, _BOTH_VERSIONS, ice_servers),
-    ApiMethod("POST", wire.NOTIFICATIONS_PATH, _ONLY_VERSION_2, notifications),
-    ApiMethod("GET", wire.CASE_HISTORY_PATH, _ONLY_VERSION_2, case_history),
-    ApiMethod("POST", wire.CLOSE_CASE_PATH, _ONLY_VERSION_2, close_case),
-    ApiMethod("GET", wire.VERSION_PATH, _ONLY_VERSION_2, server_version),
+ROUTES: Final = (
+    Route("GET", wire.AVAILABILITY_PATH, _BOTH_VERSIONS, availability),
+    Route("GET", wire.PARAMETERS_PATH, _BOTH_VERSIONS, parameters),
+    Route("POST", wire.CHATS_PATH, _BOTH_VERSIONS, request_chat),
+    Route("POST", wire.SMS_PATH, _ONLY_VERSION_1, request_sms),
+    Route("GET", wire.ACTIVE_CHAT_PATH, _BOTH_VERSIONS, active_chat),
+    Route("POST", wire.EVENTS_PATH, _BOTH_VERSIONS, post_events),
+    Route("GET", wire.EVENTS_PATH, _BOTH_VERSIONS, polling.poll),
+    Route("GET", wire.HISTORY_PATH, _BOTH_VERSIONS, history),
+    Route("POST", wire.UPLOAD_PATH, _BOTH_VERSIONS, upload),
+    Route("GET", wire.FILE_PATH, _BOTH_VERSIONS, download, is_download=True),
+    Route("GET", wire.PHOTO_PATH, _BOTH_VERSIONS, photo, is_download=True),
+    Route("GET", wire.ICE_SERVERS_PATH, _BOTH_VERSIONS, ice_servers),
+    Route("POST", wire.NOTIFICATIONS_PATH, _ONLY_VERSION_2, notifications),
+    Route("GET", wire.CASE_HISTORY_PATH, _ONLY_VERSION_2, case_history),
+    Route("POST", wire.CLOSE_CASE_PATH, _ONLY_VERSION_2, close_case),
+    Route("GET", wire.VERSION_PATH, _ONLY_VERSION_2, server_version),
 )
 
 
-def find_method(call: ApiCall) -> ApiMethod:
-    """Return the method of a request, and fill `call.path_args`.
+def find_route(call: ApiCall) -> Route:
+    """Return the route of a request, and fill `call.path_args`.
 
     Raises `RefusedError` with status 404 for an unknown path, and 405 for another verb of a known
     one.
     """
     is_known = False
-    for method in API_METHODS:
-        names = method.match_path(call.path) if call.version in method.versions else None
+    for route in ROUTES:
+        names = route.match_path(call.path) if call.version in route.versions else None
         if names is None:
             continue
-        if method.verb == call.method:
+        if route.verb == call.method:
             call.path_args = names
-            return method
+            return route
         is_known = True
     raise RefusedError(
         "", status=HTTPStatus.METHOD_NOT_ALLOWED if is_known else HTTPStatus.NOT_FOUND

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatfsm.simulator import builtin_scenarios
 from chatfsm.simulator.center import ContactCenter
-from chatfsm.simulator.handlers import API_METHODS
+from chatfsm.simulator.handlers import ROUTES
 from chatfsm.simulator.multipart import parse_upload
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
@@ -42,7 +42,7 @@ EVENTS = st.builds(
 POSTED = st.lists(EVENTS | VALUES, max_size=4).map(lambda events: {"events": events})
 JSON = (POSTED | VALUES).map(lambda value: json.dumps(value).encode())
 SOME_BODY = st.binary(max_size=60) | JSON
-PATHS = st.sampled_from([method.path for method in API_METHODS]) | st.text(max_size=30)
+PATHS = st.sampled_from([method.path for method in ROUTES]) | st.text(max_size=30)
 VERBS = st.sampled_from(["GET", "POST", "PUT"])
 WHO = st.sampled_from(
     [
