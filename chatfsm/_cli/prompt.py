@@ -175,13 +175,17 @@ class LiveScreen:
         with self._changed:
             self._loop = loop
         try:
-            await self._app.run_async(pre_run=self._begin, set_exception_handler=False)
+            await self._app.run_async(pre_run=self._prepare, set_exception_handler=False)
         except EOFError:  # the terminal is gone
             self._on_end()
         finally:
             with self._changed:
                 self._loop = None
                 self._changed.notify_all()
+
+    def _prepare(self) -> None:
+        """Begin once the terminal is in raw mode: until then it handles keys itself."""
+        asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
         self._print_rows()

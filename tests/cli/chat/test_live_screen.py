@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import unicodedata
-from itertools import count
 from threading import Thread
 
 import pytest
@@ -22,8 +21,8 @@ from chatfsm._cli.prompt import LiveScreen, Question
 from chatfsm._cli.timeline import Row
 
 CTRL_C = "\x03"
-UNUSED = "\x1b[24~"
-"""A key that does nothing, after which the screen is drawn all the same."""
+F12 = "\x1b[24~"
+"""The last key: after it the screen is drawn, and then left."""
 MESSAGE = Question()
 CARD = Question("1", is_hidden=True)
 
@@ -73,15 +72,17 @@ def typed(*keys: str, question: Question = MESSAGE, rows: tuple[Row, ...] = ()) 
         screen.show_status("card: number?" if question.request_id else "", question)
         for row in rows:
             screen.show(row)
-        drawings = count()
+        last: list[object] = []
+        screen._app.key_bindings.add("f12")(last.append)
 
         def after_drawing(_app: object) -> None:
             made.look()
-            if next(drawings) == 1:  # the first is before any key
+            if last:
+                last.clear()
                 source.send_text(CTRL_C)
 
         screen._app.after_render += after_drawing
-        for piece in (*keys, UNUSED):
+        for piece in (*keys, F12):
             source.send_text(piece)
         with pytest.raises(KeyboardInterrupt):
             screen.run()
