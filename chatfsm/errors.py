@@ -174,8 +174,12 @@ class CaseError(ApiError):
 
 
 class TransportError(ApiError):
-    """No readable reply came. `kind`: a `transport.FailureKind`."""
+    """No readable reply came. `kind`: a `transport.FailureKind`.
 
-    def __init__(self, kind: str, why: str = "") -> None:
-        super().__init__(f"no reply ({kind}){': ' if why else ''}{why}", transient=True)
+    `too_large`: whether the reply exceeded a bound, so that the same request will fail again.
+    """
+
+    def __init__(self, kind: str, why: str = "", *, too_large: bool = False) -> None:
+        super().__init__(f"no reply ({kind}){': ' if why else ''}{why}", transient=not too_large)
         self.kind = kind
+        self.too_large = too_large

@@ -80,3 +80,5 @@ class HttpFailure:
     kind: FailureKind
     why: str = ""
     """The reason, for people to read, without secrets and content."""
+    too_large: bool = field(default=False, kw_only=True)
+    """Whether the reply was longer than `HttpRequest.max_body`: the same request fails again."""

@@ -92,7 +92,8 @@ def _check(turn: ClientTurn, request: api.ApiRequest, method: MethodSpec) -> Non
 
 
 def _on_error(turn: ClientTurn, request: api.ApiRequest, error: ApiError) -> None:
-    if isinstance(request, api.GetActiveChat) and error.status == HTTPStatus.NOT_FOUND:
+    is_answer = error.status == HTTPStatus.NOT_FOUND and not error.transient
+    if isinstance(request, api.GetActiveChat) and is_answer:
         turn.effects.append(ApiSucceeded(request, None))  # PROTOCOL.md §1: no active chat
         return
     is_download = http_api.METHODS[type(request)].is_download

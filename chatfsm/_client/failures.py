@@ -33,6 +33,7 @@ from chatfsm.errors import (
     TransientError,
     TransportError,
 )
+from chatfsm.events import Malformed
 from chatfsm.inputs import Lost
 from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpFailure, HttpReply
@@ -46,6 +47,7 @@ __all__ = [
     "handle_fatal",
     "is_busy",
     "is_internal_error",
+    "is_too_large",
     "is_unreachable",
     "may_have_arrived",
     "parse_reply",
@@ -66,6 +68,7 @@ _INTERNAL_CODES: Final = frozenset({"5500", "5955"})
 
 # Characters of the server's error message that are quoted.
 _MAX_MESSAGE: Final = 120
+_DATE_LENGTHS: Final = range(16, 64)  # characters; a date of HTTP has 24 to 33
 # Codes have four digits. A value that does not look like a code is ignored.
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
@@ -96,9 +99,14 @@ ERRORS_BY_CODE: Final[dict[str, tuple[type[ApiError], str]]] = {
     "5603": (RequestRefusedError, "too many parameters"),
     "5955": (TransientError, "an unspecified error"),
 }
+# Proxies and captive portals answer with these in place of the center, and with a body of their
+# own. With an empty body, or an error of the API, they are the center's (PROTOCOL.md §6).
+_BORROWED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+_REDIRECT: Final = 3  # the class of statuses
 _ERRORS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthorizationError,  # in old documentation
     HTTPStatus.FORBIDDEN: AuthorizationError,  # in the current documentation
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: TransientError,  # from proxies alone
     HTTPStatus.REQUEST_TIMEOUT: TransientError,  # from proxies, for an idle connection
     HTTPStatus.TOO_MANY_REQUESTS: BusyError,
 }
@@ -120,10 +128,12 @@ def read_reply(
     `is_chat`: whether a status 404 means that the chat is gone.
     """
     if isinstance(item, HttpFailure):
-        raise TransportError(item.kind, item.why)
+        raise TransportError(item.kind, item.why, too_large=item.too_large)
     if len(item.body) > pending.max_body:
-        raise TransportError("protocol", f"the reply is longer than {pending.max_body} bytes")
-    value = parse_reply(item, is_download=method.is_download)
+        raise TransportError(
+            "protocol", f"the reply is longer than {pending.max_body} bytes", too_large=True
+        )
+    value, flaw = parse_reply(item, is_download=method.is_download)
     secrets = (turn.endpoint.app_id, turn.endpoint.client_id)
     error = error_in(item, value, on_chat=is_chat, secrets=secrets)
     if error is not None:
@@ -135,22 +145,31 @@ def read_reply(
             raise TransientError(str(error), status=error.status, transient=True)
         raise error
     try:
-        return method.read(value)
+        result = method.read(value)
     except ValueError:
         raise TransportError("protocol", "the reply cannot be read") from None
+    if flaw and is_chat:
+        return [Malformed(None, None, f"the reply has {flaw}"), *result]
+    return result
 
 
-def parse_reply(reply: HttpReply, *, is_download: bool = False) -> Any:
+def parse_reply(reply: HttpReply, *, is_download: bool = False) -> tuple[Any, str]:
     """Return the JSON value of a body: {} if the body is empty, None if it is not JSON.
 
+    The text beside it names what had to be mended to read the body; "" if nothing had to.
     `is_download`: whether a success carries a file. Such a reply is returned as it is.
     """
     if is_download and _is_success(reply):
-        return reply
+        return reply, ""
     try:
-        return json_input.parse(reply.body)
+        return json_input.parse(reply.body), ""
     except DecodeError:
-        return None if reply.body.strip() else {}
+        if not reply.body.strip():
+            return {}, ""
+    try:
+        return json_input.parse_leniently(reply.body)
+    except DecodeError:
+        return None, ""
 
 
 def error_in(
@@ -164,7 +183,7 @@ def error_in(
     code, message = _error_fields(value)
     if code is None and _is_success(reply):
         return None
-    cls, meaning = _classify(reply.status, code, on_chat=on_chat)
+    cls, meaning = _classify(reply, value, code, on_chat=on_chat)
     what = f"status {reply.status}" if code is None else f"error {code} (status {reply.status})"
     for secret in secrets:
         message = message.replace(secret, "(hidden)")
@@ -183,9 +202,14 @@ def _is_success(reply: HttpReply) -> bool:
     return reply.status // 100 == 2  # noqa: PLR2004  # the class of successes
 
 
-def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[ApiError], str]:
+def _classify(
+    reply: HttpReply, value: object, code: str | None, *, on_chat: bool
+) -> tuple[type[ApiError], str]:
+    status = reply.status
     if code in ERRORS_BY_CODE:
         return ERRORS_BY_CODE[code]
+    if status // 100 == _REDIRECT or (status in _BORROWED and _is_foreign(reply, value)):
+        return TransientError, "not from the contact center, but from a proxy or portal"
     if status == HTTPStatus.NOT_FOUND and on_chat:
         return SessionGoneError, "there is no such chat session"
     if status in _ERRORS_BY_STATUS:
@@ -194,6 +218,12 @@ def _classify(status: int, code: str | None, *, on_chat: bool) -> tuple[type[Api
         is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         cls = TransientError if is_server_error else RequestRefusedError
     return cls, "the server failed" if cls is TransientError else "refused"
+
+
+def _is_foreign(reply: HttpReply, value: object) -> bool:
+    """Whether a body is neither empty nor an error of the API."""
+    is_error = isinstance(value, dict) and "error_code" in value
+    return bool(reply.body.strip()) and not is_error
 
 
 def _error_fields(value: object) -> tuple[str | None, str]:
@@ -214,12 +244,31 @@ def _text(value: object) -> str:
 
 
 def _retry_after(reply: HttpReply) -> float | None:
-    """Return the seconds of a Retry-After header; None for a date: the client has no calendar."""
+    """Return the seconds of a Retry-After header.
+
+    A date counts from the reply's own Date header, because the client has no calendar; without that
+    header it is ignored.
+    """
+    value = reply.headers.get("retry-after", "")
     try:
-        seconds = float(reply.headers.get("retry-after", ""))
+        seconds = float(value)
     except ValueError:
-        return None
+        until, since = _http_date(value), _http_date(reply.headers.get("date", ""))
+        return None if until is None or since is None else max(0.0, until - since)
     return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
+def _http_date(text: str) -> float | None:
+    """Return the seconds since 1970 of a date in a header; None if it is no date."""
+    if len(text) not in _DATE_LENGTHS:
+        return None
+    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415  # slow to load, seldom needed
+
+    try:
+        parts = parsedate_tz(text)
+        return None if parts is None else float(mktime_tz(parts))
+    except (ValueError, OverflowError, IndexError):
+        return None
 
 
 # Kinds of errors.
@@ -245,6 +294,11 @@ def is_internal_error(error: ApiError) -> bool:
 def is_unreachable(error: ApiError) -> bool:
     """Whether no connection could be made."""
     return isinstance(error, TransportError) and error.kind == "connect"
+
+
+def is_too_large(error: ApiError) -> bool:
+    """Whether the reply exceeded a bound, as the next one to the same request will."""
+    return isinstance(error, TransportError) and error.too_large
 
 
 def reached_no_server(error: ApiError) -> bool:

@@ -8,6 +8,7 @@ from chatfsm._client import http_api, sending
 from chatfsm._client.failures import (
     change_link,
     handle_fatal,
+    is_too_large,
     is_unreachable,
     probe_server,
     read_reply,
@@ -22,6 +23,7 @@ from chatfsm._client.state import (
     next_state,
 )
 from chatfsm.errors import ApiError
+from chatfsm.events import Malformed
 from chatfsm.inputs import History
 from chatfsm.transport import HttpFailure, HttpReply
 
@@ -75,6 +77,8 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
     if not is_fatal and not error.transient:
         # There will be no history: unconfirmed messages stay so, and everything else goes on.
         state.history = next_state(HISTORY_TABLE, state.history, "give_up")
+        if is_too_large(error):
+            turn.feed_session(Malformed("history", None, str(error)))
         sending.resolve(turn, [], complete=False)
         return
     state.history = next_state(HISTORY_TABLE, state.history, "fail")

@@ -97,8 +97,10 @@ def _read_events(value: object) -> list[e.Event]:
     return decode(value)
 
 
-def _ignore_body(_value: object) -> None:
-    """Return None: the status of the reply is all there is."""
+def _ignore_body(value: object) -> None:
+    """Return None: the status is all there is, unless a portal answers with a page of its own."""
+    if value is None:
+        raise ValueError("not JSON")
 
 
 def _read_availability(value: object) -> api.Availability:

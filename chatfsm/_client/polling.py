@@ -18,6 +18,7 @@ from chatfsm._client.failures import (
     schedule_retry,
 )
 from chatfsm._client.state import POLL_TABLE, ClientState, ClientTurn, PendingRequest, next_state
+from chatfsm.effects import Anomaly
 from chatfsm.errors import ApiError
 from chatfsm.events import Event
 from chatfsm.settings import ClientSettings
@@ -81,10 +82,14 @@ def _on_events(turn: ClientTurn, events: list[Event]) -> None:
     state.poll = next_state(POLL_TABLE, state.poll, "answer")
     state.poll_answered_at = turn.now
     change_link(turn, "succeeded")
+    if state.is_poll_missed:
+        state.is_poll_missed = False
+        request_history(turn)
     count_before = len(turn.effects)
     for event in events:
         turn.feed_session(event)
-    has_news = len(turn.effects) > count_before
+    # A proxy may repeat a broken reply from its cache, which is no reason to hurry.
+    has_news = any(not isinstance(effect, Anomaly) for effect in turn.effects[count_before:])
     state.poll_timer.failures = 0
     state.poll_timer.at = state.polled_at + (
         settings.poll_every_busy if has_news else settings.poll_every
@@ -101,6 +106,8 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
         return
     delay = schedule_retry(turn, state.poll_timer, error)
     change_link(turn, "busy" if is_busy(error) else "failed", str(error))
+    if is_busy(error):  # another client polls, and gets events that this one never sees
+        state.is_poll_missed = True
     if may_have_arrived(error):  # then the server may have sent events in the lost reply
         request_history(turn, after=delay)
         on_poll_lost(state, turn.settings)

@@ -170,6 +170,8 @@ class ClientState:
     post_timer: RetryTimer = field(factory=RetryTimer)
     polled_at: float = -inf
     """When the last poll was sent."""
+    is_poll_missed: bool = False
+    """Whether a poll was refused as busy: one history follows the next good poll."""
     history_recheck_at: float | None = None
     """When the server has surely let go of a broken poll, which can then lose no more events."""
     poll_answered_at: float | None = None

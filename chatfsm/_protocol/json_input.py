@@ -20,7 +20,7 @@ except ImportError:  # the extra `fast` is not installed
     _loads = None
 
 
-__all__ = ["Text", "has_big_integers", "parse", "parse_fast", "parse_lines"]
+__all__ = ["Text", "has_big_integers", "parse", "parse_fast", "parse_leniently", "parse_lines"]
 
 Text = bytes | bytearray | memoryview | str
 
@@ -111,6 +111,25 @@ def parse(data: Text) -> object:
         raise DecodeError("not read: nested too deep") from None
 
 
+def parse_leniently(data: bytes) -> tuple[object, str]:
+    """Return the value of a text that `parse` refuses, and what had to be mended to read it.
+
+    Bytes that are not of the text's encoding become U+FFFD, and control characters within strings
+    stay as they are: servers in C++ and databases that cut texts write both (PROTOCOL.md §6).
+    Raises `DecodeError` if that does not help.
+    """
+    flaw = "control characters within texts"
+    try:
+        text = _decode_bytes(data)
+    except UnicodeDecodeError as error:
+        flaw = f"bytes that are not {error.encoding.upper()}"
+        text = data.decode(json.detect_encoding(data), "replace")
+    try:
+        return _CARELESS_DECODER.decode(text.removeprefix("\ufeff")), flaw
+    except (ValueError, RecursionError):
+        raise DecodeError("not JSON, with or without invalid characters") from None
+
+
 def _decode_bytes(data: bytes) -> str:
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
@@ -140,6 +159,9 @@ def _int_or_digits(digits: str) -> int | str:
 _DECODER: Final = json.JSONDecoder(parse_float=_float_or_digits, parse_constant=str)
 _LENIENT_DECODER: Final = json.JSONDecoder(
     parse_float=_float_or_digits, parse_constant=str, parse_int=_int_or_digits
+)
+_CARELESS_DECODER: Final = json.JSONDecoder(
+    parse_float=_float_or_digits, parse_constant=str, parse_int=_int_or_digits, strict=False
 )
 
 _WHITESPACE: Final = " \t\n\r"

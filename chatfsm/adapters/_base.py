@@ -18,6 +18,7 @@ __all__ = [
     "AsyncClosable",
     "Body",
     "Closable",
+    "TooLargeReplyError",
     "UnusableReplyError",
     "failure_of",
     "headers_for",
@@ -37,6 +38,14 @@ _MAX_CAUSES: Final = 8  # more than any of the libraries nests
 
 class UnusableReplyError(ValueError):
     """A reply's body is too large, or not in the encoding that it claims."""
+
+    too_large = False
+
+
+class TooLargeReplyError(UnusableReplyError):
+    """A reply's body has more bytes than the request allows."""
+
+    too_large = True
 
 
 class Closable(ABC):
@@ -132,7 +141,7 @@ class Body:
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise UnusableReplyError(f"the body must have {self.limit} bytes or fewer")
+            raise TooLargeReplyError(f"the body must have {self.limit} bytes or fewer")
 
 
 def headers_for(request: HttpRequest) -> list[tuple[str, str]]:
@@ -154,18 +163,19 @@ def failure_of(request: HttpRequest, kind: FailureKind, error: Exception) -> Htt
 
     Texts of libraries are left out: they quote URLs and replies.
     """
-    words = [type(error).__name__]
+    words, too_large = [type(error).__name__], False
     # A read that timed out has the context of an earlier, harmless error.
     cause: BaseException | None = None if kind == "timeout" else error
     for _ in range(_MAX_CAUSES):
         if isinstance(cause, UnusableReplyError):
             words.append(str(cause))
+            too_large = cause.too_large
         elif isinstance(cause, OSError) and isinstance(cause.strerror, str):
             words.append(cause.strerror)
         if cause is None or len(words) > 1:
             break
         cause = cause.__cause__ or cause.__context__
-    return HttpFailure(request.id, kind, ": ".join(words))
+    return HttpFailure(request.id, kind, ": ".join(words), too_large=too_large)
 
 
 def missing_library(library: str, extra: str) -> ImportError:

@@ -90,8 +90,8 @@ def test_a_body_that_is_too_long_names_the_limit(usual: ssl.SSLContext) -> None:
     server = LoopbackServer(respond_with(response(bytes(99))), PATIENCE)
     with server, sender("stdlib", usual) as send:
         answer = send(get(server, max_body=98))
-    why = "UnusableReplyError: the body must have 98 bytes or fewer"
-    assert answer == HttpFailure(1, "protocol", why)
+    why = "TooLargeReplyError: the body must have 98 bytes or fewer"
+    assert answer == HttpFailure(1, "protocol", why, too_large=True)
 
 
 @pytest.mark.parametrize("name", BLOCKING)

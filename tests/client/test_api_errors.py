@@ -43,14 +43,19 @@ STATUSES = [
     (403, errors.AuthorizationError, False),
     (404, errors.RequestRefusedError, False),
     (406, errors.RequestRefusedError, False),
+    (301, errors.TransientError, True),
+    (302, errors.TransientError, True),
+    (307, errors.TransientError, True),
+    (407, errors.TransientError, True),
     (408, errors.TransientError, True),
     (429, errors.BusyError, True),
-    (301, errors.RequestRefusedError, False),
     (101, errors.RequestRefusedError, False),
     (500, errors.TransientError, True),
     (503, errors.TransientError, True),
     (599, errors.TransientError, True),
 ]
+# Bodies that are no word of the API's.
+FOREIGN = [b"<html>", b"404 page not found\n", b"[]", b'{"message":"Forbidden"}', b"[" * 9999]
 
 
 def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
@@ -61,7 +66,8 @@ def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
 
 def error_of(reply: HttpReply, *, is_download: bool = False, **more: Any) -> ApiError | None:
     """The error that a reply is, or None."""
-    return error_in(reply, parse_reply(reply, is_download=is_download), **more)
+    value, _flaw = parse_reply(reply, is_download=is_download)
+    return error_in(reply, value, **more)
 
 
 def error(status: int, body: object = b"", **headers: str) -> ApiError:
@@ -91,13 +97,13 @@ def test_every_code_of_the_table_is_here() -> None:
 
 
 @pytest.mark.parametrize(("status", "cls", "transient"), STATUSES)
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"error_code":""}', b'{"a":1}', b"[" * 9999]
-)
+@pytest.mark.parametrize("body", [b"", b" ", b'{"error_code":""}', *FOREIGN])
 def test_without_a_code_the_status_decides(
     status: int, cls: type[ApiError], transient: bool, body: bytes
 ) -> None:
-    """Whatever stands in the body instead of a code."""
+    """Whatever stands in the body instead of a code, if it can be the center's."""
+    if status in {401, 403, 404} and body in FOREIGN:
+        cls, transient = errors.TransientError, True
     found = error(status, body)
     assert type(found) is cls
     assert found.transient is transient
@@ -127,6 +133,8 @@ def test_a_404_on_the_chat_is_its_end() -> None:
     assert type(gone) is errors.SessionGoneError
     other = error_of(reply(404, {"error_code": "5502"}), on_chat=True)
     assert type(other) is errors.FileError
+    for page in FOREIGN:
+        assert type(error_of(reply(404, page), on_chat=True)) is errors.TransientError
 
 
 def test_a_file_is_not_looked_at() -> None:
@@ -155,6 +163,30 @@ def test_a_long_message_is_shortened() -> None:
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
     """What is no number of seconds is none."""
     assert error(429, **{"retry-after": value}).retry_after == seconds
+
+
+NOON = "Sun, 06 Nov 1994 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("until", "since", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 12:00:07 GMT", NOON, 7.0),
+        ("Sunday, 06-Nov-94 12:01:00 GMT", NOON, 60.0),
+        ("Sun Nov  6 12:00:30 1994", NOON, 30.0),
+        ("Sun, 06 Nov 1994 11:00:00 GMT", NOON, 0.0),
+        (NOON, "", None),
+        (NOON, "yesterday, about noon", None),
+        ("Sun, 99 Nov 99999999999 12:00:00 GMT", NOON, None),
+        ("x" * 30, NOON, None),
+    ],
+)
+def test_a_date_counts_from_the_date_of_the_reply(
+    until: str, since: str, seconds: float | None
+) -> None:
+    """The client has no calendar; the server's own tells how long to wait, if it sends it."""
+    headers = {"retry-after": until, **({"date": since} if since else {})}
+    assert error(503, **headers).retry_after == seconds
 
 
 @given(st.integers(100, 599), st.binary(max_size=200), st.booleans(), st.booleans())

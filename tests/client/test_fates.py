@@ -104,7 +104,7 @@ def test_a_permanent_refusal_fails_the_message(chat: Stage) -> None:
     assert chat.posted == [["a"], ["b"]]
 
 
-@pytest.mark.parametrize("refusal", [{"status": 400}, {"status": 302}, {"status": 413}])
+@pytest.mark.parametrize("refusal", [{"status": 400}, {"status": 405}, {"status": 413}])
 def test_a_bad_event_does_not_take_its_neighbours_along(
     chat: Stage, refusal: dict[str, int]
 ) -> None:

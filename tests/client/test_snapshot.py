@@ -44,6 +44,8 @@ def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
     chat.replies("poll", {"error_code": "5509"}, status=400)
     assert chat.is_due() == ["poll"]
     chat.polled(at=1_005.0)
+    assert chat.pending == ["history"], "the poll of the dead was answered, or let go"
+    chat.remembers()
     assert chat.is_due() == ["history"]
     assert chat.now == 1_020.0
     told = chat.remembers({"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"})

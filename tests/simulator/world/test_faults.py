@@ -86,7 +86,7 @@ def test_a_preset_stands_for_its_faults() -> None:
     assert set(Faults.parse("lossy")) < set(storm)
     assert {fault.kind for fault in storm} == set(KINDS)
     replies = [fault.error_reply(0) for fault in storm if fault.status is not None]
-    errors = [error_in(reply, parse_reply(reply), on_chat=True) for reply in replies]
+    errors = [error_in(reply, parse_reply(reply)[0], on_chat=True) for reply in replies]
     assert all(error is not None and error.transient for error in errors)
 
 
