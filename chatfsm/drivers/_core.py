@@ -9,10 +9,12 @@ import mimetypes
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar, cast
+from weakref import WeakSet
 
 from attrs import define, field
 
@@ -38,6 +40,7 @@ __all__ = [
     "AsyncSender",
     "ChatActions",
     "DriverCore",
+    "EffectLoop",
     "HttpResult",
     "PendingCall",
     "PendingEffect",
@@ -202,6 +205,12 @@ _NEWS: Final = frozenset({"poll", "history"})
 _MAX_HELD: Final = 4.0
 
 
+_SECOND_LOOP: Final = (
+    "cannot iterate over the chat: another thread or task does already; pass the effects on from"
+    " there"
+)
+
+
 def _copied(request: Any) -> Any:
     return copy(request)
 
@@ -225,6 +234,14 @@ class PendingCall:
         raise self.answer.error
 
 
+@define(eq=False)
+class EffectLoop:
+    """A `for` loop of the app over the effects of a chat, in one thread or task."""
+
+    taker: int
+    """Id of the thread or task."""
+
+
 def _queue(effects: Iterable[PendingEffect]) -> deque[PendingEffect]:
     return deque(effects)
 
@@ -244,6 +261,8 @@ class DriverCore:
     is_closed: bool = False
     _in_hand: bool = False
     _taker: int = 0
+    _is_awaited: bool = False
+    _loops: WeakSet[EffectLoop] = field(factory=WeakSet, init=False)
     _held: dict[RequestPurpose, tuple[HttpRequest, float]] = field(factory=dict)
     _calls: dict[int, PendingCall] = field(factory=dict)
 
@@ -292,6 +311,30 @@ class DriverCore:
         except Exception as error:
             self.error = error
             raise
+
+    def add_loop(self, loop: EffectLoop) -> None:
+        """Note a loop, which exists as long as the app is in it.
+
+        Raises `LocalProtocolError` if another thread or task is in one: each would miss the effects
+        of the other, and count them as handled.
+        """
+        if any(other.taker != loop.taker for other in self._loops):
+            raise LocalProtocolError(_SECOND_LOOP)
+        self._loops.add(loop)
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Mark the block in which one thread or task waits for the next effect.
+
+        Raises `LocalProtocolError` if another one waits already.
+        """
+        if self._is_awaited:
+            raise LocalProtocolError(_SECOND_LOOP)
+        self._is_awaited = True
+        try:
+            yield
+        finally:
+            self._is_awaited = False
 
     def take(self, taker: int) -> ChatEffect | None:
         """Return the next effect, which the app has in hand until `finish`; None if there is none.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from heapq import heappop, heappush
-from itertools import count
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from math import inf
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
+
+from attrs import define
 
 from chatfsm._client.client import ChatClient
 from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
@@ -19,10 +19,10 @@ from chatfsm.drivers._core import (
     AsyncSender,
     ChatActions,
     DriverCore,
+    EffectLoop,
     HttpResult,
     PendingEffect,
     Save,
-    failure_of,
     file_id_of,
     read_upload,
     share_command,
@@ -39,6 +39,14 @@ try:
     import anyio
     import anyio.lowlevel
     import anyio.to_thread
+
+    from chatfsm.drivers._scheduler import (
+        Member,
+        Scheduler,
+        current_task,
+        current_task_id,
+        has_succeeded,
+    )
 except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
 
@@ -49,124 +57,6 @@ Inspected = TypeVar("Inspected")
 Result = TypeVar("Result")
 
 _DEFAULTS: Final = ClientSettings()
-
-
-class Member(Protocol):
-    """A chat, as the scheduler sees it."""
-
-    due: float
-    """Time of the member's valid entry in the scheduler's heap; inf if it has none."""
-
-    @property
-    def deadline(self) -> float | None:
-        """Time at which the member needs a `Tick`; None if it needs none."""
-
-    def receive_safely(self, item: Tick | HttpResult) -> None:
-        """Feed an input to the client, and send the requests that follow; never raises."""
-
-    async def aclose(self) -> None:
-        """Send the queued events, and close the chat."""
-
-
-class Scheduler:
-    """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
-
-    def __init__(self, sender: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
-        self.now = now
-        self._sender = sender
-        self._heap: list[tuple[float, int, Member]] = []
-        self._entry_numbers = count()  # no two entries are compared by their members
-        self._in_flight: dict[anyio.CancelScope, Member] = {}
-        self.members: set[Member] = set()
-        """Chats that are not over."""
-        self._is_open = False
-
-    async def __aenter__(self) -> Self:
-        self._wake = anyio.Event()
-        self._clock_scope = anyio.CancelScope(shield=True)
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
-        self._is_open = True
-        self._tasks.start_soon(self._run_clock)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Cancel all requests; an exception of the block goes on as it is."""
-        self._is_open = False
-        for scope in (self._clock_scope, *self._in_flight):
-            scope.cancel()
-        self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(None, None, None)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether requests are sent."""
-        return self._is_open
-
-    def send(self, member: Member, request: HttpRequest) -> None:
-        """Perform a request, and give its result to the member."""
-        if self._is_open:
-            # Cancelling the chat's block must not lose events in flight: `_close` ends them.
-            scope = anyio.CancelScope(shield=True)
-            self._in_flight[scope] = member
-            self._tasks.start_soon(self._perform, member, request, scope)
-
-    def cancel_requests(self, member: Member) -> None:
-        """Cancel a member's requests; it receives no result."""
-        for scope, owner in self._in_flight.items():
-            if owner is member:
-                scope.cancel()
-
-    def schedule(self, member: Member) -> None:
-        """Wake a member at its deadline, or earlier."""
-        deadline = member.deadline
-        if deadline is None or deadline >= member.due:
-            return
-        member.due = deadline
-        heappush(self._heap, (deadline, next(self._entry_numbers), member))
-        if self._heap[0][2] is member:
-            self._wake.set()
-
-    async def _perform(
-        self, member: Member, request: HttpRequest, scope: anyio.CancelScope
-    ) -> None:
-        try:
-            with scope:
-                member.receive_safely(await self._result_of(request))
-        finally:
-            del self._in_flight[scope]
-
-    async def _result_of(self, request: HttpRequest) -> HttpResult:
-        try:
-            return await self._sender(request)
-        except Exception as error:  # noqa: BLE001  # a sender of the app's may have bugs
-            return failure_of(request, error)
-
-    async def _run_clock(self) -> None:
-        with self._clock_scope:
-            while True:
-                self._wake = anyio.Event()
-                self._tick_due()
-                delay = self._heap[0][0] - self.now() if self._heap else inf
-                with anyio.move_on_after(max(0.0, delay)):
-                    await self._wake.wait()
-
-    def _tick_due(self) -> None:
-        now = self.now()
-        while self._heap and self._heap[0][0] <= now:
-            due, _, member = heappop(self._heap)
-            if due != member.due:
-                continue  # an earlier entry has replaced it
-            member.due = inf
-            deadline = member.deadline
-            if deadline is not None and deadline <= now:
-                member.receive_safely(Tick())
-            self.schedule(member)
 
 
 class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
@@ -198,6 +88,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._opening = opening
         self._closing_timeout = closing_timeout
         self._change: anyio.Event | None = None
+        self._taker: object = None
+        """Task that took the last effect."""
         self._scheduler.members.add(self)
 
     @classmethod
@@ -247,24 +139,32 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         trace: TracebackType | None,
     ) -> None:
         try:
-            await self._close(None if error else _task_id())
+            await self.closing(error)
         finally:
             if self._owns_scheduler:
                 await self._scheduler.__aexit__(kind, error, trace)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[ChatEffect]:
+        """Return an iterator over the effects.
+
+        Raises `LocalProtocolError` while another task is in a loop over them.
+        """
+        loop = _AsyncEffectLoop(current_task_id(), self)
+        self._core.add_loop(loop)
+        return loop
 
     async def __anext__(self) -> ChatEffect:
         """Wait for the next effect; as `threads.Chat.__next__`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._send_requests(self._core.finish(self._scheduler.now()))
-        while (effect := self._core.take(_task_id())) is None:
-            if self._core.error is not None:
-                raise self._core.error
-            if self._core.is_over:
-                raise StopAsyncIteration
-            await self._wait_for_change()
+        with self._core.awaited():
+            self._send_requests(self._core.finish(self._scheduler.now()))
+            while (effect := self._core.take(current_task_id())) is None:
+                if self._core.error is not None:
+                    raise self._core.error
+                if self._core.is_over:
+                    raise StopAsyncIteration
+                await self._wait_for_change()
+        self._taker = current_task()
         return effect
 
     @property
@@ -320,7 +220,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
     async def aclose(self) -> None:
         """Send the queued events, and close the chat, as the end of the block does."""
-        await self._close(_task_id())
+        await self.closing(None)
 
     async def _send_message(self, command: SendText | SendFile) -> str:
         await self.send(command)
@@ -350,10 +250,23 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             self._change = anyio.Event()
         await self._change.wait()
 
+    def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
+        """Return the coroutine that closes the chat, after an error of the current task or None.
+
+        Without an error the last effect is handled if the current task has taken it, or if another
+        one has that has ended: an app may iterate in one task and leave the block in another.
+        """
+        taker = self._taker
+        if error is not None:
+            return self._close(None)
+        has_ended = taker is not None and has_succeeded(taker)
+        return self._close(id(taker) if has_ended else current_task_id())
+
     async def _close(self, closer: int | None) -> None:
         """Send the queued events, even if the block was cancelled; then cancel the requests."""
         if self._core.is_closed:
             return
+        self._taker = None
         with anyio.move_on_after(self._closing_timeout, shield=True):
             while not (self._core.is_closed or self._core.is_flushed(self._scheduler.now())):
                 await self._wait_for_change()
@@ -362,6 +275,21 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         finally:
             self._scheduler.cancel_requests(self)
             self._send_requests([])
+
+
+@define(eq=False)
+class _AsyncEffectLoop(EffectLoop):
+    _chat: Chat
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatEffect:
+        return await self._chat.__anext__()
+
+
+async def _await(closing: Coroutine[Any, Any, None]) -> None:
+    await closing
 
 
 class Chats:
@@ -418,12 +346,9 @@ class Chats:
     ) -> None:
         try:
             with anyio.CancelScope(shield=True):
-                async with anyio.create_task_group() as closing:
-                    for chat in self._scheduler.members:
-                        closing.start_soon(chat.aclose)
+                closings = [chat.closing(error) for chat in self._scheduler.members]
+                async with anyio.create_task_group() as tasks:
+                    for closing in closings:
+                        tasks.start_soon(_await, closing)
         finally:
             await self._scheduler.__aexit__(kind, error, trace)
-
-
-def _task_id() -> int:
-    return anyio.get_current_task().id

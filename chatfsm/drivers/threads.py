@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from queue import SimpleQueue
 from threading import Condition, Lock, Thread, get_ident
@@ -21,6 +21,7 @@ from chatfsm.commands import Command, SendFile, SendText
 from chatfsm.drivers._core import (
     ChatActions,
     DriverCore,
+    EffectLoop,
     PendingEffect,
     Save,
     Sender,
@@ -158,8 +159,15 @@ class Chat(ChatActions[None, str]):
     ) -> None:
         self._close(None if error else get_ident())
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Iterator[ChatEffect]:
+        """Return an iterator over the effects.
+
+        Raises `LocalProtocolError` while another thread is in a loop over them.
+        """
+        loop = _BlockingEffectLoop(get_ident(), self)
+        with self._changed:
+            self._core.add_loop(loop)
+        return loop
 
     def __next__(self) -> ChatEffect:
         """Wait for the next effect. Stops when the chat is over or closed.
@@ -167,7 +175,7 @@ class Chat(ChatActions[None, str]):
         Raises `RemoteProtocolError` for a violation that a strict session found, and goes on; and
         the error of the client or of `save` that has stopped the chat.
         """
-        with self._changed:
+        with self._changed, self._core.awaited():
             self._send_requests(self._core.finish(self._now()))
             while (effect := self._core.take(get_ident())) is None:
                 if self._core.error is not None:
@@ -320,6 +328,17 @@ class Chat(ChatActions[None, str]):
                 if left <= 0:
                     break
                 self._changed.wait(left)
+
+
+@define(eq=False)
+class _BlockingEffectLoop(EffectLoop):
+    _chat: Chat
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChatEffect:
+        return self._chat.__next__()
 
 
 @define(eq=False)

@@ -80,7 +80,7 @@ def test_no_request_is_sent_outside_the_block() -> None:
     scheduler = scheduler_at([0.0])
     scheduler.send(Member([]), poll(1))
     assert not scheduler.is_open
-    assert scheduler._in_flight == {}
+    assert not scheduler._tasks._running
 
 
 def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,212 @@
+"""Scheduler: the requests and deadlines of all chats in one event loop.
+
+Requests run in tasks of their own, outside the task that uses the chat: so its cancellations and
+errors are its own affair, and a chat may be left in another task than it was entered in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from heapq import heappop, heappush
+from inspect import CORO_CLOSED, getcoroutinestate
+from itertools import count
+from math import inf
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import anyio
+from attrs import define, field
+
+from chatfsm.drivers._core import AsyncSender, HttpResult, failure_of
+from chatfsm.inputs import Tick
+from chatfsm.transport import HttpRequest
+
+__all__ = ["Member", "Scheduler", "current_task", "current_task_id", "has_succeeded"]
+
+
+class Member(Protocol):
+    """A chat, as the scheduler sees it."""
+
+    due: float
+    """Time of the member's valid entry in the scheduler's heap; inf if it has none."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Time at which the member needs a `Tick`; None if it needs none."""
+
+    def receive_safely(self, item: Tick | HttpResult) -> None:
+        """Feed an input to the client, and send the requests that follow; never raises."""
+
+    def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
+        """Return the coroutine that sends the queued events, and closes the chat."""
+        raise NotImplementedError
+
+
+class Scheduler:
+    """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
+
+    def __init__(self, sender: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self._sender = sender
+        self._heap: list[tuple[float, int, Member]] = []
+        self._entry_numbers = count()  # no two entries are compared by their members
+        self._tasks = _BackgroundTasks()
+        self.members: set[Member] = set()
+        """Chats that are not over."""
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        self._wake = anyio.Event()
+        self._is_open = True
+        self._tasks.start(None, self._run_clock)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Cancel all requests; an exception of the block goes on as it is."""
+        self._is_open = False
+        await self._tasks.stop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are sent."""
+        return self._is_open
+
+    def send(self, member: Member, request: HttpRequest) -> None:
+        """Perform a request, and give its result to the member."""
+        if self._is_open:
+            self._tasks.start(member, self._perform, member, request)
+
+    def cancel_requests(self, member: Member) -> None:
+        """Cancel a member's requests; it receives no result."""
+        self._tasks.cancel(member)
+
+    def schedule(self, member: Member) -> None:
+        """Wake a member at its deadline, or earlier."""
+        deadline = member.deadline
+        if deadline is None or deadline >= member.due:
+            return
+        member.due = deadline
+        heappush(self._heap, (deadline, next(self._entry_numbers), member))
+        if self._heap[0][2] is member:
+            self._wake.set()
+
+    async def _perform(self, member: Member, request: HttpRequest) -> None:
+        member.receive_safely(await self._result_of(request))
+
+    async def _result_of(self, request: HttpRequest) -> HttpResult:
+        try:
+            return await self._sender(request)
+        except Exception as error:  # noqa: BLE001  # a sender of the app's may have bugs
+            return failure_of(request, error)
+
+    async def _run_clock(self) -> None:
+        while True:
+            self._wake = anyio.Event()
+            self._tick_due()
+            delay = self._heap[0][0] - self.now() if self._heap else inf
+            with anyio.move_on_after(max(0.0, delay)):
+                await self._wake.wait()
+
+    def _tick_due(self) -> None:
+        now = self.now()
+        while self._heap and self._heap[0][0] <= now:
+            due, _, member = heappop(self._heap)
+            if due != member.due:
+                continue  # an earlier entry has replaced it
+            member.due = inf
+            deadline = member.deadline
+            if deadline is not None and deadline <= now:
+                member.receive_safely(Tick())
+            self.schedule(member)
+
+
+@define(eq=False)
+class _BackgroundTasks:
+    """Tasks of the event loop that belong to no other task, each with an owner or None."""
+
+    _running: dict[anyio.CancelScope, object] = field(factory=dict, init=False)
+    _loop_tasks: set[asyncio.Task[None]] = field(factory=set, init=False)  # the loop keeps none
+    _end: anyio.Event | None = field(default=None, init=False)
+
+    def start(self, owner: object, function: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Start a task. The cancellation of other tasks does not reach it."""
+        scope = anyio.CancelScope()
+        self._running[scope] = owner
+
+        async def run() -> None:
+            with scope:
+                await function(*args)
+
+        async def run_in_trio() -> None:
+            try:
+                await run()
+            finally:
+                self._remove(scope)
+
+        trio = _running_trio()
+        if trio is not None:
+            trio.lowlevel.spawn_system_task(run_in_trio, context=copy_context())
+            return
+        task = asyncio.get_running_loop().create_task(run())
+        self._loop_tasks.add(task)
+        # A task that is cancelled before it has begun runs none of its code.
+        task.add_done_callback(lambda _: self._remove(scope))
+        task.add_done_callback(self._loop_tasks.discard)
+
+    def cancel(self, owner: object) -> None:
+        """Cancel the tasks of an owner."""
+        for scope, its_owner in self._running.items():
+            if its_owner is owner:
+                scope.cancel()
+
+    async def stop(self) -> None:
+        """Cancel all tasks, and wait until they have ended, even if the caller is cancelled."""
+        for scope in self._running:
+            scope.cancel()
+        with anyio.CancelScope(shield=True):
+            while self._running:
+                self._end = self._end or anyio.Event()
+                await self._end.wait()
+
+    def _remove(self, scope: anyio.CancelScope) -> None:
+        del self._running[scope]
+        if not self._running and self._end is not None:
+            self._end.set()
+            self._end = None
+
+
+def _running_trio() -> Any:
+    """Return the module trio if it runs the current task, else None: then asyncio does."""
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+
+
+def current_task() -> object:
+    """Return the current task of asyncio or trio."""
+    trio = _running_trio()
+    return asyncio.current_task() if trio is None else trio.lowlevel.current_task()
+
+
+def has_succeeded(task: object) -> bool:
+    """Whether a task has ended without an exception of its own.
+
+    The exception of a task of trio reaches the block around its nursery, so it is not asked for.
+    """
+    if isinstance(task, asyncio.Task):
+        # `task.exception()` would count as retrieving the exception, and hide it from the log.
+        return task.done() and not task.cancelled() and getattr(task, "_exception", None) is None
+    return getcoroutinestate(getattr(task, "coro")) == CORO_CLOSED  # noqa: B009  # of trio
+
+
+def current_task_id() -> int:
+    """Return the id of the current task."""
+    return anyio.get_current_task().id
