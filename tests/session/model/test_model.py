@@ -102,12 +102,13 @@ SMALL = {
     "ewt": st.sampled_from((None, "", "0", 10)),
     "msg": TEXTS,
     "msg_text": st.sampled_from((None, "hello", "")),
+    "attachments": st.sampled_from((None, None, [{"id": "a"}], [{"id": "a", "content": "b"}])),
 }
 NAMES = {
     "status": ("state", "ewt"),
     "party_joined": ("party_id", "display_name", "timestamp"),
     "party_left": ("party_id", "timestamp"),
-    "message": ("party_id", "msg_id", "msg", "msg_text", "timestamp"),
+    "message": ("party_id", "msg_id", "msg", "msg_text", "attachments", "timestamp"),
     "message_edit": ("party_id", "ref_msg_id", "msg", "msg_text", "timestamp"),
     "message_delete": ("party_id", "ref_msg_id", "timestamp"),
     "file_url": ("party_id", "msg_id", "file_url", "timestamp"),
