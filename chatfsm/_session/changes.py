@@ -76,9 +76,12 @@ def close_form(
     request_id: str,
     trigger: str,
     effects: list[Effect],
-    stamp: float | None = None,
+    server_time: float | None = None,
 ) -> None:
-    """Close an open form by a trigger of its table, and remember why and when."""
+    """Close an open form by a trigger of its table, and remember why and when.
+
+    `server_time`: the timestamp of the event that closes it.
+    """
     forms = session.forms or {}
     reason = _REASONS[trigger]
     waiting = forms.pop(request_id)
@@ -86,7 +89,7 @@ def close_form(
         session.forms = None
     if reason != "replaced":  # then the next form with this id is open
         at = session.now if reason != "expired" else waiting.form.deadline or session.now
-        remember_closed(session, request_id, _closed_form(reason, at, stamp))
+        remember_closed(session, request_id, _closed_form(reason, at, server_time))
     effects.append(_closed(waiting.form, reason))
 
 

@@ -12,7 +12,14 @@ from chatfsm._plain import to_plain
 from chatfsm._protocol.codec import encode
 from chatfsm._session.changes import clear_warning, close_form, remember_closed
 from chatfsm._session.duplicates import is_seen, remember, value_fingerprint
-from chatfsm._session.state import ClosedForm, OpenForm, SessionState, deadline_after, quoted
+from chatfsm._session.state import (
+    ClosedForm,
+    OpenForm,
+    SessionState,
+    deadline_after,
+    history_time,
+    quoted,
+)
 from chatfsm._values import fast_constructor
 from chatfsm.effects import Effect, FormOpened, FormReason
 from chatfsm.errors import LocalProtocolError
@@ -43,9 +50,9 @@ _PAST_TENSE: Final[dict[FormReason, str]] = {
 # from now (PROTOCOL.md §5, a choice): `FormClosed("expired")`.
 def form_show(session: SessionState, event: Shown, effects: list[Effect]) -> None:
     """Open a form, unless a cached poll brings it again after it was closed."""
-    form, content, stamp = _form_of(session, event), value_fingerprint(event), event.timestamp
-    request_id = form.request_id
-    key = None if stamp is None else f"{stamp} {request_id}"
+    form, content = _form_of(session, event), value_fingerprint(event)
+    request_id, timestamp = form.request_id, event.timestamp
+    key = None if timestamp is None else f"{timestamp} {request_id}"
     seen = key is not None and is_seen(session, _FORMS, key, content)
     waiting = session.forms.get(request_id) if session.forms else None
     if seen or (waiting is not None and waiting.fingerprint == content):
@@ -61,7 +68,7 @@ def form_show(session: SessionState, event: Shown, effects: list[Effect]) -> Non
             close_form(session, request_id, "form_show", effects)
         if session.forms is None:
             session.forms = {}
-        session.forms[request_id] = _open_form(form, content, stamp)
+        session.forms[request_id] = _open_form(form, content, timestamp)
         if form.deadline is not None and form.deadline < session.deadline_bound:
             session.deadline_bound = form.deadline
         effects.append(_opened(form))
@@ -127,59 +134,56 @@ def _close(session: SessionState, event: Answer, reason: FormReason, effects: li
 
 def merge_shown(session: SessionState, event: Shown, effects: list[Effect]) -> None:
     """Merge a form of a history: it is open unless something answered it later."""
-    stamp, request_id = _past(event.timestamp), event.form_request_id
+    request_id, shown_at = event.form_request_id, history_time(event.timestamp)
     closed = (session.closed_forms or {}).get(request_id)
     waiting = (session.forms or {}).get(request_id)
     own_text_at = session.own_text_at
     is_prompt = _form_of(session, event).is_text_prompt
     if (
-        (is_prompt and own_text_at is not None and stamp <= own_text_at)
-        or (closed is not None and stamp <= _closed_at(closed))
+        (is_prompt and own_text_at is not None and shown_at <= own_text_at)
+        or (closed is not None and shown_at <= _closed_at(closed))
         or (
             waiting is not None
-            and (stamp, value_fingerprint(event))
-            <= (_past(waiting.server_time), waiting.fingerprint)
+            and (shown_at, value_fingerprint(event))
+            <= (history_time(waiting.server_time), waiting.fingerprint)
         )
     ):
         session.count_duplicate(event, effects)
         return
     form_show(session, event, effects)
-    _sort(session, request_id, stamp)
+    _sort(session, request_id, shown_at)
 
 
 def merge_answered(session: SessionState, event: Answer, effects: list[Effect]) -> None:
     """Merge an answer of a history: it closes the form, whichever of the two comes first."""
-    request_id, stamp = event.form_request_id, event.timestamp
+    request_id, timestamp = event.form_request_id, event.timestamp
     reason: FormReason = "submitted" if isinstance(event, events.FormData) else "cancelled"
     if request_id is None or (isinstance(event, events.FormData) and not event.has_answers):
         return
     waiting = (session.forms or {}).get(request_id)
-    if waiting is not None and (stamp is None or stamp >= _past(waiting.server_time)):
-        close_form(session, request_id, _TRIGGERS[reason], effects, stamp)
+    if waiting is not None and (
+        timestamp is None or timestamp >= history_time(waiting.server_time)
+    ):
+        close_form(session, request_id, _TRIGGERS[reason], effects, timestamp)
         return
     session.count_duplicate(event, effects)
     closed = (session.closed_forms or {}).get(request_id)
-    at = inf if stamp is None else stamp
+    at = inf if timestamp is None else timestamp
     if waiting is None and (closed is None or at > _closed_at(closed)):
-        remember_closed(session, request_id, ClosedForm(reason, session.now, stamp))
+        remember_closed(session, request_id, ClosedForm(reason, session.now, timestamp))
 
 
-def _sort(session: SessionState, request_id: str, stamp: float) -> None:
+def _sort(session: SessionState, request_id: str, shown_at: float) -> None:
     """Sort by timestamp, whatever the order of history pages; without a timestamp: last."""
     forms = session.forms or {}
     if request_id in forms:
-        forms[request_id] = evolve(forms[request_id], server_time=stamp)
+        forms[request_id] = evolve(forms[request_id], server_time=shown_at)
     ordered = sorted(forms.items(), key=lambda item: (_shown_at(item[1]), item[0]))
     session.forms = dict(ordered) or None
 
 
 def _shown_at(waiting: OpenForm) -> float:
     return inf if waiting.server_time is None else waiting.server_time
-
-
-def _past(stamp: float | None) -> float:
-    """Return the timestamp of an event of a history; before all others if it has none."""
-    return -1.0 if stamp is None else stamp
 
 
 def _closed_at(closed: ClosedForm) -> float:

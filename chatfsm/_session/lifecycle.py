@@ -33,7 +33,7 @@ _estimated: Final = fast_constructor(WaitEstimated)
 _MOVES: Final = tables.LIFECYCLE.moves
 _UNEXPECTED: Final = {source: trigger for trigger, source, _ in tables.UNEXPECTED}
 # Scope of unknown and malformed events among the seen ids.
-_ODD: Final = ("odd", None)
+_UNUSABLE: Final = ("odd", None)
 
 
 # DESIGN §3: status, new state → `StateChanged`, then `WaitEstimated` if ewt is a number; same
@@ -128,7 +128,7 @@ def unknown(session: SessionState, event: events.Unknown, effects: list[Effect])
     if session.settings.strict:
         raise RemoteProtocolError("unknown", f"no event is called {quoted(event.name)}")
     content = fingerprint(canonical_json(event))
-    if is_duplicate(session, _ODD, None, content, event, effects):
+    if is_duplicate(session, _UNUSABLE, None, content, event, effects):
         return
     session.unknown += 1
     logger.info("chat %a: unknown event", session.chat_id)
@@ -140,7 +140,7 @@ def malformed(session: SessionState, event: events.Malformed, effects: list[Effe
     """Report an unusable event; one of a history only once."""
     if not session.settings.strict:
         content = fingerprint(canonical_json(event))
-        if is_duplicate(session, _ODD, None, content, event, effects):
+        if is_duplicate(session, _UNUSABLE, None, content, event, effects):
             return
     subject = "item" if event.name is None else event.name
     session.report_violation("malformed", f"{subject}: {event.why}", event.raw)

@@ -27,7 +27,7 @@ from chatfsm._session.duplicates import (
     remember,
     scope_for,
 )
-from chatfsm._session.state import Fingerprint, Scope, SessionState
+from chatfsm._session.state import Fingerprint, Scope, SessionState, history_time
 from chatfsm._values import fast_constructor
 from chatfsm.effects import (
     DeliveryConfirmed,
@@ -116,11 +116,11 @@ def merge_message(session: SessionState, event: events.Message, effects: list[Ef
 
 
 def _merge_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
-    at = -1.0 if event.timestamp is None else event.timestamp
+    at = history_time(event.timestamp)
     if session.own_text_at is None or at > session.own_text_at:
         session.own_text_at = at
     for request_id, waiting in list((session.forms or {}).items()):
-        shown_at = -1.0 if waiting.server_time is None else waiting.server_time
+        shown_at = history_time(waiting.server_time)
         if waiting.form.is_text_prompt and shown_at <= at:
             close_form(session, request_id, "message", effects, event.timestamp)
 

@@ -8,7 +8,7 @@ from typing import Final
 from chatfsm import events
 from chatfsm._plain import canonical_json, to_plain
 from chatfsm._session.changes import stop_typing
-from chatfsm._session.state import JoinTimes, SessionState, quoted
+from chatfsm._session.state import JoinTimes, SessionState, history_time, quoted
 from chatfsm._values import fast_constructor
 from chatfsm.effects import Effect, PartyAdded, PartyChanged, PartyRemoved
 from chatfsm.models import Party
@@ -62,7 +62,7 @@ def party_left(session: SessionState, event: events.PartyLeft, effects: list[Eff
 
 def merge_joined(session: SessionState, event: events.PartyJoined, effects: list[Effect]) -> None:
     """Merge a join of a history: ignored if the party has left since; the latest names win."""
-    party_id, at = _id_of(session, event), _past(event.timestamp)
+    party_id, at = _id_of(session, event), history_time(event.timestamp)
     party = _party(party_id, event.type, event.display_name, event.first_name, event.last_name)
     index = _index_of(session, party_id)
     if at <= _left_at(session, party_id):
@@ -82,7 +82,7 @@ def merge_joined(session: SessionState, event: events.PartyJoined, effects: list
 
 def merge_left(session: SessionState, event: events.PartyLeft, effects: list[Effect]) -> None:
     """Merge a leave of a history: it counts if it is not before the party's last join."""
-    party_id, at = _id_of(session, event), _past(event.timestamp)
+    party_id, at = _id_of(session, event), history_time(event.timestamp)
     index = _index_of(session, party_id)
     first, last = (inf, inf) if index is None else _joined_bounds(session.joined_at[index], inf)
     if index is not None and at >= last:
@@ -205,11 +205,6 @@ def _sort(session: SessionState) -> None:
     ordered = sorted(rows, key=lambda row: (_joined_bounds(row[1], inf)[0], row[0].party_id))
     session.parties = tuple(party for party, _ in ordered)
     session.joined_at = tuple(at for _, at in ordered)
-
-
-def _past(timestamp: float | None) -> float:
-    """Return the timestamp of an event of a history; before all others if it has none."""
-    return -1.0 if timestamp is None else timestamp
 
 
 def _left_at(session: SessionState, party_id: str) -> float:

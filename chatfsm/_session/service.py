@@ -11,7 +11,7 @@ from chatfsm._protocol.codec import encode
 from chatfsm._session import tables
 from chatfsm._session.duplicates import is_duplicate, scope_for
 from chatfsm._session.outbox import check_msg_id, observe_own_id, take_msg_id
-from chatfsm._session.state import SessionState
+from chatfsm._session.state import SessionState, history_time
 from chatfsm.effects import CaseChanged, CobrowsingChanged, Effect, ServiceNamed
 from chatfsm.errors import LocalProtocolError
 
@@ -32,7 +32,9 @@ def merge_case(session: SessionState, event: events.CaseSet, effects: list[Effec
     """Merge a case of a history: the latest one wins."""
     known = session.service
     if _is_later(event, event.case_id, known.case_at, known.case_id):
-        session.service = evolve(known, case_id=event.case_id, case_at=_past(event))
+        session.service = evolve(
+            known, case_id=event.case_id, case_at=history_time(event.timestamp)
+        )
         if known.case_at is None or event.case_id != known.case_id:
             effects.append(CaseChanged(event.case_id))
             return
@@ -57,7 +59,7 @@ def merge_service_name(session: SessionState, event: events.Info, effects: list[
     """Merge a service name of a history: the latest one wins."""
     known, name = session.service, event.service_name
     if name and _is_later(event, name, known.name_at, known.name):
-        session.service = evolve(known, name=name, name_at=_past(event))
+        session.service = evolve(known, name=name, name_at=history_time(event.timestamp))
         if name != known.name:
             effects.append(ServiceNamed(name))
             return
@@ -69,16 +71,11 @@ def _live(event: events.CaseSet | events.Info) -> float:
     return inf if event.timestamp is None else event.timestamp
 
 
-def _past(event: events.CaseSet | events.Info) -> float:
-    """Return the timestamp of an event of a history; before all others if it has none."""
-    return -1.0 if event.timestamp is None else event.timestamp
-
-
 def _is_later(
     event: events.CaseSet | events.Info, value: str | None, at: float | None, known: str | None
 ) -> bool:
     """Whether a value of a history wins: the later, or at the same time the greater one."""
-    return at is None or (_past(event), value or "") > (at, known or "")
+    return at is None or (history_time(event.timestamp), value or "") > (at, known or "")
 
 
 # DESIGN §3: cobrowsing_* → `CobrowsingChanged(state)`.

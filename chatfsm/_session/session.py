@@ -33,18 +33,18 @@ _counts: Final = attrgetter(*(known.name for known in fields(Counts)))
 class SessionView:
     """The read side of a session: properties that change nothing."""
 
-    __slots__ = ("_chat_id", "_made", "_settings")
+    __slots__ = ("_chat_id", "_settings", "_started")
 
     _chat_id: str
     _settings: Settings
-    _made: SessionState | None
-    """None before the first input: a session that waits takes no more memory than this."""
+    _started: SessionState | None
+    """The state from the first input on; None before, so that an unused session stays small."""
 
     @property
     def _state(self) -> SessionState:
-        if self._made is None:
+        if self._started is None:
             return SessionState(chat_id=self._chat_id, settings=self._settings)
-        return self._made
+        return self._started
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {quoted(self.chat_id)}, {self.state}>"
@@ -174,7 +174,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
             raise ValueError(f"chat_id must be a text of 1 character or more, not {chat_id!r:.40}")
         self._chat_id = chat_id
         self._settings = settings
-        self._made = None
+        self._started = None
 
     @property
     def settings(self) -> Settings:
@@ -193,7 +193,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         `RemoteProtocolError` if the server violates the protocol: its `effects` are those of the
         deadlines that have passed and of the rest of a history.
         """
-        session = self._made
+        session = self._started
         if session is None:
             session = self._begin()
         try:
@@ -238,7 +238,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         state.settings = settings
         session._chat_id = state.chat_id
         session._settings = settings
-        session._made = state
+        session._started = state
         return session
 
     def __eq__(self, other: object) -> bool:
@@ -247,8 +247,8 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         return self._state == other._state and self._settings == other._settings
 
     def _begin(self) -> SessionState:
-        self._made = SessionState(chat_id=self._chat_id, settings=self._settings)
-        return self._made
+        self._started = SessionState(chat_id=self._chat_id, settings=self._settings)
+        return self._started
 
 
 def _completed(session: SessionState, effects: list[Effect]) -> list[Effect]:

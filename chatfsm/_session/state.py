@@ -35,6 +35,7 @@ __all__ = [
     "SessionState",
     "SessionTime",
     "deadline_after",
+    "history_time",
     "next_deadline",
     "quoted",
 ]
@@ -288,6 +289,11 @@ def deadline_after(now: float, seconds: float) -> float:
     """Return the time `seconds` from now; at most the largest float, which JSON can hold."""
     at = now + seconds
     return at if at < LARGEST else LARGEST  # noqa: FURB136  # a third of the time of min()
+
+
+def history_time(timestamp: float | None) -> float:
+    """Return the timestamp of an event of a history; before all others if it has none."""
+    return -1.0 if timestamp is None else timestamp
 
 
 def next_deadline(session: SessionState) -> float:
