@@ -49,7 +49,8 @@ class Settings:
         default="n", validator=one_of("n", "chat_id:n")
     )
     """Form of the ids of own messages. The documentation has `chatId:messageNumber`; the vendor's
-    web client counts 1, 3, 5 (PROTOCOL.md §3), and chatfsm does so too."""
+    web client counts 1, 3, 5 (PROTOCOL.md §3), and chatfsm does so too. A session with a token puts
+    it and a colon before the number."""
 
     empty_file_ids: bool = False
     """Send files with an empty msg_id: one connector answers 500 to any other (PROTOCOL.md §3)."""

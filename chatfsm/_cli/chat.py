@@ -133,7 +133,7 @@ def _open_client(
         restored = storage.restore(saved.record, endpoint, now=time.monotonic(), journal=journal)
         if not restored.client.done and restored.client.session is not None:
             return restored.client, restored.pending
-    return ChatClient(endpoint, journal=journal), ()
+    return ChatClient(endpoint, token=storage.new_token(), journal=journal), ()
 
 
 @define

@@ -117,4 +117,5 @@ def _on_chat_opened(
     if chat.state is not None:
         turn.feed_session(events.Status(chat.state, chat.ewt))
     if chat.is_new is not True:
+        turn.state.is_joining = True
         request_history(turn)

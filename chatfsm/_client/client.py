@@ -21,6 +21,7 @@ from chatfsm._client.journal import Journal, recorded
 from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer
 from chatfsm._plain import snake_case
 from chatfsm._session.session import ChatSession
+from chatfsm._session.state import checked_token
 from chatfsm.api import ApiRequest, Resume
 from chatfsm.client_effects import ClientEffect
 from chatfsm.endpoint import Endpoint, quote_segment
@@ -77,8 +78,10 @@ class ChatClient:
     them, and return one `HttpReply` or `HttpFailure` with its id. To survive a crash, save a
     `snapshot` after each `receive`, before its requests are performed.
 
-    `chat_id`: a chat that exists already; the client requests its history first. `journal`: called
-    with each line of a journal of the session, which `chatfsm.replay.journal` can verify.
+    `chat_id`: a chat that exists already; the client requests its history first, and posts nothing
+    before. `token`: begins the ids of own messages, as in `ChatSession`; give another random text
+    to each new client, as the drivers do. `journal`: called with each line of a journal of the
+    session, which `chatfsm.replay.journal` can verify.
     """
 
     def __init__(
@@ -87,17 +90,20 @@ class ChatClient:
         *,
         settings: ClientSettings = _DEFAULTS,
         chat_id: str | None = None,
+        token: str = "",
         journal: Journal | None = None,
     ) -> None:
         self._endpoint = endpoint
         self.settings = settings
         self._journal = journal
-        self._state = ClientState()
+        self._state = ClientState(token=checked_token(token))
         self._session: ChatSession | None = None
         if chat_id is not None:
             quote_segment(chat_id)
-            self._session = recorded(ChatSession(chat_id, settings=settings.session), journal)
+            session = ChatSession(chat_id, settings=settings.session, token=token)
+            self._session = recorded(session, journal)
             self._state.poll, self._state.history = "due", "due"
+            self._state.is_joining = True
         self._deadline = self._next_deadline()
 
     def __repr__(self) -> str:

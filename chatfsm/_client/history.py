@@ -65,6 +65,7 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
     state = turn.state
     state.history = next_state(HISTORY_TABLE, state.history, "answer")
     state.history_timer.failures = 0
+    state.is_joining = False
     if state.history == "fresh":
         sending.resolve(turn, events, complete=True)
     else:  # requested before the latest gap: it cannot decide what has arrived since
@@ -77,6 +78,7 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
     if not is_fatal and not error.transient:
         # There will be no history: unconfirmed messages stay so, and everything else goes on.
         state.history = next_state(HISTORY_TABLE, state.history, "give_up")
+        state.is_joining = False
         if is_too_large(error):
             turn.feed_session(Malformed("history", None, str(error)))
         sending.resolve(turn, [], complete=False)

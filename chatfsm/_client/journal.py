@@ -2,9 +2,9 @@
 
 `chatfsm.replay.journal` reads the lines and verifies them. Each chat begins with a header, which
 says how its session was made: `{"v": 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}},
-"at": …, "snapshot": …}`, with the snapshot only if the session was restored. One line an input
-follows: `{"v": 1, "chat_id": …, "seq": …, "at": …, "in": {"input": …}, "out": […]}`, or
-`"refused": why` in place of `"out"`.
+"at": …, "snapshot": …}`, with the snapshot only if the session was restored, and beside the
+settings the session's `"token"` if it has one. One line an input follows: `{"v": 1, "chat_id": …,
+"seq": …, "at": …, "in": {"input": …}, "out": […]}`, or `"refused": why` in place of `"out"`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ class Recorded:
 
         session = self.session
         session_made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
+        if session.token:
+            session_made["token"] = session.token
         header: dict[str, Any] = {"journal": session_made, "at": now}
-        if session != ChatSession(session.chat_id, settings=session.settings):
+        if session != ChatSession(session.chat_id, settings=session.settings, token=session.token):
             header["snapshot"] = session.snapshot(now=now)
         return header
 

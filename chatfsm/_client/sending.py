@@ -63,8 +63,12 @@ def enqueue(turn: ClientTurn) -> None:
 
 
 def next_at(state: ClientState) -> float:
-    """Return when to send the next POST; infinity if there is none, or one has no outcome yet."""
-    return state.post_timer.at if state.post == "idle" and state.queue else inf
+    """Return when to send the next POST; infinity if there is none, or it must wait.
+
+    It waits for the outcome of the one before, and for the history of a chat with a past.
+    """
+    can_send = state.post == "idle" and not state.is_joining
+    return state.post_timer.at if can_send and state.queue else inf
 
 
 def send(turn: ClientTurn) -> None:

@@ -27,6 +27,7 @@ from chatfsm._client.state import (
 )
 from chatfsm._plain import redact_secure_form
 from chatfsm._session.session import ChatSession
+from chatfsm._session.state import checked_token
 from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.settings import ClientSettings
 
@@ -78,6 +79,7 @@ def restore(
         purposes = dict(body.pop("pending"))
         _shift(body, lambda left: -inf if left is None else now + left)
         state = _converter.structure({**body, "pending": {}}, ClientState)
+        checked_token(state.token)
     except Exception as error:  # noqa: BLE001  # cattrs passes on whatever a class raises
         raise SnapshotError(f"not the state of a client: {type(error).__name__}") from None
     _fail_pending(state, purposes, session, settings, now)

@@ -176,6 +176,10 @@ class ClientState:
     """When the server has surely let go of a broken poll, which can then lose no more events."""
     poll_answered_at: float | None = None
     """When the last reply to a poll came."""
+    token: str = ""
+    """Token of the session, kept before there is one."""
+    is_joining: bool = False
+    """Whether the chat may have a past that is not merged yet: until then nothing is posted."""
     next_request_id: int = 1
     pending: dict[int, PendingRequest] = field(factory=dict)
     queue: list[QueuedItem] = field(factory=list)
@@ -215,7 +219,7 @@ class ClientTurn:
 
     def open_session(self, chat_id: str) -> None:
         """Make the session of a new chat."""
-        session = ChatSession(chat_id, settings=self.settings.session)
+        session = ChatSession(chat_id, settings=self.settings.session, token=self.state.token)
         self.session = recorded(session, self.journal)
 
     def feed_session(self, item: Input) -> None:

@@ -102,16 +102,16 @@ def check_msg_id(session: SessionState, command: Numbered) -> None:
 def take_msg_id(session: SessionState, command: Numbered) -> str:
     """Return the app's msg_id, or else the next of the session.
 
-    The session's are odd, so that they never equal one of the server's even ids.
+    The session's are odd, so that they never equal one of the server's even ids. The token keeps
+    them apart from those of the customer's other devices and earlier runs.
     """
     if command.msg_id is not None:
         advance_counter(session, command.msg_id)
         return command.msg_id
     number = session.next_number
     session.next_number = number + 2
-    if session.settings.msg_id_format == "n":
-        return str(number)
-    return f"{session.chat_id}:{number}"
+    msg_id = f"{session.token}:{number}" if session.token else str(number)
+    return msg_id if session.settings.msg_id_format == "n" else f"{session.chat_id}:{msg_id}"
 
 
 def observe_own_id(session: SessionState, event: events.Signaling | events.Cobrowsing) -> None:

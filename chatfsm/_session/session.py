@@ -14,6 +14,7 @@ from chatfsm._session.state import (
     DEFAULT_SETTINGS,
     Counts,
     SessionState,
+    checked_token,
     next_deadline,
     quoted,
 )
@@ -64,6 +65,11 @@ class SessionView:
     def chat_id(self) -> str:
         """The id that the server gave the session."""
         return self._state.chat_id
+
+    @property
+    def token(self) -> str:
+        """The text before the number in the ids of own messages; "" if there is none."""
+        return self._state.token
 
     @property
     def state(self) -> str:
@@ -164,17 +170,24 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
     settings are.
 
     `chat_id`: the id that the server gave the chat, not empty. `settings`: bounds and choices;
-    they are not part of a snapshot.
+    they are not part of a snapshot. `token`: begins the ids of own messages, so that no other
+    device of the customer and no earlier run has the same ids: a random text of up to 64 letters,
+    digits, `-`, `.` and `_`, as the drivers make it. It is part of a snapshot. Without one, ids are
+    unique within one run on one device.
     """
 
     __slots__ = ()
 
-    def __init__(self, chat_id: str, *, settings: Settings = DEFAULT_SETTINGS) -> None:
+    def __init__(
+        self, chat_id: str, *, settings: Settings = DEFAULT_SETTINGS, token: str = ""
+    ) -> None:
         if not isinstance(chat_id, str) or not chat_id:
             raise ValueError(f"chat_id must be a text of 1 character or more, not {chat_id!r:.40}")
         self._chat_id = chat_id
         self._settings = settings
         self._started = None
+        if token != "":
+            self._begin().token = checked_token(token)
 
     @property
     def settings(self) -> Settings:

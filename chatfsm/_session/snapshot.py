@@ -49,6 +49,7 @@ def read_snapshot(data: object, now: float) -> SessionState:
     body = _checked_memory(data)
     try:
         memory = read_state(body, now)
+        state.checked_token(memory.token)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a value raises
         raise SnapshotError(f"not a session's memory: {error_text(error)}") from None
     memory.deadline_bound = state.next_deadline(memory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import Annotated, Any, Final
 
@@ -34,6 +35,7 @@ __all__ = [
     "Service",
     "SessionState",
     "SessionTime",
+    "checked_token",
     "deadline_after",
     "history_time",
     "next_deadline",
@@ -42,6 +44,7 @@ __all__ = [
 
 # Characters of a name from the wire that an explanation quotes.
 _MAX_QUOTED: Final = 80
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
 LARGEST: Final = 1.7976931348623157e308
 """The largest float: deadlines end here, because JSON has no infinity."""
 DEFAULT_SETTINGS: Final = Settings()
@@ -182,6 +185,8 @@ class SessionState(Counts):
     own_typing: OwnTyping | None = None
     outbox: dict[str, Outgoing] | None = None
     """Messages of the app by msg_id, in order: all undecided ones, and the last of the others."""
+    token: str = ""
+    """Text before the number in own message ids: another one for each device and each run."""
     next_number: int = 1
     warning: str | None = None
     call: Call = _NO_CALL
@@ -277,6 +282,16 @@ class SessionState(Counts):
             messages += [OutgoingMessage((event,)) for event in before]
             effects.append(SendEvents(tuple(messages)))
             self.queued_events = None
+
+
+def checked_token(token: object) -> str:
+    """Return a token for message ids. Raises ValueError if it is none."""
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise ValueError(
+            "token must be a text of at most 64 letters, digits, '-', '.' and '_', not"
+            f" {token!r:.40}"
+        )
+    return token
 
 
 def quoted(word: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
@@ -30,11 +31,13 @@ __all__ = [
     "as_store",
     "load_chat",
     "make_record",
+    "new_token",
     "parse_record",
     "restore",
 ]
 
 _DEFAULTS: Final = ClientSettings()
+_TOKEN_BYTES: Final = 6  # a customer's devices are few: 2^48 tokens do not meet
 _OWNER_ONLY: Final = 0o600  # a record holds messages of people
 
 
@@ -143,7 +146,13 @@ def load_chat(
         restored = restore(record, endpoint, settings=settings, now=now, journal=journal)
         if restored.pending or not restored.client.done:
             return restored
-    return RestoredChat(ChatClient(endpoint, settings=settings, journal=journal))
+    client = ChatClient(endpoint, settings=settings, token=new_token(), journal=journal)
+    return RestoredChat(client)
+
+
+def new_token() -> str:
+    """Return a random token for the message ids of a new client."""
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def as_store(store: Store | str | PathLike[str] | None) -> Store | None:

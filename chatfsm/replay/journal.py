@@ -72,6 +72,8 @@ class JournalHeader:
     settings: Settings
     snapshot: object
     """Snapshot of the session; None if it was new."""
+    token: str = ""
+    """Token of the session's message ids."""
 
     @property
     def timestamp(self) -> float:
@@ -82,7 +84,7 @@ class JournalHeader:
         """Make the session; `strict`: strict even if the recorded one was not."""
         settings = evolve(self.settings, strict=strict or self.settings.strict)
         if self.snapshot is None:
-            return ChatSession(self.chat_id, settings=settings)
+            return ChatSession(self.chat_id, settings=settings, token=self.token)
         return ChatSession.restore(self.snapshot, settings=settings, now=self.at)
 
 
@@ -126,7 +128,8 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
             raise ValueError  # noqa: TRY301  # handled like all other errors of the line
         if "journal" in value:
             settings = _converter.structure(value["journal"]["settings"], Settings)
-            return JournalHeader(chat_id, at, settings, value.get("snapshot"))
+            token = value["journal"].get("token", "")
+            return JournalHeader(chat_id, at, settings, value.get("snapshot"), token)
         item = input_from_json(value["in"])
         return JournalEntry(
             chat_id,

@@ -101,6 +101,10 @@ class Pseudonyms:
         """Return the pseudonym of a chat, which is also that of its customer."""
         return f"chat-{self._mark(chat_id)}"
 
+    def token(self, token: str) -> str:
+        """Return the pseudonym of the token of a session's message ids."""
+        return f"id-{self._mark(token)}" if token else ""
+
     def _time(self, item: Mapping[str, Any]) -> dict[str, Any]:
         try:
             known = structuring.timestamp(item.get("timestamp")) is not None
@@ -165,7 +169,12 @@ class Pseudonyms:
         head, colon, digits = text.rpartition(":")
         if not digits.isdecimal() or len(digits) > _MAX_COUNTER_DIGITS:
             return self._id(value, chat_id)
-        return f"{self._id(head, chat_id)}{colon}{digits}" if head else value
+        if not head:
+            return value
+        chat, between, token = head.partition(":")
+        if between and chat == chat_id:  # of a session with a token and msg_id_format "chat_id:n"
+            return f"{self.chat_id(chat)}:{self.token(token)}:{digits}"
+        return f"{self._id(head, chat_id)}{colon}{digits}"
 
     def _name(self, value: Any, _chat_id: str) -> str:
         return f"name-{self._mark(str(structuring.text(value)))}"
@@ -281,4 +290,5 @@ def _scrubbed_session(
         why = "the journal begins with a snapshot, which cannot be scrubbed"
         raise UnreadableLogError(f"{record.where}: {why}")
     chat_id = pseudonyms.chat_id(header.chat_id)
-    return Recorded(ChatSession(chat_id, settings=header.settings), write)
+    token = pseudonyms.token(header.token)
+    return Recorded(ChatSession(chat_id, settings=header.settings, token=token), write)

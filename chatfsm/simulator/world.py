@@ -281,12 +281,17 @@ class World:
         tenant_url: str = "tenant.example",
         settings: ClientSettings = _DEFAULT_SETTINGS,
         clock_offset: float = 0.0,
+        token: str = "",
     ) -> SimulatedCustomer:
-        """Add a customer without a chat; `clock_offset` is the seconds its clock is ahead."""
+        """Add a customer without a chat.
+
+        `clock_offset` is the seconds its clock is ahead; `token` is that of `ChatClient`: give each
+        device of one customer another one.
+        """
         endpoint = Endpoint(
             "https://chat.example.com", tenant_url, app_id, client_id, version=version
         )
-        client = ChatClient(endpoint, settings=settings)
+        client = ChatClient(endpoint, settings=settings, token=token)
         customer = SimulatedCustomer(self, len(self.customers) + 1, client, endpoint)
         customer.clock_offset = clock_offset
         self.customers.append(customer)

@@ -50,11 +50,14 @@ class Stage:
         version: int = 2,
         chat_id: str | None = None,
         where: dict[str, Any] | None = None,
+        token: str = "",
         **settings: Any,
     ) -> None:
         self.endpoint = endpoint(version=version, **(where or {}))
         self.settings = ClientSettings(**settings)
-        self.client = ChatClient(self.endpoint, settings=self.settings, chat_id=chat_id)
+        self.client = ChatClient(
+            self.endpoint, settings=self.settings, chat_id=chat_id, token=token
+        )
         self.now = 0.0
         self.told: list[Any] = []
         self.waiting: dict[int, HttpRequest] = {}

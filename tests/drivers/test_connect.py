@@ -224,7 +224,10 @@ async def going_on(server: Server, store: Path) -> None:
         with suppress(CrashError):
             async with aio.Chat.connect(endpoint, sender, store=store, settings=QUICK) as chat:
                 assert chat.state == "establishing"
-                assert await chat.send_text("one") == "1"
+                msg_id = await chat.send_text("one")
+                token, colon, number = msg_id.partition(":")
+                assert len(token) == 12
+                assert colon + number == ":1"
                 assert await chat.send_text("two", msg_id="mine") == "mine"
                 async for effect in chat:
                     if isinstance(effect, f.MessageReceived):

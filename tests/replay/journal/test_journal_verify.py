@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm import Tick, commands
+from chatfsm import ChatSession, Tick, commands
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.replay.journal import verify
 
@@ -48,6 +48,24 @@ def test_a_journal_of_everything_agrees(play: Any) -> None:
     for kind in ("malformed", "history", "lost", "sent", "send_failed", "tick", "start_typing"):
         assert f'"in": {{"input": "{kind}"' in told
     assert '"refused": ' in told
+
+
+def test_a_token_stands_in_the_opening(plays: Any) -> None:
+    """The ids of own messages begin with it, in the journal and when it is verified."""
+    play = plays(session=ChatSession("chat-1", token="abc"))
+    spoken(play)
+    assert json.loads(play.lines[0])["journal"]["token"] == "abc"
+    assert '"msg_id": "abc:1"' in play.lines[-1]
+    assert verify(play.lines) == 5
+
+
+def test_a_token_that_is_none_makes_no_session(plays: Any) -> None:
+    """The line of a forged one is refused, as any other."""
+    play = spoken(plays(session=ChatSession("chat-1", token="abc")))
+    for token in ("a:b", 7, None):
+        lines = altered(play.lines, 1, lambda line, t=token: line["journal"].update(token=t))
+        with pytest.raises(UnreadableLogError):
+            verify(lines)
 
 
 def test_lines_may_be_bytes_and_some_blank(play: Any) -> None:

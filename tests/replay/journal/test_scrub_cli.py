@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm import Tick
+from chatfsm import ChatSession, Sent, Settings, Tick, commands
 
 File = Callable[..., Path]
 Runs = Callable[..., Any]
@@ -244,6 +244,26 @@ def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: 
     assert ran.err == "chatfsm: 39 lines scrubbed\n"
     ran = runs("replay", "--verify", "--quiet", out)
     assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
+
+
+@pytest.mark.parametrize("form", ["n", "chat_id:n"])
+def test_a_token_gets_a_pseudonym(
+    plays: Any, form: Any, file: File, runs: Runs, tmp_path: Path
+) -> None:
+    """It may name a device; the ids that begin with it agree all the same."""
+    session = ChatSession("chat-1", settings=Settings(msg_id_format=form), token="anns-phone")
+    play = plays(session=session)
+    play.receives(commands.SendText("hello"), at=1.0)
+    told = play.recorded.outbox
+    play.receives(Sent([*told]), at=2.0)
+    (msg_id,) = told
+    play.hears("message_read", ref_msg_id=msg_id, party_id="ann", at=3.0)
+    assert play.recorded.outbox == {msg_id: "read"}
+    out = tmp_path / "out.jsonl"
+    runs("scrub", file("in.jsonl", play.text), out)
+    assert "anns-phone" not in out.read_text()
+    ran = runs("replay", "--verify", "--quiet", out)
+    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
 
 
 def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> None:

@@ -453,6 +453,7 @@ def test_what_is_as_in_a_fresh_session_is_left_out() -> None:
 REMEMBERED: dict[str, Any] = {
     **{known.name: number for number, known in enumerate(fields(Counts), 1)},
     "chat_id": "chat-1",
+    "token": "a1b2",
     "state": "connected",
     "ewt": 5.0,
     "outcome_text": "too long",
