@@ -354,7 +354,7 @@ def _add_behaviour(simulate: argparse.ArgumentParser) -> None:
         "--hold",
         metavar="SECONDS",
         type=types.seconds,
-        help="hold a poll this long if there is no event (default: 15)",
+        help="hold a poll this long if there is no event (default: 12)",
     )
     simulate.add_argument(
         "--inactivity",

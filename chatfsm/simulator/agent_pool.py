@@ -52,6 +52,8 @@ class AgentPool:
     _queue: list[_QueueEntry] = field(factory=list, init=False)
     _assigned: dict[Waiter, Agent] = field(factory=dict, init=False)
     """Agents who were assigned and whom their waiter has not taken yet."""
+    _preferred: dict[Waiter, str] = field(factory=dict, init=False)
+    """The party ids of agents whom waiters asked for."""
     _notified: list[Waiter] = field(factory=list, init=False)
 
     @property
@@ -83,6 +85,10 @@ class AgentPool:
                 self._notified = [one for one in self._notified if one is not waiter]
         return self._assigned.pop(waiter, None)
 
+    def prefer(self, waiter: Waiter, party_id: str) -> None:
+        """Assign this agent to the waiter if free, before any other."""
+        self._preferred[waiter] = party_id
+
     def estimated_wait(self, waiter: Waiter | None = None) -> int:
         """Return the estimated seconds of waiting of a queued waiter, or if None of a new one."""
         queue = [entry.waiter for entry in self._queue]
@@ -100,6 +106,7 @@ class AgentPool:
     def withdraw(self, waiter: Waiter) -> None:
         """Remove the waiter from the queue, and release an agent who was assigned to it."""
         self._notified = [one for one in self._notified if one is not waiter]
+        self._preferred.pop(waiter, None)
         for place, entry in enumerate(self._queue):
             if entry.waiter is waiter:
                 del self._queue[place]
@@ -127,7 +134,9 @@ class AgentPool:
             able = [agent for agent in self._agents if self._free_slots_of(agent) > 0]
             able = [agent for agent in able if agent.party_id not in entry.excluded]
             if able:
-                agent = min(able, key=self._load)
+                preferred = self._preferred.pop(entry.waiter, "")
+                chosen = [agent for agent in able if agent.party_id == preferred]
+                agent = min(chosen or able, key=self._load)
                 self._chat_counts[agent.party_id] = self._chat_counts.get(agent.party_id, 0) + 1
                 self._assigned_order[agent.party_id] = (
                     max(self._assigned_order.values(), default=0) + 1

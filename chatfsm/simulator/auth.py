@@ -1,7 +1,8 @@
 """Authentication: the tenant, the app and the client of a request.
 
 The client is named by the Authorization header, or by the center's cookie if its id is `WebChat`.
-Source: PROTOCOL.md §1.
+The id of a chat lets in a browser that sends no cookie, and a download without the header: pages
+load images by `<img>`. Source: PROTOCOL.md §1.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from attrs import field, frozen
 
 from chatfsm.simulator.handlers import Route
 from chatfsm.simulator.http_api import ApiCall, RefusedError
-from chatfsm.simulator.state import ApiClient, CenterState
-from chatfsm.simulator.tenants import Tenant
+from chatfsm.simulator.state import ApiClient, CenterChat, CenterState
+from chatfsm.simulator.tenants import AppEntry, Tenant, domain_of
 
 __all__ = [
     "COOKIE_CLIENT_ID",
@@ -28,10 +29,12 @@ __all__ = [
 COOKIE_CLIENT_ID: Final = "WebChat"
 COOKIE_NAME: Final = "chatfsm_client"
 
+_BROWSER_PREFIX: Final = f"{COOKIE_CLIENT_ID}:"
 _SCHEME: Final = "MOBILE-API-140-327-PLAIN"
 # Some shipped clients leave the quotes out.
 _PAIR: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))\s*')
 _COOKIE: Final = re.compile(rf"(?:^|;)\s*{COOKIE_NAME}=([0-9a-f]{{32}})\s*(?=;|$)")
+_NO_CLIENT: Final = ApiClient(Tenant(url="none", entries=()), AppEntry(app_id="none"), "")
 # Real ids are UUIDs of 36 characters.
 _MAX_LENGTH: Final = 1_024
 
@@ -86,9 +89,17 @@ def authenticate(state: CenterState, call: ApiCall, route: Route) -> ApiClient:
 
     Raises `RefusedError` with 1000, 2000 to 2004, or 3000.
 
-    A download has no `tenantUrl`: its tenant is the one of the chat in its path.
+    A download has no `tenantUrl`: its tenant is the one of the chat in its path. Without an
+    Authorization header it counts as the client's of that chat.
     """
-    tenant = _tenant_by_chat(state, call) if route.is_download else _tenant_by_query(state, call)
+    if route.is_public:
+        return _NO_CLIENT
+    chat = state.chats.get(call.path_args.get("chat", ""))
+    if route.is_download and chat is not None and not call.headers.get("authorization"):
+        return ApiClient(chat.tenant, chat.entry, chat.client_id)
+    tenant = None if chat is None else chat.tenant
+    if not route.is_download:
+        tenant = _tenant_of(state, call)
     credentials = parse_credentials(call)
     if tenant is None:
         raise RefusedError("5005")
@@ -96,27 +107,32 @@ def authenticate(state: CenterState, call: ApiCall, route: Route) -> ApiClient:
     if entry is None:
         raise RefusedError("3000")
     client_id = credentials.client_id
-    if client_id == COOKIE_CLIENT_ID:
-        client_id = _client_id_by_cookie(state, call)
+    if client_id.lower() == COOKIE_CLIENT_ID.lower():
+        client_id = _browser_id(state, call, route, chat)
     return ApiClient(tenant, entry, client_id)
 
 
-def _tenant_by_query(state: CenterState, call: ApiCall) -> Tenant:
-    tenant = state.tenants.get(call.query.get("tenantUrl", "").lower())
+def _tenant_of(state: CenterState, call: ApiCall) -> Tenant:
+    """Return the tenant in the query, or without one in the host of the request."""
+    given = call.query.get("tenantUrl", "") or call.host
+    tenant = state.tenants.get(domain_of(given))
     if tenant is None:
         raise RefusedError("1000")
     return tenant
 
 
-def _tenant_by_chat(state: CenterState, call: ApiCall) -> Tenant | None:
-    chat = state.chats.get(call.path_args["chat"])
-    return None if chat is None else chat.tenant
+def _browser_id(state: CenterState, call: ApiCall, route: Route, chat: CenterChat | None) -> str:
+    """Return the id of the browser that sent a request with the client id `WebChat`.
 
-
-def _client_id_by_cookie(state: CenterState, call: ApiCall) -> str:
-    """Return the id of the client with this cookie; a client without a cookie gets a new one."""
+    The chat in the path decides; without one, the cookie does. A frame of another site can keep no
+    cookie, so only the routes that look for a chat by its client give one.
+    """
+    if chat is not None and chat.client_id.startswith(_BROWSER_PREFIX):
+        return chat.client_id
     value = cookie_value(call)
+    if value is None and not route.gives_cookie:
+        return _BROWSER_PREFIX
     if value is None:
         value = state.new_id("cookie").replace("-", "")
         call.new_cookie = f"{COOKIE_NAME}={value}; Path=/clientweb/; HttpOnly; SameSite=Lax"
-    return f"{COOKIE_CLIENT_ID}:{value}"
+    return f"{_BROWSER_PREFIX}{value}"

@@ -1,11 +1,15 @@
-"""Built-in scenarios, with their invented agents and file."""
+"""Built-in scenarios, with their invented agents, forms and file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
+
+from attrs import evolve
 
 from chatfsm._protocol import names as wire
 from chatfsm.simulator.echo_agent import FILE_ID, KEYWORDS, call_offer, candidate_step, signal_step
+from chatfsm.simulator.portraits import portrait
 from chatfsm.simulator.scenario import (
     AgentLeaves,
     Await,
@@ -19,10 +23,13 @@ from chatfsm.simulator.scenario import (
     ShowSecureForm,
     Tell,
 )
-from chatfsm.simulator.tenants import Agent, TenantFile
+from chatfsm.simulator.tenants import Agent, TenantField, TenantFile, TenantForm
 from chatfsm.simulator.wire_events import status
 
-__all__ = ["AGENTS", "FILE", "SCENARIOS"]
+__all__ = ["AGENTS", "FILE", "FORMS", "ICON", "SCENARIOS", "SURVEY", "builtin_agents"]
+
+SURVEY: Final = "MobileChatSurvey"
+"""The name of the survey form, which the vendor's web clients know and draw themselves."""
 
 # Seconds for a person to write an answer or to fill in a form, with time to spare; then the
 # scenario goes on.
@@ -147,7 +154,7 @@ _SCENARIOS: Final = (
         (
             Tell(status("completed", None)),
             _bot_says("Thank you for chatting with us. Would you answer two short questions?"),
-            ShowForm("satisfaction_survey", 180.0),
+            ShowForm(SURVEY, 180.0),
             Await((wire.FORM_DATA, wire.FORM_DATA_CANCEL), timeout=180.0),
             _bot_says("Thank you! Goodbye."),
         ),
@@ -234,6 +241,8 @@ AGENTS: Final = (
         display_name="Odile F.",
         first_name="Odile",
         last_name="Farnworth",
+        photo=portrait((214, 226, 233), (42, 93, 132)),
+        direct_pin="1001",
         capacity=4,
     ),
     Agent(
@@ -241,6 +250,8 @@ AGENTS: Final = (
         display_name="Tove",
         first_name="Tove",
         last_name="Lindgaard",
+        photo=portrait((240, 226, 208), (150, 84, 42)),
+        direct_pin="1002",
         capacity=4,
     ),
     Agent(
@@ -248,10 +259,57 @@ AGENTS: Final = (
         display_name="Bram T.",
         first_name="Bram",
         last_name="Tollevik",
+        photo=portrait((219, 234, 214), (62, 112, 58)),
+        direct_pin="1003",
         capacity=4,
     ),
 )
 """The agents of the built-in scenarios; four chats at once are usual for an agent."""
+
+
+def builtin_agents(count: int | None = None, capacity: int | None = None) -> tuple[Agent, ...]:
+    """Return `count` agents with this capacity each; None: as many, or as much, as `AGENTS`.
+
+    More agents than those have numbers for names.
+    """
+    number = len(AGENTS) if count is None else count
+    agents = AGENTS[:number] + tuple(
+        evolve(
+            AGENTS[place % len(AGENTS)],
+            party_id=f"{place:08X}-0000-4000-8000-000000000000",
+            display_name=f"Agent {place + 1}",
+            first_name="Agent",
+            last_name=str(place + 1),
+            direct_pin=str(1001 + place),
+        )
+        for place in range(len(AGENTS), number)
+    )
+    return agents if capacity is None else tuple(evolve(one, capacity=capacity) for one in agents)
+
+
+ICON: Final = portrait((255, 255, 255), (42, 93, 132))
+"""The icon of the chat."""
+
+
+def _form(name: str, title: str, labels: Mapping[str, str]) -> TenantForm:
+    return TenantForm(
+        name=name,
+        title=title,
+        fields=tuple(
+            TenantField(name=field, label=label, kind="email" if field == "email" else "text")
+            for field, label in labels.items()
+        ),
+    )
+
+
+FORMS: Final = (
+    _form("contact", "How can we reach you?", {"name": "Your name", "email": "Your e-mail"}),
+    _form("parcel_number", "Your parcel", {"parcel_number": "The number of your parcel"}),
+    _form("identity_check", "Who are you?", {"account": "Account", "password": "Password"}),
+    _form("balance_consent", "Your balance", {"consent": "Shall it be shown? yes or no"}),
+    _form(SURVEY, "How was it?", {"rating": "From 1 to 5", "comment": "Anything else?"}),
+)
+"""The forms of the built-in scenarios, for clients that draw a form by its name."""
 
 FILE: Final = TenantFile(
     file_id=FILE_ID,

@@ -19,7 +19,7 @@ from chatfsm.simulator.http_api import ApiCall, RefusedError, error_reply, parse
 from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.state import CenterChat, CenterState, OnEvent, PlayerFactory
-from chatfsm.simulator.tenants import Tenant
+from chatfsm.simulator.tenants import Tenant, domain_of
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = ["ContactCenter"]
@@ -52,7 +52,7 @@ class ContactCenter:
         make_player: PlayerFactory = ScenarioPlayer,
     ) -> None:
         tenants_given = list(tenants)
-        by_url = {tenant.url.lower(): tenant for tenant in tenants_given}
+        by_url = {domain_of(tenant.url): tenant for tenant in tenants_given}
         if len(by_url) < len(tenants_given):
             raise ValueError("tenants must have different urls, whatever their case")
         self._state = CenterState(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chatfsm._protocol import names as wire
-from chatfsm.simulator.polling import answer_held_poll
+from chatfsm.simulator.polling import add_pending, answer_held_poll
 from chatfsm.simulator.state import CenterChat, CenterState, ChatEnd
 from chatfsm.simulator.wire_events import WireEvent, delivered, ended, inactive, warning
 
@@ -95,6 +95,11 @@ def _delivery_receipt(chat: CenterChat, event: WireEvent) -> list[dict[str, Any]
     return [delivered(event["msg_id"], chat.party_ids[-1] if chat.party_ids else None)]
 
 
+def _receipt_party(chat: CenterChat) -> str:
+    """Return the party of a receipt without one: shipped clients need a party in each."""
+    return chat.party_ids[-1] if chat.party_ids else chat.last_sender or chat.service_party_id
+
+
 # Events to the customer.
 
 # Source: PROTOCOL.md §2, "what really arrives".
@@ -108,7 +113,8 @@ _WITH_MSG_ID: Final = frozenset(
         wire.COBROWSING_REQUESTED,
     }
 )
-_TRANSIENT: Final = frozenset({wire.STATUS, wire.TYPING, wire.NOT_TYPING})
+# Statuses are in the history: after a reload, web clients know nothing else.
+_TRANSIENT: Final = frozenset({wire.TYPING, wire.NOT_TYPING})
 # Version 1 knows neither receipts nor cases.
 _ONLY_VERSION_2: Final = frozenset(
     {
@@ -134,8 +140,7 @@ def send_events(state: CenterState, chat: CenterChat, events: Iterable[Mapping[s
         if chat.version == 1 and given["event"] in _ONLY_VERSION_2:
             continue
         event = _completed(state, chat, given)
-        chat.pending.append(event)
-        del chat.pending[: -state.settings.max_pending]
+        add_pending(chat, event, state.settings.max_pending)
         add_to_history(state, chat, event)
         notify_observer(state, chat, event)
         _update_chat(chat, event)
@@ -167,6 +172,13 @@ def _completed(state: CenterState, chat: CenterChat, given: Mapping[str, Any]) -
         if "msg_id" not in event:
             event["msg_id"] = str(chat.next_msg_id)
         chat.next_msg_id = max(chat.next_msg_id, _next_even_number(event["msg_id"]))
+    if name in _RECEIPTS and not event.get("party_id"):
+        event["party_id"] = _receipt_party(chat)
+    # Strict decoders of shipped clients need these.
+    if name == wire.STATUS:
+        event.setdefault("ewt", "")
+    elif name == wire.FORM_SHOW:
+        event.setdefault("channel", "web")
     if name not in _WITHOUT_TIMESTAMP:
         event.setdefault("timestamp", state.timestamp)
     return event
@@ -187,6 +199,8 @@ def _update_chat(chat: CenterChat, event: WireEvent) -> None:
         case {"event": wire.STATUS, "state": str(state)}:
             chat.state = state
             chat.ewt = str(event.get("ewt") or "0")
+        case {"event": wire.MESSAGE, "party_id": str(party)}:
+            chat.last_sender = party
         case {"event": wire.PARTY_JOINED, "party_id": str(party)}:
             chat.party_ids = [one for one in chat.party_ids if one != party] + [party]
         case {"event": wire.PARTY_LEFT, "party_id": str(party)}:

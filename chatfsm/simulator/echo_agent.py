@@ -26,8 +26,29 @@ __all__ = ["FILE_ID", "KEYWORDS", "answer_steps", "type_and_say"]
 _Steps = tuple[s.ScenarioStep, ...]
 
 # The address is reserved for documentation (RFC 5737), so no call ever reaches a host.
-_SDP: Final = (
-    "v=0\r\no=- 417 2 IN IP4 192.0.2.17\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+# Without the attributes of ICE and DTLS, browsers refuse the description.
+_SDP_SESSION: Final = ("v=0", "o=- 417 2 IN IP4 192.0.2.17", "s=-", "t=0 0")
+_SDP_TRANSPORT: Final = (
+    "c=IN IP4 0.0.0.0",
+    "a=rtcp:9 IN IP4 0.0.0.0",
+    "a=ice-ufrag:owl7",
+    "a=ice-pwd:in-on-saturdays-from-8-to-18",
+    "a=fingerprint:sha-256 " + ":".join(f"{number:02X}" for number in range(32)),
+    "a=setup:actpass",
+    "a=sendrecv",
+    "a=rtcp-mux",
+)
+_SDP_AUDIO: Final = (
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+    "a=mid:audio",
+    *_SDP_TRANSPORT,
+    "a=rtpmap:111 opus/48000/2",
+)
+_SDP_VIDEO: Final = (
+    "m=video 9 UDP/TLS/RTP/SAVPF 96",
+    "a=mid:video",
+    *_SDP_TRANSPORT,
+    "a=rtpmap:96 VP8/90000",
 )
 FILE_ID: Final = "5b0c9a1e-7d1f-4f0a-9a53-2f3d1c4e8b60"
 """The id of the file that agents share."""
@@ -55,7 +76,10 @@ def candidate_step(number: int) -> s.Tell:
 
 def call_offer(*, video: bool = False) -> _Steps:
     """Return the steps by which the agent offers a call."""
-    offer = signal_step(wire.OFFER_CALL, sdp=_SDP, offerVideo=str(video).lower())
+    bundle = ("a=group:BUNDLE audio video",) if video else ("a=group:BUNDLE audio",)
+    lines = (*_SDP_SESSION, *bundle, *_SDP_AUDIO, *(_SDP_VIDEO if video else ()))
+    sdp = "".join(f"{line}\r\n" for line in lines)
+    offer = signal_step(wire.OFFER_CALL, sdp=sdp, offerVideo=str(video).lower())
     return (offer, candidate_step(1), candidate_step(2))
 
 
@@ -71,7 +95,7 @@ def answer_steps(event: Mapping[str, Any], seconds: float) -> _Steps:
 def _read_receipt(event: Mapping[str, Any]) -> _Steps:
     """Return the step that confirms a message as read; none if the message has no id."""
     msg_id = event.get("msg_id")
-    if not isinstance(msg_id, str) or not msg_id:
+    if isinstance(msg_id, bool) or not isinstance(msg_id, (str, int, float)) or msg_id == "":
         return ()
     return (s.Tell(read(msg_id, "$agent")),)
 

@@ -12,20 +12,28 @@ from chatfsm._protocol import names as wire
 from chatfsm._protocol import structuring
 from chatfsm.simulator import polling
 from chatfsm.simulator.chat_events import receive_event, send_events
+from chatfsm.simulator.configuration import widget_configuration
+from chatfsm.simulator.file_handlers import (
+    chat_icon,
+    download,
+    photo,
+    public_file,
+    upload,
+)
 from chatfsm.simulator.http_api import (
+    NO_VERSION,
     ApiCall,
     RefusedError,
+    check_event,
     empty_reply,
-    file_reply,
     find_chat,
     find_live_chat,
     json_reply,
     parse_events,
     parse_object,
 )
-from chatfsm.simulator.multipart import parse_upload
-from chatfsm.simulator.polling import take_pending
-from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, StoredFile
+from chatfsm.simulator.polling import copy_pending
+from chatfsm.simulator.state import ApiClient, CenterChat, CenterState
 from chatfsm.transport import HttpReply
 
 __all__ = [
@@ -35,18 +43,16 @@ __all__ = [
     "availability",
     "case_history",
     "close_case",
-    "download",
+    "configuration",
     "find_route",
     "history",
     "ice_servers",
     "notifications",
     "parameters",
-    "photo",
     "post_events",
     "request_chat",
     "request_sms",
     "server_version",
-    "upload",
 ]
 
 # Before a chat, and its start.
@@ -73,6 +79,11 @@ def parameters(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpRep
     """List the parameters that the scenario expects, by name and type."""
     expected = [{name: kind} for name, kind in client.entry.parameters.items()]
     return json_reply(call.id, {"parameters": expected})
+
+
+def configuration(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
+    """Return the definition of the vendor's web widget, which asks for it before all else."""
+    return json_reply(call.id, widget_configuration(client.tenant, client.entry))
 
 
 def ice_servers(_state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
@@ -110,6 +121,9 @@ def request_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRe
     is_new = chat is None
     if chat is None:
         chat = _start_chat(state, call, client, wanted)
+    initial = wanted.get("initial_message")
+    if initial and initial not in chat.customer_events:  # a repeated request repeats the message
+        receive_event(state, chat, initial)
     flag: bool | str = is_new
     if call.version == _VERSION_1 and state.settings.flags_as_text:
         flag = "true" if is_new else "false"
@@ -125,7 +139,7 @@ def active_chat(state: CenterState, call: ApiCall, client: ApiClient) -> HttpRep
 
 
 def _parse_chat_request(state: CenterState, call: ApiCall) -> dict[str, Any]:
-    wanted = parse_object(call.body, state.settings)
+    wanted = parse_object(call.body, state.settings, may_be_list=True)
     for name in ("phone_number", "from"):
         given = wanted.get(name)
         if given is not None and not (
@@ -134,6 +148,8 @@ def _parse_chat_request(state: CenterState, call: ApiCall) -> dict[str, Any]:
             raise RefusedError("5003")
     if not isinstance(wanted.get("parameters") or {}, dict):
         raise RefusedError("5003")
+    if wanted.get("initial_message"):
+        check_event(wanted["initial_message"])
     return wanted
 
 
@@ -159,9 +175,18 @@ def _start_chat(
         phone_number=wanted.get("phone_number"),
         parameters=wanted.get("parameters") or {},
     )
+    _prefer_agent(state, chat)
     state.chats[chat_id] = state.live_chats[client.key] = state.chats_by_waiter[chat.player] = chat
     send_events(state, chat, chat.player.start(now=state.now))
     return chat
+
+
+def _prefer_agent(state: CenterState, chat: CenterChat) -> None:
+    """Let the agent with the PIN in the chat's parameters have the chat, if free."""
+    pin = chat.parameters.get("directChatPIN")
+    for agent in chat.tenant.agents:
+        if pin and agent.direct_pin == str(pin):
+            state.agent_pools[chat.tenant_url].prefer(chat.player, agent.party_id)
 
 
 def _session_properties(chat: CenterChat) -> dict[str, Any]:
@@ -182,18 +207,19 @@ _TOKEN_FIELDS: Final = {
 
 
 def post_events(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Take the customer's events, all or none; version 1 replies with the pending events."""
+    """Take the customer's events, all or none; version 1 replies with the new events too."""
     chat = find_live_chat(state, call, client)
     for event in parse_events(call.body, state.settings):
         receive_event(state, chat, event)
     if call.version == _VERSION_1:
-        return json_reply(call.id, {"events": take_pending(chat)})
+        return json_reply(call.id, {"events": copy_pending(chat)})
     return empty_reply(call.id)
 
 
 def history(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Return the events of both sides; after the end too, as long as the chat is kept."""
-    return json_reply(call.id, {"events": find_chat(state, call, client).history})
+    """Return the events of both sides, after the end only if the settings say so."""
+    find = find_chat if state.settings.history_after_end else find_live_chat
+    return json_reply(call.id, {"events": find(state, call, client).history})
 
 
 def case_history(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
@@ -231,6 +257,8 @@ def notifications(state: CenterState, call: ApiCall, client: ApiClient) -> HttpR
         name for token in _TOKEN_FIELDS.values() for name in token if given.get(name) is not None
     }
     kind = next((kind for kind, needed in _TOKEN_FIELDS.items() if needed == names), None)
+    if sum(not names.isdisjoint(fields) for fields in _TOKEN_FIELDS.values()) > 1:
+        raise RefusedError("5603")
     if names and kind is None:
         raise RefusedError("5003", status=HTTPStatus.NOT_ACCEPTABLE)
     if not all(isinstance(given[name], str) and given[name] for name in names):
@@ -239,68 +267,12 @@ def notifications(state: CenterState, call: ApiCall, client: ApiClient) -> HttpR
     return json_reply(call.id, {})
 
 
-# Files and photos.
-
-# Bytes of boundaries, headers and other fields beside the file.
-_MULTIPART_OVERHEAD: Final = 64 * 1024
-_DEFAULT_TYPE: Final = "application/octet-stream"
-_IMAGE_TYPES: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"<svg", "image/svg+xml"),
-)
-
-
-def upload(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Keep an uploaded file. Raises `RefusedError` with 5501 if it is too large."""
-    settings = state.settings
-    if len(call.body) > settings.max_file + _MULTIPART_OVERHEAD:
-        raise RefusedError("5501")
-    try:
-        part = parse_upload(call.body, call.headers.get("content-type", ""))
-    except ValueError:
-        raise RefusedError("5003") from None
-    if len(part.content) > settings.max_file:
-        raise RefusedError("5501")
-    file_id = state.new_id("file")
-    state.files[file_id] = StoredFile(client.key, part.file_name, part.content_type, part.content)
-    state.stored_bytes += len(part.content)
-    while len(state.files) > settings.max_files or state.stored_bytes > settings.max_stored_bytes:
-        state.stored_bytes -= len(state.files.pop(next(iter(state.files))).content)
-    return json_reply(call.id, {"file_id": file_id, "file_name": part.file_name})
-
-
-def download(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Return a file that the client uploaded, or one that the tenant's agents share."""
-    find_chat(state, call, client)
-    wanted = call.path_args["subject"]
-    own = state.files.get(wanted)
-    if own is not None and own.owner == client.key:
-        return file_reply(call.id, own.content, own.content_type)
-    for file in client.tenant.files:
-        if file.file_id == wanted:
-            return file_reply(call.id, file.content, file.content_type)
-    raise RefusedError("5502")
-
-
-def photo(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply:
-    """Return an agent's photo. Raises `RefusedError` with 5502 if there is none."""
-    find_chat(state, call, client)
-    agent = client.tenant.agent(call.path_args["subject"])
-    if agent is None or agent.photo is None:
-        raise RefusedError("5502")
-    kind = next(
-        (kind for start, kind in _IMAGE_TYPES if agent.photo.startswith(start)), _DEFAULT_TYPE
-    )
-    return file_reply(call.id, agent.photo, kind)
-
-
 # Routes.
 
 _BOTH_VERSIONS: Final = frozenset({1, 2})
 _ONLY_VERSION_1: Final = frozenset({1})
 _ONLY_VERSION_2: Final = frozenset({2})
+_OUTSIDE: Final = frozenset({NO_VERSION})
 
 Handler = Callable[[CenterState, ApiCall, ApiClient], HttpReply | None]
 
@@ -314,7 +286,11 @@ class Route:
     versions: frozenset[int]
     handler: Handler
     is_download: bool = False
-    """Whether clients leave out the tenant's domain."""
+    """Whether clients leave out the tenant's domain, and pages the Authorization header."""
+    is_public: bool = False
+    """Whether the path alone lets everyone in."""
+    gives_cookie: bool = False
+    """Whether a browser without a cookie gets one."""
 
     def match_path(self, path: tuple[str, ...]) -> dict[str, str] | None:
         """Return the texts that the braces match, by name, or None if the path does not match."""
@@ -331,7 +307,8 @@ class Route:
 ROUTES: Final = (
     Route("GET", wire.AVAILABILITY_PATH, _BOTH_VERSIONS, availability),
     Route("GET", wire.PARAMETERS_PATH, _BOTH_VERSIONS, parameters),
-    Route("POST", wire.CHATS_PATH, _BOTH_VERSIONS, request_chat),
+    Route("GET", wire.CONFIGURATION_PATH, _BOTH_VERSIONS, configuration),
+    Route("POST", wire.CHATS_PATH, _BOTH_VERSIONS, request_chat, gives_cookie=True),
     Route("POST", wire.SMS_PATH, _ONLY_VERSION_1, request_sms),
     Route("GET", wire.ACTIVE_CHAT_PATH, _BOTH_VERSIONS, active_chat),
     Route("POST", wire.EVENTS_PATH, _BOTH_VERSIONS, post_events),
@@ -340,9 +317,11 @@ ROUTES: Final = (
     Route("POST", wire.UPLOAD_PATH, _BOTH_VERSIONS, upload),
     Route("GET", wire.FILE_PATH, _BOTH_VERSIONS, download, is_download=True),
     Route("GET", wire.PHOTO_PATH, _BOTH_VERSIONS, photo, is_download=True),
+    Route("GET", wire.CHAT_ICON_PATH, _BOTH_VERSIONS, chat_icon, is_download=True),
+    Route("GET", "file/{subject}", _OUTSIDE, public_file, is_public=True),
     Route("GET", wire.ICE_SERVERS_PATH, _BOTH_VERSIONS, ice_servers),
     Route("POST", wire.NOTIFICATIONS_PATH, _ONLY_VERSION_2, notifications),
-    Route("GET", wire.CASE_HISTORY_PATH, _ONLY_VERSION_2, case_history),
+    Route("GET", wire.CASE_HISTORY_PATH, _BOTH_VERSIONS, case_history),
     Route("POST", wire.CLOSE_CASE_PATH, _ONLY_VERSION_2, close_case),
     Route("GET", wire.VERSION_PATH, _ONLY_VERSION_2, server_version),
 )

@@ -6,7 +6,7 @@ import json
 import re
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from attrs import define, field
 
@@ -19,8 +19,10 @@ from chatfsm.transport import HttpReply, HttpRequest
 __all__ = [
     "API_ERRORS",
     "NO_CACHE",
+    "NO_VERSION",
     "ApiCall",
     "RefusedError",
+    "check_event",
     "empty_reply",
     "error_reply",
     "file_reply",
@@ -35,7 +37,12 @@ __all__ = [
 
 # Requests.
 
-_PATH: Final = re.compile(r"/clientweb/api/v([12])/(.+)", re.DOTALL)
+# The Android client loads files by a path outside the API (PROTOCOL.md §1).
+_PATH: Final = re.compile(r"/clientweb/(?:api/v([12])/(.+)|(file/[^/]+))", re.DOTALL)
+# Shipped clients join a base and a path with two slashes.
+_SLASHES: Final = re.compile(r"//+")
+NO_VERSION: Final = 0
+"""The version of requests outside the API."""
 # The API's queries have two fields.
 _MAX_QUERY_FIELDS: Final = 64
 
@@ -53,6 +60,8 @@ class ApiCall:
     headers: dict[str, str] = field(repr=False)
     """By name in lower case; the last of repeated ones."""
     body: bytes = field(repr=False)
+    host: str = ""
+    """The server's name as the client knows it."""
     path_args: dict[str, str] = field(factory=dict)
     """The texts that the braces of the method's path match, by name."""
     new_cookie: str = field(default="", repr=False)
@@ -66,17 +75,19 @@ def parse_request(request: HttpRequest) -> ApiCall:
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
         raise RefusedError("", status=HTTPStatus.NOT_FOUND) from None
-    match = _PATH.fullmatch(parts.path)
+    match = _PATH.fullmatch(_SLASHES.sub("/", parts.path))
     if match is None:
         raise RefusedError("", status=HTTPStatus.NOT_FOUND)
+    headers = {name.lower(): value for name, value in request.headers}
     return ApiCall(
         request.id,
         request.method,
-        int(match[1]),
-        tuple(unquote(part) for part in match[2].split("/")),
+        int(match[1] or NO_VERSION),
+        tuple(unquote(part) for part in (match[2] or match[3]).split("/")),
         dict(pairs),
-        {name.lower(): value for name, value in request.headers},
+        headers,
         request.body,
+        headers.get("host", parts.netloc),
     )
 
 
@@ -136,9 +147,17 @@ _UNDECODABLE: Final = "5003"
 # Fields that hold ids: texts or integers, of bounded length.
 _ID_FIELDS: Final = ("msg_id", "ref_msg_id", "form_request_id", "file_id", "destination_party_id")
 
+# A shipped client counts its messages in fractions.
+_MAY_BE_FRACTIONS: Final = {"msg_id", "ref_msg_id"}
 
-def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
-    """Return the object in a body, empty if the body is. Raises `RefusedError` with 5003."""
+
+def parse_object(
+    body: bytes, settings: CenterSettings, *, may_be_list: bool = False
+) -> dict[str, Any]:
+    """Return the object in a body, empty if the body is. Raises `RefusedError` with 5003.
+
+    `may_be_list`: the object may be the only item of a list.
+    """
     if len(body) > settings.max_body:
         raise RefusedError(_UNDECODABLE)
     if not body.strip():
@@ -147,6 +166,8 @@ def parse_object(body: bytes, settings: CenterSettings) -> dict[str, Any]:
         value = json_input.parse(body)
     except DecodeError:
         raise RefusedError(_UNDECODABLE) from None
+    if may_be_list and isinstance(value, list) and len(value) == 1:
+        value = value[0]
     # No event is nested so deep, and no history could be written with it.
     if not isinstance(value, dict) or structuring.deeper_than(structuring.MAX_DEPTH, value):
         raise RefusedError(_UNDECODABLE)
@@ -159,21 +180,27 @@ def parse_events(body: bytes, settings: CenterSettings) -> list[dict[str, Any]]:
     if not isinstance(events, list) or len(events) > settings.max_events:
         raise RefusedError(_UNDECODABLE)
     for event in events:
-        if not isinstance(event, dict) or not _is_event_name(event.get("event")):
-            raise RefusedError(_UNDECODABLE)
-        if not all(_is_id(event[name]) for name in _ID_FIELDS if name in event):
-            raise RefusedError(_UNDECODABLE)
+        check_event(event)
     return events
+
+
+def check_event(event: object) -> None:
+    """Raise `RefusedError` with 5003 unless this is an event of a customer's."""
+    if not isinstance(event, dict) or not _is_event_name(event.get("event")):
+        raise RefusedError(_UNDECODABLE)
+    if not all(_is_id(name, event[name]) for name in _ID_FIELDS if name in event):
+        raise RefusedError(_UNDECODABLE)
 
 
 def _is_event_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= structuring.LONGEST_ID
 
 
-def _is_id(value: object) -> bool:
+def _is_id(name: str, value: object) -> bool:
     if value is None:
         return True
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
+    kinds = (str, int, float) if name in _MAY_BE_FRACTIONS else (str, int)
+    if isinstance(value, bool) or not isinstance(value, kinds):
         return False
     return len(str(value)) <= structuring.LONGEST_ID
 
@@ -196,9 +223,20 @@ def empty_reply(request_id: int, *, status: int = HTTPStatus.OK) -> HttpReply:
     return HttpReply(request_id, status, dict(NO_CACHE), b"")
 
 
-def file_reply(request_id: int, content: bytes, content_type: str) -> HttpReply:
-    """Return a reply with the bytes of a file."""
-    return HttpReply(request_id, HTTPStatus.OK, {"content-type": content_type, **NO_CACHE}, content)
+def file_reply(
+    request_id: int, content: bytes, content_type: str, file_name: str | None = None
+) -> HttpReply:
+    """Return a reply with the bytes of a file.
+
+    With a `file_name` a browser saves the file and does not show it: a page that a customer
+    uploaded must not run beside the API. Images are shown by `<img>` all the same.
+    """
+    headers = {"content-type": content_type, **NO_CACHE, "x-content-type-options": "nosniff"}
+    if file_name is not None:
+        name = quote(file_name, safe="", errors="replace")
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{name}"
+        headers["content-security-policy"] = "sandbox; default-src 'none'"
+    return HttpReply(request_id, HTTPStatus.OK, headers, content)
 
 
 def error_reply(request_id: int, refused: RefusedError, version: int) -> HttpReply:

@@ -1,4 +1,4 @@
-"""Uploads: the one file in a multipart/form-data body.
+"""Uploads: the file in a multipart/form-data body.
 
 Boundaries are found by bytes and headers are read by `email`. The parser of `email` for whole
 bodies does not fit: it takes an uploaded e-mail apart in place of returning its bytes.
@@ -38,19 +38,25 @@ class FilePart:
 
 
 def parse_upload(body: bytes, content_type: str) -> FilePart:
-    """Return the part called `file` of a body with this Content-Type.
+    """Return the first part with a file name, or else the one called `file`.
 
-    Raises ValueError if there is no such part, or the body is malformed.
+    Shipped clients give the part different names. Raises ValueError if there is no such part, or
+    the body is malformed.
     """
+    unnamed: FilePart | None = None
     for header, content in _parts(body, b"--" + _boundary(content_type)):
-        if header.get_param("name", header="content-disposition") == "file":
-            name = header.get_param("filename", "", header="content-disposition")
-            return FilePart(
-                _unescape(name if isinstance(name, str) else name[2])[:_MAX_FILE_NAME],
-                _type_of(header),
-                content,
-            )
-    raise ValueError("no part of the upload is called file")
+        name = header.get_param("filename", None, header="content-disposition")
+        if name is not None:
+            return _file_part(header, name if isinstance(name, str) else name[2], content)
+        if unnamed is None and header.get_param("name", header="content-disposition") == "file":
+            unnamed = _file_part(header, "", content)
+    if unnamed is None:
+        raise ValueError("no part of the upload has a file name or is called file")
+    return unnamed
+
+
+def _file_part(header: Message, name: str, content: bytes) -> FilePart:
+    return FilePart(_unescape(name)[:_MAX_FILE_NAME], _type_of(header), content)
 
 
 def _boundary(content_type: str) -> bytes:

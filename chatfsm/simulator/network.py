@@ -158,7 +158,7 @@ class Network:
     def __init__(
         self,
         center: Center,
-        faults: Faults | None = None,
+        faults: Faults | str | None = None,
         *,
         seed: int = 0,
         latency: float = 0.0,
@@ -182,18 +182,18 @@ class Network:
         self._reordered: dict[str, list[tuple[InFlight, Arrival]]] = {}
         """Replies that the client's next reply overtakes, by client."""
         self._cache: dict[tuple[str, str], HttpReply] = {}
-        self.faults = Faults() if faults is None else faults
+        self.faults = faults or Faults()
 
     @property
     def faults(self) -> Faults:
-        """The faults of requests sent from now on; may be set at any time."""
+        """The faults of requests sent from now on; may be set at any time, also as text."""
         return self._faults
 
     @faults.setter
-    def faults(self, faults: Faults) -> None:
-        self._faults = faults
-        self._fault_hashes = [(fault, _fault_hash(self.seed, fault)) for fault in faults]
-        self._has_cache = any(fault.kind == "duplicate" for fault in faults)
+    def faults(self, faults: Faults | str) -> None:
+        self._faults = plan = Faults.parse(faults) if isinstance(faults, str) else faults
+        self._fault_hashes = [(fault, _fault_hash(self.seed, fault)) for fault in plan]
+        self._has_cache = any(fault.kind == "duplicate" for fault in plan)
 
     @property
     def deadline(self) -> float | None:

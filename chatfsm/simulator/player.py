@@ -239,12 +239,17 @@ def run(state: PlayerState, now: float) -> list[dict[str, Any]]:
 
 def receive(state: PlayerState, event: Mapping[str, Any], now: float) -> None:
     """Handle a disconnect at once; keep any other event until a step consumes it."""
-    if state.is_closed or state.is_over:
+    if state.is_closed or state.is_over or _answers_nothing(event):
         return
     if event.get("event") == wire.DISCONNECT:
         _disconnect(state, now)
     else:
         state.unconsumed.append((now, event))
+
+
+def _answers_nothing(event: Mapping[str, Any]) -> bool:
+    """Whether a form's data is a text: a client that does not know the form (PROTOCOL.md §3)."""
+    return event.get("event") == wire.FORM_DATA and isinstance(event.get("data"), str)
 
 
 def _disconnect(state: PlayerState, now: float) -> None:

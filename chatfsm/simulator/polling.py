@@ -9,7 +9,15 @@ from chatfsm.simulator.state import ApiClient, CenterChat, CenterState, HeldPoll
 from chatfsm.simulator.wire_events import WireEvent
 from chatfsm.transport import HttpReply
 
-__all__ = ["answer_held_poll", "disconnect_all_polls", "disconnect_poll", "poll", "take_pending"]
+__all__ = [
+    "add_pending",
+    "answer_held_poll",
+    "copy_pending",
+    "disconnect_all_polls",
+    "disconnect_poll",
+    "poll",
+    "take_pending",
+]
 
 
 def poll(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply | None:
@@ -39,7 +47,28 @@ def poll(state: CenterState, call: ApiCall, client: ApiClient) -> HttpReply | No
 def take_pending(chat: CenterChat) -> list[WireEvent]:
     """Return the pending events, and leave none pending."""
     news, chat.pending = chat.pending, []
+    chat.posted_count = 0
     return news
+
+
+def copy_pending(chat: CenterChat) -> list[WireEvent]:
+    """Return the pending events that no earlier call has returned; all of them stay pending.
+
+    They are the reply to a POST in version 1. Shipped clients ignore it, so the next poll brings
+    the same events.
+    """
+    news = chat.pending[chat.posted_count :]
+    chat.posted_count = len(chat.pending)
+    return news
+
+
+def add_pending(chat: CenterChat, event: WireEvent, limit: int) -> None:
+    """Append an event to the pending ones, and drop the oldest beyond `limit`."""
+    chat.pending.append(event)
+    dropped = len(chat.pending) - limit
+    if dropped > 0:
+        del chat.pending[:dropped]
+        chat.posted_count = max(0, chat.posted_count - dropped)
 
 
 def answer_held_poll(state: CenterState, chat: CenterChat) -> None:
@@ -84,7 +113,7 @@ def disconnect_all_polls(state: CenterState) -> list[int]:
             chat.held_poll is None or chat.held_poll.is_disconnected
         )
         chat.held_poll = None
-        chat.pending.clear()
+        take_pending(chat)
         chat.polled_at = state.now
         state.dirty[chat.chat_id] = None
     return broken

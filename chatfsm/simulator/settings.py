@@ -13,8 +13,9 @@ __all__ = ["CenterSettings"]
 class CenterSettings:
     """Settings of a center; immutable. Raises TypeError or ValueError for a value out of range."""
 
-    hold: float = field(default=15.0, validator=seconds(at_least=0))
-    """Seconds that an empty poll is held; real servers were seen to hold for 5 to 15."""
+    hold: float = field(default=12.0, validator=seconds(at_least=0))
+    """Seconds that an empty poll is held; real servers were seen to hold for 5 to 15. The vendor's
+    web client gives a poll up after 13."""
     inactivity_timeout: float = field(default=600.0, validator=seconds(at_least=0.001))
     """Seconds without activity of the customer until the session ends; the warning comes after half
     of them. Ten minutes is the documented default."""
@@ -30,9 +31,12 @@ class CenterSettings:
     """In version 1, `is_new_chat` is "true" or "false", as documented, in place of a boolean."""
     busy_with_429: bool = field(default=True, validator=flag)
     """Version 2 refuses a second poll with status 429, in place of 400 as in version 1."""
-    notices_aborts: bool = field(default=False, validator=flag)
-    """The center notices a broken connection of a held poll. If not, it answers that poll, and the
-    events in the answer reach no other poll."""
+    notices_aborts: bool = field(default=True, validator=flag)
+    """The center notices a broken connection of a held poll, as the vendor's web client needs. If
+    not, it answers that poll, and the events in the answer reach no other poll."""
+    history_after_end: bool = field(default=False, validator=flag)
+    """Histories are answered after the end of a session. If not, they are refused with 5005, by
+    which the vendor's web client sees that a session is over."""
     signals_in_history: bool = field(default=True, validator=flag)
     """Histories hold signaling. It is documented as absent, yet clients receive it."""
     server_version: str = field(default="5.5.6.12345 (Stable)", validator=text)

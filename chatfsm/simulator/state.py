@@ -28,6 +28,11 @@ __all__ = [
 ]
 
 
+def _format_id(digest: str) -> str:
+    """Format sixteen bytes in hexadecimal like the ids on the wire."""
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
+
+
 ChatEnd = Literal["ended", "failed", "timed_out"]
 
 
@@ -100,10 +105,14 @@ class CenterChat:
     """The events of both sides, in order."""
     pending: list[WireEvent] = field(factory=list, repr=False)
     """Events that no poll has delivered yet."""
+    posted_count: int = 0
+    """The number of pending events, from the first, that the reply to a POST has delivered."""
     receipts: dict[str, str] = field(factory=dict, repr=False)
     """Receipts of the customer: "delivered" or "read", by msg_id."""
     party_ids: list[str] = field(factory=list, repr=False)
     """The ids of the parties in the chat, in the order of joining."""
+    last_sender: str = ""
+    """The id of the party that sent the last message; "": none did."""
     case_id: str | None = None
     push_token_kind: str | None = None
     """The kind of the push token; None: no notifications."""
@@ -120,6 +129,14 @@ class CenterChat:
     def is_over(self) -> bool:
         """Whether the session is over; the history is still kept."""
         return self.outcome is not None
+
+    @property
+    def service_party_id(self) -> str:
+        """The party id of the center itself: that of receipts before any party has joined."""
+        digest = blake2b(
+            self.chat_id.encode(), digest_size=16, person=b"chatfsm-service"
+        ).hexdigest()
+        return _format_id(digest).upper()
 
     @property
     def tenant_url(self) -> str:
@@ -151,6 +168,7 @@ class StoredFile:
     """An uploaded file."""
 
     owner: tuple[str, str] = field(repr=False)
+    """The tenant's domain and the client's id; "" for a browser that sent no cookie."""
     file_name: str
     content_type: str
     content: bytes = field(repr=False)
@@ -161,7 +179,7 @@ class CenterState:
     """The state of a center, changed by the functions of the modules beside this one."""
 
     tenants: dict[str, Tenant]
-    """By the tenant's domain in lower case."""
+    """By the tenant's domain, in lower case."""
     settings: CenterSettings
     seed: int
     make_player: PlayerFactory
@@ -201,7 +219,7 @@ class CenterState:
         self.id_count += 1
         written = f"{self.seed}\0{kind}\0{self.id_count}".encode()
         found = blake2b(written, digest_size=16, person=b"chatfsm-center").hexdigest()
-        return "-".join((found[:8], found[8:12], found[12:16], found[16:20], found[20:]))
+        return _format_id(found)
 
     @property
     def wall_clock(self) -> float:

@@ -72,7 +72,7 @@ def delivered(msg_id: object, party_id: str | None) -> WireEvent:
     return receipt if party_id is None else {**receipt, "party_id": party_id}
 
 
-def read(msg_id: str, party_id: str) -> WireEvent:
+def read(msg_id: object, party_id: str) -> WireEvent:
     """Return the read receipt for a message of the customer's."""
     return {"event": wire.MESSAGE_READ, "ref_msg_id": msg_id, "party_id": party_id}
 

@@ -250,10 +250,9 @@ class World:
         latency: float = 0.05,
         on_step: OnStep | None = None,
     ) -> None:
-        plan = Faults.parse(faults) if isinstance(faults, str) else faults
         self.now = 0.0
         self.center = center
-        self.network = Network(center, plan, seed=seed, latency=latency)
+        self.network = Network(center, faults, seed=seed, latency=latency)
         self.on_step = on_step
         self.customers: list[SimulatedCustomer] = []
         self._scheduled: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []

@@ -81,6 +81,7 @@ def center_settings(dice: Dice) -> CenterSettings:
         busy_with_429=dice.throw() < 0.5,
         notices_aborts=dice.throw() < 0.3,
         signals_in_history=dice.throw() < 0.7,
+        history_after_end=dice.throw() < 0.5,
     )
 
 

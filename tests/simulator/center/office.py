@@ -36,6 +36,7 @@ TENANT = Tenant(
         TenantIceServer(url="turn:two.example", username="u", credential="c"),
     ),
     files=(TenantFile(file_id="menu", content=b"soup", content_type="text/plain"),),
+    icon=PHOTO,
 )
 
 

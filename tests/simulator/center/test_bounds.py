@@ -61,7 +61,7 @@ def test_alarms_that_are_out_of_date_are_thrown_away() -> None:
         office.now += 0.01
         office.tells(chat_id, says(str(number)))
         assert len(office.center._state.alarms) <= 72
-    assert office.center.deadline == 15.0
+    assert office.center.deadline == 12.0
     office.posts(chat_id, event("end"))
     office.waits(1000)
     assert office.center._state.alarms == []

@@ -7,7 +7,7 @@ from tests.simulator.center.office import Office, Script, event, names, says
 
 def test_a_center_that_hears_of_a_broken_poll_keeps_the_news() -> None:
     """The next poll is taken at once, and has it."""
-    office = Office(notices_aborts=True)
+    office = Office()
     chat_id = office.opens()
     number = office.polls(chat_id)
     assert isinstance(number, int)
@@ -19,7 +19,7 @@ def test_a_center_that_hears_of_a_broken_poll_keeps_the_news() -> None:
 
 def test_a_center_that_does_not_hear_answers_into_the_void() -> None:
     """A second poll is refused meanwhile; the news is in the history alone."""
-    office = Office()
+    office = Office(notices_aborts=False)
     chat_id = office.opens()
     number = office.polls(chat_id)
     assert isinstance(number, int)
@@ -34,10 +34,10 @@ def test_a_center_that_does_not_hear_answers_into_the_void() -> None:
 
 def test_a_broken_poll_is_over_after_its_time() -> None:
     """Then the next one may wait."""
-    office = Office()
+    office = Office(notices_aborts=False)
     chat_id = office.opens()
     office.center.abort_poll(office.polls(chat_id), now=0.0)  # type: ignore[arg-type]  # it is held
-    office.waits(15.0)
+    office.waits(12.0)
     assert isinstance(office.polls(chat_id), int)
 
 
@@ -86,8 +86,8 @@ def test_a_restart_breaks_replies_that_were_ready() -> None:
 
 
 def test_who_lost_the_end_in_a_restart_finds_no_chat() -> None:
-    """The poll is answered with 5005; the history is still there."""
-    office = Office()
+    """The poll is answered with 5005; the history is still there if the settings say so."""
+    office = Office(history_after_end=True)
     chat_id = office.opens()
     office.tells(chat_id, event("ended"))
     office.center.restart(now=1.0)

@@ -48,7 +48,7 @@ def test_anything_but_one_kind_is_not_acceptable(tokens: dict[str, Any]) -> None
     assert office.chat(chat_id).push_token_kind is None
 
 
-@pytest.mark.parametrize("path", ["notifications", "casehistory", "closecase"])
+@pytest.mark.parametrize("path", ["notifications", "closecase"])
 def test_version_one_has_none_of_it(path: str) -> None:
     """It is a bare 404 there."""
     office = Office()
@@ -59,7 +59,7 @@ def test_version_one_has_none_of_it(path: str) -> None:
 
 def test_a_case_history_lists_the_clients_sessions() -> None:
     """Those that are over and the one that lives, and nobody else's."""
-    office = Office()
+    office = Office(history_after_end=True)
     first = office.opens()
     office.tells(first, says("Hi"), event("ended"))
     office.opens(client="bert")
@@ -72,6 +72,24 @@ def test_a_case_history_lists_the_clients_sessions() -> None:
     ]
     assert listed[0]["events"] == office.history(first)
     assert office.asks("GET", f"chats/{first}/casehistory")["sessions"] == listed
+
+
+def test_version_one_has_case_histories() -> None:
+    """The vendor's web client v4 asks for them there."""
+    office = Office()
+    chat_id = office.opens(version=1)
+    (listed,) = office.asks("GET", f"chats/{chat_id}/casehistory", version=1)["sessions"]
+    assert listed["chat_id"] == chat_id
+
+
+def test_two_kinds_of_push_tokens_are_too_many_parameters() -> None:
+    """Two kinds are refused with 5603, and half of one with 5003."""
+    office = Office()
+    chat_id = office.opens()
+    both = {"android_firebase_device_token": "a", "ios_firebase_device_token": "b"}
+    for tokens, code in ((both, "5603"), ({"ios_app_bundle_id": "x"}, "5003")):
+        found = office.refused("POST", f"chats/{chat_id}/notifications", tokens)
+        assert found == (406, code)
 
 
 @pytest.mark.parametrize("is_over", [False, True])

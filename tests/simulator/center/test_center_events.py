@@ -49,7 +49,7 @@ def test_times_are_texts(settings: dict[str, Any], stamp: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        event("status", state="queued"),
+        event("status", state="queued", ewt="4"),
         event("ended"),
         event("typing", party_id="A1"),
         event("not_typing", party_id="A1"),

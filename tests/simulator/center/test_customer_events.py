@@ -26,12 +26,38 @@ def test_what_the_customer_says_is_heard_and_answered() -> None:
 
 
 def test_version_one_answers_a_post_with_what_is_new() -> None:
-    """Which no poll brings again; and it knows no receipts."""
+    """No later POST brings it again, and the next poll does: shipped clients ignore the reply."""
     office = Office(lambda: Script(answer=echo))
     chat_id = office.opens(version=1)
     brought = office.posts(chat_id, HELLO, version=1)
-    assert names(brought["events"]) == ["message"]
+    assert names(brought["events"]) == ["message"], "version 1 has no receipts"
+    again = office.posts(chat_id, HELLO, version=1)
+    assert names(again["events"]) == ["message"]
+    assert office.polls(chat_id, version=1) == brought["events"] + again["events"]
     assert isinstance(office.polls(chat_id, version=1), int)
+    assert office.posts(chat_id, event("typing"), version=1) == {"events": []}
+
+
+def test_the_end_in_a_reply_to_a_post_comes_by_the_poll_too() -> None:
+    """Also where a poll is held while the customer posts."""
+    office = Office(lambda: Script(answer=lambda _event: [event("ended")]))
+    chat_id = office.opens(version=1)
+    number = office.polls(chat_id, version=1)
+    assert isinstance(number, int)
+    assert names(office.posts(chat_id, HELLO, version=1)["events"]) == ["ended"]
+    assert names(office.brought(number)) == ["ended"]
+
+
+def test_a_flood_between_two_polls_is_bounded_in_both() -> None:
+    """The reply to a POST has what is new of the events that are kept."""
+    office = Office(lambda: Script(answer=echo), max_pending=3)
+    chat_id = office.opens(version=1)
+    for number in range(5):
+        brought = office.posts(chat_id, {**HELLO, "msg": str(number)}, version=1)
+        assert [one["msg"] for one in brought["events"]] == [f"You said: {number}"]
+    polled = office.polls(chat_id, version=1)
+    assert isinstance(polled, list)
+    assert [one["msg"][-1] for one in polled] == ["2", "3", "4"]
 
 
 def test_a_copy_is_taken_as_often_as_it_comes() -> None:
@@ -43,19 +69,20 @@ def test_a_copy_is_taken_as_often_as_it_comes() -> None:
 
 
 def test_the_history_holds_both_sides() -> None:
-    """The customer's own under the chat's id; neither states nor typing."""
+    """The customer's own under the chat's id; states, and no typing."""
     office = Office(lambda: Script([event("status", state="connected"), says("Hi")], answer=echo))
     chat_id = office.opens()
     office.posts(chat_id, event("typing"), HELLO, event("not_typing"), {"event": "odd"})
     past = office.history(chat_id)
     assert past == office.chat(chat_id).history
     assert [(one["event"][13:], one.get("party_id")) for one in past] == [
+        ("status", None),
         ("message", "A1"),
         ("message", chat_id),
-        ("message_delivered", None),
+        ("message_delivered", "A1"),
         ("message", "A1"),
     ]
-    assert past[1] == {**HELLO, "party_id": chat_id, "timestamp": "1700000000"}
+    assert past[2] == {**HELLO, "party_id": chat_id, "timestamp": "1700000000"}
     assert names(office.chat(chat_id).customer_events)[-1] == "odd"
 
 
@@ -187,6 +214,6 @@ def test_the_log_hears_both_directions_as_they_happen() -> None:
         ("message", "A1"),
         ("typing", chat_id),
         ("message", chat_id),
-        ("message_delivered", None),
+        ("message_delivered", "A1"),
         ("message", "A1"),
     ]

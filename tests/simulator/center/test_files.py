@@ -9,7 +9,7 @@ import pytest
 from chatfsm._client.http_api import METHODS
 from chatfsm.api import UploadFile
 from chatfsm.simulator.multipart import FilePart, parse_upload
-from chatfsm.transport import HttpReply
+from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.center.office import PHOTO, Office
 
 FORM = "multipart/form-data; boundary=XX"
@@ -74,15 +74,71 @@ def test_photos_of_agents() -> None:
         assert office.refused("GET", path, tenant=None) == (404, "5502")
 
 
-def test_a_download_is_for_those_who_are_let_in() -> None:
-    """Without credentials, of another app, and of no chat, it is refused."""
+def test_a_download_needs_a_chat() -> None:
+    """The id of a chat is enough, as for `<img>`; wrong credentials and no chat are refused."""
     office = Office()
     chat_id = office.opens()
     path = f"chats/{chat_id}/files/menu"
-    how = {"tenant": None, "headers": {"Authorization": ""}}
-    assert office.refused("GET", path, **how) == (403, "2000")
+    bare = {"Authorization": ""}
+    reply = office.ask("GET", path, tenant=None, headers=bare)
+    assert reply is not None
+    assert (reply.status, reply.body) == (200, b"soup")
     assert office.refused("GET", path, tenant=None, app="x") == (403, "3000")
-    assert office.refused("GET", "chats/none/files/menu", tenant=None) == (404, "5005")
+    for headers in (None, bare):
+        found = office.refused("GET", "chats/none/files/menu", tenant=None, headers=headers)
+        assert found == ((404, "5005") if headers is None else (403, "2000"))
+
+
+def test_images_are_loaded_without_a_header() -> None:
+    """Photos of agents and the icon of the chat, by the id of the chat."""
+    office = Office()
+    chat_id = office.opens()
+    for path in ("profilephotos/A1", "chaticon"):
+        reply = download(office, chat_id, path, headers={"Authorization": ""})
+        assert (reply.body, reply.headers["content-type"]) == (PHOTO, "image/png")
+        assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_file_is_loaded_by_its_id_alone() -> None:
+    """As the Android client does, outside the API; an unknown id is refused with 5502."""
+    office = Office()
+    for file_id, content in ((upload(office), b"abc"), ("menu", b"soup"), ("none", b"5502")):
+        url = f"https://any.example/clientweb/file/{file_id}"
+        reply = office.center.handle(HttpRequest(9, "GET", url, (), b""), now=0.0)
+        assert reply is not None
+        assert content in reply.body
+        assert reply.status == (404 if file_id == "none" else 200)
+
+
+def test_what_was_uploaded_is_never_run_by_a_browser() -> None:
+    """It is saved under its name, not shown, and its type is not guessed."""
+    office = Office()
+    chat_id = office.opens()
+    page = body(a_file('ü "x".html', b"<script>", "text/html"))
+    uploaded = office.asks("POST", "files", page, headers={"Content-Type": FORM})
+    reply = download(office, chat_id, f"files/{uploaded['file_id']}")
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    written = reply.headers["content-disposition"]
+    assert written == "attachment; filename*=UTF-8''%C3%BC%20%22x%22.html"
+    assert reply.headers["content-security-policy"].startswith("sandbox")
+
+
+@pytest.mark.parametrize("name", ["file", "file-upload-input", "holiday.jpg", ""])
+def test_the_part_with_a_file_name_is_the_file(name: str) -> None:
+    """Shipped clients call the part as they like."""
+    head = f'Content-Disposition: form-data; name="{name}"; filename="a.jpg"'
+    parts = (('Content-Disposition: form-data; name="file"', b"no"), (head, b"yes"), a_file("b"))
+    assert parse_upload(body(*parts), FORM).content == b"yes"
+
+
+def test_a_browser_without_a_cookie_loads_what_it_uploaded() -> None:
+    """Its uploads belong to no chat, so every chat of the tenant may load them."""
+    office = Office()
+    chat_id = office.opens(client="WebChat")
+    file_id = upload(office, client="WebChat")
+    for headers in (None, {"Authorization": ""}):
+        reply = download(office, chat_id, f"files/{file_id}", client="WebChat", headers=headers)
+        assert (reply.status, reply.body) == (200, b"abc")
 
 
 def test_a_file_that_is_too_large() -> None:

@@ -87,7 +87,7 @@ def test_who_does_not_poll_is_let_go() -> None:
     chat_id = office.opens()
     office.waits(29.0)
     office.polls(chat_id)
-    office.waits(15.0)  # the poll is held
+    office.waits(12.0)  # the poll is held
     office.waits(29.0)
     office.posts(chat_id, event("typing"))
     assert not office.chat(chat_id).is_over

@@ -95,7 +95,7 @@ def test_there_is_a_deadline_while_something_may_happen() -> None:
     chat_id = office.opens()
     assert office.center.deadline == 180.0  # the poll that nobody asks
     office.polls(chat_id)
-    assert office.center.deadline == 15.0
+    assert office.center.deadline == 12.0
     office.center.send_event(chat_id, event("ended"), now=1.0)
     assert office.center.deadline == 1.0
     office.collects()

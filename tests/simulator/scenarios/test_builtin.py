@@ -115,7 +115,7 @@ def test_the_survey_comes_after_the_conversation() -> None:
     session, effects = heard_by_a_client(played)
     assert states(effects) == ["connecting", "connected", "completed", "ended"]
     closed = [each.form.name for each in effects if isinstance(each, told.FormClosed)]
-    assert closed == ["satisfaction_survey"]
+    assert closed == ["MobileChatSurvey"]
     ending = ["party_left", "completed", "message", "form_show", "message", "ended"]
     assert played.names[-6:] == ending
     assert session.outcome == "ended"

@@ -22,7 +22,7 @@ PLAY = Scenario(
     (
         FindAgent(),
         Say(HOSTILE, typing=0.5),
-        ShowForm("satisfaction_survey"),
+        ShowForm("MobileChatSurvey"),
         Await(("chat_session_form_data",)),
         Say("Thank you."),
         Await(("chat_session_message",)),

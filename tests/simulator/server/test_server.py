@@ -322,6 +322,8 @@ def test_a_chat_from_its_beginning_to_its_end(client: Client, api: int, mark: st
     client.hear(chat_id, lambda event: event.get("msg") == "You said: heron")
     client.say(chat_id, event="chat_session_end")
     client.hear(chat_id, lambda event: event["event"] == "chat_session_ended")
+    if api == 1:  # what came in the reply to the POST comes by the poll too
+        assert b"chat_session_ended" in client.ask("GET", f"chats/{chat_id}/events").body
     assert client.ask("GET", f"chats/{chat_id}/events").status == 404
 
 

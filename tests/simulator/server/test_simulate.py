@@ -267,7 +267,7 @@ def test_the_options_reach_the_center(begun: Begun) -> None:
     assert str(server.network.faults) == "reset:poll:0.5"
     assert (server.log, server.pages) == (None, None)
     usual = begun().network.center.settings
-    assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (15.0, 600.0, False)
+    assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (12.0, 600.0, False)
 
 
 def test_a_recorded_log_is_played_again(begun: Begun) -> None:

@@ -21,7 +21,7 @@ def test_news_of_an_outage_are_told(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch, away: str, version: int
 ) -> None:
     """What a restart lost amid an outage is told from one history, though no poll ever broke."""
-    world = worlds(hold=5.0)
+    world = worlds(hold=5.0, poll_timeout=600.0)
     center: Any = world.center
     customer = world.add_customer("a-client", version=version)
     customer.open_chat()

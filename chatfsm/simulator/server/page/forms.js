@@ -4,7 +4,7 @@
 const FIELDS = {
   contact: [["name", "Your name"], ["email", "Your e-mail"]],
   parcel_number: [["parcel_number", "The number of your parcel"]],
-  satisfaction_survey: [["rating", "How was it? 1 to 5"], ["comment", "Anything else?"]],
+  MobileChatSurvey: [["rating", "How was it? 1 to 5"], ["comment", "Anything else?"]],
   identity_check: [["account", "Your account"], ["password", "Your password"]],
   balance_consent: [["consent", "Shall it be shown? yes or no"]],
 };
