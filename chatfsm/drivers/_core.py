@@ -5,24 +5,23 @@ Nothing here waits, sends or locks: each driver adds that in its own way.
 
 from __future__ import annotations
 
-import mimetypes
-from abc import ABC, abstractmethod
+import sys
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
-from os import PathLike
-from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from math import inf
+from typing import Any, Final, cast
 from weakref import WeakSet
 
 from attrs import define, field
 
-from chatfsm import commands as c
 from chatfsm._client.client import ChatClient
-from chatfsm.api import LARGEST_FILE, Resume, TypedRequest, UploadedFile, UploadFile
+from chatfsm._log import logger
+from chatfsm.api import TypedRequest
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
-from chatfsm.drivers.storage import make_record
+from chatfsm.drivers.storage import RecordWriter
 from chatfsm.effects import (
     FormClosed,
     FormOpened,
@@ -33,12 +32,12 @@ from chatfsm.effects import (
 )
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from chatfsm.inputs import Tick
-from chatfsm.models import ChatMessage, Form, Outcome, Party, SharedFile
+from chatfsm.models import Form, Outcome, Party
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
 
 __all__ = [
+    "LONGEST_SLEEP",
     "AsyncSender",
-    "ChatActions",
     "DriverCore",
     "EffectLoop",
     "HttpResult",
@@ -46,10 +45,8 @@ __all__ = [
     "PendingEffect",
     "Save",
     "Sender",
+    "elapsed_seconds",
     "failure_of",
-    "file_id_of",
-    "read_upload",
-    "share_command",
 ]
 
 HttpResult = HttpReply | HttpFailure
@@ -62,140 +59,19 @@ Save = Callable[[dict[str, Any]], object]
 PendingEffect = ChatEffect | RemoteProtocolError
 """An effect that waits for the app, or a violation that a strict session raised."""
 
-Inspected = TypeVar("Inspected")
-Done = TypeVar("Done")
-MsgId = TypeVar("MsgId")
+LONGEST_SLEEP: Final = 5.0
+"""Seconds that a driver waits for a deadline at once. The time for which the computer sleeps does
+not count in such a wait, but counts in `elapsed_seconds`."""
+# Linux has a clock of its own that counts the sleep of the computer; that of macOS does, except in
+# `time.monotonic`; that of Windows does.
+_CLOCK: Final[int | None] = getattr(
+    time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC if sys.platform == "darwin" else None
+)
 
 
-class ChatActions(ABC, Generic[Done, MsgId]):
-    """Methods of a chat that send commands, and properties that show what the app has received.
-
-    `Done` and `MsgId` are None and str in a blocking driver, and coroutines of these in an
-    asynchronous one. Each method raises `LocalProtocolError` if its command is not allowed now.
-    """
-
-    @abstractmethod
-    def send(self, command: c.Command | Resume) -> Done:
-        """Send any command."""
-
-    @abstractmethod
-    def _send_message(self, command: c.SendText | c.SendFile) -> MsgId:
-        """Send a message, and return its msg_id."""
-
-    @abstractmethod
-    def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
-        """Return what `reader` finds while nothing changes the core."""
-
-    def send_text(self, text: str, *, html: str | None = None, msg_id: str | None = None) -> MsgId:
-        """Send a text message, and return its msg_id: the given one, or the session's next.
-
-        `html` is sent beside the plain text.
-        """
-        return self._send_message(c.SendText(text, html, msg_id=msg_id))
-
-    def start_typing(self, draft: str | None = None) -> Done:
-        """Report a key press. Call it for each: the session sends an event only now and then."""
-        return self.send(c.StartTyping(draft))
-
-    def stop_typing(self) -> Done:
-        """Report that the customer has stopped typing."""
-        return self.send(c.StopTyping())
-
-    def submit_form(self, form: Form | str, answers: Mapping[str, object]) -> Done:
-        """Answer a form, given as a `Form` or by its request_id."""
-        if isinstance(form, Form):
-            return self.send(c.SubmitForm(form.request_id, answers, secure=form.secure))
-        return self.send(c.SubmitForm(form, answers))
-
-    def cancel_form(self, form: Form | str) -> Done:
-        """Refuse a form, given as a `Form` or by its request_id."""
-        if isinstance(form, Form):
-            return self.send(c.CancelForm(form.request_id, secure=form.secure))
-        return self.send(c.CancelForm(form))
-
-    def mark_delivered(self, message: ChatMessage | SharedFile | str) -> Done:
-        """Confirm to the server that a message, or the one of a msg_id, was delivered (v2)."""
-        return self.send(c.MarkDelivered(_msg_id_of(message)))
-
-    def mark_read(self, message: ChatMessage | SharedFile | str) -> Done:
-        """Confirm to the server that a message, or the one of a msg_id, was read (v2)."""
-        return self.send(c.MarkRead(_msg_id_of(message)))
-
-    def disconnect(self) -> Done:
-        """End the conversation; the scenario keeps the chat, and may show a survey."""
-        return self.send(c.Disconnect())
-
-    def end(self) -> Done:
-        """Ask the server to end the chat; `Terminated` follows among the effects."""
-        return self.send(c.End())
-
-    def resume(self, app_id: str | None = None, client_id: str | None = None) -> Done:
-        """Go on after `AuthorizationFailed`, with new credentials if given."""
-        return self.send(Resume(app_id, client_id))
-
-    @property
-    def state(self) -> str | None:
-        """State of the chat by the effects that the app has received; None before there is one.
-
-        `client.session.state` may be ahead of it, by the effects that wait for the app.
-        """
-        return self._read(DriverCore.reported_state)
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """Outcome of the chat; None until the app has received `Terminated`."""
-        return self._read(DriverCore.reported_outcome)
-
-    @property
-    def parties(self) -> tuple[Party, ...]:
-        """Parties in the chat by the effects that the app has received, with their latest names."""
-        return self._read(DriverCore.reported_parties)
-
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """Open forms by the effects that the app has received."""
-        return self._read(DriverCore.reported_forms)
-
-
-def _msg_id_of(message: ChatMessage | SharedFile | str) -> str:
-    msg_id = message if isinstance(message, str) else message.msg_id
-    if msg_id is None:
-        raise LocalProtocolError("cannot send a receipt for a message that has no msg_id")
-    return msg_id
-
-
-def read_upload(path: str | PathLike[str]) -> UploadFile:
-    """Return the request that uploads a file.
-
-    Raises OSError if the file cannot be read, `LocalProtocolError` if it is larger than
-    `LARGEST_FILE` bytes.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise LocalProtocolError(
-            f"cannot upload {path.name}: a file must have {LARGEST_FILE} bytes or fewer"
-        )
-    kind, packed_with = mimetypes.guess_type(path.name)
-    if kind is None or packed_with is not None:
-        kind = "application/octet-stream"
-    return UploadFile(path.name, content, kind)
-
-
-def share_command(request: UploadFile, uploaded: UploadedFile) -> c.SendFile:
-    """Return the command that shares an uploaded file."""
-    file_type: Literal["image", "attachment"]
-    file_type = "image" if request.content_type.startswith("image/") else "attachment"
-    return c.SendFile(uploaded.file_id, file_type, uploaded.file_name or request.file_name)
-
-
-def file_id_of(file: SharedFile | str) -> str:
-    """Return the id to request a file by. Raises `LocalProtocolError` if it has only an address."""
-    file_id = file if isinstance(file, str) else file.file_id
-    if file_id is None:
-        raise LocalProtocolError("cannot download the file: it was shared by its address")
-    return file_id
+def elapsed_seconds() -> float:
+    """Return the seconds since some moment, with those for which the computer slept if possible."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 # Requests that bring news, which wait while too many effects do.
@@ -203,6 +79,11 @@ _NEWS: Final = frozenset({"poll", "history"})
 # Seconds. A request that was held back for longer could be given up by its client before the
 # server has replied, which would lose the reply: clients allow 5 beyond a request's own timeout.
 _MAX_HELD: Final = 4.0
+# Seconds between attempts to save, which double; below `_MAX_HELD`, so that no request is held for
+# longer. So many failures in a row are no accident: the app gets the error.
+_FIRST_RETRY: Final = 0.2
+_LAST_RETRY: Final = 2.0
+_PATIENCE: Final = 4
 
 
 _SECOND_LOOP: Final = (
@@ -257,8 +138,17 @@ class DriverCore:
     pending: deque[PendingEffect] = field(converter=_queue, factory=deque)
     """Effects for the app; the app may have the first in hand."""
     error: Exception | None = None
-    """Error of the client or of `save` that has stopped the chat."""
+    """Error of the client that has stopped the chat."""
     is_closed: bool = False
+    _records: RecordWriter = field(factory=RecordWriter, init=False)
+    _is_unsaved: bool = field(default=False, init=False)
+    _unsaved_requests: list[tuple[HttpRequest, float]] = field(factory=list, init=False)
+    """Requests that follow from what is not saved yet, with their times."""
+    _failed_saves: int = field(default=0, init=False)
+    _save_error: Exception | None = field(default=None, init=False)
+    """Error of several saves in a row, which the app has not received."""
+    _retry_at: float = field(default=inf, init=False)
+    """Time of the next attempt to save."""
     _in_hand: bool = False
     _taker: int = 0
     _is_awaited: bool = False
@@ -271,29 +161,67 @@ class DriverCore:
         """Whether no further effect will be added."""
         return self.is_closed or self.error is not None or self.client.done
 
-    def receive(self, item: object, now: float) -> list[HttpRequest]:
-        """Feed one input to the client; return the requests to send now.
+    @property
+    def deadline(self) -> float | None:
+        """Time of the next `Tick`; None if none is needed."""
+        if self.is_closed or self.error is not None:
+            return None
+        deadline = self.client.deadline
+        earliest = min(inf if deadline is None else deadline, self._retry_at)
+        return None if earliest == inf else earliest
 
-        Raises the errors of the client and of `save`.
+    def receive(self, item: object, now: float) -> list[HttpRequest]:
+        """Feed one input of the app to the client; return the requests to send now.
+
+        Raises the errors of the client, which then has not taken the input, and those of `save`:
+        then the input counts, and its requests are sent once a save succeeds.
         """
+        self._feed(item, now)
+        try:
+            return self._saved_requests(now)
+        except Exception as error:
+            error.add_note("The chat goes on: the command takes effect once a save succeeds.")
+            raise
+
+    def receive_safely(self, item: object, now: float) -> list[HttpRequest]:
+        """Feed one input of the driver to the client; return the requests to send now.
+
+        An error of the client stops the chat, and is stored in `error`. After an error of `save`
+        the chat goes on, and is saved again soon.
+        """
+        if self.is_closed or self.error is not None:
+            return []
+        try:
+            self._feed(item, now)
+        except Exception as error:  # noqa: BLE001  # the app gets it as it is
+            self.error = error
+            return []
+        with suppress(Exception):  # of `save`; `take` raises it if it lasts
+            return self._saved_requests(now)
+        return []
+
+    def _feed(self, item: object, now: float) -> None:
         try:
             effects: list[Any] = self.client.receive(cast("Any", item), now=now)
         except RemoteProtocolError as error:  # of a strict session, which goes on
             effects = [*error.effects, error]
-        requests = [request for effect in effects for request in self._route(effect, now)]
         if effects or not isinstance(item, Tick):
-            self.save_record(now)
-        return requests
+            self._is_unsaved = True
+            self._records.change_client()
+        for effect in effects:
+            self._unsaved_requests += [(request, now) for request in self._route(effect, now)]
 
-    def receive_safely(self, item: object, now: float) -> list[HttpRequest]:
-        """Feed one input to the client; an exception stops the chat, and is stored in `error`."""
-        if self.is_closed or self.error is not None:
-            return []
-        try:
-            return self.receive(item, now)
-        except Exception as error:  # noqa: BLE001  # the app gets it as it is
-            self.error = error
-            return []
+    def _saved_requests(self, now: float) -> list[HttpRequest]:
+        """Save the chat if it has changed; return the requests that follow. Raises errors."""
+        while self._unsaved_requests and now - self._unsaved_requests[0][1] >= _MAX_HELD:
+            request, _ = self._unsaved_requests.pop(0)
+            why = "not sent, because the chat could not be saved"
+            self._feed(HttpFailure(request.id, "connect", why), now)
+        if self._is_unsaved:
+            self.save_record(now)
+        requests = [request for request, _ in self._unsaved_requests]
+        self._unsaved_requests.clear()
+        return requests
 
     def check_open(self) -> None:
         """Raise `LocalProtocolError` if the chat was closed, or the error that stopped it."""
@@ -303,14 +231,20 @@ class DriverCore:
             raise self.error
 
     def save_record(self, now: float) -> None:
-        """Save the chat. If that fails the chat stops: unsaved requests must not be sent."""
-        if self.save is None:
-            return
+        """Save the chat. Raises the error of `save`: then it is to be saved again."""
         try:
-            self.save(make_record(self.client.snapshot(now=now), self.pending, now))
+            if self.save is not None:
+                self.save(self._records.record(self.client, self.pending, now))
         except Exception as error:
-            self.error = error
+            logger.warning("a chat could not be saved: %s", type(error).__name__)
+            delay = min(_FIRST_RETRY * 2**self._failed_saves, _LAST_RETRY)
+            self._retry_at = now + delay
+            self._failed_saves += 1
+            if self._failed_saves == _PATIENCE:
+                self._save_error = error
             raise
+        self._is_unsaved = False
+        self._failed_saves, self._retry_at, self._save_error = 0, inf, None
 
     def add_loop(self, loop: EffectLoop) -> None:
         """Note a loop, which exists as long as the app is in it.
@@ -339,8 +273,12 @@ class DriverCore:
     def take(self, taker: int) -> ChatEffect | None:
         """Return the next effect, which the app has in hand until `finish`; None if there is none.
 
-        `taker`: id of the thread or task. Raises the violation that a strict session found.
+        `taker`: id of the thread or task. Raises the violation that a strict session found, and the
+        error of `save` if it has failed several times in a row.
         """
+        error, self._save_error = self._save_error, None
+        if error is not None:
+            raise error
         if not self.pending or self.is_closed:
             return None
         self._in_hand, self._taker = True, taker
@@ -354,14 +292,15 @@ class DriverCore:
 
         The chat is saved at once: a restored chat gives at most this one effect again.
         """
-        if self._in_hand:
-            self.pending.popleft()
-            self._in_hand = False
-            if not self.is_closed:
-                self.save_record(now)
-        if not self._held or len(self.pending) > self.max_pending:
-            return []
         requests: list[HttpRequest] = []
+        if self._in_hand:
+            self._drop_first()
+            if not self.is_closed:
+                self._is_unsaved = True
+                with suppress(Exception):  # of `save`; `take` raises it if it lasts
+                    requests += self._saved_requests(now)
+        if not self._held or len(self.pending) > self.max_pending:
+            return requests
         held, self._held = self._held, {}
         for request, since in held.values():
             if now - since < _MAX_HELD:
@@ -400,11 +339,16 @@ class DriverCore:
         None if it has not.
         """
         if self._in_hand and closer == self._taker:
-            self.pending.popleft()
+            self._drop_first()
         self._in_hand = False
         self.is_closed = True
         if self.error is None:
             self.save_record(now)
+
+    def _drop_first(self) -> None:
+        self.pending.popleft()
+        self._records.drop_first()
+        self._in_hand = False
 
     def reported_state(self) -> str | None:
         """Return the session's state before the effects that the app has not received."""

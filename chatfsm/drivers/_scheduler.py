@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from heapq import heappop, heappush
@@ -21,7 +20,13 @@ from typing import Any, Protocol, Self
 import anyio
 from attrs import define, field
 
-from chatfsm.drivers._core import AsyncSender, HttpResult, failure_of
+from chatfsm.drivers._core import (
+    LONGEST_SLEEP,
+    AsyncSender,
+    HttpResult,
+    elapsed_seconds,
+    failure_of,
+)
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpRequest
 
@@ -49,7 +54,7 @@ class Member(Protocol):
 class Scheduler:
     """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
 
-    def __init__(self, sender: AsyncSender, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sender: AsyncSender, now: Callable[[], float] = elapsed_seconds) -> None:
         self.now = now
         self._sender = sender
         self._heap: list[tuple[float, int, Member]] = []
@@ -112,7 +117,7 @@ class Scheduler:
         while True:
             self._wake = anyio.Event()
             self._tick_due()
-            delay = self._heap[0][0] - self.now() if self._heap else inf
+            delay = min(self._heap[0][0] - self.now(), LONGEST_SLEEP) if self._heap else inf
             with anyio.move_on_after(max(0.0, delay)):
                 await self._wake.wait()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from math import inf
 from os import PathLike
@@ -15,19 +14,23 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
 from chatfsm.client_effects import ChatEffect
 from chatfsm.commands import Command, SendFile, SendText
+from chatfsm.drivers._actions import (
+    ChatActions,
+    UploadSource,
+    file_id_of,
+    read_upload,
+    share_command,
+)
 from chatfsm.drivers._core import (
     AsyncSender,
-    ChatActions,
     DriverCore,
     EffectLoop,
     HttpResult,
     PendingEffect,
     Save,
-    file_id_of,
-    read_upload,
-    share_command,
+    elapsed_seconds,
 )
-from chatfsm.drivers.storage import Store, as_store, load_chat
+from chatfsm.drivers.storage import Store, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -76,7 +79,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         pending: Iterable[PendingEffect] = (),
         opening: RequestChat | None = None,
         max_pending: int = 256,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
@@ -87,6 +90,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._core = DriverCore(client, save, max_pending, pending)
         self._opening = opening
         self._closing_timeout = closing_timeout
+        self._store: Store | None = None
+        """Store to close at the end of the block."""
         self._change: anyio.Event | None = None
         self._taker: object = None
         """Task that took the last effect."""
@@ -103,13 +108,13 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,
         max_pending: int = 256,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
     ) -> Self:
         """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
         found = as_store(store)
         restored = load_chat(found, endpoint, settings=settings, now=now(), journal=journal)
-        return cls(
+        chat = cls(
             restored.client,
             sender,
             save=None if found is None else found.save,
@@ -119,6 +124,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             now=now,
             closing_timeout=closing_timeout,
         )
+        chat._store = found
+        return chat
 
     async def __aenter__(self) -> Self:
         if self._owns_scheduler:
@@ -170,7 +177,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     @property
     def deadline(self) -> float | None:
         """Time at which the scheduler is to wake the chat; None if it need not."""
-        return None if self._core.is_over else self.client.deadline
+        return None if self._core.is_over else self._core.deadline
 
     def receive_safely(self, item: Tick | HttpResult) -> None:
         """Feed an input of the scheduler to the client, and send the requests that follow."""
@@ -206,12 +213,9 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         """Request a chat, and wait until there is one; as `ask(RequestChat(…))`."""
         return await self.ask(RequestChat(phone_number, sender, parameters or {}))
 
-    async def upload(self, path: str | PathLike[str]) -> str:
-        """Upload a file and share it in the chat; return the msg_id.
-
-        Raises OSError if the file cannot be read.
-        """
-        request = await anyio.to_thread.run_sync(read_upload, path)
+    async def upload(self, source: UploadSource, file_name: str | None = None) -> str:
+        """Upload a file and share it in the chat; return the msg_id. As `threads.Chat.upload`."""
+        request = await anyio.to_thread.run_sync(read_upload, source, file_name)
         return await self._send_message(share_command(request, await self.ask(request)))
 
     async def download(self, file: SharedFile | str) -> bytes:
@@ -273,6 +277,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         try:
             self._core.close(self._scheduler.now(), closer)
         finally:
+            close_store(self._store)
             self._scheduler.cancel_requests(self)
             self._send_requests([])
 
@@ -303,7 +308,7 @@ class Chats:
         self,
         sender: AsyncSender,
         *,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
     ) -> None:
         self._scheduler = Scheduler(sender, now)

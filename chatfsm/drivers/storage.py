@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
+import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Protocol, get_args
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
 from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
+from chatfsm.drivers._state_file import FileStore
 from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
@@ -26,9 +28,11 @@ from chatfsm.signaling import Signal
 
 __all__ = [
     "FileStore",
+    "RecordWriter",
     "RestoredChat",
     "Store",
     "as_store",
+    "close_store",
     "load_chat",
     "make_record",
     "new_token",
@@ -38,68 +42,20 @@ __all__ = [
 
 _DEFAULTS: Final = ClientSettings()
 _TOKEN_BYTES: Final = 6  # a customer's devices are few: 2^48 tokens do not meet
-_OWNER_ONLY: Final = 0o600  # a record holds messages of people
 
 
 class Store(Protocol):
-    """A place for the record of one chat."""
+    """A place for the record of one chat.
+
+    `Chat.connect` calls `lock` before `load` and `close` at the end of the chat, if the store has
+    them, as `FileStore` has.
+    """
 
     def load(self) -> dict[str, Any] | None:
         """Return the record that was saved last; None if there is none."""
 
     def save(self, record: dict[str, Any]) -> object:
         """Save a record in place of the last, and return once it is safe."""
-
-
-@frozen
-class FileStore:
-    """A store in one file, which its owner alone may read. Use one file per chat.
-
-    A crash at any time leaves the last record or the new one, whole.
-    """
-
-    path: Path = field(converter=Path)
-
-    def load(self) -> dict[str, Any] | None:
-        """Return the record in the file; None if there is no file.
-
-        Raises `SnapshotError` if it is not a JSON object, OSError if it cannot be read.
-        """
-        try:
-            record = json.loads(self.path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ValueError, RecursionError):
-            raise SnapshotError(f"{self.path} is not a record of a chat: it is not JSON") from None
-        if not isinstance(record, dict):
-            raise SnapshotError(f"{self.path} is not a record of a chat: it is not a JSON object")
-        return record
-
-    def save(self, record: dict[str, Any]) -> None:
-        """Replace the file by a record; it is on the disk when this returns.
-
-        Raises OSError if it cannot be written.
-        """
-        text = json.dumps(record, allow_nan=False).encode()
-        beside = self.path.with_name(f".{self.path.name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(beside, flags, _OWNER_ONLY), "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        _sync_folder(self.path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the folder's entry of the new file to the disk, if the system can."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @frozen
@@ -111,21 +67,27 @@ class RestoredChat:
     """Effects that the app had not handled; the driver gives them again, before all others."""
 
 
-def restore(
+def restore(  # noqa: PLR0913  # all but two by name
     record: object,
     endpoint: Endpoint,
     *,
     settings: ClientSettings = _DEFAULTS,
     now: float,
+    wall: float | None = None,
     journal: Callable[[str], object] | None = None,
 ) -> RestoredChat:
     """Return the chat that a record was made of; as `ChatClient.restore`.
 
-    `now`: the time in seconds on the driver's clock. Raises `SnapshotError` if the record is not
-    one of a chat.
+    `now`: the time in seconds on the driver's clock. `wall`: the same time in seconds since 1970;
+    None: the present. Deadlines go on while no process runs, by the
+    wall clock. Raises `SnapshotError` if the record is not one of a chat.
     """
-    snapshot, pending = parse_record(record, now)
-    client = ChatClient.restore(snapshot, endpoint, settings=settings, now=now, journal=journal)
+    wall = time.time() if wall is None else wall
+    snapshot, pending = parse_record(record, now, wall=wall)
+    saved_at = now - _seconds_since(record, wall)
+    client = ChatClient.restore(
+        snapshot, endpoint, settings=settings, now=saved_at, journal=journal
+    )
     return RestoredChat(client, pending)
 
 
@@ -141,11 +103,18 @@ def load_chat(
 
     A chat that is over counts only as long as the app has not handled all of its effects.
     """
-    record = None if store is None else store.load()
-    if record is not None:
-        restored = restore(record, endpoint, settings=settings, now=now, journal=journal)
-        if restored.pending or not restored.client.done:
-            return restored
+    lock = getattr(store, "lock", None)
+    if lock is not None:
+        lock()
+    try:
+        record = None if store is None else store.load()
+        if record is not None:
+            restored = restore(record, endpoint, settings=settings, now=now, journal=journal)
+            if restored.pending or not restored.client.done:
+                return restored
+    except BaseException:
+        close_store(store)
+        raise
     client = ChatClient(endpoint, settings=settings, token=new_token(), journal=journal)
     return RestoredChat(client)
 
@@ -153,6 +122,13 @@ def load_chat(
 def new_token() -> str:
     """Return a random token for the message ids of a new client."""
     return secrets.token_hex(_TOKEN_BYTES)
+
+
+def close_store(store: Store | None) -> None:
+    """Close a store, if it has a method for that."""
+    close = getattr(store, "close", None)
+    if close is not None:
+        close()
 
 
 def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
@@ -164,7 +140,8 @@ def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
 # these as reported, so without them a crash would lose them.
 
 FORMAT: Final = "chatfsm.chat"
-VERSION: Final = 1
+VERSION: Final = 2
+_KEYS: Final = frozenset({"format", "version", "at", "client", "told"})
 
 # Results of API requests are not saved: the function that waited for them has ended with the
 # process. `AuthorizationFailed` is not, because `LinkChanged` reports the same.
@@ -178,29 +155,99 @@ configure_tagged_union(Event, _converter, tag_name="event")
 configure_tagged_union(Saved, _converter, tag_name="effect")
 
 
-def make_record(snapshot: dict[str, Any], pending: Iterable[Any], now: float) -> dict[str, Any]:
-    """Return the record of a chat as plain JSON, with its pending effects in order."""
-    told = [_plain(_shifted(effect, -now)) for effect in pending if isinstance(effect, _SAVED)]
-    return {"format": FORMAT, "version": VERSION, "client": snapshot, "told": told}
+@define(eq=False)
+class RecordWriter:
+    """Makes the records of one chat. Parts that did not change are the same objects again."""
+
+    wall_clock: Callable[[], float] = time.time
+    _snapshot: dict[str, Any] | None = field(default=None, init=False)
+    _at: float = field(default=0.0, init=False)
+    """Wall clock, in seconds since 1970, when the snapshot was made."""
+    _told: deque[Any] = field(factory=deque, init=False)
+    """Each pending effect as JSON; None for one that is not saved."""
+
+    def change_client(self) -> None:
+        """Note that the client has changed."""
+        self._snapshot = None
+
+    def drop_first(self) -> None:
+        """Note that the first pending effect was handled."""
+        if self._told:
+            self._told.popleft()
+
+    def record(self, client: ChatClient, pending: deque[Any], now: float) -> dict[str, Any]:
+        """Return the record of a chat as plain JSON, with its pending effects in order."""
+        wall = self.wall_clock()
+        if self._snapshot is None:
+            self._snapshot, self._at = client.snapshot(now=now), wall
+        for number in range(len(self._told), len(pending)):
+            self._told.append(_saved_json(pending[number], wall - now))
+        told = [effect for effect in self._told if effect is not None]
+        return _record(self._snapshot, self._at, told)
 
 
-def parse_record(record: object, now: float) -> tuple[dict[str, Any], tuple[ChatEffect, ...]]:
-    """Return the client's snapshot and the pending effects. Raises `SnapshotError`."""
+def make_record(
+    snapshot: dict[str, Any], pending: Iterable[Any], now: float, *, wall: float | None = None
+) -> dict[str, Any]:
+    """Return the record of a chat as plain JSON, with its pending effects in order.
+
+    `now`: the time of the snapshot, in seconds on the driver's clock. `wall`: the same time in
+    seconds since 1970; None: the present.
+    """
+    wall = time.time() if wall is None else wall
+    told = [_saved_json(effect, wall - now) for effect in pending]
+    return _record(snapshot, wall, [effect for effect in told if effect is not None])
+
+
+def _record(snapshot: dict[str, Any], at: float, told: list[Any]) -> dict[str, Any]:
+    """Return a record: `at` and the deadlines of effects are seconds since 1970."""
+    return {"format": FORMAT, "version": VERSION, "at": at, "client": snapshot, "told": told}
+
+
+def _saved_json(effect: Any, shift: float) -> Any:
+    return _plain(_shifted(effect, shift)) if isinstance(effect, _SAVED) else None
+
+
+def parse_record(
+    record: object, now: float, *, wall: float | None = None
+) -> tuple[dict[str, Any], tuple[ChatEffect, ...]]:
+    """Return the client's snapshot and the pending effects. Raises `SnapshotError`.
+
+    The times are as in `make_record`.
+    """
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SnapshotError(f"not a record of a chat: format must be {FORMAT!r}")
-    if record.get("version") != VERSION:
-        raise SnapshotError(f"cannot read this record of a chat: version must be {VERSION}")
-    if set(record) != {"format", "version", "client", "told"}:
-        raise SnapshotError("not a record of a chat: it must have format, version, client and told")
+    version = record.get("version")
+    if version not in {1, VERSION} or isinstance(version, bool):
+        raise SnapshotError(f"cannot read this record of a chat: version must be 1 or {VERSION}")
+    # Version 1 had no wall clock: its deadlines are seconds left.
+    keys = _KEYS if version == VERSION else _KEYS - {"at"}
+    if set(record) != keys:
+        raise SnapshotError(f"not a record of a chat: it must have {', '.join(sorted(keys))}")
+    wall = time.time() if wall is None else wall
+    _seconds_since(record, wall)
+    by = now if version == 1 else now - wall
     try:
-        pending = _converter.structure(record["told"], list[Saved])
+        pending = tuple(
+            _shifted(effect, by) for effect in _converter.structure(record["told"], list[Saved])
+        )
     except Exception as error:  # noqa: BLE001  # cattrs passes on whatever a class raises
         raise SnapshotError(f"not a record of a chat: told: {type(error).__name__}") from None
-    return record["client"], tuple(_shifted(effect, now) for effect in pending)
+    return record["client"], pending
+
+
+def _seconds_since(record: Any, wall: float) -> float:
+    """Return the seconds since a record was made, 0 or more; 0 if it does not tell."""
+    at = record.get("at")
+    if at is None:
+        return 0.0
+    if not isinstance(at, (int, float)) or isinstance(at, bool) or not isfinite(at):
+        raise SnapshotError("not a record of a chat: at must be a number of seconds since 1970")
+    return max(0.0, wall - at)
 
 
 def _shifted(effect: Saved, by: float) -> Saved:
-    """Return the effect with its deadline moved; records hold deadlines as seconds left."""
+    """Return the effect with its deadline moved from one clock to another."""
     if isinstance(effect, FormOpened | FormClosed) and effect.form.deadline is not None:
         return evolve(effect, form=evolve(effect.form, deadline=effect.form.deadline + by))
     return effect

@@ -18,19 +18,24 @@ from chatfsm.adapters import stdlib
 from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
 from chatfsm.client_effects import ChatEffect
 from chatfsm.commands import Command, SendFile, SendText
-from chatfsm.drivers._core import (
+from chatfsm.drivers._actions import (
     ChatActions,
+    UploadSource,
+    file_id_of,
+    read_upload,
+    share_command,
+)
+from chatfsm.drivers._core import (
+    LONGEST_SLEEP,
     DriverCore,
     EffectLoop,
     PendingEffect,
     Save,
     Sender,
+    elapsed_seconds,
     failure_of,
-    file_id_of,
-    read_upload,
-    share_command,
 )
-from chatfsm.drivers.storage import Store, as_store, load_chat
+from chatfsm.drivers.storage import Store, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -67,12 +72,14 @@ class Chat(ChatActions[None, str]):
 
     `sender` performs requests, and stays the caller's, to be closed after the block; without it,
     the chat makes a sender of the standard library and closes it.
-    `save` is called with a record of the chat after every change, before anything is sent.
+    `save` is called with a record of the chat after every change, before anything is sent. If it
+    raises, the chat goes on and tries again; until it succeeds nothing is sent.
     `pending` are effects of a `RestoredChat`, which come first.
     `opening` is sent at the start of the block if the client has no chat yet; without it, call
     `open`.
     `max_pending`: while more effects than this wait for the app, the driver does not poll.
-    `now` returns the time in seconds, and never goes back.
+    `now` returns the time in seconds, and never goes back; by default it counts the time for which
+    the computer sleeps, where the system has such a clock.
     `closing_timeout`: seconds, 0 or more, for which the end of the block waits until all events are
     sent and all requests have ended; a poll that takes longer is left to a daemon thread. The end
     of the block leaves the chat open on the server, unless the app has sent `end()`.
@@ -87,7 +94,7 @@ class Chat(ChatActions[None, str]):
         pending: Iterable[PendingEffect] = (),
         opening: RequestChat | None = None,
         max_pending: int = 256,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
     ) -> None:
         self.client = client
@@ -100,6 +107,8 @@ class Chat(ChatActions[None, str]):
         self._opening = opening
         self._now = now
         self._closing_timeout = closing_timeout
+        self._store: Store | None = None
+        """Store to close at the end of the block."""
         self._changed = Condition()
         self._submissions: deque[_Submission] = deque()
         self._pool = SenderPool(self._perform)
@@ -116,21 +125,23 @@ class Chat(ChatActions[None, str]):
         journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,
         max_pending: int = 256,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
     ) -> Self:
         """Return a chat that opens at the start of its `with` block.
 
         `store`: a store, or the path of a file, that the chat is saved to. The chat in it goes on,
-        unless it is over and the app has handled all of its effects; then a new one is opened.
+        unless it is over and the app has handled all of its effects; then a new one is opened. The
+        file is locked until the end of the block.
         `journal` and `settings` are those of `ChatClient`, the others those of the constructor.
 
-        Raises `SnapshotError` if the store holds something else, and OSError if it cannot be read.
+        Raises `SnapshotError` if the store holds something else, `LocalProtocolError` if another
+        process or chat has the file open, and OSError if it cannot be read.
         The block raises `ApiError` at its start if the server gives no chat.
         """
         found = as_store(store)
         restored = load_chat(found, endpoint, settings=settings, now=now(), journal=journal)
-        return cls(
+        chat = cls(
             restored.client,
             sender,
             save=None if found is None else found.save,
@@ -140,6 +151,8 @@ class Chat(ChatActions[None, str]):
             now=now,
             closing_timeout=closing_timeout,
         )
+        chat._store = found
+        return chat
 
     def __enter__(self) -> Self:
         self._clock.start()
@@ -172,8 +185,9 @@ class Chat(ChatActions[None, str]):
     def __next__(self) -> ChatEffect:
         """Wait for the next effect. Stops when the chat is over or closed.
 
-        Raises `RemoteProtocolError` for a violation that a strict session found, and goes on; and
-        the error of the client or of `save` that has stopped the chat.
+        Raises `RemoteProtocolError` for a violation that a strict session found, or the error of
+        `save` if it has failed several times in a row, and goes on; and the error of the client
+        that has stopped the chat.
         """
         with self._changed, self._core.awaited():
             self._send_requests(self._core.finish(self._now()))
@@ -215,12 +229,14 @@ class Chat(ChatActions[None, str]):
         """Request a chat, and wait until there is one; as `ask(RequestChat(…))`."""
         return self.ask(RequestChat(phone_number, sender, parameters or {}))
 
-    def upload(self, path: str | PathLike[str]) -> str:
+    def upload(self, source: UploadSource, file_name: str | None = None) -> str:
         """Upload a file and share it in the chat; return the msg_id.
 
-        Raises OSError if the file cannot be read.
+        `source`: its path, its content, or a file object that is open for bytes. `file_name`: None:
+        that of the path or of the file object, otherwise "file". Raises OSError if the file cannot
+        be read, `LocalProtocolError` if it is larger than `LARGEST_FILE` bytes.
         """
-        request = read_upload(path)
+        request = read_upload(source, file_name)
         return self._send_message(share_command(request, self.ask(request)))
 
     def download(self, file: SharedFile | str) -> bytes:
@@ -270,11 +286,11 @@ class Chat(ChatActions[None, str]):
         """Feed the app's inputs, and `Tick` at each deadline, until the chat is closed."""
         with self._changed:
             while self._process_submissions():
-                deadline, now = self.client.deadline, self._now()
-                if deadline is None or self._core.error is not None:
+                deadline, now = self._core.deadline, self._now()
+                if deadline is None:
                     self._changed.wait(_LONGEST_WAIT)
                 elif now < deadline:
-                    self._changed.wait(min(deadline - now, _LONGEST_WAIT))
+                    self._changed.wait(min(deadline - now, LONGEST_SLEEP))
                 else:
                     self._send_requests(self._core.receive_safely(Tick(), now))
 
@@ -318,7 +334,10 @@ class Chat(ChatActions[None, str]):
             if self._own_sender is not None:
                 self._own_sender.close()
             if not was_closed:
-                self._core.close(self._now(), closer)
+                try:
+                    self._core.close(self._now(), closer)
+                finally:
+                    close_store(self._store)
 
     def _flush(self, until: float) -> None:
         """Wait until all events are sent, or the time is over."""

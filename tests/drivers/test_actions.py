@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from io import BytesIO, StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, ForwardRef, get_args, get_type_hints
 
 import pytest
@@ -12,7 +15,7 @@ from chatfsm import api, events
 from chatfsm import commands as c
 from chatfsm._client.http_api import METHODS
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
-from chatfsm.drivers._core import ChatActions, file_id_of, read_upload, share_command
+from chatfsm.drivers._actions import ChatActions, file_id_of, read_upload, share_command
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, Party, SharedFile
 
@@ -123,3 +126,36 @@ def test_a_message_names_its_sender() -> None:
     assert ChatMessage(event, ada, own=False).sender_name == "Ada"
     assert ChatMessage(event, None, own=False).sender_name == "A"
     assert ChatMessage(events.Message(), None, own=True).sender_name == ""
+
+
+def test_content_and_file_objects_are_uploaded(tmp_path: Path) -> None:
+    """What is in memory needs no path; the name may be given, or comes from the file object."""
+    (tmp_path / "a.png").write_bytes(b"picture")
+    with (tmp_path / "a.png").open("rb") as file:
+        assert read_upload(file) == UploadFile("a.png", b"picture", "image/png")
+    for kind in (bytes, bytearray, memoryview, BytesIO):
+        assert read_upload(kind(b"picture")) == UploadFile("file", b"picture")
+        assert read_upload(kind(b"picture"), "b.gif") == UploadFile(
+            "b.gif", b"picture", "image/gif"
+        )
+    assert read_upload(tmp_path / "a.png", "x/c.txt").file_name == "c.txt"
+    with TemporaryFile() as unnamed:
+        assert read_upload(unnamed).file_name == "file"
+
+
+def test_a_text_file_is_refused(tmp_path: Path) -> None:
+    """Its content in bytes is not known."""
+    with pytest.raises(TypeError, match="open for bytes, as with 'rb'; it gave str"):
+        read_upload(StringIO("text"))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the name is no name on other systems")
+def test_a_file_name_that_is_no_text_becomes_one(tmp_path: Path) -> None:
+    """Neither the upload nor the event may hold a lone surrogate, and both have the same name."""
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    with open(path, "wb") as file:  # noqa: PTH123  # a path of bytes
+        file.write(b"x")
+    with open(path, "rb") as file:  # noqa: PTH123  # a path of bytes
+        calls = [read_upload(os.fsdecode(path)), read_upload(file), read_upload(b"x", "\ud800.txt")]
+    assert [call.file_name for call in calls] == ["caf\ufffd.txt", "caf\ufffd.txt", "\ufffd.txt"]
+    assert share_command(calls[0], UploadedFile("f-1")).file_name == calls[0].file_name

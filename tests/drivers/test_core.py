@@ -142,19 +142,79 @@ def test_a_tick_without_effects_is_not_saved() -> None:
     assert saved == []
 
 
+class Disk:
+    """Saves records, unless it is full."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+        self.saved: list[dict[str, Any]] = []
+
+    def save(self, record: dict[str, Any]) -> None:
+        if self.is_full:
+            raise OSError("disk full")
+        self.saved.append(record)
+
+
 def test_unsaved_requests_are_not_sent() -> None:
-    """If `save` fails the command fails with it, and every later one."""
+    """If `save` fails the command fails with it, and its requests wait for a save that succeeds."""
+    disk = Disk()
+    core = core_of(returning(*named("a"), post(1)), returning(post(2)), save=disk.save)
+    for now in (0.0, 0.1):
+        with pytest.raises(OSError, match="disk full"):
+            core.receive(End(), now)
+    assert not core.is_over
+    assert core.deadline == pytest.approx(0.5)
+    disk.is_full = False
+    assert core.receive_safely(Tick(), 0.5) == [post(1), post(2)]
+    assert [record["client"] for record in disk.saved] == [{"received": 2}]
+    assert core.deadline is None
+    assert taken(core) == named("a")
 
-    def save(_record: object) -> None:
-        raise OSError("disk full")
 
-    core = core_of(returning(post(1)), save=save)
+def test_a_failed_save_does_not_stop_the_chat() -> None:
+    """It is tried again soon, and the app learns nothing of one that failed once or twice."""
+    disk = Disk()
+    core = core_of(returning(*named("a"), poll(1)), save=disk.save)
+    assert core.receive_safely(reply(1), 0.0) == []
+    assert taken(core) == named("a")
+    assert core.error is None
+    disk.is_full = False
+    assert core.receive_safely(Tick(), 1.0) == [poll(1)]
+    assert disk.saved[-1]["told"] == []
+
+
+def test_saves_that_fail_for_long_are_reported_once() -> None:
+    """The app gets the error of `save` in place of an effect, and may go on."""
+    core = core_of(returning(*named("a")), save=Disk().save)
+    for _ in range(9):
+        core.receive_safely(Tick(), core.deadline or 0.0)
+    with pytest.raises(OSError, match="disk full"):
+        core.take(1)
+    assert core.take(1) == named("a")[0]
+
+
+def test_a_request_that_waited_too_long_for_a_save_is_a_failure() -> None:
+    """Its client would give it up before the reply; it was never sent, so it is sent again."""
+    disk = Disk()
+    core = core_of(returning(post(1)), returning(), returning(post(2)), save=disk.save)
     with pytest.raises(OSError, match="disk full"):
         core.receive(End(), 0.0)
-    with pytest.raises(OSError, match="disk full"):
-        core.check_open()
-    assert core.is_over
-    assert core.is_flushed(0.0)
+    disk.is_full = False
+    assert core.receive_safely(Tick(), 4.0) == [post(2)]
+    failure = core.client.received[-1]
+    assert (failure.id, failure.kind) == (1, "connect")
+
+
+def test_a_record_has_unchanged_parts_as_the_same_objects() -> None:
+    """Handling an effect makes no new snapshot, and writes no effect again."""
+    saved: list[dict[str, Any]] = []
+    core = core_of(returning(*named("a", "b", "c")), save=saved.append)
+    core.receive(End(), 0.0)
+    core.take(1)
+    core.finish(0.0)
+    first, second = saved
+    assert second["client"] is first["client"]
+    assert all(new is old for new, old in zip(second["told"], first["told"][1:], strict=True))
 
 
 def test_the_effect_in_hand_is_saved_until_it_was_handled() -> None:

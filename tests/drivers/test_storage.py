@@ -20,13 +20,17 @@ from chatfsm.errors import SnapshotError
 from chatfsm.models import Form
 
 LOGS = sorted((Path(__file__).parents[1] / "logs").glob("*.jsonl"))
+WALL = 1_700_000_000.0
 ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-client")
 
 
-def there_and_back(effects: Any, at: float = 0.0, later: float = 0.0) -> tuple[object, ...]:
+def there_and_back(
+    effects: Any, at: float = 0.0, later: float = 0.0, down: float = 0.0
+) -> tuple[object, ...]:
     """The effects, through the JSON of a record."""
-    text = json.dumps(make_record({"some": "snapshot"}, effects, at), allow_nan=False)
-    snapshot, effects = parse_record(json.loads(text), later)
+    record = make_record({"some": "snapshot"}, effects, at, wall=WALL)
+    text = json.dumps(record, allow_nan=False)
+    snapshot, effects = parse_record(json.loads(text), later, wall=WALL + down)
     assert snapshot == {"some": "snapshot"}
     return effects
 
@@ -64,6 +68,42 @@ def test_deadlines_travel_as_seconds_left() -> None:
     assert [effect.form.deadline for effect in effects] == [35.0, 35.0]
 
 
+def test_a_form_keeps_its_time_while_no_process_runs() -> None:
+    """The time for which the process was down is taken from the deadlines."""
+    form = Form("7", "survey", deadline=130.0)
+    [effect] = there_and_back([FormOpened(form)], at=100.0, later=5.0, down=20.0)
+    assert isinstance(effect, FormOpened)
+    assert effect.form.deadline == 15.0
+
+
+def test_an_open_form_expires_while_no_process_runs() -> None:
+    """The restored client reports it as expired at its first tick, unless there is time left."""
+    [opened] = decode(
+        {"event": "chat_session_form_show", "form_request_id": "7", "form_timeout": 60}
+    )
+    client = ChatClient(ENDPOINT, chat_id="CHAT-1")
+    client.receive(Tick(), now=1.0)
+    assert client.session is not None
+    client.session.receive(opened, now=1.0)
+    record = make_record(client.snapshot(now=1.0), [], 1.0, wall=WALL)
+    for down, is_open in ((59.0, True), (61.0, False), (-9.0, True)):
+        restored = storage.restore(record, ENDPOINT, now=500.0, wall=WALL + down).client
+        effects = restored.receive(Tick(), now=500.0)
+        assert restored.session is not None
+        assert bool(restored.session.forms) == is_open
+        assert any(isinstance(effect, FormClosed) for effect in effects) != is_open
+
+
+def test_a_record_of_version_1_is_read() -> None:
+    """It has no wall clock; its deadlines are seconds left."""
+    record = make_record({}, [FormOpened(Form("7", "survey", deadline=30.0))], 0.0, wall=0.0)
+    old = {**record, "version": 1}
+    del old["at"]
+    _, [effect] = parse_record(old, 5.0)
+    assert isinstance(effect, FormOpened)
+    assert effect.form.deadline == 35.0
+
+
 def test_hostile_content_can_be_written() -> None:
     """Unread values of the wire are made harmless, at any depth and of any size."""
     deep: Any = float("nan")
@@ -77,7 +117,11 @@ BROKEN: list[Any] = [
     None,
     {},
     {"format": "other"},
+    {"format": "chatfsm.chat", "version": 3, "client": {}, "told": []},
     {"format": "chatfsm.chat", "version": 2, "client": {}, "told": []},
+    {"format": "chatfsm.chat", "version": 2, "at": "now", "client": {}, "told": []},
+    {"format": "chatfsm.chat", "version": 2, "at": float("inf"), "client": {}, "told": []},
+    {"format": "chatfsm.chat", "version": True, "client": {}, "told": []},
     {"format": "chatfsm.chat", "version": 1, "client": {}},
     {"format": "chatfsm.chat", "version": 1, "client": {}, "told": [{"effect": "Nothing"}]},
     {"format": "chatfsm.chat", "version": 1, "client": {}, "told": [{"effect": "ServiceNamed"}]},

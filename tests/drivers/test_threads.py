@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ from chatfsm.adapters import stdlib
 from chatfsm.api import Availability, CheckAvailability, CloseCase
 from chatfsm.client_effects import ChatOpened, LinkChanged
 from chatfsm.commands import End, SendText
-from chatfsm.drivers import threads
+from chatfsm.drivers import aio, threads
+from chatfsm.drivers._core import elapsed_seconds
 from chatfsm.errors import ApiError, LocalProtocolError, TransportError
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
@@ -269,3 +273,39 @@ def test_a_link_that_fails_is_reported_and_retried(server: Server) -> None:
             effect = next(chat)
             states += [effect.state] if isinstance(effect, LinkChanged) else []
     assert states == ["retrying", "live"]
+
+
+def test_a_save_that_fails_once_loses_nothing(server: Server) -> None:
+    """Three saves that fail delay the chat, and do not end it."""
+    attempts: list[dict[str, Any]] = []
+
+    def save(record: dict[str, Any]) -> None:
+        attempts.append(record)
+        if len(attempts) in {2, 5, 8}:
+            raise OSError("disk full")
+
+    received: list[str] = []
+    with stdlib.Sender() as send, threads.Chat(server.client(), send, save=save) as chat:
+        with contextlib.suppress(OSError):
+            chat.open()
+        for effect in chat:
+            received += texts([effect])
+            if len(received) in (1, 2) and texts([effect]):
+                with contextlib.suppress(OSError):
+                    chat.send_text(f"line {len(received)}")
+            if len(received) == 3:
+                break
+    assert received == [GREETING, "You said: line 1", "You said: line 2"]
+    assert texts_of(server.chat) == ["line 1", "line 2"]
+
+
+def test_the_clock_counts_the_sleep_of_the_computer() -> None:
+    """By default the drivers use such a clock, where the system has one."""
+    defaults = [
+        (threads.Chat.__init__, threads.Chat.connect),
+        (aio.Chat.__init__, aio.Chat.connect, aio.Chats.__init__, aio.Scheduler.__init__),
+    ]
+    clocks = {inspect.signature(one).parameters["now"].default for row in defaults for one in row}
+    assert clocks == {elapsed_seconds}
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        assert elapsed_seconds() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=1)

@@ -23,7 +23,7 @@ from chatfsm.client_effects import (
     LinkChanged,
     Undelivered,
 )
-from chatfsm.drivers._core import ChatActions
+from chatfsm.drivers._actions import ChatActions
 from chatfsm.errors import AuthorizationError, LocalProtocolError, TransportError
 
 ADA = {"event": "chat_session_party_joined", "party_id": "A", "display_name": "Ada"}
