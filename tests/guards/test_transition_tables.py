@@ -123,3 +123,57 @@ def test_no_source_uses_wildcards_or_adds_models() -> None:
         else:
             assert source.count("Machine(") == 1
             assert '"*"' not in source
+
+
+def functions_that_set_a_state(source: str) -> set[str]:
+    """The functions of a module that assign a state, or make a call's state with one."""
+    found = set()
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            targets: list[ast.expr] = []
+            if isinstance(node, ast.Assign):
+                targets = [
+                    target
+                    for each in node.targets
+                    for target in (each.elts if isinstance(each, ast.Tuple) else [each])
+                ]
+            elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+                targets = [node.target]
+            is_assigned = any(
+                isinstance(target, ast.Attribute) and target.attr == "state" for target in targets
+            )
+            is_made = (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in {"Call", "evolve"}
+                and (node.func.id == "Call" or "state" in {word.arg for word in node.keywords})
+            )
+            if is_assigned or is_made:
+                found.add(function.name)
+    return found
+
+
+def test_only_three_functions_set_a_state() -> None:
+    """A state of a session, a message or a call is set where its table is asked, nowhere else."""
+    found = {
+        (path.stem, name)
+        for path in (Path(chatfsm.__file__).parent / "_session").glob("*.py")
+        for name in functions_that_set_a_state(path.read_text("utf-8"))
+    }
+    assert found == {("lifecycle", "_move"), ("outbox", "_move"), ("changes", "move_call")}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "session.state = 'connected'",
+        "previous, session.state = session.state, 'connected'",
+        "session.call = evolve(session.call, state='ended')",
+        "session.call = Call('ended')",
+    ],
+)
+def test_a_state_that_is_set_elsewhere_is_seen(planted: str) -> None:
+    """The walk over the syntax trees finds a transition that is in no table."""
+    assert functions_that_set_a_state(f"def f():\n    {planted}\n") == {"f"}

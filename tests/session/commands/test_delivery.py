@@ -190,6 +190,16 @@ def test_an_echo_may_look_different(talk: Talk, fields: dict[str, Any]) -> None:
     assert talk.outbox == {"1": "sent"}
 
 
+@pytest.mark.parametrize("fields", ECHOES)
+def test_an_echo_of_a_sent_message_may_look_different(talk: Talk, fields: dict[str, Any]) -> None:
+    """A message that the transport sent is not reported again if its echo is escaped."""
+    talk.says("a < b & c")
+    talk.sent("1")
+
+    assert talk.echoes("1", **fields) == []
+    assert talk.session.counts.duplicates == 1
+
+
 def test_a_text_that_looks_escaped_is_known(talk: Talk) -> None:
     """A text with an entity in it is known as it is, and escaped once more."""
     talk.says("&lt;")
@@ -522,6 +532,18 @@ def test_no_more_may_wait_than_is_set(talks: type[Talk], state: str) -> None:
     assert talk.says("c") == "5"
     talk.fails("3")
     assert talk.says("d") == "7"
+
+
+def test_a_refused_msg_id_is_not_counted(talks: type[Talk]) -> None:
+    """A message that is refused for its msg_id, or for lack of capacity, uses up no id."""
+    talk = talks(max_unsent=1)
+    talk.says()
+
+    talk.refused(c.SendText("again", msg_id="99"))
+    talk.sent("1")
+    talk.refused(c.SendText("again", msg_id="1"))
+
+    assert talk.says() == "3"
 
 
 def test_a_full_outbox_refuses_no_other_order(talks: type[Talk]) -> None:

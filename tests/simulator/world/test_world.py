@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +290,32 @@ def test_the_same_seed_is_the_same_world() -> None:
     assert first.effects == second.effects
     assert first.client.snapshot(now=0.0) == second.client.snapshot(now=0.0)
     assert first.effects != other.effects
+
+
+WORLD_AND_SESSION = """
+from chatfsm import ChatSession, commands
+from tests.simulator.world.test_world import story
+
+customer = story(5, "storm")
+print(customer.effects, customer.client.snapshot(now=0.0))
+session = ChatSession("chat-1")
+session.receive(commands.SendText("a &lt; b", "<i>a</i> &lt;<br>b"), now=0.0)
+print(session.snapshot(now=0.0))
+"""
+
+
+def test_another_process_is_the_same_world() -> None:
+    """Nothing depends on the order of a set, which differs from process to process (law L1)."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORLD_AND_SESSION],
+            cwd=Path(__file__).parents[3],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+        )
+        for seed in ("1", "2", "3")
+    ]
+    first, *others = [run.communicate(timeout=60)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert first
+    assert others == [first, first]
