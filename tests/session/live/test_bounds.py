@@ -144,6 +144,17 @@ def test_a_candidate_is_bounded(play: Play) -> None:
     assert kept == [("a", {"usernameFragment": "x" * 100}), ("b", {})]
 
 
+def test_a_long_url_is_not_remembered_whole(play: Play) -> None:
+    """A file without an id is recognized by its URL, of which a digest is kept if it is long."""
+    url = "https://example.com/" + "x" * 4_000
+    assert len(play.hears("file_url", file_url=url, party_id="ann", timestamp=5)) == 1
+    assert play.hears("file_url", file_url=url, party_id="ann", timestamp=5) == []
+    assert len(play.hears("file_url", file_url=url + "y", party_id="ann", timestamp=5)) == 1
+
+    keys = [key for ids in play.session._state.seen_ids.values() for key in ids]
+    assert max(len(str(key)) for key in keys) < 100
+
+
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
 def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
     """Of more ids than are remembered the oldest are forgotten, with one anomaly ever.
