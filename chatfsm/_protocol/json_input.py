@@ -7,6 +7,7 @@ the values are the same.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final
@@ -130,6 +131,45 @@ def parse_leniently(data: bytes) -> tuple[object, str]:
         raise DecodeError("not JSON, with or without invalid characters") from None
 
 
+def parse_sequence(data: bytes, most: int) -> tuple[list[object], str]:
+    """Return the objects and lists that follow each other in a text, and the text after them.
+
+    Between them may stand white space, commas and the record separator of RFC 7464; the text may
+    begin with the bracket of a list that does not end in it. At most `most` values are parsed.
+    """
+    values: list[object] = []
+    try:
+        text = str(data, "utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return [], data.decode("utf-8", "backslashreplace")
+    at = _after_separators(text, 0)
+    if text.startswith("[", at):
+        at += _parsed_at(text, at) is None
+    while len(values) < most:
+        at = _after_separators(text, at)
+        parsed = _parsed_at(text, at)
+        if parsed is None:
+            break
+        value, at = parsed
+        values.append(value)
+    return values, text[at:]
+
+
+def _after_separators(text: str, at: int) -> int:
+    found = _SEPARATORS.match(text, at)
+    return at if found is None else found.end()
+
+
+def _parsed_at(text: str, at: int) -> tuple[object, int] | None:
+    """The object or list at a place of a text, and its end; None if there is none."""
+    if not text.startswith(("{", "["), at):
+        return None
+    try:
+        return _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _decode_bytes(data: bytes) -> str:
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
@@ -165,6 +205,7 @@ _CARELESS_DECODER: Final = json.JSONDecoder(
 )
 
 _WHITESPACE: Final = " \t\n\r"
+_SEPARATORS: Final = re.compile("[ \t\r\n,\x1e\ufeff]*")
 
 # An integer of more than 64 bits has at least 19 digits.
 _LONG_NUMBER: Final = b"0" * 19

@@ -1,7 +1,9 @@
 """Formats: recognize the format of a recorded file by its content, and read its records.
 
-- JSON lines: an event, a list of events, or an envelope `{"events": [...]}` per line;
+- JSON lines: an event, a list of events, or an envelope `{"events": [...]}` per line; a comma at
+  its end, several values on a line, and the record separators of RFC 7464 are read too;
 - one JSON document: an envelope, a list, or a case history `{"sessions": [...]}`;
+- several documents that follow each other, as `jq` prints them;
 - journals: JSON lines of inputs and their effects (`chatfsm.replay.journal`).
 
 An event or an envelope may carry the `chat_id` of its chat. A reader for one more format yields
@@ -16,23 +18,34 @@ from typing import Final
 
 from chatfsm._protocol import json_input
 from chatfsm.errors import DecodeError, UnreadableLogError
+from chatfsm.events import Malformed
 from chatfsm.replay.journal import JournalLineError
 from chatfsm.replay.reader import (
     BLANK,
-    Block,
+    MAX_VALUES,
+    Items,
     LineReader,
     Record,
     RecordBatch,
+    TooManyEventsError,
+    check_value_count,
     items_in,
     items_in_line,
+    items_in_sequence,
+    value_count,
 )
 from chatfsm.replay.sharding import Shard
-from chatfsm.replay.sources import Source
+from chatfsm.replay.sources import Block, Source
 
 __all__ = ["Record", "record_batches", "records"]
 
 # A document is parsed as a whole; the case history of many years is far smaller.
 _MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+_TOO_LARGE: Final = (
+    f"; as one document it has more than {_MAX_DOCUMENT_BYTES // 1024 // 1024} MiB"
+    f" or {MAX_VALUES:,} values"
+)
+_ENDS: Final = (b"}", b"]")
 # Number of events of a document in one batch.
 _BATCH_SIZE: Final = 512
 
@@ -57,64 +70,74 @@ def record_batches(
     first = next(blocks, None)
     if first is None:
         return
+    check_value_count(source, first[0][0], first[1][0])
+    lines = LineReader(source, shard, exact)
     try:
         json_input.parse(first[1][0])
     except DecodeError:
-        yield from _document_or_lines(source, LineReader(source, shard, exact), first, blocks)
+        yield from _document_or_lines(source, lines, first, blocks)
     else:
-        yield from LineReader(source, shard, exact).batches(chain([first], blocks))
+        yield from lines.batches(chain([first], blocks))
 
 
 def _blocks(source: Source) -> Iterator[Block]:
-    """Blocks of lines from the first line that is not blank, each with the number of its first."""
-    number, is_blank = 1, True
-    for lines in source.blocks():
-        rest = lines
-        while is_blank and rest:
-            is_blank = not rest[0].strip(BLANK)
-            rest = rest[is_blank:]
-        if rest:
-            yield number + len(lines) - len(rest), rest
-        number += len(lines)
+    """Blocks of lines from the first line on that is more than a byte order mark."""
+    is_blank = True
+    for places, lines in source.blocks():
+        first = 0
+        while is_blank and first < len(lines):
+            is_blank = not lines[first].strip(BLANK)
+            first += is_blank
+        if first < len(lines):
+            yield places[first:], lines[first:]
 
 
 def _document_or_lines(
     source: Source, lines: LineReader, first: Block, blocks: Iterator[Block]
 ) -> Iterator[RecordBatch]:
     """Read a document that spans lines, or lines of which the first is broken."""
-    number, lines_read = first
+    blocks_read = [first]
     try:
-        is_document = _read_document(lines_read, blocks)
+        is_document = _read_document(blocks_read, blocks)
     except UnreadableLogError as error:
         # Records before the error are yielded before it is raised.
         blocks, is_document = _raising(error), False
-    value = _parsed(b"".join(lines_read)) if is_document else None
-    if value is not None:
-        yield from _from_document(source, lines.shard, value)
     else:
-        yield from lines.batches(chain([(number, lines_read)], blocks))
+        if not is_document:
+            lines.why_no_document = _TOO_LARGE
+    items: Items | None = None
+    if is_document:
+        text = b"".join(line for _, part in blocks_read for line in part)
+        items = _items_in_document(source, text, first[1][0])
+    if items is not None:
+        yield from _from_items(source, lines.shard, items)
+    else:
+        yield from lines.batches(chain(blocks_read, blocks))
 
 
-def _read_document(lines_read: list[bytes], blocks: Iterator[Block]) -> bool:
+def _read_document(blocks_read: list[Block], blocks: Iterator[Block]) -> bool:
     """Read all lines; False if they are not parts of one document, or are too large."""
-    size, complete, count = 0, 0, 0
-    for lines in chain([lines_read[:]], (lines for _, lines in blocks)):
-        if count:
-            lines_read += lines
-        for line in lines:
-            size += len(line)
-            # One line of a document may be complete JSON, as the last event of a list is.
-            complete += count > 0 and _is_complete(line)
-            count += 1
-            if size > _MAX_DOCUMENT_BYTES or complete > 1:
-                return False
+    size, values, complete = 0, 0, 0
+    for block in chain(blocks_read[:], blocks):
+        if size:
+            blocks_read.append(block)
+        lines = block[1]
+        text = b"".join(lines)
+        size += len(text)
+        values += value_count(text)
+        # One line of a document may be complete JSON, as the last event of a list is.
+        complete += sum(map(_is_complete, lines[blocks_read[0] is block :]))
+        if size > _MAX_DOCUMENT_BYTES or values > MAX_VALUES or complete > 1:
+            return False
     return True
 
 
 def _is_complete(line: bytes) -> bool:
+    if not line.rstrip(BLANK).endswith(_ENDS):  # most lines of a document
+        return False
     try:
         return items_in_line(line)[0] is not None
-    except JournalLineError:
+    except (JournalLineError, TooManyEventsError):
         return True
 
 
@@ -123,20 +146,37 @@ def _raising(error: UnreadableLogError) -> Iterator[Block]:
     raise error
 
 
-def _parsed(text: bytes) -> object:
+def _items_in_document(source: Source, text: bytes, first_line: bytes) -> Items | None:
+    """The items of a document, or of several that follow each other; None if it is neither."""
     try:
-        return json_input.parse(text)
+        value = json_input.parse(text)
     except DecodeError:
-        return None
-
-
-def _from_document(source: Source, shard: Shard | None, value: object) -> Iterator[RecordBatch]:
+        return _items_in_documents(source, text, first_line)
     try:
         items = items_in(value)
     except JournalLineError:
         items = None
+    except TooManyEventsError as error:
+        raise UnreadableLogError(f"{source.name}: the JSON document has {error}") from None
     if items is None:
         raise UnreadableLogError(f"{source.name}: the JSON document contains no chat events")
+    return items
+
+
+def _items_in_documents(source: Source, text: bytes, first_line: bytes) -> Items | None:
+    """The items of documents that follow each other, if the first of them spans lines."""
+    if json_input.parse_sequence(first_line, 1)[0]:
+        return None
+    try:
+        found, rest = items_in_sequence(text)
+    except (JournalLineError, TooManyEventsError) as error:
+        raise UnreadableLogError(f"{source.name}: the JSON documents have {error}") from None
+    if found and rest.strip():
+        found.append(iter([(None, Malformed(None, rest.rstrip("\r\n"), "not JSON"))]))
+    return chain.from_iterable(found) if found else None
+
+
+def _from_items(source: Source, shard: Shard | None, items: Items) -> Iterator[RecordBatch]:
     batch = RecordBatch(source, shard)
     for place, (chat_id, item) in enumerate(items, start=1):
         batch.add(chat_id, item, "event", place)

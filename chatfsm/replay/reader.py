@@ -15,19 +15,24 @@ from chatfsm.errors import DecodeError, UnreadableLogError
 from chatfsm.events import Event, Malformed
 from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalLineError, parse_journal_line
 from chatfsm.replay.sharding import LineRange, Shard, chat_id_of_line, line_ranges
-from chatfsm.replay.sources import Source
+from chatfsm.replay.sources import MAX_LINE_BYTES, Block, Source
 
 __all__ = [
     "BLANK",
-    "Block",
+    "MAX_EVENTS",
+    "MAX_VALUES",
     "Items",
     "LineReader",
     "Record",
     "RecordBatch",
     "RecordRun",
+    "TooManyEventsError",
+    "check_value_count",
     "items_in",
     "items_in_line",
+    "items_in_sequence",
     "pop_chat_id",
+    "value_count",
 ]
 
 _JOURNAL_LINES: Final = (JournalHeader, JournalEntry)
@@ -129,6 +134,31 @@ class RecordBatch:
         self.runs.append(run)
 
 
+_NOT_EVENTS: Final = "neither an event nor an envelope of events"
+# Bounds of one line, and of one document. A client refuses a history that is as long; 4 million
+# empty objects are 12 MB, and 11 KB as gzip.
+MAX_EVENTS: Final = 100_000
+MAX_VALUES: Final = 2_000_000
+
+
+class TooManyEventsError(ValueError):
+    """A line or a document has more than `MAX_EVENTS` events."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {MAX_EVENTS:,} events: write one on each line")
+
+
+def value_count(text: bytes) -> int:
+    """The largest number of JSON values that a text can have."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
+
+
+def check_value_count(source: Source, place: int, line: bytes) -> None:
+    """Raise `UnreadableLogError` if a line may have more than `MAX_VALUES` JSON values."""
+    if len(line) >= MAX_VALUES and value_count(line) > MAX_VALUES:
+        raise UnreadableLogError(f"{source.name}: line {place}: more than {MAX_VALUES:,} values")
+
+
 # Items: the parts of one JSON value of a log, each with the chat_id that the log gives it.
 
 Items = Iterator[tuple[str | None, object]]
@@ -136,9 +166,9 @@ Items = Iterator[tuple[str | None, object]]
 
 
 def items_in_line(line: bytes) -> tuple[Items | None, str]:
-    """The items of a line, or None and the reason. Raises `JournalLineError`."""
+    """The items of a line, or None and the reason. Raises as `items_in` does."""
     try:
-        return items_in(json_input.parse(line)), "neither an event nor an envelope of events"
+        return items_in(json_input.parse(line)), _NOT_EVENTS
     except DecodeError as error:
         return None, str(error)
 
@@ -146,11 +176,29 @@ def items_in_line(line: bytes) -> tuple[Items | None, str]:
 def items_in(value: object, chat_id: str | None = None) -> Items | None:
     """The items in one JSON value; None if its shape is unknown.
 
-    Raises `JournalLineError` if it is a line of a journal that cannot be used.
+    Raises `JournalLineError` if it is a line of a journal that cannot be used, and
+    `TooManyEventsError`.
     """
     if isinstance(value, list):
         return _from_items(value, chat_id)
     return _from_object(value, chat_id) if isinstance(value, dict) else None
+
+
+def items_in_sequence(text: bytes) -> tuple[list[Items], str]:
+    """The items of each JSON value in a text with several, and the text after the last of them.
+
+    No items if the first value has an unknown shape. Raises as `items_in` does.
+    """
+    values, rest = json_input.parse_sequence(text, MAX_EVENTS + 1)
+    if len(values) > MAX_EVENTS:
+        raise TooManyEventsError
+    found: list[Items] = []
+    for value in values:
+        items = items_in(value)
+        if items is None and not found:
+            return [], rest
+        found.append(items or iter([(None, Malformed(None, value, _NOT_EVENTS))]))
+    return found, "" if rest.strip() == "]" else rest
 
 
 def pop_chat_id(item: dict[str, Any]) -> str | None:
@@ -174,19 +222,28 @@ def _from_object(value: dict[str, Any], chat_id: str | None) -> Items | None:
     if isinstance(value.get("events"), list):
         return _from_items(value["events"], chat_id)
     if isinstance(value.get("sessions"), list):
-        return chain.from_iterable(_session_items(item) for item in value["sessions"])
+        return _from_sessions(value["sessions"])
     return None
 
 
-def _session_items(item: object) -> Items:
-    """One session of a case history."""
-    items = items_in(item) if isinstance(item, dict) and "events" in item else None
-    if items is None:
-        return iter([(None, Malformed(None, item, "no session of a case history"))])
-    return items
+def _from_sessions(sessions: list[Any]) -> Items:
+    """The sessions of a case history."""
+    found: list[tuple[str | None, object]] = []
+    for session in sessions:
+        items = items_in(session) if isinstance(session, dict) and "events" in session else None
+        found += items or [(None, Malformed(None, session, "no session of a case history"))]
+        if len(found) > MAX_EVENTS:
+            raise TooManyEventsError
+    return iter(found)
 
 
 def _from_items(items: list[Any], chat_id: str | None) -> Items:
+    if len(items) > MAX_EVENTS:
+        raise TooManyEventsError
+    return _with_chat_ids(items, chat_id)
+
+
+def _with_chat_ids(items: list[Any], chat_id: str | None) -> Items:
     for item in items:
         own = pop_chat_id(item) if isinstance(item, dict) else None
         yield own or chat_id, item
@@ -197,9 +254,9 @@ def _from_items(items: list[Any], chat_id: str | None) -> Items:
 # A log may begin with broken lines; a file of which the first so many are broken is not a log.
 _MAX_BROKEN_HEAD: Final = 100
 BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # and the byte order mark of UTF-8
-Block = tuple[int, list[bytes]]
-"""The number of the first line, from 1 on, and the lines."""
-_EMPTY_LINES: Final = (b"\n", b"\r\n")
+# The brackets of a list that has an event on each line.
+_BRACKETS: Final = (b"[", b"]")
+_AROUND_BRACKETS: Final = BLANK + b","
 _UNNAMED: Final = object()
 """Stands for the chat_id of a line without one."""
 
@@ -208,43 +265,44 @@ _UNNAMED: Final = object()
 class LineReader:
     """Reads the lines of a log; a broken line is a malformed event of the chat of the line before.
 
-    If it contains a chat_id, and the end of an object, it is of that chat.
+    If it contains a chat_id, and the end of an object, it is of that chat. A line with several JSON
+    values, or with a comma at its end, is read value by value.
     """
 
     source: Source
     shard: Shard | None
     exact: bool
     """Whether raw items are kept, with all digits of their numbers."""
+    why_no_document: str = field(default="", kw_only=True)
+    """What is said after the first error if no line is of a log."""
     _chat_id: str | None = None
     """The chat_id of the last line."""
     _unproven: list[tuple[int, bytes, str]] | None = field(factory=list)
     """Broken lines at the beginning, until a good one; None from then on."""
+    _unproven_bytes: int = 0
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[RecordBatch]:
         """The records of the lines. Raises `UnreadableLogError` if they are not a log."""
-        for number, lines in blocks:
+        for places, lines in blocks:
             batch = RecordBatch(self.source, self.shard)
             try:
-                self._read(batch, number, lines)
+                # Only the first line of a block can be as long as it takes.
+                check_value_count(self.source, places[0], lines[0])
+                self._read(batch, places, lines)
             except UnreadableLogError:
                 yield batch  # records before the error
                 raise
             yield batch
         self._refuse_unproven()
 
-    def _read(self, batch: RecordBatch, number: int, lines: list[bytes]) -> None:
+    def _read(self, batch: RecordBatch, places: Sequence[int], lines: list[bytes]) -> None:
         first = 0
         while self._unproven is not None and first < len(lines):
             if lines[first].strip(BLANK):
-                self._read_line(batch, number + first, lines[first])
+                self._read_line(batch, places[first], lines[first])
             first += 1
-        places: Sequence[int] = range(number + first, number + len(lines))
-        lines = lines[first:] if first else lines
-        if any(end in lines for end in _EMPTY_LINES):  # blank lines cannot be parsed
-            filled = [
-                (place, line) for place, line in zip(places, lines, strict=True) if line.strip()
-            ]
-            places, lines = [place for place, _ in filled], [line for _, line in filled]
+        if first:
+            places, lines = places[first:], lines[first:]
         if self.shard is None:
             self._take(batch, _ParsedLines(places, lines, exact=self.exact), 0, len(lines))
         else:
@@ -302,19 +360,28 @@ class LineReader:
 
     def _read_line(self, batch: RecordBatch, place: int, line: bytes) -> None:
         """Read a line by itself, by the general path."""
+        rest: bytes = line
         try:
             items, why = items_in_line(line)
-        except JournalLineError as error:
+            if items is None and chat_id_of_line(line) is None:  # else it is one record
+                found, text = items_in_sequence(line)
+                items = chain.from_iterable(found) if found else None
+                rest = text.encode("utf-8", "surrogatepass")
+        except (JournalLineError, TooManyEventsError) as error:
             raise UnreadableLogError(f"{self.source.name}: line {place}: {error}") from None
         if items is not None:
             for self._chat_id, item in items:
                 self._confirm_log(batch)
                 batch.add(self._chat_id, item, "line", place)
+            if rest.strip(BLANK) and rest is not line:
+                self._add_broken(batch, place, rest, why)
         elif self._unproven is None:
             self._add_broken(batch, place, line, why)
         else:
             self._unproven.append((place, line, why))
-            if len(self._unproven) == _MAX_BROKEN_HEAD:
+            self._unproven_bytes += len(line)
+            too_long = self._unproven_bytes > MAX_LINE_BYTES
+            if len(self._unproven) == _MAX_BROKEN_HEAD or too_long:
                 self._refuse_unproven()
 
     def _confirm_log(self, batch: RecordBatch) -> None:
@@ -327,6 +394,8 @@ class LineReader:
         self._chat_id = chat_id
 
     def _add_broken(self, batch: RecordBatch, place: int, line: bytes, why: str) -> None:
+        if line.strip(_AROUND_BRACKETS) in _BRACKETS:
+            return
         chat_id = chat_id_of_line(line)
         if chat_id is not None:
             self._chat_id = chat_id.decode()
@@ -337,7 +406,9 @@ class LineReader:
         if self._unproven:
             number, _, why = self._unproven[0]
             where = f"{self.source.name}: line {number}"
-            raise UnreadableLogError(f"{where}: not a log of chat events: {why}")
+            raise UnreadableLogError(
+                f"{where}: not a log of chat events: {why}{self.why_no_document}"
+            )
 
 
 class _ParsedLines:
