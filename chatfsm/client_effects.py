@@ -80,7 +80,9 @@ class AuthorizationFailed:
 
 @frozen
 class Undelivered:
-    """An event of the app without a message id did not arrive, and will not be sent again.
+    """An event of the app without a message id did not arrive, or may not have.
+
+    It will not be sent again; `why` tells which of the two.
 
     For answers to forms, signals, receipts and the like; for messages see `MessageFailed`.
     """

@@ -356,7 +356,11 @@ class MessageSent(_Effect):
 
 @frozen
 class MessageFailed(_Effect):
-    """The server refused an own message, or it was never posted. It will not be sent again."""
+    """An own message did not arrive, and will not be sent again; the app may say it anew.
+
+    The server refused it, or it was never posted, because the chat ended first. A message that may
+    have arrived is `MessageUnconfirmed`.
+    """
 
     msg_id: str
     why: str
@@ -367,7 +371,8 @@ class MessageFailed(_Effect):
 class MessageUnconfirmed(_Effect):
     """It is unknown whether an own message arrived.
 
-    A complete `History` decides: the session then reports `MessageSent`, or sends it again.
+    A complete `History` decides: the session then reports `MessageSent`, or sends it again. After
+    the end of the chat nothing decides any more.
     """
 
     msg_id: str

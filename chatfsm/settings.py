@@ -122,6 +122,10 @@ class ClientSettings:
     """Seconds from a POST without a reply to the history that shows whether it arrived. A POST that
     is still on its way arrives meanwhile, and is not sent twice."""
 
+    settle_timeout: float = field(default=10.0, validator=_delay(0))
+    """Seconds, at most, for which a client holds back the end of a chat while the outcome of a
+    message is in doubt: for the reply to a POST in flight, or for one last history."""
+
     server_hold: float = field(default=20.0, validator=_delay(0))
     """Seconds for which a server may hold a broken poll and answer it with events that are then
     lost; after them the client requests the history once more. Servers were seen to hold for 15."""

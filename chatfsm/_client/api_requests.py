@@ -54,12 +54,17 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
 
 
 def on_terminated(turn: ClientTurn) -> None:
-    """Report the requests that will get no reply, because the chat is over."""
-    for pending in turn.state.pending.values():
-        if pending.api_request is not None:
-            turn.effects.append(
-                ApiFailed(pending.api_request, TransportError("cancelled", "the chat is over"))
-            )
+    """Report the requests that will get no reply, because the chat is over.
+
+    Downloads go on: a file may have been shared just before the end.
+    """
+    for number, pending in list(turn.state.pending.items()):
+        request = pending.api_request
+        if request is None or not http_api.METHODS[type(request)].is_download:
+            del turn.state.pending[number]
+            if request is not None:
+                error = TransportError("cancelled", "the chat is over")
+                turn.effects.append(ApiFailed(request, error))
 
 
 def _check(turn: ClientTurn, request: api.ApiRequest, method: MethodSpec) -> None:
@@ -69,7 +74,7 @@ def _check(turn: ClientTurn, request: api.ApiRequest, method: MethodSpec) -> Non
         for pending in turn.state.pending.values()
         if pending.api_request is not None
     ]
-    if turn.session is not None and turn.session.done:
+    if turn.session is not None and turn.session.done and not method.is_download:
         raise LocalProtocolError(f"{cannot}: the chat is over")
     if turn.state.link == "unauthorized":
         raise LocalProtocolError(f"{cannot}: the credentials were refused; send Resume first")
@@ -115,7 +120,7 @@ def _on_chat_opened(
         ApiSucceeded(request, chat),
     ]
     if chat.state is not None:
-        turn.feed_session(events.Status(chat.state, chat.ewt))
+        turn.feed_events([events.Status(chat.state, chat.ewt)])
     if chat.is_new is not True:
         turn.state.is_joining = True
         request_history(turn)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, cast, get_args
 from attrs import frozen
 
 from chatfsm import commands as c
-from chatfsm._client import api_requests, history, polling, sending, snapshot
+from chatfsm._client import api_requests, ending, history, polling, sending, snapshot
 from chatfsm._client.failures import change_link, request_history
 from chatfsm._client.journal import Journal, recorded
 from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer
@@ -122,7 +122,7 @@ class ChatClient:
 
     @property
     def done(self) -> bool:
-        """Whether the chat is over, so that no effect will follow."""
+        """Whether the chat is over: only the results of downloads may still follow."""
         return self._session is not None and self._session.done
 
     @property
@@ -149,7 +149,9 @@ class ChatClient:
         try:
             self._dispatch(turn, item)
             self._session, self._endpoint = turn.session, turn.endpoint
-            if self._state.link != "over":
+            if self._state.link == "over":
+                _fail_late_requests(turn)
+            else:
                 if turn.session is not None and self._has_slept(now):
                     request_history(turn)
                 _advance(turn)
@@ -209,11 +211,10 @@ class ChatClient:
         session, state = self._session, self._state
         earliest = min([pending.deadline for pending in state.pending.values()], default=inf)
         if session is not None:
-            if session.done:
-                return None
             if session.deadline is not None:
                 earliest = min(earliest, session.deadline)
-            if state.link != "unauthorized":
+            earliest = min(earliest, ending.next_at(state))
+            if state.link not in {"unauthorized", "over"}:
                 due = polling.next_at(state), history.next_at(state), sending.next_at(state)
                 earliest = min(earliest, *due)
         return None if earliest == inf else earliest
@@ -283,11 +284,8 @@ def _resume(turn: ClientTurn, resume: Resume) -> None:
 def _advance(turn: ClientTurn) -> None:
     """Handle what is due by now, and send the requests that are due."""
     state = turn.state
-    for request_id, pending in sorted(state.pending.items()):
-        if turn.now >= pending.deadline:
-            del state.pending[request_id]
-            failure = HttpFailure(request_id, "timeout", "the sender reported nothing in time")
-            _ON_ANSWER[pending.purpose](turn, pending, failure)
+    _fail_late_requests(turn)
+    ending.advance(turn)
     session = turn.session
     if session is None:
         return
@@ -303,12 +301,20 @@ def _advance(turn: ClientTurn) -> None:
                 module.send(turn)
 
 
-def _close(turn: ClientTurn) -> None:
-    """End the client: fail what is pending, and report the end of the session last."""
+def _fail_late_requests(turn: ClientTurn) -> None:
+    """Give up the requests whose deadline has passed."""
     state = turn.state
+    for request_id, pending in sorted(state.pending.items()):
+        if turn.now >= pending.deadline:
+            del state.pending[request_id]
+            failure = HttpFailure(request_id, "timeout", "the sender reported nothing in time")
+            _ON_ANSWER[pending.purpose](turn, pending, failure)
+
+
+def _close(turn: ClientTurn) -> None:
+    """End the client: fail what is pending but downloads; report the session's end last."""
     sending.on_terminated(turn)
     api_requests.on_terminated(turn)
-    state.pending.clear()
     change_link(turn, "end", (turn.session and turn.session.outcome) or "")
     if turn.terminated is not None:
         turn.effects.append(turn.terminated)

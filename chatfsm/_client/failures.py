@@ -318,7 +318,7 @@ def may_have_arrived(error: ApiError) -> bool:
 def handle_fatal(turn: ClientTurn, error: ApiError) -> bool:
     """Handle an error that concerns the whole chat. Returns False if the error is none of these."""
     if isinstance(error, SessionGoneError) and turn.session is not None:
-        turn.feed_session(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
+        turn.begin_ending(Lost(f"error {error.error_code}" if error.error_code else "status 404"))
         return True
     if isinstance(error, AuthorizationError):
         if change_link(turn, "refused", str(error)):

@@ -74,6 +74,10 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
 
 def _on_error(turn: ClientTurn, error: ApiError) -> None:
     state = turn.state
+    if state.ending is not None:  # the last one: there is no second attempt
+        state.history = next_state(HISTORY_TABLE, state.history, "give_up")
+        state.ending.is_hopeless = True
+        return
     is_fatal = handle_fatal(turn, error)
     if not is_fatal and not error.transient:
         # There will be no history: unconfirmed messages stay so, and everything else goes on.

@@ -42,12 +42,14 @@ def on_poll_lost(state: ClientState, settings: ClientSettings) -> None:
 
 
 def next_at(state: ClientState) -> float:
-    """Return when to send the next poll; infinity if it must wait for a reply.
+    """Return when to send the next poll; infinity if it must wait for a reply, or the chat ends.
 
     After a gap the history comes first. If a server is there but its history fails, polls go on in
     the meantime, because the server soon disconnects a customer that does not poll.
     """
     is_next = state.history == "fresh" or state.history_timer.failures > 0
+    if state.ending is not None:
+        return inf
     return state.poll_timer.at if state.poll == "due" and is_next else inf
 
 
@@ -86,8 +88,7 @@ def _on_events(turn: ClientTurn, events: list[Event]) -> None:
         state.is_poll_missed = False
         request_history(turn)
     count_before = len(turn.effects)
-    for event in events:
-        turn.feed_session(event)
+    turn.feed_events(events)
     # A proxy may repeat a broken reply from its cache, which is no reason to hurry.
     has_news = any(not isinstance(effect, Anomaly) for effect in turn.effects[count_before:])
     state.poll_timer.failures = 0
@@ -99,7 +100,7 @@ def _on_events(turn: ClientTurn, events: list[Event]) -> None:
 def _on_error(turn: ClientTurn, error: ApiError) -> None:
     state = turn.state
     state.poll = next_state(POLL_TABLE, state.poll, "fail")
-    if handle_fatal(turn, error):
+    if state.ending is not None or handle_fatal(turn, error):
         return
     if reached_no_server(error):
         probe_server(turn, error)

@@ -36,7 +36,16 @@ from chatfsm.events import Event
 from chatfsm.inputs import History, SendFailed, Sent
 from chatfsm.transport import HttpFailure, HttpReply
 
-__all__ = ["enqueue", "next_at", "on_answer", "on_terminated", "resolve", "send"]
+__all__ = [
+    "enqueue",
+    "fail_unposted",
+    "is_in_doubt",
+    "next_at",
+    "on_answer",
+    "on_terminated",
+    "resolve",
+    "send",
+]
 
 _START_TYPING: Final = encode(c.StartTyping())["event"]
 _TYPING: Final = frozenset({_START_TYPING, encode(c.StopTyping())["event"]})
@@ -65,9 +74,10 @@ def enqueue(turn: ClientTurn) -> None:
 def next_at(state: ClientState) -> float:
     """Return when to send the next POST; infinity if there is none, or it must wait.
 
-    It waits for the outcome of the one before, and for the history of a chat with a past.
+    It waits for the outcome of the one before, and for the history of a chat with a past; none
+    follows the end of the chat.
     """
-    can_send = state.post == "idle" and not state.is_joining
+    can_send = state.post == "idle" and not state.is_joining and state.ending is None
     return state.post_timer.at if can_send and state.queue else inf
 
 
@@ -109,8 +119,7 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
     state.batch = []
     if msg_ids:
         turn.feed_session(Sent(msg_ids))
-    for event in events:
-        turn.feed_session(event)
+    turn.feed_events(events)
 
 
 def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
@@ -134,12 +143,25 @@ def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
     state.queue = [*remaining, *missing.values(), *state.queue]
 
 
+def is_in_doubt(state: ClientState) -> bool:
+    """Whether the outcome of a message, or of an answer to a form, is unknown."""
+    return any(item.msg_id is not None or _is_form_answer(item) for item in state.batch)
+
+
+def fail_unposted(turn: ClientTurn, why: str) -> None:
+    """Report the messages and answers to forms in the queue, which have surely not arrived."""
+    queue, turn.state.queue = turn.state.queue, []
+    for item in queue:
+        if item.msg_id is not None or _is_form_answer(item):
+            _report_failed(turn, item, why)
+
+
 def on_terminated(turn: ClientTurn) -> None:
     """Report the answers to forms that may be lost; the session reports its messages."""
     state = turn.state
-    for item in (*state.batch, *state.queue):
+    for item in state.batch:
         if _is_form_answer(item):
-            _report_undelivered(turn, item, "the chat is over")
+            _report_undelivered(turn, item, "it is unknown whether it arrived: the chat is over")
     state.batch, state.queue = [], []
 
 

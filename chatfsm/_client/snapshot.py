@@ -153,3 +153,5 @@ def _shift(body: dict[str, Any], shift: Callable[[Any], Any]) -> None:
             body[name] = shift(body[name])
     for item in (*body["queue"], *body["batch"]):
         item["queued_at"] = shift(item["queued_at"])
+    if body.get("ending") is not None and body["ending"]["deadline"] is not None:
+        body["ending"]["deadline"] = shift(body["ending"]["deadline"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from attrs import define, field
 from attrs.validators import in_
@@ -17,7 +18,8 @@ from chatfsm.client_effects import ClientEffect
 from chatfsm.effects import Effect, OutgoingMessage, SendEvents, Terminated
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import RemoteProtocolError
-from chatfsm.inputs import Input
+from chatfsm.events import Ended, Event, InactivityTimeout, Status
+from chatfsm.inputs import Input, Lost
 from chatfsm.settings import ClientSettings
 from chatfsm.transport import HttpRequest, RequestPurpose
 
@@ -28,6 +30,7 @@ __all__ = [
     "POST_TABLE",
     "ClientState",
     "ClientTurn",
+    "Ending",
     "PendingRequest",
     "QueuedItem",
     "RetryTimer",
@@ -129,6 +132,22 @@ class QueuedItem:
     """Whether its content is lost: snapshots do not hold the answers to secure forms."""
 
 
+EndingKind = Literal["ended", "inactivity_timeout", "failed", "lost"]
+
+
+@define
+class Ending:
+    """The end of the chat, which the session has not received yet: see `ending`."""
+
+    kind: EndingKind
+    text: str | None = None
+    """Text of the server about the end."""
+    deadline: float | None = None
+    """Until when the end is held back; None: not decided yet."""
+    is_hopeless: bool = False
+    """Whether the last history failed."""
+
+
 @define
 class RetryTimer:
     """The time of the next attempt, and the number of failures in a row."""
@@ -186,12 +205,27 @@ class ClientState:
     """Items that wait for a POST."""
     batch: list[QueuedItem] = field(factory=list)
     """Items of the POST that is in flight or unconfirmed."""
+    ending: Ending | None = None
+    """The end that is held back until the last outcomes are known."""
     isolate_count: int = 0
     """Number of items to send one by one, after the server failed on one of a batch."""
     credentials_version: int = 0
     """How often `Resume` has set the credentials."""
     ignored_replies: int = 0
     """Number of replies to no pending request."""
+
+
+# Events that end a session; a status only if its state is this one.
+_ENDS: Final = (Ended, InactivityTimeout, Status)
+_FAILED: Final = "failed"
+
+
+def _ending_of(item: Ended | InactivityTimeout | Status | Lost) -> Ending:
+    if isinstance(item, InactivityTimeout):
+        return Ending("inactivity_timeout", item.msg if item.msg_text is None else item.msg_text)
+    if isinstance(item, Lost):
+        return Ending("lost", item.reason)
+    return Ending("failed" if isinstance(item, Status) else "ended")
 
 
 @define(eq=False)
@@ -207,6 +241,10 @@ class ClientTurn:
     effects: list[ClientEffect] = field(factory=list)
     to_post: list[OutgoingMessage] = field(factory=list)
     """Messages from the session that are not in the queue yet."""
+    final_item: Input | None = None
+    """The input that ends the session, if it came in this turn."""
+    late: list[Event] = field(factory=list)
+    """Events that came after it."""
     terminated: Terminated | None = None
     """Kept apart, because it must be the last effect."""
     violation: RemoteProtocolError | None = None
@@ -237,6 +275,21 @@ class ClientTurn:
                 self.terminated = effect
             else:
                 self.effects.append(effect)
+
+    def feed_events(self, events: Iterable[Event]) -> None:
+        """Pass new events to the session, up to one that ends it, which `ending` passes on."""
+        for event in events:
+            if self.state.ending is not None:
+                self.late.append(event)
+            elif isinstance(event, _ENDS) and getattr(event, "state", _FAILED) == _FAILED:
+                self.begin_ending(event)
+            else:
+                self.feed_session(event)
+
+    def begin_ending(self, item: Ended | InactivityTimeout | Status | Lost) -> None:
+        """Note that the chat is over; of several ends the first one counts."""
+        if self.state.ending is None and self.session is not None and not self.session.done:
+            self.state.ending, self.final_item = _ending_of(item), item
 
     def issue(  # noqa: PLR0913  # a request has these parts
         self,

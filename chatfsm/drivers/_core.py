@@ -157,9 +157,14 @@ class DriverCore:
     _calls: dict[int, PendingCall] = field(factory=dict)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether the client receives nothing more, not even the result of a download."""
+        return self.is_closed or self.error is not None
+
+    @property
     def is_over(self) -> bool:
-        """Whether no further effect will be added."""
-        return self.is_closed or self.error is not None or self.client.done
+        """Whether no further effect will be added, but for results that the app waits for."""
+        return self.is_stopped or self.client.done
 
     @property
     def deadline(self) -> float | None:

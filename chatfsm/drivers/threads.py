@@ -213,7 +213,7 @@ class Chat(ChatActions[None, str]):
             call = self._core.add_call(request)
             try:
                 self._submit(call.request)
-                while call.answer is None and not self._core.is_over:
+                while call.answer is None and not self._core.is_stopped:
                     self._changed.wait(_LONGEST_WAIT)
             finally:
                 self._core.remove_call(call)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from chatfsm import effects as e
 from chatfsm._client.client import ChatClient
 from chatfsm._session.session import ChatSession
+from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.errors import SnapshotError
 from chatfsm.settings import Settings
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
@@ -218,7 +219,7 @@ class ClientChecker:
 
     Besides the rules of `SessionChecker`: no two requests have the same id. At most one poll, one
     POST and one history are in flight. A chat that is not over has a deadline, unless its
-    credentials were refused. No request is sent after the end.
+    credentials were refused. Downloads alone follow the end: no other request, no other effect.
     """
 
     def __init__(self) -> None:
@@ -239,8 +240,9 @@ class ClientChecker:
         self.in_flight.expire(now)
         for effect in effects:
             if isinstance(effect, HttpRequest):
-                _check(not self.session.is_over, "a request after Terminated")
-                _check(not client.done, "a request after the chat is over")
+                is_for_app = effect.purpose == "api"
+                _check(not self.session.is_over or is_for_app, "a request after Terminated")
+                _check(not client.done or is_for_app, "a request after the chat is over")
                 self.in_flight.start(effect, now + effect.timeout + client.settings.timeout_grace)
         ends = [at for at, effect in enumerate(effects) if isinstance(effect, e.Terminated)]
         _check(
@@ -249,7 +251,8 @@ class ClientChecker:
         session = client.session
         if session is not None:
             session_effects = [effect for effect in effects if type(effect) in _SESSION_EFFECTS]
-            _check(not self.session.is_over or not effects, "an effect after Terminated")
+            is_result = all(isinstance(effect, _AFTER_END) for effect in effects)
+            _check(not self.session.is_over or is_result, "an effect after Terminated")
             self.session.check(session_effects, session, now=now)
         deadline = client.deadline
         if session is not None and not session.done:
@@ -262,6 +265,7 @@ class ClientChecker:
         self.in_flight.clear()
 
 
+_AFTER_END: Final = (HttpRequest, ApiSucceeded, ApiFailed)
 _SESSION_EFFECTS: Final = frozenset({*_HANDLERS, e.WaitEstimated, e.Anomaly})
 
 

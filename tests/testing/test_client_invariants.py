@@ -9,7 +9,7 @@ from attrs import evolve
 
 from chatfsm import Tick
 from chatfsm._client.client import ChatClient
-from chatfsm.api import RequestChat, UploadFile
+from chatfsm.api import GetFile, RequestChat, UploadFile
 from chatfsm.testing.invariants import ClientChecker
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.client.conftest import Stage, endpoint, kind_of
@@ -49,7 +49,11 @@ def test_a_correct_client_passes() -> None:
     while "poll" not in stage.pending:
         stage.is_due()
     stage.polled({"event": "ended"})
+    assert not stage.checker.session.is_over, "the text is on its way"
+    stage.replies("post")
     assert stage.checker.session.is_over
+    stage.receives(GetFile("f-1"))
+    stage.replies("chats/chat-1/files/f-1", b"content")
     stage.ticks(at=stage.now + 60.0)
 
 

@@ -1,0 +1,64 @@
+"""A file that was shared just before the end of a chat can be fetched after it, by both drivers."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+
+from chatfsm import effects
+from chatfsm.client_effects import ChatEffect
+from chatfsm.drivers import aio, threads
+from chatfsm.models import SharedFile
+from chatfsm.transport import HttpReply, HttpRequest
+from tests.drivers.customer import endpoint_at
+
+NEWS = [
+    {"event": "chat_session_status", "state": "connected"},
+    {"event": "chat_session_file", "file_id": "f-1", "party_id": "ann", "msg_id": "2"},
+    {"event": "chat_session_ended"},
+]
+
+
+def answer(request: HttpRequest) -> HttpReply:
+    """The center: one chat, which ends at its first poll, and one file."""
+    path = urlsplit(request.url).path
+    if path.endswith("/chats"):
+        body = json.dumps({"chat_id": "c-1", "state": "queued", "is_new_chat": True}).encode()
+    elif path.endswith("/events"):
+        body = json.dumps({"events": NEWS}).encode()
+    else:
+        assert path.endswith("/files/f-1")
+        body = b"content"
+    return HttpReply(request.id, 200, {}, body)
+
+
+def shared(told: list[ChatEffect]) -> SharedFile:
+    """The file, of a chat that is over."""
+    assert isinstance(told[-1], effects.Terminated)
+    (file,) = [effect.file for effect in told if isinstance(effect, effects.FileReceived)]
+    return file
+
+
+def test_the_blocking_driver() -> None:
+    """Within the block."""
+    with threads.Chat.connect(endpoint_at("http://127.0.0.1:1"), answer) as chat:
+        assert chat.download(shared(list(chat))) == b"content"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_asynchronous_driver(backend: str) -> None:
+    """Within the block, for both of its loops."""
+
+    async def send(request: HttpRequest) -> HttpReply:
+        await anyio.lowlevel.checkpoint()
+        return answer(request)
+
+    async def main() -> None:
+        async with aio.Chat.connect(endpoint_at("http://127.0.0.1:1"), send) as chat:
+            told = [effect async for effect in chat]
+            assert await chat.download(shared(told)) == b"content"
+
+    anyio.run(main, backend=backend)
