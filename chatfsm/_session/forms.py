@@ -52,7 +52,7 @@ def form_show(session: SessionState, event: Shown, effects: list[Effect]) -> Non
     """Open a form, unless a cached poll brings it again after it was closed."""
     form, content = _form_of(session, event), value_fingerprint(event)
     request_id, timestamp = form.request_id, event.timestamp
-    key = None if timestamp is None else f"{timestamp} {request_id}"
+    key = _key_of(event)
     seen = key is not None and is_seen(session, _FORMS, key, content)
     waiting = session.forms.get(request_id) if session.forms else None
     if seen or (waiting is not None and waiting.fingerprint == content):
@@ -76,6 +76,11 @@ def form_show(session: SessionState, event: Shown, effects: list[Effect]) -> Non
         remember(session, _FORMS, key, content)
 
 
+def _key_of(event: Shown) -> str | None:
+    """Return the key of a shown form among the seen ids; None if the event has no timestamp."""
+    return None if event.timestamp is None else f"{event.timestamp} {event.form_request_id}"
+
+
 def _form_of(session: SessionState, event: Shown) -> Form:
     """Return the form that an event shows; the wire gives secure forms no time limit."""
     if isinstance(event, events.SecureFormShow):
@@ -91,8 +96,7 @@ def _form_of(session: SessionState, event: Shown) -> Form:
 # a text ("Form not found") answers nothing.
 def form_data(session: SessionState, event: events.FormData, effects: list[Effect]) -> None:
     """Close a form that the customer answered, on this or another device."""
-    if event.has_answers:
-        _close(session, event, "submitted", effects)
+    if event.has_answers and _close(session, event, "submitted", effects):
         clear_warning(session, effects)
 
 
@@ -100,36 +104,37 @@ def form_data_cancel(
     session: SessionState, event: events.FormDataCancel, effects: list[Effect]
 ) -> None:
     """Close a form that the customer cancelled."""
-    _close(session, event, "cancelled", effects)
-    clear_warning(session, effects)
+    if _close(session, event, "cancelled", effects):
+        clear_warning(session, effects)
 
 
 def secure_form_cancel(
     session: SessionState, event: events.SecureFormCancel, effects: list[Effect]
 ) -> None:
     """Close a secure form that one of the sides cancelled."""
-    _close(session, event, "cancelled", effects)
-    if session.is_own(event.party_id):
+    if _close(session, event, "cancelled", effects) and session.is_own(event.party_id):
         clear_warning(session, effects)
 
 
-def _close(session: SessionState, event: Answer, reason: FormReason, effects: list[Effect]) -> None:
-    """Close a form, or report since when and why it is not open."""
-    request_id = event.form_request_id
+def _close(session: SessionState, event: Answer, reason: FormReason, effects: list[Effect]) -> bool:
+    """Close a form, or report since when and why it is not open; False for a duplicate."""
+    request_id, timestamp = event.form_request_id, event.timestamp
+    closed = (session.closed_forms or {}).get(request_id or "")
     if request_id is None:
-        return
-    if session.forms and request_id in session.forms:
-        close_form(session, request_id, _TRIGGERS[reason], effects)
-        return
-    closed = (session.closed_forms or {}).get(request_id)
-    if closed is None:
+        pass
+    elif session.forms and request_id in session.forms:
+        close_form(session, request_id, _TRIGGERS[reason], effects, timestamp)
+    elif closed is None:
         session.add_anomaly("form_not_open", f"form {quoted(request_id)} was not shown")
+        remember_closed(session, request_id, ClosedForm(reason, session.now, timestamp))
     elif closed.reason == reason:
         session.count_duplicate(event, effects)  # an echo, or the answer beside a message
+        return False
     else:
         seconds = max(0, round(session.now - closed.at))
         text = f"form {quoted(request_id)} {_PAST_TENSE[closed.reason]} {seconds} s before"
         session.add_anomaly("form_not_open", text)
+    return True
 
 
 def merge_shown(session: SessionState, event: Shown, effects: list[Effect]) -> None:
@@ -149,6 +154,9 @@ def merge_shown(session: SessionState, event: Shown, effects: list[Effect]) -> N
         )
     ):
         session.count_duplicate(event, effects)
+        key, content = _key_of(event), value_fingerprint(event)
+        if key is not None and not is_seen(session, _FORMS, key, content):
+            remember(session, _FORMS, key, content)  # a cached poll does not open it either
         return
     form_show(session, event, effects)
     _sort(session, request_id, shown_at)

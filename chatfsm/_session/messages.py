@@ -60,14 +60,17 @@ def message(session: SessionState, event: events.Message, effects: list[Effect])
     if own:
         party_id = session.chat_id
         outbox.advance_counter(session, msg_id)
+        note_own_text_time(session, event.timestamp)
         if session.outbox is not None and _is_echo_of_text(session, event, effects):
             return
     content = message_fingerprint(event)
     if is_duplicate(session, party_id, msg_id, content, event, effects):
         return
-    if own:
-        _note_own_text(session, event, effects)
-    elif session.typing is not None and party_id in session.typing:
+    if own and session.forms:
+        close_latest_prompt(session, effects)
+    if own and session.warning is not None:
+        clear_warning(session, effects)
+    if session.typing is not None and party_id in session.typing:
         stop_typing(session, party_id, "message", effects)
     for sender in session.parties:
         if sender.party_id == party_id:
@@ -89,15 +92,10 @@ def _is_echo_of_text(session: SessionState, event: events.Message, effects: list
     return True
 
 
-def _note_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
-    """Answer the latest prompt and clear the warning: the customer wrote on another device."""
-    at = event.timestamp
+def note_own_text_time(session: SessionState, at: float | None) -> None:
+    """Remember the timestamp of the customer's last text."""
     if at is not None and (session.own_text_at is None or at > session.own_text_at):
         session.own_text_at = at
-    if session.forms:
-        close_latest_prompt(session, effects)
-    if session.warning is not None:
-        clear_warning(session, effects)
 
 
 def merge_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
@@ -117,8 +115,7 @@ def merge_message(session: SessionState, event: events.Message, effects: list[Ef
 
 def _merge_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     at = history_time(event.timestamp)
-    if session.own_text_at is None or at > session.own_text_at:
-        session.own_text_at = at
+    note_own_text_time(session, at)
     for request_id, waiting in list((session.forms or {}).items()):
         shown_at = history_time(waiting.server_time)
         if waiting.form.is_text_prompt and shown_at <= at:
@@ -168,7 +165,7 @@ def file(session: SessionState, event: events.File | events.FileUrl, effects: li
         return
     if own and not session.in_history:
         clear_warning(session, effects)
-    sender = session.party(session.chat_id if own and event.party_id else event.party_id)
+    sender = session.party(session.chat_id if own else event.party_id)
     effects.append(_shared(event, sender, own))
 
 

@@ -34,7 +34,10 @@ def party_joined(session: SessionState, event: events.PartyJoined, effects: list
                 session.departed.pop(party_id, None)
                 session.departed = session.departed or None
             _add(session, party, at, effects)
-    elif session.parties[index] == party or _is_before_last_join(session, index, at):
+    elif _is_before_last_join(session, index, at):
+        session.count_duplicate(event, effects)
+    elif session.parties[index] == party:
+        _extend_joined_at(session, index, at)
         session.count_duplicate(event, effects)
     else:
         _rename(session, index, party, at, effects)
@@ -75,7 +78,8 @@ def merge_joined(session: SessionState, event: events.PartyJoined, effects: list
     elif session.parties[index] != party and _is_later(session, index, party, at):
         _rename(session, index, party, at, effects)
     else:
-        _extend_joined_at(session, index, at)
+        if session.joined_at[index] is not None:  # else it joined live, after all of the history
+            _extend_joined_at(session, index, at)
         session.count_duplicate(event, effects)
     _sort(session)
 

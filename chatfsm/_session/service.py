@@ -58,7 +58,9 @@ def info(session: SessionState, event: events.Info, effects: list[Effect]) -> No
 def merge_service_name(session: SessionState, event: events.Info, effects: list[Effect]) -> None:
     """Merge a service name of a history: the latest one wins."""
     known, name = session.service, event.service_name
-    if name and _is_later(event, name, known.name_at, known.name):
+    if not name:
+        return
+    if _is_later(event, name, known.name_at, known.name):
         session.service = evolve(known, name=name, name_at=history_time(event.timestamp))
         if name != known.name:
             effects.append(ServiceNamed(name))

@@ -116,7 +116,7 @@ def apply(m: Model, e: Any, now: float, past: bool) -> Model:
                 return duplicate
             joined = {**m.joined, who: since if here and at is None else at}
             if m.parties.get(who) == new:
-                return evolve(duplicate, joined=joined) if past else duplicate
+                return evolve(duplicate, joined=joined)
             m = evolve(m, parties={**m.parties, who: new}, joined=joined, left=without(m.left, who))
             return report(m, (effects.PartyChanged if here else effects.PartyAdded)(new))
         case events.PartyLeft():
@@ -146,7 +146,7 @@ def apply(m: Model, e: Any, now: float, past: bool) -> Model:
             order = m.sent[e.msg_id][0] if mine and e.msg_id in m.sent else None
             texts = {unescape(came) for came in (e.msg, e.msg_text) if came is not None}
             echo = order and texts & {unescape(order.body), unescape(order.text)}
-            if mine and at is not None and (past or not echo):
+            if mine and at is not None:
                 for i in prompts(m) if past else ():
                     m = close(m, i, "submitted", at) if m.shown[i].timestamp <= at else m
                 m = evolve(m, answered=max(at, m.answered))
@@ -161,7 +161,7 @@ def apply(m: Model, e: Any, now: float, past: bool) -> Model:
 
             return once(m, e, past, e.msg_id, (e.msg, e.msg_text, e.attachments), receive)
         case events.File() | events.FileUrl():
-            file = SharedFile(e, m.parties.get(party(m, e)) if e.party_id else None, own(m, e))
+            file = SharedFile(e, m.parties.get(party(m, e)), own(m, e))
             where = e.file_id if isinstance(e, events.File) else e.file_url
             i = e.msg_id or (None if at is None else f"{where} at {at}")
             content: Any = (where, file.file_type, file.file_name)

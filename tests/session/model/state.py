@@ -183,7 +183,7 @@ def show(m: Model, e: Any, now: float, past: bool) -> Model:
     since = [m.shown[i].timestamp] if past and i in m.forms else []
     since += [m.closed.get(i, (-inf,))[0], m.answered if form.is_text_prompt else -inf]
     if past and e.timestamp <= max(since):
-        return duplicate
+        return evolve(duplicate, shows=(*m.shows, e))
     same = i in m.forms and evolve(m.shown[i], timestamp=e.timestamp) == e
     if same or (e.timestamp is not None and e in m.shows):
         at = e.timestamp if past else m.shown[i].timestamp if i in m.shown else None
@@ -207,6 +207,10 @@ def answer(m: Model, e: Any, past: bool) -> Model:
     odd = [effects.Anomaly("form_not_open", "")] * bool(i and i not in m.forms)
     mine = not isinstance(e, events.SecureFormCancel) or own(m, e)
     repeated = bool(odd) and before == reason
-    m = duplicate if repeated else close(m, i, reason, at if past else inf)
+    if repeated:
+        return duplicate
+    if odd and not before:
+        m = evolve(m, closed={**m.closed, i: (at, reason)})
+    m = close(m, i, reason, at)
     m = clear_warning(m) if mine and not past else m
-    return m if repeated else report(m, *odd)
+    return report(m, *odd)

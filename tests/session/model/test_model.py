@@ -2,14 +2,10 @@
 
 In these points the model follows the session, although the design suggests otherwise:
 
-- A text of a history answers all text prompts shown before it, not only the latest.
-- A form that a live event closed stays closed for histories, whatever their timestamps; a live
-  answer to an unknown form is forgotten; a form that a history shows too late is not remembered.
-- A live joining that changes nothing does not renew the time since which the party is here.
-- The live echo of a text does not answer the prompts that a later history shows.
-- A repeated answer to a form clears the warning.
+- A text of a history answers all text prompts shown before it, not only the latest: the pages of a
+  history come in any order.
 - An older edit is reported after a newer one; a first case event without an id is reported.
-- An own file without a party has no sender; a history after the end changes nothing.
+- A history after the end changes nothing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Differences between the session and the model, each as small as it is: faults of the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatfsm import ChatSession, History, decode, effects
+from chatfsm.commands import SendText
+
+
+def event(name: str, **fields: Any) -> Any:
+    word = name if name.startswith("chat_") else f"chat_session_{name}"
+    [found] = decode([{"event": word, **fields}])
+    return found
+
+
+def play(*items: Any) -> tuple[ChatSession, list[list[str]]]:
+    session, names = ChatSession("chat-1"), []
+    for item in items:
+        names.append([type(effect).__name__ for effect in session.receive(item, now=0.0)])
+    return session, names
+
+
+def joined(at: int | None = None, name: str | None = None, who: str = "A") -> Any:
+    return event("party_joined", party_id=who, display_name=name, timestamp=at)
+
+
+def left(at: int | None = None) -> Any:
+    return event("party_left", party_id="A", timestamp=at)
+
+
+def form(at: int | None = None, name: str = "survey", i: str = "1") -> Any:
+    return event("form_show", form_request_id=i, form_name=name, timestamp=at)
+
+
+def data(at: int | None = None) -> Any:
+    return event("form_data", form_request_id="1", data={"a": "b"}, timestamp=at)
+
+
+def own(msg_id: str | None, msg: str, at: int | None = None) -> Any:
+    return event("message", party_id="chat-1", msg_id=msg_id, msg=msg, timestamp=at)
+
+
+def past(*items: Any) -> History:
+    return History(items)
+
+
+def test_a_form_shown_again_after_a_dated_answer_is_open() -> None:
+    """README: a history rebuilds the forms by the server's times."""
+    session, _ = play(form(1), data(2), past(form(3, "order")))
+    assert [known.name for known in session.forms] == ["order"]
+
+
+def test_a_history_merged_twice_changes_nothing_the_second_time() -> None:
+    """DESIGN §3: idempotent."""
+    page = past(joined(1, "Ben"))
+    _, effects_of = play(joined(None, "Ann"), page, page)
+    assert effects_of[2] == []
+
+
+def test_pages_in_another_order_mean_the_same_later() -> None:
+    """DESIGN §3: independent of the order of pages."""
+    one, _ = play(past(form(1)), past(data(2)), form(1))
+    other, _ = play(past(data(2)), past(form(1)), form(1))
+    assert one.forms == other.forms
+
+
+def test_who_joined_at_9_has_not_left_at_7() -> None:
+    """README: a history rebuilds the roster by the server's times."""
+    session, _ = play(joined(5), joined(9), past(left(7)))
+    assert len(session.parties) == 1
+
+
+def test_a_service_without_a_name_is_no_duplicate_in_a_history() -> None:
+    """L5: a duplicate has come before."""
+    session, _ = play(past(event("info")))
+    assert session.counts.duplicates == 0
+
+
+def test_an_own_file_without_a_party_is_from_the_customer() -> None:
+    """models: sender is None only where the party was never announced."""
+    session = ChatSession("chat-1")
+    session.receive(joined(1, "Cy", "chat-1"), now=0.0)
+    [received] = session.receive(event("file", file_id="f"), now=0.0)
+    assert isinstance(received, effects.FileReceived)
+    assert received.file.sender == session.parties[0]
+
+
+def test_a_live_echo_answers_what_was_shown_before_it() -> None:
+    """As a text of another device does: a prompt of an older history is answered."""
+    other, _ = play(own("9", "hi", 5), past(form(1, "")))
+    session, _ = play(SendText("hi"))
+    session.receive(own(next(iter(session.outbox)), "hi", 5), now=0.0)
+    session.receive(past(form(1, "")), now=0.0)
+    assert session.forms == other.forms == ()
+
+
+def test_a_repeated_answer_clears_no_warning() -> None:
+    """L5: a duplicate is only counted, as a repeated message is."""
+    session, _ = play(form(), data(), event("timeout_warning", msg="soon"), data())
+    assert session.warning == "soon"
+
+
+def test_an_answer_of_before_the_history_closes_a_form_of_the_history() -> None:
+    """README: by the server's times: the answer at 5 is to what was shown at 3."""
+    session, _ = play(data(5), past(form(3)))
+    assert session.forms == ()
