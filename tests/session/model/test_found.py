@@ -15,10 +15,9 @@ def event(name: str, **fields: Any) -> Any:
 
 
 def play(*items: Any) -> tuple[ChatSession, list[list[str]]]:
-    session, names = ChatSession("chat-1"), []
-    for item in items:
-        names.append([type(effect).__name__ for effect in session.receive(item, now=0.0)])
-    return session, names
+    session = ChatSession("chat-1")
+    steps = [session.receive(item, now=0.0) for item in items]
+    return session, [[type(effect).__name__ for effect in step] for step in steps]
 
 
 def joined(at: int | None = None, name: str | None = None, who: str = "A") -> Any:
