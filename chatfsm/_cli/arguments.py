@@ -304,6 +304,12 @@ def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--web", action="store_true", help="also serve a web page for chatting in a browser"
     )
     simulate.add_argument(
+        "--control",
+        action="store_true",
+        help="also serve an API for tests at /__control, to this machine only: list the requests "
+        "seen, send events, set faults, end chats, let time pass; GET /__control/ lists its paths",
+    )
+    simulate.add_argument(
         "--host",
         metavar="ADDRESS",
         type=types.text,

@@ -192,6 +192,7 @@ def run(options: Namespace) -> int:
             *(options.host, options.port, options.speed),
             pages=build_pages(tenant) if options.web else None,
             log=None if options.quiet else _log,
+            control=options.control,
         )
         try:
             asyncio.run(
@@ -272,6 +273,9 @@ def _greeting_lines(url: str, scenario: Scenario, options: Namespace) -> Iterato
     yield f"contact center  {url}"
     if options.web:
         yield f"web page        {url}/"
+        yield f"agent's seat    {url}/agent"
+    if options.control:
+        yield f"control         {url}/__control/"
     yield f"tenant          {TENANT_URL}"
     yield f"app ids         {DEMO_APP_ID} (plays {scenario.name}), {names}"
     yield "try it:"

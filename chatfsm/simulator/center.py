@@ -18,7 +18,7 @@ from chatfsm.simulator.handlers import find_route
 from chatfsm.simulator.http_api import ApiCall, RefusedError, error_reply, parse_request
 from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.state import CenterChat, CenterState, OnEvent, PlayerFactory
+from chatfsm.simulator.state import CenterChat, CenterState, OnEvent, Player, PlayerFactory
 from chatfsm.simulator.tenants import Tenant, domain_of
 from chatfsm.transport import HttpReply, HttpRequest
 
@@ -75,6 +75,15 @@ class ContactCenter:
         return MappingProxyType(self._state.chats)
 
     @property
+    def on_event(self) -> OnEvent | None:
+        """The callback with the chat's id and each event; may be set at any time."""
+        return self._state.on_event
+
+    @on_event.setter
+    def on_event(self, on_event: OnEvent | None) -> None:
+        self._state.on_event = on_event
+
+    @property
     def deadline(self) -> float | None:
         """The time of the next call of `collect`; None: nothing is due."""
         state = self._state
@@ -123,6 +132,23 @@ class ContactCenter:
             raise ValueError("event must have a field named event that is a string")  # noqa: TRY004  # the value is wrong, not its type
         json.dumps(dict(event), allow_nan=False)
         send_events(self._state, chat, [event])
+        self._wake_players()
+
+    def replace_player(self, chat_id: str, player: Player, *, now: float) -> None:
+        """Give a chat another player. The earlier one is closed, and its agents are free.
+
+        Raises KeyError for an unknown chat, and ValueError if the chat is over.
+        """
+        self._advance(now)
+        state = self._state
+        chat = state.chats[chat_id]
+        if chat.is_over:
+            raise ValueError(f"cannot replace the player of chat {chat_id}: it is over")
+        del state.chats_by_waiter[chat.player]
+        chat.player.close(now=state.now)
+        chat.player = player
+        state.chats_by_waiter[player] = chat
+        send_events(state, chat, player.start(now=state.now))
         self._wake_players()
 
     def abort_poll(self, request_id: int, *, now: float) -> None:

@@ -186,12 +186,16 @@ class Network:
 
     @property
     def faults(self) -> Faults:
-        """The faults of requests sent from now on; may be set at any time, also as text."""
+        """The faults of requests sent from now on; may be set at any time, also as text.
+
+        The number of a fault that hits one request (`at`) counts from the setting.
+        """
         return self._faults
 
     @faults.setter
     def faults(self, faults: Faults | str) -> None:
         self._faults = plan = Faults.parse(faults) if isinstance(faults, str) else faults
+        self._subject_counts.clear()
         self._fault_hashes = [(fault, _fault_hash(self.seed, fault)) for fault in plan]
         self._has_cache = any(fault.kind == "duplicate" for fault in plan)
 

@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from itertools import count
@@ -18,6 +18,7 @@ from aiohttp import web
 from attrs import define, field
 
 from chatfsm.simulator.network import BrokenExchange, Network
+from chatfsm.simulator.server.request_journal import RequestJournal
 from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.transport import HttpReply, HttpRequest
 
@@ -27,8 +28,8 @@ __all__ = [
     "WEB_CHATS",
     "ExchangeResult",
     "NetworkPump",
+    "OwnHandler",
     "RequestHandler",
-    "WebChatHandler",
     "reset_connection",
     "send_garbage",
     "send_truncated",
@@ -50,6 +51,11 @@ class NetworkPump:
     network: Network
     speed: float = 1.0
     clock: Callable[[], float] = time.monotonic
+    journal: RequestJournal | None = None
+    jump_count: int = field(default=0, init=False)
+    """The number of jumps of the time."""
+    on_jump: list[Callable[[], object]] = field(factory=list, init=False)
+    """Called after each jump of the time: timers that were set before are late."""
     _began: float = field(init=False)
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
     _pending: dict[int, asyncio.Future[ExchangeResult]] = field(factory=dict, init=False)
@@ -76,13 +82,28 @@ class NetworkPump:
         request = HttpRequest(next(self._numbers), method, url, headers, body)
         arrived: asyncio.Future[ExchangeResult] = asyncio.get_running_loop().create_future()
         self._pending[request.id] = arrived
+        result: ExchangeResult = None
+        if self.journal is not None:
+            self.journal.add(request, now=self.now())
         self.advance(lambda now: self.network.send(request, now=now))
         try:
-            return await arrived
+            result = await arrived
+            return result
         finally:
+            if self.journal is not None:
+                self.journal.finish(request.id, result, now=self.now())
             # Without a result, the caller was cancelled.
             if self._pending.pop(request.id, None) is not None:
                 self.advance(lambda now: self.network.cancel(request.id, now=now))
+
+    def jump(self, seconds: float) -> None:
+        """Let so many seconds pass for the center at once, and do what is then due."""
+        self._began -= seconds / self.speed
+        self.jump_count += 1
+        self._next_run = inf  # in real time, `run` would now wait too long
+        self.advance()
+        for callback in self.on_jump:
+            callback()
 
     def advance(self, work: Callable[[float], object] = lambda _now: None) -> None:
         """Call `work` with the time, then give all results to their callers.
@@ -202,7 +223,8 @@ _CONNECTION_HEADERS: Final = {"content-length", "transfer-encoding", "connection
 
 WEB_CHATS: Final = "/web/chats"
 """The path of the web page's chats."""
-WebChatHandler = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
+OwnHandler = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
+"""A handler of the simulator's own requests, with the request and its body."""
 
 
 class _TooLargeError(Exception):
@@ -216,7 +238,8 @@ class RequestHandler:
     pump: NetworkPump
     origin: Callable[[], str]
     pages: PageFiles | None = None
-    web_chats: WebChatHandler | None = None
+    own_paths: Mapping[str, OwnHandler] = field(factory=dict)
+    """Handlers of requests that are not for the center, by the first part of their paths."""
     log: Callable[[str], object] | None = None
     max_body: int = MAX_BODY
     lost_after: float = LOST_AFTER
@@ -226,8 +249,9 @@ class RequestHandler:
         began = time.monotonic()
         result_text = "given up by the client"
         try:
-            if self.web_chats is not None and request.path.startswith(WEB_CHATS):
-                response = await self.web_chats(request, await self._body(request))
+            own_handler = self._own_handler(request.path)
+            if own_handler is not None:
+                response = await own_handler(request, await self._body(request))
                 result_text = str(response.status)
                 return response
             outcome = await self._result(request)
@@ -238,6 +262,12 @@ class RequestHandler:
             return _as_response(_TOO_LARGE)
         finally:
             self._log_request(request, result_text, time.monotonic() - began)
+
+    def _own_handler(self, path: str) -> OwnHandler | None:
+        for prefix, handler in self.own_paths.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return handler
+        return None
 
     async def _result(self, request: web.BaseRequest) -> ExchangeResult:
         if request.method == "OPTIONS":

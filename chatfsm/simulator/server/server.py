@@ -11,16 +11,26 @@ from typing import Final, Self, TypeVar
 from attrs import define, field
 
 from chatfsm.adapters._base import missing_library
+from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 
 try:
     from aiohttp import web
 
-    from chatfsm.simulator.server.handler import LOST_AFTER, MAX_BODY, NetworkPump, RequestHandler
+    from chatfsm.simulator.server.control import AGENT_SEAT, CONTROL, ControlDoor
+    from chatfsm.simulator.server.handler import (
+        LOST_AFTER,
+        MAX_BODY,
+        WEB_CHATS,
+        NetworkPump,
+        OwnHandler,
+        RequestHandler,
+    )
     from chatfsm.simulator.server.web_chat import WebChats
 except ImportError:
     raise missing_library("aiohttp", extra="simulator") from None
 
+from chatfsm.simulator.server.request_journal import RequestJournal
 from chatfsm.simulator.server.web_page import PageFiles
 
 __all__ = ["SimulatorServer"]
@@ -45,7 +55,8 @@ class SimulatorServer:
             print(server.url)
 
     `speed` is the number of seconds that pass for the center in one real second. `log` is called
-    with a line for each request. A server can be used once. Raises OSError if the port is taken,
+    with a line for each request. `control` opens the admin API that `control.py` describes, to
+    programs on this machine. A server can be used once. Raises OSError if the port is taken,
     and at the end of the block an exception of the center.
     """
 
@@ -55,6 +66,7 @@ class SimulatorServer:
     speed: float = 1.0
     pages: PageFiles | None = None
     log: Callable[[str], object] | None = None
+    control: bool = False
     max_body: int = MAX_BODY
     lost_after: float = LOST_AFTER
     url: str = field(default="", init=False)
@@ -67,6 +79,9 @@ class SimulatorServer:
 
     def __attrs_post_init__(self) -> None:
         self.pump = NetworkPump(self.network, self.speed)
+        if self.control and not isinstance(self.network.center, ContactCenter):
+            kind = type(self.network.center).__name__
+            raise TypeError(f"control needs a network with a ContactCenter, not {kind}")
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="chatfsm-simulator", daemon=True)
@@ -108,12 +123,12 @@ class SimulatorServer:
     async def serve(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Serve in the running loop until `stop()`; `on_started` is called when `url` is known."""
         self._loop = asyncio.get_running_loop()
-        chats = None if self.pages is None else WebChats(self.pump, self.pages.tenant_url)
+        own_paths, closers = self._own_paths()
         handler = RequestHandler(
             self.pump,
             lambda: self.url,
             self.pages,
-            None if chats is None else chats.respond,
+            own_paths,
             self.log,
             self.max_body,
             self.lost_after,
@@ -134,8 +149,8 @@ class SimulatorServer:
                 pumping.result()  # raises an exception of the center
         finally:
             pumping.cancel()
-            if chats is not None:
-                chats.close()
+            for close in closers:
+                close()
             self.pump.close()
             await runner.cleanup()
             self._loop = None
@@ -143,6 +158,26 @@ class SimulatorServer:
     def stop(self) -> None:
         """End `serve`; to be called in its loop."""
         self._stopping.set()
+
+    def _own_paths(self) -> tuple[dict[str, OwnHandler], list[Callable[[], object]]]:
+        """Return the handlers of the page and the control door, and the functions to close them."""
+        handlers: dict[str, OwnHandler] = {}
+        closers: list[Callable[[], object]] = []
+        if self.pages is not None:
+            chats = WebChats(self.pump, self.pages.tenant_url)
+            handlers[WEB_CHATS] = chats.respond
+            closers.append(chats.close)
+        center = self.network.center
+        if isinstance(center, ContactCenter) and (self.control or self.pages is not None):
+            journal = RequestJournal()
+            door = ControlDoor(self.pump, center, journal)
+            closers.append(door.close)
+            if self.pages is not None:
+                handlers[AGENT_SEAT] = door.respond_to_seat
+            if self.control:
+                self.pump.journal = journal
+                handlers[CONTROL] = door.respond
+        return handlers, closers
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

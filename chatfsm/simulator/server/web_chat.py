@@ -141,9 +141,15 @@ class WebChat:
         yield from enumerate(self._records[start - self._dropped :], start)
 
     async def wait(self, number: int) -> None:
-        """Wait until there is a record of this number, or the chat is closed."""
-        while not self.is_closed and self._dropped + len(self._records) <= number:
+        """Wait for a record of this number, a jump of the time, or the end of the chat."""
+        if not self.is_closed and self._dropped + len(self._records) <= number:
             await self._changed.wait()
+
+    def on_jump(self) -> None:
+        """Note a jump of the time: the client's deadlines and the clocks of pages are late."""
+        if not self.is_closed:
+            self.receive(Tick())
+            self._notify()
 
     def close(self) -> None:
         """Stop the client and end its streams."""
@@ -159,6 +165,9 @@ class WebChat:
         if len(self._records) > _MAX_RECORDS:
             del self._records[0]
             self._dropped += 1
+        self._notify()
+
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -214,6 +223,9 @@ class WebChats:
     tenant_url: str
     _chats: dict[str, WebChat] = field(factory=dict, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.pump.on_jump.append(self._on_jump)
+
     async def respond(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         """Return the response to a request whose path begins with `WEB_CHATS`."""
         if request.headers.get("Origin", f"http://{request.host}") != f"http://{request.host}":
@@ -234,6 +246,10 @@ class WebChats:
         """Close all chats."""
         for chat in self._chats.values():
             chat.close()
+
+    def _on_jump(self) -> None:
+        for chat in self._chats.values():
+            chat.on_jump()
 
     def _open(self, body: bytes) -> web.Response:
         try:
@@ -257,11 +273,14 @@ async def _stream(
     """Send the records from the one after `Last-Event-ID` on, until the chat is closed."""
     response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
     await response.prepare(request)
-    clock = {"now": chat.pump.now(), "speed": chat.pump.speed}
-    await response.write(f"event: clock\ndata: {json.dumps(clock)}\n\n".encode())
+    jump_count = -1
     last = request.headers.get("Last-Event-ID", "")
     number = int(last) + 1 if last.isascii() and last.isdigit() else 0
     while not chat.is_closed:
+        if jump_count != chat.pump.jump_count:
+            jump_count = chat.pump.jump_count
+            clock = {"now": chat.pump.now(), "speed": chat.pump.speed}
+            await response.write(f"event: clock\ndata: {json.dumps(clock)}\n\n".encode())
         for at, record in chat.records(number):
             await response.write(f"id: {at}\ndata: {json.dumps(record)}\n\n".encode())
             number = at + 1

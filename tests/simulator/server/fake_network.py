@@ -23,6 +23,7 @@ class Wire:
     held: list[HttpRequest] = field(factory=list)
     cancelled: list[int] = field(factory=list)
     deadline: float | None = None
+    center: object = None
     when_collecting: Callable[[], object] = lambda: None
     _ready: list[HttpReply | BrokenExchange] = field(factory=list)
 
