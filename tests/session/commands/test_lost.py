@@ -170,3 +170,37 @@ def test_what_was_said_is_in_no_repr_and_no_log(
     assert SECRET not in repr(talk.session)
     assert SECRET not in caplog.text
     assert "terminated" in caplog.text
+
+
+REFUSED = (
+    c.SendText(SECRET, SECRET, msg_id="1"),
+    c.SendFile("F1", "image", SECRET, msg_id="1"),
+    c.SendLocation(1.0, 2.0, SECRET, msg_id="1"),
+    c.SendNavigation(SECRET, SECRET, msg_id="1"),
+    c.StartTyping(SECRET),
+    c.SubmitForm("7", {"card": SECRET}),
+    c.AnswerCall(SECRET),
+    c.RejectCall(SECRET, SECRET),
+    c.SendCandidate(SECRET),
+    c.RequestPhoneCall(SECRET, msg_id="1"),
+    c.RequestSms(SECRET, msg_id="1"),
+    c.CobrowsingReply("started", cobrowsing_url=SECRET),
+)
+
+
+@pytest.mark.parametrize("command", REFUSED, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize("situation", ["new", "full", "used", "over"])
+def test_no_refusal_quotes_what_the_app_sends(
+    talks: type[Talk], command: c.Command, situation: str
+) -> None:
+    """The error of a refused command holds nothing of its content, whatever the reason."""
+    talk = talks(max_unsent=1 if situation == "full" else 9)
+    if situation != "new":
+        talk.says()
+    if situation == "over":
+        talk.ends()
+
+    text = talk.tried(command)
+
+    assert SECRET not in text
+    assert text or situation != "over"

@@ -47,6 +47,16 @@ def test_a_duplicate_is_explained(plays: type[Play], word: str, fields: dict[str
     assert play.session.counts.duplicates == silent.session.counts.duplicates
 
 
+def test_an_explanation_shows_no_text(plays: type[Play]) -> None:
+    """The repr of an ignored event names the reason alone: an app may log it (law L10)."""
+    play = plays(explain=True)
+    play.says("ann", "a secret", "2")
+
+    [ignored] = play.says("ann", "a secret", "2")
+
+    assert "secret" not in repr(ignored)
+
+
 def test_a_late_event_is_explained(plays: type[Play]) -> None:
     """After the end each event is reported as late, those of a history too."""
     play = plays(explain=True)
