@@ -56,9 +56,10 @@ def _begin(turn: ClientTurn, ending: Ending) -> None:
 def _is_settled(turn: ClientTurn, ending: Ending) -> bool:
     """Whether no message and no answer to a form is in doubt, or nothing will resolve the doubt."""
     session = turn.session
-    if session is None or ending.is_hopeless or turn.state.link == "unauthorized":
+    state = turn.state
+    if session is None or ending.is_hopeless or state.is_gone or state.link == "unauthorized":
         return True
-    return not sending.is_in_doubt(turn.state) and "unconfirmed" not in session.outbox.values()
+    return not sending.is_in_doubt(state) and "unconfirmed" not in session.outbox.values()
 
 
 def _item_of(ending: Ending) -> Input:

@@ -22,7 +22,7 @@ from chatfsm._client.state import (
     PendingRequest,
     next_state,
 )
-from chatfsm.errors import ApiError
+from chatfsm.errors import ApiError, SessionGoneError
 from chatfsm.events import Malformed
 from chatfsm.inputs import History
 from chatfsm.transport import HttpFailure, HttpReply
@@ -65,7 +65,7 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
     state = turn.state
     state.history = next_state(HISTORY_TABLE, state.history, "answer")
     state.history_timer.failures = 0
-    state.is_joining = False
+    state.is_joining = state.is_gone = False
     if state.history == "fresh":
         sending.resolve(turn, events, complete=True)
     else:  # requested before the latest gap: it cannot decide what has arrived since
@@ -77,6 +77,11 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
     if state.ending is not None:  # the last one: there is no second attempt
         state.history = next_state(HISTORY_TABLE, state.history, "give_up")
         state.ending.is_hopeless = True
+        return
+    if isinstance(error, SessionGoneError):
+        # A chat that is over has no history, but its last events may still wait for a poll.
+        state.history = next_state(HISTORY_TABLE, state.history, "give_up")
+        state.is_gone, state.poll_timer.at = True, turn.now
         return
     is_fatal = handle_fatal(turn, error)
     if not is_fatal and not error.transient:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from chatfsm._client import http_api
+from chatfsm._client import http_api, sending
 from chatfsm._client.failures import (
     NO_EVENTS,
     change_link,
@@ -89,6 +89,9 @@ def _on_events(turn: ClientTurn, events: list[Event]) -> None:
         request_history(turn)
     count_before = len(turn.effects)
     turn.feed_events(events)
+    if state.is_gone and state.ending is None:  # there is a chat, whose history is refused
+        state.is_gone = state.is_joining = False
+        sending.resolve(turn, [], complete=False)
     # A proxy may repeat a broken reply from its cache, which is no reason to hurry.
     has_news = any(not isinstance(effect, Anomaly) for effect in turn.effects[count_before:])
     state.poll_timer.failures = 0

@@ -74,11 +74,11 @@ def enqueue(turn: ClientTurn) -> None:
 def next_at(state: ClientState) -> float:
     """Return when to send the next POST; infinity if there is none, or it must wait.
 
-    It waits for the outcome of the one before, and for the history of a chat with a past; none
-    follows the end of the chat.
+    It waits for the outcome of the one before, for the history of a chat with a past, and for the
+    poll that decides whether there is a chat; none follows its end.
     """
-    can_send = state.post == "idle" and not state.is_joining and state.ending is None
-    return state.post_timer.at if can_send and state.queue else inf
+    must_wait = state.is_joining or state.is_gone or state.ending is not None
+    return state.post_timer.at if state.queue and state.post == "idle" and not must_wait else inf
 
 
 def send(turn: ClientTurn) -> None:

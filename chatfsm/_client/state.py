@@ -189,6 +189,8 @@ class ClientState:
     post_timer: RetryTimer = field(factory=RetryTimer)
     polled_at: float = -inf
     """When the last poll was sent."""
+    is_gone: bool = False
+    """Whether the server refused the history of a chat that it does not know: a poll decides."""
     is_poll_missed: bool = False
     """Whether a poll was refused as busy: one history follows the next good poll."""
     history_recheck_at: float | None = None

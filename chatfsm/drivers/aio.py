@@ -177,7 +177,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     @property
     def deadline(self) -> float | None:
         """Time at which the scheduler is to wake the chat; None if it need not."""
-        return None if self._core.is_stopped else self._core.deadline
+        return self._core.deadline
 
     def receive_safely(self, item: Tick | HttpResult) -> None:
         """Feed an input of the scheduler to the client, and send the requests that follow."""

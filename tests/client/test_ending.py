@@ -148,6 +148,31 @@ def test_a_chat_that_is_gone_has_no_history(chat: Stage) -> None:
     assert told[-1].outcome == "gone"
 
 
+def test_a_history_of_a_chat_that_is_over_hides_no_end(chat: Stage) -> None:
+    """It is refused after the end, while the poll still has the last events."""
+    in_doubt(chat)
+    while "history" not in chat.pending:
+        chat.is_due()
+    assert chat.replies("history", status=404) == []
+    assert chat.posted == [["a"]]
+    told = chat.polled({"event": "message", "party_id": "ann", "msg": "bye"}, {"event": "ended"})
+    assert "MessageReceived" in names(told)
+    assert told[-1] == effects.Terminated("ended", "")
+    assert fates(chat) == {"1": "unconfirmed", "3": "failed"}
+
+
+def test_a_chat_that_lives_without_a_history_goes_on(chat: Stage) -> None:
+    """A poll is answered: the history was refused for another reason, once and for all."""
+    in_doubt(chat)
+    while "history" not in chat.pending:
+        chat.is_due()
+    chat.replies("history", status=404)
+    chat.polled()
+    assert chat.posted == [["a"], ["b"]]
+    assert fates(chat) == {"1": "unconfirmed", "3": "pending"}
+    assert "history" not in chat.pending
+
+
 def test_the_first_end_counts(chat: Stage) -> None:
     """What comes while the end is held back changes nothing."""
     in_doubt(chat)

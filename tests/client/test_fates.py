@@ -228,7 +228,8 @@ def test_an_end_that_was_obeyed_without_a_reply(chat: Stage) -> None:
     chat.receives(c.End())
     chat.fails("post")
     chat.is_due()
-    told = chat.replies("history", status=404)
+    assert chat.replies("history", status=404) == []
+    told = chat.replies("poll", status=404)
     assert told[-1] == effects.Terminated("gone", "status 404")
     assert chat.posted == [["end"]]
 

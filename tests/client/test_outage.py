@@ -76,10 +76,11 @@ def test_what_was_said_waits_for_no_history_of_an_outage(chat: Stage) -> None:
 
 
 def test_a_server_that_came_back_without_the_chat(chat: Stage) -> None:
-    """The history that finds it finds the chat gone, and nothing is asked ever after."""
+    """The history that finds it finds the chat gone, a poll agrees, and nothing is asked after."""
     chat.fails("poll", "connect")
     chat.is_due()
-    told = chat.replies("history", status=404)
+    chat.replies("history", status=404)
+    told = chat.replies("poll", status=404)
     assert told[-1] == effects.Terminated("gone", "status 404")
     assert chat.client.deadline is None
 
