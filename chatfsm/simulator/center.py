@@ -70,6 +70,11 @@ class ContactCenter:
         return self._state.settings
 
     @property
+    def tenants(self) -> Mapping[str, Tenant]:
+        """The tenants by their domains, in lower case; read-only."""
+        return MappingProxyType(self._state.tenants)
+
+    @property
     def chats(self) -> Mapping[str, CenterChat]:
         """All chats that the center keeps, by chat id; read-only."""
         return MappingProxyType(self._state.chats)

@@ -18,6 +18,8 @@ from aiohttp import web
 from attrs import define, field
 
 from chatfsm.simulator.network import BrokenExchange, Network
+from chatfsm.simulator.server.access import AccessRules
+from chatfsm.simulator.server.connections import Connection
 from chatfsm.simulator.server.request_journal import RequestJournal
 from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.transport import HttpReply, HttpRequest
@@ -186,34 +188,32 @@ MAX_BODY: Final = 26 * 1024 * 1024
 """The most bytes of a body: a file of 25 MB, and a megabyte for the parts around it."""
 LOST_AFTER: Final = 120.0
 """Seconds after which a lost reply becomes a reset: longer than any client waits."""
-# Seconds for which a browser may keep the answer to a preflight: the most that Chromium does.
-_PREFLIGHT_SECONDS: Final = "7200"
-_METHODS: Final = "GET, POST, OPTIONS"
+# Seconds for the next piece of a body.
+_BODY_TIMEOUT: Final = 30.0
 
-# Pages of any origin may use the API: a client's id is in a header, not in a cookie.
-_CORS_HEADERS: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Retry-After, Content-Disposition",
-}
-_PREFLIGHT_HEADERS: Final = {
-    **_CORS_HEADERS,
-    "Access-Control-Allow-Methods": _METHODS,
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Cache-Control, Pragma,"
-    " If-Modified-Since, X-Requested-With",
-    "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
-    "Allow": _METHODS,
-}
-_TOO_LARGE: Final = HttpReply(
-    0,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    {"content-type": "application/json", "connection": "close"},
-    json.dumps({"error_code": "5501", "error_message": "the body is too large"}).encode(),
+
+def _refusal(status: int, code: str, message: str, **headers: str) -> HttpReply:
+    body = json.dumps({"error_code": code, "error_message": message}).encode()
+    return HttpReply(0, status, {"content-type": "application/json", **headers}, body)
+
+
+_TOO_LARGE: Final = _refusal(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "5501", "the body is too large", connection="close"
 )
-_METHOD_NOT_ALLOWED: Final = HttpReply(
-    0,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    {"content-type": "application/json", "allow": _METHODS},
-    json.dumps({"error_code": "5003", "error_message": "only GET and POST"}).encode(),
+_UNDECODABLE: Final = _refusal(
+    HTTPStatus.BAD_REQUEST, "5003", "the body cannot be decoded", connection="close"
+)
+_TOO_SLOW: Final = _refusal(
+    HTTPStatus.REQUEST_TIMEOUT, "5003", "the body took too long", connection="close"
+)
+_METHOD_NOT_ALLOWED: Final = _refusal(
+    HTTPStatus.METHOD_NOT_ALLOWED, "5003", "only GET and POST", allow="GET, POST, OPTIONS"
+)
+_UNKNOWN_HOST: Final = _refusal(
+    HTTPStatus.MISDIRECTED_REQUEST,
+    "1000",
+    "the Host header names another server: allow it by --allow-origin http://NAME",
+    connection="close",
 )
 # Characters of a request that a log line shows.
 _MAX_LOGGED: Final = 200
@@ -227,8 +227,12 @@ OwnHandler = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
 """A handler of the simulator's own requests, with the request and its body."""
 
 
-class _TooLargeError(Exception):
-    """The body is larger than the most that the center takes."""
+class _BodyError(Exception):
+    """The body cannot be taken; `reply` is the reason."""
+
+    def __init__(self, reply: HttpReply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
 
 
 @define(eq=False)
@@ -243,12 +247,18 @@ class RequestHandler:
     log: Callable[[str], object] | None = None
     max_body: int = MAX_BODY
     lost_after: float = LOST_AFTER
+    rules: AccessRules = field(factory=AccessRules)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the response; on a broken connection, one that is not sent."""
         began = time.monotonic()
         result_text = "given up by the client"
+        if isinstance(request.protocol, Connection):
+            request.protocol.stop_header_timer()
         try:
+            if not self.rules.allows_host(request.headers.get("Host")):
+                result_text = _describe(_UNKNOWN_HOST)
+                return self._as_response(request, _UNKNOWN_HOST)
             own_handler = self._own_handler(request.path)
             if own_handler is not None:
                 response = await own_handler(request, await self._body(request))
@@ -257,9 +267,9 @@ class RequestHandler:
             outcome = await self._result(request)
             result_text = _describe(outcome)
             return await self._response(request, outcome)
-        except _TooLargeError:
-            result_text = _describe(_TOO_LARGE)
-            return _as_response(_TOO_LARGE)
+        except _BodyError as error:
+            result_text = _describe(error.reply)
+            return self._as_response(request, error.reply)
         finally:
             self._log_request(request, result_text, time.monotonic() - began)
 
@@ -271,7 +281,8 @@ class RequestHandler:
 
     async def _result(self, request: web.BaseRequest) -> ExchangeResult:
         if request.method == "OPTIONS":
-            return HttpReply(0, HTTPStatus.NO_CONTENT, _PREFLIGHT_HEADERS, b"")
+            answer = self.rules.preflight_headers(request.headers.get("Origin"))
+            return HttpReply(0, HTTPStatus.NO_CONTENT, answer, b"")
         if request.method not in {"GET", "POST"}:
             return _METHOD_NOT_ALLOWED
         method = cast("Literal['GET', 'POST']", request.method)
@@ -288,27 +299,44 @@ class RequestHandler:
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         if (request.content_length or 0) > self.max_body:
-            raise _TooLargeError
+            raise _BodyError(_TOO_LARGE)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = bytearray()
-        async for piece in request.content.iter_any():
-            body += piece
-            if len(body) > self.max_body:
-                raise _TooLargeError
+        try:
+            while not request.content.at_eof():
+                async with asyncio.timeout(_BODY_TIMEOUT):
+                    body += await request.content.readany()
+                if len(body) > self.max_body:
+                    raise _BodyError(_TOO_LARGE)
+        except TimeoutError:
+            raise _BodyError(_TOO_SLOW) from None
+        except web.RequestPayloadError:  # as of a body that is not compressed as its header says
+            raise _BodyError(_UNDECODABLE) from None
         return bytes(body)
 
     async def _response(
         self, request: web.BaseRequest, outcome: ExchangeResult
     ) -> web.StreamResponse:
         if isinstance(outcome, HttpReply):
-            return _as_response(outcome)
+            return self._as_response(request, outcome)
         if isinstance(outcome, BrokenExchange) and outcome.kind == "lost":
             await asyncio.sleep(self.lost_after)
         if request.transport is not None:
             _break(request.transport, outcome)
         response = web.Response()  # is not sent
         response.force_close()
+        return response
+
+    def _as_response(self, request: web.BaseRequest, reply: HttpReply) -> web.Response:
+        headers = self.rules.reply_headers(request.headers.get("Origin")) | {
+            name.title(): value
+            for name, value in reply.headers.items()
+            if name.lower() not in _CONNECTION_HEADERS
+        }
+        response = web.Response(status=reply.status, headers=headers, body=reply.body)
+        if reply.headers.get("connection") == "close":
+            response.force_close()
         return response
 
     def _log_request(self, request: web.BaseRequest, result_text: str, seconds: float) -> None:
@@ -328,18 +356,6 @@ def _break(transport: asyncio.Transport, broken: BrokenExchange | None) -> None:
             send_garbage(transport, broken.garbage)
         case _:
             reset_connection(transport)
-
-
-def _as_response(reply: HttpReply) -> web.Response:
-    headers = {
-        name.title(): value
-        for name, value in reply.headers.items()
-        if name.lower() not in _CONNECTION_HEADERS
-    }
-    response = web.Response(status=reply.status, headers=_CORS_HEADERS | headers, body=reply.body)
-    if reply.headers.get("connection") == "close":
-        response.force_close()
-    return response
 
 
 def _describe(outcome: ExchangeResult) -> str:

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 
 from attrs import define, field
 
+from chatfsm._validators import count, seconds
 from chatfsm.adapters._base import missing_library
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
@@ -17,6 +18,13 @@ from chatfsm.simulator.network import Network
 try:
     from aiohttp import web
 
+    from chatfsm.simulator.server.connections import (
+        HEADER_TIMEOUT,
+        ConnectionServer,
+        LimitedLog,
+        connection_limit,
+        error_logger,
+    )
     from chatfsm.simulator.server.control import AGENT_SEAT, CONTROL, ControlDoor
     from chatfsm.simulator.server.handler import (
         LOST_AFTER,
@@ -30,6 +38,7 @@ try:
 except ImportError:
     raise missing_library("aiohttp", extra="simulator") from None
 
+from chatfsm.simulator.server.access import AccessRules
 from chatfsm.simulator.server.request_journal import RequestJournal
 from chatfsm.simulator.server.web_page import PageFiles
 
@@ -55,9 +64,11 @@ class SimulatorServer:
             print(server.url)
 
     `speed` is the number of seconds that pass for the center in one real second. `log` is called
-    with a line for each request. `control` opens the admin API that `control.py` describes, to
-    programs on this machine. A server can be used once. Raises OSError if the port is taken,
-    and at the end of the block an exception of the center.
+    with a line for each request, under a flood for some of them. `control` opens the admin API that
+    `control.py` describes, to programs on this machine. Pages on loopback may use the API, and
+    those of `allow_origins`, "*" for all. Requests must name the server by an address, a name
+    without a dot, a tenant's domain, or the host of an allowed origin. A server can be used once.
+    Raises OSError if the port is taken, and at the end of the block an exception of the center.
     """
 
     network: Network
@@ -69,6 +80,11 @@ class SimulatorServer:
     control: bool = False
     max_body: int = MAX_BODY
     lost_after: float = LOST_AFTER
+    allow_origins: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+    max_connections: int = field(factory=connection_limit, validator=count)
+    """The most connections at once; others are closed."""
+    header_timeout: float = field(default=HEADER_TIMEOUT, validator=seconds(more_than=0))
+    """Seconds for the headers of a request."""
     url: str = field(default="", init=False)
     pump: NetworkPump = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
@@ -123,18 +139,27 @@ class SimulatorServer:
     async def serve(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Serve in the running loop until `stop()`; `on_started` is called when `url` is known."""
         self._loop = asyncio.get_running_loop()
+        log = None if self.log is None else LimitedLog(self.log)
         own_paths, closers = self._own_paths()
         handler = RequestHandler(
             self.pump,
             lambda: self.url,
             self.pages,
             own_paths,
-            self.log,
+            log,
             self.max_body,
             self.lost_after,
+            self._access_rules(),
         )
-        server = web.Server(
-            handler, handler_cancellation=True, access_log=None, lingering_time=_LINGER_SECONDS
+        server = ConnectionServer(
+            handler,
+            limit=self.max_connections,
+            header_timeout=self.header_timeout,
+            log=log,
+            handler_cancellation=True,
+            access_log=None,
+            logger=error_logger(log),
+            lingering_time=_LINGER_SECONDS,
         )
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         pumping = asyncio.create_task(self.pump.run())
@@ -153,6 +178,8 @@ class SimulatorServer:
                 close()
             self.pump.close()
             await runner.cleanup()
+            if log is not None:
+                log.close()
             self._loop = None
 
     def stop(self) -> None:
@@ -178,6 +205,11 @@ class SimulatorServer:
                 self.pump.journal = journal
                 handlers[CONTROL] = door.respond
         return handlers, closers
+
+    def _access_rules(self) -> AccessRules:
+        center = getattr(self.network, "center", None)
+        domains = set(center.tenants) if isinstance(center, ContactCenter) else set()
+        return AccessRules(domains | {self.host}, self.allow_origins)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
