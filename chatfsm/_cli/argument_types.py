@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentTypeError
 from math import isfinite
 from typing import Final
@@ -10,10 +11,13 @@ from chatfsm.replay import FINDINGS
 
 __all__ = [
     "MAX_JOBS",
+    "agent_count",
+    "domain",
     "finding_kinds",
     "form_fields",
     "integer",
     "job_count",
+    "origin",
     "port",
     "row_count",
     "seconds",
@@ -23,6 +27,7 @@ __all__ = [
 
 MAX_JOBS: Final = 64
 """Worker processes: more than any machine has use for, at 30 MB each."""
+_MAX_AGENTS: Final = 10_000
 _MAX_PORT: Final = 65_535
 # Beyond these a hold of 15 seconds takes hours, or is shorter than one reading of the clock.
 _MIN_SPEED: Final = 0.001
@@ -82,6 +87,32 @@ def job_count(value: str) -> int:
     if not value.isdecimal() or not 1 <= int(value) <= MAX_JOBS:
         raise ArgumentTypeError(f"must be a whole number from 1 to {MAX_JOBS}, not {value!r}")
     return int(value)
+
+
+def agent_count(value: str) -> int:
+    """Return the number of agents, or of an agent's chats. Raises ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not 1 <= int(value) <= _MAX_AGENTS:
+        raise ArgumentTypeError(f"must be a whole number from 1 to {_MAX_AGENTS}, not {value!r}")
+    return int(value)
+
+
+def domain(value: str) -> str:
+    """Return the domain of a tenant, given as such or as a URL. Raises ArgumentTypeError."""
+    from chatfsm.simulator.tenants import domain_of  # noqa: PLC0415  # for `simulate` only
+
+    found = domain_of(value)
+    if not re.fullmatch(r"[a-z0-9_.-]{1,253}", found):
+        raise ArgumentTypeError(f"must be a domain, or a URL with one, not {value!r}")
+    return found
+
+
+def origin(value: str) -> str:
+    """Return the origin of a page. Raises ArgumentTypeError."""
+    from chatfsm.simulator.server.access import is_origin  # noqa: PLC0415  # for `simulate` only
+
+    if not is_origin(value):
+        raise ArgumentTypeError(f"must be like https://shop.example, or null or *, not {value!r}")
+    return value
 
 
 def port(value: str) -> int:

@@ -323,6 +323,15 @@ def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
         default=_PORT,
         help=f"the port to listen on; 0 takes a free one (default: {_PORT})",
     )
+    simulate.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        type=types.origin,
+        action="append",
+        default=[],
+        help="let pages of this origin use the API, besides those on this machine; may be repeated",
+    )
+    _add_staff(simulate)
     _add_behaviour(simulate)
     simulate.add_argument(
         "--record",
@@ -334,6 +343,25 @@ def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--quiet", action="store_true", help="do not log requests on standard error"
     )
     simulate.set_defaults(run=_run_simulate)
+
+
+def _add_staff(simulate: argparse.ArgumentParser) -> None:
+    simulate.add_argument(
+        "--tenant",
+        metavar="DOMAIN",
+        type=types.domain,
+        default="tenant.example",
+        help="the tenant's domain (default: tenant.example)",
+    )
+    simulate.add_argument(
+        "--agents", metavar="N", type=types.agent_count, help="the number of agents (default: 3)"
+    )
+    simulate.add_argument(
+        "--capacity",
+        metavar="N",
+        type=types.agent_count,
+        help="the most chats of an agent at once (default: 4)",
+    )
 
 
 def _add_behaviour(simulate: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ from chatfsm.client_effects import ChatEffect
 from chatfsm.drivers import storage
 from chatfsm.drivers.threads import Chat
 from chatfsm.endpoint import Endpoint
-from chatfsm.errors import ChatError, SnapshotError
+from chatfsm.errors import ChatError, ConfigurationError, SnapshotError
 
 __all__ = ["SavedChat", "run"]
 
@@ -213,13 +213,21 @@ class _ChatRun:
         try:
             with self.chat:
                 if self.chat.client.session is None:
-                    self.chat.open()
+                    self._request_chat()
                 forwarder.start()
                 yield
         finally:
             if forwarder.ident is not None:
                 self._handled.release()
                 forwarder.join()
+
+    def _request_chat(self) -> None:
+        try:
+            self.chat.open()
+        except ConfigurationError as error:
+            if error.error_code != _UNKNOWN_TENANT:
+                raise
+            raise ChatError(f"{error}: name the tenant by --tenant-url") from None
 
     def _forward(self, console: ChatConsole) -> None:
         """Put a job for each effect, when that of the effect before is done."""
@@ -267,4 +275,5 @@ def _stop() -> None:
 
 
 _STOP: Final = _stop
+_UNKNOWN_TENANT: Final = "1000"
 _NO_EXTRA: Final = "line editing and colours need prompt_toolkit: pip install 'chatfsm[cli]'"

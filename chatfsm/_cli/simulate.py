@@ -10,9 +10,8 @@ import socket
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -25,15 +24,23 @@ from chatfsm.events import Malformed
 from chatfsm.replay.formats import records
 from chatfsm.replay.journal import JournalEntry, JournalHeader
 from chatfsm.replay.sources import Source
-from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
+from chatfsm.simulator.builtin_scenarios import (
+    AGENTS,
+    FILE,
+    FORMS,
+    ICON,
+    SCENARIOS,
+    builtin_agents,
+)
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import KINDS, PRESETS, Faults
 from chatfsm.simulator.from_log import scenario_from_log
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Scenario, from_plain
+from chatfsm.simulator.server.access import is_loopback
 from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import AppEntry, Tenant
+from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 
 if TYPE_CHECKING:
     from chatfsm.simulator.server.server import SimulatorServer
@@ -85,11 +92,11 @@ def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
         raise ChatError(why if why.startswith(path) else f"{path}: {why}") from None
 
 
-def build_tenant(demo: Scenario) -> Tenant:
+def build_tenant(demo: Scenario, url: str = TENANT_URL, agents: Iterable[Agent] = AGENTS) -> Tenant:
     """Return a tenant whose app id `demo` plays a scenario, and with the built-in ones."""
     entries = [AppEntry(app_id=DEMO_APP_ID, scenario=demo)]
     entries += [AppEntry(app_id=name, scenario=scenario) for name, scenario in SCENARIOS.items()]
-    return Tenant(url=TENANT_URL, entries=tuple(entries), agents=AGENTS, files=(FILE,))
+    return Tenant(url=url, entries=entries, agents=agents, files=(FILE,), forms=FORMS, icon=ICON)
 
 
 def _read_scenario(path: str) -> dict[str, Any] | None:
@@ -182,7 +189,8 @@ def run(options: Namespace) -> int:
     except ImportError as error:
         raise ChatError(str(error)) from None
     scenario = _scenario(options)
-    tenant = build_tenant(scenario)
+    agents = builtin_agents(options.agents, options.capacity)
+    tenant = build_tenant(scenario, options.tenant, agents)
     faults = _faults(options.faults or "")
     with ExitStack() as stack:
         recorder = stack.enter_context(_open_recorder(options.record)) if options.record else None
@@ -193,6 +201,7 @@ def run(options: Namespace) -> int:
             pages=build_pages(tenant) if options.web else None,
             log=None if options.quiet else _log,
             control=options.control,
+            allow_origins=options.allow_origin,
         )
         try:
             asyncio.run(
@@ -276,21 +285,16 @@ def _greeting_lines(url: str, scenario: Scenario, options: Namespace) -> Iterato
         yield f"agent's seat    {url}/agent"
     if options.control:
         yield f"control         {url}/__control/"
-    yield f"tenant          {TENANT_URL}"
+    yield f"tenant          {options.tenant}"
     yield f"app ids         {DEMO_APP_ID} (plays {scenario.name}), {names}"
+    names_it = f"--tenant-url {options.tenant} --app-id {DEMO_APP_ID}"
+    yield f"chat with it    chatfsm chat --url {url} --insecure-http {names_it}"
     yield "try it:"
-    yield f"  curl -X POST '{url}/clientweb/api/v2/chats?tenantUrl={TENANT_URL}' \\"
+    yield f"  curl -X POST '{url}/clientweb/api/v2/chats?tenantUrl={options.tenant}' \\"
     yield f'    -H \'Authorization: {_SCHEME} appId="{DEMO_APP_ID}", clientId="me"\' -d "{{}}"'
-    if options.host == "localhost" or _is_loopback(options.host):
+    if is_loopback(options.host):
         return
     yield f"warning: {options.host} is reachable from other machines, which can chat here too"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reason(error: OSError) -> str:

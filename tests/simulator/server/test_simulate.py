@@ -328,3 +328,57 @@ def test_listening_to_everybody_is_said(
     assert main(["simulate", "--host", host]) == 0
     warned = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
     assert bool(warned) is is_warned
+
+
+def test_the_line_for_a_chat_works(tmp_path: Path) -> None:
+    """As it is printed; and without the tenant the refusal says which option names it."""
+    with simulating("--scenario", "echo", "--speed", "20") as (_process, lines, _url):
+        (line,) = [line for line in lines if line.startswith("chat with it")]
+        program, *words = shlex.split(line.removeprefix("chat with it"))
+        assert program == "chatfsm"
+        command = [sys.executable, "-m", "chatfsm", *words, "--plain"]
+        known = subprocess.run(
+            command, input="/end\n", capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+        place = command.index("--tenant-url")
+        del command[place : place + 2]
+        refused = subprocess.run(
+            command, input="", capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    assert known.returncode == 0, known.stderr
+    assert refused.returncode == 2
+    assert "name the tenant by --tenant-url" in refused.stderr
+
+
+def test_the_staff_and_the_tenant_are_options(begun: Begun) -> None:
+    """The domain of a URL, as many agents as wanted, and the origins of pages."""
+    server = begun(
+        *("--tenant", "https://Bank.example/", "--agents", "5", "--capacity", "2"),
+        *("--allow-origin", "https://a.example", "--allow-origin", "null"),
+    )
+    tenant = server.network.center.tenants["bank.example"]  # type: ignore[attr-defined]
+    assert len(tenant.agents) == 5
+    assert {agent.capacity for agent in tenant.agents} == {2}
+    assert server.allow_origins == ("https://a.example", "null")
+    usual = begun().network.center.tenants["tenant.example"]  # type: ignore[attr-defined]
+    assert [agent.capacity for agent in usual.agents] == [4] * 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--agents", "0"),
+        ("--agents", "x"),
+        ("--capacity", "10001"),
+        ("--tenant", "https://"),
+        ("--tenant", "a b"),
+        ("--allow-origin", "shop.example"),
+        ("--allow-origin", "https://shop.example/path"),
+    ],
+)
+def test_options_that_make_no_sense(words: tuple[str, str], capsys: Any) -> None:
+    """They are refused with the value and what is possible."""
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", *words])
+    assert ended.value.code == 2
+    assert f"not {words[1]!r}" in capsys.readouterr().err
