@@ -14,9 +14,9 @@ from attrs import define, field
 __all__ = [
     "HEADER_TIMEOUT",
     "MAX_CONNECTIONS",
-    "Connection",
     "ConnectionServer",
     "LimitedLog",
+    "TimedConnection",
     "connection_limit",
     "error_logger",
 ]
@@ -39,7 +39,7 @@ def connection_limit(wanted: int = MAX_CONNECTIONS) -> int:
     return wanted if soft < 0 else max(1, min(wanted, soft - _SPARE_DESCRIPTORS))
 
 
-class Connection(web.RequestHandler):
+class TimedConnection(web.RequestHandler):
     """A connection that is closed if the headers of a request take too long."""
 
     __slots__ = ("_header_timeout", "_header_timer")
@@ -83,7 +83,7 @@ class Connection(web.RequestHandler):
 
 
 class ConnectionServer(web.Server):
-    """A server of `Connection` objects; more than `limit` at once are closed at once."""
+    """A server of `TimedConnection` objects; more than `limit` at once are closed at once."""
 
     def __init__(
         self,
@@ -101,7 +101,9 @@ class ConnectionServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
-        return Connection(self, loop=self._loop, header_timeout=self.header_timeout, **self._kwargs)
+        return TimedConnection(
+            self, loop=self._loop, header_timeout=self.header_timeout, **self._kwargs
+        )
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Keep the connection, or close it if there are too many."""

@@ -19,7 +19,7 @@ from attrs import define, field
 
 from chatfsm.simulator.network import BrokenExchange, Network
 from chatfsm.simulator.server.access import AccessRules
-from chatfsm.simulator.server.connections import Connection
+from chatfsm.simulator.server.connections import TimedConnection
 from chatfsm.simulator.server.request_journal import RequestJournal
 from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.transport import HttpReply, HttpRequest
@@ -253,7 +253,7 @@ class RequestHandler:
         """Return the response; on a broken connection, one that is not sent."""
         began = time.monotonic()
         result_text = "given up by the client"
-        if isinstance(request.protocol, Connection):
+        if isinstance(request.protocol, TimedConnection):
             request.protocol.stop_header_timer()
         try:
             if not self.rules.allows_host(request.headers.get("Host")):
