@@ -19,12 +19,22 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from chatfsm.models import ChatMessage, Form, SharedFile, SharedLocation
 from chatfsm.signaling import Signal
 
-__all__ = ["canonical_json", "json_safe", "redact_secure_form", "snake_case", "to_plain"]
+__all__ = [
+    "canonical_json",
+    "json_safe",
+    "json_text",
+    "redact_secure_form",
+    "snake_case",
+    "to_plain",
+]
 
 # json.dumps allows about a thousand levels, fewer if the caller's stack is deep.
 _MAX_DEPTH: Final = 64
 # str() of an int raises above 4,300 digits, the interpreter's limit; a digit takes over 3 bits.
 _MAX_BITS: Final = 4_300 * 3
+# As json.dumps writes them: a backslash, a pair, or a lone one.
+_SURROGATES: Final = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|\\ud[89a-f]..")
+_REPLACEMENT: Final = r"\ufffd"
 
 
 def json_safe(value: object, levels: int = _MAX_DEPTH) -> object:
@@ -74,6 +84,17 @@ def to_plain(value: object) -> dict[str, Any]:
 def canonical_json(value: object) -> str:
     """Return the same as one line of JSON text that is equal in every process."""
     return json.dumps(to_plain(value), sort_keys=True)
+
+
+def json_text(value: object) -> str:
+    """Return plain JSON as one line that strict parsers accept; U+FFFD replaces lone surrogates."""
+    text = json.dumps(value)
+    return _SURROGATES.sub(_without_lone_surrogate, text) if "\\ud" in text else text
+
+
+def _without_lone_surrogate(escape: re.Match[str]) -> str:
+    is_lone = len(escape[0]) == len(_REPLACEMENT)
+    return _REPLACEMENT if is_lone else escape[0]
 
 
 def _unstructure_hook(cls: type) -> Callable[[Any], dict[str, Any]]:

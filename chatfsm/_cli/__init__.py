@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final
+from typing import Final, NoReturn
 
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
+from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
 from chatfsm.errors import ChatError
 
 __all__ = ["ExitCode", "main"]
@@ -36,30 +37,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns its exit code. Raises SystemExit for help, the version and wrong arguments.
     """
     if sys.stdout is None:
-        print("chatfsm: there is no standard output", file=sys.stderr)
+        print_error("there is no standard output")
         return ExitCode.ERROR
+    prepare_streams()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:  # where the command does not handle it itself
-        print("chatfsm: interrupted", file=sys.stderr)
+        print_error("interrupted")
         return ExitCode.INTERRUPTED
     except ChatError as error:
-        print(f"chatfsm: {error}", file=sys.stderr)
+        print_error(error)
         return ExitCode.ERROR
     except OSError as error:
         # The buffer is flushed once more when Python exits, and must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return ExitCode.SUCCESS  # the reader of the output, such as head, has ended
-        print(f"chatfsm: cannot write: {error.strerror}", file=sys.stderr)
+        print_error(f"cannot write: {error.strerror}")
         return ExitCode.ERROR
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="chatfsm",
         description="Chat with a contact center, replay recorded chats, simulate a center.",
     )
@@ -69,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     for add in _COMMANDS:
         add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors cannot harm a terminal: they quote the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(harmless_text(message))
 
 
 class _Version(argparse.Action):

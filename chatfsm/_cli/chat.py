@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
-from io import TextIOWrapper
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -23,6 +22,7 @@ from attrs import define, field
 from chatfsm._cli import ExitCode
 from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter, LineBuffer
 from chatfsm._cli.prompt import LiveScreen, PlainScreen, Screen, read_input
+from chatfsm._cli.terminal_text import print_error
 from chatfsm._client.client import ChatClient
 from chatfsm.adapters.stdlib import Sender
 from chatfsm.client_effects import ChatEffect
@@ -168,14 +168,11 @@ class _ChatRun:
         if os.environ.get("TERM") == "dumb":
             return False
         if find_spec("prompt_toolkit") is None:
-            sys.stderr.write(f"chatfsm: {_NO_EXTRA}\n")
+            print_error(_NO_EXTRA)
             return False
         return True
 
     def _run_plain(self) -> None:
-        if isinstance(sys.stdout, TextIOWrapper):
-            # A character that the encoding lacks is escaped.
-            sys.stdout.reconfigure(errors="backslashreplace")
         console = self._console(PlainScreen(sys.stdout))
         with self._open_chat(console), self._read_lines(console):
             self._work(console)

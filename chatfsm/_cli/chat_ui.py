@@ -11,7 +11,8 @@ from attrs import define, field, frozen
 from chatfsm import commands as c
 from chatfsm import effects as f
 from chatfsm._cli.prompt import Question, Screen
-from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
+from chatfsm._cli.terminal_text import harmless_text
+from chatfsm._cli.timeline import Row, RowStyle, Timeline
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import (
     ApiFailed,

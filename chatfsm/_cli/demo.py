@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.resources import files
 from importlib.util import find_spec
-from io import TextIOWrapper
 from threading import Thread, Timer
 from typing import Any, Final
 
@@ -63,9 +62,6 @@ def run(options: Namespace) -> int:
     """Run the command and return its exit code. Raises `ChatError`."""
     if find_spec("aiohttp") is None:
         raise ChatError("the demo needs aiohttp: pip install 'chatfsm[simulator]'")
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A character that the encoding lacks is escaped.
-        sys.stdout.reconfigure(errors="backslashreplace")
     printer = printer_for(sys.stdout, options.color)
     printer.paragraph(_INTRODUCTION)
     return ExitCode.SUCCESS if play(options.seed, printer) else ExitCode.FAILURE

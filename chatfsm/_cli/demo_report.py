@@ -11,7 +11,8 @@ from attrs import define, evolve, field, frozen
 
 from chatfsm._cli.chat_ui import EffectFormatter
 from chatfsm._cli.terminal import STYLES, TimelinePrinter, style_for
-from chatfsm._cli.timeline import Row, RowStyle, Timeline, harmless_text
+from chatfsm._cli.terminal_text import harmless_text
+from chatfsm._cli.timeline import Row, RowStyle, Timeline
 from chatfsm.client_effects import ChatEffect
 from chatfsm.effects import TypingStarted, TypingStopped, WaitEstimated
 from chatfsm.replay.chat_replay import ReplayStep

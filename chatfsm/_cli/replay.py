@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
-from io import TextIOWrapper
 
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
 from chatfsm._cli.replay_outputs import EffectLines, NoOutput, Output, Printer, Summary, Timelines
 from chatfsm._cli.terminal import ProgressBar, style_for
+from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.journal import JournalReplay
@@ -46,7 +46,7 @@ class ReplayReporter:
         self.error_count += 1
         if self.error_count > self.errors_reported:
             self.progress.hide()
-            sys.stderr.write(f"chatfsm: {error}\n")
+            print_error(error)
 
     def report_unreadable(self, error: UnreadableLogError) -> None:
         """Report a file that cannot be read."""
@@ -88,9 +88,6 @@ class ReplayReporter:
 
 def reporter_for(options: Namespace) -> ReplayReporter:
     """The reporter that the command line asks for."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A character of a log that the terminal's encoding does not have is printed escaped.
-        sys.stdout.reconfigure(errors="backslashreplace")
     output = _output(options)
     return ReplayReporter(
         output, Printer(sys.stdout, output), ProgressBar(wanted=not options.quiet)
@@ -109,9 +106,9 @@ def _output(options: Namespace) -> Output:
 
 def _report_verified(entries: int) -> int:
     if entries == 0:
-        sys.stderr.write("chatfsm: nothing to verify: no journal was read\n")
+        print_error("nothing to verify: no journal was read")
         return ExitCode.ERROR
-    sys.stderr.write(f"chatfsm: {entries} entries agree\n")
+    print_error(f"{entries} entries agree")
     return ExitCode.SUCCESS
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from io import StringIO
 from typing import Protocol, TextIO
 
 from chatfsm._cli.terminal import TerminalStyle
 from chatfsm._cli.timeline import Timeline
+from chatfsm._plain import json_text
 from chatfsm.effects import to_json
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.stats import Totals
@@ -96,9 +96,7 @@ class EffectLines:
     def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """The effects of the step, a line each."""
         origin = {"chat_id": chat.session.chat_id, "seq": step.seq, "at": step.at}
-        return "".join(
-            [json.dumps({**origin, **to_json(effect)}) + "\n" for effect in step.effects]
-        )
+        return "".join([json_text({**origin, **to_json(effect)}) + "\n" for effect in step.effects])
 
     def chat_text(self, _chat: ReplayedChat) -> str:
         """No text: the last effect of the chat has been printed."""
@@ -122,12 +120,12 @@ class Summary:
 
     def chat_text(self, chat: ReplayedChat) -> str:
         """The summary of the chat."""
-        return f"\n{json.dumps(chat.stats.summary())}"
+        return f"\n{json_text(chat.stats.summary())}"
 
     def totals_text(self, totals: Totals) -> str:
         """The totals and the end of the document."""
         start = self.head if totals.sessions == 0 else "\n"
-        return f'{start}],\n"totals": {json.dumps(totals.summary())}}}\n'
+        return f'{start}],\n"totals": {json_text(totals.summary())}}}\n'
 
 
 class NoOutput:

@@ -15,6 +15,7 @@ from tempfile import NamedTemporaryFile
 from typing import Final
 
 from chatfsm._cli import ExitCode
+from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
@@ -49,5 +50,5 @@ def run(options: Namespace) -> int:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-    print(f"chatfsm: {count} lines scrubbed", file=sys.stderr)
+    print_error(f"{count} lines scrubbed")
     return ExitCode.SUCCESS

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
+from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._protocol import json_input
 from chatfsm.errors import ChatError, DecodeError
 from chatfsm.events import Malformed
@@ -305,9 +306,9 @@ def _reason(error: OSError) -> str:
 
 
 def _print(*lines: str) -> None:
-    print("\n".join(lines), flush=True)
+    print("\n".join(map(harmless_text, lines)), flush=True)
 
 
 def _log(line: str) -> None:
     with suppress(OSError, ValueError):  # standard error is closed
-        print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
+        print(time.strftime("%H:%M:%S"), harmless_text(line), file=sys.stderr, flush=True)

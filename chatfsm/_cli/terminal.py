@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TextIO
 
 from attrs import frozen
 
+from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._cli.timeline import RowStyle, Timeline, verdict
 from chatfsm.errors import ChatError
 from chatfsm.replay.sources import ReadPosition, Source
@@ -175,7 +176,7 @@ class ProgressBar:
         bar, task = self._bar or self._start()
         bar.update(
             task,
-            description=f"{source.stem}: {events:,} events",
+            description=f"{harmless_text(source.stem)}: {events:,} events",
             completed=source.position,
             total=source.size,
         )

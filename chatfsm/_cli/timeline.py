@@ -5,7 +5,6 @@ Nothing here prints. All texts are safe for a terminal: none can move its cursor
 
 from __future__ import annotations
 
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
@@ -13,12 +12,13 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 
 from chatfsm import effects as f
+from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._plain import snake_case
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.stats import ChatStats
 
-__all__ = ["Row", "RowStyle", "Timeline", "duration_text", "harmless_text", "verdict"]
+__all__ = ["Row", "RowStyle", "Timeline", "duration_text", "verdict"]
 
 RowStyle = Literal["plain", "quiet", "state", "own", "good", "bad"]
 RowParts = tuple[str, str, str, RowStyle]
@@ -36,8 +36,6 @@ class Row:
     style: RowStyle
 
 
-# Joiners inside emoji and some scripts. All other format characters can change how a line reads.
-_JOINERS: Final = {"\u200c", "\u200d"}
 # Names and ids may be thousands of characters long.
 _MAX_NAME: Final = 40
 _MAX_ID: Final = 16
@@ -50,22 +48,6 @@ _OUTCOME_TEXTS: Final = {
     "failed": "failed",
     "gone": "gone",
 }
-
-
-def harmless_text(text: str) -> str:
-    """Escape all characters that can move the cursor, change colours or turn the text direction."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_harmless(character) for character in text)
-
-
-def _harmless(character: str) -> str:
-    if character == "\n":
-        return "⏎"
-    kind = unicodedata.category(character)
-    if kind in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character not in _JOINERS:
-        return character.encode("unicode_escape").decode()
-    return character
 
 
 def duration_text(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from chatfsm._cli.timeline import harmless_text
+from chatfsm._cli.terminal_text import harmless_text
 
 Replays = Callable[..., Any]
 LOGS = Path(__file__).resolve().parent.parent / "logs"

@@ -12,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import effects as f
-from chatfsm._cli.timeline import (
-    _ROW_BUILDERS,
-    Row,
-    Timeline,
-    duration_text,
-    harmless_text,
-    verdict,
-)
+from chatfsm._cli.terminal_text import harmless_text
+from chatfsm._cli.timeline import _ROW_BUILDERS, Row, Timeline, duration_text, verdict
 from chatfsm._session.session import ChatSession
 from chatfsm.replay.chat_replay import ChatReplay
 from chatfsm.replay.stats import ChatStats

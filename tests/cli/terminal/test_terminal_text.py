@@ -1,0 +1,153 @@
+"""What the commands print harms no terminal, and fits every stream and every JSON parser."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chatfsm._cli import main
+from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
+from chatfsm._plain import json_text
+
+NASTY = "\x1b[31mred\x07\u202e"
+STATUS = '{"chat_id":"C1","event":"chat_session_status","state":"connected"}\n'
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that fails, and returns its standard error."""
+
+    def run(*words: str) -> str:
+        code: object
+        try:
+            code = main(words)
+        except SystemExit as stop:
+            code = stop.code
+        assert code == 2
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", NASTY),
+        ("replay", "--rows", NASTY, "x"),
+        ("replay", f"--{NASTY}", "x"),
+        ("scrub", NASTY, "-"),
+        ("simulate", NASTY),
+        ("simulate", "--scenario", NASTY),
+        ("chat", "--url", "https://chat.example", "--app-id", "a", "--state", f"{NASTY}/x/"),
+        ("chat", "--url", f"http://{NASTY}", "--app-id", "a"),
+        ("demo", "--seed", NASTY),
+        (NASTY,),
+    ],
+)
+def test_a_complaint_quotes_no_control_characters(
+    refused: Refused, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments and file names may come from strangers."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    printed = refused(*words)
+    assert printed
+    assert printed.replace("\n", "").isprintable()
+
+
+def test_an_error_in_a_log_with_a_nasty_name_is_harmless(refused: Refused, tmp_path: Path) -> None:
+    """The name comes back in the error, escaped."""
+    path = tmp_path / f"{NASTY}.jsonl"
+    path.write_text("no log")
+    assert "\\x1b[31mred\\x07\\u202e.jsonl: line 1: not a log" in refused("replay", str(path))
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names are Unicode there")
+def test_a_file_name_that_is_not_unicode_is_printed_escaped(tmp_path: Path) -> None:
+    """As old disks have them."""
+    path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
+    Path(os.fsdecode(path)).write_text(STATUS.replace('"chat_id":"C1",', ""))
+    for options in ([], ["--json"], ["--summary"]):
+        command = [sys.executable, "-m", "chatfsm", "replay", *options, path]
+        ran = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert "caf" in ran.stdout.decode("utf-8")
+
+
+def test_errors_without_a_standard_error_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under pythonw."""
+    monkeypatch.setattr(sys, "stderr", None)
+    print_error("unseen")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+def test_each_stream_takes_each_character(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that the encoding lacks is escaped, and ends no command."""
+    for name in ("stdout", "stderr"):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, name, stream)
+    prepare_streams()
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("Łucja \U0001f642 \udce9\n")
+        stream.flush()
+
+
+@pytest.mark.parametrize("command", ["replay", "simulate", "demo"])
+def test_each_command_survives_a_stream_that_cannot_encode(command: str, tmp_path: Path) -> None:
+    """As in a pipe on Windows, or with LANG=C."""
+    path = tmp_path / "Łucja.jsonl"
+    path.write_text(
+        STATUS + json.dumps({"event": "chat_session_message", "msg": "Dzień dobry \U0001f642"})
+    )
+    words = {"replay": ["replay", str(path)], "simulate": ["simulate", "--list"], "demo": ["demo"]}
+    ran = subprocess.run(
+        [sys.executable, "-m", "chatfsm", *words[command]],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert ran.returncode == 0
+    assert ran.stdout.isascii()
+    assert ran.stderr == b""
+
+
+LONE = {"high": "a\ud83db", "low": "\ude42", "two": "\ud83d\ud83d\ude42", "escaped": "\\ud83d"}
+WHOLE = {"high": "a\ufffdb", "low": "\ufffd", "two": "\ufffd\U0001f642", "escaped": "\\ud83d"}
+
+
+@pytest.mark.parametrize("kind", LONE)
+def test_json_has_no_lone_surrogates(kind: str) -> None:
+    """Strict parsers, such as that of jq, refuse them; pairs and texts that look alike remain."""
+    text = LONE[kind]
+    assert json.loads(json_text({text: [text]})) == {WHOLE[kind]: [WHOLE[kind]]}
+
+
+@pytest.mark.parametrize("option", ["--json", "--summary"])
+def test_the_json_of_replay_has_no_lone_surrogates(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the log has."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"chat_id":"C\\ud83d","event":"chat_session_party_joined","party_id":"\\ude42"}\n'
+        '{"chat_id":"C\\ud83d","event":"chat_session_message","msg":"\\ud83d","party_id":"\\ude42"}\n'
+        '{"chat_id":"C\\ud83d","event":"\\ud83d","x":{"\\ud83d":"\\ud83d"}}\n'
+    )
+    assert main(["replay", option, str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "\\ufffd" in printed
+    for document in printed.splitlines() if option == "--json" else [printed]:
+        json.dumps(json.loads(document), ensure_ascii=False).encode("utf-8")
+
+
+def test_harmless_text_of_a_surrogate() -> None:
+    """It is escaped, too."""
+    assert harmless_text("caf\udce9") == "caf\\udce9"
