@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     began, used = time.perf_counter(), time.process_time()
-    totals = Totals(options.seed)
+    totals = Totals(options.seed, words_of(options))
     groups = range(-(-options.chats // TOGETHER))
     for number in groups if options.group is None else [options.group]:
         chats = min(TOGETHER, options.chats - number * TOGETHER)
@@ -40,6 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\r{totals.line()}", end="\n" if number % 50 == 49 else "", file=sys.stderr)
     print(totals.report(time.perf_counter() - began, time.process_time() - used))
     return 1 if totals.violations else 0
+
+
+def words_of(options: argparse.Namespace) -> str:
+    """The options that a run is repeated with, whatever the defaults."""
+    return shlex.join(
+        [
+            *("--seed", str(options.seed), "--minutes", f"{options.minutes:g}"),
+            *("--chats", str(options.chats), "--faults", options.faults),
+        ]
+    )
 
 
 def play(seed: int, number: int, chats: int, faults: str, minutes: float) -> Outcome:

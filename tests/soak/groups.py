@@ -170,10 +170,11 @@ class Group:
         if self.opaque:
             self.world.run(LATEST)
         until = self.world.now + CALM
-        waiting = list(self.chats)
+        waiting = self.chats
         while waiting and self.world.now < until:
             self.world.run(5.0)
-            waiting = [chat for chat in waiting if not self.is_settled(chat)]
+            # All of them: while one waits, an agent may answer another.
+            waiting = [chat for chat in self.chats if not self.is_settled(chat)]
         names = [chat.customer for chat in waiting]
         assert not waiting, f"not calm after {CALM:g} s: {names}"
 

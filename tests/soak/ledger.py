@@ -8,11 +8,22 @@ from typing import Any
 from chatfsm import effects
 from chatfsm.client_effects import Undelivered
 from chatfsm.simulator.state import CenterChat
-from chatfsm.simulator.world import SimulatedCustomer
+from chatfsm.simulator.world import _REQUESTS_PER_CUSTOMER, SimulatedCustomer
 
 _MESSAGE = "chat_session_message"
 _FILE = "chat_session_file"
 _FORM_DATA = {"chat_session_form_data", "chat_session_secure_form_data"}
+
+
+def is_reply_in_flight(customer: SimulatedCustomer) -> bool:
+    """Whether a reply is under way, whose events the center no longer holds for the customer."""
+    return any(
+        arrival is not None
+        and flight.replies_left > 0
+        and not flight.is_cancelled
+        and flight.request.id // _REQUESTS_PER_CUSTOMER == customer.number
+        for _, _, flight, arrival in customer.world.network._scheduled
+    )
 
 
 class Ledger:
@@ -45,6 +56,7 @@ class Ledger:
             and state.history == "fresh"
             and state.history_recheck_at is None
             and not any(owed.purpose != "poll" for owed in state.pending.values())
+            and not is_reply_in_flight(customer)
         )
 
     def check_all(self, customer: SimulatedCustomer, chat: CenterChat) -> None:

@@ -11,8 +11,10 @@ from tests.soak.groups import Outcome
 class Totals:
     """Sums over groups, and the violations with the options that reproduce them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, options: str) -> None:
         self.seed = seed
+        self.options = options
+        """All options of this run, as words of a command line."""
         self.sum = Outcome(0)
         self.faults: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
@@ -24,7 +26,7 @@ class Totals:
         self.faults += outcome.faults
         self.ends += outcome.ends
         for violation in outcome.violations:
-            seen = f"--seed {self.seed} --group {outcome.group}: {violation}"
+            seen = f"{self.options} --group {outcome.group}: {violation}"
             print(seen, file=sys.stderr, flush=True)
             self.violations.append(seen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import count
 from typing import Any
 
@@ -11,7 +12,8 @@ from chatfsm._client import http_api
 from chatfsm._session import messages
 from chatfsm._session import snapshot as snapshots
 from tests.soak.__main__ import main, play
-from tests.soak.ledger import Ledger
+from tests.soak.groups import Group
+from tests.soak.ledger import Ledger, is_reply_in_flight
 
 
 def test_a_few_chats_in_a_storm(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +48,47 @@ def test_a_session_that_tells_twice_is_caught(
     spec = "duplicate:poll:0.5"
     assert main(["--chats", "2", "--minutes", "1", "--seed", "5", "--faults", spec]) == 1
     told = capsys.readouterr().out
-    assert "--seed 5 --group 0: ViolationError: chat" in told
+    assert "--seed 5 --minutes 1 --chats 2 --faults duplicate:poll:0.5 --group 0: Violation" in told
     assert "was reported twice" in told
+
+
+def test_a_violation_is_repeated_by_the_options_it_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The length of the trouble, the faults and the size of the last group are among them."""
+    said = Ledger.note_text
+
+    def invents(self: Ledger, text: str, customer: Any) -> None:
+        said(self, text, customer)
+        self.texts.append("never said")
+
+    monkeypatch.setattr(Ledger, "note_text", invents)
+    assert main(["--chats", "22", "--minutes", "0.5", "--seed", "6", "--faults", "delay=1"]) == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    options, _, _ = line.partition(": ViolationError")
+    assert main(shlex.split(options)) == 1
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_a_chat_is_not_settled_while_a_reply_is_in_flight() -> None:
+    """The center holds the message no more, and the client has not received it yet."""
+    group = Group(1, 0, 1, "", lasting=False, opaque=False)
+    (chat,) = group.chats
+    world, network = group.world, group.world.network
+    network.latency = 2.0
+    chat.customer.open_chat()
+    while not group.is_settled(chat) or not network._held_polls:
+        world.run(1.0)
+    text = {"event": "chat_session_message", "msg": "in flight", "party_id": "A0"}
+    group.center.send_event(chat.customer.chat_id, text, now=world.now)
+    world.run(1.0)
+    assert "in flight" not in chat.customer.received_texts
+    assert not group.center.chats[chat.customer.chat_id].pending
+    assert is_reply_in_flight(chat.customer)
+    assert not group.is_settled(chat)
+    world.run(2.0)
+    assert "in flight" in chat.customer.received_texts
+    assert not is_reply_in_flight(chat.customer)
 
 
 def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
