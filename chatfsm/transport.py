@@ -66,7 +66,8 @@ class HttpReply:
     """`HttpRequest.id`."""
     status: int
     headers: Mapping[str, str] = field(hash=False, repr=False)
-    """Headers by name in lower case; the last one of repeated names."""
+    """Headers by name in lower case; of repeated names the last one, but of `set-cookie` all of
+    them, with line ends between them."""
     body: bytes = field(repr=False)
     """Body, without gzip and chunks."""
 

@@ -33,6 +33,12 @@ CONNECT_SHARE: Final = 0.8
 that nothing was sent, so this one must come first, even if it is rounded up to a whole second."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_MARK: Final = b"\x1f\x8b"
+_GZIP_NAMES: Final = {"x-gzip": "gzip"}
+_ENCODINGS: Final = frozenset(
+    {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"}
+)
+"""Registered encodings; any other word in Content-Encoding encodes nothing."""
 _MAX_CAUSES: Final = 8  # more than any of the libraries nests
 
 
@@ -46,6 +52,10 @@ class TooLargeReplyError(UnusableReplyError):
     """A reply's body has more bytes than the request allows."""
 
     too_large = True
+
+
+class LateError(TimeoutError):
+    """The timeout of a request has passed, and none of it was sent."""
 
 
 class Closable(ABC):
@@ -88,51 +98,76 @@ class AsyncClosable(ABC):
 
 @define
 class Body:
-    """A reply's body while it is read; bounded before and after decompression."""
+    """A reply's body while it is read; bounded before and after decompression.
+
+    Some servers name an encoding that is none, such as `utf-8`, or claim gzip and send plain text,
+    or send something behind it. As in browsers the body is then taken as it is, and what follows
+    the last gzip member is ignored.
+    """
 
     limit: int
     """Bytes, as `HttpRequest.max_body`."""
     encoding: str
+    """`gzip`, or anything else for a body that is taken as it is."""
     _chunks: list[bytes] = field(factory=list, init=False, repr=False)
     _size: int = field(default=0, init=False)
-    _compressed_size: int = field(default=0, init=False)
+    _received_size: int = field(default=0, init=False)
     _gzip: zlib._Decompress | None = field(default=None, init=False, repr=False)
+    _start: bytes = field(default=b"", init=False, repr=False)
+    """First byte of what may be a gzip member."""
+    _is_past_end: bool = field(default=False, init=False)
 
     @classmethod
     def of(cls, request: HttpRequest, headers: Iterable[tuple[str, str]]) -> Body:
         """Return an empty body for the reply with these headers. Raises `UnusableReplyError`."""
-        named = dict(_lowercase_names(headers))
-        encoding = named.get("content-encoding", "identity").strip().lower()
-        if encoding not in {"", "identity", "gzip", "x-gzip"}:
+        value = ",".join(value for name, value in headers if name.lower() == "content-encoding")
+        encodings = [word.strip().lower() for word in value.split(",")]
+        known = [_GZIP_NAMES.get(word, word) for word in encodings if word in _ENCODINGS]
+        if known not in ([], ["gzip"]):
             raise UnusableReplyError("the body must be plain or gzip, not in another encoding")
-        return cls(request.max_body, encoding)
+        return cls(request.max_body, "".join(known))
 
     def add(self, chunk: bytes) -> None:
         """Add the next bytes as they came. Raises `UnusableReplyError`."""
-        self._compressed_size += len(chunk)
-        if "gzip" not in self.encoding:
-            self._append(chunk)
-            return
         # A stream of empty gzip members would decompress to nothing without end.
-        self._check_size(self._compressed_size)
+        self._received_size += len(chunk)
+        self._check_size(self._received_size)
         try:
-            while chunk:
+            while chunk and self.encoding == "gzip" and not self._is_past_end:
                 chunk = self._decompress(chunk)
         except zlib.error:
             raise UnusableReplyError("the body must be valid gzip") from None
+        if self.encoding != "gzip":
+            self._append(chunk)
 
     def content(self) -> bytes:
         """Return the whole body. Raises `UnusableReplyError` if its gzip is incomplete."""
         if self._gzip is not None and not self._gzip.eof:
             raise UnusableReplyError("the body must be complete gzip: its end is missing")
+        if self._gzip is None:
+            self._chunks.append(self._start)
         return b"".join(self._chunks)
 
     def _decompress(self, chunk: bytes) -> bytes:
         """Decompress at most `CHUNK_SIZE` bytes; return what is left of the chunk."""
         if self._gzip is None or self._gzip.eof:
+            chunk, self._start = self._start + chunk, b""
+            if chunk == _GZIP_MARK[:1]:
+                self._start = chunk
+                return b""
+            if not chunk.startswith(_GZIP_MARK):
+                return self._end_gzip(chunk)
             self._gzip = zlib.decompressobj(_GZIP)
         self._append(self._gzip.decompress(chunk, CHUNK_SIZE))
         return self._gzip.unconsumed_tail or self._gzip.unused_data
+
+    def _end_gzip(self, chunk: bytes) -> bytes:
+        """Take the rest of the body as it is, or ignore it if it follows gzip."""
+        if self._gzip is None:
+            self.encoding = ""
+            return chunk
+        self._is_past_end = True
+        return b""
 
     def _append(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -155,7 +190,11 @@ def reply_to(
     request: HttpRequest, status: int, headers: Iterable[tuple[str, str]], body: Body
 ) -> HttpReply:
     """Return the reply. Raises `UnusableReplyError` if the body is incomplete."""
-    return HttpReply(request.id, status, dict(_lowercase_names(headers)), body.content())
+    named: dict[str, str] = {}
+    for name, value in _lowercase_names(headers):
+        is_next_cookie = name == "set-cookie" and name in named
+        named[name] = f"{named[name]}\n{value}" if is_next_cookie else value
+    return HttpReply(request.id, status, named, body.content())
 
 
 def failure_of(request: HttpRequest, kind: FailureKind, error: Exception) -> HttpFailure:

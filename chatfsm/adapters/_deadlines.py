@@ -10,15 +10,16 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from chatfsm.adapters._base import CHUNK_SIZE, failure_of
+from chatfsm.adapters._base import CHUNK_SIZE, CONNECT_SHARE, LateError, failure_of
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DeadlineConnection",
     "IdleConnections",
+    "begin_sending",
+    "connect_by_deadline",
     "deadline_for",
     "limit_stream",
     "perform_by_deadline",
+    "share_timeout",
 ]
 
 # Seconds. A timeout of 0 would make a socket non-blocking, which fails in another way.
@@ -84,6 +88,59 @@ def perform_by_deadline(
             return failure_of(request, "timeout" if is_timeout else "protocol", error)
 
 
+def share_timeout(host: str, port: int, timeout: float | None) -> float | None:
+    """Return the seconds for each address of a host, so that all share the time that is left.
+
+    Raises `LateError` if there is none left, for example after a slow name server.
+    """
+    if _current_exchange.get() is None:
+        return timeout
+    count = len(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+    return _checked_seconds_left() * CONNECT_SHARE / max(count, 1)
+
+
+def connect_by_deadline(
+    address: tuple[str, int],
+    timeout: float | None = None,
+    source_address: tuple[str, int] | None = None,
+    socket_options: Iterable[tuple[Any, ...]] | None = None,
+) -> socket.socket:
+    """Connect to a host, whose addresses share the time that is left; as `create_connection`.
+
+    An address that never answers, as with a broken IPv6, must not use up the time of the others.
+    """
+    host, port = address
+    found = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
+    error: OSError = OSError(f"no address for {host}")
+    for number, (family, kind, protocol, _, place) in enumerate(found):
+        left = timeout if _current_exchange.get() is None else _checked_seconds_left()
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(None if left is None else left / (len(found) - number))
+            if source_address:
+                sock.bind(source_address)
+            sock.connect(place)
+            sock.settimeout(_seconds_left(timeout))  # for TLS
+        except OSError as failed:
+            sock.close()
+            error = failed
+        else:
+            return sock
+    raise error
+
+
+def _checked_seconds_left() -> float:
+    """Return the seconds left of this thread's exchange. Raises `LateError` if there are none."""
+    exchange = _current_exchange.get()
+    if exchange is None:
+        return inf
+    if exchange.is_late:
+        raise LateError("the timeout has passed before the request was sent")
+    return exchange.seconds_left
+
+
 def limit_stream(stream: Any) -> None:
     """Make the reads and writes of a stream of httpcore end by the deadline."""
     read, write = stream.read, stream.write
@@ -92,10 +149,22 @@ def limit_stream(stream: Any) -> None:
         return bytes(read(max_bytes, timeout=_seconds_left(timeout)))
 
     def write_by_deadline(data: bytes, timeout: float | None = None) -> None:
+        begin_sending()
         for chunk in _chunks(data):
             write(chunk, timeout=_seconds_left(timeout))
 
     stream.read, stream.write = read_by_deadline, write_by_deadline
+
+
+def begin_sending() -> None:
+    """Note that the request of this thread may leave from here on.
+
+    Raises `LateError` if its timeout has passed and nothing of it has left.
+    """
+    exchange = _current_exchange.get()
+    if exchange is not None and not exchange.is_sent:
+        _checked_seconds_left()
+        exchange.is_sent = True
 
 
 def _seconds_left(default: float | None) -> float | None:
@@ -172,16 +241,26 @@ class DeadlineConnection(HTTPConnection):
     def connect(self) -> None:
         """Connect within the time that is left."""
         self.timeout = _seconds_left(self.timeout)
+        client: Any = self
+        client._create_connection = connect_by_deadline  # noqa: SLF001  # http.client calls it
         super().connect()
+
+    def _tunnel(self) -> None:
+        """Have a proxy connect to the server. The request itself is sent after that."""
+        tunneled: Any = super()
+        try:
+            tunneled._tunnel()  # noqa: SLF001  # the method of http.client
+        finally:
+            exchange = _current_exchange.get()
+            if exchange is not None:
+                exchange.is_sent = False
 
     def send(self, data: Any) -> None:
         """Send within the time that is left; from here on the request may arrive."""
         if self.sock is None:
             self.connect()
         sock: Any = self.sock
-        exchange = _current_exchange.get()
-        if exchange is not None:
-            exchange.is_sent = True
+        begin_sending()
         for chunk in _chunks(data) if isinstance(data, Sized) else (data,):
             sock.settimeout(_seconds_left(sock.gettimeout()))
             super().send(chunk)

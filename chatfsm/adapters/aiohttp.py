@@ -45,17 +45,21 @@ class AsyncSender(AsyncClosable):
     async def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
         """Perform a request."""
         if self._session is None:  # made here: it belongs to the running event loop
-            self._session = aiohttp.ClientSession(connector=CheckedConnector(limit=0))
+            self._session = aiohttp.ClientSession(
+                connector=CheckedConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        session = self._session if self._owns_client else _borrowed(self._session)
         try:
             async with (
                 asyncio.timeout(request.timeout),
-                self._session.request(
+                session.request(
                     request.method,
                     URL(request.url, encoded=True),
                     headers=headers_for(request),
                     data=io.BytesIO(request.body) if request.body else None,
                     allow_redirects=False,
                     auto_decompress=False,
+                    raise_for_status=False,
                     timeout=aiohttp.ClientTimeout(None, request.timeout * CONNECT_SHARE),
                 ) as response,
             ):
@@ -65,11 +69,27 @@ class AsyncSender(AsyncClosable):
                 return reply_to(request, response.status, response.headers.items(), body)
         except Exception as error:  # noqa: BLE001  # a sender never raises for the network
             return failure_of(request, _failure_kind(error), error)
+        finally:
+            if not self._owns_client:
+                session.detach()
 
     async def aclose(self) -> None:
         """Close the session, unless it was passed in."""
         if self._owns_client and self._session is not None:
             await self._session.close()
+
+
+def _borrowed(lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Return a session over the connections of another, without its cookies, to be detached."""
+    return aiohttp.ClientSession(
+        connector=lent.connector,
+        connector_owner=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=lent.trust_env,
+        trace_configs=lent.trace_configs,
+        proxy=getattr(lent, "_default_proxy", None),
+        proxy_auth=getattr(lent, "_default_proxy_auth", None),
+    )
 
 
 def _failure_kind(error: Exception) -> FailureKind:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ssl
 from contextlib import aclosing
+from copy import copy
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
@@ -19,12 +21,13 @@ from chatfsm.adapters._base import (
     AsyncClosable,
     Body,
     Closable,
+    LateError,
     failure_of,
     headers_for,
     missing_library,
     reply_to,
 )
-from chatfsm.adapters._deadlines import deadline_for, limit_stream
+from chatfsm.adapters._deadlines import deadline_for, limit_stream, share_timeout
 from chatfsm.transport import FailureKind, HttpFailure, HttpReply, HttpRequest
 
 try:
@@ -35,7 +38,7 @@ except ImportError:
 __all__ = ["AsyncSender", "Sender"]
 
 # By name, because httpx2 has other classes with the same names.
-_CONNECT_ERRORS: Final = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
+_CONNECT_ERRORS: Final = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "gaierror"}
 _NOT_SENT_ERRORS: Final = {"InvalidURL", "LocalProtocolError", "UnsupportedProtocol"}
 _UNLIMITED: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 """One client holds a poll for each of its chats."""
@@ -46,13 +49,19 @@ class Sender(Closable):
     """A sender with a client of httpx or httpx2; threads may share it."""
 
     def __init__(self, client: Any = None) -> None:
-        self._client = client or httpx.Client(limits=_UNLIMITED, verify=_default_context())
-        self._owns_client = client is None
+        self._lent = client
+        self._client = (
+            httpx.Client(limits=_UNLIMITED, verify=_default_context())
+            if client is None
+            else copy(client)
+        )
+        _forget_between_requests(self._client)
 
     def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
         """Perform a request."""
         with deadline_for(request):
             try:
+                _check_open(self._lent)
                 response = self._client.send(
                     _build_request(self._client, request, _limit_new_stream), **_SEND_OPTIONS
                 )
@@ -68,7 +77,7 @@ class Sender(Closable):
 
     def close(self) -> None:
         """Close the client, unless it was passed in."""
-        if self._owns_client:
+        if self._lent is None:
             self._client.close()
 
 
@@ -76,14 +85,18 @@ class AsyncSender(AsyncClosable):
     """A sender with an asynchronous client of httpx or httpx2, for asyncio and trio."""
 
     def __init__(self, client: Any = None) -> None:
-        self._client: Any = client or httpx.AsyncClient(
-            limits=_UNLIMITED, verify=_default_context()
+        self._lent = client
+        self._client: Any = (
+            httpx.AsyncClient(limits=_UNLIMITED, verify=_default_context())
+            if client is None
+            else copy(client)
         )
-        self._owns_client = client is None
+        _forget_between_requests(self._client)
 
     async def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:
         """Perform a request."""
         try:
+            _check_open(self._lent)
             with anyio.fail_after(request.timeout):
                 response = await self._client.send(
                     _build_request(self._client, request), **_SEND_OPTIONS
@@ -101,8 +114,22 @@ class AsyncSender(AsyncClosable):
 
     async def aclose(self) -> None:
         """Close the client, unless it was passed in."""
-        if self._owns_client:
+        if self._lent is None:
             await self._client.aclose()
+
+
+def _forget_between_requests(client: Any) -> None:
+    """Keep no cookies, which belong to one chat, and call no hooks, which may raise for a status.
+
+    A client that was passed in was copied before; the copy has the same connections.
+    """
+    client.event_hooks = {}
+    client.cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+def _check_open(lent: Any) -> None:
+    if lent is not None and lent.is_closed:
+        raise RuntimeError("the client was closed")
 
 
 @cache
@@ -127,12 +154,17 @@ def _build_request(client: Any, request: HttpRequest, trace: Any = None) -> Any:
 
 def _limit_new_stream(event: str, details: dict[str, Any]) -> None:
     """Make each new connection end by the deadline; called by httpcore's trace."""
+    if event.endswith("connect_tcp.started"):
+        # These are the arguments of the call that follows.
+        details["timeout"] = share_timeout(details["host"], details["port"], details["timeout"])
     if event.endswith(("connect_tcp.complete", "start_tls.complete")):
         limit_stream(details["return_value"])
 
 
 def _failure_kind(error: Exception) -> FailureKind:
     name = type(error).__name__
+    if isinstance(error, LateError):
+        return "connect"
     if name in _CONNECT_ERRORS | _NOT_SENT_ERRORS:
         return "connect"
     return "timeout" if name.endswith(("Timeout", "TimeoutError")) else "protocol"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+from typing import Any, Final
 
 from chatfsm.adapters._base import (
     CHUNK_SIZE,
@@ -12,15 +13,22 @@ from chatfsm.adapters._base import (
     missing_library,
     reply_to,
 )
-from chatfsm.adapters._deadlines import DeadlineConnection, perform_by_deadline
+from chatfsm.adapters._deadlines import (
+    DeadlineConnection,
+    connect_by_deadline,
+    perform_by_deadline,
+)
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
 try:
     import requests
+    from urllib3.connection import HTTPConnection
 except ImportError:
     raise missing_library("requests", extra="requests") from None
 
 __all__ = ["Sender"]
+
+_CONNECT: Final = "_new_conn"  # the method of urllib3 that connections over SOCKS replace
 
 
 class Sender(Closable):
@@ -67,4 +75,16 @@ def _use_deadlines(
     pool = adapter.get_connection_with_tls_context(prepared, **tls)
     if not issubclass(pool.ConnectionCls, DeadlineConnection):
         name = f"Deadline{pool.ConnectionCls.__name__}"
-        pool.ConnectionCls = type(name, (DeadlineConnection, pool.ConnectionCls), {})
+        bases: tuple[type, ...] = (DeadlineConnection, pool.ConnectionCls)
+        if getattr(pool.ConnectionCls, _CONNECT) is getattr(HTTPConnection, _CONNECT):
+            bases = (_SharedConnect, *bases)
+        pool.ConnectionCls = type(name, bases, {})
+
+
+class _SharedConnect:
+    """Connections of urllib3 whose addresses share the time that is left."""
+
+    def _new_conn(self) -> socket.socket:
+        own: Any = self
+        address = own._dns_host, own.port  # noqa: SLF001  # the name of the host, or of its proxy
+        return connect_by_deadline(address, own.timeout, own.source_address, own.socket_options)

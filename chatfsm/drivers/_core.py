@@ -21,6 +21,7 @@ from chatfsm._client.client import ChatClient
 from chatfsm._log import logger
 from chatfsm.api import TypedRequest
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
+from chatfsm.drivers._cookies import ChatCookies
 from chatfsm.drivers.storage import RecordWriter
 from chatfsm.effects import (
     FormClosed,
@@ -141,6 +142,7 @@ class DriverCore:
     """Error of the client that has stopped the chat."""
     is_closed: bool = False
     _records: RecordWriter = field(factory=RecordWriter, init=False)
+    _cookies: ChatCookies = field(factory=ChatCookies, init=False)
     _is_unsaved: bool = field(default=False, init=False)
     _unsaved_requests: list[tuple[HttpRequest, float]] = field(factory=list, init=False)
     """Requests that follow from what is not saved yet, with their times."""
@@ -206,6 +208,8 @@ class DriverCore:
         return []
 
     def _feed(self, item: object, now: float) -> None:
+        if isinstance(item, HttpReply):
+            self._cookies.receive(item)
         try:
             effects: list[Any] = self.client.receive(cast("Any", item), now=now)
         except RemoteProtocolError as error:  # of a strict session, which goes on
@@ -399,6 +403,7 @@ class DriverCore:
     def _route(self, effect: Any, now: float) -> list[HttpRequest]:
         """Put an effect where it belongs; return it if it is a request to send now."""
         if isinstance(effect, HttpRequest):
+            effect = self._cookies.added_to(effect)
             if effect.purpose not in _NEWS or len(self.pending) <= self.max_pending:
                 return [effect]
             self._held[effect.purpose] = effect, now  # the client has given up the one before

@@ -33,6 +33,7 @@ __all__ = [
     "expect_reply",
     "gzip_response",
     "repeat_after",
+    "replying",
     "reset_after",
     "respond_with",
     "response",
@@ -95,12 +96,15 @@ class CaseRequest:
     max_body: int = 1024 * 1024
     pause: float = 0.0
     """Delay before the request, as a multiple of `patience`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers besides `HEADERS`."""
 
     def build(self, number: int, origin: str, patience: float) -> HttpRequest:
         """Return the request for the sender."""
         timeout = patience if self.stalls else 10 * patience
         url = origin + self.path
-        return HttpRequest(number, self.method, url, HEADERS, self.body, timeout, self.max_body)
+        headers = (*HEADERS, *self.headers)
+        return HttpRequest(number, self.method, url, headers, self.body, timeout, self.max_body)
 
 
 @frozen
@@ -220,9 +224,16 @@ def chunked_response(body: bytes, *lines: str) -> bytes:
     return response_head(200, "Transfer-Encoding: chunked", *lines) + chunks(body) + b"0\r\n\r\n"
 
 
-def gzip_response(body: bytes) -> bytes:
+def gzip_response(body: bytes, *headers: str) -> bytes:
     """Return a whole response whose body claims to be gzip."""
-    return response(body, "Content-Encoding: gzip")
+    return response(body, "Content-Encoding: gzip", *headers)
+
+
+def replying(
+    name: str, reply: bytes, status: int = 200, body: bytes = BODY, **headers: str
+) -> Case:
+    """Return the case of one GET request and its reply."""
+    return Case(name, respond_with(reply), (CaseRequest(expect_reply(status, body, **headers)),))
 
 
 def respond_with(*responses: bytes) -> Script:

@@ -20,6 +20,7 @@ from typing import Final, Protocol, Self
 from attrs import define, field, frozen
 
 from chatfsm.errors import ChatError
+from chatfsm.testing._body_cases import BODIES, COOKIES
 from chatfsm.testing._case_list import CONNECTING, FAILING, REPLYING
 from chatfsm.testing._cases import Case, NoResult, Raised, SenderResult, describe, expect_own_id
 from chatfsm.testing._loopback import LoopbackServer, server_context
@@ -36,7 +37,7 @@ __all__ = [
     "check_sender",
 ]
 
-_CASES: Final = {case.name: case for case in (*REPLYING, *FAILING, *CONNECTING)}
+_CASES: Final = {case.name: case for case in (*REPLYING, *BODIES, *COOKIES, *FAILING, *CONNECTING)}
 PATIENCE: Final = 0.3
 # A second attempt has more time, because the machine may have been busy in the first.
 _RETRY_FACTOR: Final = 5

@@ -92,3 +92,45 @@ def test_nested_errors_are_searched_for_the_systems_message() -> None:
     ring.__cause__ = KeyError("and round")
     ring.__cause__.__cause__ = ring
     assert failure_of(request(), "protocol", ring).why == "ValueError"
+
+
+def test_an_encoding_that_is_none_is_ignored() -> None:
+    """Some servers put a character set there, or a word of their own; the body is plain."""
+    for words in ("utf-8", "none", "binary", "8bit, identity", "", "aws-chunked"):
+        taken = body(1000, words)
+        taken.add(b"plain")
+        assert taken.content() == b"plain"
+    taken = body(1000, "UTF-8, X-Gzip")
+    taken.add(gzip.compress(b"packed"))
+    assert taken.content() == b"packed"
+    with pytest.raises(UnusableReplyError, match="plain or gzip"):
+        body(1000, "gzip, gzip")
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.integers(1, 20))
+def test_what_is_no_member_behind_gzip_is_ignored(content: bytes, rest: bytes, size: int) -> None:
+    """Proxies pad a body, or add a comment of theirs; however it is cut."""
+    sent = gzip.compress(content) + b"<" + rest
+    taken = body(10_000, "gzip")
+    for start in range(0, len(sent), size):
+        taken.add(sent[start : start + size])
+    assert taken.content() == content
+
+
+@given(
+    st.binary(max_size=80).filter(lambda sent: not sent.startswith(b"\x1f\x8b")), st.integers(1, 9)
+)
+def test_text_that_claims_to_be_gzip_is_taken_as_it_is(sent: bytes, size: int) -> None:
+    """A body that does not begin as gzip does is none, however it is cut."""
+    taken = body(10_000, "gzip")
+    for start in range(0, len(sent), size):
+        taken.add(sent[start : start + size])
+    assert taken.content() == sent
+
+
+def test_bytes_behind_gzip_count() -> None:
+    """An endless stream behind the last member is refused at the limit."""
+    taken = body(1000, "gzip")
+    taken.add(gzip.compress(b"packed"))
+    with pytest.raises(UnusableReplyError, match="1000 bytes or fewer"):
+        collections.deque(map(taken.add, [bytes(100)] * 11))
