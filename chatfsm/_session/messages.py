@@ -60,11 +60,16 @@ def message(session: SessionState, event: events.Message, effects: list[Effect])
     if own:
         party_id = session.chat_id
         outbox.advance_counter(session, msg_id)
-        note_own_text_time(session, event.timestamp)
-        if session.outbox is not None and _is_echo_of_text(session, event, effects):
+        own_id = None if session.outbox is None else _echoed_id(session, event)
+        if own_id is not None:
+            note_own_text_time(session, event.timestamp)
+            _confirm_echo(session, event, own_id, effects)
             return
     content = message_fingerprint(event)
-    if is_duplicate(session, party_id, msg_id, content, event, effects):
+    is_known = is_duplicate(session, party_id, msg_id, content, event, effects)
+    if own:  # not before: a strict session may have refused the event
+        note_own_text_time(session, event.timestamp)
+    if is_known:
         return
     if own and session.forms:
         close_latest_prompt(session, effects)
@@ -80,16 +85,19 @@ def message(session: SessionState, event: events.Message, effects: list[Effect])
     effects.append(_received(event, sender, own))
 
 
-def _is_echo_of_text(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
-    """Whether an own message is the echo of one that the app sent, which then has arrived."""
-    own_id = None
-    if event.msg_id:
-        own_id = outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)
-    if own_id is None:
-        return False
+def _echoed_id(session: SessionState, event: events.Message) -> str | None:
+    """Return the msg_id of the message that an own message echoes; None if it is no echo."""
+    if not event.msg_id:
+        return None
+    return outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)
+
+
+def _confirm_echo(
+    session: SessionState, event: events.Message, own_id: str, effects: list[Effect]
+) -> None:
+    """Report that a message of the app has arrived: the server sent it back."""
     outbox.confirm(session, own_id, "sent", effects)
     session.count_duplicate(event, effects)
-    return True
 
 
 def note_own_text_time(session: SessionState, at: float | None) -> None:
@@ -104,12 +112,17 @@ def merge_message(session: SessionState, event: events.Message, effects: list[Ef
     own = party_id is None or session.is_own(party_id)
     if own:
         party_id = session.chat_id
-        _merge_own_text(session, event, effects)
         outbox.advance_counter(session, msg_id)
-        if session.outbox is not None and _is_echo_of_text(session, event, effects):
+        own_id = _echoed_id(session, event)
+        if own_id is not None:
+            _merge_own_text(session, event, effects)
+            _confirm_echo(session, event, own_id, effects)
             return
     content = message_fingerprint(event)
-    if not is_duplicate(session, party_id, msg_id, content, event, effects):
+    is_known = is_duplicate(session, party_id, msg_id, content, event, effects)
+    if own:
+        _merge_own_text(session, event, effects)
+    if not is_known:
         effects.append(_received(event, session.party(party_id), own))
 
 

@@ -65,6 +65,11 @@ BREACHES: dict[str, tuple[str, list[Wire], object]] = {
     "malformed": ("malformed", [ANN_JOINS], {"event": "chat_session_typing"}),
     "no object": ("malformed", [ANN_JOINS], 7),
     "message id reused": ("id_reused", [ANN_SAYS, ANN_TYPES], {**ANN_SAYS, "msg": "two"}),
+    "own message id reused": (
+        "id_reused",
+        [{**ANN_SAYS, "party_id": "chat-1", "timestamp": 5}],
+        {**ANN_SAYS, "party_id": "chat-1", "timestamp": 9, "msg": "two"},
+    ),
     "file id reused": (
         "id_reused",
         [{"event": "chat_session_file", "msg_id": "2", "file_id": "f-1"}],
@@ -112,6 +117,19 @@ def test_a_breach_raises_and_changes_nothing(plays: type[Play], case: str) -> No
     assert caught.value.kind == kind
     assert caught.value.effects == ()
     assert play.recalls() == (memory, wake)
+
+
+def test_a_refused_text_of_a_history_answers_no_prompt(plays: type[Play]) -> None:
+    """A text of a history that a strict session refuses leaves the open prompts as they are."""
+    play = plays(strict=True)
+    play.says("chat-1", "one", "2", timestamp=1)
+    play.shows("7", "", timestamp=5)
+    again = {**ANN_SAYS, "party_id": "chat-1", "timestamp": 9, "msg": "two"}
+
+    with pytest.raises(RemoteProtocolError, match=r"^id_reused: "):
+        play.receives(History(tuple(decode([again]))))
+
+    assert [form.request_id for form in play.session.forms] == ["7"]
 
 
 @pytest.mark.parametrize("case", BREACHES)
