@@ -119,8 +119,11 @@ def test_other_mistakes_are_refused_too(changes: dict[str, Any]) -> None:
 
 
 def test_no_repr_shows_who_asks(chat: Stage) -> None:
-    """Neither the endpoint's, nor a request's, nor the client's."""
+    """Neither the endpoint's, nor a request's, nor the client's; and no text of the customer's."""
+    chat.says("a secret")
+    assert any(b"a secret" in request.body for request in chat.requests)
     shown = repr((endpoint(), chat.requests, chat.client, chat.told))
+    assert "a secret" not in shown
     assert "the-app" not in shown
     assert "the-client" not in shown
 

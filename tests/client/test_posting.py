@@ -169,9 +169,11 @@ def test_a_receipt_waits_once(chat: Stage) -> None:
 
 @pytest.mark.parametrize("answer", [{1, 2}, float("inf"), object()])
 def test_answers_must_be_json(chat: Stage, answer: object) -> None:
-    """What JSON cannot hold is refused when it is ordered, and changes nothing."""
+    """What JSON cannot hold is refused when it is ordered, changes nothing, and is not quoted."""
     chat.polled(FORM, at=1.0)
-    assert "must be JSON values" in chat.refused(c.SubmitForm("7", {"age": answer}))
+    why = chat.refused(c.SubmitForm("7", {"age": answer, "name": "a secret"}))
+    assert "must be JSON values" in why
+    assert "a secret" not in why
 
 
 def test_a_refused_command_changes_nothing(chat: Stage) -> None:

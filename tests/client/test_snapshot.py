@@ -52,6 +52,28 @@ def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
     assert [type(effect) for effect in told] == [effects.MessageReceived]
 
 
+def test_a_snapshot_does_not_depend_on_the_clock() -> None:
+    """The same chat has the same snapshot on any clock: every time travels as seconds (law L8)."""
+    first, second = (snapshot_of_a_chat_that_began(at) for at in (0.0, 1_024.0))
+    assert first["client"]["poll_answered_at"] is not None
+    assert first["client"]["history_recheck_at"] is not None
+    assert [*first["client"]["queue"], *first["client"]["batch"]], "an event is queued"
+    assert first == second
+
+
+def snapshot_of_a_chat_that_began(at: float) -> dict[str, Any]:
+    chat = Stage(poll_every_busy=0.125)
+    chat.now = at
+    chat.opens()
+    chat.ticks()
+    chat.polled({"event": "typing", "party_id": "ann"}, at=at + 2.0)
+    chat.ticks(at=at + 3.0)
+    chat.restarts(at=at + 4.0)
+    chat.ticks()
+    chat.receives(c.StartTyping(), at=at + 5.0)
+    return chat.client.snapshot(now=at + 6.0)
+
+
 def test_no_id_of_a_request_comes_again(chat: Stage) -> None:
     """Ids count on, so that a late reply to the dead is known as such."""
     poll = chat.asked("poll")
