@@ -8,7 +8,7 @@ from http import HTTPStatus
 from math import isfinite
 from typing import Any, Final, cast
 
-from chatfsm._client.http_api import MethodSpec
+from chatfsm._client.http_api import MethodSpec, TooManyItemsError
 from chatfsm._client.state import (
     HISTORY_TABLE,
     LINK_TABLE,
@@ -146,6 +146,8 @@ def read_reply(
         raise error
     try:
         result = method.read(value)
+    except TooManyItemsError as error:
+        raise TransportError("protocol", str(error), too_large=True) from None
     except ValueError:
         raise TransportError("protocol", "the reply cannot be read") from None
     if flaw and is_chat:

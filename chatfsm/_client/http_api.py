@@ -16,11 +16,11 @@ from attrs import frozen
 from chatfsm import api
 from chatfsm import events as e
 from chatfsm._protocol import names, structuring
-from chatfsm._protocol.codec import decode
+from chatfsm._protocol.codec import MAX_ITEMS, decode
 from chatfsm.endpoint import quote_segment
 from chatfsm.transport import HttpReply
 
-__all__ = ["HISTORY", "METHODS", "POLL", "POST", "MethodSpec", "post_body"]
+__all__ = ["HISTORY", "METHODS", "POLL", "POST", "MethodSpec", "TooManyItemsError", "post_body"]
 
 _V1_AND_V2: Final = frozenset({1, 2})
 _V1: Final = frozenset({1})
@@ -87,14 +87,32 @@ def _upload(request: api.UploadFile) -> Body:
 # Reply readers. Each takes the parsed body, and raises ValueError for one that it cannot use.
 
 
+class TooManyItemsError(ValueError):
+    """A reply has more items than a server sends, and than can be read in a second."""
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_ITEMS:
+        raise TooManyItemsError(f"the reply has {size:,} items, more than {MAX_ITEMS:,}")
+
+
 def _read_events(value: object) -> list[e.Event]:
     """Return the events of a poll, a history, or a POST of version 1."""
+    items = value
     if isinstance(value, dict):
-        if value.get("events") is None and "event" not in value:
+        items = [value] if "event" in value else value.get("events")
+        if items is None:
             return []
-    elif not isinstance(value, list):
-        raise ValueError("neither an object nor a list")  # noqa: TRY004  # readers raise ValueError
-    return decode(value)
+    if not isinstance(items, list):
+        raise ValueError("no list of events")  # noqa: TRY004  # readers raise ValueError
+    _check_size(_size_of(items))
+    return decode(items)
+
+
+def _size_of(items: list[Any]) -> int:
+    """Return the number of items and of their attachments."""
+    attachments = (item.get("attachments") for item in items if item.__class__ is dict)
+    return len(items) + sum(len(found) for found in attachments if found.__class__ is list)
 
 
 def _ignore_body(value: object) -> None:
@@ -166,11 +184,14 @@ def _read_ice_servers(value: object) -> tuple[api.IceServer, ...]:
 
 def _read_case_history(value: object) -> tuple[api.EarlierChat, ...]:
     """Return the chats that have an id, each with its events."""
+    sessions = _list(value, "sessions")
+    events = (item.get("events") for item in sessions if item.__class__ is dict)
+    _check_size(sum(_size_of(found) for found in events if found.__class__ is list))
     return tuple(
         api.EarlierChat(
             chat_id, _optional(item, "created_time", structuring.timestamp), _events_of(item)
         )
-        for item in _list(value, "sessions")
+        for item in sessions
         if isinstance(item, dict)
         and (chat_id := _optional(item, "chat_id", structuring.identifier))
     )
@@ -190,6 +211,7 @@ def _list(value: object, name: str) -> list[Any]:
     found = structuring.json_object(value).get(name)
     if not isinstance(found, list):
         raise ValueError(f"{name} must be a list")  # noqa: TRY004  # readers raise ValueError
+    _check_size(len(found))
     return found
 
 

@@ -21,6 +21,7 @@ from chatfsm._protocol.structuring import FieldSpec, Parser, Schema, fast_decode
 from chatfsm.errors import DecodeError
 
 __all__ = [
+    "MAX_ITEMS",
     "converter",
     "decode",
     "decode_item",
@@ -48,11 +49,20 @@ def _signal(value: object) -> s.Signal:
     return s.UnknownSignal(kind, raw)
 
 
+MAX_ITEMS: Final = 100_000
+"""Items of one JSON text: 8 MiB, more than any reply has, hold fewer events. Junk costs two bytes
+and 5 µs an item, so that 4 million of them would take 18 seconds."""
+MAX_ATTACHMENTS: Final = 1_000
+"""Attachments of one message, which may be as short as items are; a person sends a few."""
+
+
 def _attachments(value: object) -> tuple[e.Attachment, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list):
         raise ValueError("is not a list")
+    if len(value) > MAX_ATTACHMENTS:
+        raise ValueError(f"has {len(value):,} attachments, more than {MAX_ATTACHMENTS:,}")
     return tuple(converter.structure(p.json_object(item), e.Attachment) for item in value)
 
 
@@ -250,7 +260,8 @@ def decode(data: json_input.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
     """Return the events in a JSON text, or in parsed JSON, in order.
 
     `data`: one event, a list of events, or the envelope `{"events": [...]}`. Raises `DecodeError`
-    if it is not JSON or none of these; a single invalid item becomes a `Malformed`.
+    if it is not JSON or none of these, or has more than `MAX_ITEMS` items; a single invalid item
+    becomes a `Malformed`.
     """
     if isinstance(data, (dict, list)):
         return [decode_item(item) for item in _items(data)]
@@ -319,6 +330,8 @@ def _items(value: object) -> list[Any]:
         value = [value] if "event" in value else value.get("events")
     if not isinstance(value, list):
         raise DecodeError("neither an event, nor a list of events, nor an envelope of them")
+    if len(value) > MAX_ITEMS:
+        raise DecodeError(f"{len(value):,} items, more than {MAX_ITEMS:,}")
     return value
 
 
