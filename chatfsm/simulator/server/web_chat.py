@@ -4,10 +4,13 @@ The page sends commands by POST, and receives the client's effects as Server-Sen
 shows what the library reports. Requests of the client go through the simulated network.
 
     POST /web/chats                          {"app_id": …}          201 {"chat": key}
+    GET  /web/chats/KEY                      {"app_id": …}, null if the server has no such chat
     GET  /web/chats/KEY/effects              a stream of records, from `Last-Event-ID` on
     POST /web/chats/KEY/commands             {"command": "send_text", "text": …}
     POST /web/chats/KEY/files?name=NAME      the bytes of a file to share
     GET  /web/chats/KEY/files/ID, /web/chats/KEY/profilephotos/ID
+
+A party without a photo is answered with 204, so that no page has an error to show.
 
 A record is an effect as JSON, or a command of the page, each with the client's time as `at`.
 """
@@ -234,6 +237,9 @@ class WebChats:
         if not key and request.method == "POST":
             return self._open(body)
         chat = self._chats.get(key)
+        if key and not method and request.method == "GET":
+            app_id = None if chat is None else chat.client.endpoint.app_id
+            return web.json_response({"app_id": app_id}, headers=_HEADERS)
         answer = _METHODS.get((request.method, method))
         if chat is None or answer is None:
             return _error(HTTPStatus.NOT_FOUND, "the server has no such chat or path")
@@ -319,7 +325,12 @@ async def _file(
 async def _photo(
     chat: WebChat, _request: web.BaseRequest, _body: bytes, party_id: str
 ) -> web.StreamResponse:
-    return _download(await chat.call(GetPhoto(party_id)))
+    try:
+        return _download(await chat.call(GetPhoto(party_id)))
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
 
 
 _METHODS: Final = {

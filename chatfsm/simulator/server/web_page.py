@@ -17,12 +17,17 @@ __all__ = ["PageFiles", "lifecycle_svg"]
 
 _SCRIPT: Final = "text/javascript; charset=utf-8"
 _CONTENT_TYPES: Final = {
-    "index.html": "text/html; charset=utf-8",
+    **dict.fromkeys(("index.html", "agent.html"), "text/html; charset=utf-8"),
     "page.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(("page.js", "chat.js", "view.js", "forms.js", "lifecycle.js"), _SCRIPT),
+    **dict.fromkeys(("agent.js", "agent_view.js", "scroll.js", "typing.js"), _SCRIPT),
 }
 _INDEX: Final = "index.html"
+_PATHS: Final = {_INDEX: "/", "agent.html": "/agent"}
+# Browsers request these by themselves. Touch icons are PNG files, which the page has not.
+_ICON: Final = "/favicon.ico"
+_NO_ICONS: Final = ("/apple-touch-icon.png", "/apple-touch-icon-precomposed.png")
 # Nothing is loaded from other places, and no text of a chat can run.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -49,7 +54,7 @@ class PageFiles:
         """Return the page's files, with the tenant and the titles of apps by their ids."""
         folder = files("chatfsm.simulator.server") / "page"
         found = {
-            f"/{'' if name == _INDEX else name}": _reply(kind, (folder / name).read_bytes())
+            _PATHS.get(name, f"/{name}"): _reply(kind, (folder / name).read_bytes())
             for name, kind in _CONTENT_TYPES.items()
         }
         page = found["/"].body.decode().replace(_DRAWING, lifecycle_svg())
@@ -58,6 +63,8 @@ class PageFiles:
         found |= {
             "/": _reply(_CONTENT_TYPES[_INDEX], page.encode()),
             "/simulator.json": _reply("application/json", about),
+            _ICON: found["/icon.svg"],
+            **dict.fromkeys(_NO_ICONS, HttpReply(0, HTTPStatus.NO_CONTENT, _HEADERS, b"")),
         }
         return cls(found, tenant_url)
 

@@ -29,6 +29,7 @@ class Door:
     """A test that speaks to the door; `client` is a customer beside it."""
 
     server: SimulatorServer
+    prefix: str = "__control"
     client: Client = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -40,10 +41,10 @@ class Door:
         connection = HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         connection.request(
-            method, f"/__control/{path}", b"" if value is None else body, headers=headers
+            method, f"/{self.prefix}/{path}", b"" if value is None else body, headers=headers
         )
         reply = connection.getresponse()
-        found = json.loads(reply.read())
+        found = json.loads(reply.read() or b"{}")
         connection.close()
         return reply.status, found
 
@@ -326,6 +327,47 @@ def test_the_door_is_closed_unless_it_is_asked_for(door: Door) -> None:
         assert connection.getresponse().status == 404
         connection.close()
         assert server.pump.journal is None
+
+
+def test_the_seat_of_the_page_can_less(door: Door) -> None:
+    """Chats, their streams, the agent's actions and faults; no requests, no time, no other page."""
+    tenant = simulate.build_tenant(simulate.builtin_scenario("echo"))
+    network = Network(ContactCenter([tenant]))
+    with SimulatorServer(network, pages=simulate.build_pages(tenant)) as server:
+        seat = Door(server, "web/agent")
+        with closing(seat.client):
+            chat_id = seat.chat()
+            assert seat.do("POST", f"chats/{chat_id}/agent", {"action": "join"})["is_seat"]
+            assert seat.do("PUT", "faults", {"faults": "storm"})["hits"] == {}
+            for method, path in (
+                ("GET", "requests"),
+                ("POST", "advance"),
+                ("POST", "reset"),
+                ("POST", f"chats/{chat_id}/events"),
+                ("POST", f"chats/{chat_id}/end"),
+            ):
+                assert seat.ask(method, path)[0] == 404
+            elsewhere = {"Origin": "http://elsewhere.example"}
+            assert seat.ask("GET", "chats", **elsewhere)[0] == 403
+            door.server = server
+            assert door.ask("GET", "chats")[0] == 404
+
+
+def test_the_stream_goes_on_where_it_broke(door: Door) -> None:
+    """Each event with its number, from the one after the last that the page has."""
+    chat_id = door.chat()
+    whole = door.do("GET", f"chats/{chat_id}/events")["events"]
+    for last in (None, 2):
+        connection = HTTPConnection(urlsplit(door.server.url).netloc, timeout=20)
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        connection.request("GET", f"/__control/chats/{chat_id}/stream", headers=headers)
+        reply = connection.getresponse()
+        assert reply.getheader("Content-Type") == "text/event-stream"
+        wanted = whole[last or 0 :]
+        lines = [reply.readline().decode().rstrip("\n") for _ in range(3 * len(wanted))]
+        assert lines[::3] == [f"id: {one['number']}" for one in wanted]
+        assert [json.loads(line.removeprefix("data: ")) for line in lines[1::3]] == wanted
+        connection.close()
 
 
 def test_another_center_has_no_door(wire_network: Network) -> None:

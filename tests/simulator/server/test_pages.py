@@ -44,6 +44,7 @@ def server(wire: Wire) -> Iterator[SimulatorServer]:
     ("path", "kind"),
     [
         ("/", "text/html; charset=utf-8"),
+        ("/agent", "text/html; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
         *[(f"/{name}", "text/javascript; charset=utf-8") for name in sorted(SCRIPTS)],
@@ -53,7 +54,8 @@ def test_the_page_is_served(server: SimulatorServer, wire: Wire, path: str, kind
     """Each file as it lies in the package, under its own type; the network hears nothing of it."""
     with urlopen(f"{server.url}{path}?v=1") as reply:  # noqa: S310  # it is the server's own
         assert reply.headers["Content-Type"] == kind
-        assert reply.read().decode() == (TEXTS[path.removeprefix("/")] if path != "/" else INDEX)
+        whole = {"/": INDEX, "/agent": TEXTS["agent.html"]}
+        assert reply.read().decode() == (whole.get(path) or TEXTS[path.removeprefix("/")])
     assert wire.requests == []
 
 
@@ -72,7 +74,24 @@ def test_nothing_but_its_own_scripts_may_run(server: SimulatorServer) -> None:
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
     assert "unsafe" not in policy
-    assert not re.search(r"<script(?![^>]* src=)|<style| on[a-z]+=| style=", TEXTS["index.html"])
+    for name in ("index.html", "agent.html"):
+        assert not re.search(r"<script(?![^>]* src=)|<style| on[a-z]+=| style=", TEXTS[name])
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/favicon.ico", 200),
+        ("/apple-touch-icon.png", 204),
+        ("/apple-touch-icon-precomposed.png", 204),
+    ],
+)
+def test_what_browsers_ask_by_themselves_is_there(
+    server: SimulatorServer, wire: Wire, path: str, status: int
+) -> None:
+    """No page has a 404 of its own."""
+    assert raw(server.url, "GET", path).status == status
+    assert wire.requests == []
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))

@@ -270,6 +270,24 @@ def test_the_options_reach_the_center(begun: Begun) -> None:
     assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (12.0, 600.0, False)
 
 
+def test_the_door_for_tests_is_opened_when_asked(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only with `--control`, which then names its address; `--web` names the agent's seat."""
+    assert begun("--control").control is True
+    assert begun("--web").control is False
+
+    async def serve(_server: object, begun: Callable[[], object]) -> None:
+        begun()
+
+    monkeypatch.setattr(simulate, "_serve", serve)
+    capsys.readouterr()
+    assert main(["simulate", "--control", "--web"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "control         /__control/" in lines
+    assert "agent's seat    /agent" in lines
+
+
 def test_a_recorded_log_is_played_again(begun: Begun) -> None:
     """Its chat is what `demo` plays; of a log with two, one is chosen."""
     assert played(begun(str(LOGS / "transfer.jsonl"))).name == "transfer"

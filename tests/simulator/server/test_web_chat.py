@@ -115,6 +115,14 @@ def test_a_stream_goes_on_where_it_broke(page: Page) -> None:
     assert list(page.records(chat, is_effect("message_received"), **last)) == first[3:]
 
 
+def test_a_page_asks_whether_its_chat_is_kept(page: Page) -> None:
+    """After a reload: the app's id, or null without an error that a browser would show."""
+    status, content, _ = page.ask("GET", page.open("plain"))
+    assert (status, json.loads(content)) == (200, {"app_id": "plain"})
+    status, content, _ = page.ask("GET", "/web/chats/none")
+    assert (status, json.loads(content)) == (200, {"app_id": None})
+
+
 def test_answers_to_forms_are_in_no_record(page: Page) -> None:
     """They go to the center and nowhere else."""
     chat = page.open()
@@ -143,7 +151,7 @@ def test_a_file_goes_there_and_comes_back(page: Page) -> None:
     assert headers["content-disposition"] == "attachment"
     assert headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert headers["content-type"] == "application/octet-stream"
-    assert page.ask("GET", f"{chat}/profilephotos/nobody")[0] == 404
+    assert page.ask("GET", f"{chat}/profilephotos/nobody")[0] == 204
 
 
 @pytest.mark.parametrize(

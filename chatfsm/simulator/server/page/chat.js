@@ -19,20 +19,35 @@ export class Chat {
     return new Chat((await post(CHATS, { app_id: appId })).chat);
   }
 
+  // A chat that was opened before. An answer of null, and not an error, says that there is none.
+  static async find(key) {
+    const found = new Chat(key);
+    const { app_id: appId } = await answerOf(await fetch(found.path));
+    if (appId === null) throw new Error("no such chat");
+    return { appId, found };
+  }
+
   constructor(key) {
+    this.key = key;
     this.path = `${CHATS}/${encodeURIComponent(key)}`;
     this.clock = { now: 0, speed: 1, at: 0 };
   }
 
-  // onRecord(record) for each effect and command; onConnected(whether) for the stream itself.
-  listen(onRecord, onConnected) {
+  // onRecord(record, number) for each effect and command; onConnected(whether) for the stream;
+  // onGone() if the server does not have the chat any more.
+  listen({ onRecord, onConnected, onGone }) {
     this.stream = new EventSource(`${this.path}/effects`);
     this.stream.addEventListener("clock", (message) => {
       this.clock = { ...JSON.parse(message.data), at: performance.now() };
     });
-    this.stream.addEventListener("message", (message) => onRecord(JSON.parse(message.data)));
+    this.stream.addEventListener("message", (message) => {
+      onRecord(JSON.parse(message.data), Number(message.lastEventId));
+    });
     this.stream.addEventListener("open", () => onConnected(true));
-    this.stream.addEventListener("error", () => onConnected(false));
+    this.stream.addEventListener("error", () => {
+      if (this.stream.readyState === EventSource.CLOSED) onGone();
+      else onConnected(false);
+    });
   }
 
   // The time of the client, in seconds.

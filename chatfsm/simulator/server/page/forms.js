@@ -1,7 +1,7 @@
 // Forms. The server sends a form's name and not its fields: those of the built-in scenarios are known
 // here, and other forms are filled in name by name.
 
-const FIELDS = {
+export const FIELDS = {
   contact: [["name", "Your name"], ["email", "Your e-mail"]],
   parcel_number: [["parcel_number", "The number of your parcel"]],
   MobileChatSurvey: [["rating", "How was it? 1 to 5"], ["comment", "Anything else?"]],

@@ -1,53 +1,66 @@
-// The page: chats are opened, and what a person does becomes commands.
+// The page: chats are opened, kept over a reload, and what a person does becomes commands.
 
 import { Chat } from "./chat.js";
+import { typist } from "./typing.js";
 import { allow, begin, note, show, warn } from "./view.js";
 
-const TYPING_REST = 4_000; // milliseconds without a key until the own typing stops
-const TYPING_REPEAT = 2_000; // milliseconds between commands while keys are pressed
 const MAX_FILE = 25 * 1024 * 1024;
+const KEPT = "chat"; // the name of the chat's key in the storage of this tab
 
 let chat = null;
-let typingTimer = 0;
-let typingSent = 0;
 
 const at = (id) => document.getElementById(id);
 
 const act = (command, fields) => chat.send(command, fields).catch((error) => note(error.message));
 
-const stopTyping = (isSent) => {
-  if (!typingTimer) return;
-  clearTimeout(typingTimer);
-  typingTimer = typingSent = 0;
-  if (!isSent) act("stop_typing");
+const typing = typist(
+  () => act("start_typing"),
+  () => act("stop_typing"),
+);
+
+// A page that is left loses its stream too, so the key is kept: the server knows at the next load.
+const lose = () => {
+  warn("page", "");
+  allow(false);
+  note("The simulator does not have this chat any more");
 };
 
-const type = () => {
-  if (performance.now() - typingSent > TYPING_REPEAT) {
-    typingSent = performance.now();
-    act("start_typing");
-  }
-  clearTimeout(typingTimer);
-  typingTimer = setTimeout(() => stopTyping(false), TYPING_REST);
+// Shows a chat from its first record on, as far as the server has kept them.
+const attach = (opened) => {
+  chat = opened;
+  sessionStorage.setItem(KEPT, opened.key);
+  allow(false);
+  begin(chat, act);
+  chat.listen({
+    onRecord: (record, number) => opened === chat && show(record, number),
+    onConnected: (isConnected) =>
+      opened === chat && warn("page", isConnected ? "" : "The simulator cannot be reached …"),
+    onGone: () => opened === chat && lose(),
+  });
 };
 
 const open = async () => {
-  stopTyping(true);
+  typing.sent();
   if (chat) {
     chat.close();
     chat.send("end").catch(() => {}); // it may be over
   }
   try {
-    const opened = await Chat.open(at("app").value);
-    chat = opened;
-    allow(false);
-    begin(chat, act);
-    chat.listen(
-      (record) => opened === chat && show(record),
-      (isConnected) => warn("page", isConnected ? "" : "The simulator cannot be reached …"),
-    );
+    attach(await Chat.open(at("app").value));
   } catch (error) {
     note(`No chat could be opened: ${error.message}`);
+  }
+};
+
+const resume = async () => {
+  const key = sessionStorage.getItem(KEPT);
+  if (!key) return;
+  try {
+    const { appId, found } = await Chat.find(key);
+    at("app").value = appId;
+    attach(found);
+  } catch {
+    sessionStorage.removeItem(KEPT);
   }
 };
 
@@ -55,7 +68,7 @@ const send = () => {
   const text = at("text").value.trim();
   if (!text) return;
   at("text").value = "";
-  stopTyping(true);
+  typing.sent();
   act("send_text", { text });
 };
 
@@ -72,6 +85,7 @@ const start = async () => {
   for (const { app_id: id, title } of about.apps) {
     at("app").add(new Option(title ? `${id}: ${title}` : id, id));
   }
+  await resume();
 };
 
 const on = (id, event, handle) =>
@@ -82,7 +96,7 @@ const on = (id, event, handle) =>
 
 on("opening", "submit", open);
 on("compose", "submit", send);
-on("text", "input", type);
+on("text", "input", typing.press);
 on("file", "change", share);
 on("disconnect", "click", () => act("disconnect"));
 on("end", "click", () => act("end"));

@@ -3,6 +3,7 @@
 
 import { card, make } from "./forms.js";
 import * as lifecycle from "./lifecycle.js";
+import { follow } from "./scroll.js";
 
 const MAX_LINES = 200; // of commands and effects
 
@@ -10,6 +11,7 @@ let chat = null;
 let act = null; // act(command, fields) sends a command
 let state = "";
 let wait = null;
+let isEmpty = true; // no record has been shown
 const parties = new Map();
 const typists = new Set();
 const forms = new Map();
@@ -23,12 +25,8 @@ const nameOf = (party) => {
   return String(party?.display_name || full || "The center");
 };
 
-const add = (element) => {
-  at("messages").querySelector(".empty")?.remove();
-  at("messages").append(element);
-  at("messages").scrollTop = at("messages").scrollHeight;
-  return element;
-};
+const rows = follow(at("messages"));
+const { add } = rows;
 
 export const note = (text) => add(make("li", { className: "note", textContent: text }));
 
@@ -245,8 +243,14 @@ const log = ({ at: _at, ...record }) => {
   at("effects").scrollTop = at("effects").scrollHeight;
 };
 
-// Shows a record of the stream: an effect of the client, or a command of the page.
-export const show = (record) => {
+// Shows a record of the stream: an effect of the client, or a command of the page. A stream that does
+// not begin with the first record belongs to a chat that is longer than the server keeps.
+export const show = (record, number) => {
+  if (isEmpty && number > 0) {
+    note("The beginning of this chat is not kept any more");
+    allow(true);
+  }
+  isEmpty = false;
   log(record);
   (record.command ? COMMANDS[record.command] : EFFECTS[record.effect])?.(record);
 };
@@ -259,10 +263,11 @@ export const allow = (isOpen) => {
 
 // Shows a chat in which nothing has happened yet.
 export const begin = (itsChat, itsAct) => {
-  [chat, act, state, wait] = [itsChat, itsAct, "establishing", null];
+  [chat, act, state, wait, isEmpty] = [itsChat, itsAct, "establishing", null, true];
   forms.forEach((form) => form.close());
   [parties, typists, forms, prompts, own].forEach((held) => held.clear());
-  for (const id of ["messages", "people", "effects"]) at(id).replaceChildren();
+  for (const id of ["people", "effects"]) at(id).replaceChildren();
+  rows.clear();
   lifecycle.begin();
   showState();
   showTypists();
