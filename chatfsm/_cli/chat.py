@@ -69,7 +69,6 @@ class SavedChat:
 
 # Seconds: enough to post what was typed, but not to wait for a poll to return.
 _CLOSING_TIMEOUT: Final = 3.0
-_OWNER_ONLY: Final = 0o600
 
 
 def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
@@ -120,9 +119,8 @@ def _open_journal(path: str | None) -> Iterator[Callable[[str], object] | None]:
     if path is None:
         yield None
         return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
-    with open(descriptor, "w", encoding="utf-8", buffering=1) as file:  # noqa: PTH123  # a descriptor
-        yield file.write
+    with storage.JournalFile(path) as journal:
+        yield storage.stamped(journal)
 
 
 def _open_client(

@@ -11,7 +11,6 @@ import secrets
 import sys
 from argparse import Namespace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final
 
 from chatfsm._cli import ExitCode
@@ -42,8 +41,8 @@ def run(options: Namespace) -> int:
             out.writelines(lines)
         return ExitCode.SUCCESS
     # Written completely or not at all: half a log would pass for a log.
-    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as out:
-        partial = Path(out.name)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    with open(_new_file(partial, target), "w", encoding="utf-8") as out:  # a descriptor
         try:
             count = sum(out.write(line) > 0 for line in lines)
             out.flush()
@@ -52,3 +51,15 @@ def run(options: Namespace) -> int:
             partial.unlink(missing_ok=True)
     print_error(f"{count} lines scrubbed")
     return ExitCode.SUCCESS
+
+
+def _new_file(path: Path, replaced: Path) -> int:
+    """Return the descriptor of a new file with the mode of the file that it will replace.
+
+    Without one, the umask decides, as with any other file that a command writes.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
+    if replaced.exists() and hasattr(os, "fchmod"):
+        os.fchmod(descriptor, replaced.stat().st_mode & 0o777)
+    return descriptor

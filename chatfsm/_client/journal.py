@@ -4,7 +4,9 @@
 says how its session was made: `{"v": 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}},
 "at": …, "snapshot": …}`, with the snapshot only if the session was restored, and beside the
 settings the session's `"token"` if it has one. One line an input follows: `{"v": 1, "chat_id": …,
-"seq": …, "at": …, "in": {"input": …}, "out": […]}`, or `"refused": why` in place of `"out"`.
+"seq": …, "at": …, "in": {"input": …}, "out": […]}`, or `"refused": why` in place of `"out"`. The
+clock of `at` is that of `receive`; drivers add `"received_at"`, the time of day in seconds since
+1970, to each line.
 """
 
 from __future__ import annotations
@@ -20,10 +22,18 @@ from chatfsm._plain import json_safe, snake_case, to_plain
 from chatfsm._session.session import ChatSession
 from chatfsm.commands import SubmitForm
 from chatfsm.effects import Effect, to_json
-from chatfsm.errors import ChatError
+from chatfsm.errors import ChatError, LocalProtocolError
 from chatfsm.inputs import History, Input
 
-__all__ = ["VERSION", "Journal", "Recorded", "effects_to_json", "input_to_json", "recorded"]
+__all__ = [
+    "VERSION",
+    "Journal",
+    "Recorded",
+    "effects_to_json",
+    "input_to_json",
+    "recorded",
+    "stamp",
+]
 
 VERSION: Final = 1
 
@@ -54,6 +64,7 @@ class Recorded:
             self._write_line(self._header(now))
             self._is_open = True
         written = self._input_json(item)
+        _check_finite(written)
         try:
             effects = self.session.receive(item, now=now)
         except ChatError as error:
@@ -87,7 +98,30 @@ class Recorded:
 
     def _write_line(self, fields: dict[str, Any]) -> None:
         line = {"v": VERSION, "chat_id": self.session.chat_id, **fields}
-        self._write(json.dumps(line, allow_nan=False) + "\n")
+        try:
+            text = json.dumps(line, allow_nan=False)
+        except ValueError:  # a sum of large numbers is infinite
+            text = json.dumps(json_safe(line), allow_nan=False)
+        self._write(text + "\n")
+
+
+def stamp(line: str, received_at: float) -> str:
+    """Return a line with the time of day in seconds since 1970, which no session knows."""
+    return f'{line[:1]}"received_at": {received_at!r}, {line[1:]}'
+
+
+def _check_finite(written: dict[str, Any]) -> None:
+    """Raise `LocalProtocolError` for an input that an app has made with a number that JSON lacks.
+
+    `decode` returns no such event. The session has not received the input yet.
+    """
+    try:
+        json.dumps(written, allow_nan=False)
+    except ValueError:
+        raise LocalProtocolError(
+            f"cannot write the input {written['input']!r} to the journal: its numbers must be"
+            " finite"
+        ) from None
 
 
 def recorded(session: ChatSession, journal: Journal | None) -> ChatSession:

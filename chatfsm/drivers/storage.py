@@ -18,6 +18,7 @@ from cattrs.strategies import configure_tagged_union
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
 from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
+from chatfsm.drivers._journal_file import JournalFile, stamped
 from chatfsm.drivers._state_file import FileStore
 from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
@@ -28,6 +29,7 @@ from chatfsm.signaling import Signal
 
 __all__ = [
     "FileStore",
+    "JournalFile",
     "RecordWriter",
     "RestoredChat",
     "Store",
@@ -38,6 +40,7 @@ __all__ = [
     "new_token",
     "parse_record",
     "restore",
+    "stamped",
 ]
 
 _DEFAULTS: Final = ClientSettings()
@@ -101,8 +104,10 @@ def load_chat(
 ) -> RestoredChat:
     """Return the chat of a store, or a new one if there is none.
 
-    A chat that is over counts only as long as the app has not handled all of its effects.
+    A chat that is over counts only as long as the app has not handled all of its effects. The lines
+    of the journal get the time of day.
     """
+    journal = None if journal is None else stamped(journal)
     lock = getattr(store, "lock", None)
     if lock is not None:
         lock()

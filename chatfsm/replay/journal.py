@@ -4,7 +4,8 @@ A journal is JSON lines. The first line of each chat is its header, which tells 
 made: `{"v": 1, "chat_id": …, "journal": {"chatfsm": …, "settings": {…}}, "at": …, "snapshot": …}`,
 with a snapshot only if the session had received inputs before. Then comes one entry per input:
 `{"v": 1, "chat_id": …, "seq": …, "at": …, "in": {"input": …}, "out": […]}`, with `"refused": why`
-in place of `"out"` if the session refused it.
+in place of `"out"` if the session refused it. A line of a driver also has `received_at`, the time
+of day in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class JournalHeader:
     """Snapshot of the session; None if it was new."""
     token: str = ""
     """Token of the session's message ids."""
+    received_at: float | None = None
+    """Time of day in seconds since 1970; None if the line has none."""
 
     @property
     def timestamp(self) -> float:
@@ -98,6 +101,8 @@ class JournalEntry:
     item: Input
     outcome: object
     """The effects as JSON, or the text of a refusal."""
+    received_at: float | None = None
+    """Time of day in seconds since 1970; None if the line has none."""
 
     @property
     def timestamp(self) -> float:
@@ -124,12 +129,13 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
         raise JournalLineError(f"the version of a journal must be {VERSION}, not {value['v']!a}")
     try:
         chat_id, at = str(value["chat_id"]), float(value["at"])
-        if not chat_id or not isfinite(at):
+        received_at = None if value.get("received_at") is None else float(value["received_at"])
+        if not chat_id or not isfinite(at) or not isfinite(received_at or 0.0):
             raise ValueError  # noqa: TRY301  # handled like all other errors of the line
         if "journal" in value:
             settings = _converter.structure(value["journal"]["settings"], Settings)
             token = value["journal"].get("token", "")
-            return JournalHeader(chat_id, at, settings, value.get("snapshot"), token)
+            return JournalHeader(chat_id, at, settings, value.get("snapshot"), token, received_at)
         item = input_from_json(value["in"])
         return JournalEntry(
             chat_id,
@@ -137,6 +143,7 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
             at,
             item,
             value["refused"] if "refused" in value else value["out"],
+            received_at,
         )
     except Exception as error:  # noqa: BLE001  # cattrs passes on any error of a class
         raise JournalLineError(f"not a usable line of a journal: {type(error).__name__}") from None
@@ -247,7 +254,17 @@ def verify(lines: Iterable[str | bytes]) -> int:
             sessions[entry.chat_id] = journal.open_session(entry, where)
         else:
             session = sessions.setdefault(entry.chat_id, ChatSession(entry.chat_id))
-            journal.verify_entry(session, entry, where)
+            try:
+                journal.verify_entry(session, entry, where)
+            except RemoteProtocolError as error:
+                before = _state_summary(session)
+                raise ReplayDivergence(
+                    where,
+                    "expected effects, got a violation",
+                    before,
+                    expected=entry.outcome,
+                    came=str(error),
+                ) from None
     return journal.verified
 
 

@@ -13,6 +13,7 @@ from functools import reduce
 from hashlib import blake2b
 from typing import Any, ClassVar, Final
 
+from chatfsm._client.journal import stamp
 from chatfsm._plain import json_safe
 from chatfsm._protocol import codec, structuring
 from chatfsm._session.outbox import html_to_text
@@ -274,7 +275,8 @@ def scrubbed_lines(
             # Inputs that the recorded session refused are refused here too.
             with suppress(LocalProtocolError, RemoteProtocolError):
                 sessions[event.chat_id].receive(input_from_json(item), now=event.at)
-            yield from written
+            at = event.received_at
+            yield from (line if at is None else stamp(line, at) for line in written)
             written.clear()
         else:
             chat = record.chat_id or chat_id or source.stem

@@ -44,3 +44,26 @@ def test_what_a_link_points_to_is_written(log: Path, tmp_path: Path) -> None:
 
     assert link.is_symlink()
     assert '"state": "queued"' in target.read_text()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_new_file_has_the_mode_of_the_umask(
+    log: Path, tmp_path: Path, umask: int, mode: int
+) -> None:
+    """As any other file that a command writes."""
+    before = os.umask(umask)
+    try:
+        assert main(["scrub", str(log), str(tmp_path / "scrubbed")]) == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "scrubbed").stat().st_mode & 0o777 == mode
+
+
+def test_a_replaced_file_keeps_its_mode(log: Path, tmp_path: Path) -> None:
+    """Who could read the file before can read it now, and no one else."""
+    target = tmp_path / "scrubbed"
+    target.write_text("before")
+    target.chmod(0o640)
+    assert main(["scrub", str(log), str(target), "--force"]) == 0
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "scrubbed"]

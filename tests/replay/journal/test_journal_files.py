@@ -1,0 +1,171 @@
+"""Journals in files: torn lines, times of day, numbers that JSON lacks, and forged lines."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm import LocalProtocolError, Tick, decode, events
+from chatfsm._cli import main
+from chatfsm._client.client import ChatClient
+from chatfsm.drivers.storage import JournalFile, load_chat, stamped
+from chatfsm.endpoint import Endpoint
+from chatfsm.errors import ReplayDivergence, UnreadableLogError
+from chatfsm.replay.journal import Recorded, verify
+from chatfsm.settings import ClientSettings
+
+ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-client")
+FORGED: list[Any] = [
+    *(None, True, 0, -1, 1e308, math.nan, math.inf, "", "x", "1", [], {}, [1], {"a": 1}, [[]]),
+    *("\ud800", 10**400, {"input": "tick"}, 1e17),
+]
+
+
+def append(path: Path, lines: list[str]) -> None:
+    with JournalFile(path) as journal:
+        for line in lines:
+            journal(line)
+
+
+@pytest.mark.parametrize("cut", [1, 25])
+def test_a_torn_line_is_ended_before_the_next_journal(tmp_path: Path, plays: Any, cut: int) -> None:
+    """The next chat's header does not stand behind the half line that a power cut has left."""
+    path = tmp_path / "journal.jsonl"
+    append(path, plays("first").happens().lines)
+    whole = path.read_text().splitlines()
+    os.truncate(path, path.stat().st_size - cut)
+    second = plays("second").happens().lines
+    append(path, second)
+    lines = path.read_text().splitlines(keepends=True)
+    assert lines[-len(second) :] == second
+    assert len(lines) == len(whole) + len(second)
+    assert verify(lines[-len(second) :]) == len(second) - 1
+
+
+def test_a_write_that_broke_off_is_ended_too(tmp_path: Path, monkeypatch: Any, plays: Any) -> None:
+    """A disk that was full for a moment leaves one torn line, and not two."""
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+
+    def full(descriptor: int, content: Any) -> int:
+        write(descriptor, bytes(content)[:3])
+        raise OSError("no space")
+
+    with JournalFile(path) as journal:
+        journal("one\n")
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="no space"):
+            journal("second\n")
+        monkeypatch.undo()
+        journal("third\n")
+    assert path.read_text() == "one\nsec\nthird\n"
+
+
+def test_a_new_journal_is_the_owners_alone(tmp_path: Path) -> None:
+    """An empty file has no torn line."""
+    path = tmp_path / "journal.jsonl"
+    append(path, [])
+    assert path.stat().st_mode & 0o777 == 0o600
+    append(path, ["one\n"])
+    assert path.read_text() == "one\n"
+
+
+def test_each_line_has_the_time_of_day(plays: Any) -> None:
+    """The header and all entries; a replay verifies them as before."""
+    lines: list[str] = []
+    times = iter(range(1_700_000_000, 1_800_000_000))
+    recorded = Recorded(plays("c").recorded.session, stamped(lines.append, lambda: next(times)))
+    recorded.receive(Tick(), now=1.0)
+    recorded.receive(Tick(), now=2.0)
+    written = [json.loads(line) for line in lines]
+    assert [line["received_at"] for line in written] == [1_700_000_000 + n for n in range(3)]
+    assert [line["at"] for line in written] == [1.0, 1.0, 2.0]
+    assert verify(lines) == 2
+
+
+def test_the_drivers_add_the_time_of_day() -> None:
+    """A chat of `connect` has it in its journal."""
+    lines: list[str] = []
+    chat = load_chat(None, ENDPOINT, settings=ClientSettings(), now=1.0, journal=lines.append)
+    assert isinstance(chat.client, ChatClient)
+    assert chat.client._journal is not None
+    chat.client._journal('{"v": 1}\n')
+    assert json.loads(lines[0])["received_at"] > 1_700_000_000
+
+
+def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, plays: Any) -> None:
+    """They are no personal data, and without them two journals cannot be compared."""
+    path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
+    lines: list[str] = []
+    write = stamped(lines.append, lambda: 1_700_000_000.5)
+    recorded = Recorded(plays("c").recorded.session, write)
+    recorded.receive(*decode({"event": "chat_session_status", "state": "queued"}), now=1.0)
+    path.write_text("".join(lines))
+    assert main(["scrub", str(path), str(scrubbed)]) == 0
+    written = scrubbed.read_text().splitlines()
+    assert {json.loads(line)["received_at"] for line in written} == {1_700_000_000.5}
+    assert verify(written) == 1
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_json_lacks_is_refused(plays: Any, number: float) -> None:
+    """The session does not receive an input that its journal could not hold."""
+    play = plays("c")
+    play.receives(Tick(), at=1.0)
+    before = play.recorded.session.snapshot(now=1.0)
+    with pytest.raises(LocalProtocolError, match="'status' to the journal: its numbers must be"):
+        play.receives(events.Status("queued", ewt=number), at=2.0)
+    assert play.recorded.session.snapshot(now=1.0) == before
+    play.receives(Tick(), at=3.0)
+    assert verify(play.lines) == 2
+    assert all(json.loads(line, parse_constant=pytest.fail) for line in play.lines)
+
+
+def paths_in(value: Any, *before: Any) -> Iterator[tuple[Any, ...]]:
+    """The path of each value in a JSON value."""
+    if before:
+        yield before
+    keys: Any = range(len(value)) if isinstance(value, list) else ()
+    for key in value if isinstance(value, dict) else keys:
+        yield from paths_in(value[key], *before, key)
+
+
+def forge(lines: list[Any], dice: random.Random) -> None:
+    """Change one value of one line, or remove it."""
+    line = dice.choice(lines)
+    *way, last = dice.choice([*paths_in(line)])
+    for key in way:
+        line = line[key]
+    if isinstance(line, dict) and dice.random() < 0.2:
+        del line[last]
+    else:
+        line[last] = copy.deepcopy(dice.choice(FORGED))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_verify_raises_what_it_documents(plays: Any, seed: int) -> None:
+    """For every forged line: a divergence, or a log that cannot be read."""
+    lines = plays("c").happens().written
+    dice = random.Random(seed)  # no secret
+    for _ in range(200):
+        forged = copy.deepcopy(lines)
+        forge(forged, dice)
+        with suppress(ReplayDivergence, UnreadableLogError):
+            verify(map(json.dumps, forged))
+
+
+def test_a_journal_that_turns_strict_diverges(plays: Any) -> None:
+    """A header that was changed to strict gives a violation where effects were recorded."""
+    lines = plays("c").happens().written
+    lines[0]["journal"]["settings"]["strict"] = True
+    with pytest.raises(ReplayDivergence, match="expected effects, got a violation"):
+        verify(map(json.dumps, lines))
