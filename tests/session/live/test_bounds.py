@@ -70,6 +70,15 @@ def test_the_departures_are_bounded(plays: type[Play]) -> None:
     assert play.joins("ann", timestamp=100) == [PartyAdded(Party("ann"))]
 
 
+def test_a_party_that_came_back_is_no_departure(play: Play) -> None:
+    """Who is in the roster is not among those that left."""
+    play.joins("ann", timestamp=1)
+    play.leaves("ann", timestamp=2)
+    play.joins("ann", timestamp=3)
+
+    assert departed(play.session._state) == {}
+
+
 def test_a_forgotten_departure_is_an_anomaly(plays: type[Play]) -> None:
     """That departures have to be forgotten is no silence (law L6), and no flood: told once."""
     play = plays(max_parties=1)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatfsm import History, decode
 from chatfsm.effects import (
     FileReceived,
     FormClosed,
@@ -130,3 +131,22 @@ def test_an_answer_closes_its_form_before_the_warning_is_cleared(play: Play) -> 
     effects = play.says("chat-1", "blue", "1")
     assert effects[:2] == [FormClosed(Form("6", ""), "submitted"), WarningCleared()]
     assert [type(effect) for effect in effects[2:]] == [MessageReceived]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event": "chat_session_message", "msg": "hello", "msg_id": "1"},
+        {"event": "chat_session_file", "file_id": "f-1", "msg_id": "1"},
+        {"event": "chat_session_location", "latitude": 1, "longitude": 2, "msg_id": "1"},
+        {"event": "chat_session_form_data", "form_request_id": "7", "data": {"a": "b"}},
+    ],
+    ids=lambda fields: fields["event"],
+)
+def test_a_history_clears_no_warning(play: Play, fields: dict[str, Any]) -> None:
+    """What the customer did in the past leaves the warning as it is."""
+    play.hears("timeout_warning", msg="Still there?")
+
+    play.receives(History(tuple(decode([{**fields, "party_id": "chat-1", "timestamp": 5}]))))
+
+    assert play.session.warning == "Still there?"
