@@ -62,13 +62,13 @@ def message(session: SessionState, event: events.Message, effects: list[Effect])
         outbox.advance_counter(session, msg_id)
         own_id = None if session.outbox is None else _echoed_id(session, event)
         if own_id is not None:
-            note_own_text_time(session, event.timestamp)
+            _note_own_text_time(session, event.timestamp)
             _confirm_echo(session, event, own_id, effects)
             return
     content = message_fingerprint(event)
     is_known = is_duplicate(session, party_id, msg_id, content, event, effects)
     if own:  # not before: a strict session may have refused the event
-        note_own_text_time(session, event.timestamp)
+        _note_own_text_time(session, event.timestamp)
     if is_known:
         return
     if own and session.forms:
@@ -100,7 +100,7 @@ def _confirm_echo(
     session.count_duplicate(event, effects)
 
 
-def note_own_text_time(session: SessionState, at: float | None) -> None:
+def _note_own_text_time(session: SessionState, at: float | None) -> None:
     """Remember the timestamp of the customer's last text."""
     if at is not None and (session.own_text_at is None or at > session.own_text_at):
         session.own_text_at = at
@@ -128,7 +128,7 @@ def merge_message(session: SessionState, event: events.Message, effects: list[Ef
 
 def _merge_own_text(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     at = history_time(event.timestamp)
-    note_own_text_time(session, at)
+    _note_own_text_time(session, at)
     for request_id, waiting in list((session.forms or {}).items()):
         shown_at = history_time(waiting.server_time)
         if waiting.form.is_text_prompt and shown_at <= at:
