@@ -24,11 +24,13 @@ __all__ = [
     "Availability",
     "CheckAvailability",
     "CloseCase",
+    "Configuration",
     "Download",
     "EarlierChat",
     "ExpectedParameter",
     "GetActiveChat",
     "GetCaseHistory",
+    "GetConfiguration",
     "GetExpectedParameters",
     "GetFile",
     "GetIceServers",
@@ -106,6 +108,14 @@ class _ChatRequest:
 class RequestChat(_ChatRequest, TypedRequest["SessionProperties"]):
     """Open a chat, or return to the one that the client id already has."""
 
+    initial_message: str | None = field(
+        default=None, kw_only=True, validator=OPTIONAL_TEXT, repr=False
+    )
+    """First message of the customer, posted with the request, for a form before the chat.
+
+    The session does not track it: like a text from another device it comes back as an own message.
+    """
+
 
 @frozen
 class RequestSmsChat(_ChatRequest, TypedRequest["SmsOutcome"]):
@@ -120,6 +130,11 @@ class CheckAvailability(TypedRequest["Availability"]):
 @frozen
 class GetExpectedParameters(TypedRequest["tuple[ExpectedParameter, ...]"]):
     """Ask for the parameters that the scenario expects in `RequestChat`."""
+
+
+@frozen
+class GetConfiguration(TypedRequest["Configuration"]):
+    """Ask for the configuration of the chat widget: its forms, texts and styles."""
 
 
 @frozen
@@ -156,7 +171,11 @@ class GetPhoto(TypedRequest["Download"]):
 
 @frozen
 class GetIceServers(TypedRequest["tuple[IceServer, ...]"]):
-    """Ask for the ICE servers, which help a call through firewalls."""
+    """Ask for the ICE servers, which help a call through firewalls.
+
+    Newer servers encrypt them for the vendor's web client: the request then fails with a
+    `RequestRefusedError` that says so.
+    """
 
 
 @frozen
@@ -217,6 +236,7 @@ ApiRequest = (
     | RequestSmsChat
     | CheckAvailability
     | GetExpectedParameters
+    | GetConfiguration
     | GetActiveChat
     | UploadFile
     | GetFile
@@ -247,6 +267,17 @@ class ExpectedParameter:
     name: str
     type: str | None = None
     """PHONE, TEXT, EMAIL, FIRST_NAME, LAST_NAME, ACCOUNT, COMPANY, or a newer type."""
+
+
+@frozen
+class Configuration:
+    """Configuration of the chat widget, in the structure of the server, which is undocumented."""
+
+    definition: dict[str, Any] = field(factory=dict, hash=False, repr=False)
+    """chatInitiations, forms, preChat, chatWidgetStyling and more."""
+    styles: object = field(default=None, hash=False, repr=False)
+    extra: dict[str, Any] = field(factory=dict, hash=False, repr=False)
+    """All other fields of the reply."""
 
 
 @frozen

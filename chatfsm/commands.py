@@ -72,6 +72,8 @@ class SendText(_WithMsgId):
     """Plain text of the message."""
     html: str | None = field(default=None, validator=OPTIONAL_TEXT)
     """The same message as HTML; None: only plain text is sent."""
+    directive_id: str | None = field(default=None, kw_only=True, validator=OPTIONAL_TEXT)
+    """`ChatMessage.directive_id` of the message that this one answers."""
 
     @property
     def body(self) -> str:

@@ -134,6 +134,16 @@ class ChatMessage(_Shared[events.Message]):
         """Attachments of the message."""
         return self.event.attachments
 
+    @property
+    def directive_id(self) -> str | None:
+        """Id that the customer's answer repeats, as `SendText.directive_id`; None if there is none.
+
+        A bot's question has one, for example (PROTOCOL.md §2).
+        """
+        directive_id = self.event.extra.get("directive_id")
+        is_number = isinstance(directive_id, int) and not isinstance(directive_id, bool)
+        return str(directive_id) if is_number or isinstance(directive_id, str) else None
+
 
 @frozen(weakref_slot=False)
 class SharedFile(_Shared[events.File | events.FileUrl]):

@@ -68,6 +68,7 @@ _INTERNAL_CODES: Final = frozenset({"5500", "5955"})
 
 # Characters of the server's error message that are quoted.
 _MAX_MESSAGE: Final = 120
+_MARKUP: Final = re.compile(rb"[^A-Za-z0-9+/_=-]")  # bytes that no word of base64 has
 _DATE_LENGTHS: Final = range(16, 64)  # characters; a date of HTTP has 24 to 33
 # Codes have four digits. A value that does not look like a code is ignored.
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
@@ -158,7 +159,8 @@ def read_reply(
 def parse_reply(reply: HttpReply, *, is_download: bool = False) -> tuple[Any, str]:
     """Return the JSON value of a body: {} if the body is empty, None if it is not JSON.
 
-    The text beside it names what had to be mended to read the body; "" if nothing had to.
+    A single word without quotes counts as a text: newer servers send encrypted values so. The text
+    beside the value names what had to be mended to read the body; "" if nothing had to.
     `is_download`: whether a success carries a file. Such a reply is returned as it is.
     """
     if is_download and _is_success(reply):
@@ -171,7 +173,8 @@ def parse_reply(reply: HttpReply, *, is_download: bool = False) -> tuple[Any, st
     try:
         return json_input.parse_leniently(reply.body)
     except DecodeError:
-        return None, ""
+        word = reply.body.strip()
+        return (word.decode(), "") if word.isascii() and not _MARKUP.search(word) else (None, "")
 
 
 def error_in(

@@ -7,6 +7,7 @@ PROTOCOL.md §1.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Literal
@@ -16,12 +17,16 @@ from attrs import frozen
 from chatfsm import api
 from chatfsm import events as e
 from chatfsm._protocol import names, structuring
-from chatfsm._protocol.codec import MAX_ITEMS, decode
+from chatfsm._protocol.codec import MAX_ITEMS, decode, encode
+from chatfsm.commands import SendText
 from chatfsm.endpoint import quote_segment
+from chatfsm.errors import RequestRefusedError
 from chatfsm.transport import HttpReply
 
 __all__ = ["HISTORY", "METHODS", "POLL", "POST", "MethodSpec", "TooManyItemsError", "post_body"]
 
+# Base64 of a text that is encrypted, which newer servers send in place of ICE servers.
+_CIPHERTEXT: Final = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _V1_AND_V2: Final = frozenset({1, 2})
 _V1: Final = frozenset({1})
 _V2: Final = frozenset({2})
@@ -50,11 +55,13 @@ def _empty_object(_request: object) -> Body:
 
 
 def _chat_request(request: api.RequestChat | api.RequestSmsChat) -> Body:
-    fields = {
+    fields: dict[str, Any] = {
         "phone_number": request.phone_number,
         "from": request.sender,
         "parameters": request.parameters or None,
     }
+    if isinstance(request, api.RequestChat) and request.initial_message is not None:
+        fields["initial_message"] = encode(SendText(request.initial_message))
     return None, _json_bytes({name: value for name, value in fields.items() if value is not None})
 
 
@@ -117,8 +124,8 @@ def _size_of(items: list[Any]) -> int:
 
 def _ignore_body(value: object) -> None:
     """Return None: the status is all there is, unless a portal answers with a page of its own."""
-    if value is None:
-        raise ValueError("not JSON")
+    if value is None or isinstance(value, str):
+        raise ValueError("not an object")
 
 
 def _read_availability(value: object) -> api.Availability:
@@ -137,6 +144,12 @@ def _read_parameters(value: object) -> tuple[api.ExpectedParameter, ...]:
         if isinstance(item, dict)
         for name in item
     )
+
+
+def _read_configuration(value: object) -> api.Configuration:
+    rest = {**structuring.json_object(value)}
+    definition = rest.pop("definition", {})
+    return api.Configuration(structuring.json_object(definition), rest.pop("styles", None), rest)
 
 
 def _read_session(value: object) -> api.SessionProperties:
@@ -170,7 +183,9 @@ def _read_download(reply: HttpReply) -> api.Download:
 
 
 def _read_ice_servers(value: object) -> tuple[api.IceServer, ...]:
-    """Return the servers that have a URL."""
+    """Return the servers that have a URL. Raises `RequestRefusedError` if they are encrypted."""
+    if isinstance(value, str) and _CIPHERTEXT.fullmatch(value):
+        raise RequestRefusedError("the ICE servers are encrypted for the vendor's web client")
     return tuple(
         api.IceServer(
             url,
@@ -265,6 +280,9 @@ METHODS: Final[dict[type, MethodSpec]] = {
     ),
     api.GetExpectedParameters: MethodSpec(
         "GET", names.PARAMETERS_PATH, _V1_AND_V2, _read_parameters
+    ),
+    api.GetConfiguration: MethodSpec(
+        "GET", names.CONFIGURATION_PATH, _V1_AND_V2, _read_configuration
     ),
     api.RequestChat: MethodSpec("POST", names.CHATS_PATH, _V1_AND_V2, _read_session, _chat_request),
     api.RequestSmsChat: MethodSpec("POST", names.SMS_PATH, _V1, _read_sms_outcome, _chat_request),

@@ -384,7 +384,7 @@ _COBROWSING: Final = {
 COMMANDS: Final[dict[type, tuple[str | Callable[[Any], str], dict[str, str]]]] = {
     c.SendText: (
         wire.MESSAGE,
-        {"msg": "body", "msg_text": "plain", "msg_id": "msg_id"},
+        {"msg": "body", "msg_text": "plain", "msg_id": "msg_id", "directive_id": "directive_id"},
     ),
     c.SendFile: (
         wire.FILE,

@@ -46,12 +46,20 @@ class ChatActions(ABC, Generic[Done, MsgId]):
     def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
         """Return what `reader` finds while nothing changes the core."""
 
-    def send_text(self, text: str, *, html: str | None = None, msg_id: str | None = None) -> MsgId:
+    def send_text(
+        self,
+        text: str,
+        *,
+        html: str | None = None,
+        msg_id: str | None = None,
+        directive_id: str | None = None,
+    ) -> MsgId:
         """Send a text message, and return its msg_id: the given one, or the session's next.
 
-        `html` is sent beside the plain text.
+        `html` is sent beside the plain text. `directive_id` is that of the message that this one
+        answers.
         """
-        return self._send_message(c.SendText(text, html, msg_id=msg_id))
+        return self._send_message(c.SendText(text, html, msg_id=msg_id, directive_id=directive_id))
 
     def start_typing(self, draft: str | None = None) -> Done:
         """Report a key press. Call it for each: the session sends an event only now and then."""

@@ -9,7 +9,8 @@ import pytest
 
 from chatfsm import api, events
 from chatfsm._client.http_api import METHODS
-from chatfsm.client_effects import ApiSucceeded
+from chatfsm.client_effects import ApiFailed, ApiSucceeded
+from chatfsm.errors import RequestRefusedError, TransportError
 from tests.client.conftest import CHAT, HOST, Stage, query_of
 
 PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
@@ -29,6 +30,10 @@ ROWS: list[tuple[Any, str, Any, Any, Any]] = [
     (api.GetIceServers(), "GET iceservers", None,
      {"servers": [{"url": "stun:a"}, {"url": "turn:b", "username": "u", "credential": "p"}, {}]},
      (api.IceServer("stun:a"), api.IceServer("turn:b", "u", "p"))),
+    (api.GetConfiguration(), "GET configuration", None,
+     {"definition": {"forms": []}, "styles": {"color": "red"}, "version": 4},
+     api.Configuration({"forms": []}, {"color": "red"}, {"version": 4})),
+    (api.GetConfiguration(), "GET configuration", None, {}, api.Configuration()),
     (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # no real one
      f"POST chats/{CHAT}/notifications", {"android_firebase_device_token": "t"}, {}, None),
     (api.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
@@ -99,6 +104,45 @@ def test_a_request_for_a_chat_says_only_what_is_given(stage: Stage) -> None:
     assert body == {"parameters": {"user_platform": {"os": "x"}}}
 
 
+def test_a_request_for_a_chat_may_bring_the_first_message(stage: Stage) -> None:
+    """As an event, which the server takes as if it were posted; what comes back is an own text."""
+    stage.receives(api.RequestChat(initial_message="Is anybody there?"))
+    body = json.loads(stage.asked("chats").body)
+    event = {"event": "chat_session_message", "msg": "Is anybody there?"}
+    assert body == {"initial_message": event}
+    stage.replies("chats", {"chat_id": CHAT, "state": "queued", "is_new_chat": True})
+    told = stage.polled({"event": "message", "msg": event["msg"], "party_id": CHAT, "msg_id": "1"})
+    assert [effect.message.own for effect in told if hasattr(effect, "message")] == [True]
+
+
+CIPHERTEXT = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
+
+
+@pytest.mark.parametrize("body", [CIPHERTEXT.encode(), json.dumps(CIPHERTEXT).encode()])
+def test_encrypted_servers_are_told_as_such(chat: Stage, body: bytes) -> None:
+    """Newer servers answer with base64 of what the vendor's web client alone can read."""
+    chat.receives(api.GetIceServers())
+    (failed,) = chat.replies("iceservers", body)
+    assert isinstance(failed, ApiFailed)
+    assert isinstance(failed.error, RequestRefusedError)
+    assert str(failed.error) == "the ICE servers are encrypted for the vendor's web client"
+    assert CIPHERTEXT not in repr(failed)
+    assert not chat.client.done
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [(api.CloseCase(), f"chats/{CHAT}/closecase"), (api.GetVersion(), "version")],
+)
+def test_a_word_is_no_result_of_another_request(
+    chat: Stage, call: api.ApiRequest, path: str
+) -> None:
+    """Base64 is read as what it is for the servers alone."""
+    chat.receives(call)
+    (failed,) = chat.replies(path, CIPHERTEXT.encode())
+    assert isinstance(failed.error, TransportError)
+
+
 def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     """An upload is multipart/form-data with a part `file`, takes longer, and needs no chat."""
     call = api.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
@@ -144,6 +188,8 @@ def test_no_repr_of_a_call_shows_what_people_said() -> None:
     shown = repr(
         [
             api.RequestChat("5551234", "5551234", {"name": "Lovelace"}),
+            api.RequestChat(initial_message="Lovelace"),
+            api.Configuration({"name": "Lovelace"}, "Lovelace", {"name": "Lovelace"}),
             api.SubscribeNotifications("5551234", "app"),
             api.UploadFile("a", b"5551234"),
             api.Resume("5551234", "5551234"),

@@ -41,6 +41,7 @@ SENT: list[tuple[Any, object]] = [
     (lambda chat: chat.send_text("hi"), c.SendText("hi")),
     (lambda chat: chat.send_text("hi", html="<b>hi</b>"), c.SendText("hi", "<b>hi</b>")),
     (lambda chat: chat.send_text("hi", msg_id="7"), c.SendText("hi", msg_id="7")),
+    (lambda chat: chat.send_text("hi", directive_id="d"), c.SendText("hi", directive_id="d")),
     (lambda chat: chat.start_typing(), c.StartTyping()),
     (lambda chat: chat.start_typing("he"), c.StartTyping("he")),
     (lambda chat: chat.stop_typing(), c.StopTyping()),

@@ -141,6 +141,10 @@ BARE: list[tuple[commands.Command, dict[str, Any]]] = [
     (commands.SendText("hi"), {"event": "chat_session_message", "msg": "hi"}),
     (commands.SendText(""), {"event": "chat_session_message", "msg": ""}),
     (
+        commands.SendText("yes", directive_id="d-1"),
+        {"event": "chat_session_message", "msg": "yes", "directive_id": "d-1"},
+    ),
+    (
         commands.SendFile("F1", "attachment"),
         {"event": "chat_session_file", "file_id": "F1", "file_type": "attachment"},
     ),
@@ -313,6 +317,7 @@ TEXTS: list[tuple[Any, dict[str, Any], str]] = [
     (commands.SendText, {}, "text"),
     (commands.SendText, {"text": "hi"}, "html"),
     (commands.SendText, {"text": "hi"}, "msg_id"),
+    (commands.SendText, {"text": "hi"}, "directive_id"),
     (commands.SendFile, {"file_id": "F1", "file_type": "image"}, "file_name"),
     (commands.SendLocation, {"latitude": 0, "longitude": 0}, "url"),
     (commands.SendNavigation, {"page": "p"}, "title"),

@@ -60,7 +60,7 @@ def test_exact_lines_of_a_small_journal(play: Any) -> None:
         head + '1, "at": 2.0, "in": {"input": "end_call", "msg_id": null, '
         '"destination_party_id": null}, "refused": "cannot end call: the call is idle"}\n',
         head + '2, "at": 2.0, "in": {"input": "send_text", "msg_id": null, "text": "hi", '
-        '"html": null}, "out": [{"effect": "send_events", "events": '
+        '"html": null, "directive_id": null}, "out": [{"effect": "send_events", "events": '
         '[{"event": "chat_session_message", "msg": "hi", "msg_id": "1"}], "msg_ids": ["1"]}]}\n',
         head + '3, "at": 3.0, "in": {"input": "tick"}, "out": []}\n',
     ]

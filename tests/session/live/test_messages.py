@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatfsm import events
+from chatfsm import ChatSession, commands, decode, events
 from chatfsm.effects import (
     DeliveryConfirmed,
     FileReceived,
     LocationReceived,
     MessageReceived,
     ReadConfirmed,
+    SendEvents,
 )
 from chatfsm.models import Party
 
@@ -236,3 +237,21 @@ def test_the_customers_own_receipts_are_no_news(play: Play, word: str) -> None:
     assert play.hears(word, ref_msg_id="2", party_id="CHAT-1") == []
     assert play.session.counts.events == 1
     assert play.session.counts.duplicates == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("d-1", "d-1"), (7, "7"), (None, None), ([], None), (True, None), ("", "")]
+)
+def test_a_directive_id_is_for_the_answer(given: object, read: str | None) -> None:
+    """A message may carry one, which the customer's answer repeats; odd ones are none."""
+    session = ChatSession("chat-1")
+    raw = {"event": "chat_session_message", "party_id": "bot", "msg": "?", "directive_id": given}
+    (event,) = decode(raw)
+    (told,) = session.receive(event, now=0.0)
+    assert isinstance(told, MessageReceived)
+    assert told.message.directive_id == read
+    if read:
+        command = commands.SendText("yes", directive_id=read)
+        (sent,) = session.receive(command, now=1.0)
+        assert isinstance(sent, SendEvents)
+        assert sent.events[0]["directive_id"] == read
