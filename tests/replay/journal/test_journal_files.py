@@ -169,3 +169,17 @@ def test_a_journal_that_turns_strict_diverges(plays: Any) -> None:
     lines[0]["journal"]["settings"]["strict"] = True
     with pytest.raises(ReplayDivergence, match="expected effects, got a violation"):
         verify(map(json.dumps, lines))
+
+
+def test_a_torn_line_spoils_its_own_chat_alone(tmp_path: Path, plays: Any, capsys: Any) -> None:
+    """Verification names the torn line and checks the chat after it, which scrub takes whole."""
+    path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
+    first, second = plays("first").happens().lines, plays("second").happens().lines
+    append(path, first)
+    os.truncate(path, path.stat().st_size - 25)
+    append(path, second)
+    assert main(["replay", "--quiet", "--verify", str(path)]) == 2
+    assert f"line {len(first)}: not a line of a journal" in capsys.readouterr().err
+    assert main(["scrub", str(path), str(scrubbed)]) == 0
+    written = scrubbed.read_text().splitlines()
+    assert verify(written[-len(second) :]) == len(second) - 1
