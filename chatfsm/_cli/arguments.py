@@ -196,7 +196,8 @@ Chat with a contact center, on a terminal or line by line through a pipe.
 Two ids identify the client: the app id, from CHATFSM_APP_ID in the environment or --app-id, selects
 the entry point of the contact center; the client id, from CHATFSM_CLIENT_ID, identifies the
 customer. Without a client id a new one is made, which --state keeps. Each line is sent as a
-message, unless it is a command that begins with a slash: /help lists the commands.
+message, unless it is a command that begins with a slash: /help lists the commands. At the end of a
+pipe the chat waits for answers, and is left after 10 seconds without any.
 """
 _CHAT_EXIT: Final = """\
 exit status: 0 you left the chat, or it ended; 1 it failed, timed out or was gone; 2 there was no

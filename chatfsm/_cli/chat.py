@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Semaphore, Thread
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -20,7 +20,8 @@ from uuid import uuid4
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter, LineBuffer
+from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
+from chatfsm._cli.plain_input import ANSWER_TIMEOUT, LineBuffer, LineTerminal
 from chatfsm._cli.prompt import LiveScreen, PlainScreen, Screen, read_input
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._client.client import ChatClient
@@ -171,9 +172,14 @@ class _ChatRun:
         return True
 
     def _run_plain(self) -> None:
-        console = self._console(PlainScreen(sys.stdout))
-        with self._open_chat(console), self._read_lines(console):
-            self._work(console)
+        terminal = LineTerminal(sys.stdin.fileno())
+        console = self._console(PlainScreen(sys.stdout, terminal.set_question))
+        console.drops_late_answers = True
+        try:
+            with self._open_chat(console), self._read_lines(console, terminal):
+                self._work(console)
+        finally:
+            terminal.close()
 
     def _run_live(self) -> None:
         screen = LiveScreen(
@@ -239,9 +245,9 @@ class _ChatRun:
         self._handled.release()
 
     @contextmanager
-    def _read_lines(self, console: ChatConsole) -> Iterator[None]:
+    def _read_lines(self, console: ChatConsole, terminal: LineTerminal) -> Iterator[None]:
         """Put a job for each piece of the standard input in this block."""
-        lines = LineBuffer(console)
+        lines = LineBuffer(console, terminal)
         with read_input(sys.stdin.fileno(), lambda text: self._put(lambda: lines.add(text))):
             yield
 
@@ -252,7 +258,12 @@ class _ChatRun:
         """Do the jobs until the person leaves, an error occurs, or the chat is over."""
         while not console.has_left and self._error is None:
             console.screen.show_status(console.status, console.question)
-            if (job := self._jobs.get()) is _STOP:
+            try:
+                job = self._jobs.get(timeout=ANSWER_TIMEOUT if console.is_waiting else None)
+            except Empty:
+                console.leave()
+                return
+            if job is _STOP:
                 return
             job()
 

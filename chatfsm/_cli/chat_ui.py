@@ -35,7 +35,6 @@ __all__ = [
     "ChatConsole",
     "EffectFormatter",
     "FormDialog",
-    "LineBuffer",
     "LineError",
     "ParsedLine",
     "parse_line",
@@ -83,7 +82,18 @@ class EffectFormatter:
                 return [self.make_row("undelivered", f"{event}: {why}", now, "bad")]
             case ApiSucceeded() | TypingStarted() | TypingStopped() | MessageSent():
                 return []  # nothing new, or shown in the status
-        return self._timeline_rows(effect, now)
+        return [*self._timeline_rows(effect, now), *self._download_rows(effect, now)]
+
+    def _download_rows(self, effect: AppEffect, now: float) -> list[Row]:
+        """Return a row for each file of an effect, with the command that downloads it."""
+        match effect:
+            case f.FileReceived(file=file):
+                ids = [file.file_id]
+            case f.MessageReceived(message=message):
+                ids = [attachment.id for attachment in message.attachments]
+            case _:
+                return []
+        return [self.make_row("download", f"/get {id_} PATH", now, "quiet") for id_ in ids if id_]
 
     def make_row(self, what: str, text: str, now: float, style: RowStyle = "state") -> Row:
         """Return a row about something other than an effect."""
@@ -220,10 +230,19 @@ class ChatConsole:
     now: Callable[[], float]
     form_fields: Mapping[str, Sequence[str]]
     """Names of the fields, by the name of the form."""
+    drops_late_answers: bool = False
+    """Whether the line after a secure form that is gone is dropped: it may have been meant for it.
+
+    For plain input, whose lines are known only when they are complete.
+    """
     has_left: bool = field(default=False, init=False)
     """Whether the person has left the chat."""
     is_ending: bool = field(default=False, init=False)
     """Whether the person has ended the chat; its last effects are still to come."""
+    has_sent: bool = field(default=False, init=False)
+    """Whether a message, an answer or a file was sent."""
+    is_waiting: bool = field(default=False, init=False)
+    """Whether the input has ended, and only the answers are waited for."""
     _forms: list[Form] = field(factory=list, init=False)
     """Open forms, in the order of opening; the first is asked."""
     _dialog: FormDialog | None = field(default=None, init=False)
@@ -232,6 +251,8 @@ class ChatConsole:
     _call: str = field(default="", init=False)
     _link: str = field(default="live", init=False)
     _is_typing: bool = field(default=False, init=False)
+    _late: Question | None = field(default=None, init=False)
+    """The question of a secure form that is gone, until the line after it is dropped."""
 
     def __attrs_post_init__(self) -> None:
         """Take over the state of a chat that is continued."""
@@ -262,6 +283,8 @@ class ChatConsole:
     @property
     def question(self) -> Question:
         """The question that a line which begins now will answer."""
+        if self._late is not None:
+            return self._late
         if self._dialog is None:
             return Question()
         form = self._dialog.form
@@ -285,6 +308,10 @@ class ChatConsole:
             case f.FormOpened(form=form):
                 self._on_form_opened(form)
             case f.FormClosed(form=form):
+                if self.drops_late_answers and self.question == Question(
+                    form.request_id, is_hidden=True
+                ):
+                    self._late = self.question
                 self._on_form_closed(form)
 
     def leave(self) -> None:
@@ -298,6 +325,7 @@ class ChatConsole:
         """
         self._is_typing = False
         question = question or self.question
+        self._late = None
         try:
             line = _parse(text, is_hidden=question.is_hidden)
             if line.command:
@@ -306,6 +334,7 @@ class ChatConsole:
                 self._answer(question.request_id, line.arguments[0])
             elif line.arguments[0].strip():
                 self.chat.send_text(line.arguments[0])
+                self.has_sent = True
                 self._show("sent", line.arguments[0], "own")
         except (ChatError, ValueError) as error:
             self._show("error", str(error), "bad")
@@ -328,6 +357,7 @@ class ChatConsole:
         match line.command, line.arguments:
             case "file", (path,):
                 self.chat.upload(Path(path).expanduser())
+                self.has_sent = True
                 self._show("shared", path, "own")
             case "get", (file_id, path):
                 self._download(file_id, Path(path).expanduser())
@@ -367,6 +397,7 @@ class ChatConsole:
             raise LineError("the form was closed before this answer: nothing was sent")
         if dialog.take(text):
             self.chat.submit_form(dialog.form, dialog.answers)
+            self.has_sent = True
             self._on_form_closed(dialog.form)
             self._show("answered", dialog.form.name or request_id, "own")
 
@@ -391,22 +422,3 @@ class ChatConsole:
 
     def _show(self, what: str, text: str, style: RowStyle) -> None:
         self.screen.show(self.formatter.make_row(what, text, self.now(), style))
-
-
-@define
-class LineBuffer:
-    """Splits the input of a pipe into lines for a console."""
-
-    console: ChatConsole
-    _rest: str = field(default="", init=False)
-
-    def add(self, text: str | None) -> None:
-        """Add a piece of the input; None, its end, leaves the chat unless it is ending."""
-        *lines, self._rest = (self._rest + (text or "")).split("\n")
-        if text is None and self._rest:
-            lines.append(self._rest)
-        for line in lines:
-            if not self.console.is_finished:
-                self.console.on_line(line.removesuffix("\r"))
-        if text is None and not self.console.is_ending:
-            self.console.leave()

@@ -52,6 +52,8 @@ class PlainScreen:
     """Prints rows as lines without colours, and each new status as a line."""
 
     out: TextIO
+    on_question: Callable[[Question], object] = lambda _question: None
+    """Called with the question of the next line."""
     _status: str = field(default="", init=False)
 
     def show(self, row: Row) -> None:
@@ -59,8 +61,9 @@ class PlainScreen:
         self.out.write(f"{''.join(_columns(row))}{row.text}".rstrip() + "\n")
         self.out.flush()
 
-    def show_status(self, status: str, question: Question) -> None:  # noqa: ARG002  # a pipe has no input line
+    def show_status(self, status: str, question: Question) -> None:
         """Print the status if it has changed."""
+        self.on_question(question)
         if status != self._status and status:
             self.out.write(f"{'':>7}  ... {status}\n")
             self.out.flush()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def chat(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
     """Runs the command with lines on its standard input."""
     monkeypatch.setenv("CHATFSM_APP_ID", "an-app")
     monkeypatch.setenv("CHATFSM_CLIENT_ID", "client-1")
+    monkeypatch.setattr("chatfsm._cli.chat.ANSWER_TIMEOUT", 1.0)
     opened = []
 
     def run(lines: str, *options: str) -> int:
@@ -69,6 +71,28 @@ def test_at_the_end_of_the_input_it_leaves(chat: Chat, server: Server) -> None:
     assert chat("hello\nlast line without an end") == 0
     assert texts_of(server.chat) == ["hello", "last line without an end"]
     assert not server.chat.is_over
+
+
+def test_at_the_end_of_a_pipe_the_answers_are_waited_for(chat: Chat, capsys: Any) -> None:
+    """What is asked through a pipe is answered before the command ends."""
+    assert chat("hello\n") == 0
+    assert "message      Ada: You said: hello\n" in capsys.readouterr().out
+
+
+def test_without_a_message_there_is_no_answer_to_wait_for(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty input leaves at once."""
+    monkeypatch.setattr("chatfsm._cli.chat.ANSWER_TIMEOUT", 60.0)
+    began = time.monotonic()
+    assert chat("/help\n") == 0
+    assert time.monotonic() - began < 30
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(chat: Chat, server: Server) -> None:
+    """Windows writes one at the beginning of a file; later ones are text."""
+    assert chat("\ufeff//hello\r\n\ufeffsecond\n/end\n") == 0
+    assert texts_of(server.chat) == ["/hello", "\ufeffsecond"]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from attrs import define, field
 
 from chatfsm import commands as c
 from chatfsm._cli.chat_ui import ChatConsole, EffectFormatter
+from chatfsm._cli.plain_input import LineBuffer, LineTerminal
 from chatfsm._cli.prompt import PlainScreen, Question
 from chatfsm._cli.timeline import Row
 from chatfsm._protocol.codec import decode
@@ -286,6 +288,90 @@ def test_typing_is_reported_of_messages_alone() -> None:
     console.chat.client.done = True
     console.on_edit("too late")
     assert len(console.chat.sent) == 3
+
+
+SECURE = {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"}
+CANCEL = {"event": "chat_session_secure_form_cancel", "form_request_id": "8"}
+
+
+def test_the_line_after_a_secure_form_that_is_gone_is_dropped() -> None:
+    """Plain input: a line is known when it is complete, and may be the answer."""
+    console = console_of(card=("number",))
+    console.drops_late_answers = True
+    happens(console, SECURE, form_shown(form_name="survey"), CANCEL)
+    assert console.question.is_hidden
+    console.on_line("4111")
+    assert console.chat.sent == []
+    assert console.screen.words[-1].startswith("error: the form was closed before this answer")
+    assert "4111" not in " ".join(console.screen.words)
+    assert not console.question.is_hidden
+    console.on_line("score=5")
+    console.on_line("")
+    assert console.chat.sent == [c.SubmitForm("7", {"score": "5"})]
+
+
+def test_a_line_after_an_answer_is_not_dropped() -> None:
+    """A secure form that was answered, or refused by the person, is no reason."""
+    for line in ("4111", "/cancel"):
+        console = console_of(card=("number",))
+        console.drops_late_answers = True
+        happens(console, SECURE)
+        console.on_line(line)
+        assert console.question == Question()
+        console.on_line("hello")
+        assert console.chat.sent[-1] == c.SendText("hello")
+
+
+def test_a_file_shows_how_to_download_it() -> None:
+    """Its id is what /get needs; it cannot harm the terminal either."""
+    console = console_of()
+    happens(
+        console,
+        {"event": "chat_session_file", "file_id": "F-1\x1b", "file_name": "a.txt", "party_id": "A"},
+        {
+            "event": "chat_session_message",
+            "party_id": "A",
+            "msg": "see",
+            "attachments": [{"id": "17", "name": "b.txt"}, {"name": "without an id"}],
+        },
+    )
+    downloads = [row.text for row in console.screen.rows if row.what == "download"]
+    assert downloads == ["/get F-1\\x1b PATH", "/get 17 PATH"]
+
+
+def piped(console: ChatConsole) -> tuple[LineBuffer, int]:
+    source, sink = os.pipe()
+    os.close(sink)
+    return LineBuffer(console, LineTerminal(source)), source
+
+
+def test_a_line_that_was_begun_in_a_pipe_answers_no_form_that_opens() -> None:
+    """It is what it was begun as, a message; the next line is the answer."""
+    console = console_of(card=("number",))
+    lines, source = piped(console)
+    lines.add("I am ")
+    happens(console, SECURE)
+    lines.add("here\n41")
+    lines.add("11\n")
+    assert console.chat.sent == [
+        c.SendText("I am here"),
+        c.SubmitForm("8", {"number": "4111"}, secure=True),
+    ]
+    os.close(source)
+
+
+def test_a_secure_answer_that_was_begun_in_a_pipe_is_dropped_with_its_form() -> None:
+    """And the line after it is a message."""
+    console = console_of(card=("number",))
+    console.drops_late_answers = True
+    lines, source = piped(console)
+    happens(console, SECURE)
+    lines.add("41")
+    happens(console, CANCEL)
+    lines.add("11\nhello\n")
+    assert console.chat.sent == [c.SendText("hello")]
+    assert "41" not in " ".join(console.screen.words)
+    os.close(source)
 
 
 def test_rows_of_a_pipe_are_lines() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -239,6 +240,80 @@ def test_lines_as_the_terminal_has_them(server: Server, options: tuple[str, ...]
         terminal.press("\x04")
         assert terminal.ends() == 0
     assert "\x1b" not in terminal.drawn
+
+
+def test_plain_lines_hide_the_answer_of_a_secure_form() -> None:
+    """The terminal echoes nothing while it is asked, and as before when it is answered."""
+    with (
+        Server(SECURE, hold=0.05) as server,
+        Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
+    ):
+        terminal.shows("card: number?")
+        terminal.until(lambda: not terminal.echoes, "hide")
+        terminal.press(CARD + "\n")
+        terminal.shows("answered")
+        terminal.until(lambda: terminal.echoes, "echo again")
+        terminal.press("/quit\n")
+        assert terminal.ends() == 0
+        assert "4111" not in terminal.text
+        [answer] = [event for event in server.chat.customer_events if "data" in event]
+        assert answer["data"] == {"number": CARD}
+
+
+def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
+    """It is never shown, and never sent as a message."""
+    with (
+        Server(SECURE, hold=0.05) as server,
+        Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
+    ):
+        terminal.shows("card: number?")
+        terminal.until(lambda: not terminal.echoes, "hide")
+        terminal.press(CARD[:12])
+        server.tell(closed_form())
+        terminal.shows("cancelled")
+        terminal.press(CARD[12:] + "\n")
+        terminal.shows("nothing was sent")
+        terminal.until(lambda: terminal.echoes, "echo again")
+        terminal.press("the next line\n/quit\n")
+        assert terminal.ends() == 0
+        assert "1111" not in terminal.text
+        assert texts_of(server.chat) == ["the next line"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how a terminal hands over a begun line")
+def test_a_plain_line_that_was_begun_is_no_answer() -> None:
+    """A form that opens while a line is being typed does not take it for its answer."""
+    with (
+        Server(SILENT, hold=0.05) as server,
+        Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
+    ):
+        terminal.shows(GREETING)
+        terminal.press("I am ")
+        terminal.shows("I am")
+        shown = {"event": "chat_session_secure_form_show", "form_id": "card"}
+        server.tell({**shown, "form_request_id": "1"})
+        terminal.shows("card: number?")
+        terminal.until(lambda: not terminal.echoes, "hide")
+        terminal.press("here\n")
+        terminal.until(lambda: texts_of(server.chat) == ["I am here"], "send the message")
+        terminal.press(CARD + "\n")
+        terminal.shows("answered")
+        terminal.press("/quit\n")
+        assert terminal.ends() == 0
+        assert "4111" not in terminal.text
+
+
+def test_the_terminal_is_as_before_after_a_hidden_answer() -> None:
+    """Also where the chat is left while the form is asked."""
+    with (
+        Server(SECURE, hold=0.05) as server,
+        Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
+    ):
+        terminal.shows("card: number?")
+        terminal.until(lambda: not terminal.echoes, "hide")
+        terminal.press("/quit\n")
+        assert terminal.ends() == 0
+        assert terminal.mode() == terminal.modes
 
 
 def test_without_the_extra_lines_are_plain(server: Server) -> None:

@@ -56,8 +56,9 @@ def test_a_complaint_quotes_no_control_characters(
     refused: Refused, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Arguments and file names may come from strangers."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-    printed = refused(*words)
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        printed = refused(*words)
     assert printed
     assert printed.replace("\n", "").isprintable()
 
