@@ -27,6 +27,7 @@ from attrs import define, field
 
 from chatfsm._protocol import names as wire
 from chatfsm._protocol.structuring import LONGEST_NAME
+from chatfsm.errors import LocalProtocolError
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.state import CenterChat
 from chatfsm.simulator.tenants import Agent
@@ -99,19 +100,19 @@ class AgentSeat:
     def act(self, chat_id: str, order: Mapping[str, Any], *, now: float) -> None:
         """Do an action in a chat: `order` has a field `action`, and the fields of the action.
 
-        Raises KeyError for an unknown chat, and ValueError for an invalid order, one that needs an
-        agent in the chat, and a chat that is over.
+        Raises KeyError for an unknown chat, ValueError for an invalid order, and
+        `LocalProtocolError` if the chat is over or has no agent of the seat.
         """
         name = order.get("action")
         if not isinstance(name, str) or name not in ACTIONS:
             raise ValueError(f"action must be one of {', '.join(ACTIONS)}, not {name!a}")
         chat = self.center.chats[chat_id]
         if chat.is_over:
-            raise ValueError(f"cannot {name} in chat {chat_id}: it is over")
+            raise LocalProtocolError(f"cannot {name} in chat {chat_id}: it is over")
         player = chat.player
         if not isinstance(player, SeatPlayer):
             if name not in {"join", "end"}:
-                raise ValueError(f"cannot {name} in chat {chat_id}: the agent must join first")
+                raise LocalProtocolError(_no_agent(name, chat_id))
             player = SeatPlayer()
         parsed = _Order(chat, player, order)
         if name == "join" and chat.player is not player:
@@ -119,6 +120,10 @@ class AgentSeat:
             self.center.replace_player(chat_id, player, now=now)
         for event in ACTIONS[name](parsed):
             self.center.send_event(chat_id, event, now=now)
+
+
+def _no_agent(action: str, chat_id: str) -> str:
+    return f"cannot {action} in chat {chat_id}: the agent must join first"
 
 
 @define
@@ -131,9 +136,9 @@ class _Order:
 
     @property
     def agent_id(self) -> str:
-        """The party id of the seat's agent. Raises ValueError if there is none."""
+        """The party id of the seat's agent. Raises `LocalProtocolError` if there is none."""
         if self.player.agent is None:
-            raise ValueError(f"cannot {self.fields['action']}: the agent must join first")
+            raise LocalProtocolError(_no_agent(self.fields["action"], self.chat.chat_id))
         return self.player.agent.party_id
 
     def text(self, name: str) -> str:
@@ -173,7 +178,8 @@ class _Order:
 
 def _join(order: _Order) -> list[WireEvent]:
     if order.player.agent is not None:
-        raise ValueError("cannot join: the seat's agent is in the chat")
+        chat_id = order.chat.chat_id
+        raise LocalProtocolError(f"cannot join in chat {chat_id}: the seat's agent is there")
     agent = order.agent(is_required=False)
     order.player.agent = agent
     left = [agent_left(party_id) for party_id in order.chat.party_ids]

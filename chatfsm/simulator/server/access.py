@@ -31,9 +31,11 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ip_address(name).is_loopback
+        address = ip_address(name)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # an IPv4 address at a socket for both families
+    return address.is_loopback if mapped is None else bool(mapped.is_loopback)
 
 
 def is_origin(text: str) -> bool:

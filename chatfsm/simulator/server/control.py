@@ -9,11 +9,12 @@
     GET    /__control/chats                  the chats, the newest first (?limit=1…1000)
     GET    /__control/chats/ID               one chat: its state, outcome and parties
     GET    /__control/chats/ID/events        the events of both sides (?since=NUMBER&limit=1…1000)
+    GET    /__control/chats/ID/stream        the same as Server-Sent Events, as they come
     POST   /__control/chats/ID/events        send events: {"event": …} or {"events": [{…}, {…}]}
     POST   /__control/chats/ID/agent         act for the agent: {"action": "join"}, then {"action":
                                              "say", "text": …} … see chatfsm.simulator.agent_seat
     POST   /__control/chats/ID/end           {"how": "ended"}, or "failed", "timed_out"
-    GET    /__control/faults                 the faults as text, their hits, and the named sets
+    GET    /__control/faults                 the faults as text, all hits so far, and the named sets
     PUT    /__control/faults                 {"faults": "reset:poll:0.1"}, or a list of objects; the
                                              number in `post@1` counts from here
     DELETE /__control/faults                 no faults
@@ -36,7 +37,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
-from ipaddress import ip_address
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -46,10 +46,11 @@ from attrs import define, field, frozen
 
 from chatfsm._protocol import json_input
 from chatfsm._protocol.structuring import LONGEST_ID, MAX_DEPTH, deeper_than
-from chatfsm.errors import DecodeError
+from chatfsm.errors import DecodeError, LocalProtocolError
 from chatfsm.simulator.agent_seat import AgentSeat, SeatPlayer
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import PRESETS, Faults
+from chatfsm.simulator.server.access import is_loopback
 from chatfsm.simulator.server.chat_log import ChatLog
 from chatfsm.simulator.server.handler import NetworkPump
 from chatfsm.simulator.server.request_journal import RequestJournal
@@ -177,21 +178,12 @@ def _json(value: Any, status: int = HTTPStatus.OK) -> web.Response:
 def _check_caller(request: web.BaseRequest) -> None:
     """Raise `_RefusedError` with 403 unless the caller is a program or own page of this machine."""
     host = urlsplit(f"//{request.host}").hostname or ""
-    if not _is_loopback(request.remote or "") or not (host == "localhost" or _is_loopback(host)):
+    if not (is_loopback(request.remote or "") and is_loopback(host)):
         text = "only programs on this machine may use this, at a loopback address"
         raise _RefusedError(HTTPStatus.FORBIDDEN, text)
     origin = f"http://{request.host}"
     if request.headers.get("Origin", origin) != origin:
         raise _RefusedError(HTTPStatus.FORBIDDEN, "no page of another origin may use this")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)  # how a socket for both families names IPv4
-    return found.is_loopback if mapped is None else bool(mapped.is_loopback)
 
 
 # Requests.
@@ -309,10 +301,10 @@ def _do(door: ControlDoor, order: _ControlRequest, action: Mapping[str, Any]) ->
     chat = _chat_of(door, order)
     try:
         door.seat.act(chat.chat_id, action, now=door.pump.now())
+    except LocalProtocolError as error:
+        raise _RefusedError(HTTPStatus.CONFLICT, str(error)) from None
     except ValueError as error:
-        is_too_early_or_late = str(error).startswith("cannot ")
-        status = HTTPStatus.CONFLICT if is_too_early_or_late else HTTPStatus.BAD_REQUEST
-        raise _RefusedError(status, str(error)) from None
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
     finally:
         door.pump.advance()
     return _chat_json(door, chat)
@@ -320,7 +312,10 @@ def _do(door: ControlDoor, order: _ControlRequest, action: Mapping[str, Any]) ->
 
 async def _stream(door: ControlDoor, order: _ControlRequest) -> web.StreamResponse:
     """Send the events from the one after `Last-Event-ID` on, as Server-Sent Events."""
-    chat_id = _chat_of(door, order).chat_id
+    if order.chat_id not in door.center.chats:
+        # Ends the stream of a page without the error that a browser shows for 404.
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
+    chat_id = order.chat_id
     response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
     await response.prepare(order.request)
     last = order.request.headers.get("Last-Event-ID", "")

@@ -236,13 +236,12 @@ class WebChats:
         key, method, subject = (request.path.removeprefix(WEB_CHATS).split("/") + [""] * 3)[1:4]
         if not key and request.method == "POST":
             return self._open(body)
-        chat = self._chats.get(key)
-        if key and not method and request.method == "GET":
-            app_id = None if chat is None else chat.client.endpoint.app_id
-            return web.json_response({"app_id": app_id}, headers=_HEADERS)
-        answer = _METHODS.get((request.method, method))
-        if chat is None or answer is None:
-            return _error(HTTPStatus.NOT_FOUND, "the server has no such chat or path")
+        chat, verb_and_method = self._chats.get(key), (request.method, method)
+        if chat is None:
+            return _without_chat(verb_and_method)
+        answer = _METHODS.get(verb_and_method)
+        if answer is None:
+            return _error(HTTPStatus.NOT_FOUND, "the server has no such path")
         try:
             return await answer(chat, request, body, subject)
         except (ChatError, TypeError, ValueError) as error:
@@ -271,6 +270,24 @@ class WebChats:
         chat = self._chats[key] = WebChat(self.pump, ChatClient(endpoint))
         chat.receive(RequestChat(parameters={"user_platform": "browser"}))
         return web.json_response({"chat": key}, status=HTTPStatus.CREATED, headers=_HEADERS)
+
+
+def _without_chat(verb_and_method: tuple[str, str]) -> web.Response:
+    """Return the response if there is no such chat: 404, unless a browser would show that as error.
+
+    A stream is ended by 204.
+    """
+    if verb_and_method == ("GET", ""):
+        return web.json_response({"app_id": None}, headers=_HEADERS)
+    if verb_and_method == ("GET", "effects"):
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
+    return _error(HTTPStatus.NOT_FOUND, "the server has no such chat")
+
+
+async def _about(
+    chat: WebChat, _request: web.BaseRequest, _body: bytes, _subject: str
+) -> web.StreamResponse:
+    return web.json_response({"app_id": chat.client.endpoint.app_id}, headers=_HEADERS)
 
 
 async def _stream(
@@ -334,6 +351,7 @@ async def _photo(
 
 
 _METHODS: Final = {
+    ("GET", ""): _about,
     ("GET", "effects"): _stream,
     ("POST", "commands"): _command,
     ("POST", "files"): _share,

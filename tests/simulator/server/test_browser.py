@@ -13,6 +13,7 @@ from chatfsm._cli.simulate import build_pages
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.scenario import Await, EndSession, FindAgent, Say, Scenario, ShowForm
+from chatfsm.simulator.server import web_chat
 from chatfsm.simulator.server.server import SimulatorServer
 from tests.simulator.server.browser import CHROMIUM, Page, page_at
 
@@ -183,6 +184,30 @@ async def _reload(page: Page, rows: int) -> None:
     await page.do("Page.reload")
     await page.until("window.isOld === undefined && document.querySelector('#messages')")
     await page.until(f"document.querySelectorAll('#messages li').length === {rows}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_a_chat_that_is_not_kept_is_reported(
+    echo_server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a row, and without an error of the browser; a reload then begins without a chat."""
+    monkeypatch.setattr(web_chat, "_MAX_CHATS", 1)
+    assert asyncio.run(_lost(echo_server.url)) == []
+
+
+async def _lost(url: str) -> list[str]:
+    other = "{ method: 'POST', body: JSON.stringify({ app_id: 'plain' }) }"
+    async with page_at(url) as page:
+        await page.until("document.querySelector('#app')?.options.length > 1")
+        await page.click("#open")
+        await page.until("document.querySelector('#text').disabled === false")
+        await page.value(f"fetch('web/chats', {other}).then(() => 0)")
+        await page.until("document.querySelector('#messages').innerText.includes('not have this')")
+        assert await page.value("document.querySelector('#text').disabled")
+        await _reload(page, 1)
+        await page.until("document.querySelector('#app')?.options.length > 1")
+        assert "Choose a scenario" in await page.value("document.body.innerText")
+        return page.complaints
 
 
 @pytest.fixture

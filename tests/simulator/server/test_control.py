@@ -16,7 +16,8 @@ from chatfsm._cli import simulate
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.network import Network
-from chatfsm.simulator.server import chat_log, control, request_journal
+from chatfsm.simulator.server import chat_log, request_journal
+from chatfsm.simulator.server.access import is_loopback
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.transport import HttpReply
@@ -271,6 +272,7 @@ def test_the_chats_are_listed(door: Door) -> None:
     [
         ("GET", "chats/none", 404, "no chat has the id 'none'"),
         ("POST", "chats/none/end", 404, "no chat has the id 'none'"),
+        ("GET", "chats/none/events", 404, "no chat has the id 'none'"),
         ("GET", "dance", 404, "no such path; GET /__control/ lists them"),
         ("GET", "chats/a/b/c", 404, "no such path"),
         ("PUT", "requests", 405, "this path takes GET, DELETE"),
@@ -311,10 +313,10 @@ def test_pages_of_elsewhere_are_refused(door: Door, headers: dict[str, str]) -> 
 
 def test_only_this_machine_is_answered() -> None:
     """An address that is not loopback is refused, also if the server listens there."""
-    assert control._is_loopback("127.3.2.1")
-    assert control._is_loopback("::1")
-    assert control._is_loopback("::ffff:127.0.0.1")
-    assert not any(map(control._is_loopback, ("192.168.1.7", "::", "0.0.0.0", "", "localhost.x")))  # noqa: S104  # it is refused
+    assert is_loopback("127.3.2.1")
+    assert is_loopback("::1")
+    assert is_loopback("::ffff:127.0.0.1")
+    assert not any(map(is_loopback, ("192.168.1.7", "::", "0.0.0.0", "", "localhost.x")))  # noqa: S104  # it is refused
 
 
 def test_the_door_is_closed_unless_it_is_asked_for(door: Door) -> None:

@@ -204,7 +204,8 @@ def test_chats_and_records_are_bounded(page: Page, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(web_chat, "_MAX_CHATS", 2)
     monkeypatch.setattr(web_chat, "_MAX_RECORDS", 4)
     first, second, third = (page.open() for _ in range(3))
-    assert page.ask("GET", f"{first}/effects")[0] == 404
+    assert page.ask("GET", f"{first}/effects")[0] == 204, "ends the stream"
+    assert page.ask("POST", f"{first}/commands")[0] == 404
     for chat in (second, third):
         page.follow(chat, is_effect("message_received"))
         records = list(page.records(chat, is_effect("message_received")))

@@ -91,6 +91,11 @@ const choose = (chatId) => {
   stream.addEventListener("message", (message) => {
     if (chosen === chatId) show(JSON.parse(message.data));
   });
+  stream.addEventListener("error", () => {
+    if (chosen === chatId && stream.readyState === EventSource.CLOSED) {
+      note("The simulator does not have this chat any more");
+    }
+  });
   refresh();
 };
 
