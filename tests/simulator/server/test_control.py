@@ -66,7 +66,8 @@ class Door:
 def door() -> Iterator[Door]:
     tenant = simulate.build_tenant(simulate.builtin_scenario("echo"))
     center = ContactCenter([tenant], CenterSettings(hold=2.0, inactivity_timeout=600.0))
-    with SimulatorServer(Network(center, Faults.parse("delay=0:poll")), control=True) as server:
+    network = Network(center, Faults.parse("delay=0:poll"))
+    with SimulatorServer(network, control=True, speed=5.0) as server:
         door = Door(server)
         with closing(door.client):
             yield door
@@ -340,7 +341,7 @@ def test_the_seat_of_the_page_can_less(door: Door) -> None:
         with closing(seat.client):
             chat_id = seat.chat()
             assert seat.do("POST", f"chats/{chat_id}/agent", {"action": "join"})["is_seat"]
-            assert seat.do("PUT", "faults", {"faults": "storm"})["hits"] == {}
+            assert seat.do("PUT", "faults", {"faults": "503:post"})["hits"] == {}
             for method, path in (
                 ("GET", "requests"),
                 ("POST", "advance"),
