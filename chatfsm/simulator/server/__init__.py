@@ -7,7 +7,8 @@ Tests in other languages steer it over HTTP. With `SimulatorServer(network, cont
 `chatfsm simulate --control`, programs on this machine may use an admin API:
 
     curl localhost:8765/__control/requests
-    curl localhost:8765/__control/chats/ID/events -d '{"event": "chat_session_typing"}'
+    curl localhost:8765/__control/chats/ID/agent -d '{"action": "join"}'
+    curl localhost:8765/__control/chats/ID/events -d '{"event": …}'
     curl localhost:8765/__control/faults -X PUT -d '{"faults": "503:post@1"}'
     curl localhost:8765/__control/chats/ID/end -X POST
     curl localhost:8765/__control/advance -d '{"seconds": 300}'
