@@ -64,9 +64,9 @@ class AccessRules:
     a dot are none that such a page can have.
     """
 
-    hosts: frozenset[str] = field(converter=_as_set, default=())
+    hosts: frozenset[str] = field(converter=_as_set, default=frozenset())
     """Names of the server, in any case, besides those of loopback."""
-    origins: frozenset[str] = field(converter=_as_set, default=())
+    origins: frozenset[str] = field(converter=_as_set, default=frozenset())
     """Origins of pages that may use the API, besides those on loopback; `*` for all."""
 
     def allows_host(self, header: str | None) -> bool:
