@@ -18,6 +18,14 @@ _FIELD_TYPES: Final = {"PHONE": "phone", "EMAIL": "email", "FIRST_NAME": "name"}
 _EVERY_PAGE: Final = ["/"]
 _SIZE: Final = {"width": 380, "height": 560}
 _TITLE: Final = "Chat with us"
+# CSS by the parts of the widget; the client takes the first of the styles, and needs one.
+_STYLE: Final = {
+    "baseFont": {"font-family": "sans-serif", "font-size": "14px"},
+    "widgetBackground": {"background": "#ffffff"},
+    "agentMessage": {"color": "#222222"},
+    "clientMessage": {"color": "#222222"},
+    "systemMessage": {"color": "#666666"},
+}
 
 
 def widget_configuration(tenant: Tenant, entry: AppEntry) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def widget_configuration(tenant: Tenant, entry: AppEntry) -> dict[str, Any]:
             "forms": [_form(form) for form in tenant.forms],
             "chatWidgetStyling": _styling(),
         },
-        "styles": {},
+        "styles": {"default": _STYLE},
     }
 
 
@@ -55,8 +63,8 @@ def _styling() -> dict[str, Any]:
     return {
         **_SIZE,
         "title": _TITLE,
-        "color": "#2a5d84",
-        "textColor": "#ffffff",
+        "color": "2a5d84",
+        "textColor": "ffffff",
         "tabStyle": "default",
         "showAgentPic": "show",
         "fileUploadEnabled": True,

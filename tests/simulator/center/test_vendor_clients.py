@@ -29,7 +29,8 @@ def test_a_widget_gets_its_configuration() -> None:
     assert {"width", "height", "title", "color", "showAgentPic"} <= set(
         definition["chatWidgetStyling"]
     )
-    assert found["styles"] == {}
+    assert set(definition["chatWidgetStyling"]["color"]) <= set("0123456789abcdef")
+    assert len(found["styles"]) == 1
 
 
 def test_a_widget_can_draw_every_form_of_the_built_in_scenarios() -> None:
