@@ -28,7 +28,11 @@ KINDS: Final[dict[str, str]] = {
     "truncate": "the request arrives, and the connection breaks within its reply",
     "garbage": "the request arrives, and what comes back is no HTTP",
     "portal": "a proxy answers with a page of its own; the request never arrives",
+    "redirect": "a portal redirects to a page of its own; the request never arrives",
+    "not-found": "a proxy answers 404 with a page of its own; the request never arrives",
     "duplicate": "a cache gives its last answer again; the request, a GET, never arrives",
+    "busy": "another client polls: it has the events, and this poll is refused",
+    "bad-byte": "a byte of the reply that is no UTF-8, and one that JSON does not allow",
     "status": "the server answers with this status, and has done nothing",
     "after": "the server has done what it was asked, and answers with this status",
     "delay": "the reply comes so many seconds later",
@@ -273,7 +277,8 @@ PRESETS: Final[dict[str, str]] = {
     "proxy": "duplicate:poll:0.1,twice:0.02,reorder:0.05,portal:0.01,after-502:0.01,delay=2:0.05",
     "sick": "500:0.01,500/5500:0.01,after-500/5500:0.01,503=2:0.01,503/5001:0.02,after-503:0.01,"
     "429=3:poll:0.02,400/5509:poll:0.02",
-    "storm": "lossy,proxy,sick,delay=40:0.005,late=1:0.02,restart:0.002,"
+    "field": "redirect:0.01,not-found:0.02,busy:poll:0.02,bad-byte:0.03",
+    "storm": "lossy,proxy,sick,field,delay=40:0.005,late=1:0.02,restart:0.002,"
     "jump=3600:0.001,jump=-3600:0.001",
 }
 """Faults by name. With each of them, all that is sent arrives in the end."""

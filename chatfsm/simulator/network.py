@@ -17,7 +17,9 @@ from chatfsm.simulator.faults import Fault, Faults, Subject
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = [
+    "NOT_FOUND_PAGE",
     "PORTAL_PAGE",
+    "REDIRECT",
     "Arrival",
     "BrokenExchange",
     "Center",
@@ -31,6 +33,10 @@ __all__ = [
 # Requests in flight.
 
 PORTAL_PAGE: Final = b"<!doctype html><title>Welcome to our network</title>"
+REDIRECT: Final = "http://portal.example/login"
+NOT_FOUND_PAGE: Final = b"<html><body><h1>404 Not Found</h1>nginx</body></html>"
+# In front of a JSON object: what clients pass over in it, and what they cannot decode.
+_BAD_BYTES: Final = b'{"note": "\xff\x01", '
 _GARBAGE: Final = b"\x16\x03\x01 this is no HTTP\r\n\r\n"
 
 
@@ -112,8 +118,9 @@ _REORDER_DELAY: Final = 5.0
 # A cache keeps one reply per chat and path.
 _MAX_CACHED: Final = 4_096
 # One of these decides a request's fate; other faults may come on top of it.
-_REQUEST_FAULTS: Final = {"refuse", "drop-request", "portal", "duplicate", "status"}
-_REPLY_FAULTS: Final = {"drop-reply", "reset", "truncate", "garbage", "after"}
+_PAGES: Final = {"portal", "redirect", "not-found"}
+_REQUEST_FAULTS: Final = _PAGES | {"refuse", "drop-request", "duplicate", "busy", "status"}
+_REPLY_FAULTS: Final = {"drop-reply", "reset", "truncate", "garbage", "bad-byte", "after"}
 
 
 class Center(Protocol):
@@ -269,7 +276,8 @@ class Network:
             is_kept = kind != "duplicate" or (
                 flight.request.method == "GET" and flight.cache_key in self._cache
             )
-            if is_decided or not is_kept:
+            is_poll = kind != "busy" or subject_of(flight.request) == "poll"
+            if is_decided or not is_kept or not is_poll:
                 return False
             if kind in _REQUEST_FAULTS:
                 flight.request_fault = fault
@@ -296,9 +304,12 @@ class Network:
             self._send_back(flight, BrokenExchange(request.id, "refused"), now)
         elif before.kind == "drop-request":
             self._send_back(flight, BrokenExchange(request.id, "lost"), now)
-        elif before.kind == "portal":
-            page = HttpReply(request.id, HTTPStatus.OK, {"content-type": "text/html"}, PORTAL_PAGE)
-            self._send_back(flight, page, now)
+        elif before.kind in _PAGES:
+            self._send_back(flight, _foreign_page(before.kind, request.id), now)
+        elif before.kind == "busy":
+            if self.center.handle(request, now=now) is None:
+                self.center.abort_poll(request.id, now=now)
+            self._send_back(flight, _busy_reply(request), now)
         elif before.kind == "duplicate":
             self._send_back(flight, evolve(self._cache[flight.cache_key], id=request.id), now)
         else:
@@ -345,6 +356,8 @@ class Network:
             self._send_back(flight, reply, now)
         elif after.kind == "after":
             self._send_back(flight, after.error_reply(request_id), now)
+        elif after.kind == "bad-byte":
+            self._send_back(flight, _with_bad_bytes(reply), now)
         else:
             self._send_back(flight, break_reply(after.kind, reply), now)
 
@@ -371,6 +384,31 @@ class Network:
 
     def _schedule(self, at: float, flight: InFlight, arrival: Arrival | None) -> None:
         heappush(self._scheduled, (at, next(self._order), flight, arrival))
+
+
+def _foreign_page(kind: str, request_id: int) -> HttpReply:
+    """Return the page of a proxy or a portal."""
+    headers = {"content-type": "text/html"}
+    if kind == "redirect":
+        found = headers | {"location": REDIRECT}
+        return HttpReply(request_id, HTTPStatus.FOUND, found, PORTAL_PAGE)
+    if kind == "not-found":
+        return HttpReply(request_id, HTTPStatus.NOT_FOUND, headers, NOT_FOUND_PAGE)
+    return HttpReply(request_id, HTTPStatus.OK, headers, PORTAL_PAGE)
+
+
+def _busy_reply(request: HttpRequest) -> HttpReply:
+    """Return the refusal of a second poll, with the status of the request's version."""
+    is_first = "/clientweb/api/v1/" in request.url
+    status = HTTPStatus.BAD_REQUEST if is_first else HTTPStatus.TOO_MANY_REQUESTS
+    return Fault("status", status=status, code="5509").error_reply(request.id)
+
+
+def _with_bad_bytes(reply: HttpReply) -> HttpReply:
+    """Return the reply with bytes that a strict decoder refuses, if it is a JSON object."""
+    if not reply.body.startswith(b'{"'):
+        return reply
+    return evolve(reply, body=_BAD_BYTES + reply.body[1:])
 
 
 def _fault_hash(seed: int, fault: Fault) -> Any:

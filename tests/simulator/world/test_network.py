@@ -59,6 +59,8 @@ def test_what_breaks(spec: str, kind: str, is_seen: bool) -> None:
         ("500/5500", 500, {}, b'"error_code": "5500"', False),
         ("after-502", 502, {}, b"", True),
         ("portal", 200, {"content-type": "text/html"}, b"<!doctype html>", False),
+        ("not-found", 404, {"content-type": "text/html"}, b"<html>", False),
+        ("redirect", 302, {"location": "http://portal.example/login"}, b"<!doctype html>", False),
     ],
 )
 def test_who_answers_instead(
