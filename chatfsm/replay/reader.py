@@ -135,8 +135,7 @@ class RecordBatch:
 
 
 _NOT_EVENTS: Final = "neither an event nor an envelope of events"
-# Bounds of one line, and of one document. A client refuses a history that is as long; 4 million
-# empty objects are 12 MB, and 11 KB as gzip.
+# Bounds of one line, and of one document: 4 million empty objects are 12 MB, and 11 KB as gzip.
 MAX_EVENTS: Final = 100_000
 MAX_VALUES: Final = 2_000_000
 
