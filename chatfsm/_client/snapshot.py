@@ -7,7 +7,7 @@ requests the history first, and a POST that was in flight is unconfirmed until t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from hashlib import blake2b
 from math import inf, isfinite
@@ -23,11 +23,13 @@ from chatfsm._client.state import (
     POLL_TABLE,
     ClientState,
     PendingRequest,
+    QueuedItem,
     next_state,
 )
 from chatfsm._plain import redact_secure_form
 from chatfsm._session.session import ChatSession
-from chatfsm._session.state import checked_token
+from chatfsm._session.state import is_token
+from chatfsm.endpoint import quote_segment
 from chatfsm.errors import LocalProtocolError, SnapshotError
 from chatfsm.settings import ClientSettings
 
@@ -70,20 +72,81 @@ def restore(
     Raises `SnapshotError` for anything but a snapshot that `take` returned.
     """
     _check_time(now)
-    body = deepcopy(_checked(data))
-    plain = body.pop("session", None)
-    session = None
-    if plain is not None:
-        session = ChatSession.restore(plain, settings=settings.session, now=now)
+    body = _checked(data)
     try:
-        purposes = dict(body.pop("pending"))
-        _shift(body, lambda left: -inf if left is None else now + left)
+        body = deepcopy(body)
+        plain, purposes = body.pop("session"), _purposes(body.pop("pending"))
+        _shift(body, lambda left: -inf if left is None else _finite(now + left))
         state = _converter.structure({**body, "pending": {}}, ClientState)
-        checked_token(state.token)
+        session = None
+        if plain is not None:
+            session = ChatSession.restore(plain, settings=settings.session, now=now)
+        for is_wrong, what in _contradictions(state, session, purposes):
+            if is_wrong:
+                raise SnapshotError(f"not the state of a client: {what}")  # noqa: TRY301
+    except SnapshotError:
+        raise
     except Exception as error:  # noqa: BLE001  # cattrs passes on whatever a class raises
         raise SnapshotError(f"not the state of a client: {type(error).__name__}") from None
     _fail_pending(state, purposes, session, settings, now)
     return state, session
+
+
+def _purposes(pending: Any) -> dict[int, str]:
+    """Return the purposes of the requests in flight by their ids."""
+    purposes = {number: str(purpose) for number, purpose in pending}
+    if not all(number.__class__ is int for number in purposes):
+        raise ValueError("the id of a request must be an integer")
+    return purposes
+
+
+def _finite(at: float) -> float:
+    if not isfinite(at):
+        raise ValueError("a time must be finite")
+    return at
+
+
+def _contradictions(
+    state: ClientState, session: ChatSession | None, purposes: dict[int, str]
+) -> Iterator[tuple[bool, str]]:
+    """Yield conditions that no client meets: fields that are right one by one, but not together.
+
+    A client that was restored from them would raise later, or do nothing any more.
+    """
+    items = (*state.queue, *state.batch)
+    timers = (state.poll_timer, state.history_timer, state.post_timer)
+    counts = (
+        *(state.isolate_count, state.credentials_version, state.ignored_replies),
+        *(timer.failures for timer in timers),
+        *(item.attempts for item in items),
+    )
+    yield not is_token(state.token), "token is no token"
+    yield any(count < 0 for count in counts), "a count is negative"
+    numbers = [0, *purposes, state.next_request_id]
+    yield min(numbers[1:]) < 1 or max(numbers[:-1]) >= numbers[-1], "next_request_id was used"
+    posts = [*purposes.values()].count("post")
+    yield posts != (state.post == "in_flight"), f"{posts} POSTs are pending, post is {state.post}"
+    yield state.post == "idle" and bool(state.batch), "a batch has no POST"
+    yield not all(map(_is_item, items)), "an item of the queue cannot be posted"
+    ending = state.ending
+    yield ending is not None and ending.deadline is None, "an end has no deadline"
+    if session is None:
+        idle = (state.poll, state.history, state.post) == ("closed", "fresh", "idle")
+        yield not idle or bool(items) or ending is not None, "there is no session"
+        yield state.link == "over", "link is over without a session"
+        return
+    quote_segment(session.chat_id)
+    yield state.link == "over" and not session.done, "link is over before the end"
+    yield state.poll == "closed", "poll is closed"
+
+
+def _is_item(item: QueuedItem) -> bool:
+    """Whether an item has events with a name, and an answer to a form the form's id."""
+    for event in item.events:
+        is_answer = isinstance(event.get("form_request_id"), str)
+        if not isinstance(event.get("event"), str) or ("form" in event["event"] and not is_answer):
+            return False
+    return bool(item.events)
 
 
 def _fail_pending(
@@ -104,10 +167,6 @@ def _fail_pending(
     state.history = next_state(HISTORY_TABLE, state.history, "request")
     state.history_timer.at = max(state.history_timer.at, now)
     posts = [number for number, purpose in purposes.items() if purpose == "post"]
-    if len(posts) != (state.post == "in_flight"):
-        raise SnapshotError(
-            f"not the state of a client: {len(posts)} POSTs are pending, and post is {state.post}"
-        )
     for number in posts:
         # Its deadline has passed, so that the first `receive` fails it as any other POST.
         state.pending[number] = PendingRequest(

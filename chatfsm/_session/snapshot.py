@@ -8,14 +8,17 @@ against forgery.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from math import isfinite
 from typing import Any, Final
 
+from attrs import fields
+
 from chatfsm._session import state
 from chatfsm._session.snapshot_fields import error_text, read_state, write_state
-from chatfsm._session.state import SessionState
+from chatfsm._session.state import Counts, Outgoing, SessionState
+from chatfsm._session.tables import COBROWSING, OUTCOMES
 from chatfsm.errors import LocalProtocolError, SnapshotError
 
 __all__ = ["FORMAT", "MIGRATIONS", "VERSION", "read_snapshot", "write_snapshot"]
@@ -26,6 +29,7 @@ VERSION: Final = 1
 MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 """For each older version, a function from its memory to the memory of the next version."""
 
+_MAX_NUMBER: Final = 10**18  # no counter of a session comes near
 _PARTS: Final = frozenset({"format", "version", "memory", "digest"})
 
 
@@ -49,11 +53,49 @@ def read_snapshot(data: object, now: float) -> SessionState:
     body = _checked_memory(data)
     try:
         memory = read_state(body, now)
-        state.checked_token(memory.token)
     except Exception as error:  # noqa: BLE001  # cattrs lets through whatever a value raises
         raise SnapshotError(f"not a session's memory: {error_text(error)}") from None
+    for is_wrong, what in _contradictions(memory):
+        if is_wrong:
+            raise SnapshotError(f"not a session's memory: {what}")
     memory.deadline_bound = state.next_deadline(memory)
     return memory
+
+
+def _contradictions(memory: SessionState) -> Iterator[tuple[bool, str]]:
+    """Yield conditions that no session meets: fields that are right one by one, but not together.
+
+    A session that was restored from them would raise later, in the middle of a chat.
+    """
+    is_over = memory.state in OUTCOMES
+    forms, outbox = memory.forms or {}, memory.outbox or {}
+    parties = {party.party_id for party in memory.parties}
+    counts = (getattr(memory, known.name) for known in fields(Counts))
+    yield not memory.chat_id, "chat_id is empty"
+    yield not state.is_token(memory.token), "token is no token"
+    yield not 1 <= memory.next_number < _MAX_NUMBER, "next_number is out of range"
+    yield not all(0 <= count < _MAX_NUMBER for count in counts), "a count is out of range"
+    yield len(parties) != len(memory.parties), "a party is twice in the roster"
+    joined = 0 if is_over else len(memory.parties)
+    yield len(memory.joined_at) != joined, "joined_at does not fit parties"
+    seen = sum(map(len, memory.seen_ids.values()))
+    yield memory.seen_count != seen, "seen_count is not the number of seen_ids"
+    yield is_over != (memory.outcome_text is not None), "outcome_text does not fit state"
+    waiting = memory.typing or memory.own_typing or forms
+    yield bool(is_over and waiting), "something has a deadline after the end"
+    keys = [waiting.form.request_id for waiting in forms.values()]
+    yield keys != [*forms], "a form has another key than its request_id"
+    cobrowsing = memory.service.cobrowsing or COBROWSING.initial
+    yield cobrowsing not in COBROWSING.states, "cobrowsing is no state"
+    yield not all(map(_is_outgoing, outbox.values())), "a message in the outbox has no events"
+
+
+def _is_outgoing(outgoing: Outgoing) -> bool:
+    """Whether a message that may have to be sent has events, and another one has none."""
+    if outgoing.state not in {"pending", "unconfirmed"}:
+        return not outgoing.events
+    names = [event.get("event") for event in outgoing.events]
+    return bool(names) and all(isinstance(name, str) for name in names)
 
 
 def _check_time(now: float) -> None:

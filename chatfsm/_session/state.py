@@ -38,6 +38,7 @@ __all__ = [
     "checked_token",
     "deadline_after",
     "history_time",
+    "is_token",
     "next_deadline",
     "quoted",
 ]
@@ -284,9 +285,14 @@ class SessionState(Counts):
             self.queued_events = None
 
 
-def checked_token(token: object) -> str:
+def is_token(token: object) -> bool:
+    """Whether a value can begin message ids."""
+    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
+
+
+def checked_token(token: str) -> str:
     """Return a token for message ids. Raises ValueError if it is none."""
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not is_token(token):
         raise ValueError(
             "token must be a text of at most 64 letters, digits, '-', '.' and '_', not"
             f" {token!r:.40}"

@@ -25,6 +25,7 @@ from chatfsm import (
     effects,
 )
 from chatfsm._session import snapshot
+from chatfsm._session.snapshot_fields import read_state
 from chatfsm._session.state import (
     Call,
     ClosedForm,
@@ -484,7 +485,7 @@ def test_all_that_is_remembered_is_written() -> None:
     kept = json.loads(json.dumps(snapshot.write_snapshot(memory, 100.0)))
     body = kept["memory"]
     assert {*body, *body["counts"]} == {*REMEMBERED, "counts"}
-    assert snapshot.read_snapshot(kept, 100.0) == memory
+    assert read_state(body, 100.0) == memory
 
 
 class Marked(str):

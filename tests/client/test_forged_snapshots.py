@@ -1,0 +1,181 @@
+"""L6: a snapshot whose digest is forged too ends in `SnapshotError`, or is a client that works."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatfsm import ChatError, SnapshotError, Tick, decode
+from chatfsm import commands as c
+from chatfsm._client.client import ChatClient
+from chatfsm._client.snapshot import _digest
+from chatfsm.settings import ClientSettings, Settings
+from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
+from tests.client.conftest import Stage, endpoint
+from tests.client.test_posting import FORM, SECURE
+from tests.session.snapshot.test_snapshot_tampered import json_values, places, reached
+
+
+def busy_client() -> dict[str, Any]:
+    """A snapshot with something of everything."""
+    chat = Stage().opens(state="connected")
+    chat.polled(FORM, SECURE, {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"})
+    chat.says("a")
+    chat.says("b")
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.fails("post", at=1.0)
+    chat.receives(c.StartTyping())
+    data: dict[str, Any] = json.loads(json.dumps(chat.client.snapshot(now=1.0)))
+    return data
+
+
+def ending_client() -> dict[str, Any]:
+    """One whose end is held back."""
+    chat = Stage().opens(state="connected")
+    chat.says("a")
+    chat.polled({"event": "ended"}, at=1.0)
+    data: dict[str, Any] = json.loads(json.dumps(chat.client.snapshot(now=1.0)))
+    return data
+
+
+KEPT = [busy_client(), ending_client()]
+PLACES = [(data, path) for data in KEPT for path in places(data) if path[:1] == ("client",)]
+NEWS = decode(
+    [
+        {"event": "chat_session_party_left", "party_id": "ann"},
+        {"event": "chat_session_form_show", "form_request_id": "9", "form_name": ""},
+        {"event": "chat_session_cobrowsing_requested", "msg_id": "4"},
+        *({"event": "chat_session_message", "msg": "x", "msg_id": str(n)} for n in range(9)),
+    ]
+)
+
+
+def forged(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """The snapshot with another value in one place, and digests that fit."""
+    changed = deepcopy(data)
+    if len(path) == 1:
+        return changed
+    reached(changed, path[:-1])[path[-1]] = value
+    session = changed["client"].get("session")
+    if isinstance(session, dict) and isinstance(session.get("memory"), dict):
+        from chatfsm._session import snapshot  # noqa: PLC0415  # its digest, in this test alone
+
+        session["digest"] = snapshot._digest(session["memory"])
+    changed["digest"] = _digest(changed["client"])
+    return changed
+
+
+def lives_on(client: ChatClient) -> None:
+    """Nothing but refusals is raised in the life of a client, until its end."""
+    now = 5.0
+    orders = iter(
+        [
+            *(c.SendText("x"), c.SubmitForm("7", {}), c.StartTyping(), c.SendFile("f", "image")),
+            *(c.CobrowsingReply("started"), c.CancelForm("8"), c.SendText("y"), c.End()),
+        ]
+    )
+    waiting: list[HttpRequest] = []
+    for turn in range(40):
+        items: list[Any] = [Tick()]
+        if waiting:
+            request = waiting.pop(0)
+            events = [{"event": "chat_session_message", "msg": "z", "msg_id": str(turn)}]
+            body = json.dumps({"events": events if turn < 30 else []}).encode()
+            if turn == 35:
+                body = b'{"events":[{"event":"chat_session_ended"}]}'
+            lost = turn % 7 == 3
+            reply = HttpReply(request.id, 200, {}, body)
+            items.append(HttpFailure(request.id, "protocol") if lost else reply)
+        items += [order for order in [next(orders, None)] if order is not None]
+        for item in items:
+            try:
+                effects = client.receive(item, now=now)
+            except ChatError:
+                continue
+            waiting += [effect for effect in effects if isinstance(effect, HttpRequest)]
+        client.health(now)
+        json.dumps(client.snapshot(now=now), allow_nan=False)
+        deadline = client.deadline
+        now = max(now, now if deadline is None else min(deadline, now + 1e6))
+
+
+ODD = st.sampled_from([-1, 0, 1e308, -1e308, 10**17, 10**400, "..", "ended"])
+
+
+ELSEWHERE = st.sampled_from(PLACES).map(lambda place: deepcopy(reached(*place)))
+
+
+@given(st.sampled_from(PLACES), json_values | ODD | ELSEWHERE)
+def test_a_forged_snapshot_is_refused_or_works(place: Any, value: Any) -> None:
+    """Whatever stands in whichever place, also in the session within."""
+    data, path = place
+    try:
+        changed = forged(data, path, value)
+    except (ValueError, TypeError):  # no digest can be made of it
+        return
+    settings = ClientSettings(session=Settings(max_ids=4))
+    try:
+        client = ChatClient.restore(changed, endpoint(), settings=settings, now=5.0)
+    except SnapshotError:
+        return
+    lives_on(client)
+
+
+def test_what_nobody_forged_works() -> None:
+    """The snapshots themselves."""
+    for data in KEPT:
+        client = ChatClient.restore(data, endpoint(), now=5.0)
+        lives_on(client)
+        assert client.done
+
+
+@pytest.mark.parametrize("depth", [100, 300, 600, 950, 3_000])
+@pytest.mark.parametrize("name", ["queue", "session", "poll_timer", "ending", "more"])
+def test_a_deep_value_is_refused(name: str, depth: int) -> None:
+    """Deeper than the digest, or than the copy of it."""
+    deep: Any = 0
+    for _ in range(depth):
+        deep = [deep]
+    data = deepcopy(KEPT[0])
+    data["client"][name] = deep
+    try:
+        data["digest"] = _digest(data["client"])
+    except RecursionError:
+        data["digest"] = "0" * 32
+    with pytest.raises(SnapshotError):
+        ChatClient.restore(data, endpoint(), now=0.0)
+
+
+CONTRADICTIONS: list[tuple[str, Any, str]] = [
+    ("link", "over", "link is over before the end"),
+    ("poll", "closed", "poll is closed"),
+    ("post", "idle", "a batch has no POST"),
+    ("post", "in_flight", "POSTs are pending"),
+    ("session", None, "there is no session"),
+    ("next_request_id", 0, "next_request_id was used"),
+    ("pending", [[99, "poll"]], "next_request_id was used"),
+    ("ignored_replies", -1, "a count is negative"),
+    ("token", "a:b", "token is no token"),
+    ("pending", [[1, "post"], [2, "post"]], "POSTs are pending"),
+    ("queue", [{"events": [], "msg_id": None, "queued_at": 0.0}], "cannot be posted"),
+    ("queue", [{"events": [{}], "msg_id": None, "queued_at": 0.0}], "cannot be posted"),
+    ("polled_at", 1e999, "digest"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "why"), CONTRADICTIONS, ids=lambda it: str(it)[:20])
+def test_fields_that_contradict_each_other_are_refused(name: str, value: Any, why: str) -> None:
+    """Each would be right beside others; the reason names the field."""
+    data = deepcopy(KEPT[0])
+    data["client"][name] = value
+    try:
+        data["digest"] = _digest(data["client"])
+    except ValueError:
+        assert why == "digest"
+    with pytest.raises(SnapshotError, match=why):
+        ChatClient.restore(data, endpoint(), now=0.0)
