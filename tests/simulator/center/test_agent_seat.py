@@ -98,6 +98,9 @@ def test_a_customer_who_leaves_may_get_a_survey(world: World, customer: Simulate
     assert (chat.state, chat.outcome, chat.party_ids) == ("completed", None, [])
     with pytest.raises(LocalProtocolError, match="the agent must join first"):
         act(world, "say", text="Stay.")
+    act(world, "show_form", name="survey")
+    [form] = customer.forms
+    assert form.name == "survey"
     act(world, "end")
     assert chat.outcome == "ended"
 

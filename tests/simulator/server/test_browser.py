@@ -232,6 +232,7 @@ def test_a_person_sits_at_the_agents_seat(server: SimulatorServer) -> None:
     assert seen["agent_rows"][-1] == "The session is over"
     assert seen["rows_after_reload"] == seen["agent_rows"]
     assert seen["outcome"] == "ended"
+    assert seen["whole"] == [True] * 3
     assert server.network.fault_counts == {"503": 1}
     assert seen["complaints"] == []
 
@@ -272,7 +273,12 @@ async def _seated(url: str) -> dict[str, Any]:
         await agent.until("document.querySelector('#messages').innerText.includes('is over')")
         rows = await agent.value(ROWS)
         await _reload(agent, len(rows))
+        whole = []
+        for width, height in ((360, 740), (740, 360), (1200, 700)):
+            await phone(agent, width, height)
+            whole.append(await _last_row_is_whole(agent))
         return {
+            "whole": whole,
             "typing": typing,
             "theirs": await customer.value(texts),
             "agent_title": await agent.value("document.title"),

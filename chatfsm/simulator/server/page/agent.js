@@ -68,7 +68,8 @@ const showChat = (chat) => {
   at("join").hidden = isJoined;
   at("join").disabled = !isLive || isJoined;
   for (const id of ["text", "send", "agent", "transfer", "queue"]) at(id).disabled = !isJoined;
-  for (const id of ["form", "secure", "ask"]) at(id).disabled = !isJoined;
+  // A survey may follow when the customer has left the conversation, and the agent with it.
+  for (const id of ["form", "secure", "ask"]) at(id).disabled = !(isLive && chat.is_seat);
   for (const id of ["how", "end"]) at(id).disabled = !isLive;
   at("text").placeholder = isJoined ? "Write a message" : "Take the chat over to answer";
   const agents = chat.agents.filter((agent) => agent.party_id !== chat.agent);
