@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
@@ -61,9 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
-        prog="chatfsm",
-        description="Chat with a contact center, replay recorded chats, simulate a center.",
+    # Known as its base class: type checkers take the type of the subcommands from it.
+    parser = cast(
+        "argparse.ArgumentParser",
+        _Parser(
+            prog="chatfsm",
+            description="Chat with a contact center, replay recorded chats, simulate a center.",
+        ),
     )
     version_help = "show program's version number and exit"
     parser.add_argument("--version", action=_Version, nargs=0, help=version_help)
