@@ -71,6 +71,7 @@ class _Unclosed(io.RawIOBase):
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._is_start = True
 
     def readable(self) -> bool:
         return True
@@ -78,6 +79,10 @@ class _Unclosed(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         # As much as is available: a log that is still being written is read as it grows.
         taken = self._stream.read1(len(buffer))
+        if self._is_start and 0 < len(taken) < len(codecs.BOM_UTF32_LE):
+            # The first bytes tell the encoding, and may come one by one.
+            taken += self._stream.read(len(codecs.BOM_UTF32_LE) - len(taken))
+        self._is_start = False
         buffer[: len(taken)] = taken
         return len(taken)
 

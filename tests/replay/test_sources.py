@@ -239,6 +239,32 @@ def test_a_line_on_standard_input_is_read_when_it_comes(
     assert next(Source("-").lines()) == b"one\n"
 
 
+class OneByOne(io.RawIOBase):
+    """Standard input whose bytes come one by one."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = data
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        piece, self._left = self._left[:1], self._left[1:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("encode", [gzip.compress, lambda data: data.decode().encode("utf-16")])
+@pytest.mark.parametrize("data", [b"one\ntwo\n", b"", b"\n"])
+def test_the_encoding_of_standard_input_is_known_by_its_first_bytes(
+    monkeypatch: pytest.MonkeyPatch, encode: Callable[[bytes], bytes], data: bytes
+) -> None:
+    """However slowly they come."""
+    stream = io.TextIOWrapper(io.BufferedReader(OneByOne(encode(data))), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert b"".join(Source("-").lines()) == data
+
+
 def test_a_closed_standard_input_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a program was started without standard input, that is said."""
     monkeypatch.setattr(sys, "stdin", None)

@@ -45,8 +45,9 @@ OPAQUE = "late=40:0.01,duplicate:history:0.1"
 LATEST = 45.0
 # The outages of a soak pass, so the client must never give up a message.
 SETTINGS = ClientSettings(max_attempts=1_000_000)
-# Twenty polls that are held for as long as they may be.
-CALM = 300.0
+# The timeout of an upload whose reply was lost last, and four polls that are held for as long as
+# they may be.
+CALM = 360.0
 
 
 @define
@@ -172,7 +173,8 @@ class Group:
         until = self.world.now + CALM
         waiting = self.chats
         while waiting and self.world.now < until:
-            self.world.run(5.0)
+            # A period of no poll, or the same replies would be in flight each time.
+            self.world.run(1.7)
             # All of them: while one waits, an agent may answer another.
             waiting = [chat for chat in self.chats if not self.is_settled(chat)]
         names = [chat.customer for chat in waiting]
