@@ -15,9 +15,9 @@ KILLED_AT = (3, 9, 16)
 ROOT = Path(__file__).parents[2]
 
 
-def started(server: Server, folder: Path) -> subprocess.Popen[bytes]:
+def started(server: Server, folder: Path, lines: int = LINES) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "tests.drivers.killed_app", server.url]
-    files = [str(folder / "chat.json"), str(folder / "received.txt"), str(LINES)]
+    files = [str(folder / "chat.json"), str(folder / "received.txt"), str(lines)]
     return subprocess.Popen([*program, *files], cwd=ROOT)
 
 
