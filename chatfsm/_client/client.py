@@ -1,8 +1,8 @@
 """Client: one chat over HTTP, without IO.
 
 `ChatClient.receive` takes one item and the time, and works in this order: dispatch the item, fail
-the requests that are late, let the session handle its deadlines, queue its messages, send the
-requests that are due.
+the requests that are late, end the session if the chat is over and nothing is in doubt, let the
+session handle its deadlines, queue its messages, send the requests that are due.
 """
 
 from __future__ import annotations
