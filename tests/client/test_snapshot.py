@@ -152,6 +152,15 @@ def test_a_chat_that_is_over_stays_over(chat: Stage) -> None:
     assert chat.ticks() == []
 
 
+def test_an_end_before_the_reply_to_a_post_stays_one(chat: Stage) -> None:
+    """The POST of `End` may be in flight when the poll brings the end."""
+    chat.receives(c.End())
+    chat.polled({"event": "ended"}, at=1.0)
+    chat.restarts(at=0.0)
+    assert chat.client.done
+    assert chat.client.deadline is None
+
+
 def test_new_credentials_are_given_with_the_endpoint(chat: Stage) -> None:
     """No snapshot holds any; a client that was refused tries again with those that it gets."""
     chat.replies("poll", status=401)
