@@ -42,6 +42,7 @@ class SavedChat:
     path: Path | None
     client_id: str = field(repr=False)
     record: dict[str, Any] | None = field(default=None, repr=False)
+    _store: storage.FileStore | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def load(cls, path: str | None, environment: Mapping[str, str]) -> Self:
@@ -65,7 +66,8 @@ class SavedChat:
         """Save a new record. Raises OSError."""
         self.record = record
         if self.path is not None:
-            storage.FileStore(self.path).save({"client_id": self.client_id, "chat": record})
+            self._store = self._store or storage.FileStore(self.path)
+            self._store.save({"client_id": self.client_id, "chat": record})
 
 
 # Seconds: enough to post what was typed, but not to wait for a poll to return.
@@ -80,8 +82,12 @@ def run(options: Namespace, environment: Mapping[str, str] = os.environ) -> int:
     if sys.stdin is None:
         raise ChatError("there is no standard input")
     try:
-        saved = SavedChat.load(options.state, environment)
         with ExitStack() as stack:
+            if options.state is not None:
+                state = storage.FileStore(options.state)
+                state.lock()
+                stack.callback(state.close)
+            saved = SavedChat.load(options.state, environment)
             journal = stack.enter_context(_open_journal(options.record))
             endpoint = _endpoint(options, saved, environment)
             client, pending = _open_client(saved, endpoint, journal)

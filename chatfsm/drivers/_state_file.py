@@ -6,6 +6,7 @@ changed; the file is written anew when its changes are longer than the record.
 
 from __future__ import annotations
 
+import errno
 import json
 import operator
 import os
@@ -81,11 +82,13 @@ class FileStore:
     def lock(self) -> None:
         """Keep other processes, and other stores, from locking the file until `close`.
 
-        Raises `LocalProtocolError` if another one has locked it.
+        Raises `LocalProtocolError` if another one has locked it, OSError if it cannot be locked.
         """
         if self._lock is not None:
             return
         target = self._target()
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
         beside = target.with_name(f".{target.name}.lock")
         while self._lock is None:
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | _NO_LINKS, _OWNER_ONLY)

@@ -16,6 +16,7 @@ import pytest
 
 from chatfsm._cli import main
 from chatfsm._cli.chat import SavedChat
+from chatfsm.drivers.storage import FileStore
 from chatfsm.errors import SnapshotError
 from chatfsm.replay.journal import verify
 from chatfsm.simulator.scenario import Await, EndSession, Scenario
@@ -245,3 +246,15 @@ def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
     Path(path).write_text("{}")
     with pytest.raises(SnapshotError, match="does not hold the state"):
         SavedChat.load(path, {})
+
+
+def test_a_second_process_on_one_state_file_is_refused(tmp_path: Path, capsys: Any) -> None:
+    """Two processes would each write over what the other has saved."""
+    path = tmp_path / "state.json"
+    held = FileStore(path)
+    held.lock()
+    options = ["chat", "--url", "https://chat.example", "--app-id", "a", "--state", str(path)]
+    assert main(options) == 2
+    assert "another process or chat has it open" in capsys.readouterr().err
+    held.close()
+    assert not path.exists()
