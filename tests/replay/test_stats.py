@@ -217,12 +217,12 @@ def test_without_people_there_is_no_agent(wire: Any, log: Log, replays: Replays)
 
 
 def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Replays) -> None:
-    """Emoji, controls and lone surrogates are escaped, so that any reader takes the document."""
+    """Emoji and controls are escaped, lone surrogates replaced: any reader takes the document."""
     path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
     ran = replays("--summary", path)
     assert ran.out.isascii()
     assert ran.session["chat_id"] == "é\u202e"
-    assert ran.session["parties"][0]["display_name"] == "\x1b[31m🐧\ud800"
+    assert ran.session["parties"][0]["display_name"] == "\x1b[31m🐧\ufffd"
 
 
 def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:
