@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from heapq import heappop, heappush
@@ -46,9 +47,9 @@ class Member(Protocol):
     def receive_safely(self, item: Tick | HttpResult) -> None:
         """Feed an input to the client, and send the requests that follow; never raises."""
 
+    @abstractmethod
     def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
         """Return the coroutine that sends the queued events, and closes the chat."""
-        raise NotImplementedError
 
 
 class Scheduler:
