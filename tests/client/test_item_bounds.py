@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import process_time
 from typing import Any
 
 import pytest
@@ -41,9 +40,7 @@ def test_a_reply_of_too_many_items_is_a_failure(chat: Stage, kind: str, body: by
     if kind == "history":
         chat.fails("poll", "connect")
         chat.is_due()
-    since = process_time()
     told = chat.replies(kind, body)
-    assert process_time() - since < 5
     (effect,) = told
     if kind == "poll":
         assert isinstance(effect, LinkChanged)
@@ -76,9 +73,7 @@ def test_a_result_of_too_many_items_is_a_failure(
 ) -> None:
     """For each list that a server sends, and for the sum of lists in it."""
     chat.receives(request_)
-    since = process_time()
     (failed,) = chat.replies(path or "chats/chat-1/casehistory", body)
-    assert process_time() - since < 5
     assert isinstance(failed, ApiFailed)
     assert f"more than {MAX_ITEMS:,}" in str(failed.error)
     assert not failed.error.transient

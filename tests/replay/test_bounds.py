@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -31,13 +30,11 @@ def refusal(path: Path) -> tuple[int, str]:
     return len(places), text.removeprefix(f"{path}: ")
 
 
-def measured(path: Path) -> tuple[tuple[int, str], float, int]:
-    """The refusal of a file, the seconds, and the largest number of bytes in memory."""
+def measured(path: Path) -> tuple[tuple[int, str], int]:
+    """The refusal of a file, and the largest number of bytes in memory."""
     tracemalloc.start()
-    began = time.process_time()
     try:
-        found = refusal(path)
-        return found, time.process_time() - began, tracemalloc.get_traced_memory()[1]
+        return refusal(path), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -48,9 +45,8 @@ def test_millions_of_items_in_a_line_are_refused(log: Log, item: bytes, *, packe
     """A file of some KB cannot make the reader work for minutes."""
     line = b'{"events":[' + (item + b",") * TINY + item + b"]}\n"
     path = log("a.jsonl", EVENT + b"\n", line, EVENT, packed=packed)
-    found, seconds, memory = measured(path)
+    found, memory = measured(path)
     assert found == (1, "line 2: more than 2,000,000 values")
-    assert seconds < 10  # it took 50
     assert memory < 100_000_000
 
 
@@ -111,11 +107,10 @@ def test_a_list_of_events_one_a_line_has_no_bound(
 def test_a_document_with_too_many_values_is_refused(log: Log) -> None:
     """The error says why the lines were not read as a document."""
     path = log("a.json", b'{"events":[\n', b"{},\n" * TINY, b"{}\n]}\n")
-    (count, why), seconds, memory = measured(path)
+    (count, why), memory = measured(path)
     assert count == 0
     assert why.startswith("line 1: not a log of chat events: not JSON: ")
     assert why.endswith("; as one document it has more than 256 MiB or 2,000,000 values")
-    assert seconds < 10
     assert memory < 200_000_000
 
 
@@ -124,12 +119,11 @@ def test_a_document_with_too_many_values_is_refused(log: Log) -> None:
 def test_a_file_of_blank_lines_is_refused(log: Log, line: bytes, head: bytes) -> None:
     """Hundreds of millions of lines of nothing, a few KB as gzip, end soon and in an error."""
     path = log("a.jsonl", head, line * (12 * MAX_BLANK_LINES), packed=True)
-    (count, why), seconds, memory = measured(path)
+    (count, why), memory = measured(path)
     assert count == (head != b"")
     assert why.endswith(": more than 1,000,000 blank lines in a row")
     number = int(why.removeprefix("line ").partition(":")[0])
     assert MAX_BLANK_LINES * 0.9 < number < MAX_BLANK_LINES * 1.1
-    assert seconds < 5
     assert memory < 10_000_000
 
 

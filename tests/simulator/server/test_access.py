@@ -162,7 +162,7 @@ def test_headers_that_never_end_are_not_waited_for(sent: bytes) -> None:
                     connection.sendall(sent)
                 began = time.monotonic()
                 assert connection.recv(10) == b""
-                assert time.monotonic() - began < 3
+                assert time.monotonic() - began < 10
 
 
 def test_a_quiet_connection_between_requests_is_kept() -> None:
