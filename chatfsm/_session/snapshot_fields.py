@@ -382,11 +382,12 @@ for _matches, _writer, _reader in _FACTORIES:
         _converter.register_unstructure_hook_factory(_matches, _writer)
     _converter.register_structure_hook_factory(_matches, _reader)
 for _known, _write, _read in _HOOKS:
-    if isinstance(_known, type):
-        if _write is not None:
-            _converter.register_unstructure_hook(_known, _write)
+    _is_class = isinstance(_known, type)  # cattrs finds all others by a test
+    if _write is not None and _is_class:
+        _converter.register_unstructure_hook(_known, _write)
+    elif _write is not None:
+        _converter.register_unstructure_hook_func(_is(_known), _write)
+    if _is_class:
         _converter.register_structure_hook(_known, _read)
-    else:  # cattrs finds generic types, unions and Annotated by a test
-        if _write is not None:
-            _converter.register_unstructure_hook_func(_is(_known), _write)
+    else:
         _converter.register_structure_hook_func(_is(_known), _read)

@@ -329,3 +329,17 @@ def test_a_value_of_another_kind_is_refused_even_with_its_digest(name: str, held
         ChatSession.restore(data, now=0.0)
     assert "ann" not in str(error.value)
     assert "asleep" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [("seen_count", 5_000, "seen_count is not the number of seen_ids"), ("chat_id", None, "")],
+)
+def test_fields_that_do_not_fit_together_are_refused(field: str, value: object, why: str) -> None:
+    """With the right digest, too: the error names the contradiction, or the missing field."""
+    memory = {**KEPT["memory"], field: value}
+    if value is None:
+        del memory[field]
+        why = f"{field} is missing"
+    with pytest.raises(SnapshotError, match=why):
+        ChatSession.restore({**KEPT, "memory": memory, "digest": snapshot._digest(memory)}, now=0.0)

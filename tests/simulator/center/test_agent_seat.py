@@ -8,7 +8,7 @@ import pytest
 
 from chatfsm.effects import WaitEstimated
 from chatfsm.errors import LocalProtocolError
-from chatfsm.simulator.agent_seat import ACTIONS, AgentSeat
+from chatfsm.simulator.agent_seat import ACTIONS, AgentSeat, SeatPlayer
 from chatfsm.simulator.builtin_scenarios import AGENTS, SCENARIOS
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.tenants import AppEntry, Tenant
@@ -163,3 +163,20 @@ def test_a_chat_that_is_over_takes_no_action(world: World, customer: SimulatedCu
             act(world, action)
     with pytest.raises(KeyError):
         AgentSeat(center_of(world)).act("none", {"action": "end"}, now=world.now)
+
+
+def test_a_seat_does_nothing_by_itself(world: World) -> None:
+    """No time is due for it: a person acts, or nothing happens."""
+    assert SeatPlayer().wake(now=5.0) == []
+
+
+def test_a_chat_that_is_over_gets_no_other_player(
+    world: World, customer: SimulatedCustomer
+) -> None:
+    """It is refused, and the chat stays as it is."""
+    customer.end()
+    world.run(60.0)
+    center = center_of(world)
+    [chat_id] = center.chats
+    with pytest.raises(ValueError, match="it is over"):
+        center.replace_player(chat_id, SeatPlayer(), now=world.now)

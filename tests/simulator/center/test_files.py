@@ -220,3 +220,10 @@ def test_an_upload_that_is_none(content_type: str, written: bytes) -> None:
     """It is refused with 5003."""
     found = Office().refused("POST", "files", written, headers={"Content-Type": content_type})
     assert found == (400, "5003")
+
+
+@pytest.mark.parametrize("boundary", ['""', "X" * 10_000])
+def test_a_boundary_has_a_bounded_length(boundary: str) -> None:
+    """As RFC 2046 has it: no boundary, and one of thousands of characters, are refused."""
+    with pytest.raises(ValueError, match="boundary"):
+        parse_upload(b"", f"multipart/form-data; boundary={boundary}")
