@@ -62,7 +62,8 @@ def signaling_event(session: SessionState, event: events.Signaling, effects: lis
     if _is_early(signal, session) and is_full:
         text = f"more than {session.settings.max_candidates} ICE candidates before the answer"
         session.report_violation("too_many_candidates", text, to_plain(signal))
-    is_duplicate(session, scope, msg_id, content, event, effects)  # no, but it is remembered
+    # Remembers the signal: a duplicate has returned above.
+    is_duplicate(session, scope, msg_id, content, event, effects)
     if _is_early(signal, session) and not is_full:
         _keep_candidate(session, signal)
     if isinstance(signal, signaling.CallOffer) and not session.is_own(event.party_id):

@@ -7,43 +7,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transitions import MachineError
 
 from chatfsm._client import state
 from chatfsm._client.client import Health
 from chatfsm._client.failures import backoff
 from chatfsm._client.state import next_state
-from chatfsm._statemachine import TransitionTable
 from chatfsm.settings import ClientSettings
 from tests.client.conftest import Stage
+from tests.transition_pairs import moved_by_transitions, pairs_of
 
 TABLES = {
     table.name: table
     for table in (state.LINK_TABLE, state.POLL_TABLE, state.HISTORY_TABLE, state.POST_TABLE)
 }
-PAIRS = [
-    (name, state, trigger)
-    for name, table in TABLES.items()
-    for state in table.states
-    for trigger in table.triggers
-]
-
-
-class Model:
-    """The least that a Machine can move."""
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-
-
-def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> str | None:
-    """Where `transitions` itself goes; None where it refuses."""
-    model = Model(state)
-    try:
-        table.machine.events[trigger].trigger(model)
-    except MachineError:
-        return None
-    return model.state
+PAIRS = pairs_of(TABLES.values())
 
 
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)

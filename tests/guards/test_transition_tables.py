@@ -6,11 +6,11 @@ import ast
 from pathlib import Path
 
 import pytest
-from transitions import MachineError
 
 import chatfsm
 from chatfsm._session import tables
 from chatfsm._statemachine import TransitionTable
+from tests.transition_pairs import moved_by_transitions, pairs_of
 
 TABLES = (
     tables.LIFECYCLE,
@@ -21,29 +21,7 @@ TABLES = (
     tables.ALLOWED_COMMANDS,
 )
 BY_NAME = {drawn.name: drawn for drawn in TABLES}
-PAIRS = [
-    (name, state, trigger)
-    for name, table in BY_NAME.items()
-    for state in table.states
-    for trigger in table.triggers
-]
-
-
-class Model:
-    """The least that a Machine can move."""
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-
-
-def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> str | None:
-    """Where `transitions` itself goes; None where it refuses."""
-    model = Model(state)
-    try:
-        table.machine.events[trigger].trigger(model)
-    except MachineError:
-        return None
-    return model.state
+PAIRS = pairs_of(TABLES)
 
 
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
