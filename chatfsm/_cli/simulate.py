@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -26,11 +26,10 @@ from chatfsm.replay.formats import records
 from chatfsm.replay.journal import JournalEntry, JournalHeader
 from chatfsm.replay.sources import Source
 from chatfsm.simulator.builtin_scenarios import (
-    AGENTS,
-    FILE,
-    FORMS,
-    ICON,
+    DEMO_APP_ID,
     SCENARIOS,
+    TENANT_URL,
+    build_tenant,
     builtin_agents,
 )
 from chatfsm.simulator.center import ContactCenter
@@ -41,7 +40,7 @@ from chatfsm.simulator.scenario import Scenario, from_plain
 from chatfsm.simulator.server.access import is_loopback
 from chatfsm.simulator.server.web_page import PageFiles
 from chatfsm.simulator.settings import CenterSettings
-from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
+from chatfsm.simulator.tenants import Tenant
 
 if TYPE_CHECKING:
     from chatfsm.simulator.server.server import SimulatorServer
@@ -60,9 +59,6 @@ __all__ = [
 
 # Scenarios: built in, from a file, or from a recorded log.
 
-TENANT_URL: Final = "tenant.example"
-DEMO_APP_ID: Final = "demo"
-"""App id that plays the scenario of the command line."""
 # Bytes. A larger file is a log, which is not parsed as a whole.
 _MAX_SCENARIO_SIZE: Final = 4 * 1024 * 1024
 
@@ -91,13 +87,6 @@ def load_scenario(path: str, chat_id: str | None = None) -> Scenario:
     except ChatError as error:
         why = str(error)
         raise ChatError(why if why.startswith(path) else f"{path}: {why}") from None
-
-
-def build_tenant(demo: Scenario, url: str = TENANT_URL, agents: Iterable[Agent] = AGENTS) -> Tenant:
-    """Return a tenant whose app id `demo` plays a scenario, and with the built-in ones."""
-    entries = [AppEntry(app_id=DEMO_APP_ID, scenario=demo)]
-    entries += [AppEntry(app_id=name, scenario=scenario) for name, scenario in SCENARIOS.items()]
-    return Tenant(url=url, entries=entries, agents=agents, files=(FILE,), forms=FORMS, icon=ICON)
 
 
 def _read_scenario(path: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import evolve
@@ -23,10 +23,33 @@ from chatfsm.simulator.scenario import (
     ShowSecureForm,
     Tell,
 )
-from chatfsm.simulator.tenants import Agent, TenantField, TenantFile, TenantForm
+from chatfsm.simulator.tenants import (
+    Agent,
+    AppEntry,
+    Tenant,
+    TenantField,
+    TenantFile,
+    TenantForm,
+)
 from chatfsm.simulator.wire_events import status
 
-__all__ = ["AGENTS", "FILE", "FORMS", "ICON", "SCENARIOS", "SURVEY", "builtin_agents"]
+__all__ = [
+    "AGENTS",
+    "DEMO_APP_ID",
+    "FILE",
+    "FORMS",
+    "ICON",
+    "SCENARIOS",
+    "SURVEY",
+    "TENANT_URL",
+    "build_tenant",
+    "builtin_agents",
+]
+
+TENANT_URL: Final = "tenant.example"
+"""The domain of a tenant that `build_tenant` returns."""
+DEMO_APP_ID: Final = "demo"
+"""The app id of such a tenant whose scenario its user chooses."""
 
 SURVEY: Final = "MobileChatSurvey"
 """The name of the survey form, which the vendor's web clients know and draw themselves."""
@@ -318,3 +341,13 @@ FILE: Final = TenantFile(
     file_name="opening-hours.txt",
 )
 """The file that agents share."""
+
+
+def build_tenant(demo: Scenario, url: str = TENANT_URL, agents: Iterable[Agent] = AGENTS) -> Tenant:
+    """Return a tenant whose app id `demo` plays a scenario, and with the built-in ones.
+
+    Each built-in scenario is available under its own name as the app id.
+    """
+    entries = [AppEntry(app_id=DEMO_APP_ID, scenario=demo)]
+    entries += [AppEntry(app_id=name, scenario=scenario) for name, scenario in SCENARIOS.items()]
+    return Tenant(url=url, entries=entries, agents=agents, files=(FILE,), forms=FORMS, icon=ICON)
