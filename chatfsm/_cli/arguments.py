@@ -11,9 +11,20 @@ from typing import Final
 from chatfsm._cli import argument_types as types
 from chatfsm.replay import FINDINGS
 
-__all__ = ["add_chat", "add_demo", "add_replay", "add_scrub", "add_simulate"]
+__all__ = [
+    "Commands",
+    "add_behaviour",
+    "add_chat",
+    "add_colors",
+    "add_command",
+    "add_demo",
+    "add_replay",
+    "add_scrub",
+    "add_simulate",
+    "add_tenant",
+]
 
-_Commands = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for it
+Commands = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for it
 
 # chatfsm demo
 
@@ -31,9 +42,9 @@ exit status: 0 in chatfsm's chat all messages arrived once and in order, and not
 """
 
 
-def add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+def add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm demo`."""
-    demo = _add(commands, "demo", "show in seconds what chatfsm is for", _DEMO, _DEMO_EXIT)
+    demo = add_command(commands, "demo", "show in seconds what chatfsm is for", _DEMO, _DEMO_EXIT)
     demo.add_argument(
         "--seed",
         metavar="N",
@@ -41,7 +52,13 @@ def add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
         default=0,
         help="use other ids; the same seed gives the same ids (default: 0)",
     )
-    colors = demo.add_mutually_exclusive_group()
+    add_colors(demo)
+    demo.set_defaults(run=_run_demo)
+
+
+def add_colors(parser: argparse.ArgumentParser) -> None:
+    """Add --plain and --color, which set `color`."""
+    colors = parser.add_mutually_exclusive_group()
     colors.add_argument(
         "--plain",
         dest="color",
@@ -56,7 +73,6 @@ def add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
         default="auto",
         help="when to use colours (default: auto, which means on a terminal)",
     )
-    demo.set_defaults(run=_run_demo)
 
 
 def _run_demo(options: argparse.Namespace) -> int:
@@ -81,9 +97,9 @@ exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, or a 
 """
 
 
-def add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm replay`."""
-    replay = _add(commands, "replay", "replay recorded chats", _REPLAY, _REPLAY_EXIT)
+    replay = add_command(commands, "replay", "replay recorded chats", _REPLAY, _REPLAY_EXIT)
     replay.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
     output = replay.add_mutually_exclusive_group()
     output.add_argument(
@@ -170,9 +186,9 @@ exit status: 0 the log is scrubbed; 2 a file cannot be read or written; 130 inte
 """
 
 
-def add_scrub(commands: _Commands[argparse.ArgumentParser]) -> None:
+def add_scrub(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm scrub`."""
-    scrub = _add(commands, "scrub", "remove personal data from a log", _SCRUB, _SCRUB_EXIT)
+    scrub = add_command(commands, "scrub", "remove personal data from a log", _SCRUB, _SCRUB_EXIT)
     scrub.add_argument("input", metavar="IN", help="a log, or - for standard input")
     scrub.add_argument("output", metavar="OUT", help="the scrubbed log, or - for standard output")
     scrub.add_argument(
@@ -205,9 +221,9 @@ chat at all; 130 interrupted, after what you typed before was sent.
 """
 
 
-def add_chat(commands: _Commands[argparse.ArgumentParser]) -> None:
+def add_chat(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm chat`."""
-    chat = _add(commands, "chat", "chat with a contact center", _CHAT, _CHAT_EXIT)
+    chat = add_command(commands, "chat", "chat with a contact center", _CHAT, _CHAT_EXIT)
     chat.add_argument(
         "--url", required=True, type=types.text, help="the API: https:// and the host"
     )
@@ -282,9 +298,9 @@ _PORT: Final = 8765
 """Easy to remember, and of no well-known service."""
 
 
-def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
+def add_simulate(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm simulate`."""
-    simulate = _add(
+    simulate = add_command(
         commands, "simulate", "serve a simulated contact center", _SIMULATE, _SIMULATE_EXIT
     )
     script = simulate.add_mutually_exclusive_group()
@@ -332,8 +348,16 @@ def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
         default=[],
         help="let pages of this origin use the API, besides those on this machine; may be repeated",
     )
+    add_tenant(simulate)
     _add_staff(simulate)
-    _add_behaviour(simulate)
+    add_behaviour(simulate)
+    simulate.add_argument(
+        "--speed",
+        metavar="X",
+        type=types.speed,
+        default=1.0,
+        help="let time pass X times as fast in the contact center (default: 1)",
+    )
     simulate.add_argument(
         "--record",
         metavar="FILE",
@@ -346,14 +370,18 @@ def add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
     simulate.set_defaults(run=_run_simulate)
 
 
-def _add_staff(simulate: argparse.ArgumentParser) -> None:
-    simulate.add_argument(
+def add_tenant(parser: argparse.ArgumentParser) -> None:
+    """Add --tenant."""
+    parser.add_argument(
         "--tenant",
         metavar="DOMAIN",
         type=types.domain,
         default="tenant.example",
         help="the tenant's domain (default: tenant.example)",
     )
+
+
+def _add_staff(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--agents", metavar="N", type=types.agent_count, help="the number of agents (default: 3)"
     )
@@ -365,14 +393,15 @@ def _add_staff(simulate: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_behaviour(simulate: argparse.ArgumentParser) -> None:
-    simulate.add_argument(
+def add_behaviour(parser: argparse.ArgumentParser) -> None:
+    """Add the faults of a simulated contact center and its ways."""
+    parser.add_argument(
         "--faults",
         metavar="SPEC",
         type=types.text,
         help="inject faults, such as storm or drop-reply:0.05: see --list",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--seed",
         metavar="N",
         type=types.integer,
@@ -380,30 +409,23 @@ def _add_behaviour(simulate: argparse.ArgumentParser) -> None:
         help="use other ids, and inject faults at other times; the same seed gives the same "
         "(default: 0)",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--milliseconds",
         action="store_true",
         help="send timestamps in milliseconds, as documented, not in seconds, as observed",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--hold",
         metavar="SECONDS",
         type=types.seconds,
         help="hold a poll this long if there is no event (default: 12)",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--inactivity",
         metavar="SECONDS",
         type=types.seconds,
         help="end a chat after this long without a message from the customer, and warn after half "
         "of it (default: 600)",
-    )
-    simulate.add_argument(
-        "--speed",
-        metavar="X",
-        type=types.speed,
-        default=1.0,
-        help="let time pass X times as fast in the contact center (default: 1)",
     )
 
 
@@ -413,13 +435,14 @@ def _run_simulate(options: argparse.Namespace) -> int:
     return run(options)
 
 
-def _add(
-    commands: _Commands[argparse.ArgumentParser],
+def add_command(
+    commands: Commands[argparse.ArgumentParser],
     name: str,
     summary: str,
     description: str,
     epilog: str,
 ) -> argparse.ArgumentParser:
+    """Add a command: its summary in the list of commands, and its own help."""
     return commands.add_parser(
         name,
         help=summary,
