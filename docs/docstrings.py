@@ -1,0 +1,133 @@
+"""Sphinx extension: the plain text of chatfsm's docstrings as reStructuredText, and its links.
+
+In a docstring, `name` is code and a link if it is a public name, an indented block is code, lines
+of "term, two spaces, text" are a list of definitions, and all else is meant literally.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+CODE = re.compile(r"(`[^`]+`)")
+NAME = re.compile(r"[A-Za-z_][\w.]*")
+SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
+TERM = re.compile(r"(?P<term>[\w`][^\s]*(?: [^\s]+)*?) {2,}(?P<text>\S.*)")
+ITEM = re.compile(r"(?:[-*]|\d+\.) ")
+
+
+def to_rst(docstring: list[str]) -> Iterator[str]:
+    """Yield the lines of a docstring as reStructuredText."""
+    code: list[str] = []
+    in_list = False
+    for line in docstring:
+        in_code = code and (line.startswith(" ") or not line)
+        if in_code or (line.startswith("    ") and not in_list):
+            code.append(line)
+        else:
+            yield from literal_block(code)
+            code = []
+            if line.strip():
+                in_list = bool(ITEM.match(line)) or (in_list and line.startswith(" "))
+            yield from prose(line)
+    yield from literal_block(code)
+
+
+def literal_block(code: list[str]) -> Iterator[str]:
+    """Yield a block of code, in the language that it is in."""
+    if not code:
+        return
+    lines = textwrap.dedent("\n".join(code)).strip("\n").split("\n")
+    yield from ("", f".. code-block:: {language_of(lines)}", "")
+    yield from (f"    {line}".rstrip() for line in lines)
+    yield ""
+
+
+def language_of(lines: list[str]) -> str:
+    """Return the name of the language for the highlighter."""
+    if lines[0].startswith(">>> "):
+        return "pycon"
+    try:
+        ast.parse("async def _():\n" + textwrap.indent("\n".join(lines), "    "))
+    except SyntaxError:
+        return "text"
+    return "python"
+
+
+def prose(line: str) -> Iterator[str]:
+    """Yield a line of text, or an entry of a list of definitions."""
+    if (entry := TERM.fullmatch(line)) and not line.startswith(">>> "):
+        yield inline(entry["term"])
+        yield f"    {inline(entry['text'])}"
+    elif line.startswith((">>> ", "... ")):
+        yield line
+    else:
+        yield inline(line)
+
+
+def inline(line: str) -> str:
+    """Return a line with its code marked and all else escaped."""
+    bullet = "- " if line.startswith("- ") else ""
+    parts = CODE.split(line.removeprefix(bullet))
+    return bullet + "".join(
+        code_or_link(part[1:-1], follower=next_[:1])
+        if number % 2
+        else SPECIAL.sub(r"\\\g<0>", part)
+        for number, (part, next_) in enumerate(zip(parts, [*parts[1:], ""], strict=True))
+    )
+
+
+def code_or_link(text: str, follower: str) -> str:
+    """Return code in a line of text; a name becomes a link if chatfsm has such a name."""
+    marked = f":py:obj:`{text}`" if NAME.fullmatch(text) else f"``{text}``"
+    return f"{marked}\\ " if follower.isalnum() else marked
+
+
+def convert(_app: Sphinx, _what: str, _name: str, _obj: object, _options: Any, lines: Any) -> None:
+    """Convert the docstring of one object in place."""
+    lines[:] = to_rst(list(lines))
+
+
+def forget_guesses(_app: Sphinx, document: nodes.document) -> None:
+    """Let annotations name what they mean: Sphinx takes a builtin for any attribute of its name."""
+    for node in document.findall(pending_xref):
+        if node.get("refspecific") is False:
+            del node["refspecific"]
+
+
+def find(
+    _app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Link a name that is documented at one place, wherever it is mentioned."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    objects = env.domains.python_domain.objects
+    if target.startswith("chatfsm."):
+        target = target.rpartition(".")[2]
+    found = [name for name in objects if name.endswith(f".{target}") and not objects[name].aliased]
+    found = [name for name in found if name.startswith("chatfsm.")]
+    if len(found) != 1:
+        return content if node["reftype"] == "obj" else None
+    home = objects[found[0]]
+    reference = nodes.reference("", "", internal=True)
+    address = env.app.builder.get_relative_uri(node["refdoc"], home.docname)
+    reference["refuri"] = f"{address}#{home.node_id}"
+    reference += content
+    return reference
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the functions above to Sphinx."""
+    app.connect("autodoc-process-docstring", convert)
+    app.connect("doctree-read", forget_guesses)
+    app.connect("missing-reference", find)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,40 @@
+"""The pages of docs/ are true: their examples print what stands below them."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+EXAMPLE = re.compile(r"^```python\n(?=>>> )(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(DOCS).as_posix()
+
+
+def with_examples() -> list[Path]:
+    pages = sorted(DOCS.glob("**/*.md"))
+    return [page for page in pages if EXAMPLE.search(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("page", with_examples(), ids=name_of)
+def test_the_examples_print_what_they_show(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All examples of a page run one after the other, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text("utf-8")
+    # Empty lines in place of the prose, so that a failure names the line of the page.
+    kept, end = "", 0
+    for match in EXAMPLE.finditer(text):
+        kept += "\n" * text.count("\n", end, match.start(1)) + match[1]
+        end = match.end(1)
+    test = doctest.DocTestParser().get_doctest(kept, {}, page.name, str(page), 0)
+    told: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
+    runner.run(test, out=told.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(told)
