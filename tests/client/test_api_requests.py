@@ -159,6 +159,14 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     assert told.result == api.UploadedFile("f1", "a.png")
 
 
+def test_a_file_name_that_is_not_utf_8_goes_up_with_question_marks(stage: Stage) -> None:
+    """Python gives undecodable bytes of a file name as lone surrogates; the upload succeeds."""
+    stage.receives(api.UploadFile("caf\udce9.png", b"x", "image/png"))
+    assert b'filename="caf?.png"' in stage.asked("files").body
+    (told,) = stage.replies("files", {"file_id": "f1"})
+    assert told.result == api.UploadedFile("f1")
+
+
 @pytest.mark.parametrize(
     ("call", "path"),
     [

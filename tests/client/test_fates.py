@@ -153,6 +153,60 @@ def test_a_batch_that_the_server_chokes_on_goes_one_by_one(chat: Stage) -> None:
     assert chat.posted == [["first"], ["a", "b"], ["a"]]
 
 
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_gateway_says_nothing_of_the_content(chat: Stage, status: int) -> None:
+    """502 and 503 come from proxies: the batch is sent again as it was, not one by one."""
+    says_three(chat)
+    chat.replies("post", status=status)
+    chat.is_due()
+    chat.remembers(own("first", "1"))
+    assert chat.posted[1:] == [["a", "b"], ["a", "b"]]
+
+
+def test_as_many_go_alone_as_were_in_the_batch(chat: Stage) -> None:
+    """After an internal error its two messages go alone; those said later go together."""
+    says_three(chat)
+    chat.replies("post", status=500)
+    for text in ("x", "y", "z"):
+        chat.says(text)
+    chat.is_due()
+    chat.remembers(own("first", "1"))
+    for _ in range(3):
+        chat.replies("post")
+    assert chat.posted[2:] == [["a"], ["b"], ["x", "y", "z"]]
+
+
+def test_one_of_two_that_arrived_leaves_one_and_a_later_one_alone(chat: Stage) -> None:
+    """The history settles one message; the client still isolates as many as it has failed on."""
+    says_three(chat)
+    chat.replies("post", status=500)
+    for text in ("x", "y", "z"):
+        chat.says(text)
+    chat.is_due()
+    chat.remembers(own("first", "1"), own("a", "3"))
+    for _ in range(3):
+        chat.replies("post")
+    assert chat.posted[2:] == [["b"], ["x"], ["y", "z"]]
+
+
+def test_a_refused_batch_of_two_goes_alone_twice(chat: Stage) -> None:
+    """The one that is refused alone counts as one that went alone."""
+    says_three(chat)
+    chat.replies("post", status=400)
+    for text in ("x", "y"):
+        chat.says(text)
+    assert names(chat.replies("post", status=400)) == ["MessageFailed"]
+    assert chat.replies("post") == [effects.MessageSent("5")]
+    assert chat.posted[2:] == [["a"], ["b"], ["x", "y"]]
+
+
+def says_three(chat: Stage) -> None:
+    """The customer says three texts: one is posted, and two wait for the next POST together."""
+    for text in ("first", "a", "b"):
+        chat.says(text)
+    chat.replies("post")
+
+
 def test_typing_in_a_doubtful_post_is_not_sent_again(chat: Stage) -> None:
     """Typing is not reported late."""
     chat.receives(c.StartTyping())
@@ -206,6 +260,16 @@ def test_signals_are_sent_again_with_their_id_unless_they_are_there(chat: Stage)
     data = {"type": "REQUEST_PHONE_CALL", "number": "555"}
     chat.remembers({"event": "signaling", "party_id": CHAT, "msg_id": "1", "data": data})
     assert len(chat.posted) == 2
+
+
+def test_another_signal_in_the_history_is_not_the_lost_one(chat: Stage) -> None:
+    """A signal has arrived if the history has one with its id, not if it has any signal."""
+    chat.receives(c.RequestPhoneCall("555"))
+    chat.fails("post")
+    chat.is_due()
+    data = {"type": "REQUEST_PHONE_CALL", "number": "555"}
+    chat.remembers({"event": "signaling", "party_id": CHAT, "msg_id": "2", "data": data})
+    assert chat.posted == [["signaling"], ["signaling"]]
 
 
 def test_a_refused_answer_is_told(chat: Stage) -> None:

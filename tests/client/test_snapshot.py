@@ -17,6 +17,7 @@ from chatfsm._client.snapshot import _digest
 from chatfsm.api import GetVersion, RequestChat, UploadFile
 from chatfsm.client_effects import Undelivered
 from chatfsm.replay.journal import verify
+from chatfsm.settings import Settings
 from tests.client.conftest import CHAT, Stage, endpoint
 from tests.client.test_posting import FORM, SECURE, own
 
@@ -121,6 +122,21 @@ def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
     assert chat.is_due() == ["history"], "the first thing, as after any restart, and once"
     chat.remembers()
     assert chat.pending == ["poll"]
+
+
+@pytest.mark.parametrize(("passed", "posted"), [(6.5, ["a", "typing"]), (7.5, ["a"])])
+@pytest.mark.parametrize("clock", [-5_000.0, 0.0, 5_000.0])
+def test_waiting_typing_is_stale_after_as_long_on_any_clock(
+    clock: float, passed: float, posted: list[str]
+) -> None:
+    """Typing that waited for 3 s before a restart is of no interest 7 s after it."""
+    chat = Stage(session=Settings(typing_idle=60.0, typing_renew=10.0)).opens()
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.replies("post", status=429, at=3.0)
+    chat.restarts(at=clock)
+    chat.ticks(at=clock + passed)
+    assert chat.posted[1:] == [posted]
 
 
 def test_api_requests_are_gone_with_the_process(chat: Stage) -> None:

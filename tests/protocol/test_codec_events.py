@@ -566,6 +566,22 @@ def test_unknown_event() -> None:
     assert event.raw is wire
 
 
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        ({"event": "chat_session_sung", "song": "secret"}, "Unknown(timestamp=None, name="),
+        ({"event": 7, "song": "secret"}, "Malformed(timestamp=None, name=None, why="),
+        ({"event": "chat_session_navigation", "page": "secret"}, "ClientEvent(timestamp=None, n"),
+    ],
+)
+def test_raw_content_in_no_repr(item: dict[str, object], shown: str) -> None:
+    """What people wrote may be in any event that is kept as received (law L10)."""
+    text = repr(only(item))
+
+    assert text.startswith(shown)
+    assert "secret" not in text
+
+
 @pytest.mark.parametrize("name", ["", "CHAT_SESSION_ENDED", " chat_session_ended", "message"])
 def test_nearly_known_names(name: str) -> None:
     """A name is known as it is spelled or not at all."""

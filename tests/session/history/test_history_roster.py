@@ -18,3 +18,23 @@ def test_a_live_join_without_a_timestamp_is_later_than_a_history() -> None:
     assert session.receive(History((left_before,)), now=3.0) == []
     assert [party.party_id for party in session.parties] == ["ann"]
     assert session.counts.duplicates == 2
+
+
+def test_a_join_that_comes_again_leaves_the_other_party_alone() -> None:
+    """Also in a history: A at 10, B at 20, A at 10 again."""
+    session = ChatSession("chat-1")
+    ann, bob = (events.PartyJoined(name, timestamp=at) for name, at in (("ann", 10.0), ("bob", 20)))
+
+    session.receive(History((ann, bob, ann)), now=1.0)
+    assert [party.party_id for party in session.parties] == ["ann", "bob"]
+    assert session._state.joined_at == (10.0, 20.0)
+
+
+def test_of_two_names_of_the_same_second_the_greater_one_counts() -> None:
+    """Whatever the order in which the pages of a history bring them."""
+    for names in (("Ann", "Anna"), ("Anna", "Ann")):
+        session = ChatSession("chat-1")
+        for name in names:
+            event = events.PartyJoined("ann", display_name=name, timestamp=10.0)
+            session.receive(History((event,), complete=False), now=1.0)
+        assert [party.display_name for party in session.parties] == ["Anna"]

@@ -62,6 +62,30 @@ def test_a_known_party_may_change(play: Play, fields: dict[str, str]) -> None:
     assert play.session.counts.duplicates == 0
 
 
+def test_an_equal_join_of_the_first_party_leaves_the_other_alone(play: Play) -> None:
+    """Each party keeps its own time of joining: A at 10, B at 20, A at 10 again."""
+    play.joins("ann", timestamp="10")
+    play.joins("bob", timestamp="20")
+
+    assert play.joins("ann", timestamp="10") == []
+    assert play.session._state.joined_at == (10.0, 20.0)
+    assert play.leaves("bob", timestamp="15") == [], "before the party joined"
+    assert play.leaves("ann", timestamp="15") == [PartyRemoved(Party("ann"))]
+    assert play.leaves("bob", timestamp="20") == [PartyRemoved(Party("bob"))]
+
+
+def test_a_party_renamed_in_the_same_second_has_changed(play: Play) -> None:
+    """Only an older join is one of a cached poll; timestamps are whole seconds."""
+    play.joins("ann", display_name="Ann", timestamp="10")
+    play.joins("bob", timestamp="20")
+
+    renamed = Party("ann", display_name="Anna")
+    assert play.joins("ann", display_name="Anna", timestamp="10") == [PartyChanged(renamed)]
+    assert play.joins("ann", display_name="Ann", timestamp="9") == []
+    assert play.session.parties == (renamed, Party("bob"))
+    assert play.session._state.joined_at == (10.0, 20.0)
+
+
 def test_a_leaving_removes_the_party(play: Play) -> None:
     """Somebody who leaves is told as the party that joined, and is no longer in the roster."""
     play.joins("ann", type="internal", display_name="Ann")
