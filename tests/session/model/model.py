@@ -1,17 +1,16 @@
 """A naive session, written from the design and not from the code, to compare the session with.
 
-`step(model, item, now)` returns the next model and the effects. It is not fast, and the texts of
-its anomalies are empty. It leaves out:
-
-- the bounds of Settings, strict sessions, and commands other than `SendText`, whose msg_id the
-  caller chooses;
-- the order in which a history puts parties and forms;
-- histories that contradict, within one second, what is known; and histories with, or after,
-  parties, forms, cases or services without a timestamp.
+`step(model, item, now)` returns the next model and the effects, without the texts of anomalies. It
+leaves out the bounds of Settings, strict sessions, and commands other than `SendText`, whose msg_id
+the caller chooses; the order in which a history puts parties and forms; histories that contradict,
+within one second, what is known; and histories with, or after, undated parties, forms, cases or
+services.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from copy import copy
 from html import unescape
 from json import dumps
 from math import inf, nan
@@ -20,229 +19,367 @@ from typing import Any
 from attrs import evolve
 
 from chatfsm import LocalProtocolError, commands, effects, encode, events, inputs, signaling
-from chatfsm.models import ChatMessage, Party, SharedFile, SharedLocation
-from tests.session.model.state import (
-    BEFORE_ANSWER,
-    CALL,
-    FATES,
-    STATES,
-    Model,
-    answer,
-    arrive,
-    clear_warning,
-    close,
-    count,
-    end,
-    expire,
-    ignore,
-    is_anomaly,
-    once,
-    own,
-    party,
-    prompts,
-    report,
-    settle,
-    show,
-    stop,
-    without,
+from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
+
+STATES = {"establishing", "ivr", "queued", "connecting", "connected", "completed"}
+FATES = ("pending", "unconfirmed", "sent", "delivered", "read")
+BEFORE_ANSWER, IN_CALL = {"idle", "requested", "offered"}, {"requested", "offered", "active"}
+CALL = {
+    signaling.CallRequest: ({"idle", "ended", "rejected"}, "requested"),
+    signaling.CallOffer: ({"idle", "requested", "active", "ended", "rejected"}, "offered"),
+    signaling.CallAnswer: ({"requested", "offered"}, "active"),
+    signaling.CallRejection: ({"requested", "offered"}, "rejected"),
+    signaling.CallEnd: (IN_CALL, "ended"),
+}
+COUNTS = ("events", "effects", "duplicates", "unknown", "malformed", "anomalies", "late")
+LIVE_ONLY = (
+    *(events.Status, events.Ended, events.InactivityTimeout, events.TimeoutWarning),
+    *(events.Typing, events.NotTyping, events.Signaling, events.Cobrowsing),
 )
 
 
-def step(m: Model, item: Any, now: float) -> tuple[Model, tuple[Any, ...]]:
-    past = isinstance(item, inputs.History)
-    received = [e for e in (item.events if past else [item]) if isinstance(e, events.Event)]
-    if m.outcome is not None and isinstance(item, commands.SendText):
-        raise LocalProtocolError
-    if m.outcome is not None:
-        for e in received:
-            m = ignore(m, e, "late")
-        m = count(m, effects=len(m.reported))
-        return evolve(m, reported=()), m.reported
-    m = count(expire(m, now), events=len(received))
-    due, m = m.reported, evolve(m, reported=())
-    for e in item.events if past else [item]:
-        m = apply(m, e, now, past)
-    if past:
-        m = evolve(m, reported=tuple(evolve(effect, replayed=True) for effect in m.reported))
-        lost = [i for i, fate in m.outbox.items() if fate == "unconfirmed" and item.complete]
-        m = evolve(m, outbox={**m.outbox, **dict.fromkeys(lost, "pending")})
-        m = report(m, effects.SendEvents(tuple(m.sent[i][1] for i in lost))) if lost else m
-        m = evolve(m, reported=tuple(sorted(m.reported, key=is_anomaly)))
-    reported = due + m.reported
-    m = count(m, effects=len(reported), anomalies=sum(is_anomaly(effect) for effect in reported))
-    return evolve(m, reported=()), reported
+class Model:
+    """The state; its dicts and tuples are replaced, never changed."""
+
+    def __init__(self, chat_id: str, *, explain: bool = False) -> None:
+        self.chat_id, self.explain, self.now, self.past = chat_id, explain, 0.0, False
+        self.state, self.ewt, self.outcome, self.outcome_text = "establishing", None, None, None
+        self.parties, self.since = {}, {}  # who is here, and since when or since when not
+        self.typing, self.warning = {}, None  # who types, and until when
+        self.forms, self.shown, self.shows = {}, {}, ()  # the open ones, their events, all events
+        self.closed, self.answered = {}, -inf  # forms, when and why; when the last own text came
+        self.call, self.early_candidates, self.cobrowsing = "idle", (), None
+        self.newest, self.known = {}, {}  # case and service, since when; contents by identity
+        self.sent, self.outbox = {}, {}
+        self.reported, self.counts = (), dict.fromkeys(COUNTS, 0)
+
+    def report(self, *more: Any) -> None:
+        self.reported += more
+
+    def anomaly(self, kind: Any, raw: Any = None) -> None:
+        self.report(effects.Anomaly(kind, "", raw))
+
+    def ignore(self, e: Any) -> None:
+        self.report(effects.Ignored("duplicate" if self.outcome is None else "late", e))
+
+    def own(self, e: Any) -> bool:
+        who, unnamed = getattr(e, "party_id", None), events.Message | events.File | events.FileUrl
+        return isinstance(e, unnamed) if who is None else who.lower() == self.chat_id.lower()
+
+    def party(self, e: Any) -> Any:
+        return self.chat_id if self.own(e) else getattr(e, "party_id", None)
+
+    def is_new(self, e: Any, i: Any, *content: Any) -> bool:
+        """By kind, party, id and content; a live event without an id is always new."""
+        kind = events.File if isinstance(e, events.FileUrl) else type(e)
+        key, content = (kind, self.party(e), i), content if i else (*content, e.timestamp)
+        before = self.known.get(key, ())
+        if content in before and (i or self.past):
+            self.ignore(e)
+            return False
+        self.known = {**self.known, key: (*before, content)}
+        if before and i and kind is not events.MessageEdit:
+            self.anomaly("id_reused")
+        return True
+
+    def active(self, e: Any) -> None:
+        """What the customer does clears a warning."""
+        answers = events.FormData | events.FormDataCancel | commands.SendText
+        if (isinstance(e, answers) or self.own(e)) and not self.past and self.warning is not None:
+            self.warning = None
+            self.report(effects.WarningCleared())
+
+    def stop(self, who: Any, reason: Any) -> None:
+        if who in self.typing:
+            self.typing = without(self.typing, who)
+            self.report(effects.TypingStopped(who, reason))
+
+    def close(self, i: Any, reason: Any, at: float = inf) -> None:
+        self.report(effects.FormClosed(self.forms[i], reason))
+        self.forms, self.closed = without(self.forms, i), {**self.closed, i: (at, reason)}
+
+    def prompts(self) -> list[str]:
+        return [i for i, form in self.forms.items() if form.is_text_prompt]
+
+    def settle(self, i: Any, fate: str, effect: Any = None) -> None:
+        self.outbox = {**self.outbox, i: fate}
+        self.report(*[effect] if effect else [])
+
+    def arrive(self, i: Any, fate: str) -> None:
+        """The fate of an own text goes forward only."""
+        before = self.outbox.get(i)
+        if before in FATES[: FATES.index(fate)]:
+            self.settle(i, fate, effects.MessageSent(i) if before in FATES[:2] else None)
+
+    def deadlines(self) -> list[Any]:
+        """In order of time; at the same time, typing before forms."""
+        due: list[Any] = [(at, 0, who) for who, at in self.typing.items()]
+        due += [(f.deadline, 1, i) for i, f in self.forms.items() if f.deadline is not None]
+        return sorted(due, key=lambda one: one[:2])
+
+    def end(self, outcome: Any, text: str = "") -> None:
+        self.report(effects.StateChanged(self.state, outcome))
+        for who in self.typing:
+            self.stop(who, "terminated")
+        for i in self.forms:
+            self.close(i, "terminated")
+        if self.call in IN_CALL:
+            self.report(effects.CallChanged(self.call, "ended"))
+            self.call = "ended"
+        for i in [i for i, fate in self.outbox.items() if fate == "pending"]:
+            self.settle(i, "unconfirmed", effects.MessageUnconfirmed(i, "the session is over"))
+        self.state, self.outcome, self.outcome_text = outcome, outcome, text
+        self.early_candidates = ()
+        self.report(effects.Terminated(outcome, text))
+
+    def show(self, e: Any) -> None:
+        i, at, secure = e.form_request_id, e.timestamp, isinstance(e, events.SecureFormShow)
+        limit = None if secure else e.form_timeout
+        name, content = (e.form_id, None) if secure else (e.form_name, e.form_content)
+        form = Form(i, name, secure, self.now + limit if limit else None, content)
+        before = self.shown[i] if i in self.forms else None
+        again = (before and evolve(before, timestamp=at) == e) or (at and e in self.shows)
+        since = max(self.closed.get(i, (-inf,))[0], self.answered if form.is_text_prompt else -inf)
+        self.shows += (e,)
+        if self.past and at <= max(since, before.timestamp if before else -inf):
+            self.ignore(e)
+        elif again:
+            if self.past and before:
+                self.shown = {**self.shown, i: e}
+            self.ignore(e)
+        else:
+            if before:
+                self.report(effects.FormClosed(self.forms[i], "replaced"))
+            self.forms, self.shown = {**without(self.forms, i), i: form}, {**self.shown, i: e}
+            self.report(effects.FormOpened(form))
+
+    def answer(self, e: Any) -> None:
+        i, at = e.form_request_id, inf if e.timestamp is None else e.timestamp
+        reason = "submitted" if isinstance(e, events.FormData) else "cancelled"
+        since, before = self.closed.get(i, (-inf, ""))
+        if self.past and i and (i not in self.forms or at < self.shown[i].timestamp):
+            self.closed = {**self.closed, i: (at, reason)} if at > since else self.closed
+            self.ignore(e)
+        elif i and i not in self.forms and before == reason:
+            self.ignore(e)
+        else:
+            if i in self.forms:
+                self.close(i, reason, at)
+            elif i:
+                self.closed = self.closed if before else {**self.closed, i: (at, reason)}
+                self.anomaly("form_not_open")
+            self.active(e)
+
+    def receive(self, e: Any) -> None:
+        past, mine, who, at = self.past, self.own(e), self.party(e), getattr(e, "timestamp", None)
+        sender, text = self.parties.get(who), getattr(e, "msg_text", None)
+        plain = (getattr(e, "msg", None) if text is None else text) or ""
+        since = self.since.get(who, nan)
+        match e:
+            case _ if past and isinstance(e, LIVE_ONLY):
+                pass
+            case events.Status(state="failed"):
+                self.end("failed")
+            case events.Ended():
+                self.end("ended")
+            case events.InactivityTimeout():
+                self.end("timed_out", plain)
+            case inputs.Lost(reason=reason):
+                self.end("gone", reason or "")
+            case events.Status(state=state) if state not in STATES:
+                self.anomaly("unknown_state")
+            case events.Status(state=state, ewt=ewt):
+                if state == self.state and ewt in {None, self.ewt}:
+                    self.ignore(e)
+                    return
+                if state != self.state:
+                    self.report(effects.StateChanged(self.state, state))
+                if ewt is not None:
+                    self.report(effects.WaitEstimated(ewt))
+                if state == "establishing" != self.state:
+                    self.anomaly("unexpected_transition")
+                for typist in self.typing if state == "completed" else ():
+                    self.stop(typist, "completed")
+                self.state, self.ewt = state, ewt
+            case events.PartyJoined():
+                new = Party(who, e.type, e.display_name, e.first_name, e.last_name)
+                old = None not in {at, since} and (at < since or (past and at == since))
+                if not old and not (sender and at is None):
+                    self.since = {**self.since, who: at}
+                if old or sender == new:
+                    self.ignore(e)
+                else:
+                    self.parties = {**self.parties, who: new}
+                    self.report((effects.PartyChanged if sender else effects.PartyAdded)(new))
+            case events.PartyLeft() if sender and None not in {at, since} and at < since:
+                self.ignore(e)
+            case events.PartyLeft() if sender:
+                self.parties, self.since = without(self.parties, who), {**self.since, who: at}
+                self.stop(who, "left")
+                self.report(effects.PartyRemoved(sender))
+            case events.PartyLeft() if past or since == at:
+                if past:
+                    self.since = {**self.since, who: max(at, self.since.get(who, at))}
+                self.ignore(e)
+            case events.PartyLeft():
+                self.stop(who, "left")
+                self.anomaly("unknown_party")
+            case events.Typing() if not mine:
+                if who not in self.typing:
+                    self.report(effects.TypingStarted(who))
+                self.typing = {**self.typing, who: self.now + 30}
+            case events.NotTyping():
+                self.stop(who, "event")
+            case events.TimeoutWarning():
+                self.warning = plain
+                self.report(effects.WarningRaised(plain))
+            case events.Message(msg_id=i):
+                order = self.sent[i][0] if mine and i in self.sent else None
+                texts = {unescape(came) for came in (e.msg, e.msg_text) if came is not None}
+                if mine and at is not None:
+                    self.answered = max(at, self.answered)
+                    for form in self.prompts() if past else ():
+                        if self.shown[form].timestamp <= at:
+                            self.close(form, "submitted", at)
+                if order and texts & {unescape(order.body), unescape(order.text)}:
+                    self.arrive(i, "sent")
+                    self.ignore(e)
+                elif self.is_new(e, i, e.msg, e.msg_text, e.attachments):
+                    for form in self.prompts()[-1:] if mine and not past else ():
+                        self.close(form, "submitted")
+                    self.active(e)
+                    if not past:
+                        self.stop(who, "message")
+                    self.report(effects.MessageReceived(ChatMessage(e, sender, mine)))
+            case events.File() | events.FileUrl():
+                file = SharedFile(e, sender, mine)
+                where = e.file_id if isinstance(e, events.File) else e.file_url
+                i = e.msg_id or (None if at is None else f"{where} at {at}")
+                if self.is_new(e, i, where, file.file_type, file.file_name):
+                    self.active(e)
+                    self.report(effects.FileReceived(file))
+            case events.Location() if self.is_new(e, e.msg_id, e.latitude, e.longitude, e.url):
+                self.active(e)
+                self.report(effects.LocationReceived(SharedLocation(e, sender, mine)))
+            case events.MessageEdit(ref_msg_id=i) if self.is_new(e, i, e.msg, e.msg_text, at):
+                self.report(effects.MessageEdited(i, plain, e.msg, e.party_id))
+            case events.MessageDelete(ref_msg_id=i) if self.is_new(e, i):
+                self.report(effects.MessageDeleted(i, e.party_id))
+            case events.MessageDelivered(ref_msg_id=i) if not mine and self.is_new(e, i):
+                self.arrive(i, "delivered")
+                self.report(effects.DeliveryConfirmed(i, e.party_id))
+            case events.MessageRead(ref_msg_id=i) if not mine and self.is_new(e, i):
+                self.arrive(i, "read")
+                self.report(effects.ReadConfirmed(i, e.party_id))
+            case events.FormShow() | events.SecureFormShow():
+                self.show(e)
+            case events.FormDataCancel() | events.SecureFormCancel():
+                self.answer(e)
+            case events.FormData(has_answers=True):
+                self.answer(e)
+            case events.Signaling(signal=signal) if self.is_new(e, e.msg_id, signal):
+                sources, state = CALL.get(type(signal), ((), ""))
+                self.report(effects.SignalReceived(e.party_id, signal))
+                if isinstance(signal, signaling.IceCandidate) and self.call in BEFORE_ANSWER:
+                    self.early_candidates += (signal,)
+                elif self.call in sources:
+                    self.report(effects.CallChanged(self.call, state))
+                    self.early_candidates = self.early_candidates if state in BEFORE_ANSWER else ()
+                    self.call = state
+            case events.Cobrowsing(state=state) if self.is_new(e, e.msg_id, state):
+                if state == self.cobrowsing:
+                    self.ignore(e)
+                else:
+                    self.cobrowsing = state
+                    self.report(effects.CobrowsingChanged(state))
+            case events.Info(service_name=None | ""):
+                pass
+            case events.CaseSet(case_id=value) | events.Info(service_name=value):
+                before, since = self.newest.get(type(e), ("", -inf))
+                at = inf if at is None else at
+                if value == before:
+                    self.newest = {**self.newest, type(e): (value, max(at, since))}
+                if value == before or (past and at <= since):
+                    self.ignore(e)
+                else:
+                    self.newest = {**self.newest, type(e): (value, at)}
+                    case = isinstance(e, events.CaseSet)
+                    self.report((effects.CaseChanged if case else effects.ServiceNamed)(value))
+            case events.Unknown() | events.Malformed():
+                key = (type(e), dumps(e.raw, sort_keys=True))
+                if past and key in self.known:
+                    self.ignore(e)
+                elif isinstance(e, events.Unknown):
+                    self.report(effects.UnknownReceived(e.name, e.raw))
+                else:
+                    self.anomaly("malformed", e.raw)
+                self.known = {**self.known, key: ()}
+            case commands.SendText(msg_id=i, text=text):
+                forms = self.prompts()[-1:]
+                data = [commands.SubmitForm(form, {"text": text}, form_name="") for form in forms]
+                for form in forms:
+                    self.close(form, "submitted")
+                self.active(e)
+                message = effects.OutgoingMessage(tuple(encode(one) for one in (*data, e)), i)
+                self.known = {**self.known, (events.Message, self.chat_id, i): (e,)}
+                self.sent = {**self.sent, i: (e, message)}
+                self.settle(i, "pending", effects.SendEvents((message,)))
+            case inputs.Sent(msg_ids=ids):
+                for i in ids:
+                    self.arrive(i, "sent")
+            case inputs.SendFailed(msg_ids=ids, why=why, retryable=retryable):
+                for i in ids:
+                    if retryable and self.outbox.get(i) == "pending":
+                        self.settle(i, "unconfirmed", effects.MessageUnconfirmed(i, why))
+                    elif not retryable and self.outbox.get(i) in FATES[:2]:
+                        self.settle(i, "failed", effects.MessageFailed(i, why))
 
 
-def apply(m: Model, e: Any, now: float, past: bool) -> Model:
-    duplicate, at = ignore(m, e), getattr(e, "timestamp", None)
-    text = getattr(e, "msg_text", None)
-    plain = (getattr(e, "msg", None) if text is None else text) or ""
+def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: value for k, value in mapping.items() if k != key}
 
-    def share(m: Model, effect: Any) -> Model:
-        return report(clear_warning(m) if own(m, e) and not past else m, effect)
 
-    match e:
-        case events.Status() | events.Ended() | events.InactivityTimeout() if past:
-            return m
-        case events.Typing() | events.NotTyping() | events.TimeoutWarning() if past:
-            return m
-        case events.Signaling() | events.Cobrowsing() if past:
-            return m
-        case events.Status(state="failed"):
-            return end(m, "failed")
-        case events.Status(state=state, ewt=ewt):
-            if state not in STATES:
-                return report(m, effects.Anomaly("unknown_state", ""))
-            if state == m.state and ewt in {None, m.ewt}:
-                return duplicate
-            changed = [effects.StateChanged(m.state, state)] * (state != m.state)
-            changed += [] if ewt is None else [effects.WaitEstimated(ewt)]
-            odd = state == "establishing" != m.state
-            m = report(m, *changed, *[effects.Anomaly("unexpected_transition", "")] * odd)
-            for who in m.typing if state == "completed" else ():
-                m = stop(m, who, "completed")
-            return evolve(m, state=state, ewt=ewt)
-        case events.Ended():
-            return end(m, "ended")
-        case events.InactivityTimeout():
-            return end(m, "timed_out", plain)
-        case inputs.Lost(reason=reason):
-            return end(m, "gone", reason)
-        case events.PartyJoined():
-            who = party(m, e)
-            new = Party(who, e.type, e.display_name, e.first_name, e.last_name)
-            here, since = who in m.parties, (m.joined if who in m.parties else m.left).get(who)
-            if None not in (at, since) and (at < since or (past and at == since)):
-                return duplicate
-            joined = {**m.joined, who: since if here and at is None else at}
-            if m.parties.get(who) == new:
-                return evolve(duplicate, joined=joined)
-            m = evolve(m, parties={**m.parties, who: new}, joined=joined, left=without(m.left, who))
-            return report(m, (effects.PartyChanged if here else effects.PartyAdded)(new))
-        case events.PartyLeft():
-            who = party(m, e)
-            since = (m.joined if who in m.parties else m.left).get(who)
-            if who in m.parties and None not in (at, since) and at < since:
-                return duplicate
-            if who not in m.parties and past:
-                return evolve(duplicate, left={**m.left, who: max(at, m.left.get(who, at))})
-            if who not in m.parties and m.left.get(who, nan) == at:
-                return duplicate
-            if who not in m.parties:
-                return report(stop(m, who, "left"), effects.Anomaly("unknown_party", ""))
-            gone, m = effects.PartyRemoved(m.parties[who]), stop(m, who, "left")
-            return report(
-                evolve(m, parties=without(m.parties, who), left={**m.left, who: at}), gone
-            )
-        case events.Typing() if not own(m, e):
-            began = [effects.TypingStarted(e.party_id)] * (e.party_id not in m.typing)
-            return report(evolve(m, typing={**m.typing, e.party_id: now + 30}), *began)
-        case events.NotTyping():
-            return stop(m, e.party_id, "event")
-        case events.TimeoutWarning():
-            return report(evolve(m, warning=plain), effects.WarningRaised(plain))
-        case events.Message():
-            mine, received = own(m, e), ChatMessage(e, m.parties.get(party(m, e)), own(m, e))
-            order = m.sent[e.msg_id][0] if mine and e.msg_id in m.sent else None
-            texts = {unescape(came) for came in (e.msg, e.msg_text) if came is not None}
-            echo = order and texts & {unescape(order.body), unescape(order.text)}
-            if mine and at is not None:
-                for i in prompts(m) if past else ():
-                    m = close(m, i, "submitted", at) if m.shown[i].timestamp <= at else m
-                m = evolve(m, answered=max(at, m.answered))
-            if echo:
-                return ignore(arrive(m, e.msg_id, "sent"), e)
-
-            def receive(m: Model) -> Model:
-                if mine and not past:
-                    m = clear_warning(close(m, (prompts(m) or [""])[-1], "submitted"))
-                m = m if past else stop(m, e.party_id, "message")
-                return report(m, effects.MessageReceived(received))
-
-            return once(m, e, past, e.msg_id, (e.msg, e.msg_text, e.attachments), receive)
-        case events.File() | events.FileUrl():
-            file = SharedFile(e, m.parties.get(party(m, e)), own(m, e))
-            where = e.file_id if isinstance(e, events.File) else e.file_url
-            i = e.msg_id or (None if at is None else f"{where} at {at}")
-            content: Any = (where, file.file_type, file.file_name)
-            return once(m, e, past, i, content, lambda m: share(m, effects.FileReceived(file)))
-        case events.Location():
-            place = SharedLocation(e, m.parties.get(party(m, e)), own(m, e))
-            content, i = (e.latitude, e.longitude, e.url), e.msg_id
-            return once(m, e, past, i, content, lambda m: share(m, effects.LocationReceived(place)))
-        case events.MessageEdit() | events.MessageDelete():
-            i, who = e.ref_msg_id, e.party_id
-            edited = isinstance(e, events.MessageEdit)
-            effect: Any = effects.MessageDeleted(i, who)
-            if edited:
-                effect = effects.MessageEdited(i, plain, e.msg, who)
-            content = (e.msg, e.msg_text, at) if edited else ()
-            return once(m, e, past, i, content, lambda m: report(m, effect))
-        case events.MessageDelivered() | events.MessageRead() if not own(m, e):
-            read = isinstance(e, events.MessageRead)
-            i, fate = e.ref_msg_id, "read" if read else "delivered"
-            receipt = (effects.ReadConfirmed if read else effects.DeliveryConfirmed)(i, e.party_id)
-            return once(m, e, past, i, (), lambda m: report(arrive(m, i, fate), receipt))
-        case events.FormShow() | events.SecureFormShow():
-            return show(m, e, now, past)
-        case events.FormData() | events.FormDataCancel() | events.SecureFormCancel():
-            return answer(m, e, past)
-        case events.Signaling(signal=signal):
-
-            def follow(m: Model) -> Model:
-                m, early = report(m, effects.SignalReceived(e.party_id, signal)), m.early_candidates
-                sources, state = CALL.get(type(signal), ((), m.call))
-                if isinstance(signal, signaling.IceCandidate) and m.call in BEFORE_ANSWER:
-                    return evolve(m, early_candidates=(*early, signal))
-                if m.call not in sources:
-                    return m
-                m = report(m, effects.CallChanged(m.call, state))
-                early = early if state in BEFORE_ANSWER else ()
-                return evolve(m, call=state, early_candidates=early)
-
-            return once(m, e, past, e.msg_id, signal, follow)
-        case events.Cobrowsing():
-
-            def change(m: Model) -> Model:
-                if e.state == m.cobrowsing:
-                    return ignore(m, e)
-                return report(evolve(m, cobrowsing=e.state), effects.CobrowsingChanged(e.state))
-
-            return once(m, e, past, e.msg_id, e.state, change)
-        case events.CaseSet(case_id=value) | events.Info(service_name=value):
-            at, case = inf if at is None else at, isinstance(e, events.CaseSet)
-            before, since = m.newest.get(type(e), ("", -inf))
-            if not case and not value:
-                return m
-            if value == before:
-                return evolve(duplicate, newest={**m.newest, type(e): (value, max(at, since))})
-            if past and at <= since:
-                return duplicate
-            changed = effects.CaseChanged(value) if case else effects.ServiceNamed(value or "")
-            return report(evolve(m, newest={**m.newest, type(e): (value, at)}), changed)
-        case events.Unknown() | events.Malformed():
-            key = (type(e), dumps(e.raw, sort_keys=True))
-            if past and key in m.known:
-                return duplicate
-            m = evolve(m, known={**m.known, key: ()})
-            if isinstance(e, events.Unknown):
-                return report(count(m, unknown=1), effects.UnknownReceived(e.name, e.raw))
-            return report(count(m, malformed=1), effects.Anomaly("malformed", "", e.raw))
-        case commands.SendText(msg_id=i, text=text):
-            form = prompts(m)[-1:]
-            data = [commands.SubmitForm(f, {"text": text}, form_name="") for f in form]
-            m = clear_warning(close(m, (form or [""])[0], "submitted"))
-            message = effects.OutgoingMessage(tuple(encode(one) for one in (*data, e)), i)
-            known = {**m.known, (events.Message, m.chat_id, i): (e,)}
-            m = evolve(m, sent={**m.sent, i or "": (e, message)}, known=known)
-            return settle(m, i, "pending", effects.SendEvents((message,)))
-        case inputs.Sent(msg_ids=ids):
-            for i in ids:
-                m = arrive(m, i, "sent")
-        case inputs.SendFailed(msg_ids=ids, why=why, retryable=retryable):
-            for i in ids:
-                if retryable and m.outbox.get(i) == "pending":
-                    m = settle(m, i, "unconfirmed", effects.MessageUnconfirmed(i, why))
-                elif not retryable and m.outbox.get(i) in FATES[:2]:
-                    m = settle(m, i, "failed", effects.MessageFailed(i, why))
+def restarted(model: Model, by: float) -> Model:
+    """The same on a clock that is ahead by so much."""
+    m = copy(model)
+    m.typing = {who: at + by for who, at in m.typing.items()}
+    for i, form in m.forms.items():
+        if form.deadline is not None:
+            m.forms = {**m.forms, i: evolve(form, deadline=form.deadline + by)}
     return m
+
+
+def step(model: Model, item: Any, now: float) -> tuple[Model, tuple[Any, ...]]:
+    m, items = copy(model), item.events if isinstance(item, inputs.History) else (item,)
+    m.reported, m.now, m.past = (), now, isinstance(item, inputs.History)
+    is_over, received = m.outcome is not None, [e for e in items if isinstance(e, events.Event)]
+    if is_over and isinstance(item, commands.SendText):
+        raise LocalProtocolError
+    for at, is_form, key in m.deadlines():
+        if is_form and at <= now:
+            m.close(key, "expired")
+        elif at <= now:
+            m.stop(key, "timeout")
+    due, m.reported = m.reported, ()
+    take = m.ignore if is_over else m.receive
+    for e in received if is_over else items:
+        take(e)
+    if m.past and not is_over:
+        m.reported = tuple(evolve(effect, replayed=True) for effect in m.reported)
+        lost = [i for i, fate in m.outbox.items() if fate == "unconfirmed" and item.complete]
+        m.outbox = {**m.outbox, **dict.fromkeys(lost, "pending")}
+        m.report(*[effects.SendEvents(tuple(m.sent[i][1] for i in lost))] if lost else [])
+    told = (*due, *sorted(m.reported, key=lambda effect: isinstance(effect, effects.Anomaly)))
+    m.reported = tuple(e for e in told if m.explain or not isinstance(e, effects.Ignored))
+    found = Counter(getattr(e, "kind", getattr(e, "reason", type(e))) for e in told)
+    more = {
+        "events": 0 if is_over else len(received),
+        "effects": len(m.reported),
+        "duplicates": found["duplicate"],
+        "late": found["late"],
+        "unknown": found[effects.UnknownReceived],
+        "malformed": found["malformed"],
+        "anomalies": sum(isinstance(e, effects.Anomaly) for e in told),
+    }
+    m.counts = {name: number + more[name] for name, number in m.counts.items()}
+    return m, m.reported

@@ -31,7 +31,7 @@ from chatfsm import (
     effects,
     events,
 )
-from tests.session.model import model, state
+from tests.session.model import model
 from tests.strategies import odd_items, past_items, valid_items, with_exact_times
 
 STREAMS = 4 * settings().max_examples
@@ -205,7 +205,7 @@ class Pair:
     def __init__(self, *, recalls: bool, explain: bool = False) -> None:
         self.settings = Settings(explain=explain)
         self.session = ChatSession("chat-1", settings=self.settings)
-        self.model = state.Model("chat-1", explain)
+        self.model = model.Model("chat-1", explain=explain)
         self.now = 0.0
         self.received: list[Any] = []
         self.contents: dict[object, set[object]] = {}
@@ -219,7 +219,7 @@ class Pair:
                 kept = self.session.snapshot(now=self.now)
                 self.now += ahead
                 self.session = ChatSession.restore(kept, settings=self.settings, now=self.now)
-                self.model = state.restarted(self.model, ahead)
+                self.model = model.restarted(self.model, ahead)
             case Recall():
                 found = [self.found(event) for event in item.events]
                 kept = [event for event in found if event is not None and self.fits(event)]
@@ -242,7 +242,7 @@ class Pair:
         if is_undated(event) or (isinstance(event, events.Info) and not event.service_name):
             return False
         if isinstance(event, events.Message) and event.timestamp is None:
-            return not state.own(self.model, event)
+            return not self.model.own(event)
         kind, content = content_of(self.model, event)
         known = self.contents.setdefault(kind, {content})
         return kind is None or known == {content}
@@ -274,10 +274,10 @@ class Pair:
         forms = {form.request_id: form for form in self.session.forms}
         assert parties == self.model.parties
         assert forms == self.model.forms
-        self.model = evolve(self.model, parties=parties, forms=forms)
+        self.model.parties, self.model.forms = parties, forms
 
     def seen(self) -> dict[str, Any]:
-        counts = {name: getattr(self.session.counts, name) for name in state.COUNTS}
+        counts = {name: getattr(self.session.counts, name) for name in model.COUNTS}
         return {"counts": counts, **{name: getattr(self.session, name) for name in READ_SIDE}}
 
     def expected(self) -> dict[str, Any]:
@@ -288,6 +288,7 @@ class Pair:
             "parties": tuple(known.parties.values()),
             "typing": tuple(known.typing),
             "forms": tuple(known.forms.values()),
+            "deadline": next((at for at, *_ in known.deadlines()), None),
             "case_id": known.newest.get(events.CaseSet, (None,))[0],
             "service_name": known.newest.get(events.Info, (None,))[0],
             "done": known.outcome is not None,
@@ -298,12 +299,12 @@ def is_undated(item: Any) -> bool:
     return isinstance(item, TIMED) and item.timestamp is None
 
 
-def content_of(known: state.Model, event: Any) -> tuple[object, object]:
+def content_of(known: model.Model, event: Any) -> tuple[object, object]:
     """What a server says once within a second: of what, and what."""
     match event:
         case events.PartyJoined(party_id=_, timestamp=at):
             names = (event.type, event.display_name, event.first_name, event.last_name)
-            return ("party", state.party(known, event), at), names
+            return ("party", known.party(event), at), names
         case events.FormShow(form_request_id=i, timestamp=at):
             return ("form", i, at), repr(event)
         case events.SecureFormShow(form_request_id=i, timestamp=at):
