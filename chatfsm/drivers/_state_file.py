@@ -30,6 +30,8 @@ __all__ = ["FileStore"]
 
 _OWNER_ONLY: Final = 0o600  # a record holds messages of people
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+# A file of another program may have a change that does not fit the record.
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _MIN_CHANGES: Final = 64 * 1024
 """Bytes of changes below which a file is never written anew."""
 
@@ -62,7 +64,7 @@ class FileStore:
             return None
         try:
             record = _parse(content)
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except _UNREADABLE:
             raise SnapshotError(f"{self.path} is not a record of a chat: it is not JSON") from None
         if not isinstance(record, dict):
             raise SnapshotError(f"{self.path} is not a record of a chat: it is not a JSON object")

@@ -223,7 +223,7 @@ def parse_record(
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SnapshotError(f"not a record of a chat: format must be {FORMAT!r}")
     version = record.get("version")
-    if version not in {1, VERSION} or isinstance(version, bool):
+    if version not in (1, VERSION) or isinstance(version, bool):  # a list is no member of a set
         raise SnapshotError(f"cannot read this record of a chat: version must be 1 or {VERSION}")
     # Version 1 had no wall clock: its deadlines are seconds left.
     keys = _KEYS if version == VERSION else _KEYS - {"at"}

@@ -52,9 +52,18 @@ __all__ = [
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
+_converter.register_structure_hook(float, lambda value, _cls: _finite(value))
 configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake_case)
 configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake_case)
 configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake_case)
+
+
+def _finite(value: Any) -> float:
+    """Return a number. Raises ValueError for one that no journal can hold."""
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("a number must be finite")
+    return number
 
 
 def input_from_json(value: object) -> Input:

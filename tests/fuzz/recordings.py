@@ -1,0 +1,188 @@
+"""Targets that read recordings: journals, logs for the replay, and the scrubber."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from chatfsm import ChatError, ChatSession, ReplayDivergence, UnreadableLogError
+from chatfsm._client.journal import Recorded
+from chatfsm._protocol import json_input
+from chatfsm._protocol.codec import decode_lines
+from chatfsm.effects import to_json
+from chatfsm.replay.formats import records
+from chatfsm.replay.journal import JournalEntry, JournalHeader, parse_journal_line, verify
+from chatfsm.replay.scrub import _PROTOCOL_WORDS, Pseudonyms, scrubbed_lines
+from chatfsm.replay.sharding import Shard
+from chatfsm.replay.sources import Source
+from chatfsm.replay.stream_replay import StreamReplay, ViolationError
+from chatfsm.settings import Settings
+from tests.fuzz.mutation import WORDS
+from tests.fuzz.snapshots import ORDERS
+from tests.fuzz.texts import log_seeds
+
+__all__ = ["check_journal", "check_replay", "check_scrub", "journal_seeds", "recording_seeds"]
+
+
+def journal_seeds() -> Iterator[bytes]:
+    """Yield journals of the recorded logs, with commands in their middle."""
+    for number, seed in enumerate(log_seeds()):
+        lines: list[str] = []
+        settings = Settings(max_ids=8, max_forms=2) if number % 3 == 0 else Settings()
+        session = ChatSession(f"chat-{number}", settings=settings, token="t0k" * (number % 2))
+        recorded = Recorded(session, lines.append)
+        events = decode_lines(seed)[:24]
+        for at, event in enumerate(events):
+            recorded.receive(event, now=float(at))
+            if at == len(events) // 2:
+                for order in ORDERS[:5]:
+                    with suppress(ChatError):
+                        recorded.receive(order, now=float(at))
+        yield "".join(lines).encode()
+
+
+def recording_seeds() -> Iterator[bytes]:
+    """Yield recorded logs and journals."""
+    yield from log_seeds()
+    yield from list(journal_seeds())[::4]
+
+
+def check_journal(data: bytes) -> None:
+    """A journal is verified, differs or cannot be read; its inputs can be recorded anew."""
+    with suppress(ReplayDivergence, UnreadableLogError):
+        verify(data.split(b"\n"))
+    lines: list[str] = []
+    recorded = Recorded(ChatSession("anew"), lines.append)
+    count = 0
+    for line in data.split(b"\n"):
+        try:
+            value = json_input.parse(line)
+            entry = parse_journal_line(value) if isinstance(value, dict) else None
+        except ValueError:
+            continue
+        if isinstance(entry, JournalHeader):
+            with suppress(ChatError, ValueError):
+                entry.open_session()
+        elif isinstance(entry, JournalEntry):
+            with suppress(ChatError):
+                recorded.receive(entry.item, now=entry.at)
+            count += 1
+    assert verify(lines) == count, "a journal recorded anew has not all inputs"
+
+
+def check_replay(data: bytes) -> None:
+    """A log is replayed or refused; two shards together give what one reader gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log.jsonl")
+        path.write_bytes(data)
+        whole = _replayed(path, None)
+        parts = [_replayed(path, Shard(index, 2)) for index in (0, 1)]
+        with suppress(UnreadableLogError):
+            for record in records(Source(str(path))):
+                assert record.where.startswith(str(path))
+        with suppress(UnreadableLogError, ViolationError):
+            for _ in StreamReplay(Settings(strict=True)).read([Source(str(path))]):
+                pass
+    if whole is not None and None not in parts:
+        together = [step for part in parts for step in part or ()]
+        assert sorted(together) == sorted(whole), "shards give other effects than one reader"
+
+
+def _replayed(path: Path, shard: Shard | None) -> list[str] | None:
+    """The effects of each step as texts; None if the file cannot be read."""
+    told: list[str] = []
+
+    def report(chat: Any, step: Any) -> None:
+        effects = [to_json(effect) for effect in step.effects]
+        told.append(json.dumps([chat.key, step.seq, step.at, effects]))
+
+    stream = StreamReplay(Settings(max_ids=16), on_step=report)
+    errors: list[UnreadableLogError] = []
+    for chat in stream.read([Source(str(path))], shard=shard, on_unreadable=errors.append):
+        assert chat.stats is not None
+    return None if errors else told
+
+
+# Words that a scrubbed log may have, whatever the recording says.
+_OUTPUT_WORDS: Final = " ".join(
+    [
+        *WORDS,
+        *(
+            "unknown_",
+            "scrubbed",
+            "(unreadable)",
+            "characters,",
+            "a text",
+            "name-",
+            "chat-",
+            "word-",
+        ),
+        *_PROTOCOL_WORDS,
+    ]
+)
+# Fields of a journal's inputs that hold what people wrote.
+_PERSONAL: Final = {
+    *("msg", "msg_text", "text", "html", "draft", "display_name", "first_name", "last_name"),
+    *("sdp", "form_content", "url", "file_url", "file_name", "cobrowsing_url"),
+}
+_SHORTEST_SECRET: Final = 6
+_MAX_DEPTH: Final = 100
+
+
+def check_scrub(data: bytes) -> None:
+    """A recording is scrubbed or refused, and no text and no long number of it is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log.jsonl")
+        path.write_bytes(data)
+        lines: list[str] = []
+        is_journal = False
+        with suppress(UnreadableLogError):
+            for record in records(Source(str(path))):
+                is_journal |= isinstance(record.event, JournalHeader | JournalEntry)
+        with suppress(UnreadableLogError):
+            lines += scrubbed_lines(Source(str(path)), Pseudonyms(b"key"))
+        written = "\0".join(text for line in lines for text in _texts(json.loads(line)))
+        # A scrubbed journal keeps names of settings and effects, and texts of refusals.
+        for secret in _secrets(data, _PERSONAL if is_journal else None):
+            assert secret not in written, "a text of the recording is in the scrubbed log"
+
+
+def _secrets(data: bytes, fields: set[str] | None) -> set[str]:
+    """The texts of a recording, or of some fields of it, that no scrubbed log may have."""
+    found: set[str] = set()
+    for line in data.split(b"\n"):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(line.decode("utf-8", "surrogatepass"))
+            found |= set(_texts(value) if fields is None else _texts_of(value, fields))
+    return {
+        text
+        for text in found
+        if len(text) >= _SHORTEST_SECRET
+        and text not in _OUTPUT_WORDS
+        and not set(text) <= set("0123456789abcdef.-+eE:")
+    }
+
+
+def _texts_of(value: Any, fields: set[str]) -> Iterator[str]:
+    """The texts of some fields of a journal's line."""
+    held = value.get("in") if isinstance(value, dict) else None
+    for name in fields if isinstance(held, dict) else ():
+        if isinstance(held.get(name), str):
+            yield held[name]
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts and names in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict) and depth < _MAX_DEPTH:
+        for key, held in value.items():
+            yield key
+            yield from _texts(held, depth + 1)
+    elif isinstance(value, list) and depth < _MAX_DEPTH:
+        for held in value:
+            yield from _texts(held, depth + 1)
