@@ -25,6 +25,7 @@ __all__ = [
     "Center",
     "InFlight",
     "Network",
+    "NetworkObserver",
     "OnFault",
     "break_reply",
     "subject_of",
@@ -150,6 +151,22 @@ class Center(Protocol):
         """Move the wall clock by some seconds."""
 
 
+class NetworkObserver(Protocol):
+    """Sees what passes a network: each method is called at the time `now`, in seconds."""
+
+    def on_request(self, request: HttpRequest, *, now: float) -> None:
+        """A client sends a request."""
+
+    def on_handled(self, request_id: int, reply: HttpReply, *, now: float) -> None:
+        """The center has handled a request; its reply may yet be lost, or replaced by another."""
+
+    def on_arrival(self, arrival: Arrival, *, now: float) -> None:
+        """A reply arrives at the client, or the exchange breaks; a reply may arrive twice."""
+
+    def on_cancel(self, request_id: int, *, now: float) -> None:
+        """The client gives a request up, perhaps after its exchange was lost."""
+
+
 OnFault = Callable[[float, Fault, HttpRequest], None]
 """A callback for each fault that hits: time in seconds, fault, request."""
 
@@ -175,6 +192,8 @@ class Network:
         self.seed = seed
         self.latency = latency
         self.on_fault = on_fault
+        self.observer: NetworkObserver | None = None
+        """Sees all requests and replies from now on; may be set at any time."""
         self.fault_counts: Counter[str] = Counter()
         """The number of hits of each fault, by its kind or its status."""
         self.request_count = 0
@@ -220,6 +239,8 @@ class Network:
         self.request_count += 1
         flight = InFlight(request, dict(request.headers).get("Authorization", ""))
         self._in_flight[request.id] = flight
+        if self.observer is not None:
+            self.observer.on_request(request, now=now)
         self._draw_faults(flight, now)
         if self.latency or flight.extra_delay:
             self._schedule(now + self.latency + flight.extra_delay, flight, None)
@@ -239,10 +260,14 @@ class Network:
                 flight.replies_left -= 1
                 self._in_flight.pop(arrival.id, None)
                 arrived.append(arrival)
+                if self.observer is not None:
+                    self.observer.on_arrival(arrival, now=now)
         return arrived
 
     def cancel(self, request_id: int, *, now: float) -> None:
         """Cancel a request: nothing of it arrives at the client any more."""
+        if self.observer is not None:
+            self.observer.on_cancel(request_id, now=now)
         flight = self._in_flight.pop(request_id, None)
         if flight is not None:
             flight.is_cancelled = True
@@ -307,7 +332,7 @@ class Network:
         elif before.kind in _PAGES:
             self._send_back(flight, _foreign_page(before.kind, request.id), now)
         elif before.kind == "busy":
-            if self.center.handle(request, now=now) is None:
+            if self._handle(request, now) is None:
                 self.center.abort_poll(request.id, now=now)
             self._send_back(flight, _busy_reply(request), now)
         elif before.kind == "duplicate":
@@ -318,7 +343,7 @@ class Network:
     def _deliver(self, flight: InFlight, now: float) -> None:
         """Give a request to the center, also if its client has given it up."""
         request = flight.request
-        reply = self.center.handle(request, now=now)
+        reply = self._handle(request, now)
         if reply is not None:
             self._on_reply(flight, reply, now)
         elif flight.is_cancelled:
@@ -328,6 +353,13 @@ class Network:
             self.center.abort_poll(request.id, now=now)
         else:
             self._held_polls.add(request.id)
+
+    def _handle(self, request: HttpRequest, now: float) -> HttpReply | None:
+        """Let the center handle a request, seen by the observer; None: a poll that is held."""
+        reply = self.center.handle(request, now=now)
+        if reply is not None and self.observer is not None:
+            self.observer.on_handled(request.id, reply, now=now)
+        return reply
 
     def _apply_server_faults(self, flight: InFlight, now: float) -> None:
         for fault in flight.server_faults:
@@ -344,6 +376,8 @@ class Network:
     def _collect_replies(self, now: float) -> None:
         """Send back the replies of held polls that are due."""
         for reply in self.center.collect(now=now):
+            if self.observer is not None:
+                self.observer.on_handled(reply.id, reply, now=now)
             if reply.id in self._held_polls:
                 self._held_polls.remove(reply.id)
                 self._on_reply(self._in_flight[reply.id], reply, now)
