@@ -1,1 +1,1 @@
-"""Testing: `conformance` checks senders; `invariants` checks sessions and clients."""
+"""Testing: `judge` for clients, `conformance` for senders, `invariants` for sessions."""
