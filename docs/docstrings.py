@@ -19,6 +19,7 @@ from sphinx.environment import BuildEnvironment
 
 CODE = re.compile(r"(`[^`]+`)")
 NAME = re.compile(r"[A-Za-z_][\w.]*")
+CITATION = re.compile(r"PROTOCOL\.md §(\d)")
 SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
 TERM = re.compile(r"(?P<term>[\w`][^\s]*(?: [^\s]+)*?) {2,}(?P<text>\S.*)")
 ITEM = re.compile(r"(?:[-*]|\d+\.) ")
@@ -80,7 +81,7 @@ def inline(line: str) -> str:
     return bullet + "".join(
         code_or_link(part[1:-1], follower=next_[:1])
         if number % 2
-        else SPECIAL.sub(r"\\\g<0>", part)
+        else CITATION.sub(r":ref:`\g<0> <protocol-\1>`", SPECIAL.sub(r"\\\g<0>", part))
         for number, (part, next_) in enumerate(zip(parts, [*parts[1:], ""], strict=True))
     )
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from chatfsm._cli import _parser
+
 DOCS = Path(__file__).parent.parent.parent / "docs"
+# The first failure ends a page: what follows may wait for it for ever.
+FLAGS = doctest.ELLIPSIS | doctest.FAIL_FAST
 EXAMPLE = re.compile(r"^```python\n(?=>>> )(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -35,6 +40,18 @@ def test_the_examples_print_what_they_show(
         end = match.end(1)
     test = doctest.DocTestParser().get_doctest(kept, {}, page.name, str(page), 0)
     told: list[str] = []
-    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=FLAGS)
     runner.run(test, out=told.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(told)
+
+
+COMMAND = re.compile(r"^\$ chatfsm (.*)$", flags=re.MULTILINE)
+COMMANDS = sorted(
+    {line for page in DOCS.glob("**/*.md") for line in COMMAND.findall(page.read_text("utf-8"))}
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_exist(line: str) -> None:
+    """The command line of each `$ chatfsm …` is accepted, and not run."""
+    assert _parser().parse_args(shlex.split(line))
