@@ -27,17 +27,20 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 add_module_names = False
 python_maximum_signature_line_length = 80
-# Unions of many classes are shown by their names.
+# Unions of many classes and of many texts are shown by their names.
 autodoc_type_aliases = {
-    "ApiRequest": "chatfsm.api.ApiRequest",
-    "AppEffect": "chatfsm.effects.AppEffect",
-    "ChatEffect": "chatfsm.client_effects.ChatEffect",
-    "ClientEffect": "chatfsm.client_effects.ClientEffect",
-    "Command": "chatfsm.commands.Command",
-    "Effect": "chatfsm.effects.Effect",
-    "Event": "chatfsm.events.Event",
-    "Input": "chatfsm.inputs.Input",
-    "Signal": "chatfsm.signaling.Signal",
+    name: f"chatfsm.{module}.{name}"
+    for module, names in {
+        "api": "ApiRequest",
+        "client_effects": "ChatEffect ClientEffect",
+        "commands": "Command",
+        "effects": "AppEffect Effect FormReason IgnoredReason TypingReason",
+        "events": "Event",
+        "inputs": "Input",
+        "models": "AnomalyKind Outcome",
+        "signaling": "Signal",
+    }.items()
+    for name in names.split()
 }
 # A name of chatfsm that leads nowhere is an error. Other names would need the inventories of other
 # projects, and the build would need the network.

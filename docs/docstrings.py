@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_annotation, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -22,6 +22,7 @@ NAME = re.compile(r"[A-Za-z_][\w.]*")
 CITATION = re.compile(r"PROTOCOL\.md §(\d)")
 SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
 TERM = re.compile(r"(?P<term>[\w`][^\s]*(?: [^\s]+)*?) {2,}(?P<text>\S.*)")
+MODULE = re.compile(r"\bchatfsm\.(?:\w+\.)+(?=\w)")
 ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 
 
@@ -97,11 +98,25 @@ def convert(_app: Sphinx, _what: str, _name: str, _obj: object, _options: Any, l
     lines[:] = to_rst(list(lines))
 
 
-def forget_guesses(_app: Sphinx, document: nodes.document) -> None:
-    """Let annotations name what they mean: Sphinx takes a builtin for any attribute of its name."""
-    for node in document.findall(pending_xref):
-        if node.get("refspecific") is False:
-            del node["refspecific"]
+def tidy(_app: Sphinx, document: nodes.document) -> None:
+    """Let annotations name what they mean, and shorten the values of unions.
+
+    Sphinx takes a builtin for any attribute of its name, and writes the members of a union with
+    their modules.
+    """
+    for reference in document.findall(pending_xref):
+        if reference.get("refspecific") is False:
+            del reference["refspecific"]
+    for annotation in document.findall(desc_annotation):
+        for text in list(annotation.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(MODULE.sub("", text)))
+
+
+def show_default(
+    _app: Sphinx, _what: str, _name: str, _obj: object, _options: Any, signature: Any, result: Any
+) -> tuple[Any, Any]:
+    """Write `…` for a default that is made anew for each object."""
+    return signature and signature.replace("= NOTHING", "= …"), result
 
 
 def find(
@@ -129,6 +144,7 @@ def find(
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions above to Sphinx."""
     app.connect("autodoc-process-docstring", convert)
-    app.connect("doctree-read", forget_guesses)
+    app.connect("autodoc-process-signature", show_default)
+    app.connect("doctree-read", tidy)
     app.connect("missing-reference", find)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
