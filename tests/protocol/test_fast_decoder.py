@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatfsm import DecodeError, decode, decode_lines, effects, events
 from chatfsm._protocol import codec, json_input
-from tests.strategies import odd_items, valid_items
+from chatfsm.testing.strategies import odd_wire_events, wire_events
 
 STANDARD = "the standard library"
 
@@ -32,7 +32,7 @@ def slow_decode(item: Any) -> events.Event:
     return codec._slow_decode(item)
 
 
-@given(st.one_of(valid_items(), odd_items()))
+@given(st.one_of(wire_events(), odd_wire_events()))
 def test_the_fast_path_gives_what_the_general_path_gives(item: Any) -> None:
     """The same event, field by field, or nothing."""
     fast = codec.fast_decode(item)
@@ -220,8 +220,8 @@ broken = st.sampled_from(
         ),
     ]
 )
-good = st.one_of(valid_items(), odd_items()).map(lambda item: json.dumps(item).encode())
-listed = st.lists(valid_items(), max_size=2).map(lambda items: json.dumps(items).encode())
+good = st.one_of(wire_events(), odd_wire_events()).map(lambda item: json.dumps(item).encode())
+listed = st.lists(wire_events(), max_size=2).map(lambda items: json.dumps(items).encode())
 
 
 @pytest.mark.parametrize("loads", [None, json_input._loads])

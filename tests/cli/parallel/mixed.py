@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chatfsm import ChatSession, Tick
 from chatfsm._protocol.codec import decode_item
 from chatfsm.replay.journal import Recorded
-from tests.strategies import odd_items, valid_items
+from chatfsm.testing.strategies import odd_wire_events, wire_events
 
 CHATS = ("a", "b", "c", "d", "é", "a b", "x" * 1_025)
 chat_ids = st.sampled_from(CHATS)
@@ -29,14 +29,14 @@ def _written(draw: st.DrawFn, value: Any) -> bytes:
 @st.composite
 def _named(draw: st.DrawFn, *, odd: bool = False) -> Any:
     """An event with the chat that it is of, first or last."""
-    item = draw(odd_items() if odd else valid_items())
+    item = draw(odd_wire_events() if odd else wire_events())
     if not isinstance(item, dict):
         return item
     named = {"chat_id": draw(_whatever_ids)}
     return {**named, **item} if draw(st.booleans()) else {**item, **named}
 
 
-_events = st.one_of(_named(), _named(), valid_items(), _named(odd=True))
+_events = st.one_of(_named(), _named(), wire_events(), _named(odd=True))
 _shapes = st.one_of(
     st.fixed_dictionaries(
         {"events": st.lists(_events, max_size=3)}, optional={"chat_id": chat_ids}
@@ -85,7 +85,7 @@ def journals(draw: st.DrawFn) -> list[bytes]:
     """The lines of a journal of one chat; perhaps one of them is wrong."""
     lines: list[str] = []
     session = Recorded(ChatSession(draw(chat_ids)), lines.append)
-    for number, item in enumerate(draw(st.lists(valid_items(), min_size=1, max_size=3))):
+    for number, item in enumerate(draw(st.lists(wire_events(), min_size=1, max_size=3))):
         session.receive(decode_item(item), now=float(number))
     session.receive(Tick(), now=1_000.0)
     written = [line.strip().encode() for line in lines]

@@ -14,12 +14,13 @@ from chatfsm import ChatSession, Settings
 from chatfsm.effects import to_json
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
 from chatfsm.replay.journal import Recorded, input_to_json, parse_journal_line, verify
-from tests.strategies import any_inputs, moments
+from chatfsm.testing.strategies import inputs as any_inputs
+from chatfsm.testing.strategies import pauses
 
 SMALL = Settings(max_ids=8, max_parties=2, max_typists=2, max_forms=2, max_candidates=2)
 STRICT = Settings(strict=True, max_unsent=2, msg_id_format="chat_id:n", empty_file_ids=True)
 settings = st.sampled_from((Settings(), SMALL, STRICT))
-scripts = st.lists(st.tuples(any_inputs(), moments), max_size=12)
+scripts = st.lists(st.tuples(any_inputs(), pauses()), max_size=12)
 
 
 def hear(recorded: Any, script: list[tuple[Any, float]], start: float = 0.0) -> list[Any]:
@@ -50,7 +51,7 @@ def test_the_journal_of_any_run_agrees(script: list[Any], chosen: Settings) -> N
     assert verify(lines) == len(script)
 
 
-@given(scripts, scripts, settings, moments)
+@given(scripts, scripts, settings, pauses())
 def test_the_journal_of_a_life_begun_before_agrees(
     before: list[Any], script: list[Any], chosen: Settings, clock: float
 ) -> None:
@@ -63,7 +64,7 @@ def test_the_journal_of_a_life_begun_before_agrees(
     assert verify(lines) == len(script)
 
 
-@given(scripts, scripts, settings, settings, moments)
+@given(scripts, scripts, settings, settings, pauses())
 def test_a_journal_over_a_restart_agrees(
     first: list[Any], second: list[Any], one: Settings, other: Settings, clock: float
 ) -> None:
@@ -77,7 +78,7 @@ def test_a_journal_over_a_restart_agrees(
     assert verify(lines) == len(first) + len(second)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), moments), max_size=20))
+@given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), pauses()), max_size=20))
 def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
     """Several chats in one file, in any order."""
     lines: list[str] = []
@@ -109,7 +110,7 @@ def test_an_input_is_the_same_again(item: Any) -> None:
     assert input_to_json(entry.item) == input_to_json(item)
 
 
-@given(st.lists(st.tuples(any_inputs(), moments), min_size=1, max_size=8), st.data())
+@given(st.lists(st.tuples(any_inputs(), pauses()), min_size=1, max_size=8), st.data())
 def test_effects_that_were_altered_are_found(script: list[Any], data: st.DataObject) -> None:
     """One effect more, in any line, is a difference in that line."""
     lines: list[str] = []

@@ -23,7 +23,7 @@ from chatfsm.replay.journal import JournalHeader, verify
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatStats
-from tests.strategies import odd_items, valid_items
+from chatfsm.testing.strategies import odd_wire_events, wire_events
 
 File = Callable[..., Path]
 KEY: Final = b"the key of these tests"
@@ -408,13 +408,15 @@ def test_fields_of_another_type_stay_unusable(name: str, value: object) -> None:
     assert_same([{"event": name, **dict.fromkeys(fields, value)}])
 
 
-@given(st.lists(st.one_of(valid_items(ending=False), odd_items(), valid_items()), max_size=10))
+@given(
+    st.lists(st.one_of(wire_events(ending=False), odd_wire_events(), wire_events()), max_size=10)
+)
 def test_whatever_comes_happens_as_it_did(items: list[Any]) -> None:
     """The same effects, times and counts for anything that a server may send."""
     assert_same(items)
 
 
-@given(st.lists(valid_items(ending=False), max_size=10))
+@given(st.lists(wire_events(ending=False), max_size=10))
 def test_keys_are_kept_apart_by_nothing_else(items: list[Any]) -> None:
     """The same key, the same result; with another key nothing but the marks differs."""
     one, same, other = (

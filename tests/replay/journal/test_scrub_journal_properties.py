@@ -15,7 +15,8 @@ from chatfsm.errors import ChatError
 from chatfsm.replay.journal import Recorded, verify
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
-from tests.strategies import any_inputs, moments
+from chatfsm.testing.strategies import inputs as any_inputs
+from chatfsm.testing.strategies import pauses
 
 settings = st.sampled_from((Settings(), Settings(max_ids=8, max_parties=2, max_forms=2)))
 KEPT = ("effect", "replayed", "seconds", "kind", "reason", "outcome", "msg_ids")
@@ -28,7 +29,7 @@ def told(line: str) -> Any:
     return entry.get("seq"), entry["at"], "refused" in entry, out
 
 
-@given(script=st.lists(st.tuples(any_inputs(), moments), max_size=10), chosen=settings)
+@given(script=st.lists(st.tuples(any_inputs(), pauses()), max_size=10), chosen=settings)
 def test_any_journal_stays_what_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[Any], chosen: Settings
 ) -> None:

@@ -15,7 +15,8 @@ from chatfsm._protocol import structuring as r
 from chatfsm.inputs import History, Lost, SendFailed, Sent
 from chatfsm.replay.journal import input_from_json, input_to_json
 from chatfsm.replay.scrub import Pseudonyms
-from tests.strategies import any_commands, odd_items
+from chatfsm.testing.strategies import commands as any_commands
+from chatfsm.testing.strategies import odd_wire_events
 
 CHAT = "MARK-chat"
 KEY: Final = b"the key of these tests"
@@ -190,7 +191,7 @@ KNOWN: Final = {"event", "type"} | {
 }
 
 
-@given(odd_items(), st.booleans())
+@given(odd_wire_events(), st.booleans())
 def test_nothing_of_whatever_comes_is_left(item: Any, keep: bool) -> None:
     """Whatever a server sends, whole, broken or unknown."""
     text = json.dumps(Pseudonyms(KEY).event(marked(item, keep=keep), CHAT))
@@ -248,7 +249,7 @@ def test_no_event_of_a_journal_is_left(name: str, kind: str) -> None:
             assert type(input_from_json(held)) is type(item)
 
 
-@given(odd_items())
+@given(odd_wire_events())
 def test_whatever_is_in_a_journal_can_be_scrubbed(item: Any) -> None:
     """What a session heard of a server is an input of the same kind after scrubbing."""
     (event,) = decode([item])
@@ -256,7 +257,7 @@ def test_whatever_is_in_a_journal_can_be_scrubbed(item: Any) -> None:
     assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(event)
 
 
-@given(any_commands)
+@given(any_commands())
 def test_whatever_an_app_orders_can_be_scrubbed(order: Any) -> None:
     """What an app ordered is an order of the same kind after scrubbing."""
     plain = json.loads(json.dumps(input_to_json(order)))

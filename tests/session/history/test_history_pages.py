@@ -12,14 +12,16 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatfsm import ChatSession, History, commands, effects
+from chatfsm import ChatSession, History, commands, decode, effects
 from chatfsm._plain import canonical_json
 from chatfsm._session.state import Counts
-from tests.strategies import TOPICS, decoded, odd_items, past_items, pasts
+from chatfsm.testing.strategies import odd_wire_events, past_wire_events, wire_histories
 
 Items = list[dict[str, Any]]
 
-SOME = st.lists(st.one_of(past_items(stamped=False), odd_items()), min_size=1, max_size=8)
+SOME = st.lists(
+    st.one_of(past_wire_events(stamped=False), odd_wire_events()), min_size=1, max_size=8
+)
 
 
 def started() -> ChatSession:
@@ -34,7 +36,7 @@ def reads(session: ChatSession, pages: list[Items]) -> list[effects.Effect]:
     """All that follows from these pages, the last of which completes them."""
     told: list[effects.Effect] = []
     for number, page in enumerate(pages, 1):
-        history = History(decoded(page), complete=number == len(pages))
+        history = History(decode(page), complete=number == len(pages))
         told += session.receive(history, now=0.0)
     return told
 
@@ -109,7 +111,7 @@ TOPIC_OF = {
 def about(aspect: str, *, stamped: bool = True) -> st.SearchStrategy[Items]:
     """Histories of what bears on this aspect."""
     topic = TOPIC_OF.get(aspect)
-    return pasts(TOPICS[topic], stamped=stamped) if topic else pasts(stamped=stamped)
+    return wire_histories(topic, stamped=stamped) if topic else wire_histories(stamped=stamped)
 
 
 def agree(aspect: str, one: list[Items], other: list[Items]) -> None:
@@ -179,7 +181,7 @@ def test_neither_order_nor_overlap_matters(aspect: str, data: st.DataObject) -> 
 @given(SOME, st.booleans())
 def test_a_page_that_comes_again_is_no_news(items: list[Any], complete: bool) -> None:
     """The second time a page tells nothing, and changes nothing but counts."""
-    session, page = started(), History(decoded(items), complete=complete)
+    session, page = started(), History(decode(items), complete=complete)
     session.receive(page, now=1.0)
     before = remembered(session)
     assert session.receive(page, now=1.0) == []
@@ -206,11 +208,11 @@ def remembered(session: ChatSession) -> str:
 def test_all_that_a_history_tells_is_marked(items: list[Any]) -> None:
     """What a history tells bears `replayed`; what is to be sent after it is not past."""
     session = started()
-    for effect in session.receive(History(decoded(items)), now=1.0):
+    for effect in session.receive(History(decode(items)), now=1.0):
         assert effect.replayed != isinstance(effect, effects.SendEvents)
 
 
-LIVE = pasts(most=5)
+LIVE = wire_histories(max_size=5)
 
 
 @given(LIVE, LIVE, LIVE)
@@ -218,7 +220,7 @@ def test_what_was_heard_is_not_told_again(before: Items, then: Items, after: Ite
     """A history tells the messages, files, places and receipts that did not come live, only."""
     session = ChatSession("chat-1")
     live = [
-        effect for event in decoded([*before, *then]) for effect in session.receive(event, now=0.0)
+        effect for event in decode([*before, *then]) for effect in session.receive(event, now=0.0)
     ]
     if session.done:
         return
@@ -232,11 +234,11 @@ def test_what_was_heard_is_not_told_again(before: Items, then: Items, after: Ite
 def test_a_history_neither_ends_nor_moves_a_session(live: Items, items: list[Any]) -> None:
     """What is passing is past: a history changes no state, call, warning; nobody starts to type."""
     session = ChatSession("chat-1")
-    for event in decoded(live):
+    for event in decode(live):
         session.receive(event, now=0.0)
     before = passing(session)
     typed = set(session.typing)
-    told = session.receive(History(decoded(items)), now=0.0)
+    told = session.receive(History(decode(items)), now=0.0)
     assert passing(session) == before
     if not session.done:
         assert set(session.typing) <= typed

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatfsm import ChatSession, History, SendFailed, commands, effects
-from tests.strategies import decoded
+from chatfsm import ChatSession, History, SendFailed, commands, decode, effects
 
 Item = dict[str, Any]
 
@@ -38,12 +37,12 @@ def shows(request_id: str, at: int | None, name: str = "survey") -> Item:
 
 def hears(session: ChatSession, *items: Item) -> list[effects.Effect]:
     """The session hears events live."""
-    return [effect for one in decoded(items) for effect in session.receive(one, now=0.0)]
+    return [effect for one in decode([*items]) for effect in session.receive(one, now=0.0)]
 
 
 def recalls(session: ChatSession, *items: Item, complete: bool = True) -> list[effects.Effect]:
     """The session hears a page of its history."""
-    return session.receive(History(decoded(items), complete=complete), now=0.0)
+    return session.receive(History(decode([*items]), complete=complete), now=0.0)
 
 
 def connected(*items: Item) -> ChatSession:

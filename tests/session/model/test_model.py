@@ -31,8 +31,13 @@ from chatfsm import (
     effects,
     events,
 )
+from chatfsm.testing.strategies import (
+    odd_wire_events,
+    past_wire_events,
+    wire_events,
+    with_exact_times,
+)
 from tests.session.model import model
-from tests.strategies import odd_items, past_items, valid_items, with_exact_times
 
 STREAMS = 4 * settings().max_examples
 """400 streams; 20,000 with CHATFSM_HYPOTHESIS=large."""
@@ -172,14 +177,14 @@ again = st.builds(Again, st.integers(0, 20))
 some_events = among(
     *[small_items.map(an_event)] * 6,
     signals.map(an_event),
-    valid_items(ending=False).map(an_event),
-    past_items(stamped=False).map(an_event),
-    odd_items().map(an_event),
+    wire_events(ending=False).map(an_event),
+    past_wire_events(stamped=False).map(an_event),
+    odd_wire_events().map(an_event),
     again,
     again,
 )
 past_events = among(*[small_past_items.map(an_event)] * 4, some_events, again, again, again)
-endings = among(typed, valid_items().map(an_event), st.builds(Lost, TEXTS))
+endings = among(typed, wire_events().map(an_event), st.builds(Lost, TEXTS))
 own_ids = st.lists(st.sampled_from(("1", "3", "5", "7")), min_size=1, max_size=3)
 sends = among(
     st.builds(commands.SendText, TEXTS, html=st.sampled_from((None, None, "<i>hello</i>"))),

@@ -15,7 +15,8 @@ from chatfsm import ChatSession, LocalProtocolError, Settings, Tick, effects
 from chatfsm.events import Event
 from chatfsm.replay.formats import records
 from chatfsm.replay.sources import Source
-from tests.strategies import any_inputs, moments, with_exact_times
+from chatfsm.testing.strategies import inputs as any_inputs
+from chatfsm.testing.strategies import pauses, with_exact_times
 
 LOGS = Path(__file__).resolve().parents[2] / "logs"
 SMALL = Settings(
@@ -89,7 +90,7 @@ def text_of(session: ChatSession, now: float) -> str:
 @st.composite
 def plays(draw: st.DrawFn) -> Play:
     """Inputs of every kind, on a clock that goes on, though not always."""
-    items = draw(st.lists(st.tuples(any_inputs(), moments), max_size=9))
+    items = draw(st.lists(st.tuples(any_inputs(), pauses()), max_size=9))
     now, play = 0.0, []
     for item, pause in items:
         now += pause if pause < 40 else 0.0

@@ -38,7 +38,7 @@ from chatfsm._session.state import (
 )
 from chatfsm.models import Form, Party
 from chatfsm.signaling import IceCandidate
-from tests.strategies import any_inputs
+from chatfsm.testing.strategies import inputs as any_inputs
 
 seconds = st.floats(-1e9, 1e9)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatfsm import ChatSession, SendFailed, SnapshotError, commands, decode
 from chatfsm._session import snapshot
-from tests.strategies import odd_values
+from chatfsm.testing.strategies import odd_json
 
 
 def in_mid_conversation() -> ChatSession:
@@ -175,7 +175,7 @@ def test_each_value_is_needed(path: tuple[Any, ...]) -> None:
     prove_refused(data)
 
 
-@given(st.sampled_from(VALUES), st.one_of(json_values, odd_values))
+@given(st.sampled_from(VALUES), st.one_of(json_values, odd_json()))
 def test_any_changed_value_is_noticed(path: tuple[Any, ...], value: Any) -> None:
     """Wherever it stands, and whatever stands there now."""
     data = deepcopy(KEPT)
@@ -214,13 +214,13 @@ def test_any_added_value_is_noticed(
     prove_refused(data)
 
 
-@given(odd_values)
+@given(odd_json())
 def test_no_random_json_is_a_snapshot(data: Any) -> None:
     """Nor anything like JSON."""
     prove_refused(data)
 
 
-@given(odd_values, st.text(max_size=32))
+@given(odd_json(), st.text(max_size=32))
 def test_no_random_memory_is_a_snapshot(memory: Any, digest: str) -> None:
     """Though the frame is right."""
     prove_refused({**KEPT, "memory": memory, "digest": digest})

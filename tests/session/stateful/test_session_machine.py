@@ -25,12 +25,14 @@ from chatfsm import (
 )
 from chatfsm._protocol.codec import decode_item
 from chatfsm.testing.invariants import SessionChecker
-from tests.strategies import (
-    any_commands,
+from chatfsm.testing.strategies import (
+    commands as any_commands,
+)
+from chatfsm.testing.strategies import (
     histories,
-    moments,
-    odd_items,
-    valid_items,
+    odd_wire_events,
+    pauses,
+    wire_events,
     with_exact_times,
 )
 
@@ -72,11 +74,11 @@ class SessionMachine(RuleBasedStateMachine):
     def begins(self, state: str) -> None:
         self.hear({"event": "chat_session_status", "state": state})
 
-    @rule(item=valid_items(ending=False))
+    @rule(item=wire_events(ending=False))
     def hears_an_event(self, item: dict[str, Any]) -> None:
         self.hear(item)
 
-    @rule(item=odd_items())
+    @rule(item=odd_wire_events())
     def hears_something_odd(self, item: Any) -> None:
         self.hear(item)
 
@@ -86,14 +88,14 @@ class SessionMachine(RuleBasedStateMachine):
         self.hear(data.draw(st.sampled_from(self.said)))
 
     @precondition(lambda self: len(self.said) > 6)
-    @rule(item=valid_items(), lost=st.booleans())
+    @rule(item=wire_events(), lost=st.booleans())
     def hears_what_may_end_it(self, item: dict[str, Any], lost: bool) -> None:
         if lost:
             self.receive(Lost("no such chat"))
         else:
             self.hear(item)
 
-    @rule(order=any_commands)
+    @rule(order=any_commands())
     def orders_something(self, order: commands.Command) -> None:
         self.order(order)
 
@@ -133,7 +135,7 @@ class SessionMachine(RuleBasedStateMachine):
         more = tuple(decode_item(item) for item in items)
         self.receive(with_exact_times(History((*page.events, *more), complete=page.complete)))
 
-    @rule(pause=moments)
+    @rule(pause=pauses())
     def time_passes(self, pause: float) -> None:
         self.now += pause
         self.receive(Tick())
@@ -145,7 +147,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.now = max(self.now, self.session.deadline - self.clock)
         assert self.receive(Tick()), "a deadline that nothing is due at"
 
-    @rule(pause=moments)
+    @rule(pause=pauses())
     def an_early_tick_comes(self, pause: float) -> None:
         """Ticks that come from a clock behind do nothing."""
         earlier = self.now - pause

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from attrs import asdict
 from hypothesis import given
-from hypothesis import strategies as st
 
 from chatfsm._client.failures import error_in, parse_reply
-from chatfsm.simulator.faults import KINDS, PRESETS, SUBJECTS, Fault, Faults
+from chatfsm.simulator.faults import KINDS, PRESETS, Fault, Faults
+from chatfsm.testing.strategies import fault_plans
 
 SPECS: dict[str, Fault] = {
     "drop-reply:0.05": Fault("drop-reply", rate=0.05),
@@ -31,32 +31,6 @@ SPECS: dict[str, Fault] = {
 }
 
 
-@st.composite
-def faults(draw: st.DrawFn) -> Fault:
-    """Any fault that there can be."""
-    kind = draw(st.sampled_from(tuple(KINDS)))
-    made: dict[str, Any] = {"kind": kind}
-    on = ("any", "poll", "history", "other") if kind == "duplicate" else SUBJECTS
-    made["on"] = draw(st.sampled_from(on))
-    made |= draw(
-        st.one_of(
-            st.just({}),
-            st.floats(1e-9, 1.0).map(lambda rate: {"rate": rate}),
-            st.integers(1, 10**9).map(lambda at: {"at": at}),
-        )
-    )
-    if kind in {"status", "after"}:
-        least = 500 if kind == "after" else 400
-        made["status"] = draw(st.integers(least, 599))
-        made["code"] = draw(st.sampled_from((None, "5500", "5955", "no-such.code")))
-    seconds = st.floats(0.0, 1e6)
-    if kind in {"delay", "late", "jump"}:
-        made["seconds"] = draw(seconds)
-    elif kind in {"reorder", "status", "after"}:
-        made["seconds"] = draw(st.none() | seconds)
-    return Fault(**made)
-
-
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_a_fault(spec: str) -> None:
     """What is written on a command line is this fault, and is written so again."""
@@ -64,13 +38,12 @@ def test_a_spec_is_a_fault(spec: str) -> None:
     assert str(Faults.parse(f" {spec} ")) == spec
 
 
-@given(st.lists(faults(), max_size=5).map(tuple))
-def test_faults_survive_being_written(several: tuple[Fault, ...]) -> None:
+@given(fault_plans())
+def test_faults_survive_being_written(plan: Faults) -> None:
     """As a text and as JSON, in their order."""
-    plan = Faults(several)
     assert Faults.parse(str(plan)) == plan
-    assert Faults.from_json(json.loads(json.dumps([asdict(one) for one in several]))) == plan
-    assert tuple(plan) == several
+    assert Faults.from_json(json.loads(json.dumps([asdict(one) for one in plan]))) == plan
+    assert tuple(plan) == plan.entries
 
 
 def test_no_faults_are_an_empty_text() -> None:
