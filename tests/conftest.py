@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # The machines that run tests are noisy, so no example has a time limit; and the same tests give
 # the same answer everywhere, so nothing is left to chance unless asked for.
@@ -15,6 +15,16 @@ settings.register_profile(
     "large",
     deadline=None,
     max_examples=5_000,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# For `python -m tests.seeded`, which gives a seed and counts the examples up to the first failure.
+settings.register_profile(
+    "seeded",
+    deadline=None,
+    max_examples=100,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("CHATFSM_HYPOTHESIS") or "usual")

@@ -1,0 +1,242 @@
+"""Any error, at any request, as often as it likes: what follows is as PROTOCOL.md §1 and §6 say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from chatfsm import Tick, effects
+from chatfsm import commands as c
+from chatfsm.client_effects import AuthorizationFailed
+from chatfsm.transport import HttpFailure, HttpReply
+from tests.client.conftest import CHAT, Stage, kind_of, wire
+
+# PROTOCOL.md §1: the codes, each with what it means for the poll of a chat.
+CODES = {
+    **dict.fromkeys(("2000", "2001", "2002", "2003", "2004", "3000"), "unauthorized"),
+    **dict.fromkeys(("5000", "5001", "5004", "5500", "5602", "5955"), "again"),
+    **dict.fromkeys(("1000", "5003", "5006", "5501", "5502", "5558", "5601", "5603"), "again"),
+    "5005": "gone",
+    "5509": "busy",
+}
+BODIES = {"empty": b"", "page": b"<html>404 page not found</html>", "text": b"404 page not found"}
+STATUSES = (302, 307, 400, 401, 403, 404, 407, 408, 429, 500, 502, 503, 504)
+
+
+def meaning(status: int, code: str | None, body: str) -> str:
+    """What an error reply to a poll means: the code decides, and without one the status."""
+    if code is not None:
+        return CODES[code]
+    if status in {401, 403, 404} and body == "empty":
+        return "gone" if status == 404 else "unauthorized"
+    return "busy" if status in {400, 429} else "again"
+
+
+@st.composite
+def errors(draw: st.DrawFn) -> tuple[int, bytes, str]:
+    """A status, a body, and what they mean."""
+    status = draw(st.sampled_from(STATUSES))
+    code = draw(st.none() | st.sampled_from(list(CODES)))
+    body = draw(st.sampled_from(list(BODIES)))
+    content = BODIES[body]
+    if code is not None:
+        written = int(code) if draw(st.booleans()) else code
+        content = json.dumps({"error_code": written, "error_message": "no"}).encode()
+    return status, content, meaning(status, code, body)
+
+
+def connected(**settings: Any) -> Stage:
+    return Stage(**settings).opens(state="connected")
+
+
+@given(st.lists(errors(), min_size=1, max_size=8))
+def test_any_errors_of_polls(story: list[tuple[int, bytes, str]]) -> None:
+    """The chat ends, stops, or goes on; and then never sooner or later than the backoff allows."""
+    chat = connected()
+    for attempt, (status, content, means) in enumerate(story):
+        chat.replies("poll", content, status=status)
+        failed_at = chat.now
+        if means == "gone":
+            assert chat.client.done
+            assert [effects.Terminated] == [type(e) for e in chat.told[-1:]]
+            assert chat.client.session is not None
+            assert chat.client.session.outcome == "gone"
+            assert chat.client.deadline is None
+            return
+        assert not chat.client.done
+        if means == "unauthorized":
+            assert isinstance(chat.told[-1], AuthorizationFailed)
+            chat.ticks(at=3_600.0)
+            assert chat.pending == []
+            return
+        most = min(2.0**attempt, 30.0)
+        while "poll" not in chat.pending:
+            assert chat.client.deadline is not None
+            chat.is_due()
+            if "history" in chat.pending:
+                chat.remembers()
+        assert failed_at + most / 2 <= chat.now <= failed_at + most + 0.01
+    was_busy = [means for *_, means in story][-1:] == ["busy"]
+    before = kinds(chat).count("history")
+    chat.polled()
+    if was_busy:
+        assert "history" in chat.pending, "what another client got is asked for"
+        assert kinds(chat).count("history") == before + 1
+        chat.remembers()
+    assert chat.client.health(chat.now).failures == 0
+    while "poll" not in chat.pending:
+        chat.is_due()
+        if "history" in chat.pending:
+            chat.remembers()
+    failed_at = chat.now
+    chat.replies("poll", status=503)
+    assert chat.client.health(chat.now).failures == 1, "a good poll is where counting begins"
+
+
+def kinds(chat: Stage) -> list[str]:
+    return [kind_of(request) for request in chat.requests]
+
+
+@given(st.lists(errors().filter(lambda error: error[2] in {"again", "busy"}), max_size=4))
+def test_any_foreign_reply_to_a_text(story: list[tuple[int, bytes, str]]) -> None:
+    """Where nobody of the center has spoken, a text is not told as failed, and arrives later."""
+    assume(all(b"error_code" not in content and status != 400 for status, content, _ in story))
+    chat = connected()
+    chat.says("a")
+    for status, content, _ in story:
+        chat.replies("post", content, status=status)
+        while "post" not in chat.pending:
+            chat.is_due()
+            if "history" in chat.pending:
+                chat.remembers()
+            if "poll" in chat.pending:
+                chat.polled()
+    chat.replies("post", b"")
+    fates = [e for e in chat.told if isinstance(e, effects.MessageFailed | effects.MessageSent)]
+    assert [type(fate) for fate in fates] == [effects.MessageSent]
+
+
+TEXTS = st.lists(st.text("ab é", min_size=1, max_size=4), min_size=1, max_size=5)
+FLAWS = st.sampled_from((b"\xff", b"\xc3", b"\x01", b"\n", b"\t", b"\x80\x80"))
+
+
+def messages(texts: list[str]) -> list[dict[str, Any]]:
+    return wire(
+        {"event": "message", "party_id": "ann", "msg_id": str(2 * at), "msg": f"{at}: {text}"}
+        for at, text in enumerate(texts)
+    )
+
+
+def told(chat: Stage) -> list[str]:
+    return [e.message.text for e in chat.told if isinstance(e, effects.MessageReceived)]
+
+
+@given(TEXTS, FLAWS, st.data(), st.sampled_from(("poll", "history")))
+def test_any_flawed_byte_in_a_text(
+    texts: list[str], flaw: bytes, data: st.DataObject, kind: str
+) -> None:
+    """One undecodable byte or raw control character loses neither its batch nor its history."""
+    chat = connected() if kind == "poll" else Stage(chat_id=CHAT)
+    chat.ticks()
+    at = data.draw(st.integers(0, len(texts) - 1))
+    body = json.dumps({"events": messages(texts)}, ensure_ascii=False).encode()
+    mark = f'"{at}: '.encode()
+    chat.replies(kind, body.replace(mark, mark + flaw, 1))
+    assert [text[:1] for text in told(chat)] == [str(number) for number in range(len(texts))]
+    anomalies = [e.kind for e in chat.told if isinstance(e, effects.Anomaly)]
+    assert anomalies == ["malformed"]
+
+
+@given(TEXTS)
+def test_any_news_in_the_reply_to_a_post(texts: list[str]) -> None:
+    """Version 1 answers a POST with new events: they are told at once, and not again."""
+    chat = connected(version=1)
+    chat.says("a")
+    chat.replies("post", {"events": messages(texts)})
+    assert len(told(chat)) == len(texts)
+    chat.replies("poll", {"events": messages(texts)})
+    assert len(told(chat)) == len(texts)
+
+
+@given(st.integers(0, 5), st.booleans())
+def test_any_history_that_is_too_large(texts: int, is_refused_by_sender: bool) -> None:
+    """It is given up and told once; what waits is posted, and it is not fetched again."""
+    chat = Stage(chat_id=CHAT, max_body=100)
+    chat.ticks()
+    for number in range(texts):
+        chat.says(f"text {number}")
+    request = chat.asked("history")
+    del chat.waiting[request.id]
+    if is_refused_by_sender:
+        chat.receives(HttpFailure(request.id, "protocol", too_large=True))
+    else:
+        chat.receives(HttpReply(request.id, 200, {}, b"[" + b" " * 100 + b"]"))
+    for _ in range(20):
+        for kind in chat.pending:
+            chat.replies(kind, b"" if kind == "post" else {"events": []})
+        chat.is_due()
+    assert kinds(chat).count("history") == 1
+    assert [text for batch in chat.posted for text in batch] == [
+        f"text {number}" for number in range(texts)
+    ]
+    anomalies = [e for e in chat.told if isinstance(e, effects.Anomaly)]
+    assert [anomaly.kind for anomaly in anomalies] == ["malformed"]
+
+
+@given(st.floats(21.0, 1e6), st.booleans())
+def test_any_sleep_of_the_computer(seconds: float, has_replied: bool) -> None:
+    """After a sleep the history is asked for, whatever became of the poll."""
+    chat = connected()
+    if has_replied:
+        chat.polled()
+    deadline = chat.client.deadline
+    assert deadline is not None
+    chat.receives(Tick(), at=deadline + seconds)
+    while "history" not in chat.pending:
+        assert chat.now <= deadline + seconds + 60.0, "what happened meanwhile is not asked for"
+        if chat.pending == ["poll"]:
+            chat.polled()
+        chat.is_due()
+
+
+@given(st.sampled_from(("ended", "inactivity_timeout", "failed")), st.booleans(), st.data())
+def test_any_end_while_a_text_is_in_doubt(end: str, arrived: bool, data: st.DataObject) -> None:
+    """No poll follows the end; one history settles the text; the end is told last and once."""
+    chat = connected()
+    chat.says("a")
+    chat.fails("post")
+    event = {"event": "status", "state": "failed"} if end == "failed" else {"event": end}
+    late = data.draw(st.lists(st.sampled_from([event, {"event": "ended"}]), max_size=2))
+    chat.polled(event, *late)
+    polls = kinds(chat).count("poll")
+    own = {"event": "message", "msg": "a", "msg_id": "1", "party_id": CHAT}
+    while not chat.client.done:
+        if "history" in chat.pending:
+            chat.remembers(*([own] if arrived else []))
+        else:
+            chat.is_due()
+    assert kinds(chat).count("poll") == polls
+    assert chat.pending == []
+    ends = [e for e in chat.told if isinstance(e, effects.Terminated)]
+    assert chat.told[-1:] == ends
+    outcomes = {"ended": "ended", "inactivity_timeout": "timed_out", "failed": "failed"}
+    assert ends[0].outcome == outcomes[end]
+    has_arrived = any(isinstance(e, effects.MessageSent) for e in chat.told)
+    assert has_arrived == arrived
+
+
+@given(st.lists(st.sampled_from(("a", "b", "c")), min_size=1, max_size=5), st.booleans())
+def test_any_words_before_the_end(texts: list[str], is_flushed: bool) -> None:
+    """All that was said goes out before the customer's end, whatever is in flight."""
+    chat = connected(max_batch=2)
+    for text in texts:
+        chat.says(text)
+        if is_flushed and "post" in chat.pending:
+            chat.replies("post", b"")
+    chat.receives(c.End())
+    while "post" in chat.pending:
+        chat.replies("post", b"")
+    assert [name for batch in chat.posted for name in batch] == [*texts, "end"]
