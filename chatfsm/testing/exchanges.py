@@ -28,7 +28,7 @@ _PATH: Final = re.compile(r"/clientweb/api/v([12])/(.+)", re.DOTALL)
 # Shipped clients join a base and a path with two slashes.
 _SLASHES: Final = re.compile(r"//+")
 # These must be answered by a JSON object. A portal answers with a page of its own.
-_ANSWERED_BY_OBJECT: Final = frozenset({"open", "active", "poll", "history"})
+_ANSWERED_BY_OBJECT: Final = frozenset({"open", "active", "poll", "post", "history", "upload"})
 _ENDS: Final = frozenset({wire.ENDED, wire.INACTIVITY_TIMEOUT, wire.MISSPELLED_TIMEOUT})
 
 
@@ -153,8 +153,8 @@ class ObservedExchange:
         return events_in(self.value)
 
     @property
-    def lost_events(self) -> list[Wire]:
-        """The events in the center's reply."""
+    def sent_events(self) -> list[Wire]:
+        """The events in the center's reply, whatever became of it."""
         return [] if self.reply is None else events_in(_parsed(self.reply.body))
 
     @property
@@ -168,6 +168,29 @@ class ObservedExchange:
         wanted = body[0] if isinstance(body, list) and body else body
         initial = wanted.get("initial_message") if isinstance(wanted, dict) else None
         return events_in({"events": [initial]})
+
+    @property
+    def posted_count(self) -> int | None:
+        """The number of items in the list of events of the body; None: there is no such list."""
+        body = _parsed(self.request.body)
+        found = body.get("events") if isinstance(body, dict) else None
+        return len(found) if isinstance(found, list) else None
+
+    @property
+    def ended_at(self) -> float | None:
+        """The time at which the client stopped waiting for the reply; None: it waits."""
+        return self.cancelled_at if self.arrived_at is None else self.arrived_at
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for a request and its next attempt."""
+        path, who = _path_of(self.request.url), self.header("authorization")
+        return self.request.method, path, who, hash(self.request.body)
+
+    def header(self, name: str) -> str:
+        """Return the value of a header, the last of repeated ones; "": there is none."""
+        headers = {known.lower(): value for known, value in self.request.headers}
+        return headers.get(name, "")
 
     def __str__(self) -> str:
         # Without the query, which names the tenant.

@@ -19,10 +19,10 @@ from typing import Any, Final, Literal
 from attrs import frozen
 
 from chatfsm.simulator.network import Arrival
-from chatfsm.testing.exchanges import ObservedExchange, is_own, text_of
-from chatfsm.testing.judge_polls import OnePoll, PollsAfterEnd
-from chatfsm.testing.judge_posts import UniqueIds
-from chatfsm.testing.judge_rules import RULES, Checker, Severity
+from chatfsm.testing.exchanges import ObservedExchange, is_own, is_terminal, text_of
+from chatfsm.testing.judge_polls import Backoff, CarefulPolls, Gaps, OnePoll, PollsAfterEnd
+from chatfsm.testing.judge_posts import ArrivedOnce, CallEnds, Receipts, UniqueIds, WellFormed
+from chatfsm.testing.judge_rules import RULES, Checker, JudgedChat, Severity
 from chatfsm.transport import HttpReply, HttpRequest
 
 __all__ = ["MAX_VIOLATIONS", "Judge", "JudgementError", "Verdict", "Violation"]
@@ -126,7 +126,18 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-_CHECKERS: Final[tuple[type[Checker], ...]] = (OnePoll, PollsAfterEnd, UniqueIds)
+_CHECKERS: Final[tuple[type[Checker], ...]] = (
+    OnePoll,
+    PollsAfterEnd,
+    Gaps,
+    Backoff,
+    CarefulPolls,
+    UniqueIds,
+    ArrivedOnce,
+    CallEnds,
+    Receipts,
+    WellFormed,
+)
 
 
 class Judge:
@@ -140,6 +151,7 @@ class Judge:
         self._violations: list[Violation] = []
         self._open: dict[int, ObservedExchange] = {}
         """Exchanges that are not finished, by the id of the request."""
+        self._chats: dict[str, JudgedChat] = {}
         self._checkers: dict[str, list[Checker]] = {}
         """By the id of the chat."""
         self._said: set[tuple[str, ...]] = set()
@@ -174,10 +186,16 @@ class Judge:
             return
         exchange.arrive(arrival, now)
         self._count_told(exchange)
-        for checker in self._checkers_of(exchange.chat_id):
+        checkers = self._checkers_of(exchange.chat_id)
+        is_end = exchange.is_gone or any(map(is_terminal, exchange.told_events))
+        if is_end and exchange.subject != "history":
+            self._chats[exchange.chat_id].is_over = True
+        for checker in checkers:
             checker.on_arrival(exchange)
         if exchange.opened_chat_id:
-            for checker in self._checkers_of(exchange.opened_chat_id):
+            checkers = self._checkers_of(exchange.opened_chat_id)
+            self._chats[exchange.opened_chat_id].is_over = False
+            for checker in checkers:
                 checker.on_opened(exchange)
 
     def on_cancel(self, request_id: int, *, now: float) -> None:
@@ -201,8 +219,9 @@ class Judge:
     def _checkers_of(self, chat_id: str) -> list[Checker]:
         found = self._checkers.get(chat_id)
         if found is None:
+            chat = self._chats[chat_id] = JudgedChat(chat_id)
             report = _reporter(self._violations)
-            found = self._checkers[chat_id] = [checker(chat_id, report) for checker in _CHECKERS]
+            found = self._checkers[chat_id] = [checker(chat, report) for checker in _CHECKERS]
         return found
 
     def _count_said(self, exchange: ObservedExchange) -> None:

@@ -1,14 +1,18 @@
-"""Checkers of polls: one at a time, and none after the end."""
+"""Checkers of polls and histories: one poll at a time, none after the end, no gap, no hurry."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import Final
+from typing import Any, Final
 
+from attrs import define
+
+from chatfsm._protocol import names as wire
+from chatfsm.errors import AuthorizationError, BusyError, TransientError, TransportError
 from chatfsm.testing.exchanges import ObservedExchange, is_terminal
-from chatfsm.testing.judge_rules import Checker, Report
+from chatfsm.testing.judge_rules import Checker, JudgedChat, Report
 
-__all__ = ["OnePoll", "PollsAfterEnd"]
+__all__ = ["Backoff", "CarefulPolls", "Gaps", "OnePoll", "PollsAfterEnd"]
 
 # Seconds until a server sees that a connection was broken, or a client has read a reply.
 _GRACE: Final = 1.0
@@ -21,8 +25,8 @@ class OnePoll(Checker):
     given up at that moment is no second one.
     """
 
-    def __init__(self, chat_id: str, report: Report) -> None:
-        super().__init__(chat_id, report)
+    def __init__(self, chat: JudgedChat, report: Report) -> None:
+        super().__init__(chat, report)
         self._open: list[ObservedExchange] = []
         """Polls in flight, the oldest first."""
 
@@ -68,8 +72,8 @@ class PollsAfterEnd(Checker):
     an end in a history, which may be that of an earlier session.
     """
 
-    def __init__(self, chat_id: str, report: Report) -> None:
-        super().__init__(chat_id, report)
+    def __init__(self, chat: JudgedChat, report: Report) -> None:
+        super().__init__(chat, report)
         self._ended_at: float | None = None
         self._reason = ""
 
@@ -98,3 +102,193 @@ class PollsAfterEnd(Checker):
         crossing = 0.0 if exchange.subject == "poll" else _GRACE
         self._ended_at = (exchange.arrived_at or 0.0) + crossing
         self._reason = reason
+
+
+# Polls and seconds after a gap in which a client that fills gaps has asked for the history.
+_POLLS_AFTER_GAP: Final = 3
+_SECONDS_AFTER_GAP: Final = 30.0
+# Of these nothing is missing if they are lost: no history holds them.
+_FLEETING: Final = frozenset({wire.TYPING, wire.NOT_TYPING})
+
+
+@define
+class _Gap:
+    """Events that the center has sent and the client has not received."""
+
+    exchange: ObservedExchange
+    at: float
+    missing: list[dict[str, Any]]
+    poll_count: int = 0
+    """The number of polls since, sent and answered."""
+
+
+class Gaps(Checker):
+    """Checks `history-after-gap`: for events that are really lost, not for those that may be."""
+
+    def __init__(self, chat: JudgedChat, report: Report) -> None:
+        super().__init__(chat, report)
+        self._gaps: list[_Gap] = []
+
+    def on_request(self, exchange: ObservedExchange) -> None:
+        """Note that the history is asked for, which closes all gaps."""
+        if exchange.subject == "history":
+            self._gaps.clear()
+
+    def on_handled(self, exchange: ObservedExchange) -> None:
+        """Note the events in the reply to a poll that was given up."""
+        if exchange.cancelled_at is not None:
+            self._open_gap(exchange, exchange.handled_at or 0.0)
+
+    def on_cancel(self, exchange: ObservedExchange) -> None:
+        """Note the events in a reply that is given up on its way."""
+        self._open_gap(exchange, exchange.cancelled_at or 0.0)
+
+    def on_arrival(self, exchange: ObservedExchange) -> None:
+        """Note the events in a lost reply, and the polls that follow."""
+        arrived_at = exchange.arrived_at or 0.0
+        if exchange.error is not None:
+            self._open_gap(exchange, arrived_at)
+            return
+        told = exchange.told_events
+        for gap in list(self._gaps):
+            gap.missing = [event for event in gap.missing if event not in told]
+            gap.poll_count += exchange.subject == "poll" and exchange.at >= gap.at
+            is_judged = gap.poll_count >= _POLLS_AFTER_GAP and not self.chat.is_over
+            if gap.missing and is_judged and arrived_at >= gap.at + _SECONDS_AFTER_GAP:
+                names = ", ".join(sorted({str(event["event"])[:80] for event in gap.missing}))
+                problem = f"no history was asked for since this poll lost {names}"
+                self.report("history-after-gap", gap.exchange, gap.at, problem)
+                gap.missing = []
+            if not gap.missing:
+                self._gaps.remove(gap)
+
+    def _open_gap(self, exchange: ObservedExchange, at: float) -> None:
+        if exchange.subject == "poll":
+            lost = [event for event in exchange.sent_events if event["event"] not in _FLEETING]
+            if lost:
+                self._gaps.append(_Gap(exchange, at, lost))
+
+
+# So many failures in a row may be answered at once: a first attempt may meet a connection that the
+# server has just closed.
+_QUICK_RETRIES: Final = 2
+_SHORTEST_DELAY: Final = 0.5
+"""Seconds; the shortest delay of chatfsm's own client."""
+# A client need not wait longer: the server would end the chat for inactivity.
+_LONGEST_RETRY_AFTER: Final = 120.0
+_ROUNDING: Final = 0.05
+_FAILURES: Final = (TransportError, TransientError, BusyError, AuthorizationError)
+
+
+@define
+class _Failing:
+    """Failures in a row of one request."""
+
+    count: int
+    at: float
+    retry_after: float
+
+
+class Backoff(Checker):
+    """Checks `backoff` and `retry-after`, for each kind of request alone.
+
+    A POST is tried again if its body is the same; another one may say something new.
+    """
+
+    def __init__(self, chat: JudgedChat, report: Report) -> None:
+        super().__init__(chat, report)
+        self._failing: dict[tuple[object, ...], _Failing] = {}
+
+    def on_request(self, exchange: ObservedExchange) -> None:
+        """Check the time since the last failure."""
+        failing = self._failing.get(exchange.identity)
+        if failing is None:
+            return
+        waited = exchange.at - failing.at
+        if failing.count > _QUICK_RETRIES and waited < _SHORTEST_DELAY:
+            problem = f"tried again {waited:.3f} s after failure {failing.count} in a row"
+            self.report("backoff", exchange, exchange.at, problem)
+        elif waited < min(failing.retry_after, _LONGEST_RETRY_AFTER) - _ROUNDING:
+            problem = f"tried again after {waited:.3f} s of {failing.retry_after:g} s"
+            self.report("retry-after", exchange, exchange.at, problem)
+
+    def on_arrival(self, exchange: ObservedExchange) -> None:
+        """Count a failure."""
+        error = exchange.error
+        if not isinstance(error, _FAILURES):
+            self._failing.pop(exchange.identity, None)
+            return
+        before = self._failing.get(exchange.identity)
+        count = 1 if before is None else before.count + 1
+        at = exchange.arrived_at or 0.0
+        self._failing[exchange.identity] = _Failing(count, at, error.retry_after or 0.0)
+
+
+_PATIENCE: Final = 20.0
+"""Seconds after which a poll may be given up."""
+# Polls that are given up after as long, by so many seconds, are so by a timeout.
+_SAME_PATIENCE: Final = 0.5
+
+
+class CarefulPolls(Checker):
+    """Checks `uncached-polls`, `patient-poll` and `history-when-joining`."""
+
+    def __init__(self, chat: JudgedChat, report: Report) -> None:
+        super().__init__(chat, report)
+        self._last_url = ""
+        self._is_cachable = False
+        self._patience: float | None = None
+        """Seconds after which the last aborted poll was given up."""
+        self._is_impatient = False
+        self._joined: ObservedExchange | None = None
+        """The exchange that named the session as one with a past, until its history follows."""
+        self._poll_count = 0
+
+    def on_request(self, exchange: ObservedExchange) -> None:
+        """Check a poll; note a history."""
+        if exchange.subject == "history":
+            self._joined = None
+        if exchange.subject != "poll":
+            return
+        self._poll_count += 1
+        self._check_cache(exchange)
+
+    def on_cancel(self, exchange: ObservedExchange) -> None:
+        """Report, once, a timeout that is too short; a client that is stopped has no timeout."""
+        if exchange.subject != "poll" or self._is_impatient:
+            return
+        at = exchange.cancelled_at or 0.0
+        waited, before = at - exchange.at, self._patience
+        self._patience = waited
+        if before is not None and waited < _PATIENCE and abs(waited - before) < _SAME_PATIENCE:
+            self._is_impatient = True
+            problem = f"another poll was given up after {waited:.1f} s"
+            self.report("patient-poll", exchange, at, problem)
+
+    def on_opened(self, exchange: ObservedExchange, /) -> None:
+        """Note that the session existed before this client's first poll."""
+        value = exchange.value if isinstance(exchange.value, dict) else {}
+        is_new = value.get("is_new_chat", exchange.subject == "open")
+        if str(is_new).lower() == "false" and self._poll_count == 0:
+            self._joined = exchange
+
+    def finish(self, report: Report, now: float) -> None:
+        """Report a client that has polled for some time without a history."""
+        joined = self._joined
+        if joined is None or self._poll_count < _POLLS_AFTER_GAP:
+            return
+        at = joined.arrived_at or 0.0
+        if now >= at + _SECONDS_AFTER_GAP:
+            problem = "the session had a past, but its history was not asked for"
+            report("history-when-joining", joined, at, problem)
+
+    def _check_cache(self, exchange: ObservedExchange) -> None:
+        """Report, once, polls that a cache may answer."""
+        url, before = exchange.request.url, self._last_url
+        self._last_url = url
+        asks_server = "no-cache" in exchange.header("cache-control").lower()
+        if self._is_cachable or (asks_server and url != before):
+            return
+        self._is_cachable = True
+        missing = "the URL is the same as before" if asks_server else "Cache-Control is missing"
+        self.report("uncached-polls", exchange, exchange.at, f"a cache may answer: {missing}")

@@ -12,6 +12,7 @@ from chatfsm.testing.judge import MAX_VIOLATIONS, Judge, JudgementError, Verdict
 from chatfsm.transport import HttpReply, HttpRequest
 
 HOST = "https://chat.example.com/clientweb/api"
+AUTH = 'MOBILE-API-140-327-PLAIN appId="demo", clientId="c"'
 
 
 class Tape:
@@ -31,8 +32,9 @@ class Tape:
         self.now = self.now + 1.0 if at is None else at
         self.count += 1
         body = b"" if events is None else json.dumps({"events": events}).encode()
+        headers = (("Authorization", AUTH), ("Cache-Control", "no-cache"))
         url = f"{HOST}/v{self.version}/{path}?tenantUrl=tenant.example&_={self.count}"
-        request = HttpRequest(self.count, method, url, (), body)  # type: ignore[arg-type]
+        request = HttpRequest(self.count, method, url, headers, body)  # type: ignore[arg-type]
         self.judge.on_request(request, now=self.now)
         return self.count
 
@@ -74,7 +76,16 @@ class Tape:
     @property
     def broken(self) -> list[str]:
         """The rules that are broken, each as often as it is."""
-        return [violation.rule for violation in self.judge.verdict().violations]
+        return self.found("error")
+
+    @property
+    def warned(self) -> list[str]:
+        """The rules of which the judge warns, each as often as it does."""
+        return self.found("warning")
+
+    def found(self, severity: str) -> list[str]:
+        found = self.judge.verdict().violations
+        return [violation.rule for violation in found if violation.severity == severity]
 
 
 ENDED = {"event": "chat_session_ended"}
