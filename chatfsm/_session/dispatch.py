@@ -24,7 +24,7 @@ from chatfsm.effects import Effect
 from chatfsm.errors import LocalProtocolError, RemoteProtocolError
 from chatfsm.inputs import History, Lost, SendFailed, Sent, Tick
 
-__all__ = ["COMMANDS", "EVENT_FUNCTIONS", "HANDLERS", "Handler", "expire"]
+__all__ = ["COMMANDS", "HANDLERS", "Handler", "expire"]
 
 Handler = Callable[[SessionState, Any, list[Effect]], None]
 """Handles one input: checks it, changes the state, and appends the effects."""
@@ -62,9 +62,6 @@ _EVENTS: Final[dict[type, Handler]] = {
     events.Unknown: lifecycle.unknown,
     events.Malformed: lifecycle.malformed,
 }
-EVENT_FUNCTIONS: Final = frozenset(_EVENTS.values())
-"""The handlers whose inputs `Counts.events` counts."""
-
 # Events of a history are merged by identity, in whatever order its pages come. States, typing,
 # warnings and calls are over: the live session alone reports these.
 _HISTORY_EVENTS: Final[dict[type, Handler]] = {
@@ -184,15 +181,17 @@ def _refuse(session: SessionState, command: object, _effects: list[Effect]) -> N
 _COMMAND_HANDLERS: Final = {cls: _handler_of(*row) for cls, row in COMMANDS.items()}
 
 
-def _table(state: str) -> dict[type, Handler]:
+def _table(state: str) -> dict[type, tuple[Handler, bool]]:
     allowed = {
         cls: handler if snake_case(cls) in ALLOWED_COMMANDS.moves[state] else _refuse
         for cls, handler in _COMMAND_HANDLERS.items()
     }
-    return (_AFTER_END if state in OUTCOMES else {**_EVENTS, **_INPUTS}) | allowed
+    handlers = (_AFTER_END if state in OUTCOMES else {**_EVENTS, **_INPUTS}) | allowed
+    return {cls: (handler, handler is _EVENTS.get(cls)) for cls, handler in handlers.items()}
 
 
 HANDLERS: Final = {state: _table(state) for state in LIFECYCLE.states}
+"""State → class of the input → its handler, and whether `Counts.events` counts it."""
 
 
 def expire(session: SessionState, effects: list[Effect]) -> None:

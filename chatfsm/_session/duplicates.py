@@ -19,7 +19,7 @@ from attrs import fields
 
 from chatfsm import events
 from chatfsm._plain import canonical_json, json_safe
-from chatfsm._session.state import Fingerprint, MessageKey, Scope, SessionState, quoted
+from chatfsm._session.state import Fingerprint, Scope, SessionState, quoted
 from chatfsm.effects import Effect
 from chatfsm.signaling import Signal
 
@@ -33,6 +33,7 @@ __all__ = [
     "message_fingerprint",
     "remember",
     "scope_for",
+    "shortened",
     "value_fingerprint",
 ]
 
@@ -47,50 +48,61 @@ _PORTION: Final = 8
 def message_fingerprint(event: events.Message) -> Fingerprint:
     """Return the fingerprint of a message's text, HTML and attachments."""
     text = event.msg
-    if event.msg_text is None and not event.attachments and text is not None:
-        return text if len(text) <= MAX_PLAIN_LENGTH else fingerprint(text)
-    attached = None
-    if event.attachments:
-        attached = "".join(canonical_json(attachment) for attachment in event.attachments)
-    return fingerprint(event.msg, event.msg_text, attached)
+    if event.msg_text is None and text is not None and not event.attachments:
+        return text if len(text) <= MAX_PLAIN_LENGTH else digest(f"1{text}")
+    attached = "".join(canonical_json(attachment) for attachment in event.attachments)
+    return fingerprint(text, event.msg_text, attached or None)
 
 
 def fingerprint(
     first: str | None, second: str | None = None, third: str | None = None
 ) -> Fingerprint:
-    """Return a fingerprint of texts: of bounded length, and the same in every process."""
-    if first is not None and second is None and third is None and len(first) <= MAX_PLAIN_LENGTH:
-        return first
-    return digest(f"{_delimited(first)}{_delimited(second)}{_delimited(third)}")
+    """Return a fingerprint of texts: of bounded length, and the same in every process.
+
+    A text alone never has the fingerprint of several.
+    """
+    if first is None or second is not None or third is not None:
+        return digest(repr((first, second, third)))
+    return first if len(first) <= MAX_PLAIN_LENGTH else digest(f"1{first}")
 
 
-def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> bytes:
-    """Return a fingerprint of all fields of a form or signal, except its timestamp."""
-    unread, *read = _CONTENT_OF[value.__class__](value)
+def shortened(text: str) -> Fingerprint:
+    """Return a text if it is short, else its digest."""
+    return text if len(text) <= MAX_PLAIN_LENGTH else digest(text)
+
+
+def value_fingerprint(value: events.FormShow | events.SecureFormShow | Signal) -> Fingerprint:
+    """Return a fingerprint of the fields of a form or signal, except its request id and timestamp.
+
+    A form is known by its request id and timestamp already.
+    """
+    name, unread_of, content_of = _CONTENT_OF[value.__class__]
+    unread = unread_of(value)
     rest = json.dumps(json_safe(unread), sort_keys=True) if unread else ""
-    return digest(f"{read!r}{rest}")
+    return shortened(f"{name}{content_of(value)!r}{rest}")
 
 
-def _content_getter(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a getter of the unread fields, the class name, and all fields that were read."""
-    names = [known.name for known in fields(cls) if known.name not in {"timestamp", *_UNREAD}]
-    (unread,) = (known.name for known in fields(cls) if known.name in _UNREAD)
-    return attrgetter(unread, "__class__.__name__", *names)
+def _getters(cls: type) -> tuple[str, Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return the class's name, a getter of the unread fields, and one of those that were read."""
+    names = [known.name for known in fields(cls)]
+    read = [name for name in names if name not in {"form_request_id", "timestamp", *_UNREAD}]
+    (unread,) = _UNREAD.intersection(names)
+    return cls.__name__, attrgetter(unread), attrgetter(*read) if read else _nothing
+
+
+def _nothing(_value: object) -> None:
+    """Return None: a signal may have no fields but the unread ones."""
 
 
 _UNREAD: Final = {"extra", "raw"}
 _CONTENT_OF: Final = {
-    cls: _content_getter(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
+    cls: _getters(cls) for cls in (events.FormShow, events.SecureFormShow, *get_args(Signal))
 }
 
 
 def digest(text: str) -> bytes:
     """Return the digest of `DIGEST` bytes that is kept in place of a long text."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
-
-
-def _delimited(part: str | None) -> str:
-    return "~" if part is None else f"{len(part)}:{part}"
 
 
 def scope_for(session: SessionState, party_id: str | None, kind: str = "") -> Scope:
@@ -114,15 +126,10 @@ def is_duplicate(  # noqa: PLR0913, PLR0917  # the identity of an event has this
     if msg_id is None:
         return _is_duplicate_without_id(session, scope, content, event, effects)
     ids = session.seen_ids.get(scope)
-    known = None if ids is None else ids.get(msg_id)
-    if known is None:
-        if ids is None or session.seen_count >= session.settings.max_ids:
-            remember(session, scope, msg_id, content)
-        else:  # the same without the call, for nearly all events
-            ids[msg_id] = content
-            session.seen_count += 1
+    if ids is None or msg_id not in ids:
+        remember(session, scope, msg_id, content)
         return False
-    if known == content or (ids is not None and (msg_id, content) in ids):
+    if ids[msg_id] == content or (msg_id, content) in ids:
         session.count_duplicate(event, effects)
         return True
     session.report_violation("id_reused", f"id {quoted(msg_id)} came again with other content")
@@ -146,8 +153,10 @@ def _is_duplicate_without_id(
         if session.in_history:
             session.count_duplicate(event, effects)
         return session.in_history
-    _ids_with_capacity(session, scope)[key] = ""
+    if session.seen_count >= session.settings.max_ids:
+        _evict(session)
     session.seen_count += 1
+    session.seen_ids.setdefault(scope, {})[key] = ""
     return False
 
 
@@ -161,19 +170,16 @@ def is_seen(session: SessionState, scope: Scope, msg_id: str, content: Fingerpri
 
 def remember(session: SessionState, scope: Scope, msg_id: str, content: Fingerprint) -> None:
     """Remember an id and its content; evicts the oldest keys if there are too many."""
-    ids = _ids_with_capacity(session, scope)
-    if msg_id in ids:
+    if session.seen_count >= session.settings.max_ids:
+        _evict(session)
+    session.seen_count += 1
+    ids = session.seen_ids.get(scope)
+    if ids is None:
+        session.seen_ids[scope] = {msg_id: content}
+    elif msg_id in ids:
         ids[msg_id, content] = ""
     else:
         ids[msg_id] = content
-    session.seen_count += 1
-
-
-def _ids_with_capacity(session: SessionState, scope: Scope) -> dict[MessageKey, Fingerprint]:
-    """Return the ids of a scope, with capacity for one more."""
-    if session.seen_count >= session.settings.max_ids:
-        _evict(session)
-    return session.seen_ids.setdefault(scope, {})
 
 
 def _evict(session: SessionState) -> None:

@@ -149,8 +149,8 @@ def merge_shown(session: SessionState, event: Shown, effects: list[Effect]) -> N
         or (closed is not None and shown_at <= _closed_at(closed))
         or (
             waiting is not None
-            and (shown_at, value_fingerprint(event))
-            <= (history_time(waiting.server_time), waiting.fingerprint)
+            and (shown_at, repr(value_fingerprint(event)))
+            <= (history_time(waiting.server_time), repr(waiting.fingerprint))
         )
     ):
         session.count_duplicate(event, effects)

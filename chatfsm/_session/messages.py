@@ -26,6 +26,7 @@ from chatfsm._session.duplicates import (
     message_fingerprint,
     remember,
     scope_for,
+    shortened,
 )
 from chatfsm._session.state import Fingerprint, Scope, SessionState, history_time
 from chatfsm._values import fast_constructor
@@ -55,49 +56,41 @@ _READ: Final = ("read", None)
 # party_id equals chat_id ignoring case, or is missing. An own text also answers the latest prompt.
 def message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     """Report a message that is neither a duplicate nor the echo of one that the app sent."""
-    party_id, msg_id = event.party_id, event.msg_id
-    own = party_id is None or (party_id != session.last_other_id and session.is_own(party_id))
+    party_id = event.party_id
+    own = party_id is None or party_id == session.last_own_id or session.is_own(party_id)
     if own:
         party_id = session.chat_id
-        outbox.advance_counter(session, msg_id)
-        own_id = None if session.outbox is None else _echoed_id(session, event)
-        if own_id is not None:
+        if _is_message_echo(session, event, effects):
             _note_own_text_time(session, event.timestamp)
-            _confirm_echo(session, event, own_id, effects)
             return
     content = message_fingerprint(event)
-    is_known = is_duplicate(session, party_id, msg_id, content, event, effects)
+    is_known = is_duplicate(session, party_id, event.msg_id, content, event, effects)
     if own:  # not before: a strict session may have refused the event
         _note_own_text_time(session, event.timestamp)
     if is_known:
         return
-    if own and session.forms:
-        close_latest_prompt(session, effects)
-    if own and session.warning is not None:
-        clear_warning(session, effects)
-    if session.typing is not None and party_id in session.typing:
+    if own:
+        if session.forms is not None:
+            close_latest_prompt(session, effects)
+        if session.warning is not None:
+            clear_warning(session, effects)
+    elif session.typing is not None and party_id in session.typing:
         stop_typing(session, party_id, "message", effects)
-    for sender in session.parties:
-        if sender.party_id == party_id:
-            break
-    else:
-        sender = None
-    effects.append(_received(event, sender, own))
+    effects.append(_received(event, session.party(party_id), own))
 
 
-def _echoed_id(session: SessionState, event: events.Message) -> str | None:
-    """Return the msg_id of the message that an own message echoes; None if it is no echo."""
-    if not event.msg_id:
-        return None
-    return outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)
-
-
-def _confirm_echo(
-    session: SessionState, event: events.Message, own_id: str, effects: list[Effect]
-) -> None:
-    """Report that a message of the app has arrived: the server sent it back."""
+def _is_message_echo(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
+    """Whether an own message is the echo of one that the app sent, which then has arrived."""
+    msg_id = event.msg_id
+    outbox.advance_counter(session, msg_id)
+    if session.outbox is None or not msg_id:
+        return False
+    own_id = outbox.find_echo(session, msg_id, event.msg, event.msg_text)
+    if own_id is None:
+        return False
     outbox.confirm(session, own_id, "sent", effects)
     session.count_duplicate(event, effects)
+    return True
 
 
 def _note_own_text_time(session: SessionState, at: float | None) -> None:
@@ -108,18 +101,15 @@ def _note_own_text_time(session: SessionState, at: float | None) -> None:
 
 def merge_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
     """Merge a message of a history: an own text has answered all text prompts before it."""
-    party_id, msg_id = event.party_id, event.msg_id
+    party_id = event.party_id
     own = party_id is None or session.is_own(party_id)
     if own:
         party_id = session.chat_id
-        outbox.advance_counter(session, msg_id)
-        own_id = _echoed_id(session, event)
-        if own_id is not None:
+        if _is_message_echo(session, event, effects):
             _merge_own_text(session, event, effects)
-            _confirm_echo(session, event, own_id, effects)
             return
     content = message_fingerprint(event)
-    is_known = is_duplicate(session, party_id, msg_id, content, event, effects)
+    is_known = is_duplicate(session, party_id, event.msg_id, content, event, effects)
     if own:
         _merge_own_text(session, event, effects)
     if not is_known:
@@ -139,7 +129,7 @@ def _merge_own_text(session: SessionState, event: events.Message, effects: list[
 # `MessageDeleted(msg_id, party_id)`; a repeat is a duplicate; an id never seen is reported too.
 def message_edit(session: SessionState, event: events.MessageEdit, effects: list[Effect]) -> None:
     """Report that a message has another text."""
-    content = fingerprint(event.msg, event.msg_text, str(event.timestamp))
+    content = shortened(repr((event.msg, event.msg_text, event.timestamp)))
     if not _is_repeated_change(session, event, "edit", content, effects):
         text = event.msg if event.msg_text is None else event.msg_text
         edited = MessageEdited(event.ref_msg_id, text or "", event.msg, event.party_id)
@@ -173,40 +163,47 @@ def _is_repeated_change(
 # DESIGN §3: file, file_url → `FileReceived(file)`; an own file also clears the warning.
 def file(session: SessionState, event: events.File | events.FileUrl, effects: list[Effect]) -> None:
     """Report a shared file; one without a party_id is the customer's (PROTOCOL.md §2)."""
-    own = event.party_id is None or session.is_own(event.party_id)
-    if _is_repeated_file(session, event, effects):
+    party_id, key = event.party_id, event.msg_id
+    own = party_id is None or (party_id != session.last_other_id and session.is_own(party_id))
+    if own:
+        party_id = session.chat_id
+    if isinstance(event, events.FileUrl):
+        name, content = event.file_url, shortened(repr((event.file_url, event.file_type)))
+    else:
+        name = event.file_id
+        content = shortened(repr((name, event.file_type, event.file_name)))
+    if key is None and event.timestamp is not None:
+        # Some connectors send files without an id of their own (PROTOCOL.md §3).
+        short_name = name if len(name) <= MAX_PLAIN_LENGTH else digest(name).hex()
+        key = f"{short_name} at {event.timestamp}"
+    scope = ("file", party_id)
+    if own and _is_file_echo(session, event, name, (scope, key, content), effects):
+        session.count_duplicate(event, effects)
+        return
+    if is_duplicate(session, scope, key, content, event, effects):
         return
     if own and not session.in_history:
         clear_warning(session, effects)
-    sender = session.party(session.chat_id if own else event.party_id)
-    effects.append(_shared(event, sender, own))
+    effects.append(_shared(event, session.party(party_id), own))
 
 
-def _is_repeated_file(
-    session: SessionState, event: events.File | events.FileUrl, effects: list[Effect]
+def _is_file_echo(
+    session: SessionState,
+    event: events.File | events.FileUrl,
+    name: str,
+    identity: tuple[Scope, str | None, Fingerprint],
+    effects: list[Effect],
 ) -> bool:
-    """Whether a file is the echo of one that this session sent, or a duplicate."""
-    if isinstance(event, events.FileUrl):
-        name, content = event.file_url, fingerprint(event.file_url, event.file_type)
-    else:
-        name = event.file_id
-        content = fingerprint(event.file_id, event.file_type, event.file_name)
-    scope = scope_for(session, event.party_id or session.chat_id, "file")
-    key = event.msg_id
-    if key is None and event.timestamp is not None:
-        # Some connectors send files without an id of their own (PROTOCOL.md §3).
-        key = (
-            f"{name if len(name) <= MAX_PLAIN_LENGTH else digest(name).hex()} at {event.timestamp}"
-        )
-    seen = event.msg_id is None and key is not None and is_seen(session, scope, key, content)
+    """Whether an own file is the echo of one that this session sent, which then has arrived."""
+    scope, key, content = identity
+    if event.msg_id is None and key is not None and is_seen(session, scope, key, content):
+        return False
     sent_id = None if session.settings.empty_file_ids else event.msg_id
-    party_id = event.party_id or session.chat_id
-    if not seen and _is_echo(session, party_id, sent_id, f"file {name}", effects):
-        if key is not None and key != sent_id:
-            remember(session, scope, key, content)
-        session.count_duplicate(event, effects)
-        return True
-    return is_duplicate(session, scope, key, content, event, effects)
+    if not _is_echo(session, session.chat_id, sent_id, f"file {name}", effects):
+        return False
+    if key is not None and key != sent_id:
+        remember(session, scope, key, content)
+    return True
 
 
 # DESIGN §3: location → `LocationReceived(location)`; an own location also clears the warning.
@@ -217,7 +214,7 @@ def location(session: SessionState, event: events.Location, effects: list[Effect
     if event.msg_id and _is_echo(session, event.party_id, event.msg_id, place, effects):
         session.count_duplicate(event, effects)
         return
-    content = fingerprint(str(event.latitude), str(event.longitude), event.url)
+    content = shortened(repr((event.latitude, event.longitude, event.url)))
     scope = scope_for(session, event.party_id, "location")
     if is_duplicate(session, scope, event.msg_id, content, event, effects):
         return
@@ -281,15 +278,10 @@ def _is_new_receipt(
     msg_id, party_id = event.ref_msg_id, event.party_id or ""
     if party_id != session.last_other_id and session.is_own(party_id):
         return False
-    ids = session.seen_ids.get(scope)
-    if ids is None or msg_id in ids or session.seen_count >= session.settings.max_ids:
-        if is_seen(session, scope, msg_id, party_id):
-            session.count_duplicate(event, effects)
-            return False
-        remember(session, scope, msg_id, party_id)
-    else:  # the same without the calls, for nearly all receipts
-        ids[msg_id] = party_id
-        session.seen_count += 1
+    if is_seen(session, scope, msg_id, party_id):
+        session.count_duplicate(event, effects)
+        return False
+    remember(session, scope, msg_id, party_id)
     return True
 
 
@@ -322,7 +314,7 @@ def send_file(session: SessionState, command: commands.SendFile, effects: list[E
     """Send a file that was uploaded."""
     stop_own_typing(session)
     clear_warning(session, effects)
-    content = fingerprint(command.file_id, command.file_type, command.file_name)
+    content = shortened(repr((command.file_id, command.file_type, command.file_name)))
     _send(session, command, "file", content, f"file {command.file_id}")
 
 
@@ -333,7 +325,7 @@ def send_location(
     stop_own_typing(session)
     clear_warning(session, effects)
     latitude, longitude = float(command.latitude), float(command.longitude)
-    content = fingerprint(str(latitude), str(longitude), command.url)
+    content = shortened(repr((latitude, longitude, command.url)))
     _send(session, command, "location", content, f"{latitude} {longitude}")
 
 

@@ -122,10 +122,10 @@ def observe_own_id(session: SessionState, event: events.Signaling | events.Cobro
 
 def advance_counter(session: SessionState, msg_id: str | None) -> None:
     """Advance the id counter past an id used on another device, or before a restart."""
-    digits = msg_id or ""
-    if not digits.isdecimal():
-        digits = digits.rpartition(":")[2]
-    if digits.isdecimal() and digits.isascii() and len(digits) <= _MAX_DIGITS:
+    if msg_id is None:
+        return
+    digits = msg_id.rpartition(":")[2]
+    if len(digits) <= _MAX_DIGITS and digits.isdecimal() and digits.isascii():
         number = int(digits) | 1
         if number >= session.next_number:
             session.next_number = number + 2

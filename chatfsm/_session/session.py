@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from attrs import fields
 
 from chatfsm._session import snapshot
-from chatfsm._session.dispatch import COMMANDS, EVENT_FUNCTIONS, HANDLERS, expire
+from chatfsm._session.dispatch import COMMANDS, HANDLERS, expire
 from chatfsm._session.state import (
     DEFAULT_SETTINGS,
     Counts,
@@ -210,7 +210,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         if session is None:
             session = self._begin()
         try:
-            handler = HANDLERS[session.state][item.__class__]
+            handler, is_event = HANDLERS[session.state][item.__class__]
         except KeyError:
             raise TypeError(
                 "ChatSession.receive() takes events, commands and inputs, "
@@ -225,7 +225,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         except RemoteProtocolError as error:
             error.effects = tuple(_completed(session, effects))
             raise
-        if handler in EVENT_FUNCTIONS:
+        if is_event:
             session.events += 1
         if session.anomalies_found is not None:
             return _completed(session, effects)

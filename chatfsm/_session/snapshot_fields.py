@@ -240,11 +240,7 @@ def _fingerprint_in(value: Any, _type: object = None) -> Fingerprint:
         return str(value)
     if value.startswith(_LONG):
         return str(value[len(_LONG) :])
-    return _digest_in(value)
-
-
-def _digest_in(value: Any, _type: object = None) -> bytes:
-    if _text(value).startswith(_DIGEST):
+    if value.startswith(_DIGEST):
         with suppress(ValueError):
             return bytes.fromhex(value[len(_DIGEST) :])
     _refuse(f"a text of at most {MAX_PLAIN_LENGTH} characters, or {_DIGEST}…", value)
@@ -366,7 +362,6 @@ _HOOKS: Final[tuple[tuple[Any, Callable[[Any], Any] | None, Callable[[Any, objec
     (bool, None, _flag),
     (int, None, _integer),
     (float, None, _number),
-    (bytes, _fingerprint_out, _digest_in),
     (Party, _party_out, _party_in),
     (SessionTime, _session_time_out, _session_time_in),
     (ServerTime, _server_time_out, _server_time_in),

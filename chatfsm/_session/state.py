@@ -91,8 +91,8 @@ class OpenForm:
     """A form that awaits an answer."""
 
     form: Form
-    fingerprint: bytes
-    """Digest of the event that showed it."""
+    fingerprint: Fingerprint
+    """Content of the event that showed it."""
     server_time: float | None = None
     """Timestamp of that event, seconds since 1970."""
 

@@ -78,7 +78,7 @@ state and trigger. There are no wildcards and no callbacks; what is in no row do
 How dispatch reads the tables
 -----------------------------
 
-    HANDLERS[state of LIFECYCLE][class of the input]  →  the handler
+    HANDLERS[state of LIFECYCLE][class of the input]  →  the handler, and whether it counts
 
 `dispatch` builds one such table for each state at import. A state that is not final has the
 handlers of all events, of the other inputs, and of the commands that ALLOWED_COMMANDS has a row
