@@ -399,7 +399,8 @@ def add_behaviour(parser: argparse.ArgumentParser) -> None:
         "--faults",
         metavar="SPEC",
         type=types.text,
-        help="inject faults, such as storm or drop-reply:0.05: see --list",
+        help="inject faults, such as storm or drop-reply:0.05; `chatfsm simulate --list` lists "
+        "them",
     )
     parser.add_argument(
         "--seed",

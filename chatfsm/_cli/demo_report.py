@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal, TextIO
+from typing import Final, Literal, TextIO
 
 from attrs import define, evolve, field, frozen
 
@@ -252,12 +252,7 @@ def printer_for(out: TextIO, colour: Literal["auto", "always", "never"]) -> Demo
     """
     look = style_for(out, colour)
     width = look.width or _PIPE_WIDTH
-    console: Any = None
-    if look.is_coloured:
-        from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
-
-        console = Console(file=out, force_terminal=True, no_color=False, width=width)
-    return DemoPrinter(out, width, console)
+    return DemoPrinter(out, width, look.console(out, width))
 
 
 class DemoPrinter(TimelinePrinter):

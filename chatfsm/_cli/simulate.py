@@ -53,7 +53,9 @@ __all__ = [
     "build_pages",
     "build_tenant",
     "builtin_scenario",
+    "center_settings",
     "load_scenario",
+    "parse_faults",
     "run",
 ]
 
@@ -181,10 +183,12 @@ def run(options: Namespace) -> int:
     scenario = _scenario(options)
     agents = builtin_agents(options.agents, options.capacity)
     tenant = build_tenant(scenario, options.tenant, agents)
-    faults = _faults(options.faults or "")
+    faults = parse_faults(options.faults or "")
     with ExitStack() as stack:
         recorder = stack.enter_context(_open_recorder(options.record)) if options.record else None
-        center = ContactCenter([tenant], _settings(options), seed=options.seed, on_event=recorder)
+        center = ContactCenter(
+            [tenant], center_settings(options), seed=options.seed, on_event=recorder
+        )
         server = SimulatorServer(
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),
@@ -221,14 +225,16 @@ def _scenario(options: Namespace) -> Scenario:
     return load_scenario(options.script, options.chat_id)
 
 
-def _faults(spec: str) -> Faults:
+def parse_faults(spec: str) -> Faults:
+    """Return the faults of --faults. Raises `ChatError`, which names --list."""
     try:
         return Faults.parse(spec)
     except ValueError as error:
-        raise ChatError(f"{error}; see --list") from None
+        raise ChatError(f"{error}; see chatfsm simulate --list") from None
 
 
-def _settings(options: Namespace) -> CenterSettings:
+def center_settings(options: Namespace) -> CenterSettings:
+    """Return the settings that the options ask for, with the present day as the center's."""
     usual = CenterSettings()
     return CenterSettings(
         hold=options.hold or usual.hold,

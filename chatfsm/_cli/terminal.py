@@ -68,12 +68,15 @@ class TerminalStyle:
 
     def printer(self, out: TextIO) -> TimelinePrinter:
         """The printer of this style."""
+        return TimelinePrinter(out, self.width, self.console(out, self.width))
+
+    def console(self, out: TextIO, width: int | None) -> Any:
+        """Return the console of rich that prints in colours; None: there are none."""
         if not self.is_coloured:
-            return TimelinePrinter(out, self.width, None)
+            return None
         from rich.console import Console  # noqa: PLC0415  # an extra, needed here only
 
-        console = Console(file=out, force_terminal=True, no_color=False, width=self.width)
-        return TimelinePrinter(out, self.width, console)
+        return Console(file=out, force_terminal=True, no_color=False, width=width)
 
 
 class TimelinePrinter:

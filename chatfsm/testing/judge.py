@@ -14,9 +14,10 @@ that polls twice. Times are seconds of the network.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from chatfsm.simulator.network import Arrival
 from chatfsm.testing.exchanges import ObservedExchange, is_own, is_terminal, text_of
@@ -44,7 +45,7 @@ class Violation:
     at: float
     """The time, in seconds."""
     request: str
-    """The request's number from 1, method and path."""
+    """The request's number from 1, method and path; "": it is about no single request."""
     problem: str
     """What happened; without texts of people, and without credentials."""
 
@@ -62,6 +63,10 @@ class Violation:
             "at": round(self.at, 3),
             "request": self.request,
         }
+
+    def __str__(self) -> str:
+        request = f", request {self.request}" if self.request else ""
+        return f"at {self.at:.3f} s{request}: {self.problem}"
 
 
 class JudgementError(AssertionError):
@@ -94,6 +99,17 @@ class Verdict:
         if self.verdict == "fail":
             raise JudgementError(self)
 
+    def ignoring(self, rules: Collection[str]) -> Verdict:
+        """Return the verdict without violations of these rules.
+
+        Raises ValueError, which lists the rules, if there is no such rule.
+        """
+        for name in rules:
+            if name not in RULES:
+                raise ValueError(f"rule must be one of {', '.join(RULES)}, not {name!r}")
+        kept = tuple(violation for violation in self.violations if violation.rule not in rules)
+        return evolve(self, violations=kept)
+
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON."""
         return {
@@ -113,10 +129,7 @@ class Verdict:
             if broken:
                 lines += ["", f"{rule.severity}: {rule.name}, {_counted(len(broken), 'time')}"]
                 lines += [f"  {rule.explanation}"]
-                lines += [
-                    f"  - at {violation.at:.3f} s, request {violation.request}: {violation.problem}"
-                    for violation in broken[:_MAX_SHOWN]
-                ]
+                lines += [f"  - {violation}" for violation in broken[:_MAX_SHOWN]]
                 if len(broken) > _MAX_SHOWN:
                     lines += [f"  - and {len(broken) - _MAX_SHOWN} more"]
         return "\n".join(lines)

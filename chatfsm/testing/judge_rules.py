@@ -140,6 +140,14 @@ RULES: Final[dict[str, Rule]] = _rules(
         "warning",
         "A server ignores or refuses events that the API does not name.",
     ),
+    # The command `chatfsm judge` checks these itself.
+    Rule("opens-a-chat", "error", "A client that has no chat has shown nothing."),
+    Rule("client-ends", "error", "A client ends by itself after the end of its chat."),
+    Rule(
+        "client-succeeds",
+        "error",
+        "A client that fails has perhaps not done all that it should.",
+    ),
 )
 """All rules by name, in the order of a report."""
 

@@ -139,7 +139,7 @@ def test_faults_that_cannot_be_read_are_refused(refused: Refused) -> None:
     """With the part that is wrong, and where to look."""
     said = refused("--faults", "reset:0.1,explode:0.5")
     assert said.startswith("cannot read the fault 'explode:0.5': ")
-    assert said.endswith("; see --list")
+    assert said.endswith("; see chatfsm simulate --list")
 
 
 def test_a_port_that_is_taken_is_refused(refused: Refused) -> None:
