@@ -156,6 +156,7 @@ def drawings() -> dict[str, str]:
         "delivery.mmd": mermaid(tables.DELIVERY, DELIVERY),
         "commands.md": commands(),
         "client.md": client(),
+        "transitions.md": transitions(),
     }
 
 
@@ -165,6 +166,38 @@ def client() -> str:
     for drawn, about, labels in CLIENT:
         parts += ["", about, "", f"```mermaid\n{mermaid(drawn, labels)}```"]
     return "\n".join(parts) + "\n"
+
+
+def transitions() -> str:
+    """Return all machines as lists of their states, with what leads to each and from where."""
+    session = (
+        (tables.LIFECYCLE, "The session.", LIFECYCLE),
+        (tables.FORM, "A form. The final states are the reasons of `FormClosed`.", FORM),
+        (tables.CALL, "A call, as far as signaling describes it.", CALL),
+        (tables.DELIVERY, "A message of the customer, as in `outbox`.", DELIVERY),
+    )
+    parts = ["# The state machines", "", "Drawn from the tables of the code."]
+    for drawn, about, labels in (*session, *CLIENT):
+        parts += ["", about, "", *ways_in(drawn, labels)]
+    return "\n".join(parts) + "\n"
+
+
+def ways_in(drawn: TransitionTable, labels: dict[str, str]) -> list[str]:
+    """Return a Markdown table with a row for each state and what leads to it."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for (source, destination), triggers in arrows(drawn).items():
+        label = " / ".join(dict.fromkeys(labels[trigger] for trigger in triggers))
+        unexpected = (triggers[0], source, destination) in tables.UNEXPECTED
+        key = destination, label + " (unexpected)" * unexpected
+        sources.setdefault(key, []).append(source)
+    order = list(drawn.states)
+    live = [name for name in order if name not in drawn.finals]
+    lines = ["| state | entered by | from |", "|---|---|---|"]
+    lines.append(f"| {drawn.initial} | (at first) | |")
+    for (to, label), found in sorted(sources.items(), key=lambda row: order.index(row[0][0])):
+        places = "every state that is not final" if found == live and live[1:] else ", ".join(found)
+        lines.append(f"| {to}{', final' * (to in drawn.finals)} | {label} | {places} |")
+    return lines
 
 
 def commands() -> str:
