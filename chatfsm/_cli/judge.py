@@ -80,9 +80,15 @@ def _judge(command: list[str], judge: Judge, served: ServedCenter, options: Name
             is_silent=options.quiet,
         )
         at = served.server.now()
-        verdict = served.server.call_in_loop(judge.verdict)
+        verdict = served.server.call_in_loop(lambda: _verdict(judge, at, end))
     found = tuple(_violations_of(end, at, has_chat=bool(served.center.chats)))
     return evolve(verdict, violations=(*verdict.violations, *found))
+
+
+def _verdict(judge: Judge, at: float, end: ClientExit) -> Verdict:
+    if end.status is not None:
+        judge.on_left(now=max(at, judge.now))
+    return judge.verdict()
 
 
 def _violations_of(end: ClientExit, at: float, *, has_chat: bool) -> Iterator[Violation]:

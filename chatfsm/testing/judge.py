@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 
 from chatfsm.simulator.network import Arrival
 from chatfsm.testing.exchanges import ObservedExchange, is_own, is_terminal, text_of
+from chatfsm.testing.judge_leaving import PollsToTheEnd
 from chatfsm.testing.judge_polls import Backoff, CarefulPolls, Gaps, OnePoll, PollsAfterEnd
 from chatfsm.testing.judge_posts import ArrivedOnce, CallEnds, Receipts, UniqueIds, WellFormed
 from chatfsm.testing.judge_rules import RULES, Checker, JudgedChat, Severity
@@ -142,6 +143,7 @@ def _counted(number: int, noun: str) -> str:
 _CHECKERS: Final[tuple[type[Checker], ...]] = (
     OnePoll,
     PollsAfterEnd,
+    PollsToTheEnd,
     Gaps,
     Backoff,
     CarefulPolls,
@@ -219,6 +221,12 @@ class Judge:
             exchange.cancelled_at = now
             for checker in self._checkers_of(exchange.chat_id):
                 checker.on_cancel(exchange)
+
+    def on_left(self, *, now: float) -> None:
+        """See that the client has ended: what it has not done by now, it never will."""
+        self.now = now
+        for chat in self._chats.values():
+            chat.has_left = True
 
     def verdict(self) -> Verdict:
         """Return the verdict up to now; the run may go on."""

@@ -155,12 +155,21 @@ class Gaps(Checker):
             gap.poll_count += exchange.subject == "poll" and exchange.at >= gap.at
             is_judged = gap.poll_count >= _POLLS_AFTER_GAP and not self.chat.is_over
             if gap.missing and is_judged and arrived_at >= gap.at + _SECONDS_AFTER_GAP:
-                names = ", ".join(sorted({str(event["event"])[:80] for event in gap.missing}))
-                problem = f"no history was asked for since this poll lost {names}"
-                self.report("history-after-gap", gap.exchange, gap.at, problem)
+                self._report(self.report, gap)
                 gap.missing = []
             if not gap.missing:
                 self._gaps.remove(gap)
+
+    def finish(self, report: Report, _now: float, /) -> None:
+        """Report what the client could have asked for, but has not by its end."""
+        for gap in self._gaps:
+            if self.chat.has_left and gap.poll_count:
+                self._report(report, gap)
+
+    def _report(self, report: Report, gap: _Gap) -> None:
+        names = ", ".join(sorted({str(event["event"])[:80] for event in gap.missing}))
+        problem = f"no history was asked for since this poll lost {names}"
+        report("history-after-gap", gap.exchange, gap.at, problem)
 
     def _open_gap(self, exchange: ObservedExchange, at: float) -> None:
         if exchange.subject == "poll":

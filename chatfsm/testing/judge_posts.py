@@ -140,8 +140,10 @@ class ArrivedOnce(Checker):
         """Report the messages that the client does not send again."""
         for known in self._messages.values():
             ended_at = known.attempt.ended_at
-            is_given_up = ended_at is not None and ended_at + _GIVEN_UP_AFTER < now
-            if is_given_up and not (known.is_received or self.chat.is_over or known.attempt.reply):
+            has_left = self.chat.has_left
+            is_given_up = ended_at is not None and (has_left or ended_at + _GIVEN_UP_AFTER < now)
+            is_excused = known.is_received or known.attempt.reply is not None
+            if is_given_up and not is_excused and (has_left or not self.chat.is_over):
                 problem = f"{_named(known.event)} has not arrived, and was not sent again"
                 report("text-given-up", known.attempt, known.attempt.at, problem)
 

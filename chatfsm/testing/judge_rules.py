@@ -55,6 +55,12 @@ RULES: Final[dict[str, Rule]] = _rules(
         "longer each time: clients in a tight loop keep a server down.",
     ),
     Rule(
+        "polls-to-the-end",
+        "error",
+        "A poll that fails is to be repeated until it succeeds: the chat goes on, and what is said "
+        "in it reaches nobody.",
+    ),
+    Rule(
         "unique-message-ids",
         "error",
         "A msg_id names one message of a chat, also after a restart: the same id with other "
@@ -163,6 +169,8 @@ class JudgedChat:
     """The id of the chat; "": requests that belong to none."""
     is_over: bool = False
     """Whether the end of the session, or a refusal because there is none, arrived at the client."""
+    has_left: bool = False
+    """Whether the client has ended, so that nothing more will come of it."""
 
 
 class Checker:
@@ -190,5 +198,5 @@ class Checker:
     def on_opened(self, _exchange: ObservedExchange, /) -> None:
         """Check the arrived reply to a request that named this chat as the client's live one."""
 
-    def finish(self, report: Report, now: float) -> None:
+    def finish(self, report: Report, now: float, /) -> None:
         """Report what only the end of a run shows, without a change: the run may go on."""
