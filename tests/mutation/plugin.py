@@ -1,0 +1,116 @@
+"""The plugin of pytest in a worker: it runs some of the tests, the fastest first, up to a failure.
+
+Hypothesis does not shrink what it finds: that a mutant dies is enough.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import hypothesis
+import pytest
+
+__all__ = ["Plugin", "measured"]
+
+# A test takes so many times as long as it took before, and so many seconds, of computing time.
+_TIMES_AS_LONG: Final = 10
+_SECONDS: Final = 2.0
+
+
+class Plugin:
+    """Runs the tests in `seconds`, in the order of their seconds; all of them if it is None."""
+
+    def __init__(self, seconds: Mapping[str, float] | None) -> None:
+        self.seconds = seconds
+        self.failed = ""
+        """The test that failed; the file that could not be imported."""
+
+    @pytest.hookimpl
+    def pytest_sessionstart(self) -> None:
+        profile = os.environ.get("CHATFSM_HYPOTHESIS") or "usual"
+        usual = hypothesis.settings.get_profile(profile)
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile(
+            "mutation", usual, phases=phases, report_multiple_bugs=False
+        )
+        hypothesis.settings.load_profile("mutation")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.seconds is not None:
+            items[:] = self.chosen(items, self.seconds)
+
+    def chosen(self, items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
+        """Return the items that are named in `seconds`, the fastest first."""
+        chosen = [item for item in items if item.nodeid in seconds]
+        return sorted(chosen, key=lambda item: seconds[item.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        expected = (self.seconds or {}).get(item.nodeid)
+        if expected is None:
+            return (yield)
+        # Without a handler the signal ends the process, also within a function of C.
+        signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS + _TIMES_AS_LONG * expected)
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = f"import of {report.nodeid}"
+
+
+class Measuring(Plugin):
+    """Runs all tests, and tells of each which lines it runs, and how long it takes."""
+
+    def __init__(self, coverage: Any) -> None:
+        super().__init__(None)
+        self.coverage = coverage
+        self.taken: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        self.coverage.switch_context(item.nodeid)
+        started = time.process_time()
+        try:
+            return (yield)
+        finally:
+            self.taken[item.nodeid] = round(time.process_time() - started, 4)
+            self.coverage.switch_context("")
+
+
+def measured(options: list[str], packages: list[str]) -> dict[str, Any]:
+    """Return the exit code of the tests, the seconds of each, and for each line its tests.
+
+    A test is given by its place in `seconds`; -1 stands for what runs while tests are collected.
+    """
+    import coverage  # noqa: PLC0415  # the tests themselves do not need it
+
+    include = [f"{os.getcwd()}/chatfsm/{package}/*" for package in packages]  # noqa: PTH109
+    measuring = coverage.Coverage(data_file=None, config_file=False, include=include)
+    measuring.start()
+    plugin = Measuring(measuring)
+    code = int(pytest.main(options, plugins=[plugin]))
+    measuring.stop()
+    data = measuring.get_data()
+    numbers = {name: number for number, name in enumerate(plugin.taken)} | {"": -1}
+    lines = {
+        os.path.relpath(path): {
+            line: [numbers[name] for name in names]
+            for line, names in data.contexts_by_lineno(path).items()
+        }
+        for path in data.measured_files()
+    }
+    return {"code": code, "failed": plugin.failed, "seconds": plugin.taken, "lines": lines}
