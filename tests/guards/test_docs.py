@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from chatfsm._cli import _parser
+from tests.testing.test_plugin import IS_INSTALLED, PLUGIN
+
+pytest_plugins = ["pytester"]
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 # The first failure ends a page: what follows may wait for it for ever.
@@ -55,3 +58,13 @@ COMMANDS = sorted(
 def test_the_commands_exist(line: str) -> None:
     """The command line of each `$ chatfsm …` is accepted, and not run."""
     assert _parser().parse_args(shlex.split(line))
+
+
+def test_the_example_of_a_test_passes(pytester: pytest.Pytester) -> None:
+    """The test of a bridge passes with the plugin alone, in a folder of its own."""
+    for name in ("small_bridge.py", "test_small_bridge.py"):
+        pytester.path.joinpath(name).write_text((DOCS / "examples" / name).read_text("utf-8"))
+    options = () if IS_INSTALLED else ("-p", PLUGIN)
+    pytester.runpytest_inprocess(*options, "-W", "error", "--strict-markers").assert_outcomes(
+        passed=2
+    )
