@@ -61,6 +61,17 @@ A log without personal data, to pass on:
 >>> next(lines)[:31]
 '{"chat_id": "chat-e15defdec4b5"'
 
+Waits, responses and outcomes, as contact centers report them:
+
+>>> from chatfsm.replay import MetricsReport, measure_logs
+>>> report = MetricsReport(threshold=20.0)
+>>> for metrics in measure_logs(["tests/logs/transfer.jsonl"]):
+...     report.add(metrics)
+>>> metrics.queue_seconds, metrics.first_response_seconds, metrics.transfers
+(12.0, 9.0, 2)
+>>> report.totals()["service_level"]
+1.0
+
 Reading is `chatfsm.replay.formats`, statistics are `chatfsm.replay.stats`. A reader for one more
 format yields `RecordBatch` values, which `StreamReplay.feed` takes.
 """
@@ -74,6 +85,8 @@ if TYPE_CHECKING:
     from chatfsm.replay.chat_replay import ReplayStep, replay_chat
     from chatfsm.replay.formats import Record, records
     from chatfsm.replay.journal import Recorded, verify
+    from chatfsm.replay.metric_totals import MetricsReport
+    from chatfsm.replay.metrics import ChatMetrics, measure_logs
     from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
     from chatfsm.replay.sources import Source
     from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
@@ -86,8 +99,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINDINGS",
+    "ChatMetrics",
     "ChatStats",
     "ChatTotals",
+    "MetricsReport",
     "Pseudonyms",
     "Record",
     "Recorded",
@@ -97,6 +112,7 @@ __all__ = [
     "StreamReplay",
     "Totals",
     "ViolationError",
+    "measure_logs",
     "records",
     "replay_chat",
     "replay_logs",
@@ -109,8 +125,10 @@ FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
 
 # Each name is loaded when it is first used: `chatfsm --help` imports FINDINGS, and no library.
 _MODULES: Final = {
+    "ChatMetrics": "metrics",
     "ChatStats": "stats",
     "ChatTotals": "stats",
+    "MetricsReport": "metric_totals",
     "Pseudonyms": "scrub",
     "Record": "formats",
     "Recorded": "journal",
@@ -120,6 +138,7 @@ _MODULES: Final = {
     "StreamReplay": "stream_replay",
     "Totals": "stats",
     "ViolationError": "stream_replay",
+    "measure_logs": "metrics",
     "records": "formats",
     "replay_chat": "chat_replay",
     "replay_logs": "stream_replay",
