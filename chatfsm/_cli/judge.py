@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from attrs import evolve
@@ -48,11 +48,14 @@ def run(options: Namespace) -> int:
         judge.verdict().ignoring(options.ignore)
     except ValueError as error:
         raise ChatError(f"--ignore: {error}") from None
-    verdict = _judge(command, judge, _served_center(options), options).ignoring(options.ignore)
+    served = _served_center(options)
+    verdict = _judge(command, judge, served, options).ignoring(options.ignore)
     if options.json:
         sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
     else:
         printer.verdict(verdict)
+        if options.faults:
+            printer.faults(served.network.fault_counts)
     return ExitCode.SUCCESS if verdict.verdict == "pass" else ExitCode.FAILURE
 
 
@@ -122,6 +125,11 @@ class VerdictPrinter(TimelinePrinter):
             head = text.partition(":")[0]
             style = _STYLES.get(head, "dim" if indent == "  " else "")
             self._text(start, harmless_text(text.removeprefix("- ")), style)
+
+    def faults(self, counts: Mapping[str, int]) -> None:
+        """Print how many faults of each kind have hit requests."""
+        found = ", ".join(f"{kind} ({counts[kind]})" for kind in sorted(counts))
+        self.note(f"faults: {found or 'none has hit a request'}")
 
     def rules(self) -> None:
         """Print all rules."""

@@ -97,6 +97,17 @@ def test_faults_and_seed(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert "client-succeeds" in rules_of(verdict(capfd))
 
 
+@pytest.mark.parametrize(
+    ("spec", "found"), [("delay=0.1:open", "delay (1)"), ("503:upload", "none has hit a request")]
+)
+def test_the_faults_that_hit(
+    spec: str, found: str, quick: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without faults a verdict is worth less, so they are counted."""
+    assert main(["judge", "--faults", spec, "--script", quick, "--", *GOOD]) == 0
+    assert capfd.readouterr().out.splitlines()[1:] == ["", f"faults: {found}"]
+
+
 def test_other_scenarios(capfd: pytest.CaptureFixture[str]) -> None:
     """A built-in scenario, another tenant, and the app id that plays it."""
     code = (
