@@ -252,3 +252,15 @@ def test_without_aiohttp() -> None:
     )
     assert result.returncode == 2
     assert "pip install 'chatfsm[simulator]'" in result.stderr
+
+
+def test_the_page_shows_what_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """The documentation's client has the verdict that stands below its command."""
+    assert main(["judge", "--quiet", "--json", "--", *GOOD]) == 0
+    document = capfd.readouterr().out
+    found = json.loads(document)
+    text = f"pass: 0 errors, 0 warnings; {found['said']} texts said, {found['told']} texts told\n"
+    page = (DOCS / "judge.md").read_text("utf-8")
+    command = "judge --quiet {}-- python small_client.py\n"
+    assert command.format("") + text in page
+    assert command.format("--json ") + document in page
