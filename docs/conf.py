@@ -54,5 +54,7 @@ nitpick_ignore_regex = [
 
 html_theme = "furo"
 html_title = f"chatfsm {release}"
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from chatfsm._client import state
@@ -171,14 +172,14 @@ def client() -> str:
 def transitions() -> str:
     """Return all machines as lists of their states, with what leads to each and from where."""
     session = (
-        (tables.LIFECYCLE, "The session.", LIFECYCLE),
+        (tables.LIFECYCLE, "The session, as `StateChanged` reports it.", LIFECYCLE),
         (tables.FORM, "A form. The final states are the reasons of `FormClosed`.", FORM),
         (tables.CALL, "A call, as far as signaling describes it.", CALL),
         (tables.DELIVERY, "A message of the customer, as in `outbox`.", DELIVERY),
     )
     parts = ["# The state machines", "", "Drawn from the tables of the code."]
     for drawn, about, labels in (*session, *CLIENT):
-        parts += ["", about, "", *ways_in(drawn, labels)]
+        parts += ["", f"## {re.split('[,.:]', about)[0]}", "", about, "", *ways_in(drawn, labels)]
     return "\n".join(parts) + "\n"
 
 
@@ -195,7 +196,9 @@ def ways_in(drawn: TransitionTable, labels: dict[str, str]) -> list[str]:
     lines = ["| state | entered by | from |", "|---|---|---|"]
     lines.append(f"| {drawn.initial} | (at first) | |")
     for (to, label), found in sorted(sources.items(), key=lambda row: order.index(row[0][0])):
-        places = "every state that is not final" if found == live and live[1:] else ", ".join(found)
+        places = ", ".join(found)
+        if len(found) > 1 and {*found, to} == {*live, to}:
+            places = "every other state that is not final"
         lines.append(f"| {to}{', final' * (to in drawn.finals)} | {label} | {places} |")
     return lines
 

@@ -68,3 +68,15 @@ def test_the_example_of_a_test_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess(*options, "-W", "error", "--strict-markers").assert_outcomes(
         passed=2
     )
+
+
+TOOLS = sorted(
+    set(re.findall(r"python -m (tests\.[\w.]+)", (DOCS / "contributing.md").read_text("utf-8")))
+)
+
+
+@pytest.mark.parametrize("module", TOOLS)
+def test_the_tools_exist(module: str) -> None:
+    """Each `python -m tests.…` of the page for contributors is a program in tests/."""
+    path = DOCS.parent.joinpath(*module.split("."))
+    assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
