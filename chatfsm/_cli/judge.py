@@ -84,7 +84,7 @@ def _judge(command: list[str], judge: Judge, served: ServedCenter, options: Name
         )
         at = served.server.now()
         verdict = served.server.call_in_loop(lambda: _verdict(judge, at, end))
-    found = tuple(_violations_of(end, at, has_chat=bool(served.center.chats)))
+    found = tuple(_violations_of(end, at, has_chat=judge.has_opened_chat))
     return evolve(verdict, violations=(*verdict.violations, *found))
 
 
@@ -97,7 +97,7 @@ def _verdict(judge: Judge, at: float, end: ClientExit) -> Verdict:
 def _violations_of(end: ClientExit, at: float, *, has_chat: bool) -> Iterator[Violation]:
     """Yield what the command itself sees."""
     if not has_chat:
-        problem = "the client has not requested a chat, or not in a way that was accepted"
+        problem = "the client has requested no chat, or not received the reply that names one"
         yield Violation("opens-a-chat", at, "", problem)
     if end.status != 0:
         rule = "client-ends" if end.status is None else "client-succeeds"

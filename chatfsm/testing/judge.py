@@ -161,6 +161,8 @@ class Judge:
     def __init__(self) -> None:
         self.request_count = 0
         """The number of requests seen."""
+        self.has_opened_chat = False
+        """Whether the client has been told the id of a chat."""
         self.now = 0.0
         """The time of the last event."""
         self._violations: list[Violation] = []
@@ -208,6 +210,7 @@ class Judge:
         for checker in checkers:
             checker.on_arrival(exchange)
         if exchange.opened_chat_id:
+            self.has_opened_chat = True
             checkers = self._checkers_of(exchange.opened_chat_id)
             self._chats[exchange.opened_chat_id].is_over = False
             for checker in checkers:

@@ -115,8 +115,8 @@ RULES: Final[dict[str, Rule]] = _rules(
     Rule(
         "receipts",
         "warning",
-        "In version 2 clients confirm the messages that they were told, by "
-        "chat_session_message_delivered or _read with the id in ref_msg_id, and no others.",
+        "In version 2 clients confirm the messages that they were told, and no others, by the "
+        "event chat_session_message_delivered or _read with the id in ref_msg_id.",
     ),
     Rule(
         "history-when-joining",

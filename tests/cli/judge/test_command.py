@@ -147,6 +147,23 @@ def test_a_client_without_a_chat(capfd: pytest.CaptureFixture[str]) -> None:
     assert (violation["rule"], violation["request"]) == ("opens-a-chat", "")
 
 
+def test_a_client_that_gives_up_on_its_chat(capfd: pytest.CaptureFixture[str]) -> None:
+    """A chat of which the client does not know is none."""
+    code = """
+import os, urllib.request as r
+url = "{CHATFSM_URL}/clientweb/api/v2/chats?tenantUrl={CHATFSM_TENANT}".format(**os.environ)
+name = "MOBILE-API-140-327-PLAIN appId=demo, clientId=c"
+r.getproxies = dict
+try:
+    r.urlopen(r.Request(url, b"{}", {"Authorization": name}))
+except OSError:
+    pass
+"""
+    options = ("--json", "--faults", "reset:open")
+    assert main(["judge", *options, "--", *client(code)]) == 1
+    assert rules_of(verdict(capfd)) == ["opens-a-chat"]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
