@@ -70,7 +70,7 @@ class ObservedExchange:
     error: ApiError | None = field(default=None, repr=False)
     """The error that arrived, as chatfsm's own client reads it."""
     is_readable: bool = False
-    """Whether a success arrived that every client can read: JSON without invalid bytes."""
+    """Whether a reply arrived that every client can read: without bytes that had to be mended."""
     value: object = field(default=None, repr=False)
     """The JSON value that arrived, perhaps mended; None: none arrived."""
 
@@ -101,8 +101,9 @@ class ObservedExchange:
         must_be_object = self.subject in _ANSWERED_BY_OBJECT
         if self.error is None and must_be_object and not isinstance(value, dict):
             self.error = TransportError("protocol", "the reply is not from the center")
+        self.is_readable = not flaw
         if self.error is None:
-            self.is_readable, self.value = not flaw, value
+            self.value = value
 
     @property
     def is_pending(self) -> bool:

@@ -231,12 +231,13 @@ class Judge:
         for chat in self._chats.values():
             chat.has_left = True
 
-    def verdict(self) -> Verdict:
-        """Return the verdict up to now; the run may go on."""
+    def verdict(self, *, now: float | None = None) -> Verdict:
+        """Return the verdict up to `now`, or to the last event; the run may go on."""
         found = list(self._violations)
+        until = self.now if now is None else max(self.now, now)
         for checkers in self._checkers.values():
             for checker in checkers:
-                checker.finish(_reporter(found), self.now)
+                checker.finish(_reporter(found), until)
         ordered = sorted(found, key=lambda violation: violation.at)
         return Verdict(tuple(ordered), len(self._said), len(self._told))
 

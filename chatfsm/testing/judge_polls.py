@@ -87,8 +87,10 @@ class PollsAfterEnd(Checker):
         """Note the end of the session."""
         if exchange.subject not in {"poll", "post"} or self._ended_at is not None:
             return
+        if not exchange.is_readable:
+            return
         end = next(filter(is_terminal, exchange.told_events), None)
-        if end is not None and exchange.is_readable:
+        if end is not None:
             self._end(exchange, f"after {end['event']} had arrived")
         elif exchange.subject == "poll" and exchange.is_gone:
             self._end(exchange, "after the server had said that there is no such chat")
@@ -235,8 +237,9 @@ class Backoff(Checker):
 
 _PATIENCE: Final = 20.0
 """Seconds after which a poll may be given up."""
-# Polls that are given up after as long, by so many seconds, are so by a timeout.
-_SAME_PATIENCE: Final = 0.5
+# So many polls that are given up after as long, by so many seconds, are so by a timeout.
+_ABORTED_POLLS: Final = 3
+_SAME_PATIENCE: Final = 0.2
 
 
 class CarefulPolls(Checker):
@@ -246,8 +249,8 @@ class CarefulPolls(Checker):
         super().__init__(chat, report)
         self._last_url = ""
         self._is_cachable = False
-        self._patience: float | None = None
-        """Seconds after which the last aborted poll was given up."""
+        self._patience: list[float] = []
+        """Seconds after which the last aborted polls were given up."""
         self._is_impatient = False
         self._joined: ObservedExchange | None = None
         """The exchange that named the session as one with a past, until its history follows."""
@@ -267,11 +270,12 @@ class CarefulPolls(Checker):
         if exchange.subject != "poll" or self._is_impatient:
             return
         at = exchange.cancelled_at or 0.0
-        waited, before = at - exchange.at, self._patience
-        self._patience = waited
-        if before is not None and waited < _PATIENCE and abs(waited - before) < _SAME_PATIENCE:
+        waited = at - exchange.at
+        last = self._patience = [*self._patience[1 - _ABORTED_POLLS :], waited]
+        is_timeout = len(last) == _ABORTED_POLLS and max(last) - min(last) < _SAME_PATIENCE
+        if is_timeout and max(last) < _PATIENCE:
             self._is_impatient = True
-            problem = f"another poll was given up after {waited:.1f} s"
+            problem = f"polls are given up after {waited:.1f} s"
             self.report("patient-poll", exchange, at, problem)
 
     def on_opened(self, exchange: ObservedExchange, /) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any, Final
 
 from attrs import define
@@ -148,8 +149,14 @@ class ArrivedOnce(Checker):
                 report("text-given-up", known.attempt, known.attempt.at, problem)
 
     def _is_refused(self, known: _Message) -> bool:
-        """Whether the message has surely not arrived, so that it may be said anew."""
-        return not (known.is_received or known.attempt.is_doubtful)
+        """Whether the message has surely not arrived, so that it is said anew, after others.
+
+        A client that could not connect may try again first, or report it and go on to the next.
+        """
+        error = known.attempt.error
+        if known.is_received or error is None or known.attempt.is_doubtful:
+            return False
+        return not error.transient or known.order < self._received_order
 
 
 def _key_of(event: dict[str, Any]) -> tuple[str, str] | None:
@@ -221,23 +228,36 @@ _LATEST_VERSION: Final = 2
 
 
 class Receipts(Checker):
-    """Checks `receipts`: of all texts of others that were told by a poll, and of no others."""
+    """Checks `receipts`, of all texts of others that a poll told and of no others; `told-once`.
+
+    A client may confirm a message again for many reasons. One that says that it was read again just
+    when its copy has arrived has shown the copy.
+    """
 
     def __init__(self, chat: JudgedChat, report: Report) -> None:
         super().__init__(chat, report)
         self._told_ids: set[str] = set()
+        self._told: dict[str, dict[str, Any]] = {}
+        """The texts of others, by msg_id."""
         self._unconfirmed: dict[str, ObservedExchange] = {}
         self._told_count = 0
+        self._read: dict[str, ObservedExchange] = {}
+        """The POST of the first read receipt, by msg_id."""
+        self._copied_at: dict[str, float] = {}
+        """The time at which a copy of a message that was read has arrived."""
 
     def on_request(self, exchange: ObservedExchange) -> None:
         """Check the receipts in a POST."""
         for event in exchange.posted_events:
             subject = str(event.get("ref_msg_id") or event.get("msg_id") or "")
-            if event["event"] in _RECEIPTS and subject:
-                self._unconfirmed.pop(subject, None)
-                if subject not in self._told_ids:
-                    problem = f"message {_quoted(subject)} was confirmed, but has not been told"
-                    self.report("receipts", exchange, exchange.at, problem)
+            if event["event"] not in _RECEIPTS or not subject:
+                continue
+            self._unconfirmed.pop(subject, None)
+            if subject not in self._told_ids:
+                problem = f"message {_quoted(subject)} was confirmed, but has not been told"
+                self.report("receipts", exchange, exchange.at, problem)
+            if event["event"] == wire.MESSAGE_READ:
+                self._check_read(exchange, subject)
 
     def on_arrival(self, exchange: ObservedExchange) -> None:
         """Note the messages that are told."""
@@ -251,6 +271,17 @@ class Receipts(Checker):
             if is_new and is_text and is_asked:
                 self._told_count += 1
                 self._unconfirmed[msg_id] = exchange
+            if is_text and msg_id in self._read and self._told.get(msg_id) == event:
+                self._copied_at[msg_id] = exchange.arrived_at or 0.0
+            elif is_text:
+                self._told.setdefault(msg_id, event)
+
+    def _check_read(self, exchange: ObservedExchange, msg_id: str) -> None:
+        first = self._read.setdefault(msg_id, exchange)
+        copied_at = self._copied_at.pop(msg_id, -inf)
+        if first.is_success and exchange.at < copied_at + _RECEIPT_DELAY:
+            problem = f"message {_quoted(msg_id)} was read again when its copy had arrived"
+            self.report("told-once", exchange, exchange.at, problem)
 
     def finish(self, report: Report, now: float) -> None:
         """Report how many messages have no receipt."""

@@ -79,6 +79,12 @@ RULES: Final[dict[str, Rule]] = _rules(
         "if one has arrived, the next one has to wait.",
     ),
     Rule(
+        "told-once",
+        "error",
+        "Caches, histories and overlapping polls bring events again: the same party, msg_id and "
+        "content are one message, which must be shown, and so read, once.",
+    ),
+    Rule(
         "no-end-call-echo",
         "error",
         "A client must not answer END_CALL with END_CALL: two sides that both do so never stop.",
