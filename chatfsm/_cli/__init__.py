@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Final, NoReturn, cast
 
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
+from chatfsm._cli.coverage_arguments import add_coverage
 from chatfsm._cli.judge_arguments import add_judge
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
 from chatfsm.errors import ChatError
@@ -29,7 +30,10 @@ class ExitCode(IntEnum):
     """Ctrl-C: 128 and the number of SIGINT."""
 
 
-_COMMANDS: Final = (add_demo, add_replay, add_scrub, add_chat, add_simulate, add_judge)
+_COMMANDS: Final = (
+    *(add_demo, add_replay, add_coverage, add_scrub),
+    *(add_chat, add_simulate, add_judge),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

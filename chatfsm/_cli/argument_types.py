@@ -7,17 +7,19 @@ from argparse import ArgumentTypeError
 from math import isfinite
 from typing import Final
 
-from chatfsm.replay import FINDINGS
+from chatfsm.replay import COVERAGE_PARTS, FINDINGS
 
 __all__ = [
     "MAX_JOBS",
     "agent_count",
+    "coverage_parts",
     "domain",
     "finding_kinds",
     "form_fields",
     "integer",
     "job_count",
     "origin",
+    "percent",
     "port",
     "row_count",
     "seconds",
@@ -63,6 +65,14 @@ def speed(value: str) -> float:
         raise ArgumentTypeError(
             f"must be a number from {_MIN_SPEED:g} to {_MAX_SPEED:g}, not {value!r}"
         )
+    return number
+
+
+def percent(value: str) -> float:
+    """Parse a number from 0 to 100."""
+    number = _number(value)
+    if not 0 <= number <= 100:  # noqa: PLR2004  # what a percentage is
+        raise ArgumentTypeError(f"must be a number from 0 to 100, not {value!r}")
     return number
 
 
@@ -130,6 +140,15 @@ def finding_kinds(value: str) -> tuple[str, ...]:
         if kind not in allowed:
             raise ArgumentTypeError(f"must be one of {', '.join(allowed)}, not {kind!r}")
     return FINDINGS if "any" in kinds else kinds
+
+
+def coverage_parts(value: str) -> tuple[str, ...]:
+    """Parse parts of a coverage, separated by commas."""
+    parts = tuple(part.strip() for part in value.split(","))
+    for part in parts:
+        if part not in COVERAGE_PARTS:
+            raise ArgumentTypeError(f"must be one of {', '.join(COVERAGE_PARTS)}, not {part!r}")
+    return parts
 
 
 def form_fields(value: str) -> tuple[str, tuple[str, ...]]:

@@ -25,7 +25,7 @@ from chatfsm._session.state import SessionState
 from chatfsm.effects import Effect, SignalReceived
 from chatfsm.errors import LocalProtocolError
 
-_TRIGGERS: Final[dict[type, str]] = {
+TRIGGERS: Final[dict[type, str]] = {
     signaling.CallRequest: "request_call",
     signaling.CallOffer: "offer_call",
     signaling.CallAnswer: "answer_call",
@@ -69,7 +69,7 @@ def signaling_event(session: SessionState, event: events.Signaling, effects: lis
     if isinstance(signal, signaling.CallOffer) and not session.is_own(event.party_id):
         session.call = evolve(session.call, party=event.party_id)
     effects.append(SignalReceived(event.party_id, signal))
-    move_call(session, _TRIGGERS.get(type(signal), ""), effects)
+    move_call(session, TRIGGERS.get(type(signal), ""), effects)
 
 
 def merge_signaling(session: SessionState, event: events.Signaling, _effects: list[Effect]) -> None:
@@ -96,7 +96,7 @@ def _keep_candidate(session: SessionState, candidate: signaling.IceCandidate) ->
 
 def check_call(session: SessionState, command: CallCommand) -> None:
     """Refuse a command that the call's state does not allow. Raises `LocalProtocolError`."""
-    if _TRIGGERS[type(command)] not in tables.CALL.moves[session.call.state]:
+    if TRIGGERS[type(command)] not in tables.CALL.moves[session.call.state]:
         verb = snake_case(type(command)).replace("_", " ")
         raise LocalProtocolError(f"cannot {verb}: the call is {session.call.state}")
     check_msg_id(session, command)
@@ -108,7 +108,7 @@ def send_call_command(session: SessionState, command: CallCommand, effects: list
     if isinstance(command, commands.RejectCall):
         # A client that rejects sends CALL_REJECTED, then END_CALL (PROTOCOL.md §4).
         _send_signal(session, commands.EndCall(destination_party_id=command.destination_party_id))
-    move_call(session, _TRIGGERS[type(command)], effects)
+    move_call(session, TRIGGERS[type(command)], effects)
 
 
 def request_contact(

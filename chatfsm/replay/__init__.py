@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "COVERAGE_PARTS",
     "FINDINGS",
     "ChatMetrics",
     "ChatStats",
@@ -122,6 +123,9 @@ __all__ = [
 
 FINDINGS: Final = ("unknown", "malformed", "anomalies", "late")
 """Kinds of findings in a log; late events of the terminal batch are not findings."""
+
+COVERAGE_PARTS: Final = ("lifecycle", "form", "call", "delivery", "events", "effects")
+"""What `chatfsm.replay.coverage` counts: state machines, events and effects."""
 
 # Each name is loaded when it is first used: `chatfsm --help` imports FINDINGS, and no library.
 _MODULES: Final = {

@@ -16,7 +16,8 @@ from chatfsm._session.session import ChatSession
 from chatfsm.effects import Effect, MessageReceived
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.events import Event
-from chatfsm.inputs import Tick
+from chatfsm.inputs import Input, Tick
+from chatfsm.replay.journal import JournalEntry
 from chatfsm.replay.stats import COUNTED_EFFECTS, ChatStats
 from chatfsm.settings import Settings
 
@@ -35,6 +36,8 @@ class ReplayStep:
     at: float
     """Seconds on the clock of the log."""
     effects: tuple[Effect, ...]
+    item: Input | None = None
+    """The input: the event, the input of a journal, or a `Tick` for a deadline; None if unknown."""
 
 
 OnStep = Callable[[ReplayStep], object]
@@ -87,7 +90,7 @@ class ChatReplay:
                     stats.messages += messages
                     messages = 0
                     stats.touch(now)
-                    on_step(ReplayStep(count, now, tuple(effects)))
+                    on_step(ReplayStep(count, now, tuple(effects), event))
                 count += 1
                 if stats.ended_at is not None:
                     stats.count_late(timestamp)
@@ -98,13 +101,17 @@ class ChatReplay:
             stats.messages += messages
 
     def feed_entry(
-        self, at: float, effects: Sequence[Effect], stats: ChatStats, on_step: OnStep | None
+        self,
+        line: JournalEntry,
+        effects: Sequence[Effect],
+        stats: ChatStats,
+        on_step: OnStep | None,
     ) -> None:
-        """Add the effects of a journal entry, which has the time `at` of its own."""
-        self.now = at
+        """Add the effects of a journal's line, which has a time of its own."""
+        self.now = at = line.at
         stats.add(at, effects)
         if on_step is not None:
-            on_step(ReplayStep(self.event_count, at, tuple(effects)))
+            on_step(ReplayStep(self.event_count, at, tuple(effects), line.item))
         self.event_count += 1
 
     def finish(self, stats: ChatStats, on_step: OnStep | None = None, *, now: float = 0.0) -> None:
@@ -129,9 +136,10 @@ class ChatReplay:
 
     def _pass_deadlines(self, until: float, seq: int, stats: ChatStats, on_step: OnStep) -> None:
         while (deadline := self.session.deadline) is not None and deadline <= until:
-            effects = self.session.receive(Tick(), now=deadline)
+            tick = Tick()
+            effects = self.session.receive(tick, now=deadline)
             stats.add(deadline, effects)
-            on_step(ReplayStep(seq, deadline, tuple(effects)))
+            on_step(ReplayStep(seq, deadline, tuple(effects), tick))
 
 
 def replay_chat(

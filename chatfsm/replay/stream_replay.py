@@ -276,7 +276,7 @@ class StreamReplay:
                 effects = self.journal.verify_entry(chat.replay.session, line, where)
             except RemoteProtocolError as error:
                 raise ViolationError(f"{where}: {error}") from error
-            chat.replay.feed_entry(line.at, effects, chat.stats, self._on_step_of(chat))
+            chat.replay.feed_entry(line, effects, chat.stats, self._on_step_of(chat))
         self._keep_ended(chat)
 
     def _feed_unstamped(self, chat: ReplayedChat, now: float) -> None:

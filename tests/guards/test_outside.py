@@ -25,7 +25,7 @@ from chatfsm import commands, effects, events, signaling
 HERE = Path(__file__).resolve().parent
 PINNED = HERE / "outside.json"
 LOGS = sorted(path for path in (HERE.parent / "logs").iterdir() if path.suffix != ".md")
-SUBCOMMANDS = ("replay", "scrub", "chat", "simulate", "demo", "judge")
+SUBCOMMANDS = ("replay", "coverage", "scrub", "chat", "simulate", "demo", "judge")
 UNIONS = {
     "events": events.Event,
     "commands": commands.Command,
