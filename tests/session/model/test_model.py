@@ -45,9 +45,12 @@ TIMED = (
     *(events.PartyJoined, events.PartyLeft, events.FormShow, events.SecureFormShow),
     *(events.CaseSet, events.Info),
 )
+# The types of parties that are people of the contact center (PROTOCOL.md §2).
+PEOPLE = ("internal", "msteams")
 READ_SIDE = (
     *("state", "parties", "typing", "forms", "warning", "call", "early_candidates", "case_id"),
     *("service_name", "cobrowsing", "outcome", "outcome_text", "outbox", "deadline", "done"),
+    *("agent", "human_present"),
 )
 
 
@@ -287,10 +290,13 @@ class Pair:
 
     def expected(self) -> dict[str, Any]:
         known = self.model
+        people = [party for party in known.parties.values() if party.type in PEOPLE]
         return {
             **{name: getattr(known, name) for name in READ_SIDE if hasattr(known, name)},
             "counts": known.counts,
             "parties": tuple(known.parties.values()),
+            "agent": people[-1] if people else None,
+            "human_present": bool(people),
             "typing": tuple(known.typing),
             "forms": tuple(known.forms.values()),
             "deadline": next((at for at, *_ in known.deadlines()), None),
