@@ -437,7 +437,8 @@ FAULTS: Final = (
         "the app is told of a status after the end",
         f"{SESSION}/dispatch.py",
         "    History: lifecycle.late_history,\n",
-        "    History: lifecycle.late_history,\n    events.TimeoutWarning: lifecycle.timeout_warning,\n",
+        "    History: lifecycle.late_history,\n"
+        "    events.TimeoutWarning: lifecycle.timeout_warning,\n",
         (MODEL, MACHINE),
     ),
     Fault(

@@ -15,7 +15,7 @@ _PARTS: Final = ("chatfsm", "tests", "diagrams", "docs", "pyproject.toml", "READ
 
 
 def applied(fault: Fault, root: Path = ROOT) -> str:
-    """Return the text of the fault's file with the fault in it. Raises ValueError if it is stale."""
+    """Return the text of the fault's file with the fault in it. Raises ValueError if it is old."""
     text = Path(root, fault.file).read_text("utf-8")
     count = text.count(fault.old)
     if count != 1:
