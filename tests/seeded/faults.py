@@ -28,7 +28,7 @@ HOSTILE: Final = "tests/client/test_hostile.py"
 ERRORS: Final = "tests/client/test_any_error.py"
 STORM: Final = "tests/simulator/world/test_any_storm.py"
 WORLD: Final = "tests/simulator/world/test_world.py"
-CODEC: Final = "tests/protocol/test_fuzz.py"
+CODEC: Final = "tests/protocol/test_fuzz.py::test_any_items"
 TARGETS: Final = "tests/fuzz/test_targets.py"
 SESSION: Final = "chatfsm/_session"
 CLIENT: Final = "chatfsm/_client"
@@ -125,8 +125,8 @@ FAULTS: Final = (
         "cached-poll",
         "a message of a cached poll is told again",
         f"{SESSION}/duplicates.py",
-        "    if known == content or (ids is not None and (msg_id, content) in ids):",
-        "    if known == content and session.in_history:",
+        "    if ids[msg_id] == content or (msg_id, content) in ids:",
+        "    if ids[msg_id] == content and session.in_history:",
         (MODEL, MACHINE),
     ),
     Fault(
@@ -446,8 +446,8 @@ FAULTS: Final = (
         "L5",
         "a message with the id of another one is lost",
         f"{SESSION}/duplicates.py",
-        "    if known == content or (ids is not None and (msg_id, content) in ids):",
-        "    if known is not None:",
+        "    if ids[msg_id] == content or (msg_id, content) in ids:",
+        "    if msg_id in ids:",
         (MODEL,),
     ),
     Fault(
@@ -455,9 +455,9 @@ FAULTS: Final = (
         "L5",
         "an unconfirmed text that the history shows is said again",
         f"{SESSION}/messages.py",
-        "    return outbox.find_echo(session, event.msg_id, event.msg, event.msg_text)\n",
-        "    return None if session.in_history else outbox.find_echo("
-        "session, event.msg_id, event.msg, event.msg_text)\n",
+        "    own_id = outbox.find_echo(session, msg_id, event.msg, event.msg_text)\n",
+        "    own_id = outbox.find_echo("
+        "session, msg_id, None if session.in_history else event.msg)\n",
         (STORY, STORM),
     ),
     Fault(
@@ -483,8 +483,8 @@ FAULTS: Final = (
         "L6",
         "seen ids are never evicted",
         f"{SESSION}/duplicates.py",
-        "    if session.seen_count >= session.settings.max_ids:\n        _evict(session)\n",
-        "",
+        "        _evict(session)\n    session.seen_count += 1\n    ids = ",
+        "        pass\n    session.seen_count += 1\n    ids = ",
         (MACHINE, BOUNDS),
     ),
     Fault(

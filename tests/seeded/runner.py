@@ -6,7 +6,6 @@ are imported once; each seed has a process of its own, forked from there.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -16,33 +15,34 @@ from typing import Any, Final
 
 import pytest
 
-_STATISTICS: Final = "hypothesis-statistics-"
 _COUNTS: Final = re.compile(r"(\d+) passing\D*(\d+) failing\D*(\d+) invalid")
 _USUAL: Final = ("-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=short")
 
 
 class FirstFailure:
-    """Plugin: the first test that fails, and its number of examples up to the failure."""
+    """Plugin: the first test that fails, and its number of examples up to the failure.
+
+    An example counts whether it passes, fails or is invalid; a test without examples has one.
+    """
 
     def __init__(self) -> None:
         self.test: str | None = None
         self.error = ""
         self.examples = 0
         self.passed = 0
-        self._counted: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure when it is reported; Hypothesis reports its counts at the teardown."""
-        for name, value in report.user_properties:
-            if name.startswith(_STATISTICS):
-                text = base64.b64decode(str(value)).decode()
-                counts = [int(count) for found in _COUNTS.findall(text) for count in found]
-                self._counted[report.nodeid] = sum(counts)
+        """Note the first failure."""
         if report.failed and self.test is None:
-            self.test = report.nodeid
+            self.test, self.examples = report.nodeid, 1
             self.error = _last_line(report.longreprtext)
         self.passed += report.when == "call" and report.passed
-        self.examples = self._counted.get(self.test or "", 1)
+
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Note the examples of a test that has failed, if it is one of Hypothesis."""
+        if item.nodeid == self.test:
+            counts = _COUNTS.findall(getattr(item, "hypothesis_statistics", ""))
+            self.examples = sum(int(count) for found in counts for count in found) or 1
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note that a module cannot be imported."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.seeded import __main__ as command
-from tests.seeded import runner
 from tests.seeded.faults import FAULTS, LAWS, ROWS, Fault
 from tests.seeded.tree import ROOT, applied, copy_tree
 
@@ -109,26 +110,28 @@ def test_wrong_options_are_refused(words: list[str], capsys: pytest.CaptureFixtu
     assert words[-1] in capsys.readouterr().err
 
 
-STATISTICS = """test_it:
+TESTS = """
+from hypothesis import given, settings, strategies as st
 
-  - during generate phase (0.33 seconds):
-    - 11 passing, 1 failing, and 2 invalid test cases
+@settings(database=None, max_examples=50)
+@given(st.integers(0, 10**6))
+def test_numbers(number):
+    assert number % 10 != 3
+
+def test_nothing():
+    pass
 """
 
 
-@pytest.mark.parametrize("has_examples", [True, False])
-def test_the_first_failure_is_noted_with_its_examples(has_examples: bool) -> None:
-    """Those of Hypothesis, or one for any other test."""
-    first = runner.FirstFailure()
-    failed: Any = SimpleNamespace(
-        nodeid="test_it", when="call", failed=True, passed=False, user_properties=[]
-    )
-    failed.longreprtext = "def test_it():\nE   AssertionError: no\nE     more"
-    first.pytest_runtest_logreport(failed)
-    text = base64.b64encode(STATISTICS.encode()).decode()
-    after: Any = SimpleNamespace(nodeid="test_it", when="teardown", failed=False, passed=True)
-    after.user_properties = [("hypothesis-statistics-test_it", text)] if has_examples else []
-    first.pytest_runtest_logreport(after)
-    assert first.test == "test_it"
-    assert first.error == "AssertionError: no"
-    assert first.examples == (14 if has_examples else 1)
+def test_the_runner_counts_the_examples_up_to_the_failure(tmp_path: Path) -> None:
+    """Under each seed; in a process of its own, as the command runs it."""
+    (tmp_path / "test_it.py").write_text(TESTS, "utf-8")
+    results = tmp_path / "results"
+    words = ("-m", "tests.seeded.runner", str(results), "1,2,3", str(tmp_path / "test_it.py"))
+    environment = {**os.environ, "CHATFSM_HYPOTHESIS": "seeded"}
+    subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=True, timeout=120)
+    runs = [json.loads(line) for line in results.read_text("utf-8").splitlines()]
+    assert [run["seed"] for run in runs] == [1, 2, 3]
+    assert all(run["test"].endswith("::test_numbers") for run in runs)
+    assert all(run["error"].endswith("!= 3") for run in runs)
+    assert len({run["examples"] for run in runs}) > 1

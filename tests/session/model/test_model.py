@@ -328,10 +328,14 @@ def content_of(known: model.Model, event: Any) -> tuple[object, object]:
 
 
 def comparable(reported: Any, item: Any) -> list[Any]:
-    """Effects without the texts of anomalies; forms that one past text closes, in one order."""
+    """Effects without the texts of anomalies.
+
+    Of a history: forms that one past text closes, in one order, and all ignored events last.
+    """
     plain = [evolve(e, text="") if isinstance(e, effects.Anomaly) else e for e in reported]
     if not isinstance(item, History):
         return plain
+    plain.sort(key=lambda effect: isinstance(effect, effects.Ignored))
     found: list[Any] = []
     for is_closed, group in groupby(plain, lambda effect: isinstance(effect, effects.FormClosed)):
         run = list(group)
