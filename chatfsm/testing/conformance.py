@@ -1,10 +1,14 @@
-"""Conformance kit: checks that a sender handles whatever a network does.
+"""Conformance kits: checks that a sender, a session or a client of your own does what it must.
 
     check_sender(stdlib.Sender)
     await check_async_sender(httpx.AsyncSender)
+    check_session(lambda: MySession("chat-1"))
+    check_client(lambda: MyClient(endpoint))
 
-The kit calls `make_sender` once per case, for a callable with `close()` or `aclose()`. The server
-is the kit's own, on 127.0.0.1; one case asks the system for a host name that does not exist.
+Sessions and clients are checked by the machines of `chatfsm.testing.machines` (extra `testing`).
+Senders meet a server of the kit's own, on 127.0.0.1; one case asks the system for a host name that
+does not exist. The kit calls `make_sender` once per case, for a callable with `close()` or
+`aclose()`.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from threading import Thread
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from attrs import define, field, frozen
 
@@ -34,7 +38,9 @@ __all__ = [
     "Trial",
     "cases",
     "check_async_sender",
+    "check_client",
     "check_sender",
+    "check_session",
 ]
 
 _CASES: Final = {case.name: case for case in (*REPLYING, *BODIES, *COOKIES, *FAILING, *CONNECTING)}
@@ -70,7 +76,11 @@ class AsyncSenderLike(Protocol):
 
 
 class ConformanceError(ChatError):
-    """A sender failed in some cases; `failed` has the problem of each by its name."""
+    """A sender, session or client failed in some cases.
+
+    `failed` has the problem of each by its name; that of a machine ends with the steps that led to
+    it, as few as Hypothesis found.
+    """
 
     def __init__(self, failed: dict[str, str], number: int) -> None:
         lines = (f"{name}: {problem}" for name, problem in failed.items())
@@ -80,7 +90,7 @@ class ConformanceError(ChatError):
 
 @frozen
 class Conformance:
-    """The number of cases that a sender passed, and the names of those that it passed on retry."""
+    """The number of cases that were passed, and the names of those that were passed on retry."""
 
     passed: int
     retried: tuple[str, ...]
@@ -132,6 +142,61 @@ async def check_async_sender(
 
     await run_concurrently(attempt, results.cases, CONCURRENT_CASES)
     return results.report()
+
+
+def check_session(
+    make_session: Callable[[], Any],
+    *,
+    restore: Callable[[dict[str, Any], float], Any] | None = None,
+    examples: int = 100,
+    steps: int = 50,
+    seed: int | None = None,
+) -> Conformance:
+    """Check a session: a `ChatSession` with settings of yours, a subclass, or a wrapper.
+
+    `make_session`: makes a new session of the chat "chat-1", always alike. `restore`: makes one
+    from a snapshot and the time; None: `restore` of the class does. Small limits in the settings
+    are reached more often; `chatfsm.testing.machines.SETTINGS` has some.
+
+    The cases are "any inputs", which is `SessionMachine`, and "sessions of a server", in which a
+    server makes no mistake, so that the session reports no anomaly but exceeded limits. Each runs
+    `examples` times, with up to `steps` steps, both 1 or more. `seed`: of the random choices; None:
+    the same choices at each call. Needs hypothesis (extra `testing`).
+
+    Raises `ConformanceError` if a case fails, with the shortest steps to it that were found.
+    """
+    from chatfsm.testing import _machine_cases  # noqa: PLC0415  # an extra's
+
+    runs = _machine_cases.Runs(examples, steps, seed)
+    return _report(_machine_cases.session_problems(make_session, restore, runs))
+
+
+def check_client(
+    make_client: Callable[[], Any],
+    *,
+    restore: Callable[[dict[str, Any], float], Any] | None = None,
+    examples: int = 100,
+    steps: int = 50,
+    seed: int | None = None,
+) -> Conformance:
+    """Check a client: a `ChatClient` with settings of yours, a subclass, or a wrapper.
+
+    `make_client`: makes a new client without a chat, always alike. The cases are "opening", which
+    is `OpeningMachine`, and "chat", which is `ClientMachine`. The other arguments and the errors
+    are those of `check_session`.
+    """
+    from chatfsm.testing import _machine_cases  # noqa: PLC0415  # an extra's
+
+    runs = _machine_cases.Runs(examples, steps, seed)
+    return _report(_machine_cases.client_problems(make_client, restore, runs))
+
+
+def _report(problems: dict[str, str]) -> Conformance:
+    """Return the report of some cases. `problems` has "" for each that was passed."""
+    failed = {name: problem for name, problem in problems.items() if problem}
+    if failed:
+        raise ConformanceError(failed, len(problems))
+    return Conformance(len(problems), ())
 
 
 @define

@@ -6,31 +6,137 @@ AssertionError with the broken rule at the first step that breaks one:
     checker = ClientChecker()
     effects = client.receive(item, now=now)
     checker.check(item, effects, client, now=now)
+
+`chatfsm.testing.watching.watched` does that at each `receive`. The functions check one rule each,
+over all effects of a run:
+
+    terminated_is_last(effects)
+    nothing_received_twice(effects)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from chatfsm import effects as e
-from chatfsm._client.client import ChatClient
+from chatfsm._client.client import Health
 from chatfsm._session.session import ChatSession
 from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.errors import SnapshotError
-from chatfsm.settings import Settings
+from chatfsm.models import Form, Party
+from chatfsm.settings import ClientSettings, Settings
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 
-__all__ = ["ClientChecker", "InFlightRequests", "SessionChecker", "check_restore"]
+__all__ = [
+    "ClientChecker",
+    "ClientLike",
+    "InFlightRequests",
+    "SessionChecker",
+    "SessionLike",
+    "calls_follow_their_states",
+    "check_restore",
+    "forms_close_once",
+    "messages_settle_once",
+    "nothing_received_twice",
+    "parties_come_and_go",
+    "require",
+    "states_follow_each_other",
+    "terminated_is_last",
+    "typing_stops_once",
+]
 
 _OPEN: Final = {"pending", "unconfirmed"}
 _NO_CALL: Final = {"idle", "ended", "rejected"}
 
 
-def _check(holds: object, problem: str) -> None:
+def require(holds: object, problem: str) -> None:
+    """Raise AssertionError with the problem unless the rule holds; also with `python -O`."""
     if not holds:
         raise AssertionError(problem)
+
+
+class SessionLike(Protocol):
+    """A session: `ChatSession`, a subclass, or a wrapper with these members."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the session, whose limits it keeps."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """State of the lifecycle."""
+        ...
+
+    @property
+    def call(self) -> str:
+        """State of the call."""
+        ...
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Parties in the chat."""
+        ...
+
+    @property
+    def typing(self) -> tuple[str, ...]:
+        """Ids of the parties that type."""
+        ...
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Forms that await an answer."""
+        ...
+
+    @property
+    def outbox(self) -> Mapping[str, str]:
+        """State of each own message."""
+        ...
+
+    @property
+    def early_candidates(self) -> Sequence[object]:
+        """ICE candidates before the answer."""
+        ...
+
+    @property
+    def deadline(self) -> float | None:
+        """When the session needs a `Tick`."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the session is over."""
+        ...
+
+
+class ClientLike(Protocol):
+    """A client: `ChatClient`, a subclass, or a wrapper with these members."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """Settings of the client."""
+        ...
+
+    @property
+    def session(self) -> SessionLike | None:
+        """The session; None until there is a chat."""
+        ...
+
+    @property
+    def deadline(self) -> float | None:
+        """When the client needs a `Tick`."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the chat is over."""
+        ...
+
+    def health(self, now: float) -> Health:
+        """Return the connection health."""
+        ...
 
 
 class SessionChecker:
@@ -56,52 +162,56 @@ class SessionChecker:
         """Whether the session has forgotten the oldest ids, by its `too_many_ids` anomaly."""
         self._settled: set[str] = set()
 
-    def check(self, effects: Sequence[object], session: ChatSession, *, now: float) -> None:
+    def check(self, effects: Sequence[object], session: SessionLike, *, now: float) -> None:
         """Check the effects of one step. Raises AssertionError with the rule that is broken."""
         # The anomaly comes after the repetitions that it explains, in the same step.
-        self._has_evicted |= any(
-            isinstance(effect, e.Anomaly) and effect.kind == "too_many_ids" for effect in effects
-        )
+        self.expect_forgotten(effects)
         self.effects += len(effects)
         for effect in effects:
-            _check(not self.is_over, f"effect after Terminated: {type(effect).__name__}")
+            require(not self.is_over, f"effect after Terminated: {type(effect).__name__}")
             handler = _HANDLERS.get(type(effect))
             if handler is not None:
                 handler(self, effect)
         if effects:
             self._compare(session)
         deadline = session.deadline
-        _check(deadline is None or deadline > now, "an effect is due and was not returned")
-        _check(
+        require(deadline is None or deadline > now, "an effect is due and was not returned")
+        require(
             session.done == self.is_over,
             "the session is over, but Terminated was not returned, or twice",
         )
 
-    def _compare(self, session: ChatSession) -> None:
+    def expect_forgotten(self, effects: Iterable[object]) -> None:
+        """Allow repetitions from now on if effects say that the session has forgotten ids."""
+        self._has_evicted |= any(
+            isinstance(effect, e.Anomaly) and effect.kind == "too_many_ids" for effect in effects
+        )
+
+    def _compare(self, session: SessionLike) -> None:
         """Compare the session's properties with the effects so far."""
         forms = {form.request_id for form in session.forms}
         parties = {party.party_id: party for party in session.parties}
-        _check(parties == self.parties, "the session's parties differ from the effects")
-        _check(set(session.typing) == self.typing, "the session's typists differ from the effects")
-        _check(forms == self.forms, "the session's open forms differ from the effects")
-        _check(
+        require(parties == self.parties, "the session's parties differ from the effects")
+        require(set(session.typing) == self.typing, "the session's typists differ from the effects")
+        require(forms == self.forms, "the session's open forms differ from the effects")
+        require(
             session.call == self.call, f"the call is {session.call}, but {self.call} by the effects"
         )
         known = self.state is None or session.state == self.state
-        _check(known, f"the state is {session.state}, but {self.state} by the effects")
-        _check(
+        require(known, f"the state is {session.state}, but {self.state} by the effects")
+        require(
             session.typing == () or session.deadline is not None,
             "a typing indicator has no deadline",
         )
         if session.done:
-            _check(
+            require(
                 not session.typing and not session.forms, "a typist or a form is left after the end"
             )
-            _check(session.deadline is None, "the session is over, but has a deadline")
-            _check(session.call in _NO_CALL, "a call is left after the end")
+            require(session.deadline is None, "the session is over, but has a deadline")
+            require(session.call in _NO_CALL, "a call is left after the end")
         self._check_bounds(session)
 
-    def _check_bounds(self, session: ChatSession) -> None:
+    def _check_bounds(self, session: SessionLike) -> None:
         """Check that the session's properties stay within its settings."""
         settings: Settings = session.settings
         outbox = session.outbox.values()
@@ -113,7 +223,7 @@ class SessionChecker:
             ("messages unsent", sum(s in _OPEN for s in outbox), settings.max_unsent),
             ("messages remembered", len(outbox), 2 * settings.max_unsent),
         ):
-            _check(count <= limit, f"{count} {name}, but the settings allow {limit}")
+            require(count <= limit, f"{count} {name}, but the settings allow {limit}")
 
     def _receive_once(self, kind: str, shared: Any, *content: object) -> None:
         event = shared.event
@@ -121,7 +231,7 @@ class SessionChecker:
             return  # without an id, a repetition is no duplicate
         who = "" if shared.own else event.party_id
         identity = (kind, who, event.msg_id, *content)
-        _check(identity not in self._received, f"{kind} {event.msg_id!a} was reported twice")
+        require(identity not in self._received, f"{kind} {event.msg_id!a} was reported twice")
         self._received.add(identity)
 
     def _message(self, effect: e.MessageReceived) -> None:
@@ -141,37 +251,37 @@ class SessionChecker:
         self._receive_once("location", effect.location, event.latitude, event.longitude, event.url)
 
     def _state_changed(self, effect: e.StateChanged) -> None:
-        _check(effect.previous != effect.state, f"the state changed from {effect.state} to itself")
+        require(effect.previous != effect.state, f"the state changed from {effect.state} to itself")
         known = self.state in {None, effect.previous}
-        _check(known, f"the state was {self.state}, but changed from {effect.previous}")
+        require(known, f"the state was {self.state}, but changed from {effect.previous}")
         self.state = effect.state
 
     def _call_changed(self, effect: e.CallChanged) -> None:
-        _check(effect.previous == self.call, f"the call was {self.call}, not {effect.previous}")
-        _check(effect.previous != effect.state, f"the call changed from {effect.state} to itself")
+        require(effect.previous == self.call, f"the call was {self.call}, not {effect.previous}")
+        require(effect.previous != effect.state, f"the call changed from {effect.state} to itself")
         self.call = effect.state
 
     def _party_added(self, effect: e.PartyAdded) -> None:
         party_id = effect.party.party_id
-        _check(party_id not in self.parties, f"party {party_id!a} was added twice")
+        require(party_id not in self.parties, f"party {party_id!a} was added twice")
         self.parties[party_id] = effect.party
 
     def _party_changed(self, effect: e.PartyChanged) -> None:
         party_id = effect.party.party_id
-        _check(party_id in self.parties, f"party {party_id!a} changed, but was not added")
-        _check(self.parties[party_id] != effect.party, f"party {party_id!a} changed to the same")
+        require(party_id in self.parties, f"party {party_id!a} changed, but was not added")
+        require(self.parties[party_id] != effect.party, f"party {party_id!a} changed to the same")
         self.parties[party_id] = effect.party
 
     def _party_removed(self, effect: e.PartyRemoved) -> None:
         party_id = effect.party.party_id
-        _check(self.parties.pop(party_id, None), f"party {party_id!a} was removed, but not added")
+        require(self.parties.pop(party_id, None), f"party {party_id!a} was removed, but not added")
 
     def _typing_started(self, effect: e.TypingStarted) -> None:
-        _check(effect.party_id not in self.typing, f"{effect.party_id!a} started typing twice")
+        require(effect.party_id not in self.typing, f"{effect.party_id!a} started typing twice")
         self.typing.add(effect.party_id)
 
     def _typing_stopped(self, effect: e.TypingStopped) -> None:
-        _check(
+        require(
             effect.party_id in self.typing,
             f"{effect.party_id!a} stopped typing, but had not started",
         )
@@ -179,16 +289,16 @@ class SessionChecker:
 
     def _form_opened(self, effect: e.FormOpened) -> None:
         request_id = effect.form.request_id
-        _check(request_id not in self.forms, f"form {request_id!a} was opened twice")
+        require(request_id not in self.forms, f"form {request_id!a} was opened twice")
         self.forms.add(request_id)
 
     def _form_closed(self, effect: e.FormClosed) -> None:
         request_id = effect.form.request_id
-        _check(request_id in self.forms, f"form {request_id!a} was closed, but not open")
+        require(request_id in self.forms, f"form {request_id!a} was closed, but not open")
         self.forms.remove(request_id)
 
     def _settle_message(self, effect: e.MessageSent | e.MessageFailed) -> None:
-        _check(effect.msg_id not in self._settled, f"message {effect.msg_id!a} was settled twice")
+        require(effect.msg_id not in self._settled, f"message {effect.msg_id!a} was settled twice")
         self._settled.add(effect.msg_id)
 
     def _terminated(self, _effect: e.Terminated) -> None:
@@ -230,7 +340,7 @@ class ClientChecker:
         self,
         item: object,
         effects: list[Any],
-        client: ChatClient,
+        client: ClientLike,
         *,
         now: float,
     ) -> None:
@@ -241,28 +351,89 @@ class ClientChecker:
         for effect in effects:
             if isinstance(effect, HttpRequest):
                 is_for_app = effect.purpose == "api"
-                _check(not self.session.is_over or is_for_app, "a request after Terminated")
-                _check(not client.done or is_for_app, "a request after the chat is over")
+                require(not self.session.is_over or is_for_app, "a request after Terminated")
+                require(not client.done or is_for_app, "a request after the chat is over")
                 self.in_flight.start(effect, now + effect.timeout + client.settings.timeout_grace)
         ends = [at for at, effect in enumerate(effects) if isinstance(effect, e.Terminated)]
-        _check(
+        require(
             not ends or ends == [len(effects) - 1], "Terminated is not the last effect of its step"
         )
         session = client.session
         if session is not None:
             session_effects = [effect for effect in effects if type(effect) in _SESSION_EFFECTS]
             is_result = all(isinstance(effect, _AFTER_END) for effect in effects)
-            _check(not self.session.is_over or is_result, "an effect after Terminated")
+            require(not self.session.is_over or is_result, "an effect after Terminated")
             self.session.check(session_effects, session, now=now)
         deadline = client.deadline
         if session is not None and not session.done:
             is_stuck = deadline is None and client.health(now).link != "unauthorized"
-            _check(not is_stuck, "a chat that is not over has no deadline")
-        _check(deadline is None or deadline > now, "a deadline has passed unnoticed")
+            require(not is_stuck, "a chat that is not over has no deadline")
+        require(deadline is None or deadline > now, "a deadline has passed unnoticed")
 
     def on_restart(self) -> None:
         """Note that the client was restored from a snapshot, which ends all requests in flight."""
         self.in_flight.clear()
+
+
+# Rules as functions.
+
+
+def _check_kinds(effects: Iterable[object], *kinds: type) -> None:
+    """Check the effects of some classes, in their order, and no others."""
+    run = list(effects)
+    checker = SessionChecker()
+    checker.expect_forgotten(run)
+    for effect in run:
+        if type(effect) in kinds:
+            _HANDLERS[type(effect)](checker, effect)
+
+
+def terminated_is_last(effects: Iterable[object]) -> None:
+    """Check that `Terminated` comes once, and nothing but results of API requests after it.
+
+    `effects`: all effects of a session or a client, in order. Raises AssertionError, as do the
+    functions below.
+    """
+    is_over = False
+    for effect in effects:
+        is_result = isinstance(effect, _AFTER_END)
+        require(not is_over or is_result, f"effect after Terminated: {type(effect).__name__}")
+        is_over |= isinstance(effect, e.Terminated)
+
+
+def nothing_received_twice(effects: Iterable[object]) -> None:
+    """Check that no message, file or location with an id is reported twice."""
+    _check_kinds(effects, e.MessageReceived, e.FileReceived, e.LocationReceived)
+
+
+def states_follow_each_other(effects: Iterable[object]) -> None:
+    """Check that each `StateChanged` begins where the one before ended."""
+    _check_kinds(effects, e.StateChanged)
+
+
+def calls_follow_their_states(effects: Iterable[object]) -> None:
+    """Check that each `CallChanged` begins where the one before ended, the first at "idle"."""
+    _check_kinds(effects, e.CallChanged)
+
+
+def parties_come_and_go(effects: Iterable[object]) -> None:
+    """Check that a party is added once before it changes or is removed."""
+    _check_kinds(effects, e.PartyAdded, e.PartyChanged, e.PartyRemoved)
+
+
+def typing_stops_once(effects: Iterable[object]) -> None:
+    """Check that `TypingStarted` and `TypingStopped` of each party alternate."""
+    _check_kinds(effects, e.TypingStarted, e.TypingStopped)
+
+
+def forms_close_once(effects: Iterable[object]) -> None:
+    """Check that `FormOpened` and `FormClosed` of each form alternate."""
+    _check_kinds(effects, e.FormOpened, e.FormClosed)
+
+
+def messages_settle_once(effects: Iterable[object]) -> None:
+    """Check that each own message is reported as sent or failed once."""
+    _check_kinds(effects, e.MessageSent, e.MessageFailed)
 
 
 _AFTER_END: Final = (HttpRequest, ApiSucceeded, ApiFailed)
@@ -270,16 +441,16 @@ _SESSION_EFFECTS: Final = frozenset({*_HANDLERS, e.WaitEstimated, e.Anomaly})
 
 
 def check_restore(session: ChatSession, *, now: float) -> None:
-    """Check that a session equals the one restored from its snapshot (L8).
+    """Check that a session equals the one that its class restores from its snapshot (L8).
 
     Raises AssertionError if it does not. Takes as long as a snapshot and a restore.
     """
     try:
         snapshot = json.loads(json.dumps(session.snapshot(now=now), allow_nan=False))
-        restored = ChatSession.restore(snapshot, settings=session.settings, now=now)
+        restored = type(session).restore(snapshot, settings=session.settings, now=now)
     except (SnapshotError, ValueError) as error:
         raise AssertionError(f"a snapshot cannot be restored: {error}") from error
-    _check(restored == session, "a restored session differs from the original")
+    require(restored == session, "a restored session differs from the original")
 
 
 class InFlightRequests:
