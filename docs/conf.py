@@ -57,4 +57,5 @@ html_title = f"chatfsm {release}"
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False

@@ -198,7 +198,7 @@ def ways_in(drawn: TransitionTable, labels: dict[str, str]) -> list[str]:
     for (to, label), found in sorted(sources.items(), key=lambda row: order.index(row[0][0])):
         places = ", ".join(found)
         if len(found) > 1 and {*found, to} == {*live, to}:
-            places = "every other state that is not final"
+            places = f"every {'' if to in drawn.finals else 'other '}state that is not final"
         lines.append(f"| {to}{', final' * (to in drawn.finals)} | {label} | {places} |")
     return lines
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import doctest
+import pkgutil
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import chatfsm
 from chatfsm._cli import _parser
 from tests.testing.test_plugin import IS_INSTALLED, PLUGIN
 
@@ -80,3 +82,23 @@ def test_the_tools_exist(module: str) -> None:
     """Each `python -m tests.…` of the page for contributors is a program in tests/."""
     path = DOCS.parent.joinpath(*module.split("."))
     assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+# Parts of the simulator's inside, and of a replay, whose names `chatfsm.replay` has.
+INNER = re.compile(
+    r"chatfsm\.simulator\.(?!agent_seat|builtin|center|faults|from_log|network|scenario|settings|"
+    r"tenants|world|server\.server|server\.control).+|"
+    r"chatfsm\.replay\.(chat_replay|formats|reader|scrub|sharding|sources|stats|stream_replay)|"
+    r"chatfsm\.testing\.(judge_leaving|judge_polls|judge_posts)"
+)
+
+
+def test_the_reference_has_every_public_module() -> None:
+    """A page of docs/reference/ describes each public module, but for the inner ones."""
+    names = {module.name for module in pkgutil.walk_packages(chatfsm.__path__, "chatfsm.")}
+    public = {name for name in names if "._" not in name and not INNER.fullmatch(name)}
+    pages = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+    described = set(re.findall(r"^\.\. automodule:: (\S+)$", pages, flags=re.MULTILINE))
+    missing = public - described - {"chatfsm.simulator.server"}
+    assert not missing, "describe them on a page of docs/reference/, by `.. automodule::`"
+    assert described <= public
