@@ -144,6 +144,28 @@ def test_a_file_is_not_looked_at() -> None:
     assert type(error_of(reply(404, content), is_download=True)) is errors.SessionGoneError
 
 
+def test_a_secret_in_a_message_is_hidden() -> None:
+    """The server may quote the credentials, wherever it likes (law L10)."""
+    body = {"error_code": "3000", "error_message": "no app abc of abc-def"}
+    found = error_of(reply(403, body), secrets=("abc", "def"))
+    assert str(found).endswith(": the app's id is unknown, 'no app (hidden) of (hidden)-(hidden)'")
+
+
+@pytest.mark.parametrize(
+    ("body", "value", "flaw"),
+    [
+        (b"{}", {}, ""),
+        (b" ", {}, ""),
+        (b"q83vEjRWeJA= ", "q83vEjRWeJA=", ""),
+        (b"two words", None, ""),
+        (b'{"a": "\x00"}', {"a": "\0"}, "control characters within texts"),
+    ],
+)
+def test_a_body_is_parsed_as_well_as_can_be(body: bytes, value: Any, flaw: str) -> None:
+    """A flaw is named where the body had to be mended."""
+    assert parse_reply(reply(200, body)) == (value, flaw)
+
+
 def test_what_could_not_be_decoded_is_not_quoted() -> None:
     """With 5003 the server may quote what people wrote."""
     found = error(400, {"error_code": "5003", "error_message": 'near "my card is 4111"'})

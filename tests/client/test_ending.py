@@ -215,6 +215,38 @@ def test_a_refusal_of_the_credentials_ends_the_waiting(chat: Stage) -> None:
     assert fates(chat)["1"] == "unconfirmed"
 
 
+def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -> None:
+    """The end is the last occasion to learn what has arrived."""
+    chat.says("a")
+    chat.fails("post", "timeout")
+    chat.is_due()
+    chat.replies("history", status=400)
+    assert fates(chat) == {"1": "unconfirmed"}
+    chat.polled({"event": "ended"})
+    assert chat.pending == ["history"]
+    chat.remembers(own("a", "1"))
+    assert fates(chat) == {"1": "sent"}
+
+
+def test_a_refusal_of_another_request_ends_the_waiting_too(chat: Stage) -> None:
+    """The credentials are those of the history."""
+    chat.receives(GetVersion())
+    in_doubt(chat).polled({"event": "ended"})
+    assert "history" in chat.pending
+    chat.replies("version", status=401)
+    assert chat.client.done
+    assert fates(chat)["1"] == "unconfirmed"
+
+
+def test_a_status_is_no_end_while_a_post_is_in_flight(chat: Stage) -> None:
+    """Only a status `failed` is; any other is told at once, and polls go on."""
+    chat.says("a")
+    told = chat.polled({"event": "status", "state": "connected"}, at=1.0)
+    assert effects.StateChanged("queued", "connected") in told
+    chat.is_due()
+    assert chat.pending == ["poll", "post"]
+
+
 @pytest.mark.parametrize(
     ("request_", "path"),
     [(GetFile("f-1"), FILE_PATH), (GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann")],

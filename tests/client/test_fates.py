@@ -200,6 +200,17 @@ def test_a_refused_batch_of_two_goes_alone_twice(chat: Stage) -> None:
     assert chat.posted[2:] == [["a"], ["b"], ["x", "y"]]
 
 
+@pytest.mark.parametrize("code", ["5500", "5955"])
+def test_an_internal_error_by_its_code_isolates_too(chat: Stage, code: str) -> None:
+    """Whatever the status."""
+    says_three(chat)
+    chat.replies("post", {"error_code": code}, status=503)
+    while "history" not in chat.pending:
+        chat.is_due()
+    chat.remembers(own("first", "1"))
+    assert chat.posted[2:] == [["a"]]
+
+
 def says_three(chat: Stage) -> None:
     """The customer says three texts: one is posted, and two wait for the next POST together."""
     for text in ("first", "a", "b"):

@@ -179,3 +179,46 @@ def test_fields_that_contradict_each_other_are_refused(name: str, value: Any, wh
         assert why == "digest"
     with pytest.raises(SnapshotError, match=why):
         ChatClient.restore(data, endpoint(), now=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("poll", "due", "there is no session"),
+        ("history", "due", "there is no session"),
+        ("post", "in_flight", "there is no session"),
+        ("queue", [{"events": [{"event": "x"}], "msg_id": None, "queued_at": 0.0}], "no session"),
+        ("ending", {"kind": "ended", "deadline": 5.0}, "there is no session"),
+        ("link", "over", "link is over without a session"),
+    ],
+)
+def test_without_a_session_nothing_is_under_way(name: str, value: Any, why: str) -> None:
+    """A client that has no chat yet neither polls nor posts, and is not over."""
+    data = json.loads(json.dumps(Stage().client.snapshot(now=0.0)))
+    data["client"][name] = value
+    data["digest"] = _digest(data["client"])
+    with pytest.raises(SnapshotError, match=why):
+        ChatClient.restore(data, endpoint(), now=0.0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(("isolate_count",), ("credentials_version",), ("ignored_replies",)),
+        *((timer, "failures") for timer in ("poll_timer", "history_timer", "post_timer")),
+        *((items, 0, "attempts") for items in ("queue", "batch")),
+    ],
+)
+def test_no_count_is_negative(path: tuple[Any, ...]) -> None:
+    """Whichever it is."""
+    chat = Stage().opens()
+    chat.says("a")
+    chat.says("b")
+    data = json.loads(json.dumps(chat.client.snapshot(now=0.0)))
+    place = data["client"]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = -1
+    data["digest"] = _digest(data["client"])
+    with pytest.raises(SnapshotError, match="a count is negative"):
+        ChatClient.restore(data, endpoint(), now=0.0)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from chatfsm import LocalProtocolError, effects
-from chatfsm.api import GetFile
-from chatfsm.client_effects import LinkChanged
+from chatfsm.api import GetFile, GetVersion
+from chatfsm.client_effects import ApiFailed, LinkChanged
 from chatfsm.transport import HttpReply
 from tests.client.conftest import CHAT, Stage, kind_of, query_of
 
@@ -283,3 +283,26 @@ def test_each_request_names_its_purpose(chat: Stage) -> None:
         ("chats/chat-1/files/events", "api"),
         ("chats/chat-1/history", "history"),
     ]
+
+
+def test_the_first_of_several_deadlines_is_the_next(stages: type[Stage]) -> None:
+    """A request that is given up early is not held up by one that may take longer."""
+    chat = stages(poll_timeout=60.0, request_timeout=30.0, timeout_grace=5.0).opens()
+    assert chat.client.deadline == 65.0
+    chat.receives(GetVersion(), at=10.0)
+    assert chat.client.deadline == 45.0
+    (failed,) = chat.ticks(at=45.0)
+    assert isinstance(failed, ApiFailed)
+    assert chat.client.deadline == 65.0
+
+
+@pytest.mark.parametrize("kind", ["poll", "history"])
+def test_a_refusal_of_the_credentials_is_no_failure_to_be_retried(chat: Stage, kind: str) -> None:
+    """Nothing is counted, and nothing is due until `Resume`."""
+    if kind == "history":
+        chat.fails("poll", "timeout", at=1.0)
+        chat.is_due()
+    before = chat.client.health(chat.now).failures
+    chat.replies(kind, status=401)
+    assert chat.client.health(chat.now).failures == before
+    assert chat.client.deadline is None

@@ -99,6 +99,39 @@ def test_stale_typing_is_dropped(chat: Stage) -> None:
     assert chat.posted == [["a"], ["not_typing"]]
 
 
+def test_a_message_does_not_supersede_typing_that_waits(chat: Stage) -> None:
+    """The end of typing that a text brings along is part of the message, and stays with it."""
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.says("b")
+    chat.replies("post")
+    assert chat.posted == [["a"], ["typing", "not_typing", "b"]]
+
+
+@pytest.mark.parametrize(("at", "posted"), [(9.75, ["typing"]), (10.0, [])])
+def test_typing_is_stale_from_its_renewal_on(
+    stages: type[Stage], at: float, posted: list[str]
+) -> None:
+    """At the moment when typing would be renewed, what waits since the first key is stale."""
+    chat = stages(session=Settings(typing_idle=60.0, typing_renew=10.0)).opens()
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.replies("post", at=at)
+    assert chat.posted[1:] == ([posted] if posted else [])
+
+
+def test_typing_supersedes_typing_alone(chat: Stage) -> None:
+    """A receipt and an answer that wait are not dropped with the typing before."""
+    chat.polled(FORM, at=1.0)
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.receives(c.MarkRead("2"))
+    chat.receives(c.SubmitForm("7", {"age": "44"}))
+    chat.receives(c.StopTyping())
+    chat.replies("post")
+    assert chat.posted[1:] == [["message_read", "form_data", "not_typing"]]
+
+
 def test_fresh_typing_is_sent_once(chat: Stage) -> None:
     """Of typing and its end, however often they wait, the last one is sent."""
     chat.says("a")

@@ -305,10 +305,11 @@ def test_what_is_no_snapshot_is_refused(chat: Stage) -> None:
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf")])
 def test_time_must_be_finite(chat: Stage, now: float) -> None:
-    """Neither taken nor restored at a time that is none."""
+    """Neither taken nor restored at a time that is none, with a session or without."""
     good = chat.client.snapshot(now=0.0)
-    with pytest.raises(LocalProtocolError, match="finite"):
-        chat.client.snapshot(now=now)
+    for client in (chat.client, Stage().client):
+        with pytest.raises(LocalProtocolError, match="finite"):
+            client.snapshot(now=now)
     with pytest.raises(LocalProtocolError, match="finite"):
         ChatClient.restore(good, endpoint(), now=now)
 
