@@ -236,15 +236,17 @@ class Model:
             case events.Message(msg_id=i):
                 order = self.sent[i][0] if mine and i in self.sent else None
                 texts = {unescape(came) for came in (e.msg, e.msg_text) if came is not None}
+                is_echo = order and texts & {unescape(order.body), unescape(order.text)}
+                if is_echo:
+                    self.arrive(i, "sent")
+                    self.ignore(e)
+                is_new = not is_echo and self.is_new(e, i, e.msg, e.msg_text, e.attachments)
                 if mine and at is not None:
                     self.answered = max(at, self.answered)
                     for form in self.prompts() if past else ():
                         if self.shown[form].timestamp <= at:
                             self.close(form, "submitted", at)
-                if order and texts & {unescape(order.body), unescape(order.text)}:
-                    self.arrive(i, "sent")
-                    self.ignore(e)
-                elif self.is_new(e, i, e.msg, e.msg_text, e.attachments):
+                if is_new:
                     for form in self.prompts()[-1:] if mine and not past else ():
                         self.close(form, "submitted")
                     self.active(e)

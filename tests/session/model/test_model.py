@@ -6,6 +6,7 @@ In these points the model follows the session, although the design suggests othe
   history come in any order.
 - An older edit is reported after a newer one; a first case event without an id is reported.
 - A history after the end changes nothing.
+- A repeated text of a history is explained before the prompts close that it answers.
 """
 
 from __future__ import annotations
