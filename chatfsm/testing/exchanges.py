@@ -85,9 +85,7 @@ class ObservedExchange:
         return exchange
 
     def arrive(self, arrival: Arrival, now: float) -> None:
-        """Note what arrives at the client; the copy of a reply changes nothing."""
-        if self.arrived_at is not None:
-            return
+        """Note what arrives at the client."""
         self.arrived_at = now
         if isinstance(arrival, BrokenExchange):
             kind = "connect" if arrival.kind == "refused" else "protocol"
@@ -104,11 +102,6 @@ class ObservedExchange:
         self.is_readable = not flaw
         if self.error is None:
             self.value = value
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether the client waits for the reply."""
-        return self.arrived_at is None and self.cancelled_at is None
 
     @property
     def is_success(self) -> bool:

@@ -240,7 +240,7 @@ class _VirtualSelector(selectors.SelectSelector):
         if line.now >= line.max_seconds:
             raise RunOver(f"{line.max_seconds:g} s are over")
         if timeout is None and line.network.deadline is None:
-            raise RuntimeError("the client waits for what never comes: no request and no timer")
+            raise RunOver("the client waits for what never comes: no request and no timer")
         line.advance(inf if timeout is None else line.now + timeout)
         return super().select(0)
 

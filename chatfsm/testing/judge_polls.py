@@ -154,7 +154,9 @@ class Gaps(Checker):
         told = exchange.told_events
         for gap in list(self._gaps):
             gap.missing = [event for event in gap.missing if event not in told]
-            gap.poll_count += exchange.subject == "poll" and exchange.at >= gap.at
+            # After the end the history is refused, so no client can ask for it then.
+            is_poll = exchange.subject == "poll" and exchange.at >= gap.at
+            gap.poll_count += is_poll and not self.chat.is_over
             is_judged = gap.poll_count >= _POLLS_AFTER_GAP and not self.chat.is_over
             if gap.missing and is_judged and arrived_at >= gap.at + _SECONDS_AFTER_GAP:
                 self._report(self.report, gap)

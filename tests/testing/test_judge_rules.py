@@ -90,6 +90,15 @@ def test_gaps_that_are_none() -> None:
     assert tape.broken == []
 
 
+def test_a_gap_that_only_the_end_shows() -> None:
+    """The poll after it brings the end, and then there is no history to ask for."""
+    tape = Tape()
+    lost_poll(tape, HI)
+    tape.reply(tape.poll(), {"event": "chat_session_ended"})
+    tape.judge.on_left(now=tape.now)
+    assert tape.broken == []
+
+
 # backoff, retry-after
 
 
