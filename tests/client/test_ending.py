@@ -12,7 +12,7 @@ from chatfsm.api import Download, GetFile, GetPhoto, GetVersion
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, Undelivered
 from chatfsm.transport import HttpReply
 from tests.client.conftest import CHAT, Stage, kind_of
-from tests.client.test_posting import FORM, names, own
+from tests.client.test_posting import FORM, PROMPT, names, own
 
 ENDS: list[tuple[dict[str, Any], str]] = [
     ({"event": "ended"}, "ended"),
@@ -226,6 +226,18 @@ def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -
     assert chat.pending == ["history"]
     chat.remembers(own("a", "1"))
     assert fates(chat) == {"1": "sent"}
+
+
+def test_an_answer_that_its_text_brought_along_is_told_as_the_text(chat: Stage) -> None:
+    """The answer to a prompt is part of the message, whose outcome the app learns."""
+    chat.polled(PROMPT)
+    chat.says("44")
+    chat.fails("post", "timeout")
+    told = chat.polled({"event": "ended"})
+    told += chat.replies("history", status=404)
+    assert chat.client.done
+    assert fates(chat) == {"1": "unconfirmed"}
+    assert "Undelivered" not in names(told)
 
 
 def test_a_refusal_of_another_request_ends_the_waiting_too(chat: Stage) -> None:

@@ -306,3 +306,23 @@ def test_a_refusal_of_the_credentials_is_no_failure_to_be_retried(chat: Stage, k
     chat.replies(kind, status=401)
     assert chat.client.health(chat.now).failures == before
     assert chat.client.deadline is None
+
+
+def test_what_is_only_asked_has_no_body(chat: Stage) -> None:
+    """Neither a poll nor a history says anything."""
+    poll = chat.asked("poll")
+    chat.fails("poll", "timeout", at=1.0)
+    chat.is_due()
+    for request in (poll, chat.asked("history")):
+        assert (request.method, request.body) == ("GET", b"")
+        assert dict(request.headers)["Content-Type"] == "application/json; charset=UTF-8"
+
+
+def test_a_chat_that_is_gone_is_told_as_over_and_nothing_else(chat: Stage) -> None:
+    """The link is not told as failed before."""
+    told = chat.replies("poll", status=404, at=1.0)
+    assert told == [
+        effects.StateChanged("queued", "gone"),
+        LinkChanged("over", "gone"),
+        effects.Terminated("gone", "status 404"),
+    ]
