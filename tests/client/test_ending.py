@@ -230,7 +230,7 @@ def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -
 
 def test_an_answer_that_its_text_brought_along_is_told_as_the_text(chat: Stage) -> None:
     """The answer to a prompt is part of the message, whose outcome the app learns."""
-    chat.polled(PROMPT)
+    chat.polled(PROMPT, at=1.0)
     chat.says("44")
     chat.fails("post", "timeout")
     told = chat.polled({"event": "ended"})
