@@ -48,7 +48,6 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!chatfsm\.).*"),
     ("py:.*", r"chatfsm\.(.+\.)?_.*"),  # private
-    ("py:class", r"chatfsm\..*\.(Inspected|Result)"),  # type variables
     ("py:class", r"chatfsm\.(replay|simulator)\..*"),  # inner parts, which the reference leaves out
 ]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from docutils import nodes
 from sphinx.addnodes import desc_annotation, pending_xref
@@ -132,13 +133,20 @@ def find(
     found = [name for name in objects if name.endswith(f".{target}") and not objects[name].aliased]
     found = [name for name in found if name.startswith("chatfsm.")]
     if len(found) != 1:
-        return content if node["reftype"] == "obj" else None
+        is_fine = node["reftype"] == "obj" or is_type_variable(node["reftarget"])
+        return content if is_fine else None
     home = objects[found[0]]
     reference = nodes.reference("", "", internal=True)
     address = env.app.builder.get_relative_uri(node["refdoc"], home.docname)
     reference["refuri"] = f"{address}#{home.node_id}"
     reference += content
     return reference
+
+
+def is_type_variable(target: str) -> bool:
+    """Whether a name with its module is that of a type variable."""
+    module, _, name = target.rpartition(".")
+    return isinstance(getattr(sys.modules.get(module), name, None), TypeVar)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
