@@ -159,6 +159,12 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
     assert told.result == api.UploadedFile("f1", "a.png")
 
 
+def test_a_file_name_cannot_end_the_header(stage: Stage) -> None:
+    """Quotes, line ends and the end of a C string are percent-encoded, as browsers do."""
+    stage.receives(api.UploadFile('a"b\rc\nd\0e%', b"x", "image/png"))
+    assert b'; filename="a%22b%0Dc%0Ad%00e%"\r\n' in stage.asked("files").body
+
+
 def test_a_file_name_that_is_not_utf_8_goes_up_with_question_marks(stage: Stage) -> None:
     """Python gives undecodable bytes of a file name as lone surrogates; the upload succeeds."""
     stage.receives(api.UploadFile("caf\udce9.png", b"x", "image/png"))

@@ -228,6 +228,16 @@ def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -
     assert fates(chat) == {"1": "sent"}
 
 
+def test_a_message_said_while_the_end_is_held_back_waits_once(chat: Stage) -> None:
+    """It fails with the others that wait when the end comes."""
+    in_doubt(chat).polled({"event": "ended"})
+    before = chat.client.health(chat.now).queued
+    chat.says("too late")
+    assert chat.client.health(chat.now).queued == before + 1
+    chat.replies("history", status=404)
+    assert list(fates(chat).values()) == ["unconfirmed", "failed", "failed"]
+
+
 def test_an_answer_that_its_text_brought_along_is_told_as_the_text(chat: Stage) -> None:
     """The answer to a prompt is part of the message, whose outcome the app learns."""
     chat.polled(PROMPT, at=1.0)

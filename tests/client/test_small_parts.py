@@ -8,6 +8,7 @@ import pytest
 
 from chatfsm import ChatSession, commands, inputs
 from chatfsm._client import ending, snapshot
+from chatfsm._client.http_api import post_body
 from chatfsm._client.journal import Recorded
 from chatfsm._client.state import Ending, EndingKind
 from chatfsm.client_effects import Undelivered
@@ -62,3 +63,9 @@ def test_a_time_in_a_snapshot_is_finite(at: float) -> None:
     """JSON of Python knows others."""
     with pytest.raises(ValueError, match=r"^a time must be finite$"):
         snapshot._finite(at)
+
+
+def test_no_body_holds_a_number_that_json_lacks() -> None:
+    """Whatever came so far: servers refuse NaN."""
+    with pytest.raises(ValueError, match="JSON"):
+        post_body([{"event": "chat_session_location", "latitude": float("nan")}])
