@@ -1,14 +1,14 @@
 """Mocks for unit tests of an app: a sender that a function answers, and captured effects.
 
-def handler(request: HttpRequest) -> HttpReply:
-if request.purpose == "poll":
-return events_reply(request, {"event": "chat_session_ended"})
-return reply(request, {"chat_id": "c1", "state": "connected"})
+    def handler(request: HttpRequest) -> HttpReply:
+        if request.purpose == "poll":
+            return events_reply(request, {"event": "chat_session_ended"})
+        return reply(request, {"chat_id": "c1", "state": "connected", "is_new_chat": True})
 
-sender = MockSender(handler)
-with capture_effects() as effects, Chat.connect(endpoint, sender) as chat:
-...
-assert [request.purpose for request in sender.requests] == ["api", "poll"]
+    sender = MockSender(handler)
+    with capture_effects() as effects, Chat.connect(endpoint, sender) as chat:
+        ...
+    assert [request.purpose for request in sender.requests] == ["api", "poll"]
 """
 
 from __future__ import annotations
