@@ -9,6 +9,8 @@
     with capture_effects() as effects, Chat.connect(endpoint, sender) as chat:
         ...
     assert [request.purpose for request in sender.requests] == ["api", "poll"]
+
+`AsyncMockSender` is the same for an async app, and its handler may be async.
 """
 
 from __future__ import annotations

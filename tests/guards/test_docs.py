@@ -19,7 +19,7 @@ pytest_plugins = ["pytester"]
 DOCS = Path(__file__).parent.parent.parent / "docs"
 # The first failure ends a page: what follows may wait for it for ever.
 FLAGS = doctest.ELLIPSIS | doctest.FAIL_FAST
-EXAMPLE = re.compile(r"^```python\n(?=>>> )(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+EXAMPLE = re.compile(r"^```(?:python|pycon)\n(?=>>> )(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
 def name_of(page: Path) -> str:
