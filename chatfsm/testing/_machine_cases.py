@@ -7,16 +7,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import seed as seeded
-from hypothesis.errors import HypothesisException
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from chatfsm._protocol.codec import decode
 from chatfsm._validators import count
+from chatfsm.adapters._base import missing_library
 from chatfsm.effects import Anomaly, UnknownReceived
 from chatfsm.inputs import Tick
 from chatfsm.testing.invariants import SessionChecker, require
+
+try:
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import seed as seeded
+    from hypothesis.errors import HypothesisException
+    from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+except ImportError:
+    raise missing_library("hypothesis", extra="testing") from None
+
 from chatfsm.testing.machines import ClientMachine, OpeningMachine, SessionMachine
 from chatfsm.testing.strategies import Poll, server_sessions
 

@@ -282,7 +282,7 @@ def test_a_strategy_is_made_once() -> None:
     assert chats.inputs() is chats.inputs()
 
 
-@pytest.mark.parametrize("module", ["strategies", "machines"])
+@pytest.mark.parametrize("module", ["strategies", "machines", "_machine_cases"])
 def test_without_hypothesis_the_extra_is_named(module: str) -> None:
     """Only the modules that need it; nothing imports pytest."""
     words = f"""
