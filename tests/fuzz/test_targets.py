@@ -71,6 +71,7 @@ def test_the_table_has_what_the_worker_printed(
         assert (corpus / "seed-0").exists()
         (found / f"{name}-1").write_bytes(b"{")
         (found / f"{name}-slow").write_bytes(b"{}")
+        (found / "slow-unit-0").write_bytes(b"{}")
         monkeypatch.setattr(command.time, "monotonic", lambda: 1e9)
         return LOG
 

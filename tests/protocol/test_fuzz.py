@@ -188,7 +188,15 @@ def known_items(draw: st.DrawFn) -> dict[str, Any]:
     return item
 
 
-items = st.one_of(odd_values, known_items(), st.dictionaries(st.just("event"), json_values))
+# Names that some server may use: each is an event that is kept whole.
+unknown_items = st.builds(
+    lambda name, rest: {**rest, "event": name},
+    any_text,
+    st.dictionaries(wire_keys, odd_values, max_size=3),
+)
+items = st.one_of(
+    odd_values, known_items(), unknown_items, st.dictionaries(st.just("event"), json_values)
+)
 
 
 def contents(event: Any) -> list[Any]:
