@@ -170,8 +170,8 @@ FAULTS: Final = (
         "two-ends",
         "END_CALL is answered with END_CALL",
         f"{SESSION}/calls.py",
-        '    move_call(session, _TRIGGERS.get(type(signal), ""), effects)\n',
-        '    move_call(session, _TRIGGERS.get(type(signal), ""), effects)\n'
+        "    effects.append(SignalReceived(event.party_id, signal))\n",
+        "    effects.append(SignalReceived(event.party_id, signal))\n"
         "    if isinstance(signal, signaling.CallEnd):\n"
         "        session.queue_event(encode(commands.EndCall()))\n"
         "        session.flush(effects)\n",
