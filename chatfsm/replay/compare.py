@@ -90,18 +90,22 @@ class EffectFile:
     def read(self, on_effect: OnEffect) -> None:
         """Read all lines. Raises `UnreadableLogError` at one that is no effect."""
         for number, line in _lines(self.name):
-            try:
-                value: Any = json_input.parse(line)
-                chat_id, seq, at = value.pop("chat_id"), value.pop("seq"), value.pop("at")
-                known = isinstance(chat_id, str) and "effect" in value
-                effect = ReportedEffect(int(seq), float(at), json_text(value))
-            except (DecodeError, AttributeError, KeyError, TypeError, ValueError):
-                known = False
-            if not known:
-                raise UnreadableLogError(
-                    f"{self.name}: line {number}: not an effect of chatfsm replay --json"
-                )
+            chat_id, effect = _parsed(line)
+            if effect is None:
+                where = f"{self.name}: line {number}"
+                raise UnreadableLogError(f"{where}: not an effect of chatfsm replay --json")
             on_effect(chat_id, effect)
+
+
+def _parsed(line: bytes) -> tuple[str, ReportedEffect | None]:
+    """The chat's id and the effect of a line; None if it has no effect."""
+    try:
+        value: Any = json_input.parse(line)
+        chat_id, seq, at = value.pop("chat_id"), value.pop("seq"), value.pop("at")
+        effect = ReportedEffect(int(seq), float(at), json_text(value))
+    except (DecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return "", None
+    return str(chat_id), effect if isinstance(chat_id, str) and "effect" in value else None
 
 
 def is_effect_file(name: str) -> bool:
