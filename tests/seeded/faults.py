@@ -21,7 +21,9 @@ LAWS: Final = tuple(f"L{number}" for number in range(1, 11))
 
 MODEL: Final = "tests/session/model/test_model.py"
 MACHINE: Final = "tests/session/stateful/test_session_machine.py"
-CUTS: Final = "tests/session/snapshot/test_cut_anywhere.py::test_a_restart"
+CUTS: Final = (
+    "tests/session/snapshot/test_cut_anywhere.py::test_a_restart_at_any_moment_changes_nothing"
+)
 BOUNDS: Final = "tests/session/live/test_bounds.py"
 STORY: Final = "tests/client/test_faults.py"
 HOSTILE: Final = "tests/client/test_hostile.py"
@@ -283,7 +285,7 @@ FAULTS: Final = (
         "chatfsm/commands.py",
         'file_type: Literal["image", "attachment"] = field(validator=one_of(*_FILE_TYPES))',
         'file_type: Literal["image", "attachment"] = field(validator=text)',
-        ("tests/protocol/test_commands.py",),
+        ("tests/protocol/test_commands.py::test_file_type",),
     ),
     Fault(
         "page-ends-chat",
@@ -337,7 +339,7 @@ FAULTS: Final = (
         "chatfsm/adapters/httpx.py",
         "    client.cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))\n",
         "",
-        ("tests/drivers/test_cookies.py",),
+        ("tests/drivers/test_cookies.py::test_two_customers_of_one_blocking_sender_get_two_chats",),
     ),
     Fault(
         "hooks-called",
@@ -346,7 +348,9 @@ FAULTS: Final = (
         "chatfsm/adapters/httpx.py",
         "    client.event_hooks = {}\n",
         "",
-        ("tests/adapters/test_conformance.py", "tests/adapters/test_senders.py"),
+        (
+            "tests/adapters/test_connecting.py::test_a_client_that_raises_for_a_status_gives_replies",
+        ),
     ),
     Fault(
         "unknown-encoding-refused",
@@ -400,7 +404,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "jitter = int.from_bytes(digest) / 2**64",
         "jitter = abs(hash(digest)) / 2**63",
-        (f"{WORLD}::test_another_process_is_the_same_world", "tests/guards/test_purity.py"),
+        ("tests/guards/test_purity.py", f"{WORLD}::test_another_process_is_the_same_world"),
     ),
     Fault(
         "row-missing",
@@ -530,7 +534,9 @@ FAULTS: Final = (
         "chatfsm/_protocol/json_input.py",
         "except ImportError:  # the extra `fast` is not installed\n",
         "except AttributeError:\n",
-        ("tests/guards/test_imports.py", "tests/protocol/test_json_input.py"),
+        (
+            "tests/protocol/test_fast_decoder.py::test_without_orjson_the_standard_library_does_it_all",
+        ),
     ),
     Fault(
         "secure-answers-kept",

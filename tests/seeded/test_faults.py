@@ -24,7 +24,7 @@ def test_a_fault_fits_the_source(fault: Fault) -> None:
     for test in fault.tests:
         path, _, name = test.partition("::")
         name = re.sub(r"\[.*", "", name)
-        assert name in Path(ROOT, path).read_text("utf-8")
+        assert not name or f"def {name}(" in Path(ROOT, path).read_text("utf-8")
 
 
 def test_each_row_and_each_law_has_a_fault() -> None:
