@@ -5,16 +5,21 @@ Hypothesis does not shrink what it finds: that a mutant dies is enough.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import hypothesis
 import pytest
 
-__all__ = ["Plugin", "measured"]
+__all__ = ["COLLECTION", "IMPORT", "Plugin", "chosen", "measured"]
+
+IMPORT: Final = "(import)"
+COLLECTION: Final = "(collection)"
 
 # A test takes so many times as long as it took before, and so many seconds, of computing time.
 _TIMES_AS_LONG: Final = 10
@@ -22,10 +27,10 @@ _SECONDS: Final = 2.0
 
 
 class Plugin:
-    """Runs the tests in `seconds`, in the order of their seconds; all of them if it is None."""
+    """Runs the tests in `seconds`, the first group before the second; all of them if it is None."""
 
-    def __init__(self, seconds: Mapping[str, float] | None) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: list[Mapping[str, float]] | None) -> None:
+        self.groups = seconds
         self.failed = ""
         """The test that failed; the file that could not be imported."""
 
@@ -41,21 +46,16 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if self.seconds is not None:
-            items[:] = self.chosen(items, self.seconds)
-
-    def chosen(self, items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
-        """Return the items that are named in `seconds`, the fastest first."""
-        chosen = [item for item in items if item.nodeid in seconds]
-        return sorted(chosen, key=lambda item: seconds[item.nodeid])
+        if self.groups is not None:
+            items[:] = chosen(items, self.groups)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        expected = (self.seconds or {}).get(item.nodeid)
-        if expected is None:
+        expected = [group[item.nodeid] for group in self.groups or () if item.nodeid in group]
+        if not expected:
             return (yield)
         # Without a handler the signal ends the process, also within a function of C.
-        signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS + _TIMES_AS_LONG * expected)
+        signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS + _TIMES_AS_LONG * expected[0])
         try:
             return (yield)
         finally:
@@ -72,13 +72,30 @@ class Plugin:
             self.failed = f"import of {report.nodeid}"
 
 
+def chosen(items: list[pytest.Item], groups: list[Mapping[str, float]]) -> list[pytest.Item]:
+    """Return the items that are named in the groups, group by group, the fastest first."""
+    found: list[pytest.Item] = []
+    for group in groups:
+        named = [item for item in items if item.nodeid in group]
+        found += sorted(named, key=lambda item: group[item.nodeid])
+    return found
+
+
 class Measuring(Plugin):
     """Runs all tests, and tells of each which lines it runs, and how long it takes."""
 
-    def __init__(self, coverage: Any) -> None:
+    def __init__(self, coverage: Any, modules: list[str]) -> None:
         super().__init__(None)
         self.coverage = coverage
+        self.modules = modules
         self.taken: dict[str, float] = {}
+
+    @pytest.hookimpl
+    def pytest_collection(self) -> None:
+        self.coverage.switch_context(IMPORT)
+        for name in self.modules:
+            importlib.import_module(name)
+        self.coverage.switch_context(COLLECTION)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -88,24 +105,32 @@ class Measuring(Plugin):
             return (yield)
         finally:
             self.taken[item.nodeid] = round(time.process_time() - started, 4)
-            self.coverage.switch_context("")
+            self.coverage.switch_context(COLLECTION)
 
 
 def measured(options: list[str], packages: list[str]) -> dict[str, Any]:
     """Return the exit code of the tests, the seconds of each, and for each line its tests.
 
-    A test is given by its place in `seconds`; -1 stands for what runs while tests are collected.
+    A test is given by its place in `seconds`. `IMPORT` stands for what runs at import, `COLLECTION`
+    for what runs while tests are collected.
     """
     import coverage  # noqa: PLC0415  # the tests themselves do not need it
 
-    include = [f"{os.getcwd()}/chatfsm/{package}/*" for package in packages]  # noqa: PTH109
+    root = Path.cwd()
+    modules = [
+        path.relative_to(root).as_posix().removesuffix(".py").replace("/", ".")
+        for package in packages
+        for path in sorted((root / "chatfsm" / package).glob("**/*.py"))
+    ]
+    include = [str(root / "chatfsm" / package / "*") for package in packages]
     measuring = coverage.Coverage(data_file=None, config_file=False, include=include)
     measuring.start()
-    plugin = Measuring(measuring)
+    plugin = Measuring(measuring, modules)
     code = int(pytest.main(options, plugins=[plugin]))
     measuring.stop()
     data = measuring.get_data()
-    numbers = {name: number for number, name in enumerate(plugin.taken)} | {"": -1}
+    numbers: dict[str, int | str] = {name: number for number, name in enumerate(plugin.taken)}
+    numbers |= {name: name for name in (IMPORT, COLLECTION)} | {"": COLLECTION}
     lines = {
         os.path.relpath(path): {
             line: [numbers[name] for name in names]

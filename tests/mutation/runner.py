@@ -25,12 +25,14 @@ from typing import Any, Final, Self
 from attrs import define, field
 
 from tests.mutation.mutants import Mutant
+from tests.mutation.plugin import COLLECTION, IMPORT
 
 __all__ = ["SUITE", "Coverage", "Result", "Workplace"]
 
 SUITE: Final = (
     *("tests/protocol", "tests/session", "tests/client"),
-    "tests/guards/test_transition_tables.py",
+    *("tests/guards/test_transition_tables.py", "tests/guards/test_diagrams.py"),
+    *(f"tests/replay/test_{name}.py" for name in ("bounds", "formats", "shapes")),
     *(f"tests/testing/test_{name}invariants.py" for name in ("", "client_")),
     *(
         f"tests/replay/journal/test_journal{name}.py"
@@ -39,7 +41,7 @@ SUITE: Final = (
 )
 """The tests that may kill: none of them does more than compute and write temporary files."""
 
-_COPIED: Final = ("chatfsm", "tests", "pyproject.toml", "README.md")
+_COPIED: Final = ("chatfsm", "tests", "diagrams", "pyproject.toml", "README.md")
 # Bounds of one mutant: seconds of computing time, and seconds on a clock for one that sleeps.
 _LIMIT, _TIMES_LIMIT = 60, 5
 _WALL, _TIMES_WALL = 120, 40
@@ -72,35 +74,42 @@ class Coverage:
 
     seconds: dict[str, float]
     lines: dict[str, dict[int, set[str]]]
-    """By module and line; the name "" stands for the import."""
+    """By module and line."""
+
+    def runs_in(self, mutant: Mutant) -> set[str]:
+        """Return what runs the function of a mutant: tests, the import, the collection of tests.
+
+        What is in no function runs at import.
+        """
+        lines = self.lines.get(mutant.path, {})
+        first, last = mutant.change.function_lines
+        if not mutant.change.function:
+            return {IMPORT}
+        return set[str]().union(*(lines.get(line, set()) for line in range(first, last + 1)))
 
     def is_local(self, mutant: Mutant) -> bool:
         """Whether the change is in a function that only tests call."""
-        first, last = mutant.change.function_lines
-        return bool(mutant.change.function) and not any(
-            "" in tests
-            for line, tests in self.lines.get(mutant.path, {}).items()
-            if first <= line <= last
-        )
+        return not self.runs_in(mutant) & {IMPORT, COLLECTION}
 
-    def tests_of(self, mutant: Mutant) -> dict[str, float]:
+    def tests_of(self, mutant: Mutant) -> list[dict[str, float]]:
         """Return the tests that run the changed lines, with their seconds.
 
-        Of a change that takes effect at import: the tests that run any function of the module, or
-        all if the module has none.
+        A change that takes effect at import may concern any test: those that run functions of the
+        module are the first group, all others the second.
         """
         lines = self.lines.get(mutant.path, {})
         change = mutant.change
-        if self.is_local(mutant):
-            first, last = change.function_lines
-            for start, end in ((change.line, change.last_line), (first, last)):
-                numbers = range(start, end + 1)  # some lines of a statement have no code
-                found = set[str]().union(*(lines.get(number, set()) for number in numbers))
-                if found:
-                    break
-        else:
-            found = set[str]().union(*lines.values()) - {""} or {*self.seconds}
-        return {name: self.seconds[name] for name in sorted(found)}
+        numbers = range(change.line, change.last_line + 1)
+        found = set[str]().union(*(lines.get(number, set()) for number in numbers))
+        inside = self.runs_in(mutant)
+        found = found & self.seconds.keys() or inside & self.seconds.keys()
+        if IMPORT not in inside:
+            return [self._with_seconds(found)]
+        found = found or set[str]().union(*lines.values()) & self.seconds.keys()
+        return [self._with_seconds(found), self._with_seconds(self.seconds.keys() - found)]
+
+    def _with_seconds(self, names: Iterable[str]) -> dict[str, float]:
+        return {name: self.seconds[name] for name in sorted(names)}
 
 
 @define(slots=False)
@@ -189,14 +198,15 @@ class Workplace:
 
     def _result_of(self, worker: _Worker, mutant: Mutant, coverage: Coverage) -> Result:
         started = time.monotonic()
-        seconds = coverage.tests_of(mutant)
+        groups = coverage.tests_of(mutant)
+        seconds = {name: taken for group in groups for name, taken in group.items()}
         order = {
             "kind": "mutant",
             "path": mutant.path,
             "function": mutant.change.function,
             "mutated": mutant.mutated,
             "is_local": coverage.is_local(mutant),
-            "seconds": seconds,
+            "seconds": groups,
             "files": sorted({name.partition("::")[0] for name in seconds}),
             "suite": self.suite,
             "limit": _LIMIT + _TIMES_LIMIT * sum(seconds.values()),
@@ -337,6 +347,6 @@ def _joined(parts: list[dict[str, Any]]) -> Coverage:
         for path, numbers in part["lines"].items():
             known = lines.setdefault(path, {})
             for number, tests in numbers.items():
-                found = {"" if test < 0 else names[test] for test in tests}
+                found = {test if isinstance(test, str) else names[test] for test in tests}
                 known.setdefault(int(number), set()).update(found)
     return Coverage(seconds, lines)

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.mutation.plugin import Plugin, measured
+from tests.mutation.plugin import Plugin, chosen, measured
 
 _IMPORTED: Final = ("attrs", "cattrs", "hypothesis.stateful", "transitions", "anyio.pytest_plugin")
 _OPTIONS: Final = (
@@ -214,8 +214,8 @@ class _Loop(Plugin):
         live = functions[path, order["function"]]
         if not _replace_code(live, compile(order["mutated"], path, "exec", dont_inherit=True)):
             return {"result": "not found", "by": ""}
-        self.seconds = order["seconds"]
-        session.items = self.chosen(session.items, self.seconds)
+        self.groups = order["seconds"]
+        session.items = chosen(session.items, order["seconds"])
         for index, item in enumerate(session.items):
             following = session.items[index + 1] if index + 1 < len(session.items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

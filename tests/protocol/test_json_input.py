@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chatfsm import DecodeError
-from chatfsm._protocol.json_input import parse
+from chatfsm._protocol.json_input import parse, parse_leniently, parse_sequence
 
 HUGE = "8" * 5_000
 
@@ -104,3 +104,49 @@ def test_cause_is_hidden() -> None:
 
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("data", "value", "flaw"),
+    [
+        (b'{"a": "\x01"}', {"a": "\x01"}, "control characters within texts"),
+        (b'["\n", NaN, 1e999, -Infinity]', ["\n", "NaN", "1e999", "-Infinity"], "control"),
+        (b'["\n", 1' + b"0" * 5_000 + b"]", ["\n", "1" + "0" * 5_000], "control"),
+        (b'{"a": "caf\xe9"}', {"a": "caf\ufffd"}, "bytes that are not UTF-8"),
+        (b'\xef\xbb\xbf["\n"]', ["\n"], "control characters within texts"),
+    ],
+)
+def test_a_damaged_text_is_mended(data: bytes, value: object, flaw: str) -> None:
+    """With the numbers that JSON lacks as texts, like everywhere; the flaw is named."""
+    found, why = parse_leniently(data)
+
+    assert found == value
+    assert why.startswith(flaw)
+
+
+@pytest.mark.parametrize("data", [b"{", b"[" * 100_000, b"two words", b"\xff\xfe"])
+def test_a_text_that_cannot_be_mended(data: bytes) -> None:
+    """Is refused in plain words."""
+    with pytest.raises(DecodeError, match=r"^not JSON, with or without invalid characters$"):
+        parse_leniently(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "values", "rest"),
+    [
+        (b"", [], ""),
+        (b'{"a": 1}{"b": 2}', [{"a": 1}, {"b": 2}], ""),
+        (b' \t\r\n,\x1e{"a": 1}\x1e\n{"b": 2} , ', [{"a": 1}, {"b": 2}], ""),
+        (b'[{"a": 1},\n{"b": 2},\n', [{"a": 1}, {"b": 2}], ""),
+        (b'[{"a": 1}][5]', [[{"a": 1}], [5]], ""),
+        (b'{"a": 1} 5 {"b": 2}', [{"a": 1}], '5 {"b": 2}'),
+        (b'{"a": 1}{"b', [{"a": 1}], '{"b'),
+        (b'{"a": 1}{"b": 2}{"c": 3}{"d": 4}', [{"a": 1}, {"b": 2}, {"c": 3}], '{"d": 4}'),
+        (b'\xef\xbb\xbf{"a": 1}', [{"a": 1}], ""),
+        (b'{"a": "\xff"}', [], '{"a": "\\xff"}'),
+        (b'{"a": "\xed\xa0\x80"}', [{"a": "\ud800"}], ""),
+    ],
+)
+def test_values_in_a_row(data: bytes, values: list[object], rest: str) -> None:
+    """Objects and lists are read up to the first other thing, and three at most."""
+    assert parse_sequence(data, 3) == (values, rest)

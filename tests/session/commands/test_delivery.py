@@ -613,3 +613,10 @@ def test_what_has_arrived_is_no_longer_kept(talk: Talk) -> None:
     talk.fails("3")
 
     assert "marked" not in str(talk.session.snapshot(now=0.0))
+
+
+@pytest.mark.parametrize("said", ["one<br>two", "one<BR/>two", "one<br  />two", "one\ntwo"])
+def test_an_echo_as_plain_text_is_recognised(talk: Talk, said: str) -> None:
+    """A server may pass a break of HTML on as a line end."""
+    talk.receives(c.SendText(said))
+    assert talk.echoes("1", "one\ntwo") == [MessageSent("1")]

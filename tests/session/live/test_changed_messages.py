@@ -95,3 +95,10 @@ def test_a_file_by_its_id_has_no_address_in_json(play: Play) -> None:
     assert isinstance(effect.file, SharedFile)
     assert effect.file.url is None
     assert "url" not in to_json(effect)["file"]
+
+
+def test_two_edits_of_the_same_second_are_two(play: Play) -> None:
+    """They differ in their HTML alone, in their text alone, or in their time alone."""
+    edit = {"ref_msg_id": "2", "party_id": "ann", "msg": "a", "msg_text": "b", "timestamp": "100"}
+    for change in ({}, {"msg": "c"}, {"msg_text": "c"}, {"timestamp": "101"}):
+        assert len(play.hears("message_edit", **{**edit, **change})) == 1

@@ -111,3 +111,9 @@ def test_the_same_inputs_give_the_same_effects(plays: type[Play]) -> None:
 
     assert one.told == two.told
     assert one.recalls() == two.recalls()
+
+
+def test_a_session_equals_no_other_thing() -> None:
+    """A comparison with another thing is False, not None."""
+    assert (ChatSession("chat-1") == "chat-1") is False
+    assert (ChatSession("chat-1") != "chat-1") is True
