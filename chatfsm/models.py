@@ -25,6 +25,7 @@ AnomalyKind = Literal[
     "malformed",  # an item that is not an event, or has a missing or invalid field
     "id_reused",  # a known message id with other content
     "form_not_open",  # an answer to a form that is closed, or was never shown
+    "unreadable_time",  # of a recorded event: found by a replay, not by a session
     "too_many_ids",  # more than max_ids: old duplicates are not recognized from now on; once
     "too_many_parties",  # more than max_parties in the roster
     "too_many_typists",  # more than max_typists at the same time

@@ -18,6 +18,7 @@ __all__ = [
     "add_colors",
     "add_command",
     "add_demo",
+    "add_log_options",
     "add_replay",
     "add_scrub",
     "add_simulate",
@@ -86,10 +87,12 @@ def _run_demo(options: argparse.Namespace) -> int:
 _REPLAY: Final = """\
 Replay recorded chats and print the effects of each event.
 
-FILE is a log or a journal, plain or gzip; - is standard input. A log holds raw events as JSON
-lines, an envelope {"events": [...]}, or a case history {"sessions": [...]}; the format is detected
-from the content. An event belongs to the chat that its "chat_id" names, otherwise to --chat-id,
-otherwise to the chat named like the file. Time is taken from the events: replaying does not wait.
+FILE is a log, a journal, a directory of them, or a pattern; - is standard input. A log holds raw
+events as JSON lines, envelopes {"events": [...]}, a case history {"sessions": [...]}, what a
+browser recorded (HAR), or a table (CSV, Parquet), plain or as gzip, zstd, xz, bzip2 or zip; the
+format is detected from the content. An event belongs to the chat that its "chat_id" names,
+otherwise to --unnamed-chat, otherwise to the chat named like the file. Time is taken from the
+events, or from the log if it says when it received them: replaying does not wait.
 """
 _REPLAY_EXIT: Final = """\
 exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, or a difference with
@@ -109,9 +112,7 @@ def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
         "--summary", action="store_true", help="print one JSON document: all chats, and totals"
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    replay.add_argument(
-        "--chat-id", metavar="ID", type=types.text, help="the chat of events that name no chat"
-    )
+    add_log_options(replay)
     replay.add_argument(
         "--close-after",
         metavar="SECONDS",
@@ -171,6 +172,31 @@ def _run_replay(options: argparse.Namespace) -> int:
     return run(options)
 
 
+def add_log_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of all commands that read logs."""
+    command.add_argument(
+        *("--unnamed-chat", "--chat-id"),
+        metavar="ID",
+        type=types.text,
+        help="the chat of events that name no chat (default: one for each file)",
+    )
+    command.add_argument(
+        "--received-at",
+        metavar="FIELD",
+        type=types.text,
+        help="the field with the time at which an event was received, which counts for events "
+        "without a time (default: received_at, recv_ts or @timestamp)",
+    )
+    command.add_argument(
+        "--unwrap",
+        metavar="FIELD",
+        type=types.text,
+        help="read the event in this field of each line, such as payload or record.message; or "
+        "docker, kubectl, or text for an event after other words (default: recognized if all "
+        "lines agree)",
+    )
+
+
 # chatfsm scrub
 
 _SCRUB: Final = """\
@@ -191,9 +217,7 @@ def add_scrub(commands: Commands[argparse.ArgumentParser]) -> None:
     scrub = add_command(commands, "scrub", "remove personal data from a log", _SCRUB, _SCRUB_EXIT)
     scrub.add_argument("input", metavar="IN", help="a log, or - for standard input")
     scrub.add_argument("output", metavar="OUT", help="the scrubbed log, or - for standard output")
-    scrub.add_argument(
-        "--chat-id", metavar="ID", type=types.text, help="the chat of events that name no chat"
-    )
+    add_log_options(scrub)
     scrub.add_argument("--force", action="store_true", help="overwrite OUT if it exists")
     scrub.set_defaults(run=_run_scrub)
 

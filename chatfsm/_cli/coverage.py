@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.replay import INTERRUPTED_TEXT
+from chatfsm._cli.replay import INTERRUPTED_TEXT, sources_of
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
@@ -17,7 +17,6 @@ from chatfsm.errors import UnreadableLogError
 from chatfsm.replay import COVERAGE_PARTS
 from chatfsm.replay.coverage import Coverage, Section
 from chatfsm.replay.coverage_diagram import mermaid
-from chatfsm.replay.sources import Source
 from chatfsm.replay.stream_replay import StreamReplay
 from chatfsm.settings import Settings
 
@@ -51,13 +50,21 @@ def _read(options: Namespace, coverage: Coverage) -> int:
         print_error(error)
 
     stream = StreamReplay(
-        Settings(explain=True), options.chat_id, options.close_after, on_step=coverage.add
+        Settings(explain=True), options.unnamed_chat, options.close_after, on_step=coverage.add
     )
-    sources = [Source(name) for name in options.files]
+
+    def report_note(note: str) -> None:
+        progress.hide()
+        print_error(note)
+
+    chats = stream.read(
+        sources_of(options),
+        on_progress=progress.show,
+        on_unreadable=report_unreadable,
+        on_note=report_note,
+    )
     try:
-        for chat in stream.read(
-            sources, on_progress=progress.show, on_unreadable=report_unreadable
-        ):
+        for chat in chats:
             coverage.finish(chat)
     except KeyboardInterrupt:
         status = ExitCode.INTERRUPTED

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
-from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.arguments import Commands, add_command, add_log_options
 from chatfsm.replay import COVERAGE_PARTS
 
 __all__ = ["add_coverage"]
@@ -15,7 +15,8 @@ _COVERAGE: Final = """\
 Replay recorded chats, and show which states, transitions, events and effects they exercise: what a
 set of test logs leaves untested.
 
-FILE is read as chatfsm replay reads it: a log or a journal, plain or gzip; - is standard input.
+FILE is read as chatfsm replay reads it: a log, a journal, a directory of them, or a pattern; - is
+standard input.
 Counted are the state machines lifecycle, form, call and delivery, all events and all effects. What
 the app did is in journals only: a log of the server's events has no delivery.
 """
@@ -60,9 +61,7 @@ def add_coverage(commands: Commands[argparse.ArgumentParser]) -> None:
         type=types.percent,
         help="exit with 1 if less than so much is exercised, from 0 to 100",
     )
-    coverage.add_argument(
-        "--chat-id", metavar="ID", type=types.text, help="the chat of events that name no chat"
-    )
+    add_log_options(coverage)
     coverage.add_argument(
         "--close-after",
         metavar="SECONDS",

@@ -22,7 +22,13 @@ from typing import Any, Final, NamedTuple
 from attrs import define, field
 
 from chatfsm._cli import ExitCode, replay
-from chatfsm._cli.replay import INTERRUPTED_TEXT, ReplayReporter, reporter_for, stream_for
+from chatfsm._cli.replay import (
+    INTERRUPTED_TEXT,
+    ReplayReporter,
+    reporter_for,
+    sources_of,
+    stream_for,
+)
 from chatfsm._cli.replay_outputs import Output
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
@@ -62,6 +68,8 @@ class OutputPiece(NamedTuple):
     """Contribution to the totals, if a chat is finished."""
     is_error: bool = False
     """The text tells why a file could not be read."""
+    is_note: bool = False
+    """The text tells what was left out of a file."""
     is_stop: bool = False
     """The run must end here, for an error that only this worker can detect."""
 
@@ -110,7 +118,7 @@ def run(options: Namespace) -> int:
     reporter = reporter_for(options)
     context = _context()
     stop = context.RawValue("b", 0)
-    workers = [Worker(Shard(n, options.jobs, options.chat_id)) for n in range(options.jobs)]
+    workers = [Worker(Shard(n, options.jobs, options.unnamed_chat)) for n in range(options.jobs)]
     is_stopped = False
     with _stopping_on_interrupt(stop):
         try:
@@ -140,6 +148,8 @@ def print_pieces(workers: list[Iterator[OutputPiece]], reporter: ReplayReporter)
             return True
         if piece.is_error:
             reporter.report_error(piece.text, ExitCode.ERROR)
+        elif piece.is_note:
+            reporter.report_note(piece.text)
         elif piece.totals is not None:
             reporter.report_chat(piece.totals, piece.text)
         elif piece.text:
@@ -160,7 +170,7 @@ def _can_be_sharded(options: Namespace) -> bool:
     # --close-after runs on the clock of all chats; a pipe can be read once.
     if options.close_after is not None:
         return False
-    return all(name != "-" and Path(name).is_file() for name in options.files)
+    return all(each.name != "-" and Path(each.path).is_file() for each in sources_of(options))
 
 
 def _context() -> BaseContext:
@@ -306,10 +316,11 @@ def replay_shard(options: Namespace, reporter: WorkerReporter) -> WorkerDone:
         options, reporter.report_step if reporter.output.wants_steps else None
     )
     chats = stream.read(
-        [Source(name) for name in options.files],
+        sources_of(options),
         shard=reporter.shard,
         on_progress=reporter.report_progress,
         on_unreadable=reporter.report_unreadable,
+        on_note=reporter.report_note,
     )
     try:
         reporter.report_chats(chats)
@@ -359,6 +370,11 @@ class WorkerReporter:
             raise _ShardError from error
         if self.shard.index == 0:
             self.add(OutputPiece(self.stream.end_key, str(error), is_error=True))
+
+    def report_note(self, note: str) -> None:
+        """Report a note, which all workers have, once."""
+        if self.shard.index == 0:
+            self.add(OutputPiece(self.stream.end_key, note, is_note=True))
 
     def report_progress(self, source: Source, records: int) -> None:
         """Send output and progress from time to time."""

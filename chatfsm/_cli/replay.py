@@ -15,12 +15,21 @@ from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.journal import JournalReplay
+from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatTotals, Totals
 from chatfsm.replay.stream_replay import OnStep, ReplayedChat, StreamReplay, ViolationError
 from chatfsm.settings import Settings
 
-__all__ = ["INTERRUPTED_TEXT", "ReplayReporter", "replay_with", "reporter_for", "run", "stream_for"]
+__all__ = [
+    "INTERRUPTED_TEXT",
+    "ReplayReporter",
+    "replay_with",
+    "reporter_for",
+    "run",
+    "sources_of",
+    "stream_for",
+]
 
 INTERRUPTED_TEXT = "interrupted: this is what was read so far"
 
@@ -35,9 +44,9 @@ class ReplayReporter:
     totals: Totals = field(factory=Totals)
     status: int = ExitCode.SUCCESS
     error_count: int = 0
-    """Number of errors so far."""
+    """Number of errors and notes so far."""
     errors_reported: int = 0
-    """Number of errors that an earlier pass over the same input has reported already."""
+    """Number of them that an earlier pass over the same input has reported already."""
 
     def report_error(self, error: object, status: int) -> None:
         """Report on standard error why the input was not read completely."""
@@ -51,6 +60,13 @@ class ReplayReporter:
     def report_unreadable(self, error: UnreadableLogError) -> None:
         """Report a file that cannot be read."""
         self.report_error(error, ExitCode.ERROR)
+
+    def report_note(self, note: str) -> None:
+        """Report on standard error what was left out of a file, unless only errors are wanted."""
+        self.error_count += 1
+        if self.error_count > self.errors_reported and not isinstance(self.output, NoOutput):
+            self.progress.hide()
+            print_error(note)
 
     def report_step(self, chat: ReplayedChat, step: ReplayStep) -> None:
         """Print a step of a chat."""
@@ -121,9 +137,10 @@ def replay_with(options: Namespace, reporter: ReplayReporter) -> int:
     """Replay and report; chats that are open when replay stops early are reported as they stand."""
     stream = stream_for(options, reporter.report_step if reporter.output.wants_steps else None)
     chats = stream.read(
-        [Source(name) for name in options.files],
+        sources_of(options),
         on_progress=reporter.progress.show,
         on_unreadable=reporter.report_unreadable,
+        on_note=reporter.report_note,
     )
     try:
         reporter.report_chats(chats)
@@ -135,11 +152,21 @@ def replay_with(options: Namespace, reporter: ReplayReporter) -> int:
     return reporter.finish(options, stream.journal.verified)
 
 
+def sources_of(options: Namespace) -> list[Source]:
+    """The files that the command line names, looked for once: workers read the same."""
+    if "sources" not in options:
+        options.sources = open_logs(
+            options.files, received_at=options.received_at, unwrap=options.unwrap
+        )
+    sources: list[Source] = options.sources
+    return sources
+
+
 def stream_for(options: Namespace, on_step: OnStep | None) -> StreamReplay:
     """A replay with the options of the command line, before any record."""
     return StreamReplay(
         Settings(strict=options.strict),
-        options.chat_id,
+        options.unnamed_chat,
         options.close_after,
         JournalReplay(compare=options.verify, strict=options.strict),
         on_step,

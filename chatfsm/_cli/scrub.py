@@ -10,12 +10,14 @@ import os
 import secrets
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from chatfsm._cli import ExitCode
 from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import UnreadableLogError
+from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 
@@ -27,11 +29,12 @@ KEY: Final = "CHATFSM_SCRUB_KEY"
 
 def run(options: Namespace) -> int:
     """Scrub as the command line says; return the exit code."""
-    source, target = Source(options.input), Path(options.output)
+    target = Path(options.output)
     if options.output != "-" and target.exists() and not options.force:
         raise UnreadableLogError(f"{target}: the file exists already; --force overwrites it")
     pseudonyms = Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
-    lines = scrubbed_lines(source, pseudonyms, options.chat_id)
+    sources = open_logs(options.input, received_at=options.received_at, unwrap=options.unwrap)
+    lines = _scrubbed(sources, pseudonyms, options.unnamed_chat)
     if options.output == "-":
         sys.stdout.writelines(lines)
         return ExitCode.SUCCESS
@@ -51,6 +54,15 @@ def run(options: Namespace) -> int:
             partial.unlink(missing_ok=True)
     print_error(f"{count} lines scrubbed")
     return ExitCode.SUCCESS
+
+
+def _scrubbed(
+    sources: list[Source], pseudonyms: Pseudonyms, unnamed_chat: str | None
+) -> Iterator[str]:
+    for source in sources:
+        yield from scrubbed_lines(source, pseudonyms, unnamed_chat)
+        for note in source.notes:
+            print_error(f"{source.name}: {note}")
 
 
 def _new_file(path: Path, replaced: Path) -> int:

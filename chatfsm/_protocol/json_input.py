@@ -21,7 +21,16 @@ except ImportError:  # the extra `fast` is not installed
     _loads = None
 
 
-__all__ = ["Text", "has_big_integers", "parse", "parse_fast", "parse_leniently", "parse_lines"]
+__all__ = [
+    "Text",
+    "has_big_integers",
+    "parse",
+    "parse_at",
+    "parse_fast",
+    "parse_leniently",
+    "parse_lines",
+    "parse_sequence",
+]
 
 Text = bytes | bytearray | memoryview | str
 
@@ -144,10 +153,10 @@ def parse_sequence(data: bytes, most: int) -> tuple[list[object], str]:
         return [], data.decode("utf-8", "backslashreplace")
     at = _after_separators(text, 0)
     if text.startswith("[", at):
-        at += _parsed_at(text, at) is None
+        at += parse_at(text, at) is None
     while len(values) < most:
         at = _after_separators(text, at)
-        parsed = _parsed_at(text, at)
+        parsed = parse_at(text, at)
         if parsed is None:
             break
         value, at = parsed
@@ -160,8 +169,8 @@ def _after_separators(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _parsed_at(text: str, at: int) -> tuple[object, int] | None:
-    """The object or list at a place of a text, and its end; None if there is none."""
+def parse_at(text: str, at: int) -> tuple[object, int] | None:
+    """Return the object or list at a place of a text, and its end; None if there is none."""
     if not text.startswith(("{", "["), at):
         return None
     try:

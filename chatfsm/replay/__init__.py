@@ -13,8 +13,8 @@ One chat, whose events are at hand, step by step:
 15 1744272473.0 ['PartyRemoved']
 16 1744272473.0 ['StateChanged', 'Terminated']
 
-All chats of recorded files (JSON lines, JSON documents or journals, plain or gzip), each yielded
-when it is finished:
+All chats of recorded files, each yielded when it is finished; the format of a file is told by its
+content:
 
 >>> from chatfsm.replay import ChatTotals, Totals, replay_logs
 >>> totals = Totals()
@@ -26,6 +26,12 @@ when it is finished:
 late timed_out 2 {'late': 1}
 >>> totals.sessions, totals.messages, totals.findings
 (3, 11, Counter({'late': 1}))
+
+Directories, patterns and zip files stand for the files in them:
+
+>>> from chatfsm.replay import open_logs
+>>> [source.name for source in open_logs("tests/logs/*_chats.jsonl")]
+['tests/logs/two_chats.jsonl']
 
 Statistics of your own, from every step:
 
@@ -87,6 +93,7 @@ if TYPE_CHECKING:
     from chatfsm.replay.journal import Recorded, verify
     from chatfsm.replay.metric_totals import MetricsReport
     from chatfsm.replay.metrics import ChatMetrics, measure_logs
+    from chatfsm.replay.log_files import open_logs
     from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
     from chatfsm.replay.sources import Source
     from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
@@ -114,6 +121,7 @@ __all__ = [
     "Totals",
     "ViolationError",
     "measure_logs",
+    "open_logs",
     "records",
     "replay_chat",
     "replay_logs",
@@ -143,6 +151,7 @@ _MODULES: Final = {
     "Totals": "stats",
     "ViolationError": "stream_replay",
     "measure_logs": "metrics",
+    "open_logs": "log_files",
     "records": "formats",
     "replay_chat": "chat_replay",
     "replay_logs": "stream_replay",

@@ -1,8 +1,8 @@
 """Replay of one chat: its events go through a session, on the clock of the log.
 
-An event happens at its timestamp. An event without one happens at the time of the event before
-it, and time never runs backwards. A deadline between two events fires first, at its own time;
-after the last event no deadline fires.
+An event happens at its timestamp; without one, when the log received it; without that, at the time
+of the event before it. Time never runs backwards. A deadline between two events fires first, at its
+own time; after the last event no deadline fires.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from chatfsm.events import Event
 from chatfsm.inputs import Input, Tick
 from chatfsm.replay.journal import JournalEntry
 from chatfsm.replay.stats import COUNTED_EFFECTS, ChatStats
+from chatfsm.replay.times import UNREADABLE
 from chatfsm.settings import Settings
 
 __all__ = ["ChatReplay", "ReplayStep", "replay_chat"]
@@ -52,11 +53,21 @@ class ChatReplay:
     """Seconds on the clock of the log; None until the first timestamp is known."""
     event_count: int = field(default=0, init=False)
     """Number of events that the session has received."""
+    prefers_received: bool = field(default=False, kw_only=True)
+    """Whether the clock is the time at which the log received an event, where it says that."""
     _unstamped: list[Event] = field(factory=list, init=False)
     """Events that wait for the first timestamp."""
 
-    def feed(self, events: Sequence[Any], stats: ChatStats, on_step: OnStep | None = None) -> None:
+    def feed(  # noqa: C901  # the hot path: a call costs more than a branch
+        self,
+        events: Sequence[Any],
+        stats: ChatStats,
+        on_step: OnStep | None = None,
+        received: Sequence[float | None] | None = None,
+    ) -> None:
         """Feed events to the session, add their effects to `stats`, and report each step.
+
+        `received`: when the log received each event, in seconds since 1970; None: it is not known.
 
         Events before the first timestamp of the chat are kept, at most `MAX_UNSTAMPED`, and fed
         with it. Without `on_step`, deadlines between two events are left to the session, which
@@ -65,16 +76,20 @@ class ChatReplay:
         A strict session raises `RemoteProtocolError`; `event_count` is then the index of the
         event that violates the protocol.
         """
-        if self.now is None and not (events := self._ready(events, stats)):
-            return
+        if self.now is None:
+            events, received = self._ready(events, received, stats)
+            if not events:
+                return
         # The hot path of every replay: messages, the most frequent effects, are counted inline.
         receive = self.session.receive
         now = self.now or 0.0
-        count = self.event_count
+        count = first = self.event_count
         messages = 0
         try:
             for event in events:
                 timestamp = event.timestamp
+                if received is not None:
+                    timestamp = self._time_of(timestamp, received[count - first])
                 if timestamp is not None and timestamp > now:
                     if on_step is not None:
                         self._pass_deadlines(timestamp, count, stats, on_step)
@@ -119,13 +134,28 @@ class ChatReplay:
         if self._unstamped:
             self.feed(self._start(now, stats), stats, on_step)
 
-    def _ready(self, events: Sequence[Event], stats: ChatStats) -> Sequence[Event]:
-        """The events whose time is known; all others wait."""
+    def _time_of(self, timestamp: float | None, received_at: float | None) -> float | None:
+        """The time of an event on the clock of the log; `received_at` may be `UNREADABLE`."""
+        if timestamp is None or (self.prefers_received and received_at is not None):
+            return received_at
+        return timestamp
+
+    def _ready(
+        self, events: Sequence[Event], received: Sequence[float | None] | None, stats: ChatStats
+    ) -> tuple[Sequence[Event], Sequence[float | None] | None]:
+        """The events whose time is known, and when they were received; all others wait."""
         for index, event in enumerate(events):
-            if event.timestamp is not None or len(self._unstamped) == MAX_UNSTAMPED:
-                return [*self._start(event.timestamp or 0.0, stats), *events[index:]]
+            at = event.timestamp
+            if received is not None:
+                at = self._time_of(at, received[index])
+            is_known = at is not None and at is not UNREADABLE
+            if is_known or len(self._unstamped) == MAX_UNSTAMPED:
+                waited = self._start((at or 0.0) if is_known else 0.0, stats)
+                if received is not None:
+                    received = [*[None] * len(waited), *received[index:]]
+                return [*waited, *events[index:]], received
             self._unstamped.append(event)
-        return ()
+        return (), None
 
     def _start(self, now: float, stats: ChatStats) -> list[Event]:
         """Start the clock, and return the events that waited for it."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Final, get_args
 
 from attrs import define, field, frozen
@@ -32,6 +33,7 @@ from chatfsm.events import Event, FormData
 from chatfsm.inputs import History, Input
 from chatfsm.replay import COVERAGE_PARTS
 from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.sources import Source
 from chatfsm.replay.stream_replay import ReplayedChat, replay_logs
 from chatfsm.settings import Settings
 
@@ -226,7 +228,9 @@ class Coverage:
             self.states[machine, destination] += 1
 
 
-def coverage_of(names: Iterable[str], *, default_chat_id: str | None = None) -> Coverage:
+def coverage_of(
+    names: Iterable[str | PathLike[str] | Source], *, default_chat_id: str | None = None
+) -> Coverage:
     """Return the coverage of recorded files (`-`: standard input).
 
     `default_chat_id`: the chat of events that name none. Raises `UnreadableLogError`.

@@ -4,38 +4,42 @@
   its end, several values on a line, and the record separators of RFC 7464 are read too;
 - one JSON document: an envelope, a list, or a case history `{"sessions": [...]}`;
 - several documents that follow each other, as `jq` prints them;
-- journals: JSON lines of inputs and their effects (`chatfsm.replay.journal`).
+- journals: JSON lines of inputs and their effects (`chatfsm.replay.journal`);
+- HAR files (`chatfsm.replay.har`), CSV and Parquet files (`chatfsm.replay.tables`);
+- lines with an event inside of other things (`chatfsm.replay.wrapped`).
 
-An event or an envelope may carry the `chat_id` of its chat. A reader for one more format yields
-`RecordBatch` values as these do.
+An event or an envelope may carry the `chat_id` of its chat, and the time at which it was received.
+A reader for one more format yields `RecordBatch` values as these do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
 from chatfsm._protocol import json_input
 from chatfsm.errors import DecodeError, UnreadableLogError
 from chatfsm.events import Malformed
-from chatfsm.replay.journal import JournalLineError
-from chatfsm.replay.reader import (
-    BLANK,
+from chatfsm.replay.items import (
     MAX_VALUES,
+    Item,
     Items,
-    LineReader,
-    Record,
-    RecordBatch,
     TooManyEventsError,
     check_value_count,
     items_in,
     items_in_line,
     items_in_sequence,
+    received_fields,
     value_count,
 )
+from chatfsm.replay.journal import JournalLineError
+from chatfsm.replay.kinds import NotALogError
+from chatfsm.replay.reader import BLANK, LineReader, Record, RecordBatch
 from chatfsm.replay.sharding import Shard
-from chatfsm.replay.sources import Block, Source
+from chatfsm.replay.sources import Block, Content, Source
+from chatfsm.replay.wrapped import Unwrapper, path_for, path_to_events
 
 __all__ = ["Record", "record_batches", "records"]
 
@@ -46,6 +50,9 @@ _TOO_LARGE: Final = (
     f" or {MAX_VALUES:,} values"
 )
 _ENDS: Final = (b"}", b"]")
+# The first bytes of a HAR file, and of other JSON.
+_HAR: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
+_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
 # Number of events of a document in one batch.
 _BATCH_SIZE: Final = 512
 
@@ -66,11 +73,47 @@ def record_batches(
 
     `shard`: the chats whose records are kept; None: all. `exact`: keep the raw items too.
     """
-    blocks = _blocks(source)
+    try:
+        with source.opened() as content:
+            yield from _batches(source, content, shard, exact=exact)
+    except NotALogError as error:
+        if not source.is_optional:
+            raise
+        source.notes.append(f"left out: {str(error).removeprefix(f'{source.name}: ')}")
+
+
+def _batches(
+    source: Source, content: Content, shard: Shard | None, *, exact: bool
+) -> Iterator[RecordBatch]:
+    # The readers of other formats than JSON lines are loaded when they are needed.
+    head = content.head()
+    if _HAR.match(head):
+        from chatfsm.replay.har import HarReader  # noqa: PLC0415
+
+        yield from _from_items(source, shard, HarReader(source).entries(content), "entry")
+    elif _JSON.match(head):
+        yield from _from_blocks(source, _blocks(source, content), shard, exact=exact)
+    else:
+        from chatfsm.replay.tables import table_batches  # noqa: PLC0415
+
+        batches = table_batches(source, content, head, shard)
+        if batches is None:
+            batches = _from_blocks(source, _blocks(source, content), shard, exact=exact)
+        yield from batches
+
+
+def _from_blocks(
+    source: Source, blocks: Iterator[Block], shard: Shard | None, *, exact: bool
+) -> Iterator[RecordBatch]:
+    """Read lines, or documents that span lines."""
     first = next(blocks, None)
     if first is None:
         return
     check_value_count(source, first[0][0], first[1][0])
+    path = path_to_events(first[1]) if source.unwrap is None else path_for(source.unwrap)
+    if path is not None:
+        yield from Unwrapper(source, path).batches(chain([first], blocks), shard)
+        return
     lines = LineReader(source, shard, exact)
     try:
         json_input.parse(first[1][0])
@@ -80,10 +123,10 @@ def record_batches(
         yield from lines.batches(chain([first], blocks))
 
 
-def _blocks(source: Source) -> Iterator[Block]:
+def _blocks(source: Source, content: Content) -> Iterator[Block]:
     """Blocks of lines from the first line on that is more than a byte order mark."""
     is_blank = True
-    for places, lines in source.blocks():
+    for places, lines in source.blocks(content):
         first = 0
         while is_blank and first < len(lines):
             is_blank = not lines[first].strip(BLANK)
@@ -110,7 +153,8 @@ def _document_or_lines(
         text = b"".join(line for _, part in blocks_read for line in part)
         items = _items_in_document(source, text, first[1][0])
     if items is not None:
-        yield from _from_items(source, lines.shard, items)
+        located = ((place, [item]) for place, item in enumerate(items, start=1))
+        yield from _from_items(source, lines.shard, located, "event")
     else:
         yield from lines.batches(chain(blocks_read, blocks))
 
@@ -153,7 +197,7 @@ def _items_in_document(source: Source, text: bytes, first_line: bytes) -> Items 
     except DecodeError:
         return _items_in_documents(source, text, first_line)
     try:
-        items = items_in(value)
+        items = items_in(value, received_fields(source))
     except JournalLineError:
         items = None
     except TooManyEventsError as error:
@@ -168,19 +212,25 @@ def _items_in_documents(source: Source, text: bytes, first_line: bytes) -> Items
     if json_input.parse_sequence(first_line, 1)[0]:
         return None
     try:
-        found, rest = items_in_sequence(text)
+        found, rest = items_in_sequence(text, received_fields(source))
     except (JournalLineError, TooManyEventsError) as error:
         raise UnreadableLogError(f"{source.name}: the JSON documents have {error}") from None
     if found and rest.strip():
-        found.append(iter([(None, Malformed(None, rest.rstrip("\r\n"), "not JSON"))]))
+        found.append(iter([(None, Malformed(None, rest.rstrip("\r\n"), "not JSON"), None)]))
     return chain.from_iterable(found) if found else None
 
 
-def _from_items(source: Source, shard: Shard | None, items: Items) -> Iterator[RecordBatch]:
+def _from_items(
+    source: Source, shard: Shard | None, located: Iterable[tuple[int, Iterable[Item]]], unit: str
+) -> Iterator[RecordBatch]:
+    """The records of items, which are given after their place."""
     batch = RecordBatch(source, shard)
-    for place, (chat_id, item) in enumerate(items, start=1):
-        batch.add(chat_id, item, "event", place)
-        if place % _BATCH_SIZE == 0:
+    count = 0
+    for place, items in located:
+        for chat_id, item, received_at in items:
+            batch.add(chat_id, item, unit, place, received_at)
+            count += 1
+        if count >= _BATCH_SIZE:
             yield batch
-            batch = RecordBatch(source, shard)
+            batch, count = RecordBatch(source, shard), 0
     yield batch

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from math import floor
+from os import PathLike
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -33,6 +34,7 @@ from chatfsm.effects import Effect
 from chatfsm.models import Party
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.stats import ChatStats
+from chatfsm.replay.sources import Source
 from chatfsm.replay.stream_replay import ReplayedChat, replay_logs
 from chatfsm.settings import Settings
 
@@ -418,7 +420,7 @@ _HANDLERS: Final[dict[type, Callable[[MetricsRecorder, Any, float], None]]] = {
 
 
 def measure_logs(
-    names: Iterable[str],
+    names: Iterable[str | PathLike[str] | Source],
     *,
     settings: Settings | None = None,
     default_chat_id: str | None = None,
@@ -442,5 +444,6 @@ def measure_logs(
         default_chat_id=default_chat_id,
         close_after=close_after,
         on_step=record,
+        prefers_received=True,
     ):
         yield recorders.pop(chat, MetricsRecorder()).finish(chat.stats)

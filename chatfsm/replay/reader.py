@@ -10,30 +10,24 @@ from attrs import define, field
 
 from chatfsm._protocol import json_input
 from chatfsm._protocol.codec import decode_item, fast_decode_all
-from chatfsm._protocol.structuring import LONGEST_ID, identifier
-from chatfsm.errors import DecodeError, UnreadableLogError
+from chatfsm._protocol.structuring import LONGEST_ID
+from chatfsm.errors import UnreadableLogError
 from chatfsm.events import Event, Malformed
-from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalLineError, parse_journal_line
+from chatfsm.replay.items import (
+    Fields,
+    TooManyEventsError,
+    check_value_count,
+    items_in_line,
+    items_in_sequence,
+    received_fields,
+)
+from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalLineError
+from chatfsm.replay.kinds import NotALogError, kind_of_line
 from chatfsm.replay.sharding import LineRange, Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import MAX_LINE_BYTES, Block, Source
+from chatfsm.replay.times import read_time
 
-__all__ = [
-    "BLANK",
-    "MAX_EVENTS",
-    "MAX_VALUES",
-    "Items",
-    "LineReader",
-    "Record",
-    "RecordBatch",
-    "RecordRun",
-    "TooManyEventsError",
-    "check_value_count",
-    "items_in",
-    "items_in_line",
-    "items_in_sequence",
-    "pop_chat_id",
-    "value_count",
-]
+__all__ = ["BLANK", "LineReader", "Record", "RecordBatch", "RecordRun"]
 
 _JOURNAL_LINES: Final = (JournalHeader, JournalEntry)
 _NOT_ITEMS: Final = (*_JOURNAL_LINES, Malformed)
@@ -51,6 +45,11 @@ class Record(NamedTuple):
     place: int
     raw: object = None
     """The item as recorded, without the chat_id; None if the line could not be parsed."""
+    received_at: float | None = None
+    """Seconds since 1970 at which it was received, as the log says; None if it does not say.
+
+    `times.UNREADABLE`, which is no number, if the log says what is no time.
+    """
 
     @property
     def where(self) -> str:
@@ -76,6 +75,8 @@ class RecordRun:
     """The raw item of each record; None if raw items are not kept."""
     skipped: int = 0
     """Number of records of other shards between the previous run and this one."""
+    received: list[float | None] | None = None
+    """When each record was received, as `Record.received_at`; None if no record says it."""
 
     @property
     def is_journal(self) -> bool:
@@ -91,6 +92,7 @@ class RecordRun:
             self.unit,
             self.places[index],
             self.items[index] if self.items else None,
+            self.received[index] if self.received else None,
         )
 
     def where(self, index: int) -> str:
@@ -114,8 +116,15 @@ class RecordBatch:
         for run in self.runs:
             yield from map(run.record, range(len(run.events)))
 
-    def add(
-        self, chat_id: str | None, item: object, unit: str, place: int, *, is_read: bool = True
+    def add(  # noqa: PLR0913  # the columns of a run
+        self,
+        chat_id: str | None,
+        item: object,
+        unit: str,
+        place: int,
+        received_at: float | None = None,
+        *,
+        is_read: bool = True,
     ) -> None:
         """Add a raw item, a `Malformed` event or a line of a journal, if its chat is in the shard.
 
@@ -126,7 +135,11 @@ class RecordBatch:
             return
         event: Any = item if isinstance(item, _NOT_ITEMS) else decode_item(item)
         raw = item if is_read else None
-        self.add_run(RecordRun(chat_id, self.source, unit, [place], [event], [raw]))
+        run = RecordRun(chat_id, self.source, unit, [place], [event], [raw])
+        received_at = _clock_time(item, event, received_at)
+        if received_at is not None:
+            run.received = [received_at]
+        self.add_run(run)
 
     def add_run(self, run: RecordRun) -> None:
         """Add a run of a chat that is in the shard."""
@@ -134,118 +147,11 @@ class RecordBatch:
         self.runs.append(run)
 
 
-_NOT_EVENTS: Final = "neither an event nor an envelope of events"
-# Bounds of one line, and of one document: 4 million empty objects are 12 MB, and 11 KB as gzip.
-MAX_EVENTS: Final = 100_000
-MAX_VALUES: Final = 2_000_000
-
-
-class TooManyEventsError(ValueError):
-    """A line or a document has more than `MAX_EVENTS` events."""
-
-    def __init__(self) -> None:
-        super().__init__(f"more than {MAX_EVENTS:,} events: write one on each line")
-
-
-def value_count(text: bytes) -> int:
-    """The largest number of JSON values that a text can have."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
-
-
-def check_value_count(source: Source, place: int, line: bytes) -> None:
-    """Raise `UnreadableLogError` if a line may have more than `MAX_VALUES` JSON values."""
-    if len(line) >= MAX_VALUES and value_count(line) > MAX_VALUES:
-        raise UnreadableLogError(f"{source.name}: line {place}: more than {MAX_VALUES:,} values")
-
-
-# Items: the parts of one JSON value of a log, each with the chat_id that the log gives it.
-
-Items = Iterator[tuple[str | None, object]]
-"""Raw items or lines of a journal, each after its chat_id; None: without one."""
-
-
-def items_in_line(line: bytes) -> tuple[Items | None, str]:
-    """The items of a line, or None and the reason. Raises as `items_in` does."""
-    try:
-        return items_in(json_input.parse(line)), _NOT_EVENTS
-    except DecodeError as error:
-        return None, str(error)
-
-
-def items_in(value: object, chat_id: str | None = None) -> Items | None:
-    """The items in one JSON value; None if its shape is unknown.
-
-    Raises `JournalLineError` if it is a line of a journal that cannot be used, and
-    `TooManyEventsError`.
-    """
-    if isinstance(value, list):
-        return _from_items(value, chat_id)
-    return _from_object(value, chat_id) if isinstance(value, dict) else None
-
-
-def items_in_sequence(text: bytes) -> tuple[list[Items], str]:
-    """The items of each JSON value in a text with several, and the text after the last of them.
-
-    No items if the first value has an unknown shape. Raises as `items_in` does.
-    """
-    values, rest = json_input.parse_sequence(text, MAX_EVENTS + 1)
-    if len(values) > MAX_EVENTS:
-        raise TooManyEventsError
-    found: list[Items] = []
-    for value in values:
-        items = items_in(value)
-        if items is None and not found:
-            return [], rest
-        found.append(items or iter([(None, Malformed(None, value, _NOT_EVENTS))]))
-    return found, "" if rest.strip() == "]" else rest
-
-
-def pop_chat_id(item: dict[str, Any]) -> str | None:
-    """Remove the chat_id from an item and return it; the event is then as the server sent it."""
-    try:
-        chat_id = identifier(item.get("chat_id"))
-    except ValueError:
-        return None
-    if chat_id is not None:
-        del item["chat_id"]
-    return chat_id
-
-
-def _from_object(value: dict[str, Any], chat_id: str | None) -> Items | None:
-    if "event" in value:
-        return _from_items([value], chat_id)
-    entry = parse_journal_line(value)
-    if entry is not None:
-        return iter([(entry.chat_id, entry)])
-    chat_id = pop_chat_id(value) or chat_id
-    if isinstance(value.get("events"), list):
-        return _from_items(value["events"], chat_id)
-    if isinstance(value.get("sessions"), list):
-        return _from_sessions(value["sessions"])
-    return None
-
-
-def _from_sessions(sessions: list[Any]) -> Items:
-    """The sessions of a case history."""
-    found: list[tuple[str | None, object]] = []
-    for session in sessions:
-        items = items_in(session) if isinstance(session, dict) and "events" in session else None
-        found += items or [(None, Malformed(None, session, "no session of a case history"))]
-        if len(found) > MAX_EVENTS:
-            raise TooManyEventsError
-    return iter(found)
-
-
-def _from_items(items: list[Any], chat_id: str | None) -> Items:
-    if len(items) > MAX_EVENTS:
-        raise TooManyEventsError
-    return _with_chat_ids(items, chat_id)
-
-
-def _with_chat_ids(items: list[Any], chat_id: str | None) -> Items:
-    for item in items:
-        own = pop_chat_id(item) if isinstance(item, dict) else None
-        yield own or chat_id, item
+def _clock_time(item: object, event: object, received_at: float | None) -> float | None:
+    """The time of an item whose own one is missing, or is none that the server writes."""
+    if isinstance(item, dict) and item.get("timestamp") and getattr(event, "timestamp", 0) is None:
+        return read_time(item["timestamp"])
+    return received_at
 
 
 # Lines to records, many at once.
@@ -279,6 +185,14 @@ class LineReader:
     _unproven: list[tuple[int, bytes, str]] | None = field(factory=list)
     """Broken lines at the beginning, until a good one; None from then on."""
     _unproven_bytes: int = 0
+    _fields: Fields = field(init=False)
+    """The fields that may have the time at which a line was received."""
+    _received_field: str | None = field(init=False)
+    """The one of them that a line of this log had; None: none so far."""
+
+    def __attrs_post_init__(self) -> None:
+        self._fields = received_fields(self.source)
+        self._received_field = self.source.received_at
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[RecordBatch]:
         """The records of the lines. Raises `UnreadableLogError` if they are not a log."""
@@ -303,7 +217,7 @@ class LineReader:
         if first:
             places, lines = places[first:], lines[first:]
         if self.shard is None:
-            self._take(batch, _ParsedLines(places, lines, exact=self.exact), 0, len(lines))
+            self._take(batch, self._parsed(places, lines), 0, len(lines))
         else:
             self._take_shard(batch, places, lines, line_ranges(lines, self.shard))
 
@@ -312,10 +226,9 @@ class LineReader:
     ) -> None:
         """Take the lines of the shard, and those that must be parsed to know; skip the rest."""
         wanted = [slice(start, end) for start, end, foreign in ranges if foreign is None]
-        parsed = _ParsedLines(
+        parsed = self._parsed(
             [place for part in wanted for place in places[part]],
             [line for part in wanted for line in lines[part]],
-            exact=self.exact,
         )
         taken = 0
         for start, end, foreign in ranges:
@@ -325,6 +238,9 @@ class LineReader:
             else:
                 batch.skipped += end - start
                 self._chat_id = foreign.decode()
+
+    def _parsed(self, places: Sequence[int], lines: list[bytes]) -> _ParsedLines:
+        return _ParsedLines(*(places, lines, self._fields, self._received_field), exact=self.exact)
 
     def _take(self, batch: RecordBatch, parsed: _ParsedLines, start: int, end: int) -> None:
         """Add the lines from `start` to `end`, one run per chat."""
@@ -336,6 +252,7 @@ class LineReader:
             self._add(batch, parsed, start, index)
             start = index
             if parsed.resolve(index):
+                self._received_field = self._received_field or parsed.received_field
                 chat_id = ids[index]
                 self._chat_id = None if chat_id is _UNNAMED else chat_id
             else:
@@ -355,23 +272,26 @@ class LineReader:
             return
         items = parsed.values[start:end] if self.exact else None
         places, events = parsed.places[start:end], parsed.events[start:end]
-        batch.add_run(RecordRun(chat_id, self.source, "line", places, events, items))
+        run = RecordRun(chat_id, self.source, "line", places, events, items)
+        if parsed.received is not None:
+            run.received = parsed.received[start:end]
+        batch.add_run(run)
 
     def _read_line(self, batch: RecordBatch, place: int, line: bytes) -> None:
         """Read a line by itself, by the general path."""
         rest: bytes = line
         try:
-            items, why = items_in_line(line)
+            items, why = items_in_line(line, self._fields)
             if items is None and chat_id_of_line(line) is None:  # else it is one record
-                found, text = items_in_sequence(line)
+                found, text = items_in_sequence(line, self._fields)
                 items = chain.from_iterable(found) if found else None
                 rest = text.encode("utf-8", "surrogatepass")
         except (JournalLineError, TooManyEventsError) as error:
             raise UnreadableLogError(f"{self.source.name}: line {place}: {error}") from None
         if items is not None:
-            for self._chat_id, item in items:
+            for self._chat_id, item, received_at in items:
                 self._confirm_log(batch)
-                batch.add(self._chat_id, item, "line", place)
+                batch.add(self._chat_id, item, "line", place, received_at)
             if rest.strip(BLANK) and rest is not line:
                 self._add_broken(batch, place, rest, why)
         elif self._unproven is None:
@@ -403,17 +323,26 @@ class LineReader:
 
     def _refuse_unproven(self) -> None:
         if self._unproven:
-            number, _, why = self._unproven[0]
-            where = f"{self.source.name}: line {number}"
-            raise UnreadableLogError(
-                f"{where}: not a log of chat events: {why}{self.why_no_document}"
-            )
+            number, line, why = self._unproven[0]
+            where = f"{self.source.name}: line {number}: not a log of chat events"
+            kind = kind_of_line(line) if why.startswith("not ") else None
+            if kind is not None:
+                raise NotALogError(f"{where}: this is {kind}")
+            raise NotALogError(f"{where}: {why}{self.why_no_document}")
 
 
 class _ParsedLines:
     """Lines that were parsed together, in columns, which is fastest."""
 
-    def __init__(self, places: Sequence[int], lines: list[bytes], *, exact: bool) -> None:
+    def __init__(
+        self,
+        places: Sequence[int],
+        lines: list[bytes],
+        fields: Fields,
+        received_field: str | None,
+        *,
+        exact: bool,
+    ) -> None:
         self.places = places
         self.lines = lines
         values: list[Any] = _exact_values(lines) if exact else json_input.parse_lines(lines)
@@ -422,6 +351,16 @@ class _ParsedLines:
             value.pop("chat_id", _UNNAMED) if value.__class__ is dict else None for value in values
         ]
         """The raw chat_id of each line; `_UNNAMED` without one, None if the line is no object."""
+        self.received_field = received_field
+        """The field with the times in `received`; None if no line has one so far."""
+        self.received: list[float | None] | None = None
+        """When each line was received; None if no line says it."""
+        self._fields = fields
+        if received_field is not None:  # else the fast decoder finds it, as an unknown field
+            self.received = [
+                read_time(value.pop(received_field, None)) if value.__class__ is dict else None
+                for value in values
+            ]
         self.events = fast_decode_all(values)
         """The event of each line; None if the fast decoder does not know it."""
 
@@ -435,8 +374,18 @@ class _ParsedLines:
         if self.events[index] is None:
             if "event" not in value or json_input.has_big_integers(self.lines[index]):
                 return False
-            self.events[index] = decode_item(value)
+            found = next((name for name in self._fields if name in value), None)
+            received_at = None if found is None else read_time(value.pop(found))
+            self.received_field = self.received_field or found
+            event = self.events[index] = decode_item(value)
+            self._set_received(index, _clock_time(value, event, received_at))
         return True
+
+    def _set_received(self, index: int, received_at: float | None) -> None:
+        if received_at is not None:
+            received = self.received or [None for _ in self.lines]
+            received[index] = received_at
+            self.received = received
 
 
 def _is_id(chat_id: object) -> bool:

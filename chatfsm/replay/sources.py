@@ -1,35 +1,48 @@
-"""Sources: recorded files as lines of bytes, from a path or standard input, plain or gzip."""
+"""Sources: recorded files as lines of bytes, from a path or standard input.
+
+Compression and encoding are told by the first bytes: lines are of UTF-8, whatever the file is.
+"""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import re
 import sys
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
 from chatfsm.errors import UnreadableLogError
+from chatfsm.replay.compression import (
+    bounded,
+    decompressed,
+    is_file_error,
+    is_zip,
+    zip_members,
+)
+from chatfsm.replay.kinds import HEAD_SIZE, NotALogError, kind_of
 
-__all__ = ["MAX_BLANK_LINES", "MAX_LINE_BYTES", "Block", "ReadPosition", "Source"]
+__all__ = ["MAX_BLANK_LINES", "MAX_LINE_BYTES", "Block", "Content", "ReadPosition", "Source"]
 
 # Twice the size of a poll reply with the largest upload: no line of a chat log is longer.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 # A file of blank lines is not a log; a gzip file of 500 KB can hold 500 million.
 MAX_BLANK_LINES: Final = 1_000_000
-_GZIP: Final = b"\x1f\x8b"
 # The byte order marks of UTF-32 come first, because that of UTF-16 is their beginning.
 _ENCODINGS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Two characters of ASCII in UTF-16 without a mark.
+_WITHOUT_MARK: Final = (
+    (re.compile(rb"(?:[\t\n\r -~]\0){2}"), "utf-16-le"),
+    (re.compile(rb"(?:\0[\t\n\r -~]){2}"), "utf-16-be"),
 )
 _EMPTY_LINES: Final = (b"\n", b"\r\n")
 # No event is as short; shorter lines are mostly blank, and must not be parsed one by one.
@@ -38,29 +51,71 @@ _REST_OF_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*\n?")
 # As much as a pipe returns at once: some hundred lines. Larger blocks are not faster.
 _BLOCK_BYTES: Final = 64 * 1024
 
+_COMPRESSED_SUFFIXES: Final = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 
 Block = tuple[Sequence[int], list[bytes]]
 """The numbers of some lines, from 1 on, and the lines."""
 
 
-class _Readable(Protocol):
-    """What this module needs of an open file."""
+class Content:
+    """The content of a file: text as UTF-8, or the bytes of a binary file."""
 
-    def read1(self, size: int, /) -> bytes: ...
+    def __init__(self, read1: Callable[[int], bytes], path: Path | None) -> None:
+        self._read1 = read1
+        self._head = b""
+        self._is_end = False
+        self.path = path
+        """The file, if its bytes are this content; None if they are compressed or a pipe's."""
+
+    def head(self) -> bytes:
+        """The first bytes: as many as tell the format, and no more than that waits for."""
+        while not self._is_end and len(self._head) < HEAD_SIZE and not _tells(self._head):
+            piece = self._read1(_BLOCK_BYTES)
+            self._head += piece
+            self._is_end = not piece
+        return self._head
+
+    def read1(self, size: int, /) -> bytes:
+        """As much as is available, `size` bytes at most, unless `head` has read more."""
+        if self._head:
+            taken, self._head = self._head, b""
+            return taken
+        return self._read1(size)
+
+    def read_all(self, limit: int) -> bytes | None:
+        """All bytes; None if there are more than `limit`."""
+        parts: list[bytes] = []
+        size = 0
+        while piece := self.read1(_BLOCK_BYTES):
+            parts.append(piece)
+            size += len(piece)
+            if size > limit:
+                return None
+        return b"".join(parts)
+
+
+# The line of a JSON document that says no more than that it is one.
+_OPENING_LINE: Final = re.compile(rb"[\s\xef\xbb\xbf\[{]*\n")
+
+
+def _tells(head: bytes) -> bool:
+    """Whether a text has a whole line that is more than an opening bracket."""
+    opening = _OPENING_LINE.match(head)
+    return b"\n" in head[opening.end() if opening else 0 :]
 
 
 class _AsUtf8:
     """A text in UTF-16 or UTF-32, read as UTF-8."""
 
-    def __init__(self, stream: _Readable, encoding: str) -> None:
-        self._stream = stream
+    def __init__(self, read1: Callable[[int], bytes], encoding: str) -> None:
+        self._read1 = read1
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
 
     def read1(self, size: int, /) -> bytes:
         text = ""
         is_end = False
         while not text and not is_end:
-            piece = self._stream.read1(size)
+            piece = self._read1(size)
             is_end = not piece
             text = self._decoder.decode(piece, final=is_end)
         return text.encode("utf-8", "surrogatepass")
@@ -100,13 +155,27 @@ class ReadPosition:
 
 @define
 class Source:
-    """One recorded file, by its path; `-` is standard input."""
+    """One recorded file, by its path; `-` is standard input.
+
+    `chatfsm.replay.open_logs` makes the sources of directories, patterns and zip files.
+    """
 
     name: str
+    """The path, as errors name it."""
+    received_at: str | None = field(default=None, kw_only=True)
+    """Field with the time at which a line was received; None: one of `RECEIVED_FIELDS`."""
+    unwrap: str | None = field(default=None, kw_only=True)
+    """The field that holds the event, or `docker`, `kubectl` or `text`; None: recognized."""
+    member: str | None = field(default=None, kw_only=True)
+    """Name of the file in a zip file; None if the source is no zip file."""
+    is_optional: bool = field(default=False, kw_only=True)
+    """Whether the file is left out, with a note, if it is of a kind that is no log."""
     stem: str = field(default=Factory(lambda self: _stem(self.name), takes_self=True), init=False)
     """File name without its suffix: the id of a chat if the log does not name one."""
     size: int | None = field(default=None, init=False)
     """Bytes of the file; None before it is opened, and for standard input."""
+    notes: list[str] = field(factory=list, init=False)
+    """What was left out, for people: known when the file is read."""
     _file: io.BufferedReader[Any] | None = field(default=None, init=False, repr=False)
     _line_count: int = field(default=0, init=False, repr=False)
 
@@ -122,20 +191,26 @@ class Source:
         """Progress of reading the source."""
         return ReadPosition(self.stem, self.position, self.size)
 
+    @property
+    def path(self) -> str:
+        """Path of the file, or of the zip file that it is in."""
+        return self.name if self.member is None else self.name.removesuffix(f"/{self.member}")
+
     def lines(self) -> Iterator[bytes]:
         """Every line, with its line end. Raises `UnreadableLogError`, which names file and line."""
-        for text in self._texts():
+        for text in self.texts(None):
             lines = io.BytesIO(text).readlines()
             yield from lines
             self._line_count += len(lines)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, content: Content | None = None) -> Iterator[Block]:
         """The lines that are not empty, as many at once as one read returns.
 
-        Raises as `lines` does, and after more than `MAX_BLANK_LINES` blank lines in a row.
+        `content`: what `opened` returned; None: opened here. Raises as `lines` does, and after more
+        than `MAX_BLANK_LINES` blank lines in a row.
         """
         blank_count = 0
-        for text in self._texts():
+        for text in self.texts(content):
             first = self._line_count + 1
             if not text.strip():
                 blank_count += text.count(b"\n")
@@ -152,24 +227,46 @@ class Source:
                 yield range(first, first + len(lines)), lines
             self._line_count += len(lines)
 
-    def _texts(self) -> Iterator[bytes]:
-        """The lines that each read completes, as one text; the caller counts them."""
+    @contextmanager
+    def opened(self) -> Iterator[Content]:
+        """The content of the file, which is closed at the end.
+
+        Any error of the file in the body becomes an `UnreadableLogError`, which names it.
+        """
         self._line_count = 0
+        self.notes.clear()
+        with self._naming_errors(), ExitStack() as stack:
+            yield self._open(stack)
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        """Let errors name the file, and the last line that was read of it."""
         try:
-            with ExitStack() as stack:
-                for text in self._complete_lines(self._open(stack)):
-                    # Only the first line of a text can have begun in an earlier read.
-                    if len(text) > MAX_LINE_BYTES and text.find(b"\n", 0, MAX_LINE_BYTES) < 0:
-                        limit = f"longer than {MAX_LINE_BYTES // 1024 // 1024} MiB"
-                        where = f"line {self._line_count + 1}"
-                        raise UnreadableLogError(f"{self.name}: {where} is {limit}")
-                    yield text
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            yield
+        except UnreadableLogError as error:
+            if str(error).startswith(f"{self.name}: "):
+                raise
+            raise type(error)(f"{self.name}: {error}") from None
+        except Exception as error:
+            if not is_file_error(error):
+                raise
             why = getattr(error, "strerror", None) or str(error)
             where = f" after line {self._line_count}" if self._line_count else ""
             raise UnreadableLogError(f"{self.name}: cannot be read{where}: {why}") from None
 
-    def _complete_lines(self, stream: _Readable) -> Iterator[bytes]:
+    def texts(self, opened: Content | None) -> Iterator[bytes]:
+        """The lines that each read completes, as one text; the caller counts them."""
+        with self._naming_errors(), ExitStack() as stack:
+            content = stack.enter_context(self.opened()) if opened is None else opened
+            for text in self._complete_lines(content):
+                # Only the first line of a text can have begun in an earlier read.
+                if len(text) > MAX_LINE_BYTES and text.find(b"\n", 0, MAX_LINE_BYTES) < 0:
+                    limit = f"longer than {MAX_LINE_BYTES // 1024 // 1024} MiB"
+                    where = f"line {self._line_count + 1}"
+                    raise UnreadableLogError(f"{self.name}: {where} is {limit}")
+                yield text
+
+    def _complete_lines(self, stream: Content) -> Iterator[bytes]:
         """The lines that each read of a stream completes, and at the end what is left."""
         begun = bytearray()
         while block := stream.read1(_BLOCK_BYTES):
@@ -183,25 +280,57 @@ class Source:
         if begun:
             yield bytes(begun)
 
-    def _open(self, stack: ExitStack) -> _Readable:
+    def _open(self, stack: ExitStack) -> Content:
         stream: io.BufferedReader[Any]
+        path: Path | None = None
         if self.name == "-":
             if sys.stdin is None:
                 raise UnreadableLogError("-: cannot be read: there is no standard input")
             stream = io.BufferedReader(_Unclosed(sys.stdin.buffer))
         else:
-            path = Path(self.name)
+            path = Path(self.path)
             self.size = path.stat().st_size
             stream = io.BufferedReader(io.FileIO(path))
         self._file = stack.enter_context(stream)
-        content: io.BufferedReader[Any] | gzip.GzipFile = stream
-        if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            content = stack.enter_context(gzip.GzipFile(fileobj=stream))
-        head = content.peek(len(codecs.BOM_UTF32_LE))
-        for mark, encoding in _ENCODINGS:
-            if head.startswith(mark):
-                return _AsUtf8(content, encoding)
-        return content
+        stored: Any = stream
+        if is_zip(stream.peek(HEAD_SIZE)):
+            stored = stack.enter_context(self._open_member(stack, stream))
+        content = decompressed(stored, lambda: self.position)
+        head = content.peek(HEAD_SIZE)[:HEAD_SIZE]
+        kind = kind_of(head)
+        if kind is not None:
+            raise NotALogError(f"not a log of chat events: this is {kind}")
+        encoding = _encoding_of(head)
+        if encoding is not None:
+            return Content(_AsUtf8(content.read1, encoding).read1, None)
+        return Content(content.read1, path if content is stream else None)
+
+    def _open_member(self, stack: ExitStack, stream: io.BufferedReader[Any]) -> Any:
+        """Open the file of a zip file."""
+        if not stream.seekable():
+            raise UnreadableLogError("a zip file cannot be read from a pipe: name the file")
+        member = self.member
+        if member is None:
+            names = zip_members(stream)
+            if len(names) != 1:
+                raise UnreadableLogError(f"a zip file with {len(names):,} files: name one of them")
+            (member,) = names
+        from zipfile import ZipFile  # noqa: PLC0415  # few logs need it
+
+        stream.seek(0)
+        archive = stack.enter_context(ZipFile(stream))
+        try:
+            return bounded(archive.open(member), lambda: archive.getinfo(member).compress_size)
+        except KeyError:
+            raise UnreadableLogError("cannot be read: the zip file has no such file") from None
+
+
+def _encoding_of(head: bytes) -> str | None:
+    """The encoding of a text that is not UTF-8, by its byte order mark or its first characters."""
+    for mark, encoding in _ENCODINGS:
+        if head.startswith(mark):
+            return encoding
+    return next((name for form, name in _WITHOUT_MARK if form.match(head)), None)
 
 
 def _filled_lines(number: int, text: bytes) -> Block:
@@ -222,4 +351,4 @@ def _stem(name: str) -> str:
     if name == "-":
         return "stdin"
     path = Path(name)
-    return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+    return path.with_suffix("").stem if path.suffix in _COMPRESSED_SUFFIXES else path.stem

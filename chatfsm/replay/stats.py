@@ -44,6 +44,8 @@ class ChatStats:
     """Late events that did not come in one batch with the terminal event."""
     anomalies: Counter[str] = field(factory=Counter)
     """Number of anomalies of each kind."""
+    unreadable_times: int = 0
+    """Number of events with a time that cannot be read: anomalies that no session counts."""
     parties: dict[str, Party] = field(factory=dict)
     """Parties that were in the chat at any time, by id; the first `MAX_PARTIES` of them."""
     parties_omitted: int = 0
@@ -104,7 +106,8 @@ class ChatStats:
     def findings(self) -> dict[str, int]:
         """Number of findings of each kind in `FINDINGS`; kinds without any are left out."""
         counts = self.session.counts
-        met = (counts.unknown, counts.malformed, counts.anomalies, self.late_outside_batch)
+        anomalies = counts.anomalies + self.unreadable_times
+        met = (counts.unknown, counts.malformed, anomalies, self.late_outside_batch)
         return {kind: count for kind, count in zip(FINDINGS, met, strict=True) if count}
 
     def summary(self) -> dict[str, Any]:

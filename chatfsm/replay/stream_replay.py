@@ -11,19 +11,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import inf
+from os import PathLike
 from typing import Final
 
 from attrs import define, field
 
 from chatfsm._session.session import ChatSession
+from chatfsm.effects import Anomaly
 from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
 from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
 from chatfsm.replay.formats import record_batches
 from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
+from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.reader import Record, RecordBatch, RecordRun
 from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatStats
+from chatfsm.replay.times import UNREADABLE
 from chatfsm.settings import Settings
 
 __all__ = [
@@ -65,8 +69,8 @@ class ReplayedChat:
     stats: ChatStats
     last_record: int = 0
     """Number of the last record of this chat."""
-    last_clock: float = 0.0
-    """Time of the log, over all chats, at the last record of this one."""
+    last_clock: float | None = None
+    """Time of the log, over all chats, at the last record of this one; None: not yet known."""
     is_over: bool = False
     """Whether the session has ended; late events may follow."""
     unstamped: list[Record] = field(factory=list)
@@ -94,6 +98,9 @@ class StreamReplay:
     """Replays the journals in the stream, and compares them if asked to."""
     on_step: OnStep | None = None
     """Callback for each step, in the order of the records; None is faster."""
+    prefers_received: bool = field(default=False, kw_only=True)
+    """Whether the clock of a chat is the time at which the log received an event, where it says
+    that, instead of the time of the event."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
     """Sort key of the step or chat that is being reported; steps have the chat number 0."""
     records: int = field(default=0, init=False)
@@ -104,7 +111,8 @@ class StreamReplay:
     """Those of them that have ended, in the same order."""
     _files: int = field(default=0, init=False)
     """Number of files that were read to their end."""
-    _clock: float = field(default=0.0, init=False)
+    _clock: float | None = field(default=None, init=False)
+    """Time of the log, over all chats; None until the first time is known."""
     _next_due: float = field(default=inf, init=False)
     """No ended chat is released before this record number."""
     _source: Source | None = field(default=None, init=False)
@@ -132,12 +140,14 @@ class StreamReplay:
         shard: Shard | None = None,
         on_progress: Callable[[Source, int], object] | None = None,
         on_unreadable: Callable[[UnreadableLogError], object] | None = None,
+        on_note: Callable[[str], object] | None = None,
     ) -> Iterator[ReplayedChat]:
         """Read logs one after the other, and yield each chat when it is finished.
 
         `shard`: the chats to replay; None: all. `on_progress` gets the file and the number of its
         records before each batch. `on_unreadable` gets the error of a file that cannot be read,
-        or not further, and the next file is read; without it the error is raised.
+        or not further, and the next file is read; without it the error is raised. `on_note` gets
+        what was left out of a file, for people, with the file's name.
 
         Raises `ViolationError` in strict sessions, and `ReplayDivergence` if journals are compared.
         """
@@ -152,6 +162,9 @@ class StreamReplay:
                 if on_unreadable is None:
                     raise
                 on_unreadable(error)
+            if on_note is not None:
+                for note in source.notes:
+                    on_note(f"{source.name}: {note}")
             yield from self.end_file(source)
         yield from self.finish()
 
@@ -165,7 +178,7 @@ class StreamReplay:
             while index < end:
                 self._index = index
                 if close_after is not None:
-                    yield from self._release_silent(run.events[index].timestamp, close_after)
+                    yield from self._release_silent(self._time_in(run, index), close_after)
                 elif self.records + 1 >= self._next_due:
                     yield from self._release_ended(self.records + 1)
                 chat = self._chat_of(run)
@@ -174,7 +187,9 @@ class StreamReplay:
                     self._feed_journal_line(chat, run)
                 else:
                     size = end - index
-                    if close_after is not None or chat.replay.now is None:
+                    received = run.received
+                    is_odd = received is not None and UNREADABLE in received  # by identity
+                    if close_after is not None or chat.replay.now is None or is_odd:
                         size = 1
                     elif self.records + size >= self._next_due:
                         size = int(self._next_due) - self.records - 1
@@ -211,12 +226,21 @@ class StreamReplay:
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
-            chat = ReplayedChat(key, self.records + 1, ChatReplay(session), ChatStats(session))
+            replay = ChatReplay(session, prefers_received=self.prefers_received)
+            chat = ReplayedChat(key, self.records + 1, replay, ChatStats(session))
             self._open[key] = chat
         else:
             self._open.move_to_end(key)
         chat.last_clock = self._clock
         return chat
+
+    def _time_in(self, run: RecordRun, index: int) -> float | None:
+        """The time of a record on the clock of the log; None without one that can be read."""
+        at: float | None = run.events[index].timestamp
+        received_at = run.received[index] if run.received else None
+        if at is None or (self.prefers_received and received_at is not None):
+            at = received_at
+        return None if at is UNREADABLE else at
 
     def _feed_events(self, chat: ReplayedChat, run: RecordRun, index: int, size: int) -> None:
         """Feed `size` events of a run, from `index` on, to its chat."""
@@ -224,10 +248,15 @@ class StreamReplay:
             self._count(chat, 1)
             raise InconsistentJournalError(f"{run.where(index)}: not a line of a journal")
         replay, before = chat.replay, chat.replay.event_count
-        events = run.events if size == len(run.events) else run.events[index : index + size]
+        events, received = run.events, run.received
+        if size != len(events):
+            events = events[index : index + size]
+            received = None if received is None else received[index : index + size]
         report = None if self.on_step is None else self._reporter(self.on_step, chat, index, size)
         try:
-            replay.feed(events, chat.stats, report)
+            if received is not None:
+                self._report_unreadable_times(chat, received, report)
+            replay.feed(events, chat.stats, report, received)
         except RemoteProtocolError as error:
             fed = replay.event_count - before - len(chat.unstamped)
             self._count(chat, max(fed, 0) + 1)
@@ -247,6 +276,23 @@ class StreamReplay:
             chat.stats.ended_at = replay.now
         if chat.stats.ended_at is not None:
             self._keep_ended(chat)
+
+    def _report_unreadable_times(
+        self,
+        chat: ReplayedChat,
+        received: list[float | None],
+        report: Callable[[ReplayStep], object] | None,
+    ) -> None:
+        """Report the time of a record, given by itself, that cannot be read."""
+        for at in received:
+            if at is not UNREADABLE:
+                continue
+            anomaly = Anomaly("unreadable_time", "the time of this event cannot be read")
+            chat.stats.unreadable_times += 1
+            chat.stats.count(anomaly, 0.0)
+            if report is not None:
+                replay = chat.replay
+                report(ReplayStep(replay.event_count, replay.now or 0.0, (anomaly,)))
 
     def _reporter(
         self, on_step: OnStep, chat: ReplayedChat, index: int, size: int
@@ -317,13 +363,16 @@ class StreamReplay:
         self, timestamp: float | None, close_after: float
     ) -> Iterator[ReplayedChat]:
         """Release the chats that are silent or over for long enough at the next record."""
-        self._clock = max(self._clock, timestamp or 0.0)
         record = self.records + 1
         silent: list[ChatKey] = []
-        for key, chat in self._open.items():
-            if chat.last_clock + close_after >= self._clock:
-                break
-            silent.append(key)
+        if timestamp is not None:
+            clock = self._clock = max(self._clock or timestamp, timestamp)
+            for key, chat in self._open.items():
+                if chat.last_clock is None:  # it began before the log's first time
+                    chat.last_clock = clock
+                if chat.last_clock + close_after >= clock:
+                    break
+                silent.append(key)
         keys = dict.fromkeys((*self._ended_before(record), *silent))
         yield from self._release(keys, lambda chat: (record, _LINGERED, chat.number))
 
@@ -350,17 +399,23 @@ class StreamReplay:
 
 
 def replay_logs(
-    names: Iterable[str],
+    logs: Iterable[str | PathLike[str] | Source],
     *,
     settings: Settings | None = None,
     default_chat_id: str | None = None,
     close_after: float | None = None,
     on_step: OnStep | None = None,
+    prefers_received: bool = False,
 ) -> Iterator[ReplayedChat]:
     """Replay all chats of recorded files (`-`: standard input), and yield each when it is finished.
 
-    The options are those of `StreamReplay`. Raises `UnreadableLogError` if a file cannot be read,
-    and `ViolationError` if the settings are strict and a log violates the protocol.
+    `logs`: the paths that `open_logs` takes, or what it returns. The options are those of
+    `StreamReplay`. Raises `UnreadableLogError` if a file cannot be read, and `ViolationError` if
+    the settings are strict and a log violates the protocol.
     """
-    stream = StreamReplay(settings or Settings(), default_chat_id, close_after, on_step=on_step)
-    return stream.read(map(Source, names))
+    stream = StreamReplay(
+        *(settings or Settings(), default_chat_id, close_after),
+        on_step=on_step,
+        prefers_received=prefers_received,
+    )
+    return stream.read(open_logs(logs))

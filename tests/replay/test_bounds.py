@@ -12,7 +12,7 @@ import pytest
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay import formats, reader, sources
 from chatfsm.replay.formats import records
-from chatfsm.replay.reader import MAX_EVENTS, MAX_VALUES
+from chatfsm.replay.items import MAX_EVENTS, MAX_VALUES
 from chatfsm.replay.sources import MAX_BLANK_LINES, Source
 
 Log = Callable[..., Path]

@@ -250,14 +250,12 @@ def test_a_missing_file_does_not_hide_the_others(
         "--summary",
         log("a.jsonl", wire.ended()),
         tmp_path / "missing.jsonl",
-        tmp_path,
         log("b.jsonl", wire.ended()),
     )
     assert ran.status == 2
     assert [each["chat_id"] for each in ran.sessions] == ["a", "b"]
     assert ran.err.splitlines() == [
         f"chatfsm: {tmp_path / 'missing.jsonl'}: cannot be read: No such file or directory",
-        f"chatfsm: {tmp_path}: cannot be read: Is a directory",
     ]
     assert ran.totals["complete"] is False
 

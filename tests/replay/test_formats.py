@@ -283,7 +283,7 @@ def test_a_log_may_start_with_ninety_nine_broken_lines(log: Log) -> None:
 def test_a_hundred_broken_lines_are_no_log(log: Log) -> None:
     """Then the rest is not looked at any more, and the error is that of the first line."""
     path = log("a.jsonl", "\n", *["broken\n"] * 100, ENDED)
-    assert refusal(path).startswith("line 2: not a log of chat events: not JSON: ")
+    assert refusal(path) == "line 2: not a log of chat events: this is plain text"
 
 
 def test_broken_lines_later_are_never_too_many(log: Log) -> None:
@@ -295,9 +295,9 @@ def test_broken_lines_later_are_never_too_many(log: Log) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"just a text\n", "line 1: not a log of chat events: not JSON: "),
-        (b"\x7fELF\x00\x01\x02\xff\xfe\n\x00", "line 1: not a log of chat events: not "),
-        (bytes(range(256)) * 40, "line 1: not a log of chat events: not "),
+        (b"just a text\n", "line 1: not a log of chat events: this is plain text"),
+        (b"\x7fELF\x00\x01\x02\xff\n\x00", "not a log of chat events: this is a program (ELF)"),
+        (bytes(range(256)) * 40, "line 1: not a log of chat events: this is binary data of an "),
         (b'{"chat": "available"}', "line 1: not a log of chat events: neither an event nor "),
         (b"17", "line 1: not a log of chat events: neither an event nor "),
         (b"null\nnull\n", "line 1: not a log of chat events: neither an event nor "),

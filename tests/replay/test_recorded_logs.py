@@ -125,7 +125,8 @@ def test_each_log_is_harmless_in_a_pipe(replays: Replays, name: str) -> None:
     ran = replays("--rows=0", LOGS / name)
     assert [line for line in ran.out.split("\n") if line != harmless_text(line)] == []
     rows = [line for line in ran.lines if re.match(r" +\+[0-9:]+ ", line)]
-    assert len(rows) == sum(known.effects for known in KNOWN[name])
+    times = name == "unknown_events.jsonl"  # one time in it cannot be read, which no session sees
+    assert len(rows) == sum(known.effects for known in KNOWN[name]) + times
     assert not any(line != line.rstrip() for line in ran.lines)
 
 
@@ -138,7 +139,7 @@ def test_all_logs_at_once(recorded: list[Path], replays: Replays) -> None:
     assert ran.totals["messages"] == sum(each.messages for each in known)
     for count, total in ran.totals["counts"].items():
         assert total == sum(getattr(each, count) for each in known)
-    assert ran.totals["findings"] == {"unknown": 4, "malformed": 10, "anomalies": 14, "late": 1}
+    assert ran.totals["findings"] == {"unknown": 4, "malformed": 10, "anomalies": 15, "late": 1}
 
 
 def test_the_duplicates_are_reported_once_and_counted(replays: Replays) -> None:

@@ -217,14 +217,24 @@ def test_a_chat_met_again_after_silence_is_a_new_one(wire: Any) -> None:
 
 
 def test_a_silent_chat_that_waits_is_reported_first(wire: Any) -> None:
-    """A chat without timestamps falls silent too, and its events are told then."""
+    """A chat without timestamps falls silent too, from the log's first time on."""
     play = listener(close_after=60.0)
     play.hears(wire.status("queued"), "a")
-    assert play.hears(wire.status("queued", at=500), "b") == [
+    assert play.hears(wire.status("queued", at=500), "b") == ["b 0 at 500"]
+    assert play.hears(wire.status("queued", at=561), "b") == [
         "a 0 at 0",
         "a is over",
-        "b 0 at 500",
+        "b is over",
+        "b 0 at 561",
     ]
+
+
+def test_a_chat_that_begins_without_a_time_is_not_split(wire: Any) -> None:
+    """The log's first time is no silence of the chat that began before it."""
+    play = listener(close_after=60.0)
+    play.hears(wire.status("queued"), "a")
+    assert play.hears(wire.status("connected", at=500), "a") == ["a 0 at 500", "a 1 at 500"]
+    assert play.open == ["a"]
 
 
 def test_without_a_limit_no_silence_is_too_long(wire: Any) -> None:

@@ -283,7 +283,7 @@ def test_help_reports_of_journals(runs: Runs) -> None:
     ran = runs("replay", "--help")
     assert ran.status == 0
     text = " ".join(ran.out.split())
-    assert "or a journal" in text
+    assert "a log, a journal" in text
     assert (
         "--verify replay journals, compare the effects with the recorded ones, and stop at the"
         in text
