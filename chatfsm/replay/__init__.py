@@ -91,9 +91,9 @@ if TYPE_CHECKING:
     from chatfsm.replay.chat_replay import ReplayStep, replay_chat
     from chatfsm.replay.formats import Record, records
     from chatfsm.replay.journal import Recorded, verify
+    from chatfsm.replay.log_files import open_logs
     from chatfsm.replay.metric_totals import MetricsReport
     from chatfsm.replay.metrics import ChatMetrics, measure_logs
-    from chatfsm.replay.log_files import open_logs
     from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
     from chatfsm.replay.sources import Source
     from chatfsm.replay.stats import ChatStats, ChatTotals, Totals

@@ -33,8 +33,8 @@ from chatfsm._session.tables import OUTCOMES
 from chatfsm.effects import Effect
 from chatfsm.models import Party
 from chatfsm.replay.chat_replay import ReplayStep
-from chatfsm.replay.stats import ChatStats
 from chatfsm.replay.sources import Source
+from chatfsm.replay.stats import ChatStats
 from chatfsm.replay.stream_replay import ReplayedChat, replay_logs
 from chatfsm.settings import Settings
 

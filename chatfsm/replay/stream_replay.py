@@ -398,7 +398,7 @@ class StreamReplay:
             yield chat
 
 
-def replay_logs(
+def replay_logs(  # noqa: PLR0913  # the options of StreamReplay
     logs: Iterable[str | PathLike[str] | Source],
     *,
     settings: Settings | None = None,
