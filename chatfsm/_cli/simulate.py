@@ -65,7 +65,7 @@ __all__ = [
 _MAX_SCENARIO_SIZE: Final = 4 * 1024 * 1024
 
 # Every JSON object of a log has one of these fields, and no scenario has.
-_LOG_FIELDS: Final = frozenset({"event", "events", "sessions", "v"})
+_LOG_FIELDS: Final = frozenset({"event", "events", "sessions", "v", "log"})
 
 
 def builtin_scenario(name: str) -> Scenario:
@@ -131,6 +131,8 @@ class EventRecorder(AbstractContextManager["EventRecorder"]):
 
     path: str
     warn: Callable[[str], object]
+    wall_clock: Callable[[], float] | None = None
+    """Returns the time in seconds since 1970, which is written as `received_at`; None: without."""
     _descriptor: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -142,7 +144,10 @@ class EventRecorder(AbstractContextManager["EventRecorder"]):
         if self._descriptor < 0:
             return
         # The id of the chat comes last and wins: an event may have such a field.
-        line = json.dumps({**event, "chat_id": chat_id}) + "\n"
+        about: dict[str, object] = {"chat_id": chat_id}
+        if self.wall_clock is not None:
+            about = {"received_at": round(self.wall_clock(), 3), **about}
+        line = json.dumps({**event, **about}) + "\n"
         try:
             _write(self._descriptor, line.encode())
         except OSError as error:
@@ -189,6 +194,8 @@ def run(options: Namespace) -> int:
         center = ContactCenter(
             [tenant], center_settings(options), seed=options.seed, on_event=recorder
         )
+        if recorder is not None:
+            recorder.wall_clock = lambda: center.wall_clock
         server = SimulatorServer(
             Network(center, faults, seed=options.seed),
             *(options.host, options.port, options.speed),

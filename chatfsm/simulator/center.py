@@ -89,6 +89,11 @@ class ContactCenter:
         self._state.on_event = on_event
 
     @property
+    def wall_clock(self) -> float:
+        """Seconds since 1970 by the center's clock, at the last call of `handle` or `collect`."""
+        return self._state.wall_clock
+
+    @property
     def deadline(self) -> float | None:
         """The time of the next call of `collect`; None: nothing is due."""
         state = self._state

@@ -89,6 +89,7 @@ INNER = re.compile(
     r"chatfsm\.simulator\.(?!agent_seat|builtin|center|faults|from_log|network|scenario|settings|"
     r"tenants|world|server\.server|server\.control).+|"
     r"chatfsm\.replay\.(chat_replay|formats|reader|scrub|sharding|sources|stats|stream_replay)|"
+    r"chatfsm\.replay\.(compression|har|items|kinds|log_files|tables|wrapped)|"
     r"chatfsm\.testing\.(judge_leaving|judge_polls|judge_posts)"
 )
 

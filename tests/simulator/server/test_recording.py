@@ -25,6 +25,20 @@ def test_each_event_is_a_line_with_its_chat(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_tells_when_the_event_was_sent(tmp_path: Path) -> None:
+    """By the center's clock, which gives a replay the time of events without a timestamp."""
+    file = tmp_path / "chats.jsonl"
+    with EventRecorder(str(file), pytest.fail) as write:
+        write.wall_clock = lambda: 1_767_268_800.12345
+        write("A", {"event": "chat_session_ended", "received_at": "another's"})
+    (line,) = map(json.loads, file.read_text("ascii").splitlines())
+    assert line == {
+        "event": "chat_session_ended",
+        "received_at": 1_767_268_800.123,
+        "chat_id": "A",
+    }
+
+
 def test_a_full_disk_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The center goes on, and nothing more is written: half a record would be none."""
     told: list[str] = []
