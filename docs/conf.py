@@ -34,6 +34,7 @@ autodoc_type_aliases = {
         "api": "ApiRequest",
         "client_effects": "ChatEffect ClientEffect",
         "commands": "Command",
+        "drivers._core": "AsyncSender PendingEffect Save Sender",
         "effects": "AppEffect Effect FormReason IgnoredReason TypingReason",
         "events": "Event",
         "inputs": "Input",

@@ -23,7 +23,16 @@ NAME = re.compile(r"[A-Za-z_][\w.]*")
 CITATION = re.compile(r"PROTOCOL\.md §(\d)")
 SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
 TERM = re.compile(r"(?P<term>[\w`][^\s]*(?: [^\s]+)*?) {2,}(?P<text>\S.*)")
+UNION = re.compile(r"TypeAliasForwardRef\('(?:\w+\.)*(\w+)'\)")
+DEFAULTS = {
+    r"= NOTHING\b": "= ...",
+    r"= <(?:function|class '|built-in function )(?:\w+\.)*?\s?(\w+)[^>]*>": r"= \1",
+    r"= (ClientSettings|Settings)\((?:[^()]|\([^()]*\))*\)": r"= \1()",
+    UNION.pattern: r"\1",
+}
 MODULE = re.compile(r"\bchatfsm\.(?:\w+\.)+(?=\w)")
+ARGUMENT = re.compile(r"`\w+`[ :,]")
+WIDTH = 88  # characters that a line of a docstring has at least, if it is indented twice
 ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 
 
@@ -31,7 +40,7 @@ def to_rst(docstring: list[str]) -> Iterator[str]:
     """Yield the lines of a docstring as reStructuredText."""
     code: list[str] = []
     in_list = False
-    for line in docstring:
+    for line in separated(docstring):
         in_code = code and (line.startswith(" ") or not line)
         if in_code or (line.startswith("    ") and not in_list):
             code.append(line)
@@ -42,6 +51,20 @@ def to_rst(docstring: list[str]) -> Iterator[str]:
                 in_list = bool(ITEM.match(line)) or (in_list and line.startswith(" "))
             yield from prose(line)
     yield from literal_block(code)
+
+
+def separated(docstring: list[str]) -> Iterator[str]:
+    """Yield the lines with an empty one before each `argument` that begins a line on purpose.
+
+    On purpose means that its first word would have fitted into the line before.
+    """
+    before = ""
+    for line in docstring:
+        is_meant = ARGUMENT.match(line) and before.endswith((".", ";", ":"))
+        if is_meant and len(before) + 1 + len(line.split()[0]) < WIDTH:
+            yield ""
+        yield line
+        before = line
 
 
 def literal_block(code: list[str]) -> Iterator[str]:
@@ -110,14 +133,18 @@ def tidy(_app: Sphinx, document: nodes.document) -> None:
             del reference["refspecific"]
     for annotation in document.findall(desc_annotation):
         for text in list(annotation.findall(nodes.Text)):
-            text.parent.replace(text, nodes.Text(MODULE.sub("", text)))
+            shown = MODULE.sub("", UNION.sub(r"\1", text))
+            text.parent.replace(text, nodes.Text(shown))
 
 
 def show_default(
     _app: Sphinx, _what: str, _name: str, _obj: object, _options: Any, signature: Any, result: Any
 ) -> tuple[Any, Any]:
-    """Write `…` for a default that is made anew for each object."""
-    return signature and signature.replace("= NOTHING", "= …"), result
+    """Shorten defaults that are functions, settings or made anew, and name unions."""
+    shown = signature or ""
+    for pattern, short in DEFAULTS.items():
+        shown = re.sub(pattern, short, shown)
+    return shown or signature, result and UNION.sub(r"\1", result)
 
 
 def find(
