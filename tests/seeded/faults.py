@@ -25,10 +25,10 @@ CUTS: Final = (
     "tests/session/snapshot/test_cut_anywhere.py::test_a_restart_at_any_moment_changes_nothing"
 )
 BOUNDS: Final = "tests/session/live/test_bounds.py"
-STORY: Final = "tests/client/test_faults.py"
+STORY: Final = "tests/client/test_faults.py::test_nothing_is_lost_and_nothing_told_or_said_twice"
 HOSTILE: Final = "tests/client/test_hostile.py"
-ERRORS: Final = "tests/client/test_any_error.py"
-STORM: Final = "tests/simulator/world/test_any_storm.py"
+ERRORS: Final = "tests/client/test_any_error.py::test_any"
+STORM: Final = "tests/simulator/world/test_any_storm.py::test_any_weather"
 WORLD: Final = "tests/simulator/world/test_world.py"
 CODEC: Final = "tests/protocol/test_fuzz.py::test_any_items"
 TARGETS: Final = "tests/fuzz/test_targets.py"
@@ -84,7 +84,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "if isinstance(error, SessionGoneError) and turn.session is not None:",
         "if isinstance(error, SessionGoneError) and turn.session is not None and error.error_code:",
-        (ERRORS,),
+        (f"{ERRORS}_errors_of_polls",),
     ),
     Fault(
         "poll-while-ending",
@@ -93,7 +93,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "    if state.ending is not None:\n        return inf\n",
         "",
-        (ERRORS,),
+        (f"{ERRORS}_end_while_a_text_is_in_doubt",),
     ),
     Fault(
         "no-backoff",
@@ -102,7 +102,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "return max(delay * (1 + jitter) / 2, requested)",
         "return requested",
-        (ERRORS,),
+        (f"{ERRORS}_errors_of_polls",),
     ),
     Fault(
         "failures-never-reset",
@@ -111,7 +111,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "    state.poll_timer.failures = 0\n",
         "",
-        (ERRORS,),
+        (f"{ERRORS}_errors_of_polls",),
     ),
     Fault(
         "poll-beside-poll",
@@ -165,7 +165,7 @@ FAULTS: Final = (
         f"{CLIENT}/state.py",
         "if self.state.ending is None and self.session is not None and not self.session.done:",
         "if self.session is not None and not self.session.done:",
-        (ERRORS,),
+        (f"{ERRORS}_end_while_a_text_is_in_doubt",),
     ),
     Fault(
         "end-call-echoed",
@@ -258,7 +258,7 @@ FAULTS: Final = (
         f"{CLIENT}/sending.py",
         "        queue.append(item)\n",
         "        queue.insert(0 if item.msg_id is None else len(queue), item)\n",
-        (ERRORS, STORY),
+        (f"{ERRORS}_words_before_the_end", STORY),
     ),
     Fault(
         "queue-dropped-at-end",
@@ -276,7 +276,7 @@ FAULTS: Final = (
         f"{CLIENT}/sending.py",
         "    turn.feed_events(events)\n\n\ndef resolve",
         "    del events\n\n\ndef resolve",
-        (ERRORS,),
+        (f"{ERRORS}_news_in_the_reply_to_a_post",),
     ),
     Fault(
         "any-file-type",
@@ -294,7 +294,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})",
         "HTTPStatus.FORBIDDEN})",
-        (ERRORS,),
+        (f"{ERRORS}_errors_of_polls",),
     ),
     Fault(
         "redirect-refuses",
@@ -303,7 +303,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "if status // 100 == _REDIRECT or (status in _BORROWED and _is_foreign(reply, value)):",
         "if status in _BORROWED and _is_foreign(reply, value):",
-        (ERRORS,),
+        (f"{ERRORS}_foreign_reply_to_a_text",),
     ),
     Fault(
         "busy-is-certain",
@@ -312,7 +312,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "        state.is_poll_missed = True\n",
         "        state.is_poll_missed = False\n",
-        (ERRORS,),
+        (f"{ERRORS}_errors_of_polls",),
     ),
     Fault(
         "strict-bytes",
@@ -321,7 +321,7 @@ FAULTS: Final = (
         f"{CLIENT}/failures.py",
         "return json_input.parse_leniently(reply.body)",
         'raise DecodeError("not JSON")',
-        (ERRORS,),
+        (f"{ERRORS}_flawed_byte_in_a_text",),
     ),
     Fault(
         "large-history-again",
@@ -330,7 +330,7 @@ FAULTS: Final = (
         f"{CLIENT}/history.py",
         "    if not is_fatal and not error.transient:\n",
         "    if not is_fatal and not error.transient and not is_too_large(error):\n",
-        (ERRORS,),
+        (f"{ERRORS}_history_that_is_too_large",),
     ),
     Fault(
         "jar-shared",
@@ -377,7 +377,7 @@ FAULTS: Final = (
         f"{CLIENT}/client.py",
         "return deadline is not None and -inf < deadline < now - self.settings.suspend_gap",
         "return deadline is None",
-        (ERRORS,),
+        (f"{ERRORS}_sleep_of_the_computer",),
     ),
     Fault(
         "token-forgotten",
@@ -433,7 +433,7 @@ FAULTS: Final = (
         f"{CLIENT}/client.py",
         "        turn.effects.append(turn.terminated)\n",
         "        turn.effects.insert(0, turn.terminated)\n",
-        (STORY, HOSTILE, ERRORS),
+        (STORY, HOSTILE, f"{ERRORS}_end_while_a_text_is_in_doubt"),
     ),
     Fault(
         "late-obeyed",
