@@ -25,7 +25,8 @@ CUTS: Final = (
     "tests/session/snapshot/test_cut_anywhere.py::test_a_restart_at_any_moment_changes_nothing"
 )
 BOUNDS: Final = "tests/session/live/test_bounds.py"
-STORY: Final = "tests/client/test_faults.py::test_nothing_is_lost_and_nothing_told_or_said_twice"
+STORY: Final = "tests/client/test_faults.py::TestClient"
+JOINING: Final = "tests/client/test_faults.py::TestJoining"
 HOSTILE: Final = "tests/client/test_hostile.py"
 ERRORS: Final = "tests/client/test_any_error.py::test_any"
 STORM: Final = "tests/simulator/world/test_any_storm.py::test_any_weather"
@@ -395,7 +396,7 @@ FAULTS: Final = (
         f"{CLIENT}/api_requests.py",
         "        turn.state.is_joining = True\n",
         "",
-        ("tests/client/test_joining.py",),
+        (JOINING, "tests/client/test_joining.py"),
     ),
     Fault(
         "jitter-of-the-process",
