@@ -246,10 +246,10 @@ FAULTS: Final = (
     Fault(
         "log-lines-mixed",
         "mixed-chats",
-        "a line of a log without a chat_id is of the chat before it",
-        "chatfsm/replay/reader.py",
-        "        yield own or chat_id, item\n",
-        "        chat_id = own or chat_id\n        yield chat_id, item\n",
+        "an event of an envelope without a chat_id is of the chat before it",
+        "chatfsm/replay/items.py",
+        "        yield own or chat_id, item, at\n",
+        "        chat_id = own or chat_id\n        yield chat_id, item, at\n",
         ("tests/replay/test_formats.py", "tests/replay/test_stream_replay.py"),
     ),
     Fault(
