@@ -38,7 +38,7 @@ autodoc_type_aliases = {
         "effects": "AppEffect Effect FormReason IgnoredReason TypingReason",
         "events": "Event",
         "inputs": "Input",
-        "models": "AnomalyKind Outcome",
+        "models": "AnomalyKind",
         "signaling": "Signal",
     }.items()
     for name in names.split()

@@ -157,8 +157,13 @@ def find(
     objects = env.domains.python_domain.objects
     if target.startswith("chatfsm."):
         target = target.rpartition(".")[2]
-    found = [name for name in objects if name.endswith(f".{target}") and not objects[name].aliased]
-    found = [name for name in found if name.startswith("chatfsm.")]
+    found = [
+        name
+        for name, known in objects.items()
+        if name.startswith("chatfsm.") and name.endswith(f".{target}") and not known.aliased
+        # The name of a member alone may be an argument, or a member of another class.
+        if "." in target or known.objtype not in {"attribute", "method", "property"}
+    ]
     if len(found) != 1:
         is_fine = node["reftype"] == "obj" or is_type_variable(node["reftarget"])
         return content if is_fine else None
