@@ -71,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         "argparse.ArgumentParser",
         _Parser(
             prog="chatfsm",
-            description="Chat with a contact center, replay recorded chats, simulate a center.",
+            description="Chat with a contact center, replay recorded chats, simulate a center, "
+            "judge clients.",
         ),
     )
     version_help = "show program's version number and exit"

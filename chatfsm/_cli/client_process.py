@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from chatfsm.errors import ChatError
 
@@ -54,7 +54,7 @@ def run_client(
     started.
     """
     to = subprocess.DEVNULL if is_silent or sys.stderr is None else _STANDARD_ERROR
-    with _termination_as_interrupt():
+    with _interrupts() as interrupts:
         try:
             process = subprocess.Popen(  # noqa: S603  # the user's own command
                 list(command),
@@ -67,10 +67,12 @@ def run_client(
             why = error.strerror if isinstance(error, OSError) else None
             raise ChatError(f"cannot run {command[0]!r}: {why or error}") from None
         try:
+            interrupts.allow()
             return ClientExit(process.wait(timeout))
         except subprocess.TimeoutExpired:
             return ClientExit(None)
         finally:
+            interrupts.is_allowed = False
             _end_group(process)
 
 
@@ -95,21 +97,39 @@ def _signal_group(process: subprocess.Popen[Any], number: signal.Signals) -> Non
         os.killpg(process.pid, number)
 
 
+@define
+class _Interrupts:
+    """Ctrl-C and SIGTERM, which wait while a client starts or ends: it must not be left behind."""
+
+    is_allowed: bool = False
+    is_waiting: bool = False
+
+    def __call__(self, *_: object) -> None:
+        self.is_waiting = True
+        if self.is_allowed:
+            raise KeyboardInterrupt
+
+    def allow(self) -> None:
+        """Let interrupts through. Raises KeyboardInterrupt if there was one."""
+        self.is_allowed = True
+        if self.is_waiting:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, so that the client is ended too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _interrupts() -> Iterator[_Interrupts]:
+    """Handle SIGINT and SIGTERM by one object, in the main thread."""
+    interrupts = _Interrupts()
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    before = [signal.signal(number, interrupts) for number in numbers]
     try:
-        yield
+        yield interrupts
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if interrupts.is_waiting:  # it came while the client was being ended
+        raise KeyboardInterrupt
 
 
 def _signal_name(number: int) -> str:

@@ -181,13 +181,8 @@ def test_a_client_that_fails(code: str, reason: str, capfd: pytest.CaptureFixtur
     assert reason in found["violations"][0]["explanation"]
 
 
-FOREVER = """
-import subprocess, sys, signal, time
-signal.signal(signal.SIGTERM, {handler})
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-print("child", child.pid, flush=True)
-time.sleep(600)
-"""
+# A shell starts within the timeout even on a busy machine.
+FOREVER = "{trap} sleep 600 & echo child $!; wait"
 
 
 def has_ended(pid: int) -> bool:
@@ -207,14 +202,14 @@ def wait_for(pid: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("handler", ["signal.SIG_DFL", "signal.SIG_IGN"])
+@pytest.mark.parametrize("trap", ["", "trap '' TERM;"])
 def test_a_client_that_hangs(
-    handler: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    trap: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is ended with all that it has started, even if it does not want to."""
     monkeypatch.setattr(client_process, "_GRACE", 0.1)
-    code = FOREVER.format(handler=handler)
-    assert main(["judge", *NO_CHAT, "--timeout", "1.5", "--", *client(code)]) == 1
+    command = ("sh", "-c", FOREVER.format(trap=trap))
+    assert main(["judge", *NO_CHAT, "--timeout", "1", "--", *command]) == 1
     out, err = capfd.readouterr()
     assert "the client was still running, and was ended" in out
     wait_for(int(err.split()[1]))
@@ -224,8 +219,8 @@ def test_a_client_that_hangs(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt(number: int) -> None:
     """Ctrl-C and SIGTERM end the client too."""
-    code = FOREVER.format(handler="signal.SIG_DFL")
-    command = (sys.executable, "-m", "chatfsm", "judge", "--", *client(code))
+    forever = ("sh", "-c", FOREVER.format(trap=""))
+    command = (sys.executable, "-m", "chatfsm", "judge", "--", *forever)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         child = int(process.stderr.readline().split()[1])
@@ -233,6 +228,39 @@ def test_an_interrupt(number: int) -> None:
         assert process.wait(60) == 130
         assert process.stderr.read() == "chatfsm: interrupted\n"
     wait_for(child)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_an_interrupt_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A client that has just been started is not left behind."""
+    start, pids = subprocess.Popen, []
+
+    def start_and_interrupt(*arguments: Any, **options: Any) -> Any:
+        process = start(*arguments, **options)
+        pids.append(process.pid)
+        os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_interrupt)
+    assert main(["judge", "--", "sleep", "600"]) == 130
+    wait_for(pids[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_an_interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that does not end at once, whatever is pressed meanwhile."""
+    monkeypatch.setattr(client_process, "_GRACE", 0.1)
+    end = client_process._end_group
+
+    def interrupt_and_end(process: subprocess.Popen[bytes]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        end(process)
+        assert has_ended(process.pid)
+
+    monkeypatch.setattr(client_process, "_end_group", interrupt_and_end)
+    assert main(["judge", "--timeout", "0.1", "--", "sleep", "600"]) == 130
 
 
 # What cannot be judged.
