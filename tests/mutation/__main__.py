@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.mutation.mutants import mutants_of, sampled
 from tests.mutation.report import Report, equivalents
-from tests.mutation.runner import Workplace
+from tests.mutation.runner import Result, Workplace
 
 PACKAGES = ("_protocol", "_session", "_client")
 ROOT = Path(__file__).parent.parent.parent
@@ -35,15 +35,16 @@ def main() -> int:
     ]
     if options.only:
         mutants = [mutant for mutant in mutants if options.only in mutant.key]
+    judged = equivalents()
     work = Workplace(ROOT, options.work, options.jobs, options.profile, _progress)
     work.prepare()
     coverage = work.coverage(sorted(options.packages))
-    results = work.run(mutants, coverage)
+    tried = [mutant for mutant in mutants if options.judged or mutant.key not in judged]
+    results = {result.key: result for result in work.run(tried, coverage)}
     _progress("")
-    judged = equivalents()
     report = Report(
         options.seed,
-        {mutant.key: (mutant, result) for mutant, result in zip(mutants, results, strict=True)},
+        {m.key: (m, results.get(m.key) or Result(m.key, "survived")) for m in mutants},
         judged,
         sorted(judged.keys() - {m.key for found in possible.values() for m in found}),
         round(time.monotonic() - started),
@@ -81,6 +82,9 @@ def _options() -> argparse.Namespace:
         help="how many examples Hypothesis tries: 20, or 100",
     )  # fmt: skip
     parser.add_argument("--only", metavar="TEXT", help="of the sample, those with this text")
+    parser.add_argument(
+        "--judged", action="store_true", help="also try those that were judged to be equivalent"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="also write the JSON there")
     parser.add_argument(

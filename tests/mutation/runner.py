@@ -54,12 +54,12 @@ class Result:
     key: str
     result: str
     """killed, timeout or survived."""
-    by: str
+    by: str = ""
     """The test that failed, or the file that could not be imported."""
-    tests: int
+    tests: int = 0
     """The number of tests that may have run."""
-    seconds: float
-    basis: str
+    seconds: float = 0.0
+    basis: str = ""
     """A digest of the files on which the result depends."""
 
     @property

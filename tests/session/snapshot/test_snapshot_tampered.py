@@ -343,3 +343,12 @@ def test_fields_that_do_not_fit_together_are_refused(field: str, value: object, 
         why = f"{field} is missing"
     with pytest.raises(SnapshotError, match=why):
         ChatSession.restore({**KEPT, "memory": memory, "digest": snapshot._digest(memory)}, now=0.0)
+
+
+def test_a_text_is_no_list_of_its_letters() -> None:
+    """Of as many as a party has fields."""
+    data = deepcopy(KEPT)
+    data["memory"]["parties"] = ["abcde"]
+    data["digest"] = snapshot._digest(data["memory"])
+    with pytest.raises(SnapshotError, match="a list of party_id, type"):
+        ChatSession.restore(data, now=0.0)
