@@ -92,10 +92,10 @@ class Coverage:
         return not self.runs_in(mutant) & {IMPORT, COLLECTION}
 
     def tests_of(self, mutant: Mutant) -> list[dict[str, float]]:
-        """Return the tests that run the changed lines, with their seconds.
+        """Return the tests that may notice the change, with their seconds, in two groups.
 
-        A change that takes effect at import may concern any test: those that run functions of the
-        module are the first group, all others the second.
+        First those that run the changed lines. Then the others of the package, because what one
+        test computes may be kept for the next; of a change that takes effect at import, all others.
         """
         lines = self.lines.get(mutant.path, {})
         change = mutant.change
@@ -103,10 +103,11 @@ class Coverage:
         found = set[str]().union(*(lines.get(number, set()) for number in numbers))
         inside = self.runs_in(mutant)
         found = found & self.seconds.keys() or inside & self.seconds.keys()
+        rest = self.seconds.keys() - found
         if IMPORT not in inside:
-            return [self._with_seconds(found)]
-        found = found or set[str]().union(*lines.values()) & self.seconds.keys()
-        return [self._with_seconds(found), self._with_seconds(self.seconds.keys() - found)]
+            folder = f"tests/{mutant.path.split('/')[1].lstrip('_')}/"
+            rest = {name for name in rest if name.startswith(folder)}
+        return [self._with_seconds(found), self._with_seconds(rest)]
 
     def _with_seconds(self, names: Iterable[str]) -> dict[str, float]:
         return {name: self.seconds[name] for name in sorted(names)}
