@@ -439,3 +439,14 @@ def test_who_left_while_typing_types_no_more_first() -> None:
     session = connected(joins("ann", 1), event("typing", party_id="ann"))
     told = recalls(session, event("party_left", party_id="ann", at=2))
     assert [type(effect) for effect in told] == [effects.TypingStopped, effects.PartyRemoved]
+
+
+def test_of_two_answers_in_the_same_second_the_first_one_counts() -> None:
+    """A form is answered once."""
+    session = connected()
+    answer = event("form_data", form_request_id="7", form_name="survey", data={"a": 1}, at=100)
+    cancel = event("chat_form_data_cancel", form_request_id="7", form_name="survey", at=100)
+    recalls(session, answer, cancel)
+    closed = session._state.closed_forms
+    assert closed is not None
+    assert closed["7"].reason == "submitted"

@@ -352,3 +352,12 @@ def test_a_text_is_no_list_of_its_letters() -> None:
     data["digest"] = snapshot._digest(data["memory"])
     with pytest.raises(SnapshotError, match="a list of party_id, type"):
         ChatSession.restore(data, now=0.0)
+
+
+def test_ids_without_a_fingerprint_are_refused() -> None:
+    """In plain words, like everything that does not fit."""
+    data = deepcopy(KEPT)
+    data["memory"]["seen_ids"][0][2].pop()
+    data["digest"] = snapshot._digest(data["memory"])
+    with pytest.raises(SnapshotError, match="as many texts as there are ids"):
+        ChatSession.restore(data, now=0.0)
