@@ -11,7 +11,9 @@ from typing import Final, NoReturn, cast
 
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
 from chatfsm._cli.coverage_arguments import add_coverage
+from chatfsm._cli.diff_arguments import add_diff
 from chatfsm._cli.judge_arguments import add_judge
+from chatfsm._cli.metrics_arguments import add_metrics
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
 from chatfsm.errors import ChatError
 
@@ -31,7 +33,7 @@ class ExitCode(IntEnum):
 
 
 _COMMANDS: Final = (
-    *(add_demo, add_replay, add_coverage, add_scrub),
+    *(add_demo, add_replay, add_metrics, add_diff, add_coverage, add_scrub),
     *(add_chat, add_simulate, add_judge),
 )
 

@@ -19,6 +19,7 @@ __all__ = [
     "add_command",
     "add_demo",
     "add_log_options",
+    "add_reading_options",
     "add_replay",
     "add_scrub",
     "add_simulate",
@@ -114,13 +115,6 @@ def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_log_options(replay)
     replay.add_argument(
-        "--close-after",
-        metavar="SECONDS",
-        type=types.seconds,
-        help="report a chat and free its memory after this long without an event in the log "
-        "(default: never)",
-    )
-    replay.add_argument(
         "--rows",
         metavar="N",
         type=types.row_count,
@@ -145,14 +139,7 @@ def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
         help=f"exit with 1 if there is a finding of this kind: {', '.join(FINDINGS)}, or any; "
         "may be repeated. late: only what came after the reply that ended the chat",
     )
-    replay.add_argument(
-        "--jobs",
-        metavar="N",
-        type=types.job_count,
-        default=1,
-        help=f"replay in N processes, 1 to {types.MAX_JOBS}, with the same output. Standard input, "
-        "other pipes and --close-after use one process (default: 1)",
-    )
+    add_reading_options(replay)
     replay.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -160,14 +147,15 @@ def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
         help="when to use colours: auto, which means on a terminal, always, which needs the extra "
         "cli, or never",
     )
-    replay.set_defaults(run=_run_replay)
+    replay.set_defaults(run=_run_replay, prefers_received=False)
 
 
 def _run_replay(options: argparse.Namespace) -> int:
     if options.jobs > 1:
-        from chatfsm._cli.parallel import run  # noqa: PLC0415
-    else:
-        from chatfsm._cli.replay import run  # noqa: PLC0415
+        from chatfsm._cli import parallel  # noqa: PLC0415
+
+        return parallel.run(options)
+    from chatfsm._cli.replay import run  # noqa: PLC0415
 
     return run(options)
 
@@ -194,6 +182,25 @@ def add_log_options(command: argparse.ArgumentParser) -> None:
         help="read the event in this field of each line, such as payload or record.message; or "
         "docker, kubectl, or text for an event after other words (default: recognized if all "
         "lines agree)",
+    )
+
+
+def add_reading_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of commands that replay logs: --close-after and --jobs."""
+    command.add_argument(
+        "--close-after",
+        metavar="SECONDS",
+        type=types.seconds,
+        help="finish a chat and free its memory after this long without an event in the log "
+        "(default: never)",
+    )
+    command.add_argument(
+        "--jobs",
+        metavar="N",
+        type=types.job_count,
+        default=1,
+        help=f"read in N processes, 1 to {types.MAX_JOBS}, with the same output. Standard input, "
+        "other pipes and --close-after use one process (default: 1)",
     )
 
 

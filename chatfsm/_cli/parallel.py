@@ -111,11 +111,13 @@ class WorkerError(ChatError):
     """A worker ended before it had read all its input; the text names its last record."""
 
 
-def run(options: Namespace) -> int:
+def run(
+    options: Namespace, make_reporter: Callable[[Namespace], ReplayReporter] = reporter_for
+) -> int:
     """Replay as the command line says, in `--jobs` processes if possible; return the exit code."""
+    reporter = make_reporter(options)
     if options.jobs == 1 or not _can_be_sharded(options):
-        return replay.run(options)
-    reporter = reporter_for(options)
+        return replay.replay_with(options, reporter)
     context = _context()
     stop = context.RawValue("b", 0)
     workers = [Worker(Shard(n, options.jobs, options.unnamed_chat)) for n in range(options.jobs)]

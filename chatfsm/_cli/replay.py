@@ -170,4 +170,5 @@ def stream_for(options: Namespace, on_step: OnStep | None) -> StreamReplay:
         options.close_after,
         JournalReplay(compare=options.verify, strict=options.strict),
         on_step,
+        prefers_received=options.prefers_received,
     )

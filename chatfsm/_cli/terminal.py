@@ -20,7 +20,15 @@ from chatfsm._cli.timeline import RowStyle, Timeline, verdict
 from chatfsm.errors import ChatError
 from chatfsm.replay.sources import ReadPosition, Source
 
-__all__ = ["STYLES", "ProgressBar", "TerminalStyle", "TimelinePrinter", "printer_for", "style_for"]
+__all__ = [
+    "STYLES",
+    "ProgressBar",
+    "TerminalStyle",
+    "TimelinePrinter",
+    "padded",
+    "printer_for",
+    "style_for",
+]
 
 STYLES: Final[dict[RowStyle, str]] = {
     "plain": "",
@@ -92,7 +100,7 @@ class TimelinePrinter:
         (name, ending, style), *more = verdict(timeline.stats)
         self._line([(name, "bold"), ("  ", ""), (ending, STYLES[style])])
         for heading, text, style in more:
-            self._text([("  ", ""), (_padded(heading, 10), "dim")], text, STYLES[style])
+            self._text([("  ", ""), (padded(heading, 10), "dim")], text, STYLES[style])
         rows = list(timeline.rows())
         if rows:
             self._line([])
@@ -103,7 +111,7 @@ class TimelinePrinter:
             start = [
                 (f"  {row.at:>{at}}  ", "dim"),
                 (f"{row.what:<{what}}  ", STYLES[row.style]),
-                (_padded(row.who, who), "bold"),
+                (padded(row.who, who), "bold"),
                 ("  " if who else "", ""),
             ]
             self._text(start, row.text, STYLES[row.style])
@@ -159,7 +167,8 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def _padded(text: str, width: int) -> str:
+def padded(text: str, width: int) -> str:
+    """Return a text with spaces behind it, up to a number of terminal columns."""
     return text + " " * (width - _cells(text))
 
 

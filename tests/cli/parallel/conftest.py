@@ -66,7 +66,7 @@ class Runs:
             for number in range(jobs):
                 batches: list[WorkerBatch] = []
                 output = _sent(reporter.output)
-                shard = Shard(number, jobs, options.chat_id)
+                shard = Shard(number, jobs, options.unnamed_chat)
                 verified += replay_shard(
                     options, WorkerReporter(output, shard, batches.append)
                 ).verified
