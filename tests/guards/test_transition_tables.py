@@ -31,6 +31,11 @@ def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, tri
     assert table.moves[state].get(trigger) == moved_by_transitions(table, state, trigger)
 
 
+def test_tables_are_called_what_they_are() -> None:
+    """Tools find a table by its name."""
+    assert list(BY_NAME) == ["lifecycle", "form", "call", "delivery", "cobrowsing", "commands"]
+
+
 def test_every_pair_was_compared() -> None:
     """The pairs above are all there are: the states of each table by its triggers."""
     lifecycle, form, call, delivery, cobrowsing, orders = 10 * 10, 6 * 6, 6 * 10, 6 * 6, 5 * 3, 200

@@ -361,3 +361,13 @@ def test_ids_without_a_fingerprint_are_refused() -> None:
     data["digest"] = snapshot._digest(data["memory"])
     with pytest.raises(SnapshotError, match="as many texts as there are ids"):
         ChatSession.restore(data, now=0.0)
+
+
+def test_every_event_of_a_message_needs_a_name() -> None:
+    """One event with a name does not excuse another one without."""
+    for event in ({"event": 5}, {"msg": "hello"}):
+        data = deepcopy(KEPT)
+        data["memory"]["outbox"][0][1]["events"].append(event)
+        data["digest"] = snapshot._digest(data["memory"])
+        with pytest.raises(SnapshotError, match="a message in the outbox has no events"):
+            ChatSession.restore(data, now=0.0)
