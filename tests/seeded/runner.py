@@ -1,7 +1,7 @@
 """Runner: some tests under several seeds, in the tree that is the working directory.
 
 `python -m tests.seeded.runner RESULTS SEEDS TESTS…` writes one JSON line for each seed. The tests
-are imported once; each seed has a process of its own, forked from there.
+are collected once; each seed has a process of its own, forked from there.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from hypothesis import core
 
 _COUNTS: Final = re.compile(r"(\d+) passing\D*(\d+) failing\D*(\d+) invalid")
-_USUAL: Final = ("-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=short")
+_USUAL: Final = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=short")
 
 
 class FirstFailure:
@@ -25,7 +26,8 @@ class FirstFailure:
     An example counts whether it passes, fails or is invalid; a test without examples has one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, results: Path, seeds: list[int]) -> None:
+        self.results, self.seeds = results, seeds
         self.test: str | None = None
         self.error = ""
         self.examples = 0
@@ -44,11 +46,32 @@ class FirstFailure:
             counts = _COUNTS.findall(getattr(item, "hypothesis_statistics", ""))
             self.examples = sum(int(count) for found in counts for count in found) or 1
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note that a module cannot be imported."""
-        if report.failed and self.test is None:
-            self.test, self.examples = f"{report.nodeid} (import)", 0
-            self.error = _last_line(str(report.longrepr))
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the tests with each seed, up to the first failure."""
+        import chatfsm  # noqa: PLC0415  # whichever the tests have imported
+
+        assert Path(chatfsm.__file__).is_relative_to(Path.cwd()), chatfsm.__file__
+        for seed in self.seeds:
+            child = os.fork()
+            if child == 0:
+                try:
+                    self._run(session, seed)
+                finally:
+                    sys.stdout.flush()
+                    os._exit(0)
+            os.waitpid(child, 0)
+        return True
+
+    def _run(self, session: pytest.Session, seed: int) -> None:
+        core.global_force_seed = seed  # as the option --hypothesis-seed does
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.test is not None:
+                break
+        result = {"seed": seed, "test": self.test, "examples": self.examples}
+        result |= {"passed": self.passed, "error": self.error}
+        with self.results.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(result) + "\n")
 
 
 def _last_line(text: str) -> str:
@@ -56,36 +79,10 @@ def _last_line(text: str) -> str:
     return next((line for line in lines if line), "")[:160]
 
 
-def run_seed(seed: int, tests: list[str]) -> dict[str, Any]:
-    """Run the tests with one seed, up to the first failure."""
-    found = FirstFailure()
-    status = pytest.main([*_USUAL, f"--hypothesis-seed={seed}", *tests], plugins=[found])
-    if status not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and found.test is None:
-        found.test, found.error = None, f"pytest ended with {status!r}"
-    return {
-        "seed": seed,
-        "test": found.test,
-        "examples": found.examples if found.test else 0,
-        "passed": found.passed,
-        "error": found.error,
-    }
-
-
 def main() -> int:
     results, seeds, *tests = sys.argv[1:]
-    pytest.main([*_USUAL, "--collect-only", *tests])
-    import chatfsm  # noqa: PLC0415  # whichever the tests have imported
-
-    assert Path(chatfsm.__file__).is_relative_to(Path.cwd()), chatfsm.__file__
-    for seed in map(int, seeds.split(",")):
-        child = os.fork()
-        if child == 0:
-            with Path(results).open("a", encoding="utf-8") as out:
-                out.write(json.dumps(run_seed(seed, tests)) + "\n")
-            sys.stdout.flush()
-            os._exit(0)
-        os.waitpid(child, 0)
-    return 0
+    first = FirstFailure(Path(results), [int(seed) for seed in seeds.split(",")])
+    return int(pytest.main([*_USUAL, *tests], plugins=[first]))
 
 
 if __name__ == "__main__":
