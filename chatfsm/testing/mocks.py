@@ -2,7 +2,7 @@
 
     def handler(request: HttpRequest) -> HttpReply:
         if request.purpose == "poll":
-            return events_reply(request, {"event": "chat_session_ended"})
+            return events_reply(request, end_of_chat)
         return reply(request, {"chat_id": "c1", "state": "connected", "is_new_chat": True})
 
     sender = MockSender(handler)
