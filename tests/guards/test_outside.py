@@ -25,7 +25,17 @@ from chatfsm import commands, effects, events, signaling
 HERE = Path(__file__).resolve().parent
 PINNED = HERE / "outside.json"
 LOGS = sorted(path for path in (HERE.parent / "logs").iterdir() if path.suffix != ".md")
-SUBCOMMANDS = ("replay", "coverage", "scrub", "chat", "simulate", "demo", "judge")
+SUBCOMMANDS = (
+    "replay",
+    "metrics",
+    "diff",
+    "coverage",
+    "scrub",
+    "chat",
+    "simulate",
+    "demo",
+    "judge",
+)
 UNIONS = {
     "events": events.Event,
     "commands": commands.Command,
