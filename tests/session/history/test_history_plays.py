@@ -450,3 +450,10 @@ def test_of_two_answers_in_the_same_second_the_first_one_counts() -> None:
     closed = session._state.closed_forms
     assert closed is not None
     assert closed["7"].reason == "submitted"
+
+
+def test_a_repeated_name_of_the_service_is_as_new_as_its_last_one() -> None:
+    """A cached poll that brings the name again, with its old time, does not make it older."""
+    session = connected(*(event("info", service_name="Desk", at=at) for at in (200, 100)))
+    assert recalls(session, event("info", service_name="Old Desk", at=150)) == []
+    assert session.service_name == "Desk"

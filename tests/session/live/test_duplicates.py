@@ -419,3 +419,12 @@ def test_a_reused_id_is_named_short_and_in_plain_ascii(play: Play) -> None:
     assert anomaly.text.isascii()
     assert anomaly.text.startswith(r"id '\xe9xxx")
     assert len(anomaly.text) < 140
+
+
+def test_another_address_under_the_same_id_is_another_file(play: Play) -> None:
+    """A file by its address has the address as its content."""
+    first = {"party_id": "ann", "msg_id": "4", "file_type": "image"}
+    play.hears("file_url", **first, file_url="https://example.com/a.png")
+
+    told = play.hears("file_url", **first, file_url="https://example.com/b.png")
+    assert {type(effect).__name__ for effect in told} == {"Anomaly", "FileReceived"}

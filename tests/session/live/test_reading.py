@@ -117,3 +117,9 @@ def test_a_session_equals_no_other_thing() -> None:
     """A comparison with another thing is False, not None."""
     assert (ChatSession("chat-1") == "chat-1") is False
     assert (ChatSession("chat-1") != "chat-1") is True
+
+
+def test_the_repr_of_a_memory_is_without_its_settings(play: Play) -> None:
+    """They are the same in many sessions, and long."""
+    play.joins("ann")
+    assert "Settings(" not in repr(play.session._state)
