@@ -297,14 +297,15 @@ def test_the_first_of_several_deadlines_is_the_next(stages: type[Stage]) -> None
 
 
 @pytest.mark.parametrize("kind", ["poll", "history"])
-def test_a_refusal_of_the_credentials_is_no_failure_to_be_retried(chat: Stage, kind: str) -> None:
+def test_a_refusal_of_the_credentials_is_no_failure_to_be_retried(
+    stages: type[Stage], kind: str
+) -> None:
     """Nothing is counted, and nothing is due until `Resume`."""
-    if kind == "history":
-        chat.fails("poll", "timeout", at=1.0)
-        chat.is_due()
-    before = chat.client.health(chat.now).failures
+    chat = stages().opens() if kind == "poll" else stages(chat_id=CHAT)
+    chat.ticks()
+    assert chat.pending == [kind]
     chat.replies(kind, status=401)
-    assert chat.client.health(chat.now).failures == before
+    assert chat.client.health(chat.now).failures == 0
     assert chat.client.deadline is None
 
 

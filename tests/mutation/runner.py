@@ -190,6 +190,8 @@ class Workplace:
         self, job: int, waiting: Queue[Mutant], coverage: Coverage, note: Callable[[Result], None]
     ) -> None:
         with _Worker(self._tree(job), self.profile) as worker:
+            if not waiting.empty():
+                worker.ask({"kind": "compile", "suite": self.suite})
             while True:
                 try:
                     mutant = waiting.get_nowait()

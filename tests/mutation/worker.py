@@ -50,7 +50,8 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
-    sys.dont_write_bytecode = False
+    # A compiled file is found by the time and the size of its source, which two mutants may share.
+    sys.dont_write_bytecode = True
     for name in _IMPORTED:
         importlib.import_module(name)
     warm: _Collected | None = None
@@ -58,7 +59,8 @@ def main() -> None:
         order = json.loads(line)
         if order["kind"] == "measure":
             answer = _in_child(partial(measured, [*_OPTIONS, *order["suite"]], order["packages"]))
-            sys.dont_write_bytecode = True  # the copies of the sources are unchanged until now
+        elif order["kind"] == "compile":
+            answer = _in_child(partial(_compiled, order["suite"]))
         elif order["is_local"]:
             warm = warm or _Collected(order["suite"])
             answer = warm.ask(order)
@@ -129,6 +131,12 @@ def _end_group(group: int) -> None:
     """End the processes that a mutant's tests may have started and left behind."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
+
+
+def _compiled(suite: list[str]) -> Answer:
+    """Import all tests once, so that the compiled files of what is not mutated are there."""
+    sys.dont_write_bytecode = False
+    return {"code": int(pytest.main([*_OPTIONS, "--collect-only", *suite]))}
 
 
 # Changes that need chatfsm to be imported anew.
