@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import core
 
 _COUNTS: Final = re.compile(r"(\d+) passing\D*(\d+) failing\D*(\d+) invalid")
 _USUAL: Final = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=short")
@@ -63,6 +62,8 @@ class FirstFailure:
         return True
 
     def _run(self, session: pytest.Session, seed: int) -> None:
+        from hypothesis import core  # noqa: PLC0415  # not before pytest, which rewrites it
+
         core.global_force_seed = seed  # as the option --hypothesis-seed does
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
