@@ -35,6 +35,7 @@ SUBCOMMANDS = (
     "simulate",
     "demo",
     "judge",
+    "schema",
 )
 UNIONS = {
     "events": events.Event,
