@@ -74,15 +74,16 @@ def _fields_of(cls: type) -> Schema:
     aliases: list[Schema] = []
     needed: list[str] = []
     for spec in SCHEMAS[cls]:
+        first, *others = spec.names
         is_required = spec.attribute in required
         for name in spec.names:
             if name != "event":
-                schema = _value(spec, is_required=is_required and len(spec.names) == 1)
+                schema = _value(spec, is_required=is_required and not others)
                 properties[name] = described(schema, docs.get(spec.attribute))
-        if is_required and len(spec.names) > 1:
+        if is_required and others:
             aliases = [{"required": [name]} for name in spec.names]
-        elif is_required and spec.names != ("event",):
-            needed.append(spec.names[0])
+        elif is_required and first != "event":
+            needed.append(first)
     return {
         "type": "object",
         "properties": properties,
