@@ -13,13 +13,6 @@ def test_a_diagram_is_not_stale(name: str) -> None:
     assert (FOLDER / name).read_text("utf-8") == drawings()[name]
 
 
-@pytest.mark.parametrize("name", [name for name in drawings() if name.endswith(".mmd")])
-def test_the_readme_shows_the_diagram(name: str) -> None:
-    """README.md shows each diagram as it is in its file."""
-    readme = (FOLDER.parent / "README.md").read_text("utf-8")
-    assert f"```mermaid\n{drawings()[name]}```" in readme
-
-
 def test_nothing_else_is_in_the_folder() -> None:
     """No drawing of a table that is gone stays behind."""
     assert {path.name for path in FOLDER.iterdir()} == set(drawings())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatfsm._cli import main
+from chatfsm._cli import _parser, main
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -41,6 +41,26 @@ def test_the_gate_ends_with_the_test_command() -> None:
     """.ci/run ends with the very command that the README prints."""
     gate = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
     assert gate[-1] == commands()[1]
+
+
+def test_each_link_leads_to_a_file() -> None:
+    """Or to another site."""
+    links = re.findall(r"\]\(([^)#]+)", README)
+    assert len(links) > 10
+    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert missing == []
+
+
+def test_the_commands_are_all_there() -> None:
+    """Each command of `chatfsm` has its row."""
+    rows = re.findall(r"(?m)^\| `chatfsm (.*?) \|", README)
+    named = set(re.findall(r"chatfsm (\w+)", " ".join(f"chatfsm {row}" for row in rows)))
+    assert named == set(_command_names())
+
+
+def _command_names() -> list[str]:
+    [choices] = [action.choices for action in _parser()._actions if action.metavar == "COMMAND"]
+    return list(choices or ())
 
 
 def without_times(text: str) -> str:

@@ -45,7 +45,7 @@ def past(*items: Any) -> History:
 
 
 def test_a_form_shown_again_after_a_dated_answer_is_open() -> None:
-    """README: a history rebuilds the forms by the server's times."""
+    """Choices: a history rebuilds the forms by the server's times."""
     session, _ = play(form(1), data(2), past(form(3, "order")))
     assert [known.name for known in session.forms] == ["order"]
 
@@ -65,7 +65,7 @@ def test_pages_in_another_order_mean_the_same_later() -> None:
 
 
 def test_who_joined_at_9_has_not_left_at_7() -> None:
-    """README: a history rebuilds the roster by the server's times."""
+    """Choices: a history rebuilds the roster by the server's times."""
     session, _ = play(joined(5), joined(9), past(left(7)))
     assert len(session.parties) == 1
 
@@ -101,6 +101,6 @@ def test_a_repeated_answer_clears_no_warning() -> None:
 
 
 def test_an_answer_of_before_the_history_closes_a_form_of_the_history() -> None:
-    """README: by the server's times: the answer at 5 is to what was shown at 3."""
+    """Choices: by the server's times: the answer at 5 is to what was shown at 3."""
     session, _ = play(data(5), past(form(3)))
     assert session.forms == ()
