@@ -115,6 +115,21 @@ def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_log_options(replay)
     replay.add_argument(
+        "--chat", metavar="ID", action="append", type=types.text, help="this chat only; repeatable"
+    )
+    replay.add_argument(
+        "--only-findings", action="store_true", help="print findings only, and their chats"
+    )
+    replay.add_argument(
+        "--explain", action="store_true", help="also print duplicates and late events"
+    )
+    replay.add_argument(
+        "--time",
+        choices=("relative", "utc", "local"),
+        default="relative",
+        help="the times of a timeline: since its first event, or of day (default: relative)",
+    )
+    replay.add_argument(
         "--rows",
         metavar="N",
         type=types.row_count,

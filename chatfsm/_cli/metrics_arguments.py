@@ -53,7 +53,8 @@ def add_metrics(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_log_options(metrics)
     add_reading_options(metrics)
-    metrics.set_defaults(run=_run_metrics, strict=False, verify=False, prefers_received=True)
+    unused = {"strict": False, "verify": False, "explain": False, "chat": None}
+    metrics.set_defaults(run=_run_metrics, prefers_received=True, **unused)
 
 
 def _run_metrics(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from chatfsm._cli import ExitCode
 from chatfsm._cli.replay_outputs import EffectLines, NoOutput, Output, Printer, Summary, Timelines
 from chatfsm._cli.terminal import ProgressBar, style_for
 from chatfsm._cli.terminal_text import print_error
-from chatfsm.errors import ReplayDivergence, UnreadableLogError
+from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.journal import JournalReplay
 from chatfsm.replay.log_files import open_logs
@@ -88,6 +88,9 @@ class ReplayReporter:
 
         `verified`: number of journal entries that agree with their replay.
         """
+        if options.chat and self.totals.sessions == 0 and self.status == ExitCode.SUCCESS:
+            names = ", ".join(options.chat)
+            self.report_error(f"no chat has the id of --chat: {names}", ExitCode.ERROR)
         self.progress.hide()
         self.printer.write(self.output.totals_text(self.totals))
         if options.verify and self.status == ExitCode.SUCCESS:
@@ -111,13 +114,17 @@ def reporter_for(options: Namespace) -> ReplayReporter:
 
 
 def _output(options: Namespace) -> Output:
+    only_findings = options.only_findings
+    if only_findings and (options.summary or options.quiet):
+        raise ChatError("--only-findings is for timelines and --json")
     if options.json:
-        return EffectLines()
+        return EffectLines(only_findings=only_findings)
     if options.summary:
         return Summary()
     if options.quiet:
         return NoOutput()
-    return Timelines(style_for(sys.stdout, options.color), options.rows or None)
+    style = style_for(sys.stdout, options.color)
+    return Timelines(style, options.rows or None, options.time, only_findings=only_findings)
 
 
 def _report_verified(entries: int) -> int:
@@ -165,10 +172,11 @@ def sources_of(options: Namespace) -> list[Source]:
 def stream_for(options: Namespace, on_step: OnStep | None) -> StreamReplay:
     """A replay with the options of the command line, before any record."""
     return StreamReplay(
-        Settings(strict=options.strict),
+        Settings(strict=options.strict, explain=options.explain),
         options.unnamed_chat,
         options.close_after,
         JournalReplay(compare=options.verify, strict=options.strict),
         on_step,
         prefers_received=options.prefers_received,
+        only=frozenset(options.chat) if options.chat else None,
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from io import StringIO
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
+
+from attrs import evolve
 
 from chatfsm._cli.terminal import TerminalStyle
-from chatfsm._cli.timeline import Timeline
+from chatfsm._cli.timeline import TimeForm, Timeline
 from chatfsm._plain import json_text
 from chatfsm.effects import to_json
 from chatfsm.replay.chat_replay import ReplayStep
@@ -47,26 +51,41 @@ class Timelines:
     head = ""
     separator = "\n"
 
-    def __init__(self, style: TerminalStyle, rows: int | None) -> None:
+    def __init__(
+        self,
+        style: TerminalStyle,
+        rows: int | None,
+        times: TimeForm = "relative",
+        *,
+        only_findings: bool = False,
+    ) -> None:
         self._buffer = StringIO()
         self._style = style
         self._printer = style.printer(self._buffer)
         self._rows = rows
+        self._times = times
+        self._only_findings = only_findings
         self._timelines: dict[ReplayedChat, Timeline] = {}
 
-    def __reduce__(self) -> tuple[type[Timelines], tuple[TerminalStyle, int | None]]:
+    def __reduce__(self) -> tuple[Callable[..., Timelines], tuple[Any, ...]]:
         """Pickle the settings only: in another process it starts empty."""
-        return Timelines, (self._style, self._rows)
+        make = partial(Timelines, only_findings=self._only_findings)
+        return make, (self._style, self._rows, self._times)
 
     def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """Keep the rows of the step; they are printed with the chat."""
+        if self._only_findings:
+            if not step.findings:
+                return ""
+            step = evolve(step, effects=step.findings)
         self._timeline(chat).add(step)
         return ""
 
     def chat_text(self, chat: ReplayedChat) -> str:
         """The verdict and the timeline, which is dropped."""
-        self._printer.print(self._timeline(chat))
-        del self._timelines[chat]
+        if not self._only_findings or chat.stats.findings():
+            self._printer.print(self._timeline(chat))
+        self._timelines.pop(chat, None)
         return self._take_text()
 
     def totals_text(self, totals: Totals) -> str:
@@ -77,7 +96,7 @@ class Timelines:
 
     def _timeline(self, chat: ReplayedChat) -> Timeline:
         if chat not in self._timelines:
-            self._timelines[chat] = Timeline(chat.stats, self._rows)
+            self._timelines[chat] = Timeline(chat.stats, self._rows, self._times)
         return self._timelines[chat]
 
     def _take_text(self) -> str:
@@ -93,10 +112,14 @@ class EffectLines:
     wants_steps = True
     head = separator = ""
 
+    def __init__(self, *, only_findings: bool = False) -> None:
+        self._only_findings = only_findings
+
     def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """The effects of the step, a line each."""
         origin = {"chat_id": chat.session.chat_id, "seq": step.seq, "at": step.at}
-        return "".join([json_text({**origin, **to_json(effect)}) + "\n" for effect in step.effects])
+        effects = step.findings if self._only_findings else step.effects
+        return "".join([json_text({**origin, **to_json(effect)}) + "\n" for effect in effects])
 
     def chat_text(self, _chat: ReplayedChat) -> str:
         """No text: the last effect of the chat has been printed."""
@@ -160,7 +183,9 @@ class Printer:
         self._separator = output.head
 
     def write_chat(self, text: str) -> None:
-        """Write the text of a finished chat."""
+        """Write the text of a finished chat, if it has any."""
+        if not text:
+            return
         self.write(self._separator + text)
         self._separator = self._output.separator
 

@@ -99,6 +99,12 @@ class TimelinePrinter:
         """Print one chat: the verdict, then the rows."""
         (name, ending, style), *more = verdict(timeline.stats)
         self._line([(name, "bold"), ("  ", ""), (ending, STYLES[style])])
+        span = timeline.span()
+        if span is not None:
+            more.insert(0, ("time", span, "plain"))
+        missing = timeline.missing_ids()
+        if missing is not None:
+            more.append(("hint", missing, "quiet"))
         for heading, text, style in more:
             self._text([("  ", ""), (padded(heading, 10), "dim")], text, STYLES[style])
         rows = list(timeline.rows())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from attrs import define, field, frozen
@@ -15,11 +16,13 @@ from chatfsm import effects as f
 from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._plain import snake_case
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
-from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.chat_replay import ReplayStep, is_finding
 from chatfsm.replay.stats import ChatStats
 
-__all__ = ["Row", "RowStyle", "Timeline", "duration_text", "verdict"]
+__all__ = ["Row", "RowStyle", "TimeForm", "Timeline", "duration_text", "verdict"]
 
+TimeForm = Literal["relative", "utc", "local"]
+"""Times of rows: since the first event of the chat, or of day."""
 RowStyle = Literal["plain", "quiet", "state", "own", "good", "bad"]
 RowParts = tuple[str, str, str, RowStyle]
 """The kind of a row, the party, the text and the style."""
@@ -39,7 +42,14 @@ class Row:
 # Names and ids may be thousands of characters long.
 _MAX_NAME: Final = 40
 _MAX_ID: Final = 16
+# Gaps in the numbers of a chat with more messages than this are not looked for.
+_MAX_SERVER_IDS: Final = 10_000
+_MAX_DIGITS: Final = 9
+_MAX_MISSING: Final = 5
 _MINUTE: Final = 60
+# A time before 1973 is one of a clock that does not count from 1970; the last is in the year 5138.
+_FIRST_WALL_TIME: Final = 1e8
+_LAST_WALL_TIME: Final = 1e11
 _HOUR: Final = 60 * _MINUTE
 
 _OUTCOME_TEXTS: Final = {
@@ -120,15 +130,21 @@ class Timeline:
     stats: ChatStats
     limit: int | None
     """Number of rows that are kept, half of them the first and half the last; None: all."""
+    times: TimeForm = "relative"
     omitted: int = field(default=0, init=False)
     """Number of rows in the middle that were dropped."""
     _first: list[Row] = field(factory=list, init=False)
     _last: deque[Row] = field(factory=deque, init=False)
+    _server_ids: set[int] = field(factory=set, init=False)
+    """The even message numbers so far, at most `_MAX_SERVER_IDS`."""
 
     def add(self, step: ReplayStep) -> None:
         """Add a row per effect of a step; `stats` must contain the step already."""
+        self._note_server_id(step.item)
         for effect in step.effects:
             what, who, text, style = _ROW_BUILDERS[type(effect)](self, effect)
+            if step.where and is_finding(effect):
+                text = f"{text}  ({step.where})"
             row = Row(self._since(step.at), what, _short(who), harmless_text(text), style)
             if self.limit is None or len(self._first) < self.limit - self.limit // 2:
                 self._first.append(row)
@@ -137,6 +153,29 @@ class Timeline:
             if len(self._last) > self.limit // 2:
                 self._last.popleft()
                 self.omitted += 1
+
+    def missing_ids(self) -> str | None:
+        """The message numbers that the server left out, as a hint; None if there are none.
+
+        Servers number what they send by even numbers, and others use other ids (PROTOCOL.md §2).
+        """
+        if not self._server_ids:
+            return None
+        first, last = min(self._server_ids), max(self._server_ids)
+        if (last - first) // 2 >= 2 * len(self._server_ids):
+            return None  # numbers of another kind
+        missing = [number for number in range(first, last, 2) if number not in self._server_ids]
+        named = ", ".join(map(str, missing[:_MAX_MISSING]))
+        more = f" and {len(missing) - _MAX_MISSING} more" if len(missing) > _MAX_MISSING else ""
+        return f"msg_id {named}{more} may be missing from the log" if missing else None
+
+    def _note_server_id(self, item: object) -> None:
+        raw = getattr(item, "raw", None)  # of an event that is unknown or malformed
+        msg_id = raw.get("msg_id") if isinstance(raw, dict) else getattr(item, "msg_id", None)
+        if not isinstance(msg_id, str) or len(msg_id) > _MAX_DIGITS or not msg_id.isdecimal():
+            return
+        if int(msg_id) % 2 == 0 and len(self._server_ids) < _MAX_SERVER_IDS:
+            self._server_ids.add(int(msg_id))
 
     def rows(self) -> Iterator[Row]:
         """All rows that are kept, with one in place of those that were omitted."""
@@ -152,7 +191,30 @@ class Timeline:
         party = self.stats.parties.get(party_id)
         return party.name if party is not None else _short_id(party_id)
 
+    def span(self) -> str | None:
+        """The time of day at which the chat began and ended; None for relative times."""
+        first, last = self.stats.first_at, self.stats.last_at
+        if first is None or last is None or not self._is_absolute(first):
+            return None
+        zone = "UTC" if self.times == "utc" else self._moment(first).strftime("%z")
+        begin, end = self._moment(first), self._moment(last)
+        until = f"{end:%H:%M:%S}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
+        return f"{begin:%Y-%m-%d %H:%M:%S} to {until} {zone}"
+
+    def _is_absolute(self, at: float) -> bool:
+        """Whether rows have the time of day, which the clock of a journal does not tell."""
+        return self.times != "relative" and _FIRST_WALL_TIME <= at < _LAST_WALL_TIME
+
+    def _moment(self, at: float) -> datetime:
+        moment = datetime.fromtimestamp(round(at), UTC)
+        return moment if self.times == "utc" else moment.astimezone()
+
     def _since(self, at: float) -> str:
+        first = self.stats.first_at or at
+        if self._is_absolute(first) and self._is_absolute(at):
+            moment = self._moment(at)
+            is_first_day = moment.date() == self._moment(first).date()
+            return f"{moment:%H:%M:%S}" if is_first_day else f"{moment:%m-%d %H:%M:%S}"
         whole = round(at - (self.stats.first_at or 0.0))
         hours, minutes, seconds = whole // _HOUR, whole % _HOUR // _MINUTE, whole % _MINUTE
         return f"+{hours}:{minutes:02}:{seconds:02}" if hours else f"+{minutes}:{seconds:02}"

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from chatfsm._session.session import ChatSession
-from chatfsm.effects import Effect, MessageReceived
+from chatfsm.effects import Anomaly, Effect, Ignored, MessageReceived, UnknownReceived
 from chatfsm.errors import RemoteProtocolError
 from chatfsm.events import Event
 from chatfsm.inputs import Input, Tick
@@ -22,7 +22,7 @@ from chatfsm.replay.stats import COUNTED_EFFECTS, ChatStats
 from chatfsm.replay.times import UNREADABLE
 from chatfsm.settings import Settings
 
-__all__ = ["ChatReplay", "ReplayStep", "replay_chat"]
+__all__ = ["ChatReplay", "ReplayStep", "is_finding", "replay_chat"]
 
 # Events before a chat's first timestamp wait for it; a real log has one within a few lines.
 MAX_UNSTAMPED: Final = 1_000
@@ -39,6 +39,19 @@ class ReplayStep:
     effects: tuple[Effect, ...]
     item: Input | None = None
     """The input: the event, the input of a journal, or a `Tick` for a deadline; None if unknown."""
+    where: str = ""
+    """Place of the event, such as `file: line 12`, if an effect is a finding; else empty."""
+
+    @property
+    def findings(self) -> tuple[Effect, ...]:
+        """The effects that are findings: anomalies, unknown events, and late ones if reported."""
+        return tuple(filter(is_finding, self.effects))
+
+
+def is_finding(effect: Effect) -> bool:
+    """Whether an effect tells of something that a log should not have."""
+    is_late = isinstance(effect, Ignored) and effect.reason == "late"
+    return is_late or isinstance(effect, (Anomaly, UnknownReceived))
 
 
 OnStep = Callable[[ReplayStep], object]

@@ -236,4 +236,8 @@ def _own(item: Item, chat_id: str) -> Item:
 
 
 def _mark(event: object) -> str:
-    return repr(sorted(event.items(), key=str)) if isinstance(event, dict) else repr(event)
+    """A text that equal events have in common."""
+    try:
+        return repr(sorted(event.items(), key=str)) if isinstance(event, dict) else repr(event)
+    except RecursionError:  # nested too deep for a session, which reports it
+        return "(too deep)"

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from math import inf
 from os import PathLike
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from chatfsm._session.session import ChatSession
 from chatfsm.effects import Anomaly
 from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
-from chatfsm.replay.chat_replay import ChatReplay, ReplayStep
+from chatfsm.replay.chat_replay import ChatReplay, ReplayStep, is_finding
 from chatfsm.replay.formats import record_batches
 from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
 from chatfsm.replay.log_files import open_logs
@@ -101,6 +100,8 @@ class StreamReplay:
     prefers_received: bool = field(default=False, kw_only=True)
     """Whether the clock of a chat is the time at which the log received an event, where it says
     that, instead of the time of the event."""
+    only: frozenset[str] | None = field(default=None, kw_only=True)
+    """The ids of the chats that are replayed; None: all."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
     """Sort key of the step or chat that is being reported; steps have the chat number 0."""
     records: int = field(default=0, init=False)
@@ -174,6 +175,9 @@ class StreamReplay:
         for run in batch.runs:
             self._run = run
             self.records += run.skipped
+            if self.only is not None and self._key_of(run)[1] not in self.only:
+                self.records += len(run.events)
+                continue
             index, end = 0, len(run.events)
             while index < end:
                 self._index = index
@@ -221,8 +225,7 @@ class StreamReplay:
 
     def _chat_of(self, run: RecordRun) -> ReplayedChat:
         """The chat of a run, made if it is new, as the most recently fed one."""
-        chat_id = run.chat_id or self.default_chat_id
-        key = ("", chat_id) if chat_id else (run.source.name, run.source.stem)
+        key = self._key_of(run)
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
@@ -233,6 +236,10 @@ class StreamReplay:
             self._open.move_to_end(key)
         chat.last_clock = self._clock
         return chat
+
+    def _key_of(self, run: RecordRun) -> ChatKey:
+        chat_id = run.chat_id or self.default_chat_id
+        return ("", chat_id) if chat_id else (run.source.name, run.source.stem)
 
     def _time_in(self, run: RecordRun, index: int) -> float | None:
         """The time of a record on the clock of the log; None without one that can be read."""
@@ -252,7 +259,8 @@ class StreamReplay:
         if size != len(events):
             events = events[index : index + size]
             received = None if received is None else received[index : index + size]
-        report = None if self.on_step is None else self._reporter(self.on_step, chat, index, size)
+        on_step = self.on_step
+        report = None if on_step is None else self._reporter(on_step, chat, run, index, size)
         try:
             if received is not None:
                 self._report_unreadable_times(chat, received, report)
@@ -295,7 +303,7 @@ class StreamReplay:
                 report(ReplayStep(replay.event_count, replay.now or 0.0, (anomaly,)))
 
     def _reporter(
-        self, on_step: OnStep, chat: ReplayedChat, index: int, size: int
+        self, on_step: OnStep, chat: ReplayedChat, run: RecordRun, index: int, size: int
     ) -> Callable[[ReplayStep], object]:
         """A callback for the steps of `size` events of the run, from `index` on."""
         before = chat.replay.event_count
@@ -304,6 +312,17 @@ class StreamReplay:
             offset = min(step.seq - before, size - 1)  # records that waited share one turn
             self._index = index + offset
             self.output_key = (self.records + 1 + offset, _FED, 0)
+            if any(map(is_finding, step.effects)):
+                waited = chat.unstamped
+                place = step.seq - before
+                is_old = place < len(waited)
+                last = len(run.events) - 1
+                step = evolve(
+                    step,
+                    where=waited[place].where
+                    if is_old
+                    else run.where(min(index + place - len(waited), last)),
+                )
             on_step(chat, step)
 
         return report
@@ -322,20 +341,33 @@ class StreamReplay:
                 effects = self.journal.verify_entry(chat.replay.session, line, where)
             except RemoteProtocolError as error:
                 raise ViolationError(f"{where}: {error}") from error
-            chat.replay.feed_entry(line, effects, chat.stats, self._on_step_of(chat))
+            on_step = self._on_step_of(chat, lambda _: where)
+            chat.replay.feed_entry(line, effects, chat.stats, on_step)
         self._keep_ended(chat)
 
     def _feed_unstamped(self, chat: ReplayedChat, now: float) -> None:
         """Feed the events of a chat that wait for its first timestamp."""
+        on_step = self._on_step_of(chat, lambda seq: chat.unstamped[seq].where)
         try:
-            chat.replay.finish(chat.stats, self._on_step_of(chat), now=now)
+            chat.replay.finish(chat.stats, on_step, now=now)
         except RemoteProtocolError as error:
             where = chat.unstamped[chat.replay.event_count].where
             raise ViolationError(f"{where}: {error}") from error
         chat.unstamped.clear()
 
-    def _on_step_of(self, chat: ReplayedChat) -> Callable[[ReplayStep], object] | None:
-        return None if self.on_step is None else partial(self.on_step, chat)
+    def _on_step_of(
+        self, chat: ReplayedChat, where: Callable[[int], str]
+    ) -> Callable[[ReplayStep], object] | None:
+        """The callback for the steps of a chat; `where`: the place of an event, by its index."""
+        on_step = self.on_step
+        if on_step is None:
+            return None
+
+        def report(step: ReplayStep) -> None:
+            has_finding = any(map(is_finding, step.effects))
+            on_step(chat, evolve(step, where=where(step.seq)) if has_finding else step)
+
+        return report
 
     def _count(self, chat: ReplayedChat, records: int) -> None:
         """Count records of a chat, the last of which is the one being fed."""

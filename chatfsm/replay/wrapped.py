@@ -82,10 +82,12 @@ def path_to_events(lines: Sequence[bytes]) -> Path | None:
     others: list[object] = []
     for line in lines[:HEAD_LINES]:
         text = line.decode("utf-8", "backslashreplace").strip("\ufeff\x1e \t\r\n,")
-        if not text:
+        if not text.strip("[]"):
             continue
         value: object = _whole_json(text)
         path = path_to_event(text if value is None else value)
+        if path is None and value is None and text.startswith('{"'):
+            continue  # a broken object says nothing about the others
         is_wrapped = value is not None or _WORD.search(_json_in(text)[1]) is not None
         if path is None or not (path or (value is None and is_wrapped)):
             if path is not None or not (isinstance(value, dict) or leading_time(text) is not None):
@@ -104,13 +106,13 @@ def _has_form_of(value: object, path: Path) -> bool:
     """Whether a line without an event is wrapped as the others are."""
     if not path:
         return value is None
-    return isinstance(value, dict) and isinstance(value.get(path[0]), (str, dict))
+    return isinstance(value, dict) and isinstance(value.get(path[0]), (str, dict, list))
 
 
 def _is_event(value: object) -> bool:
     """Whether a value is an event that chatfsm knows, several, or a line of a journal."""
     if isinstance(value, list):
-        return bool(value) and _is_event(value[0])
+        return bool(value) and isinstance(value[0], dict) and _is_event(value[0])
     if not isinstance(value, dict):
         return False
     name, events = value.get("event"), value.get("events", value.get("sessions"))
@@ -201,13 +203,15 @@ class Unwrapper:
     def _add_object(self, batch: RecordBatch, text: str, place: int) -> bool:
         """Add the event in a field."""
         text = text.strip("\x1e \t,")
-        if not text:
+        if not text.strip("[]"):
             return False
         try:
             value = json_input.parse(text)
         except DecodeError as error:
-            self._add_broken(batch, text, place, "line", str(error))
-            return False
+            value, before = _json_in(text)  # the first or the last object of a list
+            if value is None or before.strip("[ "):
+                self._add_broken(batch, text, place, "line", str(error))
+                return False
         if isinstance(value, dict) and self.path[0] == "log" and "stream" in value:
             log = value.get("log")  # Docker cuts lines of more than 16 KiB
             if isinstance(log, str):

@@ -258,3 +258,12 @@ def test_a_har_file_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(har, "_MAX_BYTES", 100)
     with pytest.raises(UnreadableLogError, match="a HAR file of more than 0 MiB"):
         read(log, entry(reply=envelope(ENDED)))
+
+
+def test_deep_nesting_is_no_crash(log: Log) -> None:
+    """It is malformed, as in any log."""
+    deep = '{"event": "chat_session_message", "x": ' + "[" * 700 + "]" * 700 + "}"
+    found, _ = read(log, entry(reply=f'{{"events": [{deep}]}}'), entry(2, reply=envelope(ENDED)))
+    assert [type(each.event) for each in found] == [e.Malformed, e.Ended]
+    with pytest.raises(UnreadableLogError, match="damaged: not read: nested too deep"):
+        list(records(open_logs(log("b.har", '{"log": {"x": ' + "[" * 100_000))[0]))

@@ -143,6 +143,16 @@ def test_a_plain_log_is_not_taken_for_wrapped(log: Log) -> None:
     assert [type(each.event).__name__ for each in found] == ["Unknown", "Status", "Ended"]
 
 
+@pytest.mark.parametrize("form", ["[{},\n{}]\n", "[\n{},\n{}\n]\n"])
+def test_a_list_may_have_an_object_on_each_line(log: Log, form: str) -> None:
+    """As databases export it."""
+    rows = [json.dumps({"recv_ts": NOON, "payload": text}) for text in EVENTS]
+    found, notes = read(log("a.json", form.format(*rows)))
+    assert [type(each.event).__name__ for each in found] == ["Status", "Ended"]
+    assert [each.received_at for each in found] == [NOON, NOON]
+    assert notes == []
+
+
 def test_a_broken_event_is_malformed_and_the_rest_is_read(log: Log) -> None:
     """With its line, and in the chat of the line before."""
     lines = [WRAPPERS["logging"](text, n) for n, text in enumerate(EVENTS)]
@@ -155,7 +165,7 @@ def test_a_broken_event_is_malformed_and_the_rest_is_read(log: Log) -> None:
 
 @pytest.mark.parametrize(
     ("line", "why"),
-    [("{", "not JSON: "), ('{"other": 1}', "without the field 'payload'"), ("[]", None)],
+    [("{", "not JSON: "), ('{"other": 1}', "without the field 'payload'"), ("5", None)],
 )
 def test_a_line_that_is_not_wrapped_is_malformed(log: Log, line: str, why: str | None) -> None:
     """It is reported and stops nothing."""
@@ -282,3 +292,13 @@ def test_deep_wrapping_is_not_followed(log: Log) -> None:
         value = {"payload": value}
     with pytest.raises(UnreadableLogError, match="neither an event nor an envelope"):
         read(log("a.log", json.dumps(value)))
+
+
+@pytest.mark.parametrize("unwrap", [None, "payload", "text"])
+def test_deep_nesting_is_no_crash(log: Log, unwrap: str | None) -> None:
+    """Neither in the wrapper nor in the event."""
+    deep = "[" * 700 + "]" * 700
+    good = [f'{{"payload": {text}}}\n' for text in EVENTS]
+    bad = [f'{{"payload": {deep}}}\n', f'{{"payload": {"[" * 100_000}\n']
+    found, _ = read(log("a.log", *good, *bad), unwrap=unwrap)
+    assert [each.chat_id for each in found if each.place < 3] == ["C1", "C1"]

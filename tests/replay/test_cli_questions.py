@@ -1,0 +1,206 @@
+"""Options for questions: where a finding stands, which chats, when, and why not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Log = Callable[..., Path]
+Replays = Callable[..., Any]
+
+
+@pytest.fixture
+def path(wire: Any, log: Log) -> Path:
+    """Two chats, one of them with things to find."""
+    return log(
+        "a.jsonl",
+        {"chat_id": "A", **wire.status("queued")},
+        {"chat_id": "A", **wire.unknown()},
+        {"chat_id": "A", **wire.status("connected", at=1_767_268_790)},
+        {"chat_id": "B", **wire.status("connected", at=1_767_268_800)},
+        {"chat_id": "A", **wire.broken(at=1_767_268_801)},
+        {"chat_id": "A", **wire.says("ann", "hello", msg_id="2", at=1_767_268_802)},
+        {"chat_id": "A", **wire.says("ann", "hello", msg_id="2", at=1_767_268_802)},
+        {"chat_id": "A", **wire.ended(at=1_767_268_803)},
+        {"chat_id": "A", **wire.says("ann", "late", msg_id="4", at=1_767_268_900)},
+        {"chat_id": "B", **wire.ended(at=1_767_400_000)},
+    )
+
+
+def rows(ran: Any) -> list[str]:
+    return [" ".join(line.split()) for line in ran.lines if line.startswith("  ")]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_each_finding_has_its_file_and_line(path: Path, replays: Replays, jobs: str) -> None:
+    """Those that waited for the first time of their chat, too."""
+    found = [line for line in rows(replays("--jobs", jobs, path)) if "a.jsonl" in line]
+    assert found == [
+        f"+0:00 unknown chat_session_weather ({path}: line 2)",
+        f"+0:11 anomaly malformed: chat_session_typing: party_id is missing ({path}: line 5)",
+    ]
+
+
+def test_a_finding_of_a_chat_without_any_time_has_its_line(
+    wire: Any, log: Log, replays: Replays
+) -> None:
+    """Its events are told when the log ends."""
+    path = log("a.jsonl", wire.status("queued"), wire.unknown(), wire.unknown())
+    found = [line for line in rows(replays(path)) if "unknown chat" in line]
+    assert [line.rpartition(": ")[2] for line in found] == ["line 2)", "line 3)"]
+
+
+def test_a_finding_of_a_journal_has_its_line(log: Log, replays: Replays) -> None:
+    """As that of any log."""
+    event = {"input": "unknown", "name": "weather", "raw": {"event": "weather"}}
+    line = {"v": 1, "chat_id": "a", "seq": 0, "at": 1.0, "in": event, "out": []}
+    path = log("j.jsonl", line)
+    assert f"unknown weather ({path}: line 1)" in rows(replays(path))[-1]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_only_findings_are_printed(path: Path, replays: Replays, jobs: str) -> None:
+    """And only the chats that have some; the totals are those of all."""
+    ran = replays("--only-findings", "--jobs", jobs, path)
+    assert [line.split()[1] for line in rows(ran) if line.startswith("+")] == ["unknown", "anomaly"]
+    assert not any(line.startswith("B ") for line in ran.lines)
+    assert ran.lines[-1].startswith("2 chats, ")
+    ran = replays("--only-findings", "--json", "--jobs", jobs, path)
+    assert [effect["effect"] for effect in ran.effects] == ["unknown_received", "anomaly"]
+
+
+@pytest.mark.parametrize("word", ["--summary", "--quiet"])
+def test_only_findings_needs_an_output_with_effects(
+    path: Path, replays: Replays, word: str
+) -> None:
+    """A summary has none to choose from."""
+    ran = replays("--only-findings", word, path)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "chatfsm: --only-findings is for timelines and --json\n"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_is_ignored_is_explained(path: Path, replays: Replays, jobs: str) -> None:
+    """A late event is a finding, a duplicate is none."""
+    ran = replays("--explain", "--jobs", jobs, path)
+    assert [line for line in rows(ran) if " ignored " in line] == [
+        "+0:12 ignored duplicate: message",
+        f"+1:50 ignored late: message ({path}: line 9)",
+    ]
+    assert not [line for line in rows(replays(path)) if " ignored " in line]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_chat_is_chosen(path: Path, replays: Replays, jobs: str) -> None:
+    """The others are neither told nor counted."""
+    ran = replays("--summary", "--chat", "B", "--jobs", jobs, path)
+    assert [each["chat_id"] for each in ran.sessions] == ["B"]
+    assert ran.totals["sessions"] == 1
+    ran = replays("--summary", "--chat", "B", "--chat", "A", "--jobs", jobs, path)
+    assert ran.totals["sessions"] == 2
+
+
+def test_a_chat_that_is_named_by_its_file_is_chosen(wire: Any, log: Log, replays: Replays) -> None:
+    """Or by `--unnamed-chat`, which is called `--chat-id` too."""
+    path = log("a.jsonl", wire.ended())
+    assert replays("--summary", "--chat", "a", path).totals["sessions"] == 1
+    for name in ("--unnamed-chat", "--chat-id"):
+        assert replays("--summary", name, "x", "--chat", "x", path).session["chat_id"] == "x"
+
+
+def test_a_chat_that_is_not_there_is_an_error(path: Path, replays: Replays) -> None:
+    """A wrong id is no empty log."""
+    ran = replays("--quiet", "--chat", "C", "--chat", "D", path)
+    assert (ran.status, ran.err) == (2, "chatfsm: no chat has the id of --chat: C, D\n")
+
+
+def test_times_of_day_have_their_date_above(path: Path, replays: Replays) -> None:
+    """A row of another day has its own date."""
+    ran = replays("--time", "utc", "--chat", "A", path)
+    assert "time 2026-01-01 11:59:50 to 12:01:40 UTC" in rows(ran)
+    assert "11:59:50 state queued → connected" in rows(ran)
+    ran = replays("--time", "utc", "--chat", "B", path)
+    assert "time 2026-01-01 12:00:00 to 2026-01-03 00:26:40 UTC" in rows(ran)
+    assert "01-03 00:26:40 over ended" in rows(ran)
+
+
+def test_local_times_have_their_offset(
+    path: Path, replays: Replays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of this machine is named by its distance from UTC."""
+    if not hasattr(time, "tzset"):  # Windows
+        return
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-2")
+        time.tzset()
+        ran = replays("--time", "local", "--chat", "A", path)
+    time.tzset()
+    assert "time 2026-01-01 13:59:50 to 14:01:40 +0200" in rows(ran)
+
+
+def test_a_clock_that_does_not_count_from_1970_stays_relative(log: Log, replays: Replays) -> None:
+    """A journal's clock tells no time of day."""
+    line = {"v": 1, "chat_id": "a", "seq": 0, "at": 5.0, "in": {"input": "tick"}, "out": []}
+    status = {"event": "chat_session_status", "state": "queued"}
+    path = log("j.jsonl", line, {"chat_id": "b", **status})
+    assert replays("--time", "utc", path).out == replays(path).out
+
+
+def test_json_has_no_places(path: Path, replays: Replays) -> None:
+    """Its lines are the same wherever the file is."""
+    assert "a.jsonl" not in json.dumps(replays("--json", path).effects)
+
+
+def says(wire: Any, *ids: object) -> list[dict[str, Any]]:
+    return [wire.says("ann", "hello", msg_id=msg_id, at=1_767_268_800) for msg_id in ids]
+
+
+@pytest.mark.parametrize(
+    ("ids", "hint"),
+    [
+        (["0", "2", "6"], "4"),
+        (["0", "8", "2", "10"], "4, 6"),
+        (
+            [*map(str, range(0, 40, 2)), *map(str, range(60, 80, 2))],
+            "40, 42, 44, 46, 48 and 5 more",
+        ),
+    ],
+)
+def test_gaps_in_the_numbers_of_messages_are_hinted_at(
+    wire: Any, log: Log, replays: Replays, ids: list[str], hint: str
+) -> None:
+    """Servers give even numbers one after the other; the order does not matter."""
+    ran = replays(log("a.jsonl", *says(wire, *ids)))
+    assert f"hint msg_id {hint} may be missing from the log" in rows(ran)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["0", "2", "4"],
+        ["1", "5", "9"],
+        ["2"],
+        ["a", None, "x" * 99, "0" * 50],
+        ["2", "4", "1000"],
+    ],
+)
+def test_other_numbers_are_no_gaps(
+    wire: Any, log: Log, replays: Replays, ids: list[object]
+) -> None:
+    """The customer's are odd, and some servers use other ids."""
+    ran = replays(log("a.jsonl", *says(wire, *ids)))
+    assert not [row for row in rows(ran) if row.startswith("hint")]
+
+
+def test_a_message_that_cannot_be_used_is_not_missing(
+    wire: Any, log: Log, replays: Replays
+) -> None:
+    """It is in the log."""
+    broken = wire.event("file", msg_id="4")
+    ran = replays(log("a.jsonl", *says(wire, "2", "6"), broken))
+    assert not [row for row in rows(ran) if row.startswith("hint")]
