@@ -63,7 +63,7 @@ class Timelines:
         self._style = style
         self._printer = style.printer(self._buffer)
         self._rows = rows
-        self._times = times
+        self._times: TimeForm = times
         self._only_findings = only_findings
         self._timelines: dict[ReplayedChat, Timeline] = {}
 
