@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,15 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = list(range(1, options.seeds + 1))
     if not options.no_baseline and not is_green(faults, seeds):
         return 1
-    rows = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for row in pool.map(lambda fault: try_fault(fault, seeds), faults):
-            rows.append(row)
-            print(
-                json.dumps(row) if options.json else f"{row['fault']}: {row['found']}",
-                file=sys.stderr,
-            )
-    print(json.dumps(rows, indent=1) if options.json else table(rows))
+        tried = [pool.submit(try_fault, fault, seeds) for fault in faults]
+        for done in as_completed(tried):
+            row = done.result()
+            print(f"{row['fault']}: {row['found']} {row['why']}", file=sys.stderr, flush=True)
+            if options.json:
+                print(json.dumps(row), flush=True)
+    rows = [done.result() for done in tried]
+    if not options.json:
+        print(table(rows))
     return 0 if all(row["found"] == f"{len(seeds)}/{len(seeds)}" for row in rows) else 1
 
 
@@ -93,6 +94,7 @@ def try_fault(fault: Fault, seeds: list[int]) -> dict[str, Any]:
         "by": {short(test): count for test, count in by.most_common()},
         "examples": sorted(run["examples"] for run in found),
         "runs": runs,
+        "why": next((run["error"] for run in runs if not run["test"]), ""),
     }
 
 
