@@ -58,17 +58,24 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = list(range(1, options.seeds + 1))
     if not options.no_baseline and not is_green(faults, seeds):
         return 1
-    with ThreadPoolExecutor(options.jobs) as pool:
+    rows = try_all(faults, seeds, options.jobs, is_json=options.json)
+    if not options.json:
+        print(table(rows))
+    return 0 if all(row["found"] == f"{len(seeds)}/{len(seeds)}" for row in rows) else 1
+
+
+def try_all(
+    faults: list[Fault], seeds: list[int], jobs: int, *, is_json: bool
+) -> list[dict[str, Any]]:
+    """Try all faults, so many at once; print each result when it is there."""
+    with ThreadPoolExecutor(jobs) as pool:
         tried = [pool.submit(try_fault, fault, seeds) for fault in faults]
         for done in as_completed(tried):
             row = done.result()
             print(f"{row['fault']}: {row['found']} {row['why']}", file=sys.stderr, flush=True)
-            if options.json:
+            if is_json:
                 print(json.dumps(row), flush=True)
-    rows = [done.result() for done in tried]
-    if not options.json:
-        print(table(rows))
-    return 0 if all(row["found"] == f"{len(seeds)}/{len(seeds)}" for row in rows) else 1
+    return [done.result() for done in tried]
 
 
 def is_green(faults: list[Fault], seeds: list[int]) -> bool:
@@ -100,7 +107,8 @@ def try_fault(fault: Fault, seeds: list[int]) -> dict[str, Any]:
 
 def short(test: str) -> str:
     """Return the name of a test without its folders."""
-    return test.rpartition("/")[2].replace(".py::", "::")
+    path, _, name = test.partition("::")
+    return f"{Path(path).stem}::{name}"
 
 
 def run_tests(fault: Fault | None, tests: list[str], seeds: list[int]) -> list[dict[str, Any]]:
