@@ -14,6 +14,7 @@ from chatfsm._cli.coverage_arguments import add_coverage
 from chatfsm._cli.diff_arguments import add_diff
 from chatfsm._cli.judge_arguments import add_judge
 from chatfsm._cli.metrics_arguments import add_metrics
+from chatfsm._cli.report_arguments import add_report
 from chatfsm._cli.schema_arguments import add_schema
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
 from chatfsm.errors import ChatError
@@ -34,7 +35,7 @@ class ExitCode(IntEnum):
 
 
 _COMMANDS: Final = (
-    *(add_demo, add_replay, add_metrics, add_diff, add_coverage, add_scrub),
+    *(add_demo, add_replay, add_metrics, add_report, add_diff, add_coverage, add_scrub),
     *(add_chat, add_simulate, add_judge, add_schema),
 )
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from chatfsm._cli import ExitCode
+from chatfsm._cli.output_file import check_target, write_file
 from chatfsm._cli.terminal_text import print_error
-from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.scrub import Pseudonyms, scrubbed_lines
 from chatfsm.replay.sources import Source
 
-__all__ = ["KEY", "run"]
+__all__ = ["KEY", "make_pseudonyms", "run"]
 
 KEY: Final = "CHATFSM_SCRUB_KEY"
 """Environment variable with the key of the pseudonyms."""
@@ -30,30 +30,22 @@ KEY: Final = "CHATFSM_SCRUB_KEY"
 def run(options: Namespace) -> int:
     """Scrub as the command line says; return the exit code."""
     target = Path(options.output)
-    if options.output != "-" and target.exists() and not options.force:
-        raise UnreadableLogError(f"{target}: the file exists already; --force overwrites it")
-    pseudonyms = Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
+    if options.output != "-":
+        check_target(target, force=options.force)
+    pseudonyms = make_pseudonyms()
     sources = open_logs(options.input, received_at=options.received_at, unwrap=options.unwrap)
     lines = _scrubbed(sources, pseudonyms, options.unnamed_chat)
     if options.output == "-":
         sys.stdout.writelines(lines)
         return ExitCode.SUCCESS
-    target = target.resolve()  # overwrite the target of a link, not the link
-    if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
-        with target.open("w", encoding="utf-8") as out:
-            out.writelines(lines)
-        return ExitCode.SUCCESS
-    # Written completely or not at all: half a log would pass for a log.
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    with open(_new_file(partial, target), "w", encoding="utf-8") as out:  # a descriptor
-        try:
-            count = sum(out.write(line) > 0 for line in lines)
-            out.flush()
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    count = write_file(target, lines)
     print_error(f"{count} lines scrubbed")
     return ExitCode.SUCCESS
+
+
+def make_pseudonyms() -> Pseudonyms:
+    """Return pseudonyms under the key in the environment, or under a random one."""
+    return Pseudonyms(os.fsencode(os.environ.get(KEY, "")) or secrets.token_bytes(32))
 
 
 def _scrubbed(
@@ -63,15 +55,3 @@ def _scrubbed(
         yield from scrubbed_lines(source, pseudonyms, unnamed_chat)
         for note in source.notes:
             print_error(f"{source.name}: {note}")
-
-
-def _new_file(path: Path, replaced: Path) -> int:
-    """Return the descriptor of a new file with the mode of the file that it will replace.
-
-    Without one, the umask decides, as with any other file that a command writes.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o666)
-    if replaced.exists() and hasattr(os, "fchmod"):
-        os.fchmod(descriptor, replaced.stat().st_mode & 0o777)
-    return descriptor

@@ -28,6 +28,7 @@ LOGS = sorted(path for path in (HERE.parent / "logs").iterdir() if path.suffix !
 SUBCOMMANDS = (
     "replay",
     "metrics",
+    "report",
     "diff",
     "coverage",
     "scrub",

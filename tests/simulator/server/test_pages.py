@@ -11,12 +11,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from chatfsm._session.lifecycle_drawing import lifecycle_svg
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES, UNEXPECTED
 from chatfsm.simulator.builtin_scenarios import SCENARIOS
 from chatfsm.simulator.echo_agent import KEYWORDS
 from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
 from chatfsm.simulator.server.server import SimulatorServer
-from chatfsm.simulator.server.web_page import PageFiles, lifecycle_svg
+from chatfsm.simulator.server.web_page import PageFiles
 from tests.simulator.server.conftest import raw
 from tests.simulator.server.fake_network import Wire
 

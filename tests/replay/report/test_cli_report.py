@@ -1,0 +1,183 @@
+"""`chatfsm report`: files in, a page out, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from chatfsm._cli import report as command
+from chatfsm.replay.stream_replay import StreamReplay
+from tests.replay.conftest import Ran, Wire
+from tests.replay.report.conftest import ReportPage
+
+Run = Callable[..., Ran]
+Log = Callable[..., Path]
+
+
+def test_a_page_of_a_directory(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
+    """It names the command, and each file with its size and hash."""
+    path = log("logs/a.jsonl", wire.status("queued", at=1), wire.ended(at=5))
+    log("logs/notes.txt", "Call the customer back.\n")
+    out = tmp_path / "report.html"
+    ran = reports(path.parent, "-o", out, "--title", "Week 7", "--threshold", "30")
+    assert (ran.status, ran.out) == (0, "")
+    page = ReportPage(out.read_text("utf-8"))
+    assert ran.err.endswith(f"{out}: 1 chat, {out.stat().st_size:,} bytes\n")
+    facts = page.facts
+    assert (facts["title"], facts["scrubbed"]) == ("Week 7", False)
+    assert facts["command"] == f"chatfsm report --threshold 30 {path.parent}"
+    [known, other] = facts["inputs"]
+    assert known == {
+        "name": str(path),
+        "size": path.stat().st_size,
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+        "notes": [],
+    }
+    assert other["notes"] == ["left out: line 1: not a log of chat events: this is plain text"]
+
+
+def test_all_options_that_change_the_figures_are_in_the_command(
+    reports: Run, log: Log, wire: Wire
+) -> None:
+    path = log("a b.jsonl", wire.status("queued", at=1))
+    ran = reports(path, "-o", "-", "--max-chats", "2", "--max-steps", "9", "--close-after", "60")
+    assert ReportPage(ran.out).facts["command"] == (
+        f"chatfsm report --max-chats 2 --max-steps 9 --close-after 60 '{path}'"
+    )
+
+
+def test_a_file_that_exists_is_kept(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
+    """Unless --force is given."""
+    path, out = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "report.html"
+    out.write_text("mine", "utf-8")
+    ran = reports(path, "-o", out)
+    assert (ran.status, out.read_text("utf-8")) == (2, "mine")
+    assert "the file exists already; --force overwrites it" in ran.err
+    assert reports(path, "-o", out, "--force").status == 0
+    assert out.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_from_standard_input(
+    reports: Run, log: Log, wire: Wire, stdin: Callable[[bytes], object]
+) -> None:
+    """It can be read once, so that its hash is not known."""
+    stdin(log("a.jsonl", wire.status("queued", at=1)).read_bytes())
+    page = ReportPage(reports("-", "-o", "-").out)
+    assert page.facts["inputs"] == [{"name": "-", "size": None, "sha256": None, "notes": []}]
+    assert page.chats[0]["chat_id"] == "stdin"
+
+
+def test_what_cannot_be_read_is_reported(
+    reports: Run, log: Log, wire: Wire, tmp_path: Path
+) -> None:
+    """On standard error and on the page; the exit code is 2, and the rest is written."""
+    path, missing = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "missing.jsonl"
+    ran = reports(path, missing, "-o", tmp_path / "report.html")
+    assert ran.status == 2
+    assert f"chatfsm: {missing}: cannot be read" in ran.err
+    page = ReportPage((tmp_path / "report.html").read_text("utf-8"))
+    assert page.facts["inputs"][1]["notes"] == ["cannot be read: No such file or directory"]
+    assert len(page.chats) == 1
+
+
+def test_a_file_that_may_not_be_read_has_no_hash(
+    reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = log("a.jsonl", wire.status("queued", at=1))
+
+    def refuse(*_: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(command.hashlib, "file_digest", refuse)
+    page = ReportPage(reports(path, "-o", "-").out)
+    assert page.facts["inputs"][0]["sha256"] is None
+
+
+def test_an_interrupted_run_writes_what_was_read(
+    reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With exit code 130."""
+    path = log("a.jsonl", wire.status("queued", at=1))
+    end_file = StreamReplay.end_file
+
+    def interrupt(self: StreamReplay, source: object) -> object:
+        monkeypatch.setattr(StreamReplay, "end_file", end_file)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StreamReplay, "end_file", interrupt)
+    ran = reports(path, "-o", tmp_path / "report.html")
+    assert ran.status == 130
+    assert "interrupted: this is what was read so far" in ran.err
+    assert len(ReportPage((tmp_path / "report.html").read_text("utf-8")).chats) == 1
+
+
+def test_a_large_page_is_reported(
+    reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_LARGE_PAGE", 1_000)
+    ran = reports(log("a.jsonl", wire.status("queued", at=1)), "-o", tmp_path / "report.html")
+    assert "the page is large: --max-chats and --max-steps make it smaller" in ran.err
+
+
+@pytest.fixture
+def private(log: Log, wire: Wire) -> Path:
+    """A log with personal data in each place, also in the name of its file."""
+    return log(
+        "susan-miller.jsonl",
+        wire.joins("party-of-tom", "Tom Baker", first_name="Tom", at=1741348800),
+        wire.says("party-of-tom", "Hello Susan Miller", msg_id="1", at=1741348801),
+        wire.event("weather", town="Smalltown", at=1741348802),
+        wire.leaves("unheard-of", at=1741348803),
+        wire.ended(msg="Goodbye Susan", at=1741348804),
+    )
+
+
+def test_a_scrubbed_page(
+    reports: Run, private: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No name, id, text or path of the log is in it; states, times and findings are."""
+    monkeypatch.setenv("CHATFSM_SCRUB_KEY", "a key of the test")
+    ran = reports(private, "-o", "-", "--scrub")
+    page = ReportPage(ran.out)
+    for word in (
+        "Susan",
+        "Miller",
+        "susan",
+        "Tom",
+        "Baker",
+        "party-of",
+        "unheard",
+        "Smalltown",
+        "Goodbye",
+    ):
+        assert word not in page.all_data
+    assert str(tmp_path) not in page.all_data
+    assert "/tmp" not in page.all_data  # noqa: S108  # where the scrubbed copy was
+    facts = page.facts
+    assert facts["command"] == "chatfsm report --scrub FILE …"
+    assert facts["inputs"][0]["name"] == "input 1"
+    assert facts["inputs"][0]["sha256"] == sha256(private.read_bytes()).hexdigest()
+    assert page.chats[0]["outcome"] == "ended"
+    assert page.chats[0]["started_at"] == "2025-03-07T12:00:00Z"
+    assert page.chats[0]["findings"] == {"unknown": 1, "anomalies": 1}
+    assert [step[3] for step in page.trace()["steps"]] == [f"line {n}" for n in range(1, 6)]
+    assert reports(private, "-o", "-", "--scrub").out == ran.out
+
+
+def test_a_file_that_cannot_be_scrubbed(reports: Run, private: Path) -> None:
+    """The page does not have its name; standard error has."""
+    missing = private.with_name("henry-ford.jsonl")
+    log = private.with_name("about-susan.txt")
+    log.write_text("nothing\n", "utf-8")
+    ran = reports(private, missing, private.parent, "-o", "-", "--scrub")
+    assert ran.status == 2
+    assert "henry-ford" in ran.err
+    page = ReportPage(ran.out)
+    assert "henry" not in page.all_data
+    assert "about-susan" not in page.all_data
+    notes = {one["name"]: one["notes"] for one in page.facts["inputs"]}
+    assert notes["input 2"] == ["cannot be read: No such file or directory"]
+    assert notes["input 3"] == ["left out: line 1: not a log of chat events: this is plain text"]
