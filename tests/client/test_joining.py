@@ -154,3 +154,15 @@ def test_a_forged_token_is_refused(stages: type[Stage]) -> None:
     data["digest"] = _digest(data["client"])
     with pytest.raises(SnapshotError):
         ChatClient.restore(data, endpoint(), now=0.0)
+
+
+def test_a_snapshot_without_a_token_has_an_empty_one() -> None:
+    """A field that is missing has its default, so that ids begin with the counter."""
+    data = json.loads(json.dumps(Stage().client.snapshot(now=0.0)))
+    del data["client"]["token"]
+    data["digest"] = _digest(data["client"])
+    stage = Stage()
+    stage.client = ChatClient.restore(data, endpoint(), now=0.0)
+    stage.opens().says("a")
+    assert stage.client.session is not None
+    assert list(stage.client.session.outbox) == ["1"]
