@@ -88,7 +88,8 @@ def close_form(
     if not forms:
         session.forms = None
     if reason != "replaced":  # then the next form with this id is open
-        at = session.now if reason != "expired" else waiting.form.deadline or session.now
+        deadline = waiting.form.deadline
+        at = session.now if reason != "expired" or deadline is None else deadline
         remember_closed(session, request_id, _closed_form(reason, at, server_time))
     effects.append(_closed(waiting.form, reason))
 

@@ -192,6 +192,16 @@ def test_a_late_answer_says_since_when_the_form_is_closed(play: Play, strict: Pl
         assert late == [Anomaly("form_not_open", "form '7' expired 12 s before")]
 
 
+def test_a_form_expires_at_its_deadline_however_late_the_tick_is(play: Play) -> None:
+    """Also if that is 0 on the clock: it is a moment like any other."""
+    play.shows("7", form_timeout=20, at=-20.0)
+    play.ticks(at=30.0)
+
+    late = play.hears("form_data", form_request_id="7", at=32.0)
+
+    assert late == [Anomaly("form_not_open", "form '7' expired 32 s before")]
+
+
 def test_data_that_is_only_a_text_answers_nothing(play: Play) -> None:
     """Web client v4 sends it for each prompt (PROTOCOL.md §3): the form stays open."""
     play.shows("7", "")
