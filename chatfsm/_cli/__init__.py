@@ -12,6 +12,7 @@ from typing import Final, NoReturn, cast
 from chatfsm._cli.arguments import add_chat, add_demo, add_replay, add_scrub, add_simulate
 from chatfsm._cli.coverage_arguments import add_coverage
 from chatfsm._cli.diff_arguments import add_diff
+from chatfsm._cli.export_arguments import add_export
 from chatfsm._cli.judge_arguments import add_judge
 from chatfsm._cli.metrics_arguments import add_metrics
 from chatfsm._cli.report_arguments import add_report
@@ -36,7 +37,7 @@ class ExitCode(IntEnum):
 
 _COMMANDS: Final = (
     *(add_demo, add_replay, add_metrics, add_report, add_diff, add_coverage, add_scrub),
-    *(add_chat, add_simulate, add_judge, add_schema),
+    *(add_chat, add_simulate, add_judge, add_export, add_schema),
 )
 
 

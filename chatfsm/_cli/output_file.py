@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatfsm.errors import UnreadableLogError
 
-__all__ = ["check_target", "write_file"]
+__all__ = ["check_target", "new_file", "write_file"]
 
 
 def check_target(target: Path, *, force: bool) -> None:
@@ -29,7 +29,7 @@ def write_file(target: Path, texts: Iterable[str]) -> int:
             return sum(out.write(text) > 0 for text in texts)
     # Half a log would pass for a log.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    with open(_new_file(partial, target), "w", encoding="utf-8") as out:  # a descriptor
+    with open(new_file(partial, target), "w", encoding="utf-8") as out:  # a descriptor
         try:
             count = sum(out.write(text) > 0 for text in texts)
             out.flush()
@@ -39,7 +39,7 @@ def write_file(target: Path, texts: Iterable[str]) -> int:
     return count
 
 
-def _new_file(path: Path, replaced: Path) -> int:
+def new_file(path: Path, replaced: Path) -> int:
     """Return the descriptor of a new file with the mode of the file that it will replace.
 
     Without one, the umask decides, as with any other file that a command writes.

@@ -2,7 +2,7 @@
 
 >>> from chatfsm.replay.schema import schema, schema_names
 >>> schema_names()
-('event', 'effect', 'replay', 'journal', 'session', 'client', 'metrics')
+('event', 'effect', 'replay', 'journal', 'session', 'client', 'metrics', 'export')
 >>> effect = schema("effect")
 >>> effect["$id"], effect["$defs"]["state_changed"]["required"]
 ('urn:chatfsm:schema:effect', ['effect', 'previous', 'state'])
@@ -22,6 +22,7 @@ from attrs import frozen
 from chatfsm.replay.schema_forms import (
     client_snapshot,
     effect,
+    export_row,
     journal_line,
     metrics,
     replay_line,
@@ -50,6 +51,7 @@ _DOCUMENTS: Final = {
     "session": _Document("A snapshot of a session", session_snapshot),
     "client": _Document("A snapshot of a client", client_snapshot),
     "metrics": _Document("The document of chatfsm metrics --format json", metrics),
+    "export": _Document("A row of chatfsm export, with its columns", export_row),
 }
 
 

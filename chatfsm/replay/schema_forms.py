@@ -29,6 +29,7 @@ from chatfsm._statemachine import TransitionTable
 from chatfsm.effects import Effect, OutgoingMessage, SendEvents
 from chatfsm.events import Event
 from chatfsm.inputs import History, Input
+from chatfsm.replay.export import COLUMNS, KINDS
 from chatfsm.replay.metric_totals import MetricsReport
 from chatfsm.replay.metrics import AgentInChat, ChatMetrics
 from chatfsm.replay.schema_types import (
@@ -53,6 +54,7 @@ __all__ = [
     "SESSION_URN",
     "client_snapshot",
     "effect",
+    "export_row",
     "journal_line",
     "metrics",
     "replay_line",
@@ -415,3 +417,20 @@ def _totals_object() -> dict[str, Schema]:
         name: _COUNT if isinstance(value, int) else _NUMBER_OR_NULL
         for name, value in MetricsReport().totals().items()
     }
+
+
+# Exports: `chatfsm.replay.export`.
+
+
+def export_row() -> Schema:
+    """Return the schema of a row of `chatfsm export`, as JSON: its columns."""
+    types = TypeSchemas(lambda _types, _kind: None)
+    properties = {
+        column.name: described(
+            types.of(column.type | None if column.is_optional else column.type), column.doc
+        )
+        for column in COLUMNS
+    }
+    properties["at"]["format"] = "date-time"
+    properties["kind"] = {**properties["kind"], "enum": [*KINDS]}
+    return strict_object(properties)

@@ -30,6 +30,7 @@ from chatfsm.replay.journal import (
     input_to_json,
 )
 from chatfsm.replay.sources import Source
+from chatfsm.replay.times import UNREADABLE
 
 __all__ = ["Pseudonyms", "scrubbed_lines"]
 
@@ -281,7 +282,9 @@ def scrubbed_lines(
         else:
             chat = record.chat_id or chat_id or source.stem
             scrubbed = pseudonyms.event(record.raw, chat)
-            yield json.dumps({"chat_id": pseudonyms.chat_id(chat), **scrubbed}) + "\n"
+            line = json.dumps({"chat_id": pseudonyms.chat_id(chat), **scrubbed}) + "\n"
+            at = record.received_at
+            yield line if at is None or at is UNREADABLE else stamp(line, at)
 
 
 def _scrubbed_session(

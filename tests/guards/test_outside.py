@@ -31,6 +31,7 @@ SUBCOMMANDS = (
     "report",
     "diff",
     "coverage",
+    "export",
     "scrub",
     "chat",
     "simulate",

@@ -24,6 +24,7 @@ from chatfsm.errors import ChatError
 from chatfsm.events import ClientEvent, Malformed
 from chatfsm.inputs import Tick
 from chatfsm.replay import MetricsReport, Recorded, measure_logs, records, replay_logs, schema_types
+from chatfsm.replay.export import RowMaker
 from chatfsm.replay.schema import schema, schema_names, schema_title
 from chatfsm.replay.sources import Source
 from chatfsm.testing import strategies as chats
@@ -207,6 +208,14 @@ def test_hostile_events(event: Any) -> None:
 # Wrong documents.
 
 
+def export_rows(path: str) -> Iterator[dict[str, Any]]:
+    """The rows of an export."""
+    maker = RowMaker()
+    rows: list[dict[str, Any]] = []
+    list(replay_logs([path], on_step=lambda chat, step: rows.extend(maker.rows(chat, step))))
+    return iter(rows)
+
+
 def documents() -> dict[str, Any]:
     """A right document for each schema."""
     session = ChatSession("chat-1")
@@ -214,6 +223,7 @@ def documents() -> dict[str, Any]:
     report = MetricsReport()
     for chat in measure_logs([str(LOGS / "transfer.jsonl")]):
         report.add(chat)
+    rows = export_rows(str(LOGS / "plain.jsonl"))
     effect = session.receive(decode_item({"event": "chat_session_status", "state": "ivr"}), now=1.0)
     effect_json = to_json(effect[0])
     return {
@@ -224,6 +234,7 @@ def documents() -> dict[str, Any]:
         "session": session.snapshot(now=1.0),
         "client": new_client().snapshot(now=1.0),
         "metrics": report.to_json(),
+        "export": next(rows),
     }
 
 
