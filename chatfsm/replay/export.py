@@ -4,9 +4,9 @@
 >>> from chatfsm.replay.export import COLUMNS, export_logs
 >>> out = pathlib.Path(tempfile.mkdtemp()) / "chat.csv"
 >>> export_logs(["tests/logs/late.jsonl"], out, "csv")
-26
+31
 >>> out.read_text().splitlines()[1][:49]
-'late,0,0,2025-04-11T07:30:00Z,1744356600.0,event,'
+'late,0,0,2025-04-04T08:00:00Z,1743753600.0,event,'
 
 A row is one event, one input of a journal, or one effect, in the order in which they happened; the
 effects of an event follow it. `COLUMNS` is the published schema of the rows; `chatfsm schema
