@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
+from typing import Final
 
 from attrs import define, field
 
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 INTERRUPTED_TEXT = "interrupted: this is what was read so far"
+# Rows of a timeline after Ctrl-C, whatever --rows says: 100,000 would take seconds.
+_INTERRUPTED_ROWS: Final = 1_000
 
 
 @define
@@ -155,6 +158,8 @@ def replay_with(options: Namespace, reporter: ReplayReporter) -> int:
         reporter.report_error(error, ExitCode.FAILURE)
     except KeyboardInterrupt:
         reporter.report_error(INTERRUPTED_TEXT, ExitCode.INTERRUPTED)
+        if isinstance(reporter.output, Timelines):
+            reporter.output.limit_rows(_INTERRUPTED_ROWS)  # who interrupts does not want to wait
     reporter.report_chats(stream.abandon())
     return reporter.finish(options, stream.journal.verified)
 

@@ -88,6 +88,11 @@ class Timelines:
         self._timelines.pop(chat, None)
         return self._take_text()
 
+    def limit_rows(self, limit: int) -> None:
+        """Print at most so many rows of each chat that is not yet finished."""
+        for timeline in self._timelines.values():
+            timeline.cut(limit)
+
     def totals_text(self, totals: Totals) -> str:
         """The number of chats and messages, if there was more than one chat."""
         if totals.sessions > 1:

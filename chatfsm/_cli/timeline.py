@@ -154,6 +154,17 @@ class Timeline:
                 self._last.popleft()
                 self.omitted += 1
 
+    def cut(self, limit: int) -> None:
+        """Keep at most `limit` rows, as if that had been the limit from the start."""
+        if self.limit is not None and self.limit <= limit:
+            return
+        kept = [*self._first, *self._last]
+        half = limit // 2
+        self.limit = limit
+        if len(kept) + self.omitted > limit:
+            self.omitted += len(kept) - limit
+            self._first, self._last = kept[: limit - half], deque(kept[len(kept) - half :])
+
     def missing_ids(self) -> str | None:
         """The message numbers that the server left out, as a hint; None if there are none.
 

@@ -37,7 +37,8 @@ class Keyboard(io.RawIOBase):
     """A pipe that gives some bytes, and then somebody presses Ctrl-C."""
 
     def __init__(self, data: bytes) -> None:
-        self._left = [data]
+        pieces = range(0, len(data), 1024)
+        self._left = [data[at : at + 1024] for at in reversed(pieces)]
 
     def readable(self) -> bool:
         """It can be read."""
@@ -82,6 +83,21 @@ def test_ctrl_c_prints_the_timeline_so_far(interrupted: None, replays: Replays) 
     assert ran.status == 130
     assert "stdin  not over: queued at the end of the log, after 1 s" in ran.lines
     assert ran.lines[-1].endswith("message  ann  hello")
+
+
+def test_ctrl_c_prints_no_more_rows_than_a_person_waits_for(
+    wire: Any, replays: Replays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if --rows asks for all."""
+    items = [wire.says("ann", f"text {n}", msg_id=f"m{n}", at=n) for n in range(1, 1500)]
+    data = "".join(json.dumps(item) + "\n" for item in items).encode()
+    keyboard = io.TextIOWrapper(io.BufferedReader(Keyboard(data)))
+    monkeypatch.setattr(sys, "stdin", keyboard)
+    ran = replays("--rows", "0", "-")
+    assert ran.status == 130
+    rows = [line for line in ran.lines if "  message  " in line]
+    assert 900 < len(rows) <= 1000
+    assert rows[-1].endswith("text 1499")
 
 
 def test_ctrl_c_wins_over_findings(monkeypatch: pytest.MonkeyPatch, replays: Replays) -> None:

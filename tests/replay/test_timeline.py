@@ -331,6 +331,21 @@ def test_a_long_chat_is_reported_by_its_first_and_last_rows(
         assert Row("", "…", "", f"{left_out} rows left out", "quiet") in rows
 
 
+@pytest.mark.parametrize("first_limit", [None, 20, 9, 6, 4, 3])
+@pytest.mark.parametrize("limit", [10, 9, 4, 3, 1])
+def test_a_timeline_that_is_cut_is_as_if_it_had_been_shorter(
+    wire: Any, first_limit: int | None, limit: int
+) -> None:
+    """Also for the rows that come later; a shorter one stays as it is."""
+    said = [wire.says("ann", x) for x in "abcdefghij"]
+    timeline = timeline_of(wire, *said, limit=first_limit)
+    timeline.cut(limit)
+    shorter = limit if first_limit is None else min(limit, first_limit)
+    expected = timeline_of(wire, *said, limit=shorter)
+    assert list(timeline.rows()) == list(expected.rows())
+    assert timeline.omitted == expected.omitted
+
+
 def test_long_names_are_shortened(wire: Any) -> None:
     """In the column of names and above it; the ends of short ones stay."""
     names = ["x" * 40, "y" * 41, "z" * 3_000]
