@@ -204,6 +204,20 @@ def test_any_sleep_of_the_computer(seconds: float, has_replied: bool) -> None:
         chat.is_due()
 
 
+@given(st.floats(0.0, 15.0), st.sampled_from(("timeout", "protocol", "cancelled")))
+def test_any_news_that_a_broken_poll_takes_along(seconds: float, how: str) -> None:
+    """The server may hold a broken poll for 20 s, and answer it: then the history has its news."""
+    chat = connected()
+    chat.fails("poll", how, at=seconds)
+    told_at: list[float] = []
+    while chat.now < 60.0:
+        chat.is_due()
+        for kind in chat.pending:
+            told_at += [chat.now] if kind == "history" else []
+            chat.replies(kind, {"events": []})
+    assert any(at >= 20.0 for at in told_at)
+
+
 FATES = st.sampled_from(("arrived", "missing", "in flight", "gone"))
 
 
@@ -235,6 +249,36 @@ def test_any_end_while_a_text_is_in_doubt(end: str, fate: str, data: st.DataObje
     assert ends[0].outcome == outcomes[end]
     has_arrived = any(isinstance(e, effects.MessageSent) for e in chat.told)
     assert has_arrived == (fate in {"arrived", "in flight"})
+
+
+STEPS = st.lists(st.sampled_from(("says", "says", "taken", "busy", "connect", "no server")))
+
+
+@given(STEPS, st.integers(1, 3))
+def test_any_texts_arrive_in_their_order(steps: list[str], max_batch: int) -> None:
+    """What the server surely did not take is posted again before all that was said later."""
+    chat = connected(max_batch=max_batch)
+    said, arrived = 0, []
+    for step in [*steps, *["taken"] * len(steps)]:
+        if step == "says":
+            chat.says(str(said))
+            said += 1
+            continue
+        while "post" not in chat.pending and chat.client.health(chat.now).queued:
+            chat.is_due()
+            for kind in {*chat.pending} & {"poll", "history"}:
+                chat.replies(kind, {"events": []})
+        if "post" not in chat.pending:
+            continue
+        if step == "taken":
+            arrived += chat.posted[-1]
+            chat.replies("post", b"")
+        elif step == "connect":
+            chat.fails("post", "connect")
+        else:
+            code = b'{"error_code": "5001"}' if step == "no server" else b""
+            chat.replies("post", code, status=503 if code else 429)
+    assert arrived == [str(number) for number in range(said)]
 
 
 @given(st.lists(st.sampled_from(("a", "b", "c")), min_size=1, max_size=5), st.booleans())

@@ -250,7 +250,7 @@ FAULTS: Final = (
         "chatfsm/replay/items.py",
         "        yield own or chat_id, item, at\n",
         "        chat_id = own or chat_id\n        yield chat_id, item, at\n",
-        ("tests/replay/test_formats.py", "tests/replay/test_stream_replay.py"),
+        ("tests/replay/test_chat_ids.py",),
     ),
     Fault(
         "end-overtakes",
@@ -472,7 +472,7 @@ FAULTS: Final = (
         f"{CLIENT}/sending.py",
         "    state.queue = batch + state.queue\n",
         "    state.queue = state.queue + batch\n",
-        (STORY, STORM),
+        (f"{ERRORS}_texts_arrive_in_their_order", STORM),
     ),
     Fault(
         "recheck-forgotten",
@@ -481,7 +481,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "        on_poll_lost(state, turn.settings)\n",
         "",
-        (STORY, STORM),
+        (f"{ERRORS}_news_that_a_broken_poll_takes_along", STORM),
     ),
     Fault(
         "ids-unbounded",
