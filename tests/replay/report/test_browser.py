@@ -1,0 +1,280 @@
+"""The page in a real browser: nothing hostile runs, and it works by keyboard, large and small."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.replay.report import ReportBuilder
+from tests.replay.conftest import Wire
+from tests.simulator.server.browser import CHROMIUM, Page, page_at
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+Log = Callable[..., Path]
+
+HOSTILE = (
+    "</script><script>document.title='taken'</script>"
+    "<img src=x onerror=\"document.title='taken'\">"
+    "<svg onload=\"document.title='taken'\"></svg><!-- --> ${document.title='taken'} \u202egpj"
+)
+
+
+@asynccontextmanager
+async def opened(path: Path, place: str = "") -> AsyncIterator[Page]:
+    """The page of a report, when it is drawn."""
+    async with page_at(f"{path.as_uri()}{place}") as page:
+        await page.until("document.documentElement?.dataset.ready === 'yes'")
+        if place:
+            await page.until("!document.querySelector('#trace').hidden")
+        yield page
+
+
+def written(log: Path, **options: Any) -> Path:
+    """The report of a log, beside it."""
+    builder = ReportBuilder(**options)
+    builder.read([log])
+    path = log.with_name("report.html")
+    path.write_text(builder.page(), "utf-8")
+    return path
+
+
+async def key(page: Page, name: str) -> None:
+    """Press a key, as a keyboard would."""
+    text = {"text": "\r"} if name == "Enter" else {}
+    for kind in ("keyDown", "keyUp"):
+        extra = text if kind == "keyDown" else {}
+        await page.do("Input.dispatchKeyEvent", type=kind, key=name, code=name, **extra)
+
+
+def hostile_fields(wire: Wire) -> list[dict[str, Any]]:
+    """A chat with a hostile text in each field that has a text."""
+    bad = HOSTILE
+    items = [
+        wire.status("queued", ewt=3, at=1),
+        wire.status(bad, at=2),
+        wire.joins(bad, bad, first_name=bad, last_name=bad, at=3),
+        wire.status("connected", at=4),
+        wire.says(bad, bad, msg_text=bad, msg_id=bad, channel=bad, at=5, **{bad: bad}),
+        wire.event("message", party_id=bad, msg=bad, attachments=[{"id": bad, "name": bad}], at=6),
+        wire.types(bad, at=7),
+        wire.shows(bad, bad, form_content=bad, at=8),
+        wire.event("file", party_id=bad, file_id=bad, file_name=bad, file_type=bad, at=9),
+        wire.event("file_url", party_id=bad, file_url=f"javascript:{bad}", at=10),
+        wire.event("location", party_id=bad, latitude=1, longitude=2, url=bad, at=11),
+        wire.event("case_set", case_id=bad, at=12),
+        wire.event("info", service_name=bad, at=13),
+        wire.event("timeout_warning", msg=bad, at=14),
+        wire.event("cobrowsing_requested", cobrowsing_url=bad, provider_type=bad, at=15),
+        wire.event("signaling", party_id=bad, data={"type": "OFFER_CALL", "sdp": bad}, at=16),
+        wire.event("signaling", party_id=bad, data={"type": bad, bad: bad}, at=17),
+        wire.event(bad, text=bad, at=18),
+        wire.broken(text=bad, at=19),
+        wire.leaves(bad, at=20),
+        wire.event("chat_session_failed", at=21),
+        wire.status("failed", msg=bad, at=22),
+        wire.says(bad, bad, at=90),
+    ]
+    return [{**item, "chat_id": bad} for item in items]
+
+
+def test_nothing_hostile_runs(log: Log, wire: Wire) -> None:
+    """Texts with markup and scripts stay texts, in the table, in every step and in the title."""
+    path = written(log("hostile.jsonl", *hostile_fields(wire)), title=HOSTILE, command=HOSTILE)
+
+    async def look() -> dict[str, Any]:
+        async with opened(path) as page:
+            seen: dict[str, Any] = {"table": await page.value(_text("#table .row .chat_id"))}
+            await page.value("document.querySelector('#table .row').click()")
+            await page.until("!document.querySelector('#trace').hidden")
+            count = len(
+                await page.value("[...document.querySelectorAll('#steps .row')].map(String)")
+            )
+            for mode in ("#tab-list", "#tab-sequence"):
+                await page.click(mode)
+                await page.value("document.querySelector('#steps').focus()")
+                await key(page, "Home")
+                for _ in range(2 * count):  # to each step, and all its effects unfolded
+                    await page.value(_UNFOLD)
+                    await key(page, "ArrowDown")
+            await page.value("document.querySelector('#clock').value = 'utc'")
+            await page.value("document.querySelector('#clock').dispatchEvent(new Event('input'))")
+            for name in ("title", "images", "scripts", "handlers", "links"):
+                seen[name] = await page.value(_LOOKS[name])
+            seen["complaints"] = page.complaints
+            return seen
+
+    seen = asyncio.run(look())
+    assert seen["title"] == HOSTILE
+    assert "<img" in seen["table"] or "script" in seen["table"]
+    assert (seen["images"], seen["handlers"], seen["links"]) == (0, 0, 1)
+    assert seen["scripts"] == 3  # the facts, one trace, and the page's own
+    assert seen["complaints"] == []
+
+
+def _text(selector: str) -> str:
+    return f"document.querySelector({selector!r}).textContent"
+
+
+_UNFOLD = "document.querySelectorAll('#moment details').forEach((one) => { one.open = true })"
+_LOOKS = {
+    "title": "document.title",
+    "images": "document.querySelectorAll('img, iframe, object, embed, foreignObject').length",
+    "scripts": "document.querySelectorAll('script').length",
+    "handlers": "document.querySelectorAll('[onload], [onerror]').length",
+    "links": "document.querySelectorAll('a').length",
+}
+
+
+def test_a_script_that_is_smuggled_in_is_refused(log: Log, wire: Wire) -> None:
+    """Should a text become markup all the same, the policy still keeps it from running."""
+    path = written(log("a.jsonl", wire.status("queued", at=1)))
+
+    async def look() -> tuple[str, list[str]]:
+        async with opened(path) as page:
+            await page.value(
+                "document.body.append(Object.assign(document.createElement('script'),"
+                " {textContent: \"document.title = 'taken'\"}))"
+            )
+            await page.value(
+                "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=1>')"
+            )
+            return await page.value("document.title"), page.complaints
+
+    title, complaints = asyncio.run(look())
+    assert title == "Chat report"
+    assert any("Content Security Policy" in complaint for complaint in complaints)
+
+
+@pytest.fixture
+def long_chat(log: Log, wire: Wire) -> Path:
+    """10,000 events in one chat: more ids than a session keeps, and an unknown event."""
+    events = [wire.joins("7", "Ana", at=0), wire.status("connected", at=0)]
+    events += [wire.says("7", f"text {n}", msg_id=str(n), at=n) for n in range(1, 9_998)]
+    events[5_000] = wire.unknown(at=5_000)
+    return log("long.jsonl", *events, wire.ended(at=10_000))
+
+
+def test_ten_thousand_events_stay_few_elements(long_chat: Path) -> None:
+    """Only what is visible exists: at the start, after a jump to the end and in a search."""
+    path = written(long_chat)
+
+    async def look() -> dict[str, Any]:
+        async with opened(path, "#chat=0&step=3") as page:
+            seen: dict[str, Any] = {}
+            seen["count"] = await page.value(_text("#step-count"))
+            elements = "document.querySelectorAll('#trace *').length"
+            seen["elements"] = [await page.value(elements)]
+            await page.value("document.querySelector('#steps').focus()")
+            await key(page, "End")
+            await page.until(f"{_text('#moment-heading')}.includes('10,000 of 10,000')")
+            seen["last"] = await page.value(_text("#steps .active"))
+            seen["elements"].append(await page.value(elements))
+            await page.click("#finding-list li:nth-child(2) button")
+            await page.until(f"{_text('#moment-heading')}.includes('5,001 of 10,000')")
+            seen["finding"] = await page.value(_text("#steps .active"))
+            await page.write("#step-search", "weather unknown")
+            await page.until(f"{_text('#step-count')}.startsWith('1 of')")
+            seen["found"] = await page.value(_text("#steps .row"))
+            seen["hash"] = await page.value("location.hash")
+            seen["complaints"] = page.complaints
+            return seen
+
+    seen = asyncio.run(look())
+    assert seen["count"] == "10,000 steps"
+    assert max(seen["elements"]) < 2_000
+    assert "ended" in seen["last"]
+    assert "weather" in seen["finding"]
+    assert "weather" in seen["found"]
+    assert seen["hash"] == "#chat=0&step=5000"
+    assert seen["complaints"] == []
+
+
+@pytest.fixture
+def many_chats(log: Log, wire: Wire) -> Path:
+    """1,000 chats, each a minute after the one before, every tenth of them failed."""
+    lines = []
+    for n in range(1_000):
+        at = 1741348800 + 60 * n
+        end = wire.status("failed", at=at + 20) if n % 10 == 0 else wire.ended(at=at + 20)
+        items = (wire.joins("7", f"Agent-{n % 5}", at=at), wire.status("connected", at=at), end)
+        lines += [{**item, "chat_id": f"chat-{n:04}"} for item in items]
+    return log("many.jsonl", *lines)
+
+
+def test_a_thousand_chats_by_keyboard(many_chats: Path) -> None:
+    """Filters, sorting, arrow keys, Enter and Escape; the table has the rows in view alone."""
+    path = written(many_chats)
+
+    async def look() -> dict[str, Any]:
+        async with opened(path) as page:
+            seen: dict[str, Any] = {"rows": await page.value(_ROW_COUNT)}
+            await page.write("#search", "agent-3")
+            await page.until(f"{_text('#shown')} === '200 of 1,000 chats'")
+            await page.click("#reset")
+            await page.until(f"{_text('#shown')} === '1,000 chats'")
+            await page.click(".bars button:nth-child(3)")  # failed
+            await page.until(f"{_text('#shown')} === '100 of 1,000 chats'")
+            await page.value("document.querySelector('#table').focus()")
+            for name in ("End", "ArrowUp"):
+                await key(page, name)
+            seen["active"] = await page.value(_text("#table .active"))
+            await key(page, "Enter")
+            await page.until("!document.querySelector('#trace').hidden")
+            seen["heading"] = await page.value(_text("#chat-heading"))
+            seen["focus"] = await page.value("document.activeElement.id")
+            await key(page, "Escape")
+            await page.until("document.querySelector('#viewer').hidden")
+            seen["back"] = await page.value("document.activeElement.id")
+            await page.click("#table .head .started button")
+            seen["first"] = await page.value(_text("#table .row"))
+            seen["complaints"] = page.complaints
+            return seen
+
+    seen = asyncio.run(look())
+    assert 5 < seen["rows"] < 60
+    assert "chat-0980" in seen["active"]
+    assert seen["heading"] == "Chat chat-0980"
+    assert (seen["focus"], seen["back"]) == ("chat-heading", "table")
+    assert "chat-0990" in seen["first"]
+    assert seen["complaints"] == []
+
+
+_ROW_COUNT = "document.querySelectorAll('#table .row').length"
+
+
+def test_a_page_on_a_telephone(many_chats: Path) -> None:
+    """Neither the overview nor a chat is wider than the screen, in the dark theme either."""
+    path = written(many_chats)
+
+    async def look() -> dict[str, Any]:
+        async with page_at("about:blank") as page:
+            size = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
+            await page.do("Emulation.setDeviceMetricsOverride", **size)
+            seen: dict[str, Any] = {"wide": []}
+            for place in ("", "#chat=3"):
+                await page.do("Page.navigate", url="about:blank")
+                await page.do("Page.navigate", url=f"{path.as_uri()}{place}")
+                await page.until("document.documentElement?.dataset.ready === 'yes'")
+                await page.until("!place || !trace.hidden".replace("place", repr(place)))
+                seen["wide"].append(
+                    await page.value("document.documentElement.scrollWidth > innerWidth")
+                )
+            ground = "getComputedStyle(document.body).backgroundColor"
+            for theme in ("light", "dark"):
+                await page.value(
+                    f"theme.value = {theme!r}, theme.dispatchEvent(new Event('input'))"
+                )
+                seen[theme] = await page.value(ground)
+            seen["complaints"] = page.complaints
+            return seen
+
+    seen = asyncio.run(look())
+    assert seen["wide"] == [False, False]
+    assert seen["light"] != seen["dark"]
+    assert seen["complaints"] == []
