@@ -213,7 +213,7 @@ class LaneView {
     for (let at = Math.max(0, Math.ceil(from / step)) * step; at <= Math.min(to, this.extent); at += step) {
       const x = this.x(at);
       parts.push(svg("line", { x1: x, x2: x, y1: LANE.axis - 4, y2: bottom, class: "grid" }));
-      const text = this.axis === "time" ? timeOf(at, this.trace.start) : `#${Math.round(at)}`;
+      const text = this.axis === "time" ? timeOf(at, this.trace.start) : `#${Math.round(at) + 1}`;
       parts.push(svg("text", { x, y: LANE.axis - 8, class: x > wide - 50 ? "end" : x < this.left + 20 ? "start" : "middle", text }));
     }
     return parts;

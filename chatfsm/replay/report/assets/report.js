@@ -54,7 +54,15 @@ const open = (chat) => {
   location.hash = address(chat);
 };
 const table = new ChatTable(facts, open);
-const viewer = new Viewer(facts, (step) => history.replaceState(null, "", address(place.chat, step)));
+// Browsers refuse to note each step of a key that is held down.
+let noting = 0;
+const viewer = new Viewer(facts, (step) => {
+  clearTimeout(noting);
+  const { chat } = place;
+  noting = setTimeout(() => {
+    if (place.chat === chat && chat !== null) history.replaceState(null, "", address(chat, step));
+  }, 200);
+});
 
 const route = () => {
   const wanted = new URLSearchParams(location.hash.slice(1));

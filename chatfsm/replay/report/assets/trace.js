@@ -73,6 +73,7 @@ class Trace {
 
   nameOf(id) {
     if (id === null || id === undefined) return "";
+    if (!this.parties.has(id) && id.toLowerCase() === this.chat.chat_id.toLowerCase()) return "customer";
     return this.parties.get(id)?.name ?? short(id, 16);
   }
 

@@ -91,6 +91,16 @@ class Viewer {
       found.length > MOST_FINDINGS ? el("li", { text: `and ${found.length - MOST_FINDINGS} more: see findings only, below` }) : null);
   }
 
+  // The table has no arrows for what no server is known to need: they are drawn when they happen.
+  drawOdd(shape, begun) {
+    for (const one of shape.querySelectorAll(".odd")) one.remove();
+    const middle = (name) => shape.querySelector(`[data-state="${CSS.escape(name)}"]`)?.transform.baseVal[0]?.matrix;
+    for (const one of begun.filter((step) => step.isOdd).slice(0, 20)) {
+      const [from, to] = [middle(one.previous), middle(one.state)];
+      if (from && to) shape.append(svg("path", { class: "odd", d: `M${from.e + 34} ${from.f} L${to.e + 66} ${to.f + 31}` }));
+    }
+  }
+
   // The states and the transitions up to a step; those after it are paler.
   drawLifecycle(index) {
     const { path } = this.trace.lanes;
@@ -106,6 +116,7 @@ class Viewer {
         else if (part && !part.classList.contains(name)) part.classList.add("later");
       }
     }
+    this.drawOdd(shape, begun);
     state((begun.at(-1) ?? { state: this.chat.state }).state)?.classList.add("now");
     const last = begun.at(-1);
     if (last?.previous) shape.querySelector(`[data-move="${CSS.escape(`${last.previous} ${last.state}`)}"]`)?.classList.add("last");
