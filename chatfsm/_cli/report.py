@@ -39,8 +39,8 @@ def run(options: Namespace) -> int:
         title=options.title,
         command=_command(options),
         threshold=options.threshold,
-        max_chats=options.max_chats,
-        max_steps=max(2, options.max_steps),
+        max_chats=options.max_chats or sys.maxsize,
+        max_steps=options.max_steps or sys.maxsize,
         is_scrubbed=options.scrub,
     )
     report = _Report(options, builder)

@@ -61,15 +61,15 @@ def add_report(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="N",
         type=types.row_count,
         default=5000,
-        help="keep the traces of the first N chats; all are in the totals and, up to 100,000, in "
-        "the table (default: 5000)",
+        help="keep the traces of the first N chats; 0 keeps all. All chats are in the totals, and "
+        "up to 100,000 in the table (default: 5000)",
     )
     report.add_argument(
         "--max-steps",
         metavar="N",
         type=types.row_count,
         default=20000,
-        help="keep N steps of a chat, the first half and the last; at least 2 (default: 20000)",
+        help="keep N steps of a chat, the first half and the last; 0 keeps all (default: 20000)",
     )
     add_log_options(report)
     report.add_argument(

@@ -73,7 +73,7 @@ class ReportBuilder:
     max_chats: int = MAX_CHATS
     """Number of chats with a trace, 0 or more, in the order in which they begin."""
     max_steps: int = MAX_STEPS
-    """Number of steps of a trace, 2 or more: of a longer chat the first and the last ones."""
+    """Number of steps of a trace, 1 or more: of a longer chat the first and the last ones."""
     is_scrubbed: bool = False
     """Whether the logs were scrubbed, for readers of the page."""
     inputs: list[ReportInput] = field(factory=list)

@@ -49,6 +49,15 @@ def test_all_options_that_change_the_figures_are_in_the_command(
     )
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(0, 9), (1, 1), (4, 4)])
+def test_the_number_of_steps(reports: Run, log: Log, wire: Wire, limit: int, kept: int) -> None:
+    """0 keeps all."""
+    path = log("a.jsonl", *(wire.says("7", f"{n}", msg_id=str(n), at=n) for n in range(9)))
+    page = ReportPage(reports(path, "-o", "-", "--max-steps", limit).out)
+    assert len(page.trace()["steps"]) == kept
+    assert page.trace()["omitted"] == 9 - kept
+
+
 def test_a_file_that_exists_is_kept(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
     """Unless --force is given."""
     path, out = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "report.html"

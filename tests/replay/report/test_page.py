@@ -17,6 +17,7 @@ import chatfsm
 from chatfsm.effects import to_json
 from chatfsm.replay import MetricsReport, measure_logs, replay_logs
 from chatfsm.replay.report import ReportBuilder
+from chatfsm.replay.report import builder as builder_module
 from chatfsm.replay.report import page as page_module
 from chatfsm.replay.report.page import SCRIPTS, script_safe
 from chatfsm.settings import Settings
@@ -115,6 +116,16 @@ def test_only_the_first_chats_have_traces(built: Build, recorded: list[Path]) ->
     assert len([name for name in page.scripts if name.startswith("trace-")]) == 3
     assert len([chat for chat in page.chats if "trace" in chat]) == 3
     assert page.facts["totals"]["chats"] == len(page.chats) > 3
+
+
+def test_a_table_has_an_end(
+    built: Build, recorded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chats beyond it are in the totals; the page says how many."""
+    monkeypatch.setattr(builder_module, "MAX_ROWS", 4)
+    page = built(*recorded)
+    assert len(page.chats) == 4
+    assert page.facts["more_chats"] == page.facts["totals"]["chats"] - 4 > 0
 
 
 def test_long_texts_are_cut(built: Build, log: Log, wire: Wire) -> None:
