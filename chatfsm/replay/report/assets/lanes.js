@@ -158,7 +158,7 @@ class LaneView {
       rect.append(svg("title", { text: `${oneLine(name, 120)}: ${relative(span.from)} to ${span.isOpen ? "the end of the log" : relative(span.to)}` }));
       group.append(rect);
       const text = oneLine(name, 60);
-      const room = Math.floor((width - 8) / 6.6);
+      const room = Math.floor((width - 8) / 7.7);
       if (room >= Math.min(text.length, 4)) group.append(svg("text", { x: x + 5, y: y + 15, class: `span-name ${kind}`, text: text.length > room ? `${text.slice(0, Math.max(1, room - 1))}…` : text }));
       run = null;
     };

@@ -59,6 +59,7 @@ class Viewer {
     }
     this.selected = 0;
     this.drawFindings();
+    this.drawPath();
     this.lanes.show(this.trace);
     this.steps.show(this.trace);
     return this.select(Math.min(step ?? this.trace.found[0]?.index ?? 0, this.trace.steps.length - 1));
@@ -69,6 +70,7 @@ class Viewer {
     this.lanes.later();
     this.steps.filter();
     this.drawFindings();
+    this.drawPath();
     this.select(this.selected);
   }
 
@@ -89,6 +91,15 @@ class Viewer {
     put($("finding-list"), found.slice(0, MOST_FINDINGS).map((step) => el("li", {}, el("button", { type: "button", on: { click: () => this.select(step.index) } },
       el("span", { class: "at", text: `${timeOf(step.after, this.trace.start)} ` }), el("b", { text: `${step.findings.map(([kind]) => kind).join(", ")} ` }), el("bdi", { text: oneLine(step.findings[0][1], 160) })))),
       found.length > MOST_FINDINGS ? el("li", { text: `and ${found.length - MOST_FINDINGS} more: see findings only, below` }) : null);
+  }
+
+  drawPath() {
+    this.pathButtons = this.trace.lanes.path.slice(0, MOST_FINDINGS).map((one, number) => ({
+      one,
+      button: el("button", { type: "button", on: { click: () => this.select(one.step) } },
+        words(one.state), el("span", { class: "quiet", text: ` ${number ? timeOf(one.at, this.trace.start) : "at first"}` }), one.isOdd ? el("span", { class: "bad", text: ` ${FINDING} unexpected` }) : null),
+    }));
+    put($("path"), this.pathButtons.map(({ button }) => el("li", {}, button)));
   }
 
   // The table has no arrows for what no server is known to need: they are drawn when they happen.
@@ -120,8 +131,12 @@ class Viewer {
     state((begun.at(-1) ?? { state: this.chat.state }).state)?.classList.add("now");
     const last = begun.at(-1);
     if (last?.previous) shape.querySelector(`[data-move="${CSS.escape(`${last.previous} ${last.state}`)}"]`)?.classList.add("last");
-    put($("path"), path.slice(0, MOST_FINDINGS).map((one, number) => el("li", {}, el("button", { type: "button", class: one.step > index ? "ahead" : one === last ? "here" : "", "aria-current": one === last ? "step" : null, on: { click: () => this.select(one.step) } },
-      words(one.state), el("span", { class: "quiet", text: ` ${number ? timeOf(one.at, this.trace.start) : "at first"}` }), one.isOdd ? el("span", { class: "bad", text: ` ${FINDING} unexpected` }) : null))));
+    for (const { one, button } of this.pathButtons) {
+      button.classList.toggle("ahead", one.step > index);
+      button.classList.toggle("here", one === last);
+      if (one === last) button.setAttribute("aria-current", "step");
+      else button.removeAttribute("aria-current");
+    }
     const here = $("path").querySelector(".here");
     if (here) $("path").scrollTop = here.offsetTop - $("path").offsetTop - 40;
   }
