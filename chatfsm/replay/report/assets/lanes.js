@@ -107,7 +107,7 @@ class LaneView {
   draw() {
     const wide = this.box.clientWidth;
     if (!wide || !this.trace) return;
-    const label = wide < 560 ? 66 : LANE.label;
+    const label = wide < 560 ? 74 : LANE.label;
     this.left = label;
     this.scale = (wide - label - 8) / (this.window[1] - this.window[0]);
     this.x = (at) => label + (at - this.window[0]) * this.scale;
