@@ -136,7 +136,10 @@ class ChatReplay:
         on_step: OnStep | None,
     ) -> None:
         """Add the effects of a journal's line, which has a time of its own."""
-        self.now = at = line.at
+        at = line.at
+        if self.prefers_received and line.received_at is not None:
+            at = line.received_at
+        self.now = at
         stats.add(at, effects)
         if on_step is not None:
             on_step(ReplayStep(self.event_count, at, tuple(effects), line.item))

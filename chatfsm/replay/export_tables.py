@@ -12,8 +12,8 @@ from chatfsm.replay.export import COLUMNS, ExportRow
 
 __all__ = ["ROW_GROUP", "CsvWriter", "ParquetWriter", "safe_cell"]
 
-ROW_GROUP: Final = 50_000
-"""Rows of a row group: some 10 MB, which are in memory until they are written."""
+ROW_GROUP: Final = 10_000
+"""Rows of a row group: some 20 MB, which are in memory until they are written."""
 # With these a cell begins that a spreadsheet takes for a formula.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _NAMES: Final = [column.name for column in COLUMNS]

@@ -15,9 +15,10 @@ import pytest
 
 from chatfsm import ChatSession, commands
 from chatfsm._cli import main
+from chatfsm._client.journal import stamp
 from chatfsm.errors import ChatError
 from chatfsm.inputs import Sent, Tick
-from chatfsm.replay import Recorded, export_tables
+from chatfsm.replay import Recorded, export_tables, measure_logs
 from chatfsm.replay.export import COLUMNS, FORMATS, KINDS, RowMaker, export_logs, writer_for
 from chatfsm.replay.export_mining import time_text, xml_text
 from chatfsm.replay.log_files import open_logs
@@ -140,6 +141,17 @@ def test_rows_of_a_journal(tmp_path: Path) -> None:
     assert {row["kind"] for row in rows} < {*KINDS}
     assert rows[0]["text"] == "hello"
     assert [row["at"] for row in rows] == [None] * 4
+
+
+def test_a_journal_with_the_time_of_day(tmp_path: Path) -> None:
+    """The time of receipt counts, not that of the session's clock."""
+    path = tmp_path / "journal.jsonl"
+    with path.open("w") as file:
+        session = Recorded(ChatSession("chat-1"), lambda line: file.write(stamp(line, 1.7e9)))
+        session.receive(commands.SendText("hello"), now=5.0)
+    assert {row["at"] for row in rows_of(str(path))} == {"2023-11-14T22:13:20Z"}
+    [chat] = measure_logs([str(path)])
+    assert chat.started_at == 1.7e9
 
 
 # Tables.
