@@ -13,6 +13,7 @@ settings.register_profile("usual", derandomize=True, deadline=None, max_examples
 settings.register_profile("few", derandomize=True, deadline=None, max_examples=20, database=None)
 settings.register_profile(
     "large",
+    derandomize=False,  # which Hypothesis itself sets in CI, and which ignores a seed
     deadline=None,
     max_examples=5_000,
     suppress_health_check=[HealthCheck.too_slow],
@@ -20,6 +21,7 @@ settings.register_profile(
 # For `python -m tests.seeded`, which gives a seed and counts the examples up to the first failure.
 settings.register_profile(
     "seeded",
+    derandomize=False,
     deadline=None,
     max_examples=100,
     database=None,

@@ -33,6 +33,8 @@ from tests.mutation.plugin import Plugin, chosen, measured
 _IMPORTED: Final = ("attrs", "cattrs", "hypothesis.stateful", "transitions", "anyio.pytest_plugin")
 _OPTIONS: Final = (
     *("-q", "-x", "-s", "-p", "no:cacheprovider", "--no-header"),
+    # An installed chatfsm has a plugin, which would import the tree's chatfsm before its turn.
+    *("-p", "no:chatfsm"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what is imported already
 )
 _MEMORY: Final = 6 * 2**30

@@ -69,6 +69,7 @@ def test_a_clock_that_jumps_changes_stamps_alone() -> None:
     assert office.center.deadline == before
     office.tells(chat_id, says("a"))
     assert office.history(chat_id)[0]["timestamp"] == "1699996400"
+    assert office.center.wall_clock == 1699996400.0
 
 
 @pytest.mark.parametrize(
