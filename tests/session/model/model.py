@@ -198,7 +198,7 @@ class Model:
                     self.report(effects.WaitEstimated(ewt))
                 if state == "establishing" != self.state:
                     self.anomaly("unexpected_transition")
-                for typist in self.typing if state == "completed" else ():
+                for typist in self.typing if state == "completed" != self.state else ():
                     self.stop(typist, "completed")
                 self.state, self.ewt = state, ewt
             case events.PartyJoined():

@@ -6,6 +6,7 @@ In these points the model follows the session, although the design suggests othe
   history come in any order.
 - An older edit is reported after a newer one; a first case event without an id is reported.
 - A history after the end changes nothing.
+- A repeated `completed` with another waiting time stops no typing: only the number has changed.
 - A repeated text of a history is explained before the prompts close that it answers.
 """
 
@@ -101,6 +102,7 @@ SMALL = {
     "form_timeout": st.sampled_from((None, 0, 10, 30.5)),
     "file_id": st.sampled_from(("f", "g")),
     "display_name": st.sampled_from((None, "Ann", "Ben")),
+    "type": st.sampled_from(("internal", "msteams", "external")),
     "case_id": st.sampled_from((None, "", "case-1", "case-2")),
     "service_name": st.sampled_from((None, "", "Bank", "Library")),
     "state": st.sampled_from(("ivr", "queued", "connecting", "connected", "completed")),
@@ -111,7 +113,7 @@ SMALL = {
 }
 NAMES = {
     "status": ("state", "ewt"),
-    "party_joined": ("party_id", "display_name", "timestamp"),
+    "party_joined": ("party_id", "type", "display_name", "timestamp"),
     "party_left": ("party_id", "timestamp"),
     "message": ("party_id", "msg_id", "msg", "msg_text", "attachments", "timestamp"),
     "message_edit": ("party_id", "ref_msg_id", "msg", "msg_text", "timestamp"),
@@ -187,7 +189,10 @@ some_events = among(
     again,
     again,
 )
-past_events = among(*[small_past_items.map(an_event)] * 4, some_events, again, again, again)
+old_ends = st.sampled_from((events.Ended(), events.Status("failed")))
+past_events = among(
+    *[small_past_items.map(an_event)] * 4, some_events, again, again, again, old_ends
+)
 endings = among(typed, wire_events().map(an_event), st.builds(Lost, TEXTS))
 own_ids = st.lists(st.sampled_from(("1", "3", "5", "7")), min_size=1, max_size=3)
 sends = among(
@@ -198,14 +203,52 @@ sends = among(
 recalls = st.builds(Recall, st.lists(past_events, max_size=8).map(tuple), st.booleans())
 restarts = st.builds(Restart, st.sampled_from((-1000, -30, 0, 7, 100_000)))
 pauses = st.sampled_from((0, 0, 0, 0, 0, 0.5, 10, 29.5, 30))
+
+
+def event_of(name: str, **fields: Any) -> st.SearchStrategy[Any]:
+    """An event with these values of fields, or strategies for them; other fields as ever."""
+    drawn = {key: SMALL[key] for key in NAMES[name]} | {
+        key: value if isinstance(value, st.SearchStrategy) else st.just(value)
+        for key, value in fields.items()
+    }
+    return st.fixed_dictionaries({"event": st.just(f"chat_session_{name}"), **drawn}).map(an_event)
+
+
+# What rarely meets by chance: steps that follow at once on each other.
+CUSTOMER = st.sampled_from(("chat-1", None))
+A_PROMPT = event_of("form_show", form_name="", form_timeout=None, timestamp=3)
+A_TEXT = event_of("message", party_id=CUSTOMER, timestamp=st.sampled_from((1, 3, 3, 5)))
+
+
+def in_history(*items: st.SearchStrategy[Any]) -> st.SearchStrategy[Recall]:
+    return st.builds(Recall, st.tuples(*items), st.booleans())
+
+
+live_scenes = among(
+    st.tuples(event_of("typing", party_id="A"), event_of("status", state="completed")),
+    st.tuples(
+        event_of("party_joined", party_id="A", timestamp=st.sampled_from((2, 3))),
+        event_of("party_left", party_id="A", timestamp=st.sampled_from((1, 2))),
+    ),
+)
+past_scenes = among(
+    st.tuples(in_history(A_PROMPT, A_TEXT)),
+    st.tuples(A_TEXT, restarts, in_history(A_PROMPT)),
+)
 LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, endings)
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
-    steps = among(*LIVE, *[recalls] * draw(st.sampled_from((0, 8))))
+    has_past = draw(st.booleans())
+    steps = among(*LIVE, live_scenes, *[recalls] * 8 * has_past, *[past_scenes] * 2 * has_past)
     most = draw(st.integers(1, 40))
-    return draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
+    drawn = draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
+    return [
+        (pause if number == 0 else 0, item)
+        for pause, step in drawn
+        for number, item in enumerate(step if isinstance(step, tuple) else (step,))
+    ]
 
 
 class Pair:
