@@ -111,6 +111,7 @@ def test_any_foreign_reply_to_a_text(story: list[tuple[int, bytes, str]]) -> Non
     for status, content, _ in story:
         chat.replies("post", content, status=status)
         while "post" not in chat.pending:
+            assert not [e for e in chat.told if isinstance(e, effects.MessageFailed)]
             chat.is_due()
             if "history" in chat.pending:
                 chat.remembers()

@@ -425,7 +425,7 @@ FAULTS: Final = (
         "            expire(session, effects)\n",
         "        if session.now >= session.deadline_bound:\n            expire(session, effects)\n"
         "        guard(session, command)\n",
-        (MACHINE, "tests/session/commands/test_legality.py"),
+        (MODEL, MACHINE, "tests/session/commands/test_legality.py"),
     ),
     Fault(
         "told-after-end",

@@ -2,9 +2,9 @@
 
 `step(model, item, now)` returns the next model and the effects, without the texts of anomalies. It
 leaves out the bounds of Settings, strict sessions, and commands other than `SendText`, whose msg_id
-the caller chooses; the order in which a history puts parties and forms; histories that contradict,
-within one second, what is known; and histories with, or after, undated parties, forms, cases or
-services.
+the caller chooses, and `SubmitForm` for a form that was never shown; the order in which a history
+puts parties and forms; histories that contradict, within one second, what is known; and histories
+with, or after, undated parties, forms, cases or services.
 """
 
 from __future__ import annotations
@@ -355,7 +355,7 @@ def step(model: Model, item: Any, now: float) -> tuple[Model, tuple[Any, ...]]:
     m, items = copy(model), item.events if isinstance(item, inputs.History) else (item,)
     m.reported, m.now, m.past = (), now, isinstance(item, inputs.History)
     is_over, received = m.outcome is not None, [e for e in items if isinstance(e, events.Event)]
-    if is_over and isinstance(item, commands.SendText):
+    if isinstance(item, commands.SubmitForm) or (is_over and isinstance(item, commands.SendText)):
         raise LocalProtocolError
     for at, is_form, key in m.deadlines():
         if is_form and at <= now:

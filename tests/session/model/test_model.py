@@ -199,6 +199,7 @@ sends = among(
     st.builds(commands.SendText, TEXTS, html=st.sampled_from((None, None, "<i>hello</i>"))),
     st.builds(Sent, own_ids),
     st.builds(SendFailed, own_ids, st.just("no"), st.booleans()),
+    st.just(commands.SubmitForm("never shown", {}, form_name="survey")),
 )
 recalls = st.builds(Recall, st.lists(past_events, max_size=8).map(tuple), st.booleans())
 restarts = st.builds(Restart, st.sampled_from((-1000, -30, 0, 7, 100_000)))
@@ -314,6 +315,7 @@ class Pair:
             self.model, expected = model.step(self.model, item, self.now)
         except LocalProtocolError:
             assert reported is None
+            assert self.seen() == self.expected()
             return
         assert reported is not None
         assert comparable(reported, item) == comparable(expected, item)
