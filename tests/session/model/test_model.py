@@ -195,11 +195,12 @@ past_events = among(
 )
 endings = among(typed, wire_events().map(an_event), st.builds(Lost, TEXTS))
 own_ids = st.lists(st.sampled_from(("1", "3", "5", "7")), min_size=1, max_size=3)
+refusals = st.just(commands.SubmitForm("never shown", {}, form_name="survey"))
 sends = among(
     st.builds(commands.SendText, TEXTS, html=st.sampled_from((None, None, "<i>hello</i>"))),
     st.builds(Sent, own_ids),
     st.builds(SendFailed, own_ids, st.just("no"), st.booleans()),
-    st.just(commands.SubmitForm("never shown", {}, form_name="survey")),
+    refusals,
 )
 recalls = st.builds(Recall, st.lists(past_events, max_size=8).map(tuple), st.booleans())
 restarts = st.builds(Restart, st.sampled_from((-1000, -30, 0, 7, 100_000)))
@@ -215,7 +216,7 @@ def event_of(name: str, **fields: Any) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries({"event": st.just(f"chat_session_{name}"), **drawn}).map(an_event)
 
 
-# What rarely meets by chance: steps that follow at once on each other.
+# What rarely meets by chance: steps that follow on each other, with a pause before the last.
 CUSTOMER = st.sampled_from(("chat-1", None))
 A_PROMPT = event_of("form_show", form_name="", form_timeout=None, timestamp=3)
 A_TEXT = event_of("message", party_id=CUSTOMER, timestamp=st.sampled_from((1, 3, 3, 5)))
@@ -226,6 +227,7 @@ def in_history(*items: st.SearchStrategy[Any]) -> st.SearchStrategy[Recall]:
 
 
 live_scenes = among(
+    st.tuples(event_of("form_show", form_timeout=10), refusals),
     st.tuples(event_of("typing", party_id="A"), event_of("status", state="completed")),
     st.tuples(
         event_of("party_joined", party_id="A", timestamp=st.sampled_from((2, 3))),
@@ -246,9 +248,10 @@ def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
     most = draw(st.integers(1, 40))
     drawn = draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
     return [
-        (pause if number == 0 else 0, item)
+        timed
         for pause, step in drawn
-        for number, item in enumerate(step if isinstance(step, tuple) else (step,))
+        for *before, last in [step if isinstance(step, tuple) else (step,)]
+        for timed in (*((0, item) for item in before), (pause, last))
     ]
 
 
