@@ -226,6 +226,12 @@ def in_history(*items: st.SearchStrategy[Any]) -> st.SearchStrategy[Recall]:
     return st.builds(Recall, st.tuples(*items), st.booleans())
 
 
+def answered_at(second: int) -> st.SearchStrategy[Recall]:
+    """A prompt that the customer answered within the same second."""
+    prompt = event_of("form_show", form_name="", form_timeout=None, timestamp=second)
+    return in_history(prompt, event_of("message", party_id=CUSTOMER, timestamp=second))
+
+
 live_scenes = among(
     st.tuples(event_of("form_show", form_timeout=10), refusals),
     st.tuples(event_of("typing", party_id="A"), event_of("status", state="completed")),
@@ -235,7 +241,7 @@ live_scenes = among(
     ),
 )
 past_scenes = among(
-    st.tuples(in_history(A_PROMPT, A_TEXT)),
+    st.tuples(st.sampled_from((3, 4, 6, 8)).flatmap(answered_at)),
     st.tuples(A_TEXT, restarts, in_history(A_PROMPT)),
 )
 LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, endings)
@@ -244,7 +250,7 @@ LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, 
 @st.composite
 def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
     has_past = draw(st.booleans())
-    steps = among(*LIVE, live_scenes, *[recalls] * 8 * has_past, *[past_scenes] * 2 * has_past)
+    steps = among(*LIVE, live_scenes, *[recalls] * 8 * has_past, *[past_scenes] * 3 * has_past)
     most = draw(st.integers(1, 40))
     drawn = draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
     return [
