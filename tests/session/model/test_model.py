@@ -250,7 +250,9 @@ LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, 
 @st.composite
 def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
     has_past = draw(st.booleans())
-    steps = among(*LIVE, live_scenes, *[recalls] * 8 * has_past, *[past_scenes] * 3 * has_past)
+    steps = among(
+        *LIVE, *[live_scenes] * 2, *[recalls] * 8 * has_past, *[past_scenes] * 3 * has_past
+    )
     most = draw(st.integers(1, 40))
     drawn = draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
     return [
