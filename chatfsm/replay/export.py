@@ -9,9 +9,9 @@
 'late,0,0,2025-04-04T08:00:00Z,1743753600.0,event,'
 
 A row is one event, one input of a journal, or one effect, in the order in which they happened; the
-effects of an event follow it. `COLUMNS` is the published schema of the rows; `chatfsm schema
-export` prints it. Formats: csv; parquet, which needs the extra `parquet`; xes, the XML of IEEE
-1849; and ocel, the JSON of OCEL 2.0. The last two have the effects only.
+effects of an event follow it. `COLUMNS` is the published schema of the rows, and
+`chatfsm schema export` prints it. Formats: csv; parquet, which needs the extra `parquet`; xes, the
+XML of IEEE 1849; and ocel, the JSON of OCEL 2.0. The last two have the effects only.
 """
 
 from __future__ import annotations
