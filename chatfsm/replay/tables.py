@@ -65,7 +65,10 @@ def _delimiter_of(head: bytes, unwrap: str | None) -> str | None:
     line = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").partition(b"\n")[0]
     text = line.decode("utf-8", "replace").strip("\r ")
     best = max(_DELIMITERS, key=text.count)
-    names = next(csv.reader([text], delimiter=best), [])
+    try:
+        names = next(csv.reader([text], delimiter=best), [])
+    except csv.Error:  # a carriage return within the line, or a name that is too long
+        return None
     known = {name.strip().lower() for name in names}
     is_header = all(_COLUMN.fullmatch(name.strip()) for name in names) and len(known) == len(names)
     if len(names) == 1 and text.startswith('"'):

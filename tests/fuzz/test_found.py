@@ -16,6 +16,7 @@ FOUND: dict[str, tuple[str, bytes]] = {
         "journal",
         b'{"v":1,"chat_id":"c","seq":0,"at":1,"in":{"input":"ended","timestamp":NaN},"out":[]}\n',
     ),
+    "a carriage return in what might be a header": ("scrub", b"event\rchat_id,state\n1\n"),
 }
 
 
