@@ -9,6 +9,7 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
+from chatfsm._cli.log_arguments import add_files, add_log_options, add_reading_options
 from chatfsm.replay import FINDINGS
 
 __all__ = [
@@ -18,8 +19,6 @@ __all__ = [
     "add_colors",
     "add_command",
     "add_demo",
-    "add_log_options",
-    "add_reading_options",
     "add_replay",
     "add_scrub",
     "add_simulate",
@@ -104,7 +103,7 @@ exit status: 0 clean; 1 a finding of --fail-on, a violation with --strict, or a 
 def add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm replay`."""
     replay = add_command(commands, "replay", "replay recorded chats", _REPLAY, _REPLAY_EXIT)
-    replay.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    add_files(replay)
     output = replay.add_mutually_exclusive_group()
     output.add_argument(
         "--json", action="store_true", help="print one JSON line for each effect, no timeline"
@@ -173,50 +172,6 @@ def _run_replay(options: argparse.Namespace) -> int:
     from chatfsm._cli.replay import run  # noqa: PLC0415
 
     return run(options)
-
-
-def add_log_options(command: argparse.ArgumentParser) -> None:
-    """Add the options of all commands that read logs."""
-    command.add_argument(
-        *("--unnamed-chat", "--chat-id"),
-        metavar="ID",
-        type=types.text,
-        help="the chat of events that name no chat (default: one for each file)",
-    )
-    command.add_argument(
-        "--received-at",
-        metavar="FIELD",
-        type=types.text,
-        help="the field with the time at which an event was received, which counts for events "
-        "without a time (default: received_at, recv_ts or @timestamp)",
-    )
-    command.add_argument(
-        "--unwrap",
-        metavar="FIELD",
-        type=types.text,
-        help="read the event in this field of each line, such as payload or record.message; or "
-        "docker, kubectl, or text for an event after other words (default: recognized if all "
-        "lines agree)",
-    )
-
-
-def add_reading_options(command: argparse.ArgumentParser) -> None:
-    """Add the options of commands that replay logs: --close-after and --jobs."""
-    command.add_argument(
-        "--close-after",
-        metavar="SECONDS",
-        type=types.seconds,
-        help="finish a chat and free its memory after this long without an event in the log "
-        "(default: never)",
-    )
-    command.add_argument(
-        "--jobs",
-        metavar="N",
-        type=types.job_count,
-        default=1,
-        help=f"read in N processes, 1 to {types.MAX_JOBS}, with the same output. Standard input, "
-        "other pipes and --close-after use one process (default: 1)",
-    )
 
 
 # chatfsm scrub

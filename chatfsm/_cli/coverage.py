@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from chatfsm._cli import ExitCode
+from chatfsm._cli.output_file import write_file
 from chatfsm._cli.replay import INTERRUPTED_TEXT, sources_of
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
@@ -87,7 +88,7 @@ def _write(options: Namespace, coverage: Coverage, parts: Sequence[str]) -> None
         sys.stdout.write(text)
         return
     try:
-        Path(options.output).write_text(text, encoding="utf-8")
+        write_file(Path(options.output), [text])
     except OSError as error:
         raise UnreadableLogError(f"{options.output}: cannot write: {error.strerror}") from None
 

@@ -6,7 +6,8 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
-from chatfsm._cli.arguments import Commands, add_command, add_log_options
+from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.log_arguments import add_close_after, add_files, add_log_options
 from chatfsm.replay import COVERAGE_PARTS
 
 __all__ = ["add_coverage"]
@@ -30,7 +31,7 @@ def add_coverage(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm coverage`."""
     summary = "show what recorded chats exercise"
     coverage = add_command(commands, "coverage", summary, _COVERAGE, _COVERAGE_EXIT)
-    coverage.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    add_files(coverage)
     output = coverage.add_mutually_exclusive_group()
     output.add_argument(
         "--json", action="store_true", help="print one JSON document; what is missing has count 0"
@@ -62,13 +63,7 @@ def add_coverage(commands: Commands[argparse.ArgumentParser]) -> None:
         help="exit with 1 if less than so much is exercised, from 0 to 100",
     )
     add_log_options(coverage)
-    coverage.add_argument(
-        "--close-after",
-        metavar="SECONDS",
-        type=types.seconds,
-        help="free the memory of a chat after this long without an event in the log "
-        "(default: never)",
-    )
+    add_close_after(coverage)
     coverage.set_defaults(run=_run_coverage)
 
 

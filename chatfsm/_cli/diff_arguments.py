@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from chatfsm._cli import argument_types as types
 from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.log_arguments import add_threshold
 
 __all__ = ["add_diff"]
 
@@ -43,13 +43,7 @@ def add_diff(commands: Commands[argparse.ArgumentParser]) -> None:
     diff.add_argument(
         "--metrics", action="store_true", help="compare the totals of the metrics instead"
     )
-    diff.add_argument(
-        "--threshold",
-        metavar="SECONDS",
-        type=types.seconds,
-        default=20.0,
-        help="with --metrics: the time within which a chat is to be answered (default: 20)",
-    )
+    add_threshold(diff, "with --metrics: ")
     diff.add_argument("--json", action="store_true", help="print one JSON document")
     diff.set_defaults(run=_run_diff)
 

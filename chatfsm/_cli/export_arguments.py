@@ -6,7 +6,8 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
-from chatfsm._cli.arguments import Commands, add_command, add_log_options, add_reading_options
+from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.log_arguments import add_files, add_log_options, add_reading_options
 
 __all__ = ["add_export"]
 
@@ -28,7 +29,7 @@ after OUT was written with what was read.
 def add_export(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm export`."""
     export = add_command(commands, "export", "write chats for other tools", _EXPORT, _EXPORT_EXIT)
-    export.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    add_files(export)
     export.add_argument(
         "--to",
         required=True,

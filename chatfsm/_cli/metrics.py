@@ -16,6 +16,7 @@ import cattrs
 from attrs import define, field
 
 from chatfsm._cli import parallel
+from chatfsm._cli.output_file import write_file
 from chatfsm._cli.replay import ReplayReporter
 from chatfsm._cli.replay_outputs import Printer
 from chatfsm._cli.terminal import ProgressBar, padded
@@ -24,6 +25,7 @@ from chatfsm._plain import json_text
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES
 from chatfsm.errors import ChatError
 from chatfsm.replay.chat_replay import ReplayStep
+from chatfsm.replay.export_tables import safe_cell
 from chatfsm.replay.metric_totals import MetricsReport
 from chatfsm.replay.metrics import ChatMetrics, MetricsRecorder
 from chatfsm.replay.stats import ChatTotals, Totals
@@ -148,15 +150,8 @@ def _write_csv(options: Namespace, report: MetricsReport) -> None:
     rows = [_flat(row) for row in _rows_of(options, report)]
     writer = csv.DictWriter(out, list(_columns(options.per)), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
     _write_text(options, out.getvalue())
-
-
-def _cell(value: object) -> object:
-    """Keep a text from being a formula in a spreadsheet; an id never begins like one."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
 
 
 def _write_parquet(options: Namespace, report: MetricsReport) -> None:
@@ -215,7 +210,7 @@ def _write_text(options: Namespace, text: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(options.output).write_text(text, "utf-8")
+        write_file(Path(options.output), [text])
     except OSError as error:
         raise ChatError(f"cannot write {options.output}: {error.strerror}") from error
 

@@ -6,7 +6,13 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
-from chatfsm._cli.arguments import Commands, add_command, add_log_options, add_reading_options
+from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.log_arguments import (
+    add_files,
+    add_log_options,
+    add_reading_options,
+    add_threshold,
+)
 
 __all__ = ["add_metrics"]
 
@@ -27,7 +33,7 @@ interrupted, after the metrics of what was read.
 def add_metrics(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm metrics`."""
     metrics = add_command(commands, "metrics", "measure recorded chats", _METRICS, _METRICS_EXIT)
-    metrics.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    add_files(metrics)
     metrics.add_argument(
         "--per",
         choices=("chat", "agent", "day", "total"),
@@ -44,13 +50,7 @@ def add_metrics(commands: Commands[argparse.ArgumentParser]) -> None:
     metrics.add_argument(
         *("--output", "-o"), metavar="FILE", type=types.text, help="write there (default: print)"
     )
-    metrics.add_argument(
-        "--threshold",
-        metavar="SECONDS",
-        type=types.seconds,
-        default=20.0,
-        help="the time within which a chat is to be answered (default: 20)",
-    )
+    add_threshold(metrics)
     add_log_options(metrics)
     add_reading_options(metrics)
     unused = {"strict": False, "verify": False, "explain": False, "chat": None}

@@ -6,7 +6,8 @@ import argparse
 from typing import Final
 
 from chatfsm._cli import argument_types as types
-from chatfsm._cli.arguments import Commands, add_command, add_log_options
+from chatfsm._cli.arguments import Commands, add_command
+from chatfsm._cli.log_arguments import add_close_after, add_files, add_log_options, add_threshold
 
 __all__ = ["add_report"]
 
@@ -28,7 +29,7 @@ def add_report(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `chatfsm report`."""
     summary = "write recorded chats as one HTML page"
     report = add_command(commands, "report", summary, _REPORT, _REPORT_EXIT)
-    report.add_argument("files", nargs="+", metavar="FILE", help="a log, or - for standard input")
+    add_files(report)
     report.add_argument(
         *("-o", "--output"),
         metavar="OUT",
@@ -49,13 +50,7 @@ def add_report(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="leave out personal data, with the key in CHATFSM_SCRUB_KEY or a random one",
     )
-    report.add_argument(
-        "--threshold",
-        metavar="SECONDS",
-        type=types.seconds,
-        default=20.0,
-        help="the time within which a chat is to be answered, for the service level (default: 20)",
-    )
+    add_threshold(report)
     report.add_argument(
         "--max-chats",
         metavar="N",
@@ -72,13 +67,7 @@ def add_report(commands: Commands[argparse.ArgumentParser]) -> None:
         help="keep N steps of a chat, the first half and the last; 0 keeps all (default: 20000)",
     )
     add_log_options(report)
-    report.add_argument(
-        "--close-after",
-        metavar="SECONDS",
-        type=types.seconds,
-        help="free the memory of a chat after this long without an event in the log "
-        "(default: never)",
-    )
+    add_close_after(report)
     report.set_defaults(run=_run_report)
 
 

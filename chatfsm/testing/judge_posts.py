@@ -81,7 +81,7 @@ _GIVEN_UP_AFTER: Final = 60.0
 class ArrivedOnce(Checker):
     """Checks `arrived-once`, `in-order`, `no-blind-resend` and `text-given-up`.
 
-    A request that reaches the center after its client had given it up is held against nobody: no
+    A request that reaches the center after its client had given it up is excused: no
     client can know of it.
     """
 

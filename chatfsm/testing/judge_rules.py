@@ -58,7 +58,7 @@ RULES: Final[dict[str, Rule]] = _rules(
         "polls-to-the-end",
         "error",
         "A poll that fails is to be repeated until it succeeds: the chat goes on, and what is said "
-        "in it reaches nobody.",
+        "in it is lost.",
     ),
     Rule(
         "unique-message-ids",

@@ -104,7 +104,7 @@ def kinds(chat: Stage) -> list[str]:
 
 @given(st.lists(errors().filter(lambda error: error[2] in {"again", "busy"}), max_size=4))
 def test_any_foreign_reply_to_a_text(story: list[tuple[int, bytes, str]]) -> None:
-    """Where nobody of the center has spoken, a text is not told as failed, and arrives later."""
+    """If the center itself has not spoken, a text is not told as failed, and arrives later."""
     assume(all(b"error_code" not in content and status != 400 for status, content, _ in story))
     chat = connected()
     chat.says("a")

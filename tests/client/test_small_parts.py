@@ -53,7 +53,7 @@ def test_a_form_answer_of_unknown_fate_is_undelivered_at_the_end(chat: Stage) ->
 
 @pytest.mark.parametrize("pending", [[["1", "poll"]], [[1.0, "poll"]]])
 def test_the_id_of_a_request_is_an_integer(pending: object) -> None:
-    """In a snapshot that somebody forged."""
+    """In a forged snapshot."""
     with pytest.raises(ValueError, match=r"^the id of a request must be an integer$"):
         snapshot._purposes(pending)
 

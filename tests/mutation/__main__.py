@@ -2,7 +2,7 @@
 
 The changed copies run in a temporary folder, never in this checkout, with HOME and TMPDIR there,
 and with bounds of time and memory. A run that was broken off goes on where it was. Changes that
-were judged to change nothing that anybody could notice are in equivalents.json, with the reason.
+were judged to change nothing that could be noticed are in equivalents.json, with the reason.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_a_line_may_begin_with_a_time(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["got", "12:00:00 got", "2026-99-01 12:00:00 got"])
 def test_a_line_may_begin_without_a_time(line: str) -> None:
-    """What is no time is no finding there: nobody said that it is one."""
+    """What is no time is no finding there: no option names it as one."""
     assert leading_time(line) is None
 
 

@@ -29,7 +29,7 @@ TYPING = {"event": "chat_session_typing", "party_id": "A"}
 
 
 class OwnSession(ChatSession):
-    """A session of somebody's own, which changes what is told."""
+    """A session class of an app, which changes what is told."""
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
         return self.told(item, super().receive(item, now=now))
@@ -81,7 +81,7 @@ def restored(snapshot: Any, now: float) -> Wrapper:
 
 
 class OwnClient(ChatClient):
-    """A client of somebody's own, which changes what is told."""
+    """A client class of an app, which changes what is told."""
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
         return self.told(item, super().receive(item, now=now))

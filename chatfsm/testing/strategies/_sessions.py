@@ -74,7 +74,7 @@ class _Server:
         self.say(wire.STATUS, stamped=False, state=self.state, ewt=wait)
 
     def join(self, choice: int) -> None:
-        """Let somebody join who is not here."""
+        """Let a party join that is not in the chat."""
         absent = [number for number in range(len(_PEOPLE)) if number not in self.present]
         if absent:
             number = absent[choice % len(absent)]
@@ -84,7 +84,7 @@ class _Server:
             self.say(wire.PARTY_JOINED, party_id=party_id, type=kind, **names)
 
     def leave(self, choice: int) -> None:
-        """Let somebody leave who is here."""
+        """Let a party leave that is in the chat."""
         if self.present:
             number = self.present.pop(choice % len(self.present))
             self.say(wire.PARTY_LEFT, party_id=_PEOPLE[number][0])

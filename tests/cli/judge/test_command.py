@@ -186,7 +186,7 @@ FOREVER = "{trap} sleep 600 & echo child $!; wait"
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process has ended: it is gone, or nobody has asked for its status yet."""
+    """Whether a process has ended: it is gone, or its parent has not asked for its status yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
