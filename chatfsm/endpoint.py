@@ -97,7 +97,11 @@ class Endpoint:
         query = f"{_CACHE_BUSTER}={quote(nonce, safe='')}"
         if tenant:
             query = f"tenantUrl={quote(self.tenant_url, safe='')}&{query}"
-        return f"{self.url}/clientweb/api/v{self.version}/{path}?{query}"
+        return f"{self.url}{self.template_for(path)}?{query}"
+
+    def template_for(self, path: str) -> str:
+        """Return the path of a URL from one with names in braces in place of ids."""
+        return f"/clientweb/api/v{self.version}/{path}"
 
     def headers(self, content_type: str = _JSON) -> tuple[tuple[str, str], ...]:
         """Return the headers of a request, in the order and spelling of the documentation."""

@@ -56,6 +56,8 @@ class HttpRequest:
     """Bytes of the reply's body; the sender stops reading a longer one."""
     purpose: RequestPurpose = field(default="api", kw_only=True)
     """Purpose of the request; one poll, one history and one POST at a time are pending."""
+    template: str = field(default="", kw_only=True)
+    """Path of the URL with `{chat}` and `{subject}` in place of ids: the same for all chats."""
 
 
 @frozen

@@ -19,6 +19,7 @@ from chatfsm._client import api_requests, ending, history, polling, sending, sna
 from chatfsm._client.failures import change_link, request_history
 from chatfsm._client.journal import Journal, recorded
 from chatfsm._client.state import ClientState, ClientTurn, PendingRequest, RetryTimer
+from chatfsm._log import current_step
 from chatfsm._plain import snake_case
 from chatfsm._session.session import ChatSession
 from chatfsm._session.state import checked_token
@@ -98,6 +99,8 @@ class ChatClient:
         self._journal = journal
         self._state = ClientState(token=checked_token(token))
         self._session: ChatSession | None = None
+        self.merged_histories = 0
+        """Number of complete histories that were merged, in this process."""
         if chat_id is not None:
             quote_segment(chat_id)
             session = ChatSession(chat_id, settings=settings.session, token=token)
@@ -146,6 +149,7 @@ class ChatClient:
         turn = ClientTurn(
             self._state, self.settings, self._endpoint, self._session, self._journal, now
         )
+        step = current_step.set(turn)
         try:
             self._dispatch(turn, item)
             self._session, self._endpoint = turn.session, turn.endpoint
@@ -156,6 +160,8 @@ class ChatClient:
                     request_history(turn)
                 _advance(turn)
         finally:
+            current_step.reset(step)
+            self.merged_histories += turn.has_merged
             self._deadline = self._next_deadline()
         if turn.violation is not None:
             turn.violation.effects = tuple(turn.effects)
@@ -230,6 +236,7 @@ class ChatClient:
             if pending is None:
                 self._state.ignored_replies += 1
             else:
+                turn.purpose = pending.purpose
                 _ON_ANSWER[pending.purpose](turn, pending, item)
         elif item.__class__ in _COMMANDS:
             _check_command(turn, item)
@@ -308,6 +315,7 @@ def _fail_late_requests(turn: ClientTurn) -> None:
         if turn.now >= pending.deadline:
             del state.pending[request_id]
             failure = HttpFailure(request_id, "timeout", "the sender reported nothing in time")
+            turn.purpose = pending.purpose
             _ON_ANSWER[pending.purpose](turn, pending, failure)
 
 

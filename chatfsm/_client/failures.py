@@ -17,7 +17,7 @@ from chatfsm._client.state import (
     RetryTimer,
     next_state,
 )
-from chatfsm._log import logger
+from chatfsm._log import log_fields, logger
 from chatfsm._protocol import json_input, structuring
 from chatfsm.client_effects import AuthorizationFailed, LinkChanged, LinkState
 from chatfsm.errors import (
@@ -340,7 +340,7 @@ def change_link(turn: ClientTurn, trigger: str, why: str = "") -> bool:
         return False
     state.link = destination
     turn.effects.append(LinkChanged(cast("LinkState", destination), why))
-    logger.info("link: %s", destination)
+    logger.info("link: %s", destination, extra=log_fields(turn.chat_id))
     return True
 
 

@@ -67,6 +67,7 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
     state.history_timer.failures = 0
     state.is_joining = state.is_gone = False
     if state.history == "fresh":
+        turn.has_merged = True
         sending.resolve(turn, events, complete=True)
     else:  # requested before the latest gap: it cannot decide what has arrived since
         turn.feed_session(History(events, complete=False))

@@ -251,6 +251,15 @@ class ClientTurn:
     """Kept apart, because it must be the last effect."""
     violation: RemoteProtocolError | None = None
     """The first one that a strict session found; raised at the end of the turn."""
+    purpose: RequestPurpose | None = None
+    """Purpose of the request that the turn receives the result of."""
+    has_merged: bool = False
+    """Whether a complete history was merged."""
+
+    @property
+    def link(self) -> str:
+        """State of the link to the server."""
+        return self.state.link
 
     @property
     def chat_id(self) -> str:
@@ -318,5 +327,6 @@ class ClientTurn:
             HttpRequest(
                 *(request_id, method.verb, url, headers, content, timeout, max_body),
                 purpose=purpose,
+                template=self.endpoint.template_for(method.path),
             )
         )

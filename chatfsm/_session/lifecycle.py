@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from chatfsm import events
-from chatfsm._log import logger
+from chatfsm._log import log_fields, logger
 from chatfsm._plain import canonical_json
 from chatfsm._session import outbox, tables
 from chatfsm._session.changes import close_form, move_call, stop_all_typing
@@ -109,7 +109,9 @@ def _terminate(session: SessionState, text: str | None, effects: list[Effect]) -
         session.call = evolve(session.call, candidates=())
     session.deadline_bound = inf
     effects.append(Terminated(outcome, session.outcome_text))
-    logger.info("chat %a: terminated, %s", session.chat_id, outcome)
+    logger.info(
+        "chat %a: terminated, %s", session.chat_id, outcome, extra=log_fields(session.chat_id)
+    )
 
 
 # DESIGN §3: timeout_warning → `WarningRaised(text)`, each time.
@@ -131,7 +133,7 @@ def unknown(session: SessionState, event: events.Unknown, effects: list[Effect])
     if is_duplicate(session, _UNUSABLE, None, content, event, effects):
         return
     session.unknown += 1
-    logger.info("chat %a: unknown event", session.chat_id)
+    logger.info("chat %a: unknown event", session.chat_id, extra=log_fields(session.chat_id))
     effects.append(UnknownReceived(event.name, event.raw))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from attrs import Factory, define, evolve, field, frozen
 
-from chatfsm._log import logger
+from chatfsm._log import log_fields, logger
 from chatfsm._session import tables
 from chatfsm.effects import Anomaly, Effect, FormReason, Ignored, OutgoingMessage, SendEvents
 from chatfsm.errors import RemoteProtocolError
@@ -259,7 +259,7 @@ class SessionState(Counts):
         anomaly = Anomaly(kind, text, raw)
         if self.in_history:
             anomaly = evolve(anomaly, replayed=True)
-        logger.warning("chat %a: anomaly, %s", self.chat_id, kind)
+        logger.warning("chat %a: anomaly, %s", self.chat_id, kind, extra=log_fields(self.chat_id))
         if self.anomalies_found is None:
             self.anomalies_found = []
         self.anomalies_found.append(anomaly)

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from attrs import define, field
 
 from chatfsm._client.client import ChatClient
-from chatfsm._log import logger
+from chatfsm._log import log_fields, logger
 from chatfsm.api import TypedRequest
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers._cookies import ChatCookies
@@ -177,6 +177,11 @@ class DriverCore:
         earliest = min(inf if deadline is None else deadline, self._retry_at)
         return None if earliest == inf else earliest
 
+    @property
+    def _chat_id(self) -> str | None:
+        session = self.client.session
+        return None if session is None else session.chat_id
+
     def receive(self, item: object, now: float) -> list[HttpRequest]:
         """Feed one input of the app to the client; return the requests to send now.
 
@@ -245,7 +250,11 @@ class DriverCore:
             if self.save is not None:
                 self.save(self._records.record(self.client, self.pending, now))
         except Exception as error:
-            logger.warning("a chat could not be saved: %s", type(error).__name__)
+            logger.warning(
+                "a chat could not be saved: %s",
+                type(error).__name__,
+                extra=log_fields(self._chat_id, self.client.health(now).link),
+            )
             delay = min(_FIRST_RETRY * 2**self._failed_saves, _LAST_RETRY)
             self._retry_at = now + delay
             self._failed_saves += 1

@@ -57,6 +57,7 @@ class ScriptedClient(ChatClient):
         self.deadline = deadline
         self.queued = queued
         self.session = SimpleNamespace(outbox={"1": "pending"}, state="queued", outcome=None)
+        self.session.chat_id = "chat-1"
         self.session.forms = self.session.parties = ()
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
