@@ -8,6 +8,8 @@
     ├── SnapshotError               a snapshot that cannot be restored
     ├── UnreadableLogError          a file that is not a recorded log
     ├── ReplayDivergence            a journal that a session does not reproduce
+    ├── StoreError                  a store that cannot be used: damaged, or of a newer version
+    │   └── StoreConflictError      a chat that another process has saved meanwhile
     └── ApiError                    a request that the contact center did not fulfil
         ├── TransportError          no readable reply
         ├── TransientError          not now, perhaps later
@@ -40,6 +42,8 @@ __all__ = [
     "RequestRefusedError",
     "SessionGoneError",
     "SnapshotError",
+    "StoreConflictError",
+    "StoreError",
     "TransientError",
     "TransportError",
     "UnreadableLogError",
@@ -111,6 +115,17 @@ class ReplayDivergence(ChatError):  # noqa: N818  # the outcome of a comparison,
         self.expected = expected
         self.came = came
         self.before = before
+
+
+class StoreError(ChatError):
+    """A store of chats that is damaged, of a newer version, or no such store."""
+
+
+class StoreConflictError(StoreError):
+    """Another process or chat has saved or deleted the chat, so this one must not go on.
+
+    A driver stops the chat at this error: nothing more is sent.
+    """
 
 
 class ApiError(ChatError):

@@ -30,7 +30,7 @@ from chatfsm.drivers._core import (
     Save,
     elapsed_seconds,
 )
-from chatfsm.drivers.storage import Store, as_store, close_store, load_chat
+from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -90,7 +90,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._core = DriverCore(client, save, max_pending, pending)
         self._opening = opening
         self._closing_timeout = closing_timeout
-        self._store: Store | None = None
+        self._store: ChatStore | None = None
         """Store to close at the end of the block."""
         self._change: anyio.Event | None = None
         self._taker: object = None
@@ -103,7 +103,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         endpoint: Endpoint,
         sender: AsyncSender | Scheduler,
         *,
-        store: Store | str | PathLike[str] | None = None,
+        store: ChatStore | str | PathLike[str] | None = None,
         opening: RequestChat | None = None,
         journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,

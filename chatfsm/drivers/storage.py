@@ -1,4 +1,12 @@
-"""Storage: records of chats in files, from which chats are restored after a crash."""
+"""Storage: records of chats, from which chats are restored after a crash.
+
+A `ChatStore` has one chat: `FileStore`, or a chat of a `Store`, which has many, each under a key:
+`chatfsm.drivers.sqlite.SqliteStore`, `FolderStore`, or one of your own, which
+`chatfsm.testing.store_checks.check_store` checks.
+
+    Chat.connect(endpoint, store="chat.json")                       # FileStore
+    Chat.connect(endpoint, store=ChatInStore(store, "customer-1"))  # one chat of many
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,7 @@ from collections.abc import Callable, Iterable
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, get_args
 
 from attrs import define, evolve, field, frozen
 from cattrs import Converter
@@ -18,8 +26,10 @@ from cattrs.strategies import configure_tagged_union
 from chatfsm._client.client import ChatClient
 from chatfsm._plain import json_safe
 from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelivered
+from chatfsm.drivers._folder_store import FolderStore
 from chatfsm.drivers._journal_file import JournalFile, stamped
 from chatfsm.drivers._state_file import FileStore
+from chatfsm.drivers._stores import ChatInStore, ChatStore, Store, StoredRecord
 from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
@@ -28,11 +38,15 @@ from chatfsm.settings import ClientSettings
 from chatfsm.signaling import Signal
 
 __all__ = [
+    "ChatInStore",
+    "ChatStore",
     "FileStore",
+    "FolderStore",
     "JournalFile",
     "RecordWriter",
     "RestoredChat",
     "Store",
+    "StoredRecord",
     "as_store",
     "close_store",
     "load_chat",
@@ -45,20 +59,6 @@ __all__ = [
 
 _DEFAULTS: Final = ClientSettings()
 _TOKEN_BYTES: Final = 6  # a customer's devices are few: 2^48 tokens do not meet
-
-
-class Store(Protocol):
-    """A place for the record of one chat.
-
-    `Chat.connect` calls `lock` before `load` and `close` at the end of the chat, if the store has
-    them, as `FileStore` has.
-    """
-
-    def load(self) -> dict[str, Any] | None:
-        """Return the record that was saved last; None if there is none."""
-
-    def save(self, record: dict[str, Any]) -> object:
-        """Save a record in place of the last, and return once it is safe."""
 
 
 @frozen
@@ -95,7 +95,7 @@ def restore(  # noqa: PLR0913  # all but two by name
 
 
 def load_chat(
-    store: Store | None,
+    store: ChatStore | None,
     endpoint: Endpoint,
     *,
     settings: ClientSettings,
@@ -129,14 +129,14 @@ def new_token() -> str:
     return secrets.token_hex(_TOKEN_BYTES)
 
 
-def close_store(store: Store | None) -> None:
+def close_store(store: ChatStore | None) -> None:
     """Close a store, if it has a method for that."""
     close = getattr(store, "close", None)
     if close is not None:
         close()
 
 
-def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
+def as_store(store: ChatStore | str | PathLike[str] | None) -> ChatStore | None:
     """Return the store itself, or the one of the file at this path."""
     return FileStore(Path(store)) if isinstance(store, str | PathLike) else store
 
@@ -145,8 +145,10 @@ def as_store(store: Store | str | PathLike[str] | None) -> Store | None:
 # these as reported, so without them a crash would lose them.
 
 FORMAT: Final = "chatfsm.chat"
-VERSION: Final = 2
-_KEYS: Final = frozenset({"format", "version", "at", "client", "told"})
+VERSION: Final = 3
+_KEYS: Final = frozenset({"format", "version", "at", "due", "client", "told"})
+_MISSING: Final = {1: {"at", "due"}, 2: {"due"}, VERSION: set[str]()}
+"""Keys that records of a version do not have. Deadlines of version 1 are seconds left."""
 
 # Results of API requests are not saved: the function that waited for them has ended with the
 # process. `AuthorizationFailed` is not, because `LinkChanged` reports the same.
@@ -168,6 +170,8 @@ class RecordWriter:
     _snapshot: dict[str, Any] | None = field(default=None, init=False)
     _at: float = field(default=0.0, init=False)
     """Wall clock, in seconds since 1970, when the snapshot was made."""
+    _due: float | None = field(default=None, init=False)
+    """Deadline of the client in the snapshot, in seconds since 1970; None if it has none."""
     _told: deque[Any] = field(factory=deque, init=False)
     """Each pending effect as JSON; None for one that is not saved."""
 
@@ -185,10 +189,12 @@ class RecordWriter:
         wall = self.wall_clock()
         if self._snapshot is None:
             self._snapshot, self._at = client.snapshot(now=now), wall
+            left = None if client.deadline is None else max(0.0, client.deadline - now)
+            self._due = None if left is None else wall + left
         for number in range(len(self._told), len(pending)):
             self._told.append(_saved_json(pending[number], wall - now))
         told = [effect for effect in self._told if effect is not None]
-        return _record(self._snapshot, self._at, told)
+        return _record(self._snapshot, self._at, self._due, told)
 
 
 def make_record(
@@ -201,12 +207,21 @@ def make_record(
     """
     wall = time.time() if wall is None else wall
     told = [_saved_json(effect, wall - now) for effect in pending]
-    return _record(snapshot, wall, [effect for effect in told if effect is not None])
+    return _record(snapshot, wall, wall, [effect for effect in told if effect is not None])
 
 
-def _record(snapshot: dict[str, Any], at: float, told: list[Any]) -> dict[str, Any]:
-    """Return a record: `at` and the deadlines of effects are seconds since 1970."""
-    return {"format": FORMAT, "version": VERSION, "at": at, "client": snapshot, "told": told}
+def _record(
+    snapshot: dict[str, Any], at: float, due: float | None, told: list[Any]
+) -> dict[str, Any]:
+    """Return a record: `at`, `due` and the deadlines of effects are seconds since 1970."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "at": at,
+        "due": due,
+        "client": snapshot,
+        "told": told,
+    }
 
 
 def _saved_json(effect: Any, shift: float) -> Any:
@@ -223,10 +238,9 @@ def parse_record(
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SnapshotError(f"not a record of a chat: format must be {FORMAT!r}")
     version = record.get("version")
-    if version not in (1, VERSION) or isinstance(version, bool):  # a list is no member of a set
-        raise SnapshotError(f"cannot read this record of a chat: version must be 1 or {VERSION}")
-    # Version 1 had no wall clock: its deadlines are seconds left.
-    keys = _KEYS if version == VERSION else _KEYS - {"at"}
+    if not isinstance(version, int) or isinstance(version, bool) or version not in _MISSING:
+        raise SnapshotError(f"cannot read this record of a chat: version must be 1 to {VERSION}")
+    keys = _KEYS - _MISSING[version]
     if set(record) != keys:
         raise SnapshotError(f"not a record of a chat: it must have {', '.join(sorted(keys))}")
     wall = time.time() if wall is None else wall

@@ -35,7 +35,7 @@ from chatfsm.drivers._core import (
     elapsed_seconds,
     failure_of,
 )
-from chatfsm.drivers.storage import Store, as_store, close_store, load_chat
+from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
 from chatfsm.inputs import Tick
@@ -107,7 +107,7 @@ class Chat(ChatActions[None, str]):
         self._opening = opening
         self._now = now
         self._closing_timeout = closing_timeout
-        self._store: Store | None = None
+        self._store: ChatStore | None = None
         """Store to close at the end of the block."""
         self._changed = Condition()
         self._submissions: deque[_Submission] = deque()
@@ -120,7 +120,7 @@ class Chat(ChatActions[None, str]):
         endpoint: Endpoint,
         sender: Sender | None = None,
         *,
-        store: Store | str | PathLike[str] | None = None,
+        store: ChatStore | str | PathLike[str] | None = None,
         opening: RequestChat | None = None,
         journal: Callable[[str], object] | None = None,
         settings: ClientSettings = _DEFAULTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from chatfsm.effects import FormClosed, FormOpened, ServiceNamed, UnknownReceive
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
 from chatfsm.models import Form
+from tests.drivers.scripted_client import ScriptedClient
 
 LOGS = sorted((Path(__file__).parents[1] / "logs").glob("*.jsonl"))
 WALL = 1_700_000_000.0
@@ -98,7 +100,7 @@ def test_a_record_of_version_1_is_read() -> None:
     """It has no wall clock; its deadlines are seconds left."""
     record = make_record({}, [FormOpened(Form("7", "survey", deadline=30.0))], 0.0, wall=0.0)
     old = {**record, "version": 1}
-    del old["at"]
+    del old["at"], old["due"]
     _, [effect] = parse_record(old, 5.0)
     assert isinstance(effect, FormOpened)
     assert effect.form.deadline == 35.0
@@ -117,7 +119,7 @@ BROKEN: list[Any] = [
     None,
     {},
     {"format": "other"},
-    {"format": "chatfsm.chat", "version": 3, "client": {}, "told": []},
+    {"format": "chatfsm.chat", "version": 4, "client": {}, "told": []},
     {"format": "chatfsm.chat", "version": 2, "client": {}, "told": []},
     {"format": "chatfsm.chat", "version": 2, "at": "now", "client": {}, "told": []},
     {"format": "chatfsm.chat", "version": 2, "at": float("inf"), "client": {}, "told": []},
@@ -127,6 +129,23 @@ BROKEN: list[Any] = [
     {"format": "chatfsm.chat", "version": 1, "client": {}, "told": [{"effect": "ServiceNamed"}]},
     {"format": "chatfsm.chat", "version": 1, "client": {}, "told": 7},
 ]
+
+
+def test_a_record_of_version_2_is_read() -> None:
+    """It does not tell when the chat is due."""
+    record = make_record({"some": "snapshot"}, [], 0.0, wall=WALL)
+    old = {key: value for key, value in record.items() if key != "due"}
+    assert parse_record({**old, "version": 2}, 5.0) == ({"some": "snapshot"}, ())
+
+
+def test_a_record_tells_when_the_chat_is_due() -> None:
+    """In seconds since 1970: the client's deadline, or the present if that has passed."""
+    client = ScriptedClient(deadline=130.0)
+    found = []
+    for client.deadline in (130.0, 7.0, None):
+        records = storage.RecordWriter(lambda: WALL)
+        found.append(records.record(client, deque(), 100.0)["due"])
+    assert found == [WALL + 30.0, WALL, None]
 
 
 @pytest.mark.parametrize("record", BROKEN)

@@ -63,6 +63,8 @@ def test_the_public_names() -> None:
         "SessionGoneError",
         "Settings",
         "SnapshotError",
+        "StoreConflictError",
+        "StoreError",
         "Tick",
         "TransientError",
         "TransportError",

@@ -36,7 +36,7 @@ def converse(endpoint: Endpoint, store: Path) -> list[str]:
     return received
 
 
-def make_parts(endpoint: Endpoint, store: storage.Store) -> None:
+def make_parts(endpoint: Endpoint, store: storage.ChatStore) -> None:
     """Give each part instead of `connect`."""
     restored = storage.restore(store.load(), endpoint, now=0.0)
     with Chat(restored.client, save=store.save, pending=restored.pending) as chat:

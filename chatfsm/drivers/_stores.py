@@ -1,0 +1,146 @@
+"""Stores: what a driver needs of a place for the record of one chat, and of many chats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from math import inf
+from typing import Any, Final, Protocol
+
+from attrs import define, field, frozen
+
+from chatfsm.errors import LocalProtocolError
+
+__all__ = ["ChatInStore", "ChatStore", "Store", "StoredRecord", "check_key"]
+
+
+class ChatStore(Protocol):
+    """A place for the record of one chat.
+
+    `Chat.connect` calls `lock` before `load` and `close` at the end of the chat, if the store has
+    them, as `FileStore` and `ChatInStore` have.
+    """
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the record that was saved last; None if there is none."""
+
+    def save(self, record: dict[str, Any]) -> object:
+        """Save a record in place of the last.
+
+        Returns once the record is safe; or at once, with a `concurrent.futures.Future` that is done
+        when it is safe, or has the error. A driver sends nothing before, and does not call `save`
+        again before.
+        """
+
+
+@frozen
+class StoredRecord:
+    """The record of a chat in a store, with its key and its version."""
+
+    key: str
+    version: int
+    """Number of saves, 1 or more."""
+    record: dict[str, Any] = field(repr=False)
+
+    @property
+    def due(self) -> float:
+        """Time of the chat's deadline, in seconds since 1970; inf if it has none."""
+        due = self.record.get("due")
+        return float(due) if isinstance(due, (int, float)) else inf
+
+
+class Store(Protocol):
+    """A place for the records of many chats, each under a key, a text of 1 to 200 characters.
+
+    A record is a JSON object, which the store need not understand. A process that drives a chat
+    leases it, so that no second one does. Methods may be called by several threads at once, and
+    raise OSError, or an error of the store's own, if the store cannot be reached.
+    """
+
+    def lease(self, key: str) -> None:
+        """Keep others from leasing the chat until `release`, or until this process has ended.
+
+        The chat need not exist. Raises `LocalProtocolError` if it is leased already, by this store
+        too.
+        """
+
+    def release(self, key: str) -> None:
+        """End a lease of this store. Harmless if there is none."""
+
+    def load(self, key: str) -> StoredRecord | None:
+        """Return the record that was saved last; None if there is none."""
+
+    def save(self, key: str, record: dict[str, Any], version: int) -> Future[None] | None:
+        """Save a record in place of the one of `version`, 0 if there is none.
+
+        It gets the next version. Returns None once the record is safe; or at once, with a future
+        that is done when it is.
+        Raises, or the future has, `StoreConflictError` if the stored version is another one, or the
+        chat is leased by another process; then, and after any other error, the last record is left.
+        """
+
+    def delete(self, key: str, version: int) -> None:
+        """Delete the record of this version. Raises as `save`. Harmless if there is none."""
+
+    def list(self) -> Iterable[StoredRecord]:
+        """Return the records of all chats, in any order, also of those that are leased."""
+
+
+_MAX_KEY: Final = 200
+
+
+def check_key(key: str) -> str:
+    """Return the key of a chat. Raises `LocalProtocolError` if no store can have it."""
+    if not isinstance(key, str) or not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
+        raise LocalProtocolError(
+            f"cannot store a chat: its key must be 1 to {_MAX_KEY} printable characters"
+        )
+    return key
+
+
+@define(eq=False)
+class ChatInStore:
+    """One chat of a `Store`, as a `ChatStore` for `Chat.connect`."""
+
+    store: Store
+    key: str = field(converter=check_key)
+    version: int = field(default=0, init=False)
+    """Version of the record that was loaded or saved last; 0 if there is none."""
+    _is_leased: bool = field(default=False, init=False, repr=False)
+
+    def lock(self) -> None:
+        """Lease the chat until `close`. Raises as `Store.lease`."""
+        if not self._is_leased:
+            self.store.lease(self.key)
+            self._is_leased = True
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the record that was saved last; None if there is none."""
+        found = self.store.load(self.key)
+        self.version = 0 if found is None else found.version
+        return None if found is None else found.record
+
+    def save(self, record: dict[str, Any]) -> Future[None] | None:
+        """Save a record in place of the last; as `Store.save`."""
+        saving = self.store.save(self.key, record, self.version)
+        if saving is None:
+            self.version += 1
+        else:
+            saving.add_done_callback(self._note_saved)
+        return saving
+
+    def delete(self) -> None:
+        """Delete the record."""
+        if self.version:
+            self.store.delete(self.key, self.version)
+            self.version = 0
+
+    def close(self) -> None:
+        """Release the chat."""
+        if self._is_leased:
+            self._is_leased = False
+            self.store.release(self.key)
+
+    def _note_saved(self, saving: Future[None]) -> None:
+        if not saving.cancelled() and saving.exception() is None:
+            self.version += 1
