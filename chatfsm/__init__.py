@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from chatfsm._client.client import ChatClient, Health
     from chatfsm._protocol.codec import decode, decode_lines, encode
     from chatfsm._session.session import ChatSession
+    from chatfsm._version import __version__
     from chatfsm.endpoint import Endpoint
     from chatfsm.errors import (
         ApiError,
@@ -120,8 +121,6 @@ else:  # type checkers refuse a name that is not imported above
         globals()[name] = value
         return value
 
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ApiError",
@@ -213,6 +212,7 @@ _HOMES = {
     "TransientError": "chatfsm.errors",
     "TransportError": "chatfsm.errors",
     "UnreadableLogError": "chatfsm.errors",
+    "__version__": "chatfsm._version",
     "api": "chatfsm.api",
     "client_effects": "chatfsm.client_effects",
     "commands": "chatfsm.commands",

@@ -18,6 +18,7 @@ from chatfsm._cli.metrics_arguments import add_metrics
 from chatfsm._cli.report_arguments import add_report
 from chatfsm._cli.schema_arguments import add_schema
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
+from chatfsm._version import __version__
 from chatfsm.errors import ChatError
 
 __all__ = ["ExitCode", "main"]
@@ -80,8 +81,7 @@ def _parser() -> argparse.ArgumentParser:
             "judge clients.",
         ),
     )
-    version_help = "show program's version number and exit"
-    parser.add_argument("--version", action=_Version, nargs=0, help=version_help)
+    parser.add_argument("--version", action="version", version=f"chatfsm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in _COMMANDS:
         add(commands)
@@ -93,13 +93,3 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(harmless_text(message))
-
-
-class _Version(argparse.Action):
-    """Prints the version; importing the metadata takes as long as all of help."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415  # for this alone
-
-        sys.stdout.write(f"chatfsm {version('chatfsm')}\n")
-        parser.exit()

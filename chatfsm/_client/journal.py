@@ -20,6 +20,7 @@ from attrs import asdict, evolve
 
 from chatfsm._plain import json_safe, snake_case, to_plain
 from chatfsm._session.session import ChatSession
+from chatfsm._version import __version__
 from chatfsm.commands import SubmitForm
 from chatfsm.effects import Effect, to_json
 from chatfsm.errors import ChatError, LocalProtocolError
@@ -78,10 +79,8 @@ class Recorded:
         self._seq += 1
 
     def _header(self, now: float) -> dict[str, Any]:
-        from importlib.metadata import version  # noqa: PLC0415  # slow to load, and for this alone
-
         session = self.session
-        session_made = {"chatfsm": version("chatfsm"), "settings": asdict(session.settings)}
+        session_made = {"chatfsm": __version__, "settings": asdict(session.settings)}
         if session.token:
             session_made["token"] = session.token
         header: dict[str, Any] = {"journal": session_made, "at": now}

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
 
@@ -105,7 +105,7 @@ def test_a_name_is_what_type_checkers_take_it_for() -> None:
         for name, home in chatfsm._HOMES.items()
     }
     assert read == homes
-    assert sorted([*read, "__version__"]) == chatfsm.__all__
+    assert sorted(read) == chatfsm.__all__
     for name, (home, _) in read.items():
         assert getattr(chatfsm, name) is getattr(importlib.import_module(home), name)
 
@@ -138,8 +138,12 @@ def test_the_version_is_the_one_that_was_installed() -> None:
     """The package's metadata is made from the constant."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["hatch"]["version"]["path"] == "chatfsm/__init__.py"
-    assert chatfsm.__version__ == version("chatfsm")
+    assert project["tool"]["hatch"]["version"]["path"] == "chatfsm/_version.py"
+    try:
+        installed = version("chatfsm")
+    except PackageNotFoundError:
+        pytest.skip("chatfsm runs from its folder, without being installed")
+    assert chatfsm.__version__ == installed
 
 
 def test_a_name_is_known_by_its_public_module() -> None:

@@ -9,12 +9,12 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import chatfsm
 from chatfsm import _cli
 from chatfsm._cli import main
 
@@ -79,7 +79,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out == f"chatfsm {version('chatfsm')}\n"
+    assert capsys.readouterr().out == f"chatfsm {chatfsm.__version__}\n"
 
 
 def test_help_shows_every_option(replays: Replays) -> None:

@@ -11,13 +11,13 @@ import base64
 from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any, Final
 
 from chatfsm._plain import json_text
 from chatfsm._session.lifecycle_drawing import lifecycle_svg
 from chatfsm._session.tables import LIFECYCLE, UNEXPECTED
+from chatfsm._version import __version__
 
 __all__ = ["SCRIPTS", "build_page", "script_safe"]
 
@@ -41,7 +41,7 @@ def build_page(title: str, facts: dict[str, Any], traces: Iterable[str]) -> str:
     )
     facts = {
         **facts,
-        "version": _version(),
+        "version": __version__,
         "states": list(LIFECYCLE.states),
         "finals": sorted(LIFECYCLE.finals),
         "unexpected": [f"{source} {to}" for _, source, to in UNEXPECTED],
@@ -62,13 +62,6 @@ def build_page(title: str, facts: dict[str, Any], traces: Iterable[str]) -> str:
 def script_safe(text: str) -> str:
     """Return JSON in ASCII that cannot end a script element, nor begin a comment in one."""
     return text.translate(_ESCAPES)
-
-
-def _version() -> str:
-    try:
-        return version("chatfsm")
-    except PackageNotFoundError:  # run from its folder, without being installed
-        return "(not installed)"
 
 
 def _hash(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from typing import Any
 
 import pytest
 from attrs import asdict
 
+import chatfsm
 from chatfsm import (
     ChatSession,
     History,
@@ -49,7 +49,7 @@ def test_exact_lines_of_a_small_journal(play: Any) -> None:
     settings = json.dumps(asdict(Settings()))
     assert opening == (
         '{"v": 1, "chat_id": "chat-1", "journal": '
-        f'{{"chatfsm": "{version("chatfsm")}", "settings": {settings}}}, "at": 1.5}}\n'
+        f'{{"chatfsm": "{chatfsm.__version__}", "settings": {settings}}}, "at": 1.5}}\n'
     )
     head = '{"v": 1, "chat_id": "chat-1", "seq": '
     assert rest == [
@@ -133,7 +133,7 @@ def test_the_opening_says_how_the_session_was_made(plays: Any) -> None:
     opening = play.written[0]
     assert set(opening) == {"v", "chat_id", "journal", "at"}
     assert (opening["v"], opening["chat_id"], opening["at"]) == (1, "chat-1", 17.0)
-    assert opening["journal"]["chatfsm"] == version("chatfsm")
+    assert opening["journal"]["chatfsm"] == chatfsm.__version__
     assert opening["journal"]["settings"] == asdict(play.recorded.settings)
     assert opening["journal"]["settings"]["max_forms"] == 2
 

@@ -1,0 +1,5 @@
+"""Version of chatfsm: the one place of the number, which the package's metadata is made from."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
