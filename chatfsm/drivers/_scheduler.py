@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from heapq import heappop, heappush
 from inspect import CORO_CLOSED, getcoroutinestate
 from itertools import count
 from math import inf
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import anyio
 from attrs import define, field
@@ -31,7 +31,7 @@ from chatfsm.drivers._core import (
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpRequest
 
-__all__ = ["Member", "Scheduler", "current_task", "current_task_id", "has_succeeded"]
+__all__ = ["Event", "Member", "Scheduler", "current_task", "has_succeeded", "new_event"]
 
 
 class Member(Protocol):
@@ -52,6 +52,23 @@ class Member(Protocol):
         """Return the coroutine that sends the queued events, and closes the chat."""
 
 
+class _Cancellable(Protocol):
+    def cancel(self) -> object:
+        """Cancel a task."""
+
+    def __hash__(self) -> int: ...
+
+
+class Event(Protocol):
+    """A condition of asyncio or trio that is set once, and that tasks wait for."""
+
+    def set(self) -> None:
+        """Wake the tasks that wait."""
+
+    async def wait(self) -> Any:
+        """Wait until the event is set."""
+
+
 class Scheduler:
     """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
 
@@ -66,7 +83,7 @@ class Scheduler:
         self._is_open = False
 
     async def __aenter__(self) -> Self:
-        self._wake = anyio.Event()
+        self._wake = new_event()
         self._is_open = True
         self._tasks.start(None, self._run_clock)
         return self
@@ -116,7 +133,7 @@ class Scheduler:
 
     async def _run_clock(self) -> None:
         while True:
-            self._wake = anyio.Event()
+            self._wake = new_event()
             self._tick_due()
             delay = min(self._heap[0][0] - self.now(), LONGEST_SLEEP) if self._heap else inf
             with anyio.move_on_after(max(0.0, delay)):
@@ -139,52 +156,50 @@ class Scheduler:
 class _BackgroundTasks:
     """Tasks of the event loop that belong to no other task, each with an owner or None."""
 
-    _running: dict[anyio.CancelScope, object] = field(factory=dict, init=False)
-    _loop_tasks: set[asyncio.Task[None]] = field(factory=set, init=False)  # the loop keeps none
-    _end: anyio.Event | None = field(default=None, init=False)
+    _running: dict[_Cancellable, object] = field(factory=dict, init=False)
+    """Owner by the task of asyncio, or by the cancel scope of a task of trio."""
+    _end: Event | None = field(default=None, init=False)
 
-    def start(self, owner: object, function: Callable[..., Awaitable[None]], *args: Any) -> None:
+    def start(
+        self, owner: object, function: Callable[..., Coroutine[Any, Any, None]], *args: Any
+    ) -> None:
         """Start a task. The cancellation of other tasks does not reach it."""
-        scope = anyio.CancelScope()
-        self._running[scope] = owner
+        trio = _running_trio()
+        if trio is None:
+            task = asyncio.get_running_loop().create_task(function(*args))
+            self._running[task] = owner
+            # A task that is cancelled before it has begun runs none of its code.
+            task.add_done_callback(self._remove)
+            return
+        scope = trio.CancelScope()
 
         async def run() -> None:
-            with scope:
-                await function(*args)
-
-        async def run_in_trio() -> None:
             try:
-                await run()
+                with scope:
+                    await function(*args)
             finally:
                 self._remove(scope)
 
-        trio = _running_trio()
-        if trio is not None:
-            trio.lowlevel.spawn_system_task(run_in_trio, context=copy_context())
-            return
-        task = asyncio.get_running_loop().create_task(run())
-        self._loop_tasks.add(task)
-        # A task that is cancelled before it has begun runs none of its code.
-        task.add_done_callback(lambda _: self._remove(scope))
-        task.add_done_callback(self._loop_tasks.discard)
+        self._running[scope] = owner
+        trio.lowlevel.spawn_system_task(run, context=copy_context())
 
     def cancel(self, owner: object) -> None:
         """Cancel the tasks of an owner."""
-        for scope, its_owner in self._running.items():
+        for task, its_owner in self._running.items():
             if its_owner is owner:
-                scope.cancel()
+                task.cancel()
 
     async def stop(self) -> None:
         """Cancel all tasks, and wait until they have ended, even if the caller is cancelled."""
-        for scope in self._running:
-            scope.cancel()
+        for task in self._running:
+            task.cancel()
         with anyio.CancelScope(shield=True):
             while self._running:
-                self._end = self._end or anyio.Event()
+                self._end = self._end or new_event()
                 await self._end.wait()
 
-    def _remove(self, scope: anyio.CancelScope) -> None:
-        del self._running[scope]
+    def _remove(self, task: _Cancellable) -> None:
+        del self._running[task]
         if not self._running and self._end is not None:
             self._end.set()
             self._end = None
@@ -194,6 +209,12 @@ def _running_trio() -> Any:
     """Return the module trio if it runs the current task, else None: then asyncio does."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+
+
+def new_event() -> Event:
+    """Return an event of the library that runs the current task; anyio's asks for it each time."""
+    trio = _running_trio()
+    return asyncio.Event() if trio is None else cast("Event", trio.Event())
 
 
 def current_task() -> object:
@@ -211,8 +232,3 @@ def has_succeeded(task: object) -> bool:
         # `task.exception()` would count as retrieving the exception, and hide it from the log.
         return task.done() and not task.cancelled() and getattr(task, "_exception", None) is None
     return getcoroutinestate(getattr(task, "coro")) == CORO_CLOSED  # noqa: B009  # of trio
-
-
-def current_task_id() -> int:
-    """Return the id of the current task."""
-    return anyio.get_current_task().id

@@ -44,11 +44,12 @@ try:
     import anyio.to_thread
 
     from chatfsm.drivers._scheduler import (
+        Event,
         Member,
         Scheduler,
         current_task,
-        current_task_id,
         has_succeeded,
+        new_event,
     )
 except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
@@ -92,7 +93,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._closing_timeout = closing_timeout
         self._store: ChatStore | None = None
         """Store to close at the end of the block."""
-        self._change: anyio.Event | None = None
+        self._change: Event | None = None
         self._taker: object = None
         """Task that took the last effect."""
         self._scheduler.members.add(self)
@@ -156,22 +157,23 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
         Raises `LocalProtocolError` while another task is in a loop over them.
         """
-        loop = _AsyncEffectLoop(current_task_id(), self)
+        loop = _AsyncEffectLoop(id(current_task()), self)
         self._core.add_loop(loop)
         return loop
 
     async def __anext__(self) -> ChatEffect:
         """Wait for the next effect; as `threads.Chat.__next__`."""
         await anyio.lowlevel.checkpoint_if_cancelled()
+        task = current_task()
         with self._core.awaited():
             self._send_requests(self._core.finish(self._scheduler.now()))
-            while (effect := self._core.take(current_task_id())) is None:
+            while (effect := self._core.take(id(task))) is None:
                 if self._core.error is not None:
                     raise self._core.error
                 if self._core.is_over:
                     raise StopAsyncIteration
                 await self._wait_for_change()
-        self._taker = current_task()
+        self._taker = task
         return effect
 
     @property
@@ -251,7 +253,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
     async def _wait_for_change(self) -> None:
         if self._change is None:
-            self._change = anyio.Event()
+            self._change = new_event()
         await self._change.wait()
 
     def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
@@ -264,7 +266,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         if error is not None:
             return self._close(None)
         has_ended = taker is not None and has_succeeded(taker)
-        return self._close(id(taker) if has_ended else current_task_id())
+        return self._close(id(taker if has_ended else current_task()))
 
     async def _close(self, closer: int | None) -> None:
         """Send the queued events, even if the block was cancelled; then cancel the requests."""
