@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,13 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def definitions(path: Path) -> Iterator[tuple[type[ast.AST], str]]:
+@cache
+def definitions(path: Path) -> frozenset[tuple[type[ast.AST], str]]:
     """The kind and name of each class, function, parameter and variable of a module."""
+    return frozenset(_definitions(path))
+
+
+def _definitions(path: Path) -> Iterator[tuple[type[ast.AST], str]]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
@@ -104,10 +110,14 @@ def test_no_name_uses_a_retired_word(path: Path) -> None:
     assert {name: words for name, words in found.items() if words} == {}
 
 
+@cache
+def names_to_search() -> frozenset[str]:
+    """The names of files, classes and functions, in lower case."""
+    defined = {name for path in MODULES for kind, name in definitions(path) if kind is not ast.Name}
+    return frozenset(name.lower() for name in {*map(name_of, MODULES), *defined})
+
+
 @pytest.mark.parametrize("term", NEWCOMERS_TERMS)
 def test_a_newcomer_finds_the_term(term: str) -> None:
     """A search in the names of files, classes and functions has a result."""
-    names = {name_of(path) for path in MODULES}
-    for path in MODULES:
-        names |= {name for kind, name in definitions(path) if kind is not ast.Name}
-    assert any(term in name.lower() for name in names)
+    assert any(term in name for name in names_to_search())

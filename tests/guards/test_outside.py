@@ -7,7 +7,9 @@ again after one: `CHATFSM_PIN=write python -m pytest tests/guards/test_outside.p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -21,6 +23,7 @@ import attrs
 import pytest
 
 from chatfsm import commands, effects, events, signaling
+from chatfsm._cli import main
 
 HERE = Path(__file__).resolve().parent
 PINNED = HERE / "outside.json"
@@ -47,10 +50,10 @@ UNIONS = {
 }
 
 
-def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "chatfsm", *arguments],
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -68,6 +71,19 @@ def vocabulary() -> dict[str, dict[str, list[str]]]:
     }
 
 
+def printed(*arguments: str) -> str:
+    """What a command prints, in this process."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(SystemExit),
+    ):
+        patch.setenv("COLUMNS", "100")
+        main(arguments)
+    return out.getvalue()
+
+
 def options() -> dict[str, list[str]]:
     """The arguments of each command, as its help names them."""
     return {
@@ -78,7 +94,7 @@ def options() -> dict[str, list[str]]:
 
 def _arguments_of(command: str) -> str:
     """The help from the list of arguments on, without the exit codes that follow it."""
-    text = run(command, "--help").stdout
+    text = printed(command, "--help")
     return text[text.index("\noptions:") :].partition("\nexit status")[0]
 
 
@@ -106,7 +122,7 @@ def replays() -> dict[str, list[Any]]:
     found = {}
     for path in LOGS:
         rows, summary = (
-            run("replay", form, f"--chat-id={path.stem}", str(path)).stdout
+            printed("replay", form, f"--chat-id={path.stem}", str(path))
             for form in ("--json", "--summary")
         )
         found[path.name] = [rows.count("\n"), _digest(rows), _digest(summary)]

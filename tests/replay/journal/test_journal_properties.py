@@ -20,7 +20,7 @@ from chatfsm.testing.strategies import pauses
 SMALL = Settings(max_ids=8, max_parties=2, max_typists=2, max_forms=2, max_candidates=2)
 STRICT = Settings(strict=True, max_unsent=2, msg_id_format="chat_id:n", empty_file_ids=True)
 settings = st.sampled_from((Settings(), SMALL, STRICT))
-scripts = st.lists(st.tuples(any_inputs(), pauses()), max_size=12)
+scripts = st.lists(st.tuples(any_inputs(), pauses()), max_size=8)
 
 
 def hear(recorded: Any, script: list[tuple[Any, float]], start: float = 0.0) -> list[Any]:
@@ -78,7 +78,7 @@ def test_a_journal_over_a_restart_agrees(
     assert verify(lines) == len(first) + len(second)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), pauses()), max_size=20))
+@given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), pauses()), max_size=12))
 def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
     """Several chats in one file, in any order."""
     lines: list[str] = []

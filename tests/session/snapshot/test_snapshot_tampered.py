@@ -63,7 +63,7 @@ def test_what_nobody_touched_is_taken() -> None:
 @pytest.mark.parametrize(
     "data",
     [None, 1, 1.5, "", "chatfsm.session", b"{}", (), [], [KEPT], {}, {"format": "other"}, object()],
-    ids=repr,
+    ids=lambda data: type(data).__name__,
 )
 def test_what_is_not_ours_is_refused(data: object) -> None:
     """Other values, other JSON, other formats."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,13 +78,20 @@ def is_effect(name: str) -> Callable[[Record], object]:
     return lambda record: record.get("effect") == name
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+@contextmanager
+def serving() -> Iterator[Page]:
+    """A server whose agents are all free."""
     tenant = simulate.build_tenant(SCENARIOS["echo"])
     network = Network(ContactCenter([tenant]))
     pages = simulate.build_pages(tenant)
     with SimulatorServer(network, pages=pages, speed=20.0) as server:
         yield Page(server)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with serving() as page:
+        yield page
 
 
 def test_a_chat_is_what_a_client_reports(page: Page) -> None:
@@ -199,26 +207,24 @@ def test_an_app_that_is_none_is_reported(page: Page) -> None:
     assert "3000" in failed["error"]
 
 
-def test_chats_and_records_are_bounded(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chats_and_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest chat is closed for a new one, and the oldest records of a chat are dropped."""
     monkeypatch.setattr(web_chat, "_MAX_CHATS", 2)
     monkeypatch.setattr(web_chat, "_MAX_RECORDS", 4)
-    first, second, third = (page.open() for _ in range(3))
-    assert page.ask("GET", f"{first}/effects")[0] == 204, "ends the stream"
-    assert page.ask("POST", f"{first}/commands")[0] == 404
-    for chat in (second, third):
-        page.follow(chat, is_effect("message_received"))
-        records = list(page.records(chat, is_effect("message_received")))
-        assert len(records) <= 4
-        assert records[0][0] > 0
+    with serving() as page:
+        first, second, third = (page.open() for _ in range(3))
+        assert page.ask("GET", f"{first}/effects")[0] == 204, "ends the stream"
+        assert page.ask("POST", f"{first}/commands")[0] == 404
+        for chat in (second, third):
+            page.follow(chat, is_effect("message_received"))
+            records = list(page.records(chat, is_effect("message_received")))
+            assert len(records) <= 4
+            assert records[0][0] > 0
 
 
 def test_a_server_that_closes_ends_the_streams() -> None:
     """The page sees it at once, and asks again."""
-    tenant = simulate.build_tenant(SCENARIOS["echo"])
-    network = Network(ContactCenter([tenant]))
-    with SimulatorServer(network, pages=simulate.build_pages(tenant), speed=20.0) as server:
-        page = Page(server)
+    with serving() as page:
         records = page.records(page.open(), lambda _record: False)
         assert next(records)[1]["effect"] == "chat_opened"
     assert all(number for number, _ in records), "the stream ends"
