@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error("there is no standard output")
         return ExitCode.ERROR
     prepare_streams()
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:  # where the command does not handle it itself
@@ -82,10 +82,24 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument("--version", action="version", version=f"chatfsm {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh", "fish", "tcsh"),
+        help="print the completion script of a shell and exit (extra cli)",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.set_defaults(run=lambda _: _print_help(parser))
     for add in _COMMANDS:
         add(commands)
     return parser
+
+
+def _print_help(parser: argparse.ArgumentParser) -> int:
+    """Print help where a command is missing: wrong usage, which a script must notice."""
+    if sys.stderr is not None:
+        parser.print_help(sys.stderr)
+    return ExitCode.ERROR
 
 
 class _Parser(argparse.ArgumentParser):
@@ -93,3 +107,15 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(harmless_text(message))
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the completion script of a shell."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, values: object, *_: object
+    ) -> None:
+        from chatfsm._cli.completion import completion_script  # noqa: PLC0415  # for this alone
+
+        sys.stdout.write(completion_script(parser, str(values)))
+        parser.exit()
