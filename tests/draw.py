@@ -1,6 +1,7 @@
 """Drawings of the transition tables in Mermaid, made from their `transitions` machines.
 
-`python -m tests.draw` rewrites diagrams/; a test compares the files with the tables.
+`python -m tests.draw` rewrites diagrams/ and docs/pictures/; tests compare the files with the
+tables.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from chatfsm._client import state
 from chatfsm._session import tables
 from chatfsm._statemachine import TransitionTable
+from tests import pictures
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
 
@@ -263,3 +265,6 @@ if __name__ == "__main__":
     for name, text in drawings().items():
         (FOLDER / name).write_text(text)
         print(f"diagrams/{name}: {len(text.splitlines())} lines")
+    for name, draw in pictures.PICTURES.items():
+        (pictures.FOLDER / name).write_text(draw(), "utf-8")
+        print(f"docs/pictures/{name}")

@@ -137,7 +137,7 @@ def _defined_in(module: ast.Module) -> set[str]:
 def test_the_version_is_the_one_that_was_installed() -> None:
     """The package's metadata is made from the constant."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["dynamic"] == ["version"]
+    assert project["project"]["dynamic"] == ["version", "readme"]
     assert project["tool"]["hatch"]["version"]["path"] == "chatfsm/_version.py"
     try:
         installed = version("chatfsm")
