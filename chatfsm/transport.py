@@ -69,7 +69,7 @@ class HttpReply:
     status: int
     headers: Mapping[str, str] = field(hash=False, repr=False)
     """Headers by name in lower case; of repeated names the last one, but of `set-cookie` all of
-    them, with line ends between them."""
+    them, with line ends between them, and of `content-encoding` with commas."""
     body: bytes = field(repr=False)
     """Body, without gzip and chunks."""
 

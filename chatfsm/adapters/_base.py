@@ -34,6 +34,9 @@ that nothing was sent, so this one must come first, even if it is rounded up to 
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MARK: Final = b"\x1f\x8b"
+_ENCODING: Final = "content-encoding"
+_SEPARATORS: Final = {"set-cookie": "\n", _ENCODING: ","}
+"""Headers of which all values count, with what is put between them."""
 _GZIP_NAMES: Final = {"x-gzip": "gzip"}
 _ENCODINGS: Final = frozenset(
     {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"}
@@ -107,6 +110,8 @@ class Body:
 
     limit: int
     """Bytes, as `HttpRequest.max_body`."""
+    headers: dict[str, str] = field(repr=False)
+    """Headers of the reply, as `HttpReply.headers`."""
     encoding: str
     """`gzip`, or anything else for a body that is taken as it is."""
     _chunks: list[bytes] = field(factory=list, init=False, repr=False)
@@ -120,23 +125,27 @@ class Body:
     @classmethod
     def of(cls, request: HttpRequest, headers: Iterable[tuple[str, str]]) -> Body:
         """Return an empty body for the reply with these headers. Raises `UnusableReplyError`."""
-        value = ",".join(value for name, value in headers if name.lower() == "content-encoding")
-        encodings = [word.strip().lower() for word in value.split(",")]
-        known = [_GZIP_NAMES.get(word, word) for word in encodings if word in _ENCODINGS]
-        if known not in ([], ["gzip"]):
-            raise UnusableReplyError("the body must be plain or gzip, not in another encoding")
-        return cls(request.max_body, "".join(known))
+        named: dict[str, str] = {}
+        for spelling, value in headers:
+            name = spelling.lower()
+            if name in named and name in _SEPARATORS:
+                named[name] += _SEPARATORS[name] + value
+            else:
+                named[name] = value
+        encoding = _encoding(named[_ENCODING]) if _ENCODING in named else ""
+        return cls(request.max_body, named, encoding)
 
     def add(self, chunk: bytes) -> None:
         """Add the next bytes as they came. Raises `UnusableReplyError`."""
         # A stream of empty gzip members would decompress to nothing without end.
         self._received_size += len(chunk)
         self._check_size(self._received_size)
-        try:
-            while chunk and self.encoding == "gzip" and not self._is_past_end:
-                chunk = self._decompress(chunk)
-        except zlib.error:
-            raise UnusableReplyError("the body must be valid gzip") from None
+        if self.encoding == "gzip":
+            try:
+                while chunk and self.encoding == "gzip" and not self._is_past_end:
+                    chunk = self._decompress(chunk)
+            except zlib.error:
+                raise UnusableReplyError("the body must be valid gzip") from None
         if self.encoding != "gzip":
             self._append(chunk)
 
@@ -186,15 +195,9 @@ def headers_for(request: HttpRequest) -> list[tuple[str, str]]:
     return [*request.headers, *added]
 
 
-def reply_to(
-    request: HttpRequest, status: int, headers: Iterable[tuple[str, str]], body: Body
-) -> HttpReply:
+def reply_to(request: HttpRequest, status: int, body: Body) -> HttpReply:
     """Return the reply. Raises `UnusableReplyError` if the body is incomplete."""
-    named: dict[str, str] = {}
-    for name, value in _lowercase_names(headers):
-        is_next_cookie = name == "set-cookie" and name in named
-        named[name] = f"{named[name]}\n{value}" if is_next_cookie else value
-    return HttpReply(request.id, status, named, body.content())
+    return HttpReply(request.id, status, body.headers, body.content())
 
 
 def failure_of(request: HttpRequest, kind: FailureKind, error: Exception) -> HttpFailure:
@@ -222,5 +225,10 @@ def missing_library(library: str, extra: str) -> ImportError:
     return ImportError(f"this needs {library}: pip install 'chatfsm[{extra}]'", name=library)
 
 
-def _lowercase_names(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    return ((name.lower(), value) for name, value in headers)
+def _encoding(value: str) -> str:
+    """Return `gzip`, or "" for a body that is taken as it is. Raises `UnusableReplyError`."""
+    encodings = [word.strip().lower() for word in value.split(",")]
+    known = [_GZIP_NAMES.get(word, word) for word in encodings if word in _ENCODINGS]
+    if known not in ([], ["gzip"]):
+        raise UnusableReplyError("the body must be plain or gzip, not in another encoding")
+    return "".join(known)

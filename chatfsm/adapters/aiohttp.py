@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+from functools import lru_cache
 from typing import Any, Final
 
 from chatfsm.adapters._base import (
+    CHUNK_SIZE,
     CONNECT_SHARE,
     AsyncClosable,
     Body,
@@ -56,17 +58,17 @@ class AsyncSender(AsyncClosable):
                     request.method,
                     URL(request.url, encoded=True),
                     headers=headers_for(request),
-                    data=io.BytesIO(request.body) if request.body else None,
+                    data=_data_of(request.body),
                     allow_redirects=False,
                     auto_decompress=False,
                     raise_for_status=False,
-                    timeout=aiohttp.ClientTimeout(None, request.timeout * CONNECT_SHARE),
+                    timeout=_connect_timeout(request.timeout * CONNECT_SHARE),
                 ) as response,
             ):
                 body = Body.of(request, response.headers.items())
-                async for chunk in response.content.iter_any():
+                while chunk := await response.content.readany():
                     body.add(chunk)
-                return reply_to(request, response.status, response.headers.items(), body)
+                return reply_to(request, response.status, body)
         except Exception as error:  # noqa: BLE001  # a sender never raises for the network
             return failure_of(request, _failure_kind(error), error)
         finally:
@@ -92,6 +94,16 @@ def _borrowed(lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
     )
 
 
+@lru_cache(maxsize=16)
+def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(None, seconds)
+
+
+def _data_of(body: bytes) -> bytes | io.BytesIO | None:
+    """Return a body as aiohttp takes it: it sends a large one in pieces only from a file."""
+    return (body if len(body) <= CHUNK_SIZE else io.BytesIO(body)) or None
+
+
 def _failure_kind(error: Exception) -> FailureKind:
     if isinstance(error, _CONNECT_ERRORS):
         return "connect"
@@ -108,6 +120,7 @@ class CheckedConnector(TCPConnector):
         """Return a connection for one request."""
         while True:
             connection = await super().connect(*args, **kwargs)
-            if connection.protocol is not None and not connection.protocol.should_close:
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
                 return connection
             connection.close()

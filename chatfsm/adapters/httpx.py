@@ -71,7 +71,7 @@ class Sender(Closable):
                         body.add(chunk)
                 finally:
                     response.close()
-                return reply_to(request, response.status_code, response.headers.multi_items(), body)
+                return reply_to(request, response.status_code, body)
             except Exception as error:  # noqa: BLE001  # a sender never raises for the network
                 return failure_of(request, _failure_kind(error), error)
 
@@ -108,7 +108,7 @@ class AsyncSender(AsyncClosable):
                             body.add(chunk)
                 finally:
                     await response.aclose()
-                return reply_to(request, response.status_code, response.headers.multi_items(), body)
+                return reply_to(request, response.status_code, body)
         except Exception as error:  # noqa: BLE001  # a sender never raises for the network
             return failure_of(request, _failure_kind(error), error)
 

@@ -60,11 +60,10 @@ class Sender(Closable):
         _use_deadlines(adapter, prepared, options)
         # `Session.send` would read the whole body of a redirect, whatever its length.
         with adapter.send(prepared, timeout=request.timeout, **options) as response:
-            headers = list(response.raw.headers.iteritems())
-            body = Body.of(request, headers)
+            body = Body.of(request, response.raw.headers.iteritems())
             while chunk := response.raw.read1(CHUNK_SIZE, decode_content=False):
                 body.add(chunk)
-            return reply_to(request, response.status_code, headers, body)
+            return reply_to(request, response.status_code, body)
 
 
 def _use_deadlines(

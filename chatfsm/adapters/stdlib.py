@@ -50,7 +50,7 @@ class Sender(Closable):
                 body = Body.of(request, response.getheaders())
                 while chunk := response.read1(CHUNK_SIZE):
                     body.add(chunk)
-            reply = reply_to(request, response.status, response.getheaders(), body)
+            reply = reply_to(request, response.status, body)
         except BaseException:
             connection.close()
             raise
