@@ -87,6 +87,21 @@ class Endpoint:
     """Quote both ids in the header, as documented; some shipped clients do not."""
     allow_http: bool = field(default=False, validator=flag)
     """Allow http in `url`, for a server on the same machine."""
+    # Parts of each request, which are made once.
+    _tenant: str = field(init=False, eq=False, repr=False)
+    _headers: tuple[tuple[str, str], ...] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        mark = '"' if self.quoted else ""
+        ids = f"appId={mark}{self.app_id}{mark}, clientId={mark}{self.client_id}{mark}"
+        headers = (
+            ("Content-Type", _JSON),
+            ("User-Agent", "MobileClient"),
+            ("Cache-Control", "no-cache"),
+            ("Authorization", f"MOBILE-API-140-327-PLAIN {ids}"),
+        )
+        object.__setattr__(self, "_headers", headers)
+        object.__setattr__(self, "_tenant", f"tenantUrl={quote(self.tenant_url, safe='')}&")
 
     def url_for(self, path: str, *, nonce: str, tenant: bool = True) -> str:
         """Return the URL of a path that is percent-encoded already.
@@ -94,9 +109,7 @@ class Endpoint:
         `nonce`: a text that differs in each request, since proxies were seen to answer polls from
         their cache. `tenant`: False for files and photos, which the server serves without it.
         """
-        query = f"{_CACHE_BUSTER}={quote(nonce, safe='')}"
-        if tenant:
-            query = f"tenantUrl={quote(self.tenant_url, safe='')}&{query}"
+        query = f"{self._tenant if tenant else ''}{_CACHE_BUSTER}={quote(nonce, safe='')}"
         return f"{self.url}{self.template_for(path)}?{query}"
 
     def template_for(self, path: str) -> str:
@@ -105,14 +118,9 @@ class Endpoint:
 
     def headers(self, content_type: str = _JSON) -> tuple[tuple[str, str], ...]:
         """Return the headers of a request, in the order and spelling of the documentation."""
-        mark = '"' if self.quoted else ""
-        ids = f"appId={mark}{self.app_id}{mark}, clientId={mark}{self.client_id}{mark}"
-        return (
-            ("Content-Type", content_type),
-            ("User-Agent", "MobileClient"),
-            ("Cache-Control", "no-cache"),
-            ("Authorization", f"MOBILE-API-140-327-PLAIN {ids}"),
-        )
+        if content_type == _JSON:
+            return self._headers
+        return ("Content-Type", content_type), *self._headers[1:]
 
     def with_credentials(self, app_id: str | None, client_id: str | None) -> Endpoint:
         """Return the endpoint with these ids; None leaves an id as it is. Raises as the class."""

@@ -107,7 +107,7 @@ class ChatClient:
             self._session = recorded(session, journal)
             self._state.poll, self._state.history = "due", "due"
             self._state.is_joining = True
-        self._deadline = self._next_deadline()
+        self._note_step()
 
     def __repr__(self) -> str:
         chat = "no chat" if self._session is None else repr(self._session)
@@ -126,7 +126,7 @@ class ChatClient:
     @property
     def done(self) -> bool:
         """Whether the chat is over: only the results of downloads may still follow."""
-        return self._session is not None and self._session.done
+        return self._done
 
     @property
     def deadline(self) -> float | None:
@@ -162,7 +162,7 @@ class ChatClient:
         finally:
             current_step.reset(step)
             self.merged_histories += turn.has_merged
-            self._deadline = self._next_deadline()
+            self._note_step()
         if turn.violation is not None:
             turn.violation.effects = tuple(turn.effects)
             raise turn.violation
@@ -210,20 +210,22 @@ class ChatClient:
         client = cls(endpoint, settings=settings, journal=journal)
         client._state, session = snapshot.restore(data, settings, now)
         client._session = None if session is None else recorded(session, journal)
-        client._deadline = client._next_deadline()
+        client._note_step()
         return client
 
-    def _next_deadline(self) -> float | None:
+    def _note_step(self) -> None:
+        """Note, once a step, what apps and drivers ask for more often."""
         session, state = self._session, self._state
-        earliest = min([pending.deadline for pending in state.pending.values()], default=inf)
+        due = [pending.deadline for pending in state.pending.values()]
         if session is not None:
-            if session.deadline is not None:
-                earliest = min(earliest, session.deadline)
-            earliest = min(earliest, ending.next_at(state))
+            if (deadline := session.deadline) is not None:
+                due.append(deadline)
+            due.append(ending.next_at(state))
             if state.link not in {"unauthorized", "over"}:
-                due = polling.next_at(state), history.next_at(state), sending.next_at(state)
-                earliest = min(earliest, *due)
-        return None if earliest == inf else earliest
+                due += polling.next_at(state), history.next_at(state), sending.next_at(state)
+        earliest = min(due, default=inf)
+        self._deadline = None if earliest == inf else earliest
+        self._done = session is not None and session.done
 
     def _has_slept(self, now: float) -> bool:
         """Whether the computer slept, and lost the requests in flight. At first there are none."""
@@ -296,7 +298,8 @@ def _advance(turn: ClientTurn) -> None:
     session = turn.session
     if session is None:
         return
-    if session.deadline is not None and turn.now >= session.deadline:
+    deadline = session.deadline
+    if deadline is not None and turn.now >= deadline:
         turn.feed_session(Tick())
     if turn.to_post:
         sending.enqueue(turn)

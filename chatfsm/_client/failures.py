@@ -165,15 +165,19 @@ def parse_reply(reply: HttpReply, *, is_download: bool = False) -> tuple[Any, st
     """
     if is_download and _is_success(reply):
         return reply, ""
+    if not reply.body.strip():
+        return {}, ""
     try:
         return json_input.parse(reply.body), ""
     except DecodeError:
-        if not reply.body.strip():
-            return {}, ""
+        return _parse_leniently(reply.body)
+
+
+def _parse_leniently(body: bytes) -> tuple[Any, str]:
     try:
-        return json_input.parse_leniently(reply.body)
+        return json_input.parse_leniently(body)
     except DecodeError:
-        word = reply.body.strip()
+        word = body.strip()
         return (word.decode(), "") if word.isascii() and not _MARKUP.search(word) else (None, "")
 
 

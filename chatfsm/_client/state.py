@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any, Final, Literal, cast
 
-from attrs import define, field
+from attrs import define, field, setters
 from attrs.validators import in_
 
 from chatfsm._client.http_api import MethodSpec
@@ -173,11 +173,12 @@ def _state_field(table: TransitionTable) -> Any:
     return field(default=table.initial, validator=in_(table.states))
 
 
-@define
+@define(on_setattr=setters.NO_OP)  # the tables lead to states alone
 class ClientState:
     """Everything that a client remembers, besides its session and its arguments.
 
-    Times are on the clock of `now`. Snapshots hold the fields under these names.
+    Times are on the clock of `now`. Snapshots hold the fields under these names; those of others
+    are checked when they are restored.
     """
 
     link: str = _state_field(LINK_TABLE)
@@ -273,11 +274,11 @@ class ClientTurn:
 
     def feed_session(self, item: Input) -> None:
         """Pass an input to the session, and sort its effects. There must be a session."""
-        session = cast("ChatSession", self.session)
+        session: Any = self.session
         try:
-            effects = session.receive(item, now=self.now)
+            effects: list[Effect] = session.receive(item, now=self.now)
         except RemoteProtocolError as error:
-            effects = cast("list[Effect]", list(error.effects))
+            effects = [*cast("tuple[Effect, ...]", error.effects)]
             self.violation = self.violation or error
         for effect in effects:
             if isinstance(effect, SendEvents):

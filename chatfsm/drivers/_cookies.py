@@ -38,8 +38,10 @@ class ChatCookies:
 
     def receive(self, reply: HttpReply) -> None:
         """Take the cookies of a reply."""
-        for line in reply.headers.get("set-cookie", "").split("\n"):
-            self._set(line)
+        lines = reply.headers.get("set-cookie")
+        if lines is not None:
+            for line in lines.split("\n"):
+                self._set(line)
 
     def added_to(self, request: HttpRequest) -> HttpRequest:
         """Return the request with the cookies that belong to it."""

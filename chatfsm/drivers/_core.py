@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, Final, cast
 from weakref import WeakSet
 
-from attrs import define, field
+from attrs import define, field, setters
 
 from chatfsm._client.client import ChatClient
 from chatfsm._log import log_fields, logger
@@ -128,7 +128,7 @@ def _queue(effects: Iterable[PendingEffect]) -> deque[PendingEffect]:
     return deque(effects)
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=setters.NO_OP)
 class DriverCore:
     """A client, its effects that the app has not handled, and its requests that are held back."""
 
@@ -223,7 +223,7 @@ class DriverCore:
             self._is_unsaved = True
             self._records.change_client()
         for effect in effects:
-            self._unsaved_requests += [(request, now) for request in self._route(effect, now)]
+            self._route(effect, now)
 
     def _saved_requests(self, now: float) -> list[HttpRequest]:
         """Save the chat if it has changed; return the requests that follow. Raises errors."""
@@ -409,18 +409,18 @@ class DriverCore:
             next(effects, None)
         return effects
 
-    def _route(self, effect: Any, now: float) -> list[HttpRequest]:
-        """Put an effect where it belongs; return it if it is a request to send now."""
+    def _route(self, effect: Any, now: float) -> None:
+        """Put an effect where it belongs."""
         if isinstance(effect, HttpRequest):
             effect = self._cookies.added_to(effect)
             if effect.purpose not in _NEWS or len(self.pending) <= self.max_pending:
-                return [effect]
-            self._held[effect.purpose] = effect, now  # the client has given up the one before
+                self._unsaved_requests.append((effect, now))
+            else:
+                self._held[effect.purpose] = effect, now  # the client has given up the one before
         elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:
             self._calls[id(effect.request)].answer = effect
         else:
             self.pending.append(effect)
-        return []
 
 
 def failure_of(request: HttpRequest, error: Exception) -> HttpFailure:
