@@ -6,6 +6,7 @@ import doctest
 import pkgutil
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,17 @@ def test_the_tools_exist(module: str) -> None:
     """Each `python -m tests.…` of the page for contributors is a program in tests/."""
     path = DOCS.parent.joinpath(*module.split("."))
     assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+FOR_CONTRIBUTORS = {"test", "docs", "lint"}
+
+
+def test_each_extra_is_explained() -> None:
+    """The table of the first page has every extra of the package that is for users."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    rows = re.findall(r"(?m)^\| (`.*?) \|", (DOCS / "start.md").read_text("utf-8"))
+    named = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert named == set(project["optional-dependencies"]) - FOR_CONTRIBUTORS
 
 
 # Parts of the simulator's inside, and of a replay, whose names `chatfsm.replay` has.
