@@ -2,79 +2,95 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from chatfsm._cli import ExitCode
+from attrs import define, field
+
+from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.output_file import write_file
-from chatfsm._cli.replay import INTERRUPTED_TEXT, sources_of
+from chatfsm._cli.replay import ReplayReporter
+from chatfsm._cli.replay_outputs import Printer
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay import COVERAGE_PARTS
+from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.coverage import Coverage, Section
 from chatfsm.replay.coverage_diagram import mermaid
-from chatfsm.replay.stream_replay import StreamReplay
-from chatfsm.settings import Settings
+from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stream_replay import ReplayedChat
 
-__all__ = ["coverage_text", "run"]
+__all__ = ["CoverageLines", "coverage_text", "run"]
 
 _WIDTH: Final = 100
 
 
+class CoverageLines:
+    """Output of a worker or of the only process: what each chat exercises, as JSON."""
+
+    wants_steps = True
+    head = separator = ""
+
+    def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
+        """No text: the step is counted until the chat is finished."""
+        self._coverage_of(chat).add(chat, step)
+        return ""
+
+    def chat_text(self, chat: ReplayedChat) -> str:
+        """The counts of the chat."""
+        coverage = self._coverage_of(chat)
+        coverage.finish(chat)
+        return json_text(coverage.counts())
+
+    def totals_text(self, _totals: Totals) -> str:
+        """No text: the reporter has the coverage."""
+        return ""
+
+    @staticmethod
+    def _coverage_of(chat: ReplayedChat) -> Coverage:
+        if chat.memo is None:
+            chat.memo = Coverage()
+        coverage: Coverage = chat.memo
+        return coverage
+
+
+@define
+class CoverageReporter(ReplayReporter):
+    """Adds up the coverage of all chats, and prints it at the end."""
+
+    coverage: Coverage = field(factory=Coverage, kw_only=True)
+
+    def report_chat(self, totals: ChatTotals, text: str) -> None:
+        """Add a finished chat."""
+        self.totals.add(totals)
+        self.coverage.merge(json.loads(text))
+
+    def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
+        """Print the coverage, and return the exit code."""
+        self.progress.hide()
+        parts = [part for parts in options.only or (COVERAGE_PARTS,) for part in parts]
+        _write(options, self.coverage, parts)
+        percent = self.coverage.percent(parts)
+        if self.status == ExitCode.SUCCESS and percent < (options.fail_under or 0.0):
+            print_error(f"{percent:.1f} % is less than {options.fail_under:g} %")
+            return ExitCode.FAILURE
+        return self.status
+
+
 def run(options: Namespace) -> int:
     """Measure as the command line says; return the exit code."""
-    coverage = Coverage()
-    status = _read(options, coverage)
-    parts = [part for parts in options.only or (COVERAGE_PARTS,) for part in parts]
-    _write(options, coverage, parts)
-    percent = coverage.percent(parts)
-    if status == ExitCode.SUCCESS and percent < (options.fail_under or 0.0):
-        print_error(f"{percent:.1f} % is less than {options.fail_under:g} %")
-        return ExitCode.FAILURE
-    return status
+    return parallel.run(options, _reporter_for)
 
 
-def _read(options: Namespace, coverage: Coverage) -> int:
-    """Replay all files, and add what they exercise; return the exit code so far."""
-    status = ExitCode.SUCCESS
-    progress = ProgressBar(wanted=True)
-
-    def report_unreadable(error: UnreadableLogError) -> None:
-        nonlocal status
-        status = ExitCode.ERROR
-        progress.hide()
-        print_error(error)
-
-    stream = StreamReplay(
-        Settings(explain=True), options.unnamed_chat, options.close_after, on_step=coverage.add
-    )
-
-    def report_note(note: str) -> None:
-        progress.hide()
-        print_error(note)
-
-    chats = stream.read(
-        sources_of(options),
-        on_progress=progress.show,
-        on_unreadable=report_unreadable,
-        on_note=report_note,
-    )
-    try:
-        for chat in chats:
-            coverage.finish(chat)
-    except KeyboardInterrupt:
-        status = ExitCode.INTERRUPTED
-        progress.hide()
-        print_error(INTERRUPTED_TEXT)
-    for chat in stream.abandon():
-        coverage.finish(chat)
-    progress.hide()
-    return status
+def _reporter_for(_options: Namespace) -> ReplayReporter:
+    output = CoverageLines()
+    return CoverageReporter(output, Printer(sys.stdout, output), ProgressBar(wanted=True))
 
 
 def _write(options: Namespace, coverage: Coverage, parts: Sequence[str]) -> None:

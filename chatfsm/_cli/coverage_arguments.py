@@ -7,7 +7,7 @@ from typing import Final
 
 from chatfsm._cli import argument_types as types
 from chatfsm._cli.arguments import Commands, add_command
-from chatfsm._cli.log_arguments import add_close_after, add_files, add_log_options
+from chatfsm._cli.log_arguments import add_files, add_log_options, add_reading_options
 from chatfsm.replay import COVERAGE_PARTS
 
 __all__ = ["add_coverage"]
@@ -63,8 +63,9 @@ def add_coverage(commands: Commands[argparse.ArgumentParser]) -> None:
         help="exit with 1 if less than so much is exercised, from 0 to 100",
     )
     add_log_options(coverage)
-    add_close_after(coverage)
-    coverage.set_defaults(run=_run_coverage)
+    add_reading_options(coverage)
+    unused = {"strict": False, "verify": False, "chat": None}
+    coverage.set_defaults(run=_run_coverage, explain=True, prefers_received=False, **unused)
 
 
 def _run_coverage(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from chatfsm._cli.arguments import Commands, add_command
-from chatfsm._cli.log_arguments import add_threshold
+from chatfsm._cli.log_arguments import add_jobs, add_threshold
 
 __all__ = ["add_diff"]
 
@@ -45,7 +45,11 @@ def add_diff(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_threshold(diff, "with --metrics: ")
     diff.add_argument("--json", action="store_true", help="print one JSON document")
-    diff.set_defaults(run=_run_diff)
+    add_jobs(diff)
+    # What parallel replay takes from the command line, and has no option here.
+    absent = dict.fromkeys(("chat", "close_after", "received_at", "unnamed_chat", "unwrap"))
+    unused = {"strict": False, "verify": False, "prefers_received": False}
+    diff.set_defaults(run=_run_diff, **unused, **absent)
 
 
 def _run_diff(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
 from chatfsm.errors import ChatError, UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
-from chatfsm.replay.export import ExportWriter, RowMaker, writer_for
+from chatfsm.replay.export import ExportWriter, step_rows, writer_for
 from chatfsm.replay.scrub import scrubbed_lines
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatTotals, Totals
@@ -37,17 +37,13 @@ class RowLines:
     wants_steps = True
     head = separator = ""
 
-    def __init__(self) -> None:
-        self._maker = RowMaker()
-
     def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """The rows of the step."""
-        rows = self._maker.rows(chat, step)
+        rows = step_rows(chat, step)
         return "".join([f"{json_text([chat.number, row])}\n" for row in rows])
 
     def chat_text(self, chat: ReplayedChat) -> str:
         """The number of the chat, which is finished."""
-        self._maker.finish(chat)
         return str(chat.number)
 
     def totals_text(self, _totals: Totals) -> str:

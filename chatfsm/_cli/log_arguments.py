@@ -9,6 +9,7 @@ from chatfsm._cli import argument_types as types
 __all__ = [
     "add_close_after",
     "add_files",
+    "add_jobs",
     "add_log_options",
     "add_reading_options",
     "add_threshold",
@@ -59,6 +60,11 @@ def add_close_after(command: argparse.ArgumentParser) -> None:
 def add_reading_options(command: argparse.ArgumentParser) -> None:
     """Add --close-after and --jobs, for commands that may replay logs in several processes."""
     add_close_after(command)
+    add_jobs(command)
+
+
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    """Add --jobs."""
     command.add_argument(
         "--jobs",
         metavar="N",

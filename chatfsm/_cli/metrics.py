@@ -27,11 +27,11 @@ from chatfsm.errors import ChatError
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.export_tables import safe_cell
 from chatfsm.replay.metric_totals import MetricsReport
-from chatfsm.replay.metrics import ChatMetrics, MetricsRecorder
+from chatfsm.replay.metrics import ChatMetrics, finish_metrics, record_step
 from chatfsm.replay.stats import ChatTotals, Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
-__all__ = ["ChatDocuments", "run"]
+__all__ = ["ChatDocuments", "MetricsReporter", "run"]
 
 _Row = dict[str, Any]
 _STATES: Final = [state for state in LIFECYCLE.states if state not in OUTCOMES]
@@ -68,21 +68,14 @@ class ChatDocuments:
     wants_steps = True
     head = separator = ""
 
-    def __init__(self) -> None:
-        self._recorders: dict[ReplayedChat, MetricsRecorder] = {}
-
     def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
         """No text: the step is recorded until the chat is finished."""
-        recorder = self._recorders.get(chat)
-        if recorder is None:
-            recorder = self._recorders[chat] = MetricsRecorder()
-        recorder.add(step.at, step.effects)
+        record_step(chat, step)
         return ""
 
     def chat_text(self, chat: ReplayedChat) -> str:
         """The metrics of the chat."""
-        recorder = self._recorders.pop(chat, MetricsRecorder())
-        return json_text(cattrs.unstructure(recorder.finish(chat.stats)))
+        return json_text(cattrs.unstructure(finish_metrics(chat)))
 
     def totals_text(self, _totals: Totals) -> str:
         """No text: the reporter has the metrics."""

@@ -149,7 +149,7 @@ def print_pieces(workers: list[Iterator[OutputPiece]], reporter: ReplayReporter)
         if piece.is_stop:
             return True
         if piece.is_error:
-            reporter.report_error(piece.text, ExitCode.ERROR)
+            reporter.report_unreadable(piece.text)
         elif piece.is_note:
             reporter.report_note(piece.text)
         elif piece.totals is not None:

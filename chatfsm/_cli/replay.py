@@ -13,7 +13,7 @@ from chatfsm._cli import ExitCode
 from chatfsm._cli.replay_outputs import EffectLines, NoOutput, Output, Printer, Summary, Timelines
 from chatfsm._cli.terminal import ProgressBar, style_for
 from chatfsm._cli.terminal_text import print_error
-from chatfsm.errors import ChatError, ReplayDivergence, UnreadableLogError
+from chatfsm.errors import ChatError, ReplayDivergence
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.journal import JournalReplay
 from chatfsm.replay.log_files import open_logs
@@ -60,7 +60,7 @@ class ReplayReporter:
             self.progress.hide()
             print_error(error)
 
-    def report_unreadable(self, error: UnreadableLogError) -> None:
+    def report_unreadable(self, error: object) -> None:
         """Report a file that cannot be read."""
         self.report_error(error, ExitCode.ERROR)
 
@@ -176,12 +176,14 @@ def sources_of(options: Namespace) -> list[Source]:
 
 def stream_for(options: Namespace, on_step: OnStep | None) -> StreamReplay:
     """A replay with the options of the command line, before any record."""
+    settings: Settings | None = vars(options).get("settings")
     return StreamReplay(
-        Settings(strict=options.strict, explain=options.explain),
+        settings or Settings(strict=options.strict, explain=options.explain),
         options.unnamed_chat,
         options.close_after,
         JournalReplay(compare=options.verify, strict=options.strict),
         on_step,
         prefers_received=options.prefers_received,
         only=frozenset(options.chat) if options.chat else None,
+        locates_all=vars(options).get("locates_all", False),
     )

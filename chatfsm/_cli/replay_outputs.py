@@ -65,7 +65,8 @@ class Timelines:
         self._rows = rows
         self._times: TimeForm = times
         self._only_findings = only_findings
-        self._timelines: dict[ReplayedChat, Timeline] = {}
+        self._last_limit: int | None = None
+        """Rows of each chat from `limit_rows` on."""
 
     def __reduce__(self) -> tuple[Callable[..., Timelines], tuple[Any, ...]]:
         """Pickle the settings only: in another process it starts empty."""
@@ -82,16 +83,17 @@ class Timelines:
         return ""
 
     def chat_text(self, chat: ReplayedChat) -> str:
-        """The verdict and the timeline, which is dropped."""
+        """The verdict and the timeline."""
+        timeline = self._timeline(chat)
+        if self._last_limit is not None:
+            timeline.cut(self._last_limit)
         if not self._only_findings or chat.stats.findings():
-            self._printer.print(self._timeline(chat))
-        self._timelines.pop(chat, None)
+            self._printer.print(timeline)
         return self._take_text()
 
     def limit_rows(self, limit: int) -> None:
         """Print at most so many rows of each chat that is not yet finished."""
-        for timeline in self._timelines.values():
-            timeline.cut(limit)
+        self._last_limit = limit
 
     def totals_text(self, totals: Totals) -> str:
         """The number of chats and messages, if there was more than one chat."""
@@ -100,9 +102,10 @@ class Timelines:
         return self._take_text()
 
     def _timeline(self, chat: ReplayedChat) -> Timeline:
-        if chat not in self._timelines:
-            self._timelines[chat] = Timeline(chat.stats, self._rows, self._times)
-        return self._timelines[chat]
+        if chat.memo is None:
+            chat.memo = Timeline(chat.stats, self._rows, self._times)
+        timeline: Timeline = chat.memo
+        return timeline
 
     def _take_text(self) -> str:
         text = self._buffer.getvalue()

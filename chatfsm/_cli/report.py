@@ -3,32 +3,98 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import cattrs
 from attrs import define, field
 
-from chatfsm._cli import ExitCode
+from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.output_file import check_target, write_file
-from chatfsm._cli.replay import INTERRUPTED_TEXT, sources_of
+from chatfsm._cli.replay import ReplayReporter, sources_of
+from chatfsm._cli.replay_outputs import Printer
 from chatfsm._cli.scrub import make_pseudonyms
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
+from chatfsm._plain import json_text
 from chatfsm.errors import UnreadableLogError
+from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.report import ReportBuilder, ReportInput
+from chatfsm.replay.report.builder import ChatRecorder, ReportedChat
 from chatfsm.replay.scrub import scrubbed_lines
 from chatfsm.replay.sources import Source
+from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stream_replay import ReplayedChat
 
-__all__ = ["run"]
+__all__ = ["ReportLines", "run"]
 
 # Above this, browsers on a telephone take seconds to open a page.
 _LARGE_PAGE: Final = 50_000_000
+
+
+class ReportLines:
+    """Output of a worker or of the only process: each chat, as the page holds it, as JSON."""
+
+    wants_steps = True
+    head = separator = ""
+
+    def __init__(self, recorder: ChatRecorder) -> None:
+        self._recorder = recorder
+
+    def step_text(self, chat: ReplayedChat, step: ReplayStep) -> str:
+        """No text: the step is recorded until the chat is finished."""
+        self._recorder.add(chat, step)
+        return ""
+
+    def chat_text(self, chat: ReplayedChat) -> str:
+        """The chat."""
+        return json_text(cattrs.unstructure(self._recorder.finish(chat)))
+
+    def totals_text(self, _totals: Totals) -> str:
+        """No text: the reporter has the page."""
+        return ""
+
+
+@define
+class PageReporter(ReplayReporter):
+    """Collects the chats, and writes the page at the end."""
+
+    builder: ReportBuilder = field(kw_only=True)
+
+    def report_unreadable(self, error: object) -> None:
+        """Report a file that cannot be read, here and on the page."""
+        self.builder.add_note(str(error))
+        self.report_error(error, ExitCode.ERROR)
+
+    def report_note(self, note: str) -> None:
+        """Report what was left out of a file, here and on the page."""
+        self.builder.add_note(note)
+        super().report_note(note)
+
+    def report_chat(self, totals: ChatTotals, text: str) -> None:
+        """Add a finished chat."""
+        self.totals.add(totals)
+        self.builder.add(cattrs.structure(json.loads(text), ReportedChat))
+
+    def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
+        """Write the page, and return the exit code."""
+        self.progress.hide()
+        page = self.builder.page()
+        if options.output == "-":
+            sys.stdout.write(page)
+            return self.status
+        write_file(Path(options.output), [page])
+        size, chats = len(page.encode()), self.totals.sessions
+        what = f"{chats:,} {'chat' if chats == 1 else 'chats'}, {size:,} bytes"
+        print_error(f"{options.output}: {what}")
+        if size > _LARGE_PAGE:
+            print_error("the page is large: --max-chats and --max-steps make it smaller")
+        return self.status
 
 
 def run(options: Namespace) -> int:
@@ -43,20 +109,22 @@ def run(options: Namespace) -> int:
         max_steps=options.max_steps or sys.maxsize,
         is_scrubbed=options.scrub,
     )
-    report = _Report(options, builder)
-    with _readable(report) as sources:
-        report.read(sources)
-    page = builder.page()
-    if options.output == "-":
-        sys.stdout.write(page)
-        return report.status
-    write_file(Path(options.output), [page])
-    size = len(page.encode())
-    chats = len(builder.metrics.chats)
-    print_error(f"{options.output}: {chats:,} {'chat' if chats == 1 else 'chats'}, {size:,} bytes")
-    if size > _LARGE_PAGE:
-        print_error("the page is large: --max-chats and --max-steps make it smaller")
-    return report.status
+    with tempfile.TemporaryDirectory(prefix="chatfsm-report-") as folder:
+        errors = _scrub(options, builder, folder) if options.scrub else []
+        if not options.scrub:
+            builder.inputs += [
+                ReportInput(source.name, *_size_and_hash(source)) for source in sources_of(options)
+            ]
+
+        def make_reporter(_options: Namespace) -> ReplayReporter:
+            output = ReportLines(builder.recorder())
+            progress = ProgressBar(wanted=True)
+            reporter = PageReporter(output, Printer(sys.stdout, output), progress, builder=builder)
+            for error in errors:
+                reporter.report_error(error, ExitCode.ERROR)
+            return reporter
+
+        return parallel.run(options, make_reporter)
 
 
 def _command(options: Namespace) -> str:
@@ -73,80 +141,30 @@ def _command(options: Namespace) -> str:
     return " ".join(("chatfsm report", *scrubbed, *more, *files))
 
 
-@define
-class _Report:
-    """One run: what was read, and the exit code so far."""
+def _scrub(options: Namespace, builder: ReportBuilder, folder: str) -> list[UnreadableLogError]:
+    """Let the command read scrubbed copies of its files, which are written to a folder.
 
-    options: Namespace
-    builder: ReportBuilder
-    status: int = ExitCode.SUCCESS
-    progress: ProgressBar = field(factory=lambda: ProgressBar(wanted=True))
-
-    def read(self, sources: list[Source]) -> None:
-        """Replay all files."""
-        options, builder = self.options, self.builder
-        stream = builder.open_stream(options.unnamed_chat, options.close_after)
-        chats = stream.read(
-            sources,
-            on_progress=self.progress.show,
-            on_unreadable=self.note_unreadable,
-            on_note=self.note_left_out,
-        )
-        try:
-            for chat in chats:
-                builder.add_chat(chat)
-        except KeyboardInterrupt:
-            self.status = ExitCode.INTERRUPTED
-            self.note(INTERRUPTED_TEXT)
-        for chat in stream.abandon():
-            builder.add_chat(chat)
-        self.progress.hide()
-
-    def note_unreadable(self, error: UnreadableLogError) -> None:
-        """Report a file that cannot be read, here and on the page."""
-        self.status = ExitCode.ERROR
-        self.builder.add_unreadable(error)
-        self.note(error)
-
-    def note_left_out(self, note: str) -> None:
-        """Report what was left out of a file, here and on the page."""
-        self.builder.add_note(note)
-        self.note(note)
-
-    def note(self, note: object) -> None:
-        """Print a note."""
-        self.progress.hide()
-        print_error(note)
-
-
-@contextmanager
-def _readable(report: _Report) -> Iterator[list[Source]]:
-    """The files to read: those of the command line, or scrubbed copies, which are removed."""
-    sources = sources_of(report.options)
-    inputs = report.builder.inputs
-    if not report.options.scrub:
-        inputs += [ReportInput(source.name, *_size_and_hash(source)) for source in sources]
-        yield sources
-        return
+    Returns the errors of files that cannot be read.
+    """
     pseudonyms = make_pseudonyms()
-    with tempfile.TemporaryDirectory(prefix="chatfsm-report-") as folder:
-        copies: list[Source] = []
-        for number, source in enumerate(sources, start=1):
-            copy = Source(str(Path(folder) / f"{number}.jsonl"))
-            known = ReportInput(f"input {number}", *_size_and_hash(source), path=copy.name)
-            inputs.append(known)
-            try:
-                with Path(copy.name).open("w", encoding="utf-8") as out:
-                    out.writelines(scrubbed_lines(source, pseudonyms, report.options.unnamed_chat))
-            except UnreadableLogError as error:
-                report.status = ExitCode.ERROR
-                report.note(error)
-                known.notes.append(_without(source, error))
-            for note in source.notes:
-                report.note(f"{source.name}: {note}")
-                known.notes.append(_without(source, note))
-            copies.append(copy)
-        yield copies
+    errors: list[UnreadableLogError] = []
+    copies: list[Source] = []
+    for number, source in enumerate(sources_of(options), start=1):
+        copy = Source(str(Path(folder) / f"{number}.jsonl"))
+        known = ReportInput(f"input {number}", *_size_and_hash(source), path=copy.name)
+        builder.inputs.append(known)
+        try:
+            with Path(copy.name).open("w", encoding="utf-8") as out:
+                out.writelines(scrubbed_lines(source, pseudonyms, options.unnamed_chat))
+        except UnreadableLogError as error:
+            errors.append(error)
+            known.notes.append(_without(source, error))
+        for note in source.notes:
+            print_error(f"{source.name}: {note}")
+            known.notes.append(_without(source, note))
+        copies.append(copy)
+    options.sources = copies
+    return errors
 
 
 def _without(source: Source, note: object) -> str:

@@ -7,7 +7,12 @@ from typing import Final
 
 from chatfsm._cli import argument_types as types
 from chatfsm._cli.arguments import Commands, add_command
-from chatfsm._cli.log_arguments import add_close_after, add_files, add_log_options, add_threshold
+from chatfsm._cli.log_arguments import (
+    add_files,
+    add_log_options,
+    add_reading_options,
+    add_threshold,
+)
 
 __all__ = ["add_report"]
 
@@ -67,8 +72,10 @@ def add_report(commands: Commands[argparse.ArgumentParser]) -> None:
         help="keep N steps of a chat, the first half and the last; 0 keeps all (default: 20000)",
     )
     add_log_options(report)
-    add_close_after(report)
-    report.set_defaults(run=_run_report)
+    add_reading_options(report)
+    unused = {"strict": False, "verify": False, "chat": None}
+    used = {"explain": True, "prefers_received": True, "locates_all": True}
+    report.set_defaults(run=_run_report, **unused, **used)
 
 
 def _run_report(options: argparse.Namespace) -> int:

@@ -40,7 +40,8 @@ class ReplayStep:
     item: Input | None = None
     """The input: the event, the input of a journal, or a `Tick` for a deadline; None if unknown."""
     where: str = ""
-    """Place of the event, such as `file: line 12`, if an effect is a finding; else empty."""
+    """Place of the event, such as `file: line 12`, if an effect is a finding, or if all steps are
+    to have it (`StreamReplay.locates_all`); else empty."""
 
     @property
     def findings(self) -> tuple[Effect, ...]:

@@ -12,8 +12,10 @@ they are matched whatever their ids are. Effects are compared as JSON, without t
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -34,8 +36,11 @@ __all__ = [
     "EffectFile",
     "ReplayedLogs",
     "ReportedEffect",
+    "Side",
     "compare",
     "is_effect_file",
+    "reported",
+    "text_hash",
 ]
 
 # The first line of an effect file is shorter than this.
@@ -62,9 +67,46 @@ OnEffect = Callable[[str, ReportedEffect], object]
 """Callback with the chat's id and each of its effects."""
 
 
+class Side(ABC):
+    """A side of a comparison; each pass reads its files again."""
+
+    @abstractmethod
+    def read(self, on_effect: OnEffect, /) -> None:
+        """Call back with all effects, each chat's in order. Raises the errors of reading."""
+
+    def hashes(self) -> dict[str, array[int]]:
+        """The hash of each effect, chat by chat."""
+        found: dict[str, array[int]] = {}
+
+        def add(chat_id: str, effect: ReportedEffect) -> None:
+            found.setdefault(chat_id, array("q")).append(text_hash(effect.text))
+
+        self.read(add)
+        return found
+
+    def effects_at(self, indices: dict[str, int]) -> dict[str, ReportedEffect]:
+        """The effect of each chat at its index; chats that have none there are left out."""
+        counts = dict.fromkeys(indices, 0)
+        found: dict[str, ReportedEffect] = {}
+
+        def look(chat_id: str, effect: ReportedEffect) -> None:
+            if chat_id in counts:
+                if counts[chat_id] == indices[chat_id]:
+                    found[chat_id] = effect
+                counts[chat_id] += 1
+
+        self.read(look)
+        return found
+
+
+def text_hash(text: str) -> int:
+    """A hash of an effect's text in 64 bits, the same in all processes."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
+
+
 @frozen
-class ReplayedLogs:
-    """A side of a comparison: logs, replayed with some settings; each pass reads them again."""
+class ReplayedLogs(Side):
+    """Logs, replayed with some settings."""
 
     names: Sequence[str]
     settings: Settings = field(factory=Settings)
@@ -73,17 +115,22 @@ class ReplayedLogs:
         """Replay all chats. Raises as `replay_logs` does."""
 
         def report(chat: ReplayedChat, step: ReplayStep) -> None:
-            for effect in step.effects:
-                text = json_text(to_json(effect))
-                on_effect(chat.session.chat_id, ReportedEffect(step.seq, step.at, text))
+            for effect in reported(step):
+                on_effect(chat.session.chat_id, effect)
 
         for _ in replay_logs(self.names, settings=self.settings, on_step=report):
             pass
 
 
+def reported(step: ReplayStep) -> Iterator[ReportedEffect]:
+    """The effects of a step."""
+    for effect in step.effects:
+        yield ReportedEffect(step.seq, step.at, json_text(to_json(effect)))
+
+
 @frozen
-class EffectFile:
-    """A side of a comparison: the output of `chatfsm replay --json`, perhaps of another version."""
+class EffectFile(Side):
+    """The output of `chatfsm replay --json`, perhaps of another version."""
 
     name: str
 
@@ -169,15 +216,12 @@ class Comparison:
         }
 
 
-Side = ReplayedLogs | EffectFile
-
-
 def compare(a: Side, b: Side) -> Comparison:
     """Compare two sides, each of which is read twice if a chat differs.
 
     Memory: 8 bytes an effect of `a`. Raises `UnreadableLogError` if a side cannot be read.
     """
-    hashes_a, hashes_b = _hashes(a), _hashes(b)
+    hashes_a, hashes_b = a.hashes(), b.hashes()
     names = {chat_id: chat_id for chat_id in hashes_a if chat_id in hashes_b}
     if len(hashes_a) == len(hashes_b) == 1:
         names = dict(zip(hashes_a, hashes_b, strict=True))
@@ -193,24 +237,13 @@ def compare(a: Side, b: Side) -> Comparison:
             result.different.append(Difference(id_a, index))
     at = {difference.chat_id: difference for difference in result.different}
     if at:
-        for chat_id, effect in _effects_at(a, {each: at[each].index for each in at}).items():
+        for chat_id, effect in a.effects_at({each: at[each].index for each in at}).items():
             at[chat_id].a = effect
         indices = {names[each]: at[each].index for each in at}
         originals = {id_b: id_a for id_a, id_b in names.items()}
-        for chat_id, effect in _effects_at(b, indices).items():
+        for chat_id, effect in b.effects_at(indices).items():
             at[originals[chat_id]].b = effect
     return result
-
-
-def _hashes(side: Side) -> dict[str, array[int]]:
-    """The hash of each effect, chat by chat; hashes of one process can be compared."""
-    found: dict[str, array[int]] = {}
-
-    def add(chat_id: str, effect: ReportedEffect) -> None:
-        found.setdefault(chat_id, array("q")).append(hash(effect.text))
-
-    side.read(add)
-    return found
 
 
 def _first_difference(a: array[int], b: array[int]) -> int | None:
@@ -218,18 +251,3 @@ def _first_difference(a: array[int], b: array[int]) -> int | None:
         return None
     pairs = enumerate(zip(a, b, strict=False))
     return next(chain((at for at, (one, other) in pairs if one != other), (min(len(a), len(b)),)))
-
-
-def _effects_at(side: Side, indices: dict[str, int]) -> dict[str, ReportedEffect]:
-    """The effect of each chat at its index; chats that have none there are left out."""
-    counts = dict.fromkeys(indices, 0)
-    found: dict[str, ReportedEffect] = {}
-
-    def look(chat_id: str, effect: ReportedEffect) -> None:
-        if chat_id in counts:
-            if counts[chat_id] == indices[chat_id]:
-                found[chat_id] = effect
-            counts[chat_id] += 1
-
-    side.read(look)
-    return found

@@ -59,6 +59,9 @@ _BETWEEN: Final = {
 _FORM_TRIGGERS: Final = {reason: trigger for trigger, _, reason in reversed(_ROWS["form"])}
 """Reason of a `FormClosed` → its trigger; "submitted" has another one, for texts."""
 _WORDS: Final = {"events": Event, "effects": Effect}
+_CLASSES: Final = {
+    part: {cls.__name__: cls for cls in get_args(union)} for part, union in _WORDS.items()
+}
 
 
 @frozen
@@ -142,6 +145,27 @@ class Coverage:
         """Count a chat that is finished, and forget it."""
         self.chats += 1
         self._seen.pop(chat, None)
+
+    def counts(self) -> dict[str, Any]:
+        """Return all that is counted as JSON values, for `merge`."""
+        return {
+            "chats": self.chats,
+            "states": [[*key, count] for key, count in self.states.items()],
+            "transitions": [[key, *row, n] for (key, row), n in self.transitions.items()],
+            "events": {cls.__name__: count for cls, count in self.events.items()},
+            "effects": {cls.__name__: count for cls, count in self.effects.items()},
+        }
+
+    def merge(self, counts: dict[str, Any]) -> None:
+        """Add what `counts` of another one returned."""
+        self.chats += counts["chats"]
+        for machine, state, count in counts["states"]:
+            self.states[machine, state] += count
+        for machine, trigger, source, destination, count in counts["transitions"]:
+            self.transitions[machine, (trigger, source, destination)] += count
+        for part, counter in (("events", self.events), ("effects", self.effects)):
+            for name, count in counts[part].items():
+                counter[_CLASSES[part][name]] += count
 
     def sections(self, parts: Iterable[str] = COVERAGE_PARTS) -> list[Section]:
         """Return the parts, kind by kind."""

@@ -23,8 +23,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, get_args
 
-from attrs import define, field
-
 from chatfsm._plain import json_safe, snake_case, to_plain
 from chatfsm._session.session import ChatSession
 from chatfsm.commands import Command
@@ -44,8 +42,8 @@ __all__ = [
     "Column",
     "ExportRow",
     "ExportWriter",
-    "RowMaker",
     "export_logs",
+    "step_rows",
     "writer_for",
 ]
 
@@ -102,33 +100,23 @@ _COMMANDS: Final = get_args(Command)
 _EVENTS: Final = get_args(Event)
 
 
-@define
-class RowMaker:
-    """Makes the rows of chats, step by step."""
-
-    _counts: dict[ReplayedChat, int] = field(factory=dict)
-
-    def rows(self, chat: ReplayedChat, step: ReplayStep) -> Iterator[ExportRow]:
-        """Yield the rows of a step."""
-        for kind, name, fields in _items(step):
-            number = self._counts.get(chat, 0)
-            self._counts[chat] = number + 1
-            row = {
-                "chat_id": chat.session.chat_id,
-                "row": number,
-                "seq": step.seq,
-                "at": utc_text(step.at),
-                "at_seconds": step.at,
-                "kind": kind,
-                "name": name,
-                "state": chat.session.state,
-                **_values(fields, chat.session),
-            }
-            yield {name: _without_surrogates(value) for name, value in row.items()}
-
-    def finish(self, chat: ReplayedChat) -> None:
-        """Forget a chat, which is finished."""
-        self._counts.pop(chat, None)
+def step_rows(chat: ReplayedChat, step: ReplayStep) -> Iterator[ExportRow]:
+    """Yield the rows of a step; the chat's `memo` counts its rows."""
+    for kind, name, fields in _items(step):
+        number: int = chat.memo or 0
+        chat.memo = number + 1
+        row = {
+            "chat_id": chat.session.chat_id,
+            "row": number,
+            "seq": step.seq,
+            "at": utc_text(step.at),
+            "at_seconds": step.at,
+            "kind": kind,
+            "name": name,
+            "state": chat.session.state,
+            **_values(fields, chat.session),
+        }
+        yield {name: _without_surrogates(value) for name, value in row.items()}
 
 
 def _items(step: ReplayStep) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -233,19 +221,18 @@ def export_logs(
     `paths`: as those of `open_logs`. Times are those of receipt, where the log has them. Raises as
     `writer_for` does, and `UnreadableLogError` if a log cannot be read.
     """
-    maker, writer = RowMaker(), writer_for(to, path)
+    writer = writer_for(to, path)
     count = 0
 
     def add(chat: ReplayedChat, step: ReplayStep) -> None:
         nonlocal count
-        for row in maker.rows(chat, step):
+        for row in step_rows(chat, step):
             writer.add(chat.number, row)
             count += 1
 
     try:
         stream = StreamReplay(on_step=add, prefers_received=True)
         for chat in stream.read(open_logs(paths)):
-            maker.finish(chat)
             writer.finish(chat.number)
     finally:
         writer.close()

@@ -42,8 +42,10 @@ __all__ = [
     "AgentInChat",
     "ChatMetrics",
     "MetricsRecorder",
+    "finish_metrics",
     "measure_logs",
     "percentile",
+    "record_step",
     "utc_text",
 ]
 
@@ -430,20 +432,25 @@ def measure_logs(
 
     The arguments and the errors are those of `replay_logs`.
     """
-    recorders: dict[ReplayedChat, MetricsRecorder] = {}
-
-    def record(chat: ReplayedChat, step: ReplayStep) -> None:
-        recorder = recorders.get(chat)
-        if recorder is None:
-            recorder = recorders[chat] = MetricsRecorder()
-        recorder.add(step.at, step.effects)
-
     for chat in replay_logs(
         names,
         settings=settings,
         default_chat_id=default_chat_id,
         close_after=close_after,
-        on_step=record,
+        on_step=record_step,
         prefers_received=True,
     ):
-        yield recorders.pop(chat, MetricsRecorder()).finish(chat.stats)
+        yield finish_metrics(chat)
+
+
+def record_step(chat: ReplayedChat, step: ReplayStep) -> None:
+    """Record a step of a chat in its `memo`."""
+    if chat.memo is None:
+        chat.memo = MetricsRecorder()
+    chat.memo.add(step.at, step.effects)
+
+
+def finish_metrics(chat: ReplayedChat) -> ChatMetrics:
+    """Return the metrics of a finished chat, whose steps were recorded."""
+    recorder: MetricsRecorder = chat.memo or MetricsRecorder()
+    return recorder.finish(chat.stats)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from os import PathLike
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, evolve, field
 
@@ -22,7 +22,7 @@ from chatfsm.replay.chat_replay import ChatReplay, ReplayStep, is_finding
 from chatfsm.replay.formats import record_batches
 from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
 from chatfsm.replay.log_files import open_logs
-from chatfsm.replay.reader import Record, RecordBatch, RecordRun
+from chatfsm.replay.reader import RecordBatch, RecordRun
 from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatStats
@@ -72,8 +72,14 @@ class ReplayedChat:
     """Time of the log, over all chats, at the last record of this one; None: not yet known."""
     is_over: bool = False
     """Whether the session has ended; late events may follow."""
-    unstamped: list[Record] = field(factory=list)
-    """Records that wait for the first timestamp of the chat."""
+    unstamped: list[str] = field(factory=list)
+    """Places of the records that wait for the first timestamp of the chat."""
+    index: int = 0
+    """Number of chats that this replay began before it."""
+    where: str = ""
+    """Place of the record that began it: `file: line 12`."""
+    memo: Any = None
+    """What the output keeps of the chat until it is finished; replay itself does not use it."""
 
     @property
     def session(self) -> ChatSession:
@@ -102,6 +108,8 @@ class StreamReplay:
     that, instead of the time of the event."""
     only: frozenset[str] | None = field(default=None, kw_only=True)
     """The ids of the chats that are replayed; None: all."""
+    locates_all: bool = field(default=False, kw_only=True)
+    """Whether each step has its place; False, which is faster: those with a finding."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
     """Sort key of the step or chat that is being reported; steps have the chat number 0."""
     records: int = field(default=0, init=False)
@@ -110,6 +118,8 @@ class StreamReplay:
     """The least recently fed first."""
     _over: OrderedDict[ChatKey, ReplayedChat] = field(factory=OrderedDict, init=False)
     """Those of them that have ended, in the same order."""
+    _begun: int = field(default=0, init=False)
+    """Number of chats so far."""
     _files: int = field(default=0, init=False)
     """Number of files that were read to their end."""
     _clock: float | None = field(default=None, init=False)
@@ -185,7 +195,7 @@ class StreamReplay:
                     yield from self._release_silent(self._time_in(run, index), close_after)
                 elif self.records + 1 >= self._next_due:
                     yield from self._release_ended(self.records + 1)
-                chat = self._chat_of(run)
+                chat = self._chat_of(run, index)
                 if run.is_journal:
                     size = 1
                     self._feed_journal_line(chat, run)
@@ -223,14 +233,16 @@ class StreamReplay:
             self.output_key = (inf, 0, chat.number)
             yield chat
 
-    def _chat_of(self, run: RecordRun) -> ReplayedChat:
-        """The chat of a run, made if it is new, as the most recently fed one."""
+    def _chat_of(self, run: RecordRun, index: int) -> ReplayedChat:
+        """The chat of a run, made for this record if it is new, as the most recently fed one."""
         key = self._key_of(run)
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
             replay = ChatReplay(session, prefers_received=self.prefers_received)
             chat = ReplayedChat(key, self.records + 1, replay, ChatStats(session))
+            chat.index, chat.where = self._begun, run.where(index)
+            self._begun += 1
             self._open[key] = chat
         else:
             self._open.move_to_end(key)
@@ -269,7 +281,7 @@ class StreamReplay:
             fed = replay.event_count - before - len(chat.unstamped)
             self._count(chat, max(fed, 0) + 1)
             # Less than 0 is a record that waited, counted from the last one.
-            where = run.where(index + fed) if fed >= 0 else chat.unstamped[fed].where
+            where = run.where(index + fed) if fed >= 0 else chat.unstamped[fed]
             raise ViolationError(f"{where}: {error}") from error
         except BaseException:
             self._index = index + max(replay.event_count - before - len(chat.unstamped), 0)
@@ -277,7 +289,7 @@ class StreamReplay:
         self.records += size
         chat.last_record = self.records
         if replay.now is None:
-            chat.unstamped.append(run.record(index))
+            chat.unstamped.append(run.where(index))
         elif chat.unstamped:
             chat.unstamped.clear()
         if chat.is_over and chat.stats.ended_at is None:  # its session was restored after the end
@@ -312,14 +324,14 @@ class StreamReplay:
             offset = min(step.seq - before, size - 1)  # records that waited share one turn
             self._index = index + offset
             self.output_key = (self.records + 1 + offset, _FED, 0)
-            if any(map(is_finding, step.effects)):
+            if self.locates_all or any(map(is_finding, step.effects)):
                 waited = chat.unstamped
                 place = step.seq - before
                 is_old = place < len(waited)
                 last = len(run.events) - 1
                 step = evolve(
                     step,
-                    where=waited[place].where
+                    where=waited[place]
                     if is_old
                     else run.where(min(index + place - len(waited), last)),
                 )
@@ -347,11 +359,11 @@ class StreamReplay:
 
     def _feed_unstamped(self, chat: ReplayedChat, now: float) -> None:
         """Feed the events of a chat that wait for its first timestamp."""
-        on_step = self._on_step_of(chat, lambda seq: chat.unstamped[seq].where)
+        on_step = self._on_step_of(chat, chat.unstamped.__getitem__)
         try:
             chat.replay.finish(chat.stats, on_step, now=now)
         except RemoteProtocolError as error:
-            where = chat.unstamped[chat.replay.event_count].where
+            where = chat.unstamped[chat.replay.event_count]
             raise ViolationError(f"{where}: {error}") from error
         chat.unstamped.clear()
 
@@ -364,8 +376,8 @@ class StreamReplay:
             return None
 
         def report(step: ReplayStep) -> None:
-            has_finding = any(map(is_finding, step.effects))
-            on_step(chat, evolve(step, where=where(step.seq)) if has_finding else step)
+            is_located = self.locates_all or any(map(is_finding, step.effects))
+            on_step(chat, evolve(step, where=where(step.seq)) if is_located else step)
 
         return report
 

@@ -19,7 +19,7 @@ from chatfsm._client.journal import stamp
 from chatfsm.errors import ChatError
 from chatfsm.inputs import Sent, Tick
 from chatfsm.replay import Recorded, export_tables, measure_logs
-from chatfsm.replay.export import COLUMNS, FORMATS, KINDS, RowMaker, export_logs, writer_for
+from chatfsm.replay.export import COLUMNS, FORMATS, KINDS, export_logs, step_rows, writer_for
 from chatfsm.replay.export_mining import time_text, xml_text
 from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.schema import schema
@@ -67,14 +67,12 @@ def log(tmp_path: Path) -> str:
 
 
 def rows_of(*paths: str) -> list[dict[str, Any]]:
-    """All rows, as the maker has them."""
-    maker = RowMaker()
+    """All rows, before they are written."""
     rows: list[dict[str, Any]] = []
     stream = StreamReplay(
-        on_step=lambda chat, step: rows.extend(maker.rows(chat, step)), prefers_received=True
+        on_step=lambda chat, step: rows.extend(step_rows(chat, step)), prefers_received=True
     )
-    for chat in stream.read(open_logs(paths)):
-        maker.finish(chat)
+    list(stream.read(open_logs(paths)))
     return rows
 
 

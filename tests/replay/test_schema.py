@@ -24,7 +24,7 @@ from chatfsm.errors import ChatError
 from chatfsm.events import ClientEvent, Malformed
 from chatfsm.inputs import Tick
 from chatfsm.replay import MetricsReport, Recorded, measure_logs, records, replay_logs, schema_types
-from chatfsm.replay.export import RowMaker
+from chatfsm.replay.export import step_rows
 from chatfsm.replay.schema import schema, schema_names, schema_title
 from chatfsm.replay.sources import Source
 from chatfsm.testing import strategies as chats
@@ -210,9 +210,8 @@ def test_hostile_events(event: Any) -> None:
 
 def export_rows(path: str) -> Iterator[dict[str, Any]]:
     """The rows of an export."""
-    maker = RowMaker()
     rows: list[dict[str, Any]] = []
-    list(replay_logs([path], on_step=lambda chat, step: rows.extend(maker.rows(chat, step))))
+    list(replay_logs([path], on_step=lambda chat, step: rows.extend(step_rows(chat, step))))
     return iter(rows)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import heappop, heappush
 from os import PathLike
 from typing import Any, Final
 
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
@@ -20,7 +21,15 @@ from chatfsm.replay.stats import ChatStats
 from chatfsm.replay.stream_replay import ReplayedChat, StreamReplay
 from chatfsm.settings import Settings
 
-__all__ = ["MAX_CHATS", "MAX_STEPS", "ReportBuilder", "ReportInput"]
+__all__ = [
+    "MAX_CHATS",
+    "MAX_STEPS",
+    "SETTINGS",
+    "ChatRecorder",
+    "ReportBuilder",
+    "ReportInput",
+    "ReportedChat",
+]
 
 MAX_CHATS: Final = 5_000
 """Number of chats whose traces a page holds, unless it is told otherwise."""
@@ -28,6 +37,8 @@ MAX_STEPS: Final = 20_000
 """Number of steps of a trace, unless it is told otherwise."""
 MAX_ROWS: Final = 100_000
 """Number of chats that a page names; all are in its totals."""
+SETTINGS: Final = Settings(explain=True)
+"""Settings of the replay: duplicates and late events are steps of a trace, too."""
 # Numbers of the human agents on a page, of one chat's parties and of one chat's responses.
 _MAX_AGENTS: Final = 1_000
 _MAX_NAMES: Final = 20
@@ -50,15 +61,56 @@ class ReportInput:
     """The name of its source."""
 
 
-@define
-class _ChatRecord:
-    """One chat, while it is replayed."""
+@frozen
+class ReportedChat:
+    """A finished chat, as the page holds it."""
 
-    place: tuple[int, str]
-    """The index of its first file, and the place there."""
-    trace: TraceRecorder | None
-    """None if the page holds no more traces."""
-    metrics: MetricsRecorder = field(factory=MetricsRecorder)
+    number: int
+    """Number of the record that began it, which tells the chats that began first."""
+    metrics: ChatMetrics
+    row: dict[str, Any]
+    """Its row in the table of chats, as JSON values."""
+    trace: str | None
+    """Its steps; None if the page holds no trace of it."""
+
+
+@define
+class ChatRecorder:
+    """Records chats in their `memo`, step by step, until they are finished."""
+
+    places: dict[str, int]
+    """The index of each file by the name of its source."""
+    max_chats: int = MAX_CHATS
+    max_steps: int = MAX_STEPS
+
+    def add(self, chat: ReplayedChat, step: ReplayStep) -> None:
+        """Record a step, which has its place."""
+        metrics, trace = self._memo_of(chat)
+        metrics.add(step.at, step.effects)
+        if trace is not None:
+            trace.add(step, chat.stats, self._place(step.where))
+
+    def finish(self, chat: ReplayedChat) -> ReportedChat:
+        """Return what was recorded of a chat, which is finished."""
+        recorder, trace = self._memo_of(chat)
+        metrics, (file, place) = recorder.finish(chat.stats), self._place(chat.where)
+        row = {**_row(metrics, chat.stats), "input": file, "place": place}
+        if trace is None:
+            return ReportedChat(chat.number, metrics, row, None)
+        written = trace.finish(chat.stats)
+        return ReportedChat(chat.number, metrics, {**row, "steps": trace.count}, written)
+
+    def _memo_of(self, chat: ReplayedChat) -> tuple[MetricsRecorder, TraceRecorder | None]:
+        if chat.memo is None:
+            trace = TraceRecorder(self.max_steps) if chat.index < self.max_chats else None
+            chat.memo = MetricsRecorder(), trace
+        memo: tuple[MetricsRecorder, TraceRecorder | None] = chat.memo
+        return memo
+
+    def _place(self, where: str) -> tuple[int, str]:
+        """The file of a step, as an index, and its place there."""
+        path, _, place = where.rpartition(": ")
+        return self.places[path], place
 
 
 @define(kw_only=True)
@@ -81,14 +133,12 @@ class ReportBuilder:
     metrics: MetricsReport = field(
         default=Factory(lambda self: MetricsReport(self.threshold), takes_self=True), init=False
     )
-    stream: StreamReplay = field(factory=StreamReplay, init=False)
-    """The replay, after `open_stream`."""
-    _rows: list[dict[str, Any]] = field(factory=list, init=False)
-    _traces: list[str] = field(factory=list, init=False)
-    _records: dict[ReplayedChat, _ChatRecord] = field(factory=dict, init=False)
-    _begun: int = field(default=0, init=False)
-    _places: dict[str, int] = field(factory=dict, init=False)
-    """Index of each file by its name."""
+    _rows: list[tuple[int, dict[str, Any]]] = field(factory=list, init=False)
+    """The number and the row of each chat."""
+    _traces: dict[int, str] = field(factory=dict, init=False)
+    """The trace of each chat that has one, by its number."""
+    _traced: list[int] = field(factory=list, init=False)
+    """A heap of these numbers, negative: the last chat to begin comes first."""
 
     def read(
         self,
@@ -101,37 +151,38 @@ class ReportBuilder:
 
         A file that cannot be read is noted in `inputs`, and on the page.
         """
-        stream = self.open_stream(default_chat_id, close_after)
-        for chat in stream.read(
-            open_logs(logs), on_unreadable=self.add_unreadable, on_note=self.add_note
-        ):
-            self.add_chat(chat)
-
-    def open_stream(
-        self, default_chat_id: str | None = None, close_after: float | None = None
-    ) -> StreamReplay:
-        """Return a replay whose steps are recorded; pass each chat that it yields to `add_chat`."""
-        settings = Settings(explain=True)  # duplicates and late events are steps of a trace too
-        self.stream = StreamReplay(
-            *(settings, default_chat_id, close_after),
-            on_step=self._add_step,
+        sources = open_logs(logs)
+        known = {one.path for one in self.inputs}
+        self.inputs += [ReportInput(one.name) for one in sources if one.name not in known]
+        recorder = self.recorder()
+        stream = StreamReplay(
+            *(SETTINGS, default_chat_id, close_after),
+            on_step=recorder.add,
             prefers_received=True,
+            locates_all=True,
         )
-        return self.stream
+        for chat in stream.read(sources, on_unreadable=self.add_unreadable, on_note=self.add_note):
+            self.add(recorder.finish(chat))
 
-    def add_chat(self, chat: ReplayedChat) -> None:
+    def recorder(self) -> ChatRecorder:
+        """Return a recorder of chats in `inputs`; pass each chat that it finishes to `add`.
+
+        The replay must have `SETTINGS`, and prefer the time of receipt.
+        """
+        places = {one.path: index for index, one in enumerate(self.inputs)}
+        return ChatRecorder(places, self.max_chats, self.max_steps)
+
+    def add(self, chat: ReportedChat) -> None:
         """Add a chat that is finished."""
-        record = self._records.pop(chat, None) or self._new_record()
-        metrics = record.metrics.finish(chat.stats)
-        self.metrics.add(metrics)
+        self.metrics.add(chat.metrics)
         if len(self._rows) >= MAX_ROWS:
             return
-        row = {**_row(metrics, chat.stats), "input": record.place[0], "place": record.place[1]}
-        if record.trace is not None:
-            trace = record.trace.finish(chat.stats)
-            row |= {"trace": len(self._traces), "steps": record.trace.count}
-            self._traces.append(trace)
-        self._rows.append(row)
+        self._rows.append((chat.number, chat.row))
+        if chat.trace is not None:
+            self._traces[chat.number] = chat.trace
+            heappush(self._traced, -chat.number)
+            if len(self._traced) > self.max_chats:
+                del self._traces[-heappop(self._traced)]
 
     def add_unreadable(self, error: UnreadableLogError) -> None:
         """Note on the page why a file could not be read, or not further."""
@@ -148,9 +199,18 @@ class ReportBuilder:
 
     def page(self) -> str:
         """Return the page, as HTML in ASCII."""
-        return build_page(self.title, self._facts(), self._traces)
+        traces: list[str] = []
+        rows: list[dict[str, Any]] = []
+        for number, row in self._rows:
+            trace = self._traces.get(number)
+            if trace is None:
+                rows.append({name: value for name, value in row.items() if name != "steps"})
+            else:
+                rows.append({**row, "trace": len(traces)})
+                traces.append(trace)
+        return build_page(self.title, self._facts(rows), traces)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "title": self.title,
             "command": self.command,
@@ -162,40 +222,9 @@ class ReportBuilder:
             ],
             "totals": self.metrics.totals(),
             "agents": [clipped(agent) for agent in self.metrics.by_agent()[:_MAX_AGENTS]],
-            "chats": self._rows,
-            "more_chats": len(self.metrics.chats) - len(self._rows),
+            "chats": rows,
+            "more_chats": len(self.metrics.chats) - len(rows),
         }
-
-    def _add_step(self, chat: ReplayedChat, step: ReplayStep) -> None:
-        place = self._place(chat, step)
-        record = self._records.get(chat)
-        if record is None:
-            record = self._records[chat] = self._new_record(place)
-        record.metrics.add(step.at, step.effects)
-        if record.trace is not None:
-            record.trace.add(step, chat.stats, place)
-
-    def _new_record(self, place: tuple[int, str] | None = None) -> _ChatRecord:
-        """The record of a chat; without a `place`, of one that has no step."""
-        self._begun += 1
-        trace = TraceRecorder(self.max_steps) if self._begun <= self.max_chats else None
-        return _ChatRecord(place or self._split(self.stream.position), trace)
-
-    def _place(self, chat: ReplayedChat, step: ReplayStep) -> tuple[int, str]:
-        """The file of a step, as an index, and its place there."""
-        if step.seq < len(chat.unstamped):  # it waited for the first time of its chat
-            return self._split(chat.unstamped[step.seq].where)
-        return self._split(self.stream.position)
-
-    def _split(self, where: str) -> tuple[int, str]:
-        path, _, place = where.rpartition(": ")
-        if path not in self._places:
-            paths = [one.path for one in self.inputs]
-            if path not in paths:
-                self.inputs.append(ReportInput(path))
-                paths.append(path)
-            self._places[path] = paths.index(path)
-        return self._places[path], place
 
 
 def _row(metrics: ChatMetrics, stats: ChatStats) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Every command that reads logs gives the same with `--jobs`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from chatfsm import _cli
+
+LOGS = Path(__file__).resolve().parents[2] / "logs"
+MANY = [str(LOGS / name) for name in ("two_chats.jsonl", "late.jsonl", "transfer.jsonl")]
+STUCK = str(LOGS / "stuck_typing.jsonl")
+COMMANDS = (
+    ["metrics", "--per=chat", "--format=json"],
+    ["coverage", "--json"],
+    ["report", "-o", "-"],
+    ["report", "-o", "-", "--max-chats=2", "--max-steps=5"],
+)
+DIFFS = (
+    [MANY[0], MANY[0], "--set-b=typing_timeout=1"],
+    [str(LOGS), str(LOGS)],
+    [MANY[0], MANY[2], "--metrics"],
+)
+
+
+def ran(*words: str) -> tuple[int, str, str]:
+    """The exit code, the output and the errors of a command."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = _cli.main([*words])
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def turns(tmp_path: Path) -> str:
+    """A log of chats that take turns, with events of no chat, a broken line and a finding."""
+    parts = [Path(name).read_bytes().splitlines() for name in (STUCK, *MANY[1:])]
+    lines: list[bytes] = []
+    for number in range(max(map(len, parts))):
+        for chat, part in enumerate(parts):
+            if number < len(part):
+                event = json.loads(part[number])
+                lines.append(json.dumps({**event, "chat_id": f"c{chat}"}).encode())
+    lines[5:5] = [b'{"event": "chat_session_weather"}', b"broken"]
+    path = tmp_path / "turns.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    return str(path)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_prints_the_same(turns: str, words: list[str]) -> None:
+    """Byte for byte, whatever the number of processes."""
+    alone = ran(*words, turns, *MANY)
+    assert alone[1]
+    for jobs in ("2", "3"):
+        status, out, err = ran(*words, turns, *MANY, "--jobs", jobs)
+        assert (status, out, err) == alone
+
+
+@pytest.mark.parametrize("words", DIFFS, ids=["settings", "directories", "metrics"])
+def test_a_comparison_prints_the_same(words: list[str]) -> None:
+    """Its sides are read by all processes, each twice if a chat differs."""
+    alone = ran("diff", *words)
+    assert ran("diff", *words, "--jobs=3") == alone
+
+
+def test_a_side_that_cannot_be_read_ends_a_comparison(tmp_path: Path) -> None:
+    """With the error of one process."""
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(Path(STUCK).read_bytes() + b'{"v": 9, "chat_id": "a", "in": 5}\n')
+    alone = ran("diff", str(bad), STUCK)
+    assert alone[0] == 2
+    assert ran("diff", str(bad), STUCK, "--jobs=2") == alone
+
+
+def test_a_page_notes_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Once, however many processes meet it."""
+    missing = str(tmp_path / "missing.jsonl")
+    alone = ran("report", "-o", "-", STUCK, missing)
+    assert alone[0] == 2
+    assert "cannot be read: No such file" in alone[1]
+    assert ran("report", "-o", "-", STUCK, missing, "--jobs=2") == alone
