@@ -18,11 +18,10 @@ from weakref import WeakSet
 from attrs import define, field, setters
 
 from chatfsm._client.client import ChatClient
-from chatfsm._log import log_fields, logger
 from chatfsm.api import TypedRequest
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers._cookies import ChatCookies
-from chatfsm.drivers.storage import RecordWriter
+from chatfsm.drivers._saving import MAX_HELD, Save, Saving
 from chatfsm.effects import (
     FormClosed,
     FormOpened,
@@ -31,7 +30,12 @@ from chatfsm.effects import (
     StateChanged,
     Terminated,
 )
-from chatfsm.errors import LocalProtocolError, RemoteProtocolError, TransportError
+from chatfsm.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    StoreConflictError,
+    TransportError,
+)
 from chatfsm.inputs import Tick
 from chatfsm.models import Form, Outcome, Party
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
@@ -55,8 +59,6 @@ Sender = Callable[[HttpRequest], HttpResult]
 """Performs one request; called by several threads at once."""
 AsyncSender = Callable[[HttpRequest], Awaitable[HttpResult]]
 """Performs one request; called by several tasks at once."""
-Save = Callable[[dict[str, Any]], object]
-"""Saves a record of a chat, and returns once the record is safe."""
 PendingEffect = ChatEffect | RemoteProtocolError
 """An effect that waits for the app, or a violation that a strict session raised."""
 
@@ -77,15 +79,6 @@ def elapsed_seconds() -> float:
 
 # Requests that bring news, which wait while too many effects do.
 _NEWS: Final = frozenset({"poll", "history"})
-# Seconds. A request that was held back for longer could be given up by its client before the
-# server has replied, which would lose the reply: clients allow 5 beyond a request's own timeout.
-_MAX_HELD: Final = 4.0
-# Seconds between attempts to save, which double; below `_MAX_HELD`, so that no request is held for
-# longer. So many failures in a row are no accident: the app gets the error.
-_FIRST_RETRY: Final = 0.2
-_LAST_RETRY: Final = 2.0
-_PATIENCE: Final = 4
-
 
 _SECOND_LOOP: Final = (
     "cannot iterate over the chat: another thread or task does already; pass the effects on from"
@@ -124,6 +117,10 @@ class EffectLoop:
     """Id of the thread or task."""
 
 
+def _saving(save: Save | None) -> Saving:
+    return Saving(save)
+
+
 def _queue(effects: Iterable[PendingEffect]) -> deque[PendingEffect]:
     return deque(effects)
 
@@ -133,7 +130,7 @@ class DriverCore:
     """A client, its effects that the app has not handled, and its requests that are held back."""
 
     client: ChatClient
-    save: Save | None
+    saving: Saving = field(converter=_saving)
     max_pending: int
     """Number of pending effects above which no request for news is sent."""
     pending: deque[PendingEffect] = field(converter=_queue, factory=deque)
@@ -141,18 +138,13 @@ class DriverCore:
     error: Exception | None = None
     """Error of the client that has stopped the chat."""
     is_closed: bool = False
-    _records: RecordWriter = field(factory=RecordWriter, init=False)
     _cookies: ChatCookies = field(factory=ChatCookies, init=False)
-    _is_unsaved: bool = field(default=False, init=False)
-    _unsaved_requests: list[tuple[HttpRequest, float]] = field(factory=list, init=False)
-    """Requests that follow from what is not saved yet, with their times."""
-    _failed_saves: int = field(default=0, init=False)
-    _save_error: Exception | None = field(default=None, init=False)
-    """Error of several saves in a row, which the app has not received."""
-    _retry_at: float = field(default=inf, init=False)
-    """Time of the next attempt to save."""
     _in_hand: bool = False
     _taker: int = 0
+    _handled_change: int = field(default=0, init=False)
+    """The change that the app has handled an effect."""
+    _closing_change: int = field(default=0, init=False)
+    """The change that the chat was closed."""
     _is_awaited: bool = False
     _loops: WeakSet[EffectLoop] = field(factory=WeakSet, init=False)
     _held: dict[RequestPurpose, tuple[HttpRequest, float]] = field(factory=dict)
@@ -174,7 +166,7 @@ class DriverCore:
         if self.is_closed or self.error is not None:
             return None
         deadline = self.client.deadline
-        earliest = min(inf if deadline is None else deadline, self._retry_at)
+        earliest = min(inf if deadline is None else deadline, self.saving.retry_at)
         return None if earliest == inf else earliest
 
     @property
@@ -186,14 +178,11 @@ class DriverCore:
         """Feed one input of the app to the client; return the requests to send now.
 
         Raises the errors of the client, which then has not taken the input, and those of `save`:
-        then the input counts, and its requests are sent once a save succeeds.
+        then the input counts, and its requests are sent once a save succeeds. If the store answers
+        later, `saving.change` is the change to wait for.
         """
         self._feed(item, now)
-        try:
-            return self._saved_requests(now)
-        except Exception as error:
-            error.add_note("The chat goes on: the command takes effect once a save succeeds.")
-            raise
+        return self._saved_requests(now)
 
     def receive_safely(self, item: object, now: float) -> list[HttpRequest]:
         """Feed one input of the driver to the client; return the requests to send now.
@@ -208,9 +197,7 @@ class DriverCore:
         except Exception as error:  # noqa: BLE001  # the app gets it as it is
             self.error = error
             return []
-        with suppress(Exception):  # of `save`; `take` raises it if it lasts
-            return self._saved_requests(now)
-        return []
+        return self._saved_requests_safely(now)
 
     def _feed(self, item: object, now: float) -> None:
         if isinstance(item, HttpReply):
@@ -220,22 +207,48 @@ class DriverCore:
         except RemoteProtocolError as error:  # of a strict session, which goes on
             effects = [*error.effects, error]
         if effects or not isinstance(item, Tick):
-            self._is_unsaved = True
-            self._records.change_client()
+            self.saving.note_change()
+            self.saving.records.change_client()
         for effect in effects:
             self._route(effect, now)
 
     def _saved_requests(self, now: float) -> list[HttpRequest]:
         """Save the chat if it has changed; return the requests that follow. Raises errors."""
-        while self._unsaved_requests and now - self._unsaved_requests[0][1] >= _MAX_HELD:
-            request, _ = self._unsaved_requests.pop(0)
-            why = "not sent, because the chat could not be saved"
-            self._feed(HttpFailure(request.id, "connect", why), now)
-        if self._is_unsaved:
-            self.save_record(now)
-        requests = [request for request, _ in self._unsaved_requests]
-        self._unsaved_requests.clear()
-        return requests
+        self._fail_late_requests(now)
+        try:
+            self.saving.start(self.client, self.pending, now)
+        finally:
+            self._stop_at_conflict()
+        return self.saving.ready_requests()
+
+    def finish_save(self, now: float) -> list[HttpRequest]:
+        """Take the late answer of the store, if there is one; return the requests to send now."""
+        if self.saving.finish(self.client, now):
+            self._stop_at_conflict()
+            self._fail_late_requests(now)
+        requests = self.saving.ready_requests()
+        if self.saving.has_new_changes and self.error is None:
+            requests += self._saved_requests_safely(now)
+        return [] if self.is_stopped else requests
+
+    def _fail_late_requests(self, now: float) -> None:
+        """Report the requests to the client that have waited for too long to be sent."""
+        why = "not sent, because the chat could not be saved"
+        while not self.is_stopped and (request := self.saving.late_request(now)) is not None:
+            try:
+                self._feed(HttpFailure(request.id, "connect", why), now)
+            except Exception as error:  # noqa: BLE001  # the app gets it as it is
+                self.error = error
+
+    def _saved_requests_safely(self, now: float) -> list[HttpRequest]:
+        with suppress(Exception):  # of `save`; `take` raises it if it lasts
+            return self._saved_requests(now)
+        return []
+
+    def _stop_at_conflict(self) -> None:
+        """Stop the chat if another process has saved it: that one drives it now."""
+        if isinstance(self.saving.error, StoreConflictError):
+            self.error = self.saving.error
 
     def check_open(self) -> None:
         """Raise `LocalProtocolError` if the chat was closed, or the error that stopped it."""
@@ -243,26 +256,6 @@ class DriverCore:
             raise LocalProtocolError("cannot send: the chat was closed")
         if self.error is not None:
             raise self.error
-
-    def save_record(self, now: float) -> None:
-        """Save the chat. Raises the error of `save`: then it is to be saved again."""
-        try:
-            if self.save is not None:
-                self.save(self._records.record(self.client, self.pending, now))
-        except Exception as error:
-            logger.warning(
-                "a chat could not be saved: %s",
-                type(error).__name__,
-                extra=log_fields(self._chat_id, self.client.health(now).link),
-            )
-            delay = min(_FIRST_RETRY * 2**self._failed_saves, _LAST_RETRY)
-            self._retry_at = now + delay
-            self._failed_saves += 1
-            if self._failed_saves == _PATIENCE:
-                self._save_error = error
-            raise
-        self._is_unsaved = False
-        self._failed_saves, self._retry_at, self._save_error = 0, inf, None
 
     def add_loop(self, loop: EffectLoop) -> None:
         """Note a loop, which exists as long as the app is in it.
@@ -294,9 +287,11 @@ class DriverCore:
         `taker`: id of the thread or task. Raises the violation that a strict session found, and the
         error of `save` if it has failed several times in a row.
         """
-        error, self._save_error = self._save_error, None
+        error, self.saving.lasting_error = self.saving.lasting_error, None
         if error is not None:
             raise error
+        if isinstance(self.error, StoreConflictError):
+            raise self.error
         if not self.pending or self.is_closed:
             return None
         self._in_hand, self._taker = True, taker
@@ -308,25 +303,36 @@ class DriverCore:
     def finish(self, now: float) -> list[HttpRequest]:
         """Drop the effect in hand, which the app has handled; return the requests to send now.
 
-        The chat is saved at once: a restored chat gives at most this one effect again.
+        The chat is saved at once, and the app gets no effect before `is_handled`: a restored chat
+        gives at most this one effect again.
         """
         requests: list[HttpRequest] = []
         if self._in_hand:
             self._drop_first()
+            self._handled_change = self.saving.change
             if not self.is_closed:
-                self._is_unsaved = True
-                with suppress(Exception):  # of `save`; `take` raises it if it lasts
-                    requests += self._saved_requests(now)
+                requests += self._saved_requests_safely(now)
         if not self._held or len(self.pending) > self.max_pending:
             return requests
         held, self._held = self._held, {}
         for request, since in held.values():
-            if now - since < _MAX_HELD:
+            if now - since < MAX_HELD:
                 requests.append(request)
             else:
                 why = "held back, because too many effects waited for the app"
                 requests += self.receive_safely(HttpFailure(request.id, "connect", why), now)
         return requests
+
+    @property
+    def is_handled(self) -> bool:
+        """Whether it is saved that the app has handled its last effect, or a save has failed."""
+        return self.is_stopped or not self.saving.is_undecided(self._handled_change)
+
+    def check_saved(self, change: int) -> None:
+        """Raise the error of the save that was to cover a change, or that has stopped the chat."""
+        self.saving.check_saved(change)
+        if self.error is not None and self.saving.is_undecided(change):
+            raise self.error
 
     def add_call(self, request: TypedRequest[Any]) -> PendingCall:
         """Return a pending call; its result goes there, not to the pending effects."""
@@ -351,7 +357,7 @@ class DriverCore:
         return health.queued == 0 or health.link == "unauthorized"
 
     def close(self, now: float, closer: int | None) -> None:
-        """Close the chat, and save it.
+        """Close the chat, and save it; raises the error of `save`.
 
         `closer`: id of the thread or task that closes, which has handled the effect that it took;
         None if it has not.
@@ -361,11 +367,18 @@ class DriverCore:
         self._in_hand = False
         self.is_closed = True
         if self.error is None:
-            self.save_record(now)
+            self.saving.note_change()
+            self._closing_change = self.saving.change
+            self.saving.start(self.client, self.pending, now)
+
+    def check_closed(self) -> None:
+        """Raise the error of the last save, if it has failed."""
+        self.saving.check_saved(self._closing_change)
 
     def _drop_first(self) -> None:
         self.pending.popleft()
-        self._records.drop_first()
+        self.saving.note_change()
+        self.saving.records.drop_first()
         self._in_hand = False
 
     def reported_state(self) -> str | None:
@@ -414,7 +427,7 @@ class DriverCore:
         if isinstance(effect, HttpRequest):
             effect = self._cookies.added_to(effect)
             if effect.purpose not in _NEWS or len(self.pending) <= self.max_pending:
-                self._unsaved_requests.append((effect, now))
+                self.saving.hold_back(effect, now)
             else:
                 self._held[effect.purpose] = effect, now  # the client has given up the one before
         elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import copy_context
 from heapq import heappop, heappush
 from inspect import CORO_CLOSED, getcoroutinestate
@@ -81,10 +83,14 @@ class Scheduler:
         self.members: set[Member] = set()
         """Chats that are not over."""
         self._is_open = False
+        self._soon: deque[Callable[[], object]] = deque()
+        """Functions that other threads want called in the event loop."""
+        self._is_woken = False
 
     async def __aenter__(self) -> Self:
         self._wake = new_event()
         self._is_open = True
+        self._run_in_loop = _loop_caller()
         self._tasks.start(None, self._run_clock)
         return self
 
@@ -121,6 +127,19 @@ class Scheduler:
         heappush(self._heap, (deadline, next(self._entry_numbers), member))
         if self._heap[0][2] is member:
             self._wake.set()
+
+    def run_soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the event loop soon; for other threads."""
+        self._soon.append(function)
+        if not self._is_woken:  # one call for all: waking the loop is a system call
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop has ended
+                self._run_in_loop(self._run_all)
+
+    def _run_all(self) -> None:
+        self._is_woken = False
+        while self._soon:
+            self._soon.popleft()()
 
     async def _perform(self, member: Member, request: HttpRequest) -> None:
         member.receive_safely(await self._result_of(request))
@@ -203,6 +222,16 @@ class _BackgroundTasks:
         if not self._running and self._end is not None:
             self._end.set()
             self._end = None
+
+
+def _loop_caller() -> Callable[[Callable[[], object]], object]:
+    """Return the function that other threads call to have one called in the running loop."""
+    trio = _running_trio()
+    if trio is None:
+        caller: Any = asyncio.get_running_loop().call_soon_threadsafe
+    else:
+        caller = trio.lowlevel.current_trio_token().run_sync_soon
+    return cast("Callable[[Callable[[], object]], object]", caller)
 
 
 def _running_trio() -> Any:

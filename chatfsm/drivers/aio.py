@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from functools import partial
 from math import inf
 from os import PathLike
 from types import TracebackType
@@ -89,6 +90,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._scheduler = sender if isinstance(sender, Scheduler) else Scheduler(sender, now)
         self._owns_scheduler = self._scheduler is not sender
         self._core = DriverCore(client, save, max_pending, pending)
+        self._core.saving.on_done = partial(self._scheduler.run_soon, self._finish_save)
         self._opening = opening
         self._closing_timeout = closing_timeout
         self._store: ChatStore | None = None
@@ -167,6 +169,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         task = current_task()
         with self._core.awaited():
             self._send_requests(self._core.finish(self._scheduler.now()))
+            while not self._core.is_handled:
+                await self._wait_for_change()
             while (effect := self._core.take(id(task))) is None:
                 if self._core.error is not None:
                     raise self._core.error
@@ -188,7 +192,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     async def send(self, command: Command | Resume) -> None:
         """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._submit(command)
+        await self._wait_saved(self._submit(command))
 
     async def ask(self, request: TypedRequest[Result]) -> Result:
         """Send a request of `chatfsm.api`, wait for its result, and return it.
@@ -198,7 +202,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         await anyio.lowlevel.checkpoint_if_cancelled()
         call = self._core.add_call(request)
         try:
-            self._submit(call.request)
+            await self._wait_saved(self._submit(call.request))
             while call.answer is None and not self._core.is_stopped:
                 await self._wait_for_change()
         finally:
@@ -229,17 +233,31 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         await self.closing(None)
 
     async def _send_message(self, command: SendText | SendFile) -> str:
-        await self.send(command)
-        return self._core.last_msg_id()
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        change = self._submit(command)
+        msg_id = self._core.last_msg_id()
+        await self._wait_saved(change)
+        return msg_id
 
     def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
         return reader(self._core)
 
-    def _submit(self, item: object) -> None:
+    def _submit(self, item: object) -> int:
+        """Feed an input to the client; return the number of the change."""
         if not self._scheduler.is_open:
             raise LocalProtocolError("cannot send: the chat is not in its async with block")
         self._core.check_open()
         self._send_requests(self._core.receive(item, self._scheduler.now()))
+        return self._core.saving.change
+
+    async def _wait_saved(self, change: int) -> None:
+        """Wait until the store has saved a change. Raises its error if it has not."""
+        while self._core.saving.is_undecided(change) and not self._core.is_stopped:
+            await self._wait_for_change()
+        self._core.check_saved(change)
+
+    def _finish_save(self) -> None:
+        self._send_requests(self._core.finish_save(self._scheduler.now()))
 
     def _send_requests(self, requests: list[HttpRequest]) -> None:
         for request in requests:
@@ -278,6 +296,10 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
                 await self._wait_for_change()
         try:
             self._core.close(self._scheduler.now(), closer)
+            with anyio.CancelScope(shield=True):
+                while self._core.saving.is_in_progress:
+                    await self._wait_for_change()
+            self._core.check_closed()
         finally:
             close_store(self._store)
             self._scheduler.cancel_requests(self)

@@ -61,6 +61,8 @@ class _Submission:
     is_done: bool = False
     msg_id: str = ""
     """The msg_id that a message took."""
+    change: int = 0
+    """Number of the change that it has made."""
     error: Exception | None = None
 
 
@@ -104,6 +106,7 @@ class Chat(ChatActions[None, str]):
             sender = self._own_sender = stdlib.Sender()
         self._sender = sender
         self._core = DriverCore(client, save, max_pending, pending)
+        self._core.saving.on_done = self._notice_save
         self._opening = opening
         self._now = now
         self._closing_timeout = closing_timeout
@@ -191,6 +194,8 @@ class Chat(ChatActions[None, str]):
         """
         with self._changed, self._core.awaited():
             self._send_requests(self._core.finish(self._now()))
+            while not self._core.is_handled:
+                self._changed.wait(_LONGEST_WAIT)
             while (effect := self._core.take(get_ident())) is None:
                 if self._core.error is not None:
                     raise self._core.error
@@ -275,6 +280,9 @@ class Chat(ChatActions[None, str]):
             self._changed.wait(_LONGEST_WAIT)
         if submission.error is not None:
             raise submission.error
+        while self._core.saving.is_undecided(submission.change) and not self._core.is_stopped:
+            self._changed.wait(_LONGEST_WAIT)
+        self._core.check_saved(submission.change)
         return submission.msg_id
 
     def _send_requests(self, requests: list[HttpRequest]) -> None:
@@ -286,6 +294,7 @@ class Chat(ChatActions[None, str]):
         """Feed the app's inputs, and `Tick` at each deadline, until the chat is closed."""
         with self._changed:
             while self._process_submissions():
+                self._send_requests(self._core.finish_save(self._now()))
                 deadline, now = self._core.deadline, self._now()
                 if deadline is None:
                     self._changed.wait(_LONGEST_WAIT)
@@ -301,6 +310,7 @@ class Chat(ChatActions[None, str]):
             try:
                 self._core.check_open()
                 self._send_requests(self._core.receive(submission.item, self._now()))
+                submission.change = self._core.saving.change
                 if isinstance(submission.item, SendText | SendFile):
                     submission.msg_id = self._core.last_msg_id()
             except Exception as error:  # noqa: BLE001  # raised where the app sent it
@@ -308,6 +318,11 @@ class Chat(ChatActions[None, str]):
             submission.is_done = True
             self._changed.notify_all()
         return not self._core.is_closed
+
+    def _notice_save(self) -> None:
+        """Wake the clock thread, which takes the store's answer; on a thread of the store's."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _perform(self, request: HttpRequest) -> None:
         """Perform one request, and feed its result to the client; on a thread of the pool."""
@@ -336,6 +351,10 @@ class Chat(ChatActions[None, str]):
             if not was_closed:
                 try:
                     self._core.close(self._now(), closer)
+                    while self._core.saving.is_in_progress:
+                        self._core.saving.wait()
+                        self._core.finish_save(self._now())
+                    self._core.check_closed()
                 finally:
                     close_store(self._store)
 
