@@ -78,7 +78,8 @@ if TYPE_CHECKING:
         transport,
     )
     from chatfsm._client.client import ChatClient, Health
-    from chatfsm._protocol.codec import decode, decode_lines, encode
+    from chatfsm._protocol.codec import decode, encode
+    from chatfsm._protocol.lines import decode_lines
     from chatfsm._session.session import ChatSession
     from chatfsm._version import __version__
     from chatfsm.endpoint import Endpoint
@@ -217,7 +218,7 @@ _HOMES = {
     "client_effects": "chatfsm.client_effects",
     "commands": "chatfsm.commands",
     "decode": "chatfsm._protocol.codec",
-    "decode_lines": "chatfsm._protocol.codec",
+    "decode_lines": "chatfsm._protocol.lines",
     "effects": "chatfsm.effects",
     "encode": "chatfsm._protocol.codec",
     "endpoint": "chatfsm.endpoint",

@@ -7,7 +7,9 @@ unknown name and `Malformed` for missing or invalid fields. Both keep the item. 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 
 from cattrs import Converter
 
@@ -20,15 +22,20 @@ from chatfsm._protocol import structuring as p
 from chatfsm._protocol.structuring import FieldSpec, Parser, Schema, fast_decoders, structure_hook
 from chatfsm.errors import DecodeError
 
+if TYPE_CHECKING:
+    from chatfsm._protocol.typed_lines import TypedParser
+
 __all__ = [
     "MAX_ITEMS",
+    "NOT_TYPED",
     "converter",
     "decode",
     "decode_item",
-    "decode_lines",
+    "decode_text",
     "encode",
     "fast_decode",
     "fast_decode_all",
+    "typed_parser",
 ]
 
 
@@ -251,9 +258,26 @@ _HOOKS: Final = {
     if cls is not e.ClientEvent
 }
 
-_FAST_DECODERS: Final = fast_decoders(
-    {name: (cls, SCHEMAS[cls]) for name, (_, cls) in _HOOKS.items()}, "event"
-)
+_FAST_SCHEMAS: Final = {name: (cls, SCHEMAS[cls]) for name, (_, cls) in _HOOKS.items()}
+# The reader of a log takes the time of receipt out of an event before it is decoded.
+_FAST_DECODERS: Final = fast_decoders(_FAST_SCHEMAS, "event", wire.RECEIVED_FIELDS)
+_HAS_MSGSPEC: Final = find_spec("msgspec") is not None
+
+NOT_TYPED: Final = (ValueError, TypeError, BufferError, RecursionError)
+"""Errors of a typed parser for a text that the general decoder has to read."""
+
+
+@cache
+def typed_parser(**identifiers: object) -> TypedParser | None:
+    """Return a parser for texts of one event each, just as meant; None without msgspec.
+
+    `identifiers`: further fields, and the values of those that a text lacks: see `typed_lines`.
+    """
+    if not _HAS_MSGSPEC:
+        return None
+    from chatfsm._protocol import typed_lines  # noqa: PLC0415  # slow to load, and not always there
+
+    return typed_lines.typed_parser(_FAST_SCHEMAS, "event", **identifiers)
 
 
 def decode(data: json_input.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
@@ -265,6 +289,17 @@ def decode(data: json_input.Text | dict[str, Any] | list[Any]) -> list[e.Event]:
     """
     if isinstance(data, (dict, list)):
         return [decode_item(item) for item in _items(data)]
+    parse = typed_parser()
+    if parse is not None:
+        try:
+            return [parse(data).event()]
+        except NOT_TYPED:
+            pass
+    return decode_text(data)
+
+
+def decode_text(data: json_input.Text) -> list[e.Event]:
+    """Return the events in a JSON text by the fast decoders, and by the structure hooks."""
     value = json_input.parse_fast(data)
     event = fast_decode(value)
     if event is not None:
@@ -337,39 +372,6 @@ def _items(value: object) -> list[Any]:
 
 def _timestamp_of(item: Mapping[str, Any]) -> float | None:
     return p.parse_or_none(p.timestamp, item.get("timestamp"))
-
-
-# JSON lines to events, many lines at once. More than 512 save no more time and take more memory.
-LINES_AT_ONCE: Final = 512
-
-
-def decode_lines(data: bytes) -> list[e.Event]:
-    """Return the events in JSON lines, in order; each line is one text for `decode`.
-
-    A line that `decode` would refuse becomes a `Malformed`; blank lines are skipped. Never raises.
-    Lines are parsed together: 0.6 of the time of one by one with the standard library.
-    """
-    lines = list(filter(None, data.split(b"\n")))
-    events: list[e.Event] = []
-    for start in range(0, len(lines), LINES_AT_ONCE):
-        part = lines[start : start + LINES_AT_ONCE]
-        found = fast_decode_all(json_input.parse_lines(part))
-        if all(found):
-            events += found
-        else:
-            for event, line in zip(found, part, strict=True):
-                events += _decode_line(line) if event is None else (event,)
-    return events
-
-
-def _decode_line(line: bytes) -> list[e.Event]:
-    if not line.strip():
-        return []
-    try:
-        return decode(line)
-    except DecodeError as error:
-        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
-        return [e.Malformed(None, text, str(error))]
 
 
 # Commands to JSON. A row: the command, its name on the wire, and for each field of the

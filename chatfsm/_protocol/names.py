@@ -72,3 +72,6 @@ NOTIFICATIONS_PATH: Final = "chats/{chat}/notifications"
 CASE_HISTORY_PATH: Final = "chats/{chat}/casehistory"
 CLOSE_CASE_PATH: Final = "chats/{chat}/closecase"
 VERSION_PATH: Final = "version"
+
+# Not of the wire: the fields of an event or an envelope in which a log says when it received it.
+RECEIVED_FIELDS: Final = ("received_at", "recv_ts", "@timestamp")

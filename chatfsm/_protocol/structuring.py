@@ -7,7 +7,8 @@ does the same for well-formed objects alone, in less time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -118,7 +119,7 @@ LONGEST_NAME: Final = 4_096
 
 # A timestamp below 10^11 is in seconds, from there on in milliseconds; both end in the year 5138.
 FIRST_MILLISECONDS: Final = 1e11
-_LAST_MILLISECONDS: Final = 1e14
+LAST_MILLISECONDS: Final = 1e14
 
 # json.loads allows about a thousand levels; values that are kept and compared need a lower limit.
 MAX_DEPTH: Final = 32
@@ -172,9 +173,11 @@ def number(value: object) -> float | None:
 def seconds(value: object) -> float | None:
     """Parse a duration in seconds, 0 or more."""
     found = number(value)
-    if found is not None and found < 0:
+    if found is None:
+        return None
+    if found < 0:
         raise ValueError("is negative")
-    return found
+    return found + 0.0  # never -0.0
 
 
 def timestamp(value: object) -> float | None:
@@ -185,7 +188,7 @@ def timestamp(value: object) -> float | None:
     found = seconds(value)
     if found is None or found < FIRST_MILLISECONDS:
         return found
-    if found < _LAST_MILLISECONDS:
+    if found < LAST_MILLISECONDS:
         return found / 1000
     raise ValueError("is no time that a chat can have")
 
@@ -298,9 +301,9 @@ PASS_THROUGH_CHECKS: Final[dict[object, tuple[str, str]]] = {
 # For other parsers, as code with the value for {0}: an expression with the result of the parser.
 # It handles the usual texts of digits inline, and calls the parser for the rest.
 INLINE_PARSERS: Final[dict[object, str]] = {
-    timestamp: "found if {0}.__class__ is str and 0.0 <= (found := float({0}))"
+    timestamp: "found if {0}.__class__ is str and 0.0 < (found := float({0}))"
     f" < {FIRST_MILLISECONDS!r} else parse_{{0}}({{0}})",
-    seconds: "found if {0}.__class__ is str and {0} and 0.0 <= (found := float({0}))"
+    seconds: "found if {0}.__class__ is str and {0} and 0.0 < (found := float({0}))"
     " < 1e300 else parse_{0}({0})",
     number: "parse_{0}({0})",
     discard: "None",
@@ -308,12 +311,17 @@ INLINE_PARSERS: Final[dict[object, str]] = {
 }
 
 
-def fast_decoders(schemas: Mapping[str, tuple[type, Schema]], tag: str) -> dict[str, FastDecoder]:
-    """Return a fast decoder for each value of the tag, generated when it is first called."""
+def fast_decoders(
+    schemas: Mapping[str, tuple[type, Schema]], tag: str, reserved: Iterable[str]
+) -> dict[str, FastDecoder]:
+    """Return a fast decoder for each value of the tag, generated when it is first called.
+
+    `reserved`: unknown fields that are left to the structure hook.
+    """
 
     def deferred(name: str) -> FastDecoder:
         def generate_and_decode(raw: Mapping[str, Any]) -> Any:
-            decoders[name] = _fast_decoder(*schemas[name], tag)
+            decoders[name] = _fast_decoder(*schemas[name], tag, reserved)
             return decoders[name](raw)
 
         return generate_and_decode
@@ -322,22 +330,24 @@ def fast_decoders(schemas: Mapping[str, tuple[type, Schema]], tag: str) -> dict[
     return decoders
 
 
-def _fast_decoder(cls: type, schema: Schema, tag: str) -> FastDecoder:
+def _fast_decoder(cls: type, schema: Schema, tag: str, reserved: Iterable[str]) -> FastDecoder:
     """Return a function that decodes an object as the structure hook does, or returns None.
 
-    It counts down from the number of names of the schema; fields beyond them are for the hook.
+    It counts down from the number of names of the schema; other fields go to `extra`.
     """
     defaults = {known.name: known.default for known in fields(cls)}
     names: dict[str, Any] = {"NOTHING": NOTHING, "is_empty": _IS_EMPTY}
     field_lines = [line for spec in schema for line in _field_lines(spec, defaults, names, tag)]
-    parsed = {spec.attribute for spec in schema}
+    parsed = {spec.attribute for spec in schema} | {"extra"}
+    known_names = {tag, *reserved, *(name for spec in schema for name in spec.names)}
+    names["unknown_fields"] = partial(_unknown_fields, known_names)
     assignments, needed = assignment_lines(
         cls, {name: name if name in parsed else "NOTHING" for name in defaults}
     )
     body = (
         f"expected = {len(schema) + all(tag not in spec.names for spec in schema)}",
         *field_lines,
-        "if expected != len(raw): return None",
+        "extra = NOTHING if expected == len(raw) else unknown_fields(raw, expected)",
         *assignments,
         "return self",
     )
@@ -345,6 +355,21 @@ def _fast_decoder(cls: type, schema: Schema, tag: str) -> FastDecoder:
     code += [" except (LookupError, ValueError):", "  return None"]
     decoder: FastDecoder = compile_function("\n".join(code), names | needed, "decode")
     return decoder
+
+
+def _unknown_fields(known: set[str], raw: Mapping[str, Any], expected: int) -> dict[str, Any]:
+    """Return the fields that are not known. Raises ValueError if the hook has to.
+
+    That is for second names of fields, for what may be nested too deep, and for floats, which
+    orjson also makes of large integers.
+    """
+    extra = {name: raw[name] for name in raw if name not in known}
+    if expected + len(extra) != len(raw) or not _SIMPLE.issuperset(map(type, extra.values())):
+        raise ValueError
+    return extra
+
+
+_SIMPLE: Final = {str, int, bool, type(None)}
 
 
 def _field_lines(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import define, field
 
 from chatfsm._protocol import json_input
-from chatfsm._protocol.codec import decode_item, fast_decode_all
+from chatfsm._protocol.codec import decode_item, fast_decode_all, typed_parser
+from chatfsm._protocol.lines import parse_typed
 from chatfsm._protocol.structuring import LONGEST_ID
 from chatfsm.errors import UnreadableLogError
 from chatfsm.events import Event, Malformed
@@ -26,6 +27,9 @@ from chatfsm.replay.kinds import NotALogError, kind_of_line
 from chatfsm.replay.sharding import LineRange, Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import MAX_LINE_BYTES, Block, Source
 from chatfsm.replay.times import read_time
+
+if TYPE_CHECKING:
+    from chatfsm._protocol.typed_lines import TypedParser
 
 __all__ = ["BLANK", "LineReader", "Record", "RecordBatch", "RecordRun"]
 
@@ -345,24 +349,49 @@ class _ParsedLines:
     ) -> None:
         self.places = places
         self.lines = lines
-        values: list[Any] = _exact_values(lines) if exact else json_input.parse_lines(lines)
-        self.values = values
-        self.ids: list[Any] = [
-            value.pop("chat_id", _UNNAMED) if value.__class__ is dict else None for value in values
-        ]
+        self.values: list[Any] = []
+        """The value of each line; None if it needs none, because it was just as meant."""
+        self.ids: list[Any] = []
         """The raw chat_id of each line; `_UNNAMED` without one, None if the line is no object."""
+        self.events: list[Any] = []
+        """The event of each line; None if the fast decoder does not know it."""
         self.received_field = received_field
         """The field with the times in `received`; None if no line has one so far."""
         self.received: list[float | None] | None = None
         """When each line was received; None if no line says it."""
         self._fields = fields
+        parse = None if exact or received_field is not None else typed_parser(chat_id=_UNNAMED)
+        if parse is None:
+            self._parse_all(exact=exact)
+        else:
+            self._parse_typed(parse)
+
+    def _parse_all(self, *, exact: bool) -> None:
+        """Parse and decode all lines."""
+        lines, received_field = self.lines, self.received_field
+        values: list[Any] = _exact_values(lines) if exact else json_input.parse_lines(lines)
+        self.values = values
+        self.ids = list(map(_pop_id, values))
         if received_field is not None:  # else the fast decoder finds it, as an unknown field
             self.received = [
                 read_time(value.pop(received_field, None)) if value.__class__ is dict else None
                 for value in values
             ]
         self.events = fast_decode_all(values)
-        """The event of each line; None if the fast decoder does not know it."""
+
+    def _parse_typed(self, parse: TypedParser) -> None:
+        """Take lines that are just as meant at once; parse and decode the others."""
+        typed: list[Any] = parse_typed(self.lines, parse)
+        self.ids = [line and line.chat_id for line in typed]
+        self.events = [line and line.event() for line in typed]
+        self.values = [None] * len(typed)
+        if not all(typed):
+            odd = [index for index, line in enumerate(typed) if line is None]
+            values: list[Any] = json_input.parse_lines([self.lines[index] for index in odd])
+            for index, value in zip(odd, values, strict=True):
+                self.values[index], self.ids[index] = value, _pop_id(value)
+            for index, event in zip(odd, fast_decode_all(values), strict=True):
+                self.events[index] = event
 
     def resolve(self, index: int) -> bool:
         """Decode a line by the general path; False if it has to be read by itself."""
@@ -386,6 +415,11 @@ class _ParsedLines:
             received = self.received or [None for _ in self.lines]
             received[index] = received_at
             self.received = received
+
+
+def _pop_id(value: Any) -> Any:
+    """Remove the raw chat_id of a value; `_UNNAMED` without one, None if it is no object."""
+    return value.pop("chat_id", _UNNAMED) if value.__class__ is dict else None
 
 
 def _is_id(chat_id: object) -> bool:

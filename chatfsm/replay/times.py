@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from math import isfinite, nan
 from typing import Any, Final
 
+from chatfsm._protocol.names import RECEIVED_FIELDS
+
 __all__ = [
     "RECEIVED_FIELDS",
     "UNREADABLE",
@@ -17,8 +19,6 @@ __all__ = [
     "read_time",
 ]
 
-RECEIVED_FIELDS: Final = ("received_at", "recv_ts", "@timestamp")
-"""Fields of an event or an envelope with the time at which it was received."""
 WRAPPER_FIELDS: Final = (*RECEIVED_FIELDS, "time", "timestamp", "ts")
 """The same for the fields around an event, among which the last three are not the server's."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from chatfsm import ChatError, ChatSession, ReplayDivergence, UnreadableLogError
 from chatfsm._client.journal import Recorded
 from chatfsm._protocol import json_input
-from chatfsm._protocol.codec import decode_lines
+from chatfsm._protocol.lines import decode_lines
 from chatfsm.effects import to_json
 from chatfsm.replay.formats import records
 from chatfsm.replay.journal import JournalEntry, JournalHeader, parse_journal_line, verify

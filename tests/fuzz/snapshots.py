@@ -12,7 +12,7 @@ from typing import Any, Final
 from chatfsm import ChatError, ChatSession, History, SnapshotError, Tick, commands, decode
 from chatfsm._client.client import ChatClient
 from chatfsm._client.snapshot import _digest as client_digest
-from chatfsm._protocol.codec import decode_lines
+from chatfsm._protocol.lines import decode_lines
 from chatfsm._session.snapshot import _digest as session_digest
 from chatfsm.api import RequestChat
 from chatfsm.drivers import storage

@@ -10,7 +10,8 @@ from attrs import fields
 
 from chatfsm import DecodeError, decode, encode, events
 from chatfsm._protocol import json_input
-from chatfsm._protocol.codec import decode_item, decode_lines
+from chatfsm._protocol.codec import decode_item
+from chatfsm._protocol.lines import decode_lines
 
 __all__ = ["LOGS", "check_decode", "check_decode_lines", "log_seeds"]
 

@@ -14,17 +14,25 @@ from hypothesis import strategies as st
 
 from chatfsm import DecodeError, decode, decode_lines, effects, events
 from chatfsm._protocol import codec, json_input
+from chatfsm._protocol import lines as lines_module
 from chatfsm.testing.strategies import odd_wire_events, wire_events
 
 STANDARD = "the standard library"
 
 
-@pytest.fixture(params=[STANDARD, "orjson"])
+@pytest.fixture(params=[STANDARD, "orjson", "msgspec"])
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """With orjson and without it."""
+    """With msgspec and orjson, with orjson alone, and with neither."""
     loads = None if request.param == STANDARD else pytest.importorskip("orjson").loads
     monkeypatch.setattr(json_input, "_loads", loads)
+    if request.param != "msgspec":
+        monkeypatch.setattr(codec, "typed_parser", no_typed_parser)
+        monkeypatch.setattr(lines_module, "typed_parser", no_typed_parser)
     return str(request.param)
+
+
+def no_typed_parser() -> None:
+    """As without msgspec."""
 
 
 def slow_decode(item: Any) -> events.Event:
@@ -230,6 +238,9 @@ def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[byt
     """However broken some are, whatever two of them would make together, with either parser."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_input, "_loads", loads)
+        if loads is None:
+            patch.setattr(codec, "typed_parser", no_typed_parser)
+            patch.setattr(lines_module, "typed_parser", no_typed_parser)
         together = decode_lines(b"\n".join(lines))
         assert [repr(event) for event in together] == [repr(event) for event in one_by_one(lines)]
 
