@@ -110,6 +110,11 @@ class ChatActions(ABC, Generic[Done, MsgId]):
         return self._read(DriverCore.reported_state)
 
     @property
+    def unhandled(self) -> int:
+        """Number of effects that wait for the app, with the one that it has in hand."""
+        return self._read(lambda core: len(core.pending))
+
+    @property
     def outcome(self) -> Outcome | None:
         """Outcome of the chat; None until the app has received `Terminated`."""
         return self._read(DriverCore.reported_outcome)

@@ -21,7 +21,9 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import TypedRequest
 from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers._cookies import ChatCookies
+from chatfsm.drivers._observations import ChatObservations
 from chatfsm.drivers._saving import MAX_HELD, Save, Saving
+from chatfsm.drivers.observing import Observer
 from chatfsm.effects import (
     FormClosed,
     FormOpened,
@@ -138,6 +140,9 @@ class DriverCore:
     error: Exception | None = None
     """Error of the client that has stopped the chat."""
     is_closed: bool = False
+    observers: tuple[Observer, ...] = field(default=(), kw_only=True)
+    _observations: ChatObservations | None = field(default=None, init=False)
+    """None if there are no observers."""
     _cookies: ChatCookies = field(factory=ChatCookies, init=False)
     _in_hand: bool = False
     _taker: int = 0
@@ -149,6 +154,11 @@ class DriverCore:
     _loops: WeakSet[EffectLoop] = field(factory=WeakSet, init=False)
     _held: dict[RequestPurpose, tuple[HttpRequest, float]] = field(factory=dict)
     _calls: dict[int, PendingCall] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        if self.observers:
+            self._observations = ChatObservations(self.observers, self.client)
+            self.saving.on_failed = self._observations.on_save_failed
 
     @property
     def is_stopped(self) -> bool:
@@ -168,11 +178,6 @@ class DriverCore:
         deadline = self.client.deadline
         earliest = min(inf if deadline is None else deadline, self.saving.retry_at)
         return None if earliest == inf else earliest
-
-    @property
-    def _chat_id(self) -> str | None:
-        session = self.client.session
-        return None if session is None else session.chat_id
 
     def receive(self, item: object, now: float) -> list[HttpRequest]:
         """Feed one input of the app to the client; return the requests to send now.
@@ -195,7 +200,7 @@ class DriverCore:
         try:
             self._feed(item, now)
         except Exception as error:  # noqa: BLE001  # the app gets it as it is
-            self.error = error
+            self._stop(error)
             return []
         return self._saved_requests_safely(now)
 
@@ -206,6 +211,8 @@ class DriverCore:
             effects: list[Any] = self.client.receive(cast("Any", item), now=now)
         except RemoteProtocolError as error:  # of a strict session, which goes on
             effects = [*error.effects, error]
+        if self._observations is not None:
+            self._observations.on_step(item, effects, now)
         if effects or not isinstance(item, Tick):
             self.saving.note_change()
             self.saving.records.change_client()
@@ -219,7 +226,7 @@ class DriverCore:
             self.saving.start(self.client, self.pending, now)
         finally:
             self._stop_at_conflict()
-        return self.saving.ready_requests()
+        return self._sent(self.saving.ready_requests(), now)
 
     def finish_save(self, now: float) -> list[HttpRequest]:
         """Take the late answer of the store, if there is one; return the requests to send now."""
@@ -227,6 +234,7 @@ class DriverCore:
             self._stop_at_conflict()
             self._fail_late_requests(now)
         requests = self.saving.ready_requests()
+        requests = [] if self.is_stopped else self._sent(requests, now)
         if self.saving.has_new_changes and self.error is None:
             requests += self._saved_requests_safely(now)
         return [] if self.is_stopped else requests
@@ -238,7 +246,7 @@ class DriverCore:
             try:
                 self._feed(HttpFailure(request.id, "connect", why), now)
             except Exception as error:  # noqa: BLE001  # the app gets it as it is
-                self.error = error
+                self._stop(error)
 
     def _saved_requests_safely(self, now: float) -> list[HttpRequest]:
         with suppress(Exception):  # of `save`; `take` raises it if it lasts
@@ -248,7 +256,19 @@ class DriverCore:
     def _stop_at_conflict(self) -> None:
         """Stop the chat if another process has saved it: that one drives it now."""
         if isinstance(self.saving.error, StoreConflictError):
-            self.error = self.saving.error
+            self._stop(self.saving.error)
+
+    def _stop(self, error: Exception) -> None:
+        self.error = error
+        if self._observations is not None:
+            self._observations.on_error()
+
+    def _sent(self, requests: list[HttpRequest], now: float) -> list[HttpRequest]:
+        """Return the requests, which the driver gives to the sender at once."""
+        if self._observations is not None:
+            for request in requests:
+                self._observations.on_sent(request, now)
+        return requests
 
     def check_open(self) -> None:
         """Raise `LocalProtocolError` if the chat was closed, or the error that stopped it."""
@@ -317,7 +337,7 @@ class DriverCore:
         held, self._held = self._held, {}
         for request, since in held.values():
             if now - since < MAX_HELD:
-                requests.append(request)
+                requests += self._sent([request], now)
             else:
                 why = "held back, because too many effects waited for the app"
                 requests += self.receive_safely(HttpFailure(request.id, "connect", why), now)
@@ -366,6 +386,8 @@ class DriverCore:
             self._drop_first()
         self._in_hand = False
         self.is_closed = True
+        if self._observations is not None:
+            self._observations.on_closed(now)
         if self.error is None:
             self.saving.note_change()
             self._closing_change = self.saving.change

@@ -43,6 +43,8 @@ class Saving:
     save: Save | None
     on_done: Callable[[], object] = lambda: None
     """Called by any thread when a save that was answered later has ended; then call `finish`."""
+    on_failed: Callable[[Exception], object] = lambda _: None
+    """Called with the error of each save that has failed."""
     change: int = field(default=0, init=False)
     """Number of the latest change."""
     error: Exception | None = field(default=None, init=False)
@@ -155,6 +157,7 @@ class Saving:
             type(error).__name__,
             extra=log_fields(chat_id, client.health(now).link),
         )
+        self.on_failed(error)
         if not isinstance(error, StoreConflictError):
             error.add_note("The chat goes on: the change takes effect once a save succeeds.")
         self._failed, self.error = self._covered, error

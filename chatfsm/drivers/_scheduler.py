@@ -10,7 +10,7 @@ import asyncio
 import sys
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from contextvars import copy_context
 from heapq import heappop, heappush
@@ -30,13 +30,14 @@ from chatfsm.drivers._core import (
     elapsed_seconds,
     failure_of,
 )
+from chatfsm.drivers.observing import ChatsHealth, ObservedChat, Observer, health_of
 from chatfsm.inputs import Tick
 from chatfsm.transport import HttpRequest
 
 __all__ = ["Event", "Member", "Scheduler", "current_task", "has_succeeded", "new_event"]
 
 
-class Member(Protocol):
+class Member(ObservedChat, Protocol):
     """A chat, as the scheduler sees it."""
 
     due: float
@@ -72,9 +73,17 @@ class Event(Protocol):
 
 
 class Scheduler:
-    """One event loop's requests and deadlines: a task per request, and one for all deadlines."""
+    """One event loop's requests and deadlines: a task per request, and one for all deadlines.
 
-    def __init__(self, sender: AsyncSender, now: Callable[[], float] = elapsed_seconds) -> None:
+    `observers` receive the observations of all its chats.
+    """
+
+    def __init__(
+        self,
+        sender: AsyncSender,
+        now: Callable[[], float] = elapsed_seconds,
+        observers: Iterable[Observer] = (),
+    ) -> None:
         self.now = now
         self._sender = sender
         self._heap: list[tuple[float, int, Member]] = []
@@ -82,6 +91,7 @@ class Scheduler:
         self._tasks = _BackgroundTasks()
         self.members: set[Member] = set()
         """Chats that are not over."""
+        self.observers = (*observers,)
         self._is_open = False
         self._soon: deque[Callable[[], object]] = deque()
         """Functions that other threads want called in the event loop."""
@@ -108,6 +118,10 @@ class Scheduler:
     def is_open(self) -> bool:
         """Whether requests are sent."""
         return self._is_open
+
+    def health(self) -> ChatsHealth:
+        """Return the health of the chats that are not over."""
+        return health_of(self.members, self.now())
 
     def send(self, member: Member, request: HttpRequest) -> None:
         """Perform a request, and give its result to the member."""

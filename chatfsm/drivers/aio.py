@@ -31,6 +31,7 @@ from chatfsm.drivers._core import (
     Save,
     elapsed_seconds,
 )
+from chatfsm.drivers.observing import ChatsHealth, Observer
 from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
@@ -83,13 +84,15 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         max_pending: int = 256,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self.client = client
         """Everything known about the chat."""
         self.due = inf
         self._scheduler = sender if isinstance(sender, Scheduler) else Scheduler(sender, now)
         self._owns_scheduler = self._scheduler is not sender
-        self._core = DriverCore(client, save, max_pending, pending)
+        observers = (*self._scheduler.observers, *observers)
+        self._core = DriverCore(client, save, max_pending, pending, observers=observers)
         self._core.saving.on_done = partial(self._scheduler.run_soon, self._finish_save)
         self._opening = opening
         self._closing_timeout = closing_timeout
@@ -113,6 +116,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         max_pending: int = 256,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
+        observers: Iterable[Observer] = (),
     ) -> Self:
         """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
         found = as_store(store)
@@ -126,6 +130,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             max_pending=max_pending,
             now=now,
             closing_timeout=closing_timeout,
+            observers=observers,
         )
         chat._store = found
         return chat
@@ -325,7 +330,7 @@ class Chats:
     """Thousands of chats over one sender, in an `async with` block.
 
     One task serves all deadlines, and one each request in flight. The end of the block closes all
-    chats that are still open, at once.
+    chats that are still open, at once. `observers` receive the observations of all chats.
     """
 
     def __init__(
@@ -334,8 +339,9 @@ class Chats:
         *,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
+        observers: Iterable[Observer] = (),
     ) -> None:
-        self._scheduler = Scheduler(sender, now)
+        self._scheduler = Scheduler(sender, now, observers)
         self._closing_timeout = closing_timeout
 
     def open(
@@ -362,6 +368,10 @@ class Chats:
         )
         self._scheduler.schedule(chat)
         return chat
+
+    def health(self) -> ChatsHealth:
+        """Return the health of the chats that are not over."""
+        return self._scheduler.health()
 
     async def __aenter__(self) -> Self:
         await self._scheduler.__aenter__()

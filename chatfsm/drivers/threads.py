@@ -35,6 +35,7 @@ from chatfsm.drivers._core import (
     elapsed_seconds,
     failure_of,
 )
+from chatfsm.drivers.observing import Observer
 from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
@@ -85,6 +86,7 @@ class Chat(ChatActions[None, str]):
     `closing_timeout`: seconds, 0 or more, for which the end of the block waits until all events are
     sent and all requests have ended; a poll that takes longer is left to a daemon thread. The end
     of the block leaves the chat open on the server, unless the app has sent `end()`.
+    `observers` receive the observations of `chatfsm.drivers.observing`.
     """
 
     def __init__(  # noqa: PLR0913  # all but two by name
@@ -98,6 +100,7 @@ class Chat(ChatActions[None, str]):
         max_pending: int = 256,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self.client = client
         """Everything known about the chat; it changes in other threads, so read it by `inspect`."""
@@ -105,7 +108,7 @@ class Chat(ChatActions[None, str]):
         if sender is None:
             sender = self._own_sender = stdlib.Sender()
         self._sender = sender
-        self._core = DriverCore(client, save, max_pending, pending)
+        self._core = DriverCore(client, save, max_pending, pending, observers=tuple(observers))
         self._core.saving.on_done = self._notice_save
         self._opening = opening
         self._now = now
@@ -130,6 +133,7 @@ class Chat(ChatActions[None, str]):
         max_pending: int = 256,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
+        observers: Iterable[Observer] = (),
     ) -> Self:
         """Return a chat that opens at the start of its `with` block.
 
@@ -153,6 +157,7 @@ class Chat(ChatActions[None, str]):
             max_pending=max_pending,
             now=now,
             closing_timeout=closing_timeout,
+            observers=observers,
         )
         chat._store = found
         return chat

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import ast
-import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import chatfsm
-from chatfsm._client.client import ChatClient
-from chatfsm.api import RequestChat
-from chatfsm.drivers._core import DriverCore
-from chatfsm.endpoint import Endpoint
-from chatfsm.inputs import Tick
-from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
+from tests.drivers.driven import APP_ID, CLIENT_ID, Driven
 
 PACKAGE = Path(chatfsm.__file__).parent
 SECRET = "words-of-a-customer"  # noqa: S105  # stands for what people write
 NAMES = ("chat_id", "link", "purpose")
-ENDPOINT = Endpoint("https://chat.example.com", "tenant.example", "the-app-id", "the-client-id")
 
 
 def logging_calls() -> list[tuple[str, ast.Call]]:
@@ -49,40 +41,15 @@ def calls_of(records: list[logging.LogRecord]) -> set[tuple[str, int]]:
     }
 
 
-class Driven:
-    """A driver's core, whose requests get the replies of a test."""
-
-    def __init__(self, **options: Any) -> None:
-        self.core = DriverCore(ChatClient(ENDPOINT), self.save, 64, **options)
-        self.sent: dict[str, HttpRequest] = {}
-        self.save_error: Exception | None = None
-        self._note(self.core.receive(RequestChat(), 0.0))
-
-    def save(self, record: dict[str, Any]) -> None:
-        if self.save_error is not None:
-            raise self.save_error
-
-    def replies(self, purpose: str, value: object, *, at: float, status: int = 200) -> None:
-        request = self.sent.pop(purpose)
-        reply = HttpReply(request.id, status, {}, json.dumps(value).encode())
-        self._note(self.core.receive_safely(reply, at))
-
-    def fails(self, purpose: str, *, at: float) -> None:
-        failure = HttpFailure(self.sent.pop(purpose).id, "protocol", "reset")
-        self._note(self.core.receive_safely(failure, at))
-
-    def ticks(self, *, at: float) -> None:
-        self._note(self.core.receive_safely(Tick(), at))
-
-    def _note(self, requests: list[HttpRequest]) -> None:
-        self.sent.update({request.purpose: request for request in requests})
+def raising(_observation: object) -> None:
+    raise KeyError(SECRET)
 
 
 @pytest.fixture
 def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """The records of one chat in which everything goes wrong that is logged."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
-    driven = Driven()
+    driven = Driven(observers=(raising,))
     opened = {"chat_id": "chat-1", "state": "queued", "is_new_chat": True}
     driven.replies("api", opened, at=0.1)
     hostile = [
@@ -125,8 +92,10 @@ def test_each_record_has_the_three_fields(records: list[logging.LogRecord]) -> N
     fields = [
         (record.getMessage().rpartition(": ")[2], *(vars(record)[name] for name in NAMES))
         for record in records
+        if record.levelno > logging.DEBUG
     ]
     assert fields == [
+        ("an observer raised KeyError", None, "waiting", None),
         ("live", "chat-1", "live", "poll"),
         ("unknown event", "chat-1", "live", "poll"),
         ("anomaly, unknown_party", "chat-1", "live", "poll"),
@@ -156,5 +125,5 @@ def test_no_record_above_debug_holds_texts_or_ids_of_people(
     """Whatever a server or a store says, a record names kinds, and the id of the chat."""
     for record in records:
         held = repr({**vars(record), "pathname": "", "message": record.getMessage()})
-        for secret in (SECRET, "the-app-id", "the-client-id", "p-1"):
+        for secret in (SECRET, APP_ID, CLIENT_ID, "p-1"):
             assert record.levelno == logging.DEBUG or secret not in held, record.getMessage()
