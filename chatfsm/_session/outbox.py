@@ -78,8 +78,11 @@ def send_failed(session: SessionState, item: SendFailed, effects: list[Effect]) 
 
 def check_capacity(session: SessionState) -> None:
     """Refuse one more message if too many are undecided. Raises `LocalProtocolError`."""
-    undecided = sum(item.state in _UNDECIDED for item in (session.outbox or {}).values())
-    if undecided >= session.settings.max_unsent:
+    outbox, limit = session.outbox or {}, session.settings.max_unsent
+    if len(outbox) < limit:
+        return
+    undecided = sum(item.state in _UNDECIDED for item in outbox.values())
+    if undecided >= limit:
         raise LocalProtocolError(f"cannot send more: {undecided} messages wait to be sent")
 
 
@@ -220,6 +223,8 @@ def _move(outgoing: Outgoing, trigger: str) -> bool:
 def _forget_oldest(session: SessionState) -> None:
     """Make capacity for one more: as many arrived messages are remembered as may be undecided."""
     outbox = session.outbox or {}
+    if len(outbox) < session.settings.max_unsent:
+        return
     decided = [msg_id for msg_id, item in outbox.items() if item.state not in _UNDECIDED]
     for msg_id in decided[: max(0, len(decided) - session.settings.max_unsent + 1)]:
         del outbox[msg_id]

@@ -9,7 +9,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from copy import copy
 from math import inf
 from typing import Any, Final, cast
@@ -168,16 +167,17 @@ class DriverCore:
     @property
     def is_over(self) -> bool:
         """Whether no further effect will be added, but for results that the app waits for."""
-        return self.is_stopped or self.client.done
+        return self.is_closed or self.error is not None or self.client.done
 
     @property
     def deadline(self) -> float | None:
         """Time of the next `Tick`; None if none is needed."""
         if self.is_closed or self.error is not None:
             return None
-        deadline = self.client.deadline
-        earliest = min(inf if deadline is None else deadline, self.saving.retry_at)
-        return None if earliest == inf else earliest
+        deadline, retry_at = self.client.deadline, self.saving.retry_at
+        if retry_at == inf:
+            return deadline
+        return retry_at if deadline is None else min(deadline, retry_at)
 
     def receive(self, item: object, now: float) -> list[HttpRequest]:
         """Feed one input of the app to the client; return the requests to send now.
@@ -249,9 +249,10 @@ class DriverCore:
                 self._stop(error)
 
     def _saved_requests_safely(self, now: float) -> list[HttpRequest]:
-        with suppress(Exception):  # of `save`; `take` raises it if it lasts
+        try:
             return self._saved_requests(now)
-        return []
+        except Exception:  # noqa: BLE001  # of `save`; `take` raises it if it lasts
+            return []
 
     def _stop_at_conflict(self) -> None:
         """Stop the chat if another process has saved it: that one drives it now."""
@@ -287,19 +288,23 @@ class DriverCore:
             raise LocalProtocolError(_SECOND_LOOP)
         self._loops.add(loop)
 
-    @contextmanager
-    def awaited(self) -> Iterator[None]:
-        """Mark the block in which one thread or task waits for the next effect.
+    def begin_waiting(self) -> None:
+        """Note that a thread or task waits for the next effect, until `end_waiting`.
 
         Raises `LocalProtocolError` if another one waits already.
         """
         if self._is_awaited:
             raise LocalProtocolError(_SECOND_LOOP)
         self._is_awaited = True
-        try:
-            yield
-        finally:
-            self._is_awaited = False
+
+    def end_waiting(self) -> None:
+        """Note that the wait has ended."""
+        self._is_awaited = False
+
+    @property
+    def has_next(self) -> bool:
+        """Whether an effect follows the one that the app has in hand, if it has one."""
+        return len(self.pending) > self._in_hand
 
     def take(self, taker: int) -> ChatEffect | None:
         """Return the next effect, which the app has in hand until `finish`; None if there is none.

@@ -77,7 +77,7 @@ class Saving:
 
     def is_undecided(self, change: int) -> bool:
         """Whether a change is neither saved nor was part of a save that has failed."""
-        return change > max(self._saved, self._failed)
+        return change > self._saved and change > self._failed
 
     def check_saved(self, change: int) -> None:
         """Raise the error of the last save unless it has saved this change."""
@@ -94,11 +94,14 @@ class Saving:
 
     def start(self, client: ChatClient, pending: deque[Any], now: float) -> None:
         """Save the chat unless it is, or a save is in progress. Raises the error of `save`."""
+        if self.save is None:
+            self._saved = self.change
+            return
         if self._progress is not None or self.change == self._saved:
             return
         self._covered = self.change
         try:
-            saving = None if self.save is None else self.save(self._record(client, pending, now))
+            saving = self.save(self._record(client, pending, now))
             if isinstance(saving, Future) and not saving.done():
                 self._progress = saving
             elif isinstance(saving, Future):

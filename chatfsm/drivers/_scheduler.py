@@ -156,13 +156,11 @@ class Scheduler:
             self._soon.popleft()()
 
     async def _perform(self, member: Member, request: HttpRequest) -> None:
-        member.receive_safely(await self._result_of(request))
-
-    async def _result_of(self, request: HttpRequest) -> HttpResult:
         try:
-            return await self._sender(request)
+            result = await self._sender(request)
         except Exception as error:  # noqa: BLE001  # a sender of the app's may have bugs
-            return failure_of(request, error)
+            result = failure_of(request, error)
+        member.receive_safely(result)
 
     async def _run_clock(self) -> None:
         while True:

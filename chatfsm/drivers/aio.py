@@ -170,18 +170,22 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
     async def __anext__(self) -> ChatEffect:
         """Wait for the next effect; as `threads.Chat.__next__`."""
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        task = current_task()
-        with self._core.awaited():
-            self._send_requests(self._core.finish(self._scheduler.now()))
-            while not self._core.is_handled:
+        task, core = current_task(), self._core
+        if core.has_next:  # else it waits, which can be cancelled
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        core.begin_waiting()
+        try:
+            self._send_requests(core.finish(self._scheduler.now()))
+            while not core.is_handled:
                 await self._wait_for_change()
-            while (effect := self._core.take(id(task))) is None:
-                if self._core.error is not None:
-                    raise self._core.error
-                if self._core.is_over:
+            while (effect := core.take(id(task))) is None:
+                if core.error is not None:
+                    raise core.error
+                if core.is_over:
                     raise StopAsyncIteration
                 await self._wait_for_change()
+        finally:
+            core.end_waiting()
         self._taker = task
         return effect
 
@@ -318,8 +322,8 @@ class _AsyncEffectLoop(EffectLoop):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChatEffect:
-        return await self._chat.__anext__()
+    def __anext__(self) -> Coroutine[Any, Any, ChatEffect]:
+        return self._chat.__anext__()
 
 
 async def _await(closing: Coroutine[Any, Any, None]) -> None:

@@ -197,17 +197,22 @@ class Chat(ChatActions[None, str]):
         `save` if it has failed several times in a row, and goes on; and the error of the client
         that has stopped the chat.
         """
-        with self._changed, self._core.awaited():
-            self._send_requests(self._core.finish(self._now()))
-            while not self._core.is_handled:
-                self._changed.wait(_LONGEST_WAIT)
-            while (effect := self._core.take(get_ident())) is None:
-                if self._core.error is not None:
-                    raise self._core.error
-                if self._core.is_over:
-                    raise StopIteration
-                self._changed.wait(_LONGEST_WAIT)
-            return effect
+        core = self._core
+        with self._changed:
+            core.begin_waiting()
+            try:
+                self._send_requests(core.finish(self._now()))
+                while not core.is_handled:
+                    self._changed.wait(_LONGEST_WAIT)
+                while (effect := core.take(get_ident())) is None:
+                    if core.error is not None:
+                        raise core.error
+                    if core.is_over:
+                        raise StopIteration
+                    self._changed.wait(_LONGEST_WAIT)
+                return effect
+            finally:
+                core.end_waiting()
 
     def send(self, command: Command | Resume) -> None:
         """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
