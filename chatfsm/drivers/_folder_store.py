@@ -45,7 +45,7 @@ class FolderStore:
     def lease(self, key: str) -> None:
         """Lock the file of a chat; as `Store.lease`."""
         if key in self._leased:
-            raise LocalProtocolError(f"cannot open the chat {key!r}: this store has it open")
+            raise LocalProtocolError("cannot open the chat: another chat has it open")
         file = self._file(key)
         file.lock()
         self._leased[key] = file
@@ -65,7 +65,11 @@ class FolderStore:
         """Save a record; it is on the disk when this returns. As `Store.save`."""
         file = self._leased.get(key)
         if file is None:
-            self.lease(key)
+            self._file(key)  # checks the key
+            try:
+                self.lease(key)
+            except LocalProtocolError:
+                raise StoreConflictError("the chat is leased by another process or chat") from None
             try:
                 self.save(key, record, version)
             finally:
@@ -106,7 +110,7 @@ class FolderStore:
     def _check_version(self, key: str, file: FileStore, version: int) -> None:
         stored = _stored(key, file)
         if version != (0 if stored is None else stored.version):
-            raise StoreConflictError(f"the chat {key!r} was saved or deleted by another process")
+            raise StoreConflictError("the chat was saved or deleted by another process or chat")
 
 
 def _quoted(letter: re.Match[str]) -> str:

@@ -18,18 +18,11 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from chatfsm.drivers._file_lock import fcntl, is_same_file, open_locked, unlock
 from chatfsm.errors import LocalProtocolError, SnapshotError
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 __all__ = ["FileStore"]
 
-_OWNER_ONLY: Final = 0o600  # a record holds messages of people
-_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 # A file of another program may have a change that does not fit the record.
 _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _MIN_CHANGES: Final = 64 * 1024
@@ -91,16 +84,11 @@ class FileStore:
         target = self._target()
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
-        beside = target.with_name(f".{target.name}.lock")
-        while self._lock is None:
-            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | _NO_LINKS, _OWNER_ONLY)
-            try:
-                _lock(descriptor, self.path)
-                if _is_same_file(descriptor, beside):  # else its last owner has removed it
-                    self._lock, descriptor = descriptor, -1
-            finally:
-                if descriptor != -1:
-                    os.close(descriptor)
+        self._lock = open_locked(target.with_name(f".{target.name}.lock"))
+        if self._lock is None:
+            raise LocalProtocolError(
+                f"cannot open the chat in {self.path}: another process or chat has it open"
+            )
         for remains in target.parent.glob(f".{_literal(target.name)}.*.new"):  # of a crash
             with suppress(OSError):
                 remains.unlink()
@@ -113,9 +101,7 @@ class FileStore:
             self._file = None
         if self._lock is not None:
             target = self._target()
-            with suppress(OSError):
-                target.with_name(f".{target.name}.lock").unlink()
-            os.close(self._lock)
+            unlock(self._lock, target.with_name(f".{target.name}.lock"))
             self._lock = None
 
     def __del__(self) -> None:
@@ -134,7 +120,7 @@ class FileStore:
         line = _encoded(difference)
         if self._file is None or len(line) > self._changes_left:
             return False
-        if not _is_same_file(self._file, self._target()):  # another program has replaced it
+        if not is_same_file(self._file, self._target()):  # another program has replaced it
             return False
         _write_all(self._file, line)
         os.fsync(self._file)
@@ -171,30 +157,6 @@ class FileStore:
 def _literal(name: str) -> str:
     """Return the pattern that matches a file name alone."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    """Lock a file until its descriptor is closed, also by the end of the process."""
-    try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            import msvcrt  # noqa: PLC0415  # of Windows
-
-            module: Any = msvcrt
-            module.locking(descriptor, module.LK_NBLCK, 1)
-    except (BlockingIOError, PermissionError):
-        raise LocalProtocolError(
-            f"cannot open the chat in {path}: another process or chat has it open"
-        ) from None
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        there = path.lstat()
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), there)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -73,8 +73,8 @@ class Store(Protocol):
     def save(self, key: str, record: dict[str, Any], version: int) -> Future[None] | None:
         """Save a record in place of the one of `version`, 0 if there is none.
 
-        It gets the next version. Returns None once the record is safe; or at once, with a future
-        that is done when it is.
+        It gets the next version. There is one save of a chat at a time. Returns None once the
+        record is safe; or at once, with a future that is done when it is.
         Raises, or the future has, `StoreConflictError` if the stored version is another one, or the
         chat is leased by another process; then, and after any other error, the last record is left.
         """

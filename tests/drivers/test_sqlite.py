@@ -1,0 +1,246 @@
+"""The SQLite store: one file, one fsync for many, leases, damage, a full disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatfsm.drivers._sqlite_file import error_from
+from chatfsm.drivers._sqlite_writer import TaskWrite
+from chatfsm.drivers.sqlite import SqliteStore
+from chatfsm.drivers.storage import StoredRecord
+from chatfsm.errors import LocalProtocolError, StoreConflictError, StoreError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "chats.db"
+
+
+def saved(store: SqliteStore, key: str, record: dict[str, Any], version: int = 0) -> None:
+    store.save(key, record, version).result(10)
+
+
+def test_saves_that_are_due_share_a_transaction(path: Path) -> None:
+    """A hundred chats wait for one fsync, and come back by their keys."""
+    with SqliteStore(path, max_delay=60.0) as store:
+        savings = [store.save(f"chat-{number:03}", {"number": number}, 0) for number in range(500)]
+        store.lease("urgent")
+        assert all(saving.done() for saving in savings)
+        assert (store.commits, store.saves) == (1, 500)
+        assert [stored.record["number"] for stored in store.list()] == [*range(500)]
+
+
+def test_a_conflict_in_a_group_concerns_one_chat_alone(path: Path) -> None:
+    """The others of the same transaction are saved; of two saves of one chat the first is."""
+    with SqliteStore(path, max_delay=60.0) as store:
+        wrong = store.save("a", {}, 7)
+        right = [store.save("b", {"first": 1}, 0), store.save("c", {}, 0)]
+        second = store.save("b", {"second": 1}, 0)
+        store.lease("urgent")
+        assert [saving.result() for saving in right] == [None, None]
+        for saving in (wrong, second):
+            with pytest.raises(StoreConflictError, match="saved, deleted or leased"):
+                saving.result()
+        assert store.load("a") is None
+        assert store.load("b") == StoredRecord("b", 1, {"first": 1})
+
+
+def test_closing_writes_what_is_due_and_leaves_one_file(path: Path) -> None:
+    """No lease, no lock and no log is left; a closed store refuses all."""
+    store = SqliteStore(path, max_delay=60.0)
+    store.lease("a")
+    saving = store.save("a", {"last": 1}, 0)
+    store.close()
+    store.close()
+    store.release("a")
+    assert saving.result() is None
+    assert [file.name for file in path.parent.iterdir()] == ["chats.db"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    for use in (lambda: store.save("a", {}, 1), lambda: store.load("a"), lambda: store.lease("a")):
+        with pytest.raises(LocalProtocolError, match="closed"):
+            use()
+    with SqliteStore(path) as again:
+        assert again.load("a") == StoredRecord("a", 1, {"last": 1})
+
+
+def test_a_record_that_is_not_json_is_refused(path: Path) -> None:
+    """At once, and nothing of it is written."""
+    with SqliteStore(path) as store, pytest.raises(ValueError, match="not JSON"):
+        store.save("a", {"x": float("nan")}, 0)
+
+
+HOLDER = """
+import sys, time
+from chatfsm.drivers._sqlite_writer import TaskWrite
+from chatfsm.drivers.sqlite import SqliteStore
+store = SqliteStore(sys.argv[1])
+for key in ("a", "b"):
+    store.lease(key)
+    store.save(key, {"by": 1}, 0).result()
+print("leased", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_process_may_lease_once_the_first_is_killed(path: Path) -> None:
+    """At once, whatever the first has leased; and the first was never overwritten while alive."""
+    program = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "leased\n"
+            with SqliteStore(path) as store:
+                with pytest.raises(LocalProtocolError, match="another process or chat has it open"):
+                    store.lease("a")
+                with pytest.raises(StoreConflictError):
+                    saved(store, "a", {"by": 2}, 1)
+                with pytest.raises(StoreConflictError):
+                    store.delete("a", 1)
+                holder.kill()
+                holder.wait()
+                for key in ("a", "b"):
+                    store.lease(key)
+                    saved(store, key, {"by": 2}, 1)
+        finally:
+            holder.kill()
+    assert [file.name for file in path.parent.iterdir()] == ["chats.db"]
+
+
+def test_statements_of_the_app_are_in_the_transaction(path: Path) -> None:
+    """All or nothing: a record and its statements are written, or neither; others are unharmed."""
+    with SqliteStore(path) as store:
+        with sqlite3.connect(path) as app:
+            app.execute("CREATE TABLE notes (text TEXT UNIQUE)")
+        insert = ("INSERT INTO notes VALUES (?)", ["hello"])
+        store.save("a", {}, 0, [insert]).result(10)
+        savings = [store.save("a", {}, 1, [insert]), store.save("b", {}, 0)]
+        savings += [store.save("c", {}, 5, [("INSERT INTO notes VALUES ('c')", [])])]
+        with pytest.raises(sqlite3.IntegrityError):
+            savings[0].result(10)
+        assert savings[1].result(10) is None
+        with pytest.raises(StoreConflictError):
+            savings[2].result(10)
+        assert [stored.version for stored in store.list()] == [1, 1]
+        assert app.execute("SELECT text FROM notes").fetchall() == [("hello",)]
+        app.close()
+
+
+def bound_pages(store: SqliteStore, number: int) -> None:
+    """Let the file grow to so many pages, or no further if it has them already."""
+    bound = f"PRAGMA max_page_count = {number}"
+    store._writer.submit(TaskWrite(lambda database: database.execute(bound))).result(10)
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing(path: Path) -> None:
+    """Saves have an OSError that says so, until there is space again; what was saved is kept."""
+    with SqliteStore(path) as store:
+        saved(store, "a", {"x": "a" * 1_000})
+        saved(store, "b", {"x": "b"})
+        bound_pages(store, 1)
+        with pytest.raises(OSError, match="No space left on device") as raised:
+            saved(store, "a", {"x": "a" * 50_000}, 1)
+        assert raised.value.errno == errno.ENOSPC
+        assert store.load("a") == StoredRecord("a", 1, {"x": "a" * 1_000})
+        bound_pages(store, 1_000_000)
+        saved(store, "a", {"x": "a" * 50_000}, 1)
+        assert store.load("b") == StoredRecord("b", 1, {"x": "b"})
+
+
+def filled(path: Path) -> dict[str, Any]:
+    """A database with some records, closed."""
+    records = {f"chat-{number}": {"text": f"hello {number} " * 40} for number in range(30)}
+    with SqliteStore(path, max_delay=0.0) as store:
+        for key, record in records.items():
+            store.save(key, record, 0)
+    return records
+
+
+def test_a_flipped_byte_is_refused_or_harmless(path: Path) -> None:
+    """Each 199th byte of the file: the store refuses it and says so, or has all records."""
+    records = filled(path)
+    content, refusals = path.read_bytes(), list[str]()
+    for place in range(0, len(content), 199):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :])
+        try:
+            with SqliteStore(path) as store:
+                assert {stored.key: stored.record for stored in store.list()} == records
+        except StoreError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 30
+    assert all(str(path) in text for text in refusals)
+
+
+def test_a_record_that_is_damaged_later_is_refused(path: Path) -> None:
+    """`load` and `list` compare the digest."""
+    filled(path)
+    with SqliteStore(path) as store:
+        with sqlite3.connect(path) as other:
+            other.execute("UPDATE chatfsm_chats SET record = '{}' WHERE key = 'chat-7'")
+        other.close()
+        for use in (lambda: store.load("chat-7"), lambda: list(store.list())):
+            with pytest.raises(StoreError, match="not as it was saved"):
+                use()
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"{}", b"\0" * 4096])
+def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None:
+    """It is not changed."""
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="no database of chats"):
+        SqliteStore(path)
+    assert path.read_bytes() == content
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    """A database of a later version is not touched."""
+    filled(path)
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE chatfsm_schema SET version = 2")
+    other.close()
+    with pytest.raises(StoreError, match="another version of chatfsm: its schema must be 1"):
+        SqliteStore(path)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    """And so is a file in a folder that is not there."""
+    for wrong in (tmp_path, tmp_path / "nowhere" / "chats.db"):
+        with pytest.raises(OSError, match=str(tmp_path)):
+            SqliteStore(wrong)
+
+
+@pytest.mark.parametrize(("code", "number"), [(5, errno.EBUSY), (13, errno.ENOSPC), (522, 5)])
+def test_errors_of_the_disk_are_os_errors(code: int, number: int) -> None:
+    """By the lower byte of SQLite's code; others say that the store cannot be used."""
+    error = sqlite3.OperationalError("why")
+    error.sqlite_errorcode = code
+    found = error_from(error, Path("chats.db"))
+    assert isinstance(found, OSError)
+    assert found.errno == number
+    assert os.strerror(number) in str(found)
+    error.sqlite_errorcode = 1
+    assert isinstance(error_from(error, Path("chats.db")), StoreError)
+
+
+def test_a_bug_in_the_writer_is_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No save waits for ever: an unexpected error is that of all in the transaction."""
+    with SqliteStore(path) as store:
+        saved(store, "a", {})
+
+        def fail(*_given: object) -> object:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(type(store._writer), "_save", fail)
+        with pytest.raises(ZeroDivisionError):
+            saved(store, "a", {}, 1)
+        monkeypatch.undo()
+        saved(store, "a", {}, 1)
