@@ -14,6 +14,7 @@ chat, and None before the server has given one. `chatfsm.drivers.opentelemetry` 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
@@ -233,10 +234,12 @@ class ObservedChat(Protocol):
     """A chat of a driver, as `health_of` sees it."""
 
     @property
+    @abstractmethod
     def client(self) -> ChatClient:
         """The client of the chat."""
 
     @property
+    @abstractmethod
     def unhandled(self) -> int:
         """Number of effects that wait for the app."""
 
