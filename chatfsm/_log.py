@@ -6,6 +6,7 @@ Each record has the fields of `log_fields`, so that any format and any handler c
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from contextvars import ContextVar
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ class LogStep(Protocol):
     """A step of a client, as log records describe it."""
 
     @property
+    @abstractmethod
     def link(self) -> str:
         """State of the link to the server."""
 
