@@ -7,6 +7,7 @@
     ├── DecodeError                 input that is not JSON, or holds no events
     ├── SnapshotError               a snapshot that cannot be restored
     ├── UnreadableLogError          a file that is not a recorded log
+    ├── OutOfOrder                  events that are not sorted by chat and time
     ├── ReplayDivergence            a journal that a session does not reproduce
     ├── StoreError                  a store that cannot be used: damaged, or of a newer version
     │   └── StoreConflictError      a chat that another process has saved meanwhile
@@ -36,6 +37,7 @@ __all__ = [
     "DecodeError",
     "FileError",
     "LocalProtocolError",
+    "OutOfOrder",
     "ProtocolError",
     "RemoteProtocolError",
     "ReplayDivergence",
@@ -93,6 +95,10 @@ class DecodeError(ChatError, ValueError):
 
 class UnreadableLogError(ChatError):
     """A file that is not a recorded log; the text names the file, and the line if one is known."""
+
+
+class OutOfOrder(ChatError):  # noqa: N818  # the state of a table, not a failure
+    """Events of a table that are not sorted by chat and time; the text names the chat and why."""
 
 
 class SnapshotError(ChatError, ValueError):

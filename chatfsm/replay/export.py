@@ -44,6 +44,7 @@ __all__ = [
     "ExportWriter",
     "export_logs",
     "step_rows",
+    "without_surrogates",
     "writer_for",
 ]
 
@@ -116,7 +117,7 @@ def step_rows(chat: ReplayedChat, step: ReplayStep) -> Iterator[ExportRow]:
             "state": chat.session.state,
             **_values(fields, chat.session),
         }
-        yield {name: _without_surrogates(value) for name, value in row.items()}
+        yield {name: without_surrogates(value) for name, value in row.items()}
 
 
 def _items(step: ReplayStep) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -155,13 +156,6 @@ def _values(fields: dict[str, Any], session: ChatSession) -> dict[str, Any]:
     }
 
 
-def _without_surrogates(value: Any) -> Any:
-    """Return a text without half characters, which no file can hold; other values as they are."""
-    if isinstance(value, str) and not value.isascii():
-        return _SURROGATES.sub("\ufffd", value)
-    return value
-
-
 def _first(described: Iterable[Mapping[str, Any] | None], name: str) -> str | None:
     """Return the first text of this name that the descriptions of a party have."""
     found = (each.get(name) for each in described if each)
@@ -176,6 +170,13 @@ def _take(parts: list[dict[str, Any]], names: tuple[str, ...]) -> str | None:
                 text: str = part.pop(name)
                 return text
     return None
+
+
+def without_surrogates(value: Any) -> Any:
+    """Return a text without half characters, which no file can hold; other values as they are."""
+    if isinstance(value, str) and not value.isascii():
+        return _SURROGATES.sub("\ufffd", value)
+    return value
 
 
 # Writers.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatfsm.errors import ChatError
+from chatfsm.replay.arrow_schema import column_schema
 from chatfsm.replay.export import COLUMNS, ExportRow
 
 __all__ = ["ROW_GROUP", "CsvWriter", "ParquetWriter", "safe_cell"]
@@ -55,22 +56,7 @@ class ParquetWriter:
         except ImportError:
             raise ChatError("Parquet needs pyarrow: pip install 'chatfsm[parquet]'") from None
         self._arrow: Any = import_module("pyarrow")
-        types = {
-            str: self._arrow.string(),
-            int: self._arrow.int64(),
-            float: self._arrow.float64(),
-        }
-        self._schema: Any = self._arrow.schema(
-            [
-                self._arrow.field(
-                    column.name,
-                    types[column.type],
-                    nullable=column.is_optional,
-                    metadata={"description": column.doc},
-                )
-                for column in COLUMNS
-            ]
-        )
+        self._schema: Any = column_schema(COLUMNS, self._arrow)
         self._writer: Any = parquet.ParquetWriter(path, self._schema)
         self._rows: list[ExportRow] = []
 

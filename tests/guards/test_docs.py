@@ -102,7 +102,7 @@ INNER = re.compile(
     r"tenants|world|server\.server|server\.control).+|"
     r"chatfsm\.replay\.(chat_replay|formats|reader|scrub|sharding|sources|stats|stream_replay)|"
     r"chatfsm\.replay\.(compression|har|items|kinds|log_files|tables|wrapped)|"
-    r"chatfsm\.replay\.(export_(mining|tables)|schema_(forms|types|wire))|"
+    r"chatfsm\.replay\.(arrow_schema|export_(mining|tables)|schema_(forms|types|wire))|"
     r"chatfsm\.testing\.(judge_leaving|judge_polls|judge_posts)"
 )
 

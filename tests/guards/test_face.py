@@ -54,6 +54,7 @@ def test_the_public_names() -> None:
         "HttpRequest",
         "LocalProtocolError",
         "Lost",
+        "OutOfOrder",
         "ProtocolError",
         "RemoteProtocolError",
         "ReplayDivergence",
