@@ -45,14 +45,8 @@ try:
     import anyio.lowlevel
     import anyio.to_thread
 
-    from chatfsm.drivers._scheduler import (
-        Event,
-        Member,
-        Scheduler,
-        current_task,
-        has_succeeded,
-        new_event,
-    )
+    from chatfsm.drivers._scheduler import Member, Scheduler
+    from chatfsm.drivers._tasks import Event, current_task, has_succeeded, new_event
 except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
 
@@ -194,9 +188,11 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         """Time at which the scheduler is to wake the chat; None if it need not."""
         return self._core.deadline
 
-    def receive_safely(self, item: Tick | HttpResult) -> None:
-        """Feed an input of the scheduler to the client, and send the requests that follow."""
-        self._send_requests(self._core.receive_safely(item, self._scheduler.now()))
+    def receive_safely(self, item: Tick | HttpResult) -> list[HttpRequest]:
+        """Feed an input of the scheduler to the client; return the requests to send now."""
+        requests = self._core.receive_safely(item, self._scheduler.now())
+        self._note_step()
+        return requests
 
     async def send(self, command: Command | Resume) -> None:
         """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
@@ -271,6 +267,10 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     def _send_requests(self, requests: list[HttpRequest]) -> None:
         for request in requests:
             self._scheduler.send(self, request)
+        self._note_step()
+
+    def _note_step(self) -> None:
+        """Have the scheduler know the deadline, and wake the tasks that wait for a change."""
         self._scheduler.schedule(self)
         if self._core.is_over:
             self._scheduler.members.discard(self)

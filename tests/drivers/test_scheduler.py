@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+from math import inf
 from typing import Any
 
 import anyio
 import pytest
-from attrs import define
+from attrs import define, field
 
+from chatfsm.drivers._tasks import current_task, new_event, wait_for
 from chatfsm.drivers.aio import Scheduler
 from chatfsm.inputs import Tick
-from tests.drivers.scripted_client import poll
+from chatfsm.transport import HttpReply, HttpRequest
+from tests.drivers.scripted_client import poll, reply
 
 
 @define(eq=False)
@@ -27,10 +30,11 @@ class Member:
     def deadline(self) -> float | None:
         return self.deadlines[0] if self.deadlines else None
 
-    def receive_safely(self, item: object) -> None:
+    def receive_safely(self, item: object) -> list[HttpRequest]:
         assert item == Tick()
         self.ticks += 1
         self.deadlines.pop(0)
+        return []
 
 
 async def never(_request: object) -> Any:
@@ -81,6 +85,58 @@ def test_no_request_is_sent_outside_the_block() -> None:
     scheduler.send(Member([]), poll(1))
     assert not scheduler.is_open
     assert not scheduler._tasks._running
+
+
+@define(eq=False)
+class Asking(Member):
+    """Wants further requests after each result."""
+
+    following: list[list[int]] = field(factory=list)
+
+    def receive_safely(self, item: object) -> list[HttpRequest]:
+        return [poll(number) for number in self.following.pop(0)] if self.following else []
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_all_requests_that_follow_from_a_result_are_performed(backend: str) -> None:
+    """The first one in the task of the request before it, the others in tasks of their own."""
+    tasks: dict[int, object] = {}
+
+    async def sender(request: HttpRequest) -> HttpReply:
+        tasks[request.id] = current_task()
+        if request.id == 3:
+            raise ZeroDivisionError  # a mistake of the app's ends nothing
+        await anyio.lowlevel.checkpoint()
+        return reply(request.id)
+
+    async def play() -> None:
+        async with Scheduler(sender) as scheduler:
+            member = Asking([], following=[[2, 3], [], [4]])
+            scheduler.send(member, poll(1))
+            await anyio.wait_all_tasks_blocked()
+
+    anyio.run(play, backend=backend)
+    assert sorted(tasks) == [1, 2, 3, 4]
+    assert tasks[1] is tasks[2]
+    assert len({*tasks.values()}) == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_event_is_waited_for_at_most_so_long(backend: str) -> None:
+    """The wait ends when the event is set, or when the time is over."""
+
+    async def play() -> list[bool]:
+        found = []
+        for seconds, sets in ((inf, True), (10.0, True), (0.0, False)):
+            event = new_event()
+            if sets:
+                event.set()
+            with anyio.move_on_after(5) as scope:
+                await wait_for(event, seconds)
+            found.append(scope.cancelled_caught)
+        return found
+
+    assert anyio.run(play, backend=backend) == [False, False, False]
 
 
 def test_without_anyio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
