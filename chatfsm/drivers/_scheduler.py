@@ -100,6 +100,10 @@ class Scheduler:
         """Return the health of the chats that are not over."""
         return health_of(self.members, self.now())
 
+    def start_task(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Start a task that ends with the scheduler; it must not raise."""
+        self._tasks.start(None, function, *args)
+
     def send(self, member: Member, request: HttpRequest) -> None:
         """Perform a request, and give its result to the member."""
         if self._is_open:

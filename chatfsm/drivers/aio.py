@@ -2,328 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from functools import partial
-from math import inf
-from os import PathLike
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
-
-from attrs import define
+from typing import Any, Final, Self
 
 from chatfsm._client.client import ChatClient
-from chatfsm.api import GetFile, RequestChat, Resume, SessionProperties, TypedRequest
-from chatfsm.client_effects import ChatEffect
-from chatfsm.commands import Command, SendFile, SendText
-from chatfsm.drivers._actions import (
-    ChatActions,
-    UploadSource,
-    file_id_of,
-    read_upload,
-    share_command,
-)
-from chatfsm.drivers._core import (
-    AsyncSender,
-    DriverCore,
-    EffectLoop,
-    HttpResult,
-    PendingEffect,
-    Save,
-    elapsed_seconds,
-)
+from chatfsm.api import RequestChat
+from chatfsm.drivers._core import AsyncSender, PendingEffect, Save, elapsed_seconds
 from chatfsm.drivers.observing import ChatsHealth, Observer
-from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
+from chatfsm.drivers.storage import ChatInStore, RestoredChat, Store
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import LocalProtocolError
-from chatfsm.inputs import Tick
-from chatfsm.models import SharedFile
 from chatfsm.settings import ClientSettings
-from chatfsm.transport import HttpRequest
 
 try:
     import anyio
-    import anyio.lowlevel
-    import anyio.to_thread
 
+    from chatfsm.drivers._async_chat import Chat
     from chatfsm.drivers._scheduler import Member, Scheduler
-    from chatfsm.drivers._tasks import Event, current_task, has_succeeded, new_event
+    from chatfsm.drivers._stored_chats import StoredChats
 except ImportError:  # an extra
     raise ImportError("this needs anyio: pip install 'chatfsm[aio]'", name="anyio") from None
 
-
 __all__ = ["AsyncSender", "Chat", "Chats", "Member", "PendingEffect", "Save", "Scheduler"]
 
-Inspected = TypeVar("Inspected")
-Result = TypeVar("Result")
+Chat.__module__ = __name__
 
 _DEFAULTS: Final = ClientSettings()
-
-
-class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
-    """A chat in an `async with` block; iterate over it for its effects, from one task at a time.
-
-    The arguments and methods are those of `threads.Chat`; await the methods that send or wait.
-    `sender` is an async sender, which stays the caller's. `save` is called on the event loop, and
-    must be done when it returns. `Chats` holds many chats.
-    """
-
-    def __init__(  # noqa: PLR0913  # all but two by name
-        self,
-        client: ChatClient,
-        sender: AsyncSender | Scheduler,
-        *,
-        save: Save | None = None,
-        pending: Iterable[PendingEffect] = (),
-        opening: RequestChat | None = None,
-        max_pending: int = 256,
-        now: Callable[[], float] = elapsed_seconds,
-        closing_timeout: float = 5.0,
-        observers: Iterable[Observer] = (),
-    ) -> None:
-        self.client = client
-        """Everything known about the chat."""
-        self.due = inf
-        self._scheduler = sender if isinstance(sender, Scheduler) else Scheduler(sender, now)
-        self._owns_scheduler = self._scheduler is not sender
-        observers = (*self._scheduler.observers, *observers)
-        self._core = DriverCore(client, save, max_pending, pending, observers=observers)
-        self._core.saving.on_done = partial(self._scheduler.run_soon, self._finish_save)
-        self._opening = opening
-        self._closing_timeout = closing_timeout
-        self._store: ChatStore | None = None
-        """Store to close at the end of the block."""
-        self._change: Event | None = None
-        self._taker: object = None
-        """Task that took the last effect."""
-        self._scheduler.members.add(self)
-
-    @classmethod
-    def connect(  # noqa: PLR0913  # all but two by name
-        cls,
-        endpoint: Endpoint,
-        sender: AsyncSender | Scheduler,
-        *,
-        store: ChatStore | str | PathLike[str] | None = None,
-        opening: RequestChat | None = None,
-        journal: Callable[[str], object] | None = None,
-        settings: ClientSettings = _DEFAULTS,
-        max_pending: int = 256,
-        now: Callable[[], float] = elapsed_seconds,
-        closing_timeout: float = 5.0,
-        observers: Iterable[Observer] = (),
-    ) -> Self:
-        """Return a chat that opens at the start of its block; as `threads.Chat.connect`."""
-        found = as_store(store)
-        restored = load_chat(found, endpoint, settings=settings, now=now(), journal=journal)
-        chat = cls(
-            restored.client,
-            sender,
-            save=None if found is None else found.save,
-            pending=restored.pending,
-            opening=opening or RequestChat(),
-            max_pending=max_pending,
-            now=now,
-            closing_timeout=closing_timeout,
-            observers=observers,
-        )
-        chat._store = found
-        return chat
-
-    async def __aenter__(self) -> Self:
-        if self._owns_scheduler:
-            await self._scheduler.__aenter__()
-        self._scheduler.schedule(self)
-        if self._opening is not None and self.client.session is None:
-            try:
-                await self.ask(self._opening)
-            except BaseException as error:
-                await self.__aexit__(type(error), error, error.__traceback__)
-                raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self.closing(error)
-        finally:
-            if self._owns_scheduler:
-                await self._scheduler.__aexit__(kind, error, trace)
-
-    def __aiter__(self) -> AsyncIterator[ChatEffect]:
-        """Return an iterator over the effects.
-
-        Raises `LocalProtocolError` while another task is in a loop over them.
-        """
-        loop = _AsyncEffectLoop(id(current_task()), self)
-        self._core.add_loop(loop)
-        return loop
-
-    async def __anext__(self) -> ChatEffect:
-        """Wait for the next effect; as `threads.Chat.__next__`."""
-        task, core = current_task(), self._core
-        if core.has_next:  # else it waits, which can be cancelled
-            await anyio.lowlevel.checkpoint_if_cancelled()
-        core.begin_waiting()
-        try:
-            self._send_requests(core.finish(self._scheduler.now()))
-            while not core.is_handled:
-                await self._wait_for_change()
-            while (effect := core.take(id(task))) is None:
-                if core.error is not None:
-                    raise core.error
-                if core.is_over:
-                    raise StopAsyncIteration
-                await self._wait_for_change()
-        finally:
-            core.end_waiting()
-        self._taker = task
-        return effect
-
-    @property
-    def deadline(self) -> float | None:
-        """Time at which the scheduler is to wake the chat; None if it need not."""
-        return self._core.deadline
-
-    def receive_safely(self, item: Tick | HttpResult) -> list[HttpRequest]:
-        """Feed an input of the scheduler to the client; return the requests to send now."""
-        requests = self._core.receive_safely(item, self._scheduler.now())
-        self._note_step()
-        return requests
-
-    async def send(self, command: Command | Resume) -> None:
-        """Send any command. Raises `LocalProtocolError` if it is not allowed now."""
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        await self._wait_saved(self._submit(command))
-
-    async def ask(self, request: TypedRequest[Result]) -> Result:
-        """Send a request of `chatfsm.api`, wait for its result, and return it.
-
-        Raises `LocalProtocolError` if it is not allowed now, `ApiError` if it fails.
-        """
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        call = self._core.add_call(request)
-        try:
-            await self._wait_saved(self._submit(call.request))
-            while call.answer is None and not self._core.is_stopped:
-                await self._wait_for_change()
-        finally:
-            self._core.remove_call(call)
-        result: Result = call.result()
-        return result
-
-    async def open(
-        self,
-        phone_number: str | None = None,
-        sender: str | None = None,
-        parameters: dict[str, Any] | None = None,
-    ) -> SessionProperties:
-        """Request a chat, and wait until there is one; as `ask(RequestChat(…))`."""
-        return await self.ask(RequestChat(phone_number, sender, parameters or {}))
-
-    async def upload(self, source: UploadSource, file_name: str | None = None) -> str:
-        """Upload a file and share it in the chat; return the msg_id. As `threads.Chat.upload`."""
-        request = await anyio.to_thread.run_sync(read_upload, source, file_name)
-        return await self._send_message(share_command(request, await self.ask(request)))
-
-    async def download(self, file: SharedFile | str) -> bytes:
-        """Return the content of a shared file, given as a `SharedFile` or by its id."""
-        return (await self.ask(GetFile(file_id_of(file)))).content
-
-    async def aclose(self) -> None:
-        """Send the queued events, and close the chat, as the end of the block does."""
-        await self.closing(None)
-
-    async def _send_message(self, command: SendText | SendFile) -> str:
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        change = self._submit(command)
-        msg_id = self._core.last_msg_id()
-        await self._wait_saved(change)
-        return msg_id
-
-    def _read(self, reader: Callable[[DriverCore], Inspected]) -> Inspected:
-        return reader(self._core)
-
-    def _submit(self, item: object) -> int:
-        """Feed an input to the client; return the number of the change."""
-        if not self._scheduler.is_open:
-            raise LocalProtocolError("cannot send: the chat is not in its async with block")
-        self._core.check_open()
-        self._send_requests(self._core.receive(item, self._scheduler.now()))
-        return self._core.saving.change
-
-    async def _wait_saved(self, change: int) -> None:
-        """Wait until the store has saved a change. Raises its error if it has not."""
-        while self._core.saving.is_undecided(change) and not self._core.is_stopped:
-            await self._wait_for_change()
-        self._core.check_saved(change)
-
-    def _finish_save(self) -> None:
-        self._send_requests(self._core.finish_save(self._scheduler.now()))
-
-    def _send_requests(self, requests: list[HttpRequest]) -> None:
-        for request in requests:
-            self._scheduler.send(self, request)
-        self._note_step()
-
-    def _note_step(self) -> None:
-        """Have the scheduler know the deadline, and wake the tasks that wait for a change."""
-        self._scheduler.schedule(self)
-        if self._core.is_over:
-            self._scheduler.members.discard(self)
-        if self._change is not None:
-            self._change.set()
-            self._change = None
-
-    async def _wait_for_change(self) -> None:
-        if self._change is None:
-            self._change = new_event()
-        await self._change.wait()
-
-    def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
-        """Return the coroutine that closes the chat, after an error of the current task or None.
-
-        Without an error the last effect is handled if the current task has taken it, or if another
-        one has that has ended: an app may iterate in one task and leave the block in another.
-        """
-        taker = self._taker
-        if error is not None:
-            return self._close(None)
-        has_ended = taker is not None and has_succeeded(taker)
-        return self._close(id(taker if has_ended else current_task()))
-
-    async def _close(self, closer: int | None) -> None:
-        """Send the queued events, even if the block was cancelled; then cancel the requests."""
-        if self._core.is_closed:
-            return
-        self._taker = None
-        with anyio.move_on_after(self._closing_timeout, shield=True):
-            while not (self._core.is_closed or self._core.is_flushed(self._scheduler.now())):
-                await self._wait_for_change()
-        try:
-            self._core.close(self._scheduler.now(), closer)
-            with anyio.CancelScope(shield=True):
-                while self._core.saving.is_in_progress:
-                    await self._wait_for_change()
-            self._core.check_closed()
-        finally:
-            close_store(self._store)
-            self._scheduler.cancel_requests(self)
-            self._send_requests([])
-
-
-@define(eq=False)
-class _AsyncEffectLoop(EffectLoop):
-    _chat: Chat
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, ChatEffect]:
-        return self._chat.__anext__()
 
 
 async def _await(closing: Coroutine[Any, Any, None]) -> None:
@@ -335,18 +40,50 @@ class Chats:
 
     One task serves all deadlines, and one each request in flight. The end of the block closes all
     chats that are still open, at once. `observers` receive the observations of all chats.
+
+    With a `store`, each of its chats that is not over is resumed when the block begins: that with
+    the earliest deadline first, at most `resumed_per_second`. Iterate over the chats, from one
+    task, and over the effects of each:
+
+        async with Chats(sender, store=store, endpoint_of=endpoint_of) as chats:
+            async for chat in chats:
+                tasks.start_soon(serve, chat)
+
+    `endpoint_of` returns the endpoint for the key of a chat, as records hold no credentials.
+    `settings` are those of each client. `failed` has the errors of chats that were not resumed, by
+    their keys: another process drives the chat, or its record cannot be read. The record of a chat
+    that is over is deleted once the app has handled all of its effects.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but one by name
         self,
         sender: AsyncSender,
         *,
+        store: Store | None = None,
+        endpoint_of: Callable[[str], Endpoint] | None = None,
+        settings: ClientSettings = _DEFAULTS,
+        resumed_per_second: float = 100.0,
         now: Callable[[], float] = elapsed_seconds,
         closing_timeout: float = 5.0,
         observers: Iterable[Observer] = (),
     ) -> None:
+        if (store is None) != (endpoint_of is None):
+            raise LocalProtocolError("Chats must be given both of store and endpoint_of, or none")
+        if resumed_per_second <= 0:
+            raise LocalProtocolError(
+                f"resumed_per_second must be greater than 0, not {resumed_per_second}"
+            )
         self._scheduler = Scheduler(sender, now, observers)
         self._closing_timeout = closing_timeout
+        self._rate = resumed_per_second
+        self._stored: StoredChats[Chat] | None = None
+        if store is not None and endpoint_of is not None:
+            self._stored = StoredChats(store, endpoint_of, settings, now, self._start)
+
+    @property
+    def failed(self) -> Mapping[str, Exception]:
+        """Errors of the chats that could not be resumed, by their keys."""
+        return {} if self._stored is None else dict(self._stored.failed)
 
     def open(
         self,
@@ -360,8 +97,7 @@ class Chats:
 
         The arguments are those of `Chat`. Raises `LocalProtocolError` outside the block.
         """
-        if not self._scheduler.is_open:
-            raise LocalProtocolError("cannot open a chat: Chats is not in its async with block")
+        self._check_open()
         chat = Chat(
             client,
             self._scheduler,
@@ -373,12 +109,49 @@ class Chats:
         self._scheduler.schedule(chat)
         return chat
 
+    async def connect(self, key: str, *, opening: RequestChat | None = None) -> Chat:
+        """Return the chat of a key: the open one, that of the store, or a new one.
+
+        A chat that is over counts until the app has handled all of its effects. The iteration over
+        the chats gives each of them once. Raises `LocalProtocolError` if another process has leased
+        the chat, `SnapshotError` if the store holds something else, `ApiError` if the server gives
+        no chat, and the errors of the store.
+        """
+        self._check_open()
+
+        async def begin(chat: Chat) -> None:
+            try:
+                await chat.ask(opening or RequestChat())
+            except BaseException:
+                await chat.aclose()
+                raise
+
+        chat = await self._with_store().open(key, begin)
+        assert chat is not None  # noqa: S101  # only without `begin`
+        return chat
+
     def health(self) -> ChatsHealth:
         """Return the health of the chats that are not over."""
         return self._scheduler.health()
 
+    def __aiter__(self) -> Self:
+        """Return the iterator over the chats of the store. It ends with the block."""
+        self._with_store()
+        return self
+
+    async def __anext__(self) -> Chat:
+        """Wait for the next chat that was resumed or connected."""
+        chat = await self._with_store().next_chat()
+        if chat is None:
+            raise StopAsyncIteration
+        return chat
+
     async def __aenter__(self) -> Self:
+        stored = self._stored
+        keys = [] if stored is None else await stored.due_keys()
         await self._scheduler.__aenter__()
+        if stored is not None:
+            self._scheduler.start_task(stored.resume, keys, self._rate)
         return self
 
     async def __aexit__(
@@ -387,11 +160,29 @@ class Chats:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        open_chats = set(self._scheduler.members)
+        if self._stored is not None:
+            self._stored.end()
+            open_chats |= {*self._stored.open_chats.values()}
         try:
             with anyio.CancelScope(shield=True):
-                closings = [chat.closing(error) for chat in self._scheduler.members]
+                closings = [chat.closing(error) for chat in open_chats]
                 async with anyio.create_task_group() as tasks:
                     for closing in closings:
                         tasks.start_soon(_await, closing)
         finally:
             await self._scheduler.__aexit__(kind, error, trace)
+
+    def _check_open(self) -> None:
+        if not self._scheduler.is_open:
+            raise LocalProtocolError("cannot open a chat: Chats is not in its async with block")
+
+    def _with_store(self) -> StoredChats[Chat]:
+        if self._stored is None:
+            raise LocalProtocolError("Chats has no store: give it store and endpoint_of")
+        return self._stored
+
+    def _start(self, one: ChatInStore, restored: RestoredChat) -> Chat:
+        chat = self.open(restored.client, save=one.save, pending=restored.pending)
+        chat._store, chat._chats = one, self._stored  # noqa: SLF001  # of the same module
+        return chat
