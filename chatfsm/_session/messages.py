@@ -22,6 +22,7 @@ from chatfsm._session.duplicates import (
     digest,
     fingerprint,
     is_duplicate,
+    is_new,
     is_seen,
     message_fingerprint,
     remember,
@@ -53,30 +54,38 @@ _READ: Final = ("read", None)
 
 
 # DESIGN §3: message → `TypingStopped` if the party typed, then `MessageReceived(message)`; own =
-# party_id equals chat_id ignoring case, or is missing. An own text also answers the latest prompt.
+# party_id equals chat_id ignoring case, or is missing.
 def message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
-    """Report a message that is neither a duplicate nor the echo of one that the app sent."""
+    """Report a message, unless it is a duplicate."""
     party_id = event.party_id
-    own = party_id is None or party_id == session.last_own_id or session.is_own(party_id)
-    if own:
-        party_id = session.chat_id
-        if _is_message_echo(session, event, effects):
-            _note_own_text_time(session, event.timestamp)
-            return
+    if party_id is None or (party_id != session.last_other_id and session.is_own(party_id)):
+        _own_message(session, event, effects)
+        return
     content = message_fingerprint(event)
-    is_known = is_duplicate(session, party_id, event.msg_id, content, event, effects)
-    if own:  # not before: a strict session may have refused the event
-        _note_own_text_time(session, event.timestamp)
+    if is_duplicate(session, party_id, event.msg_id, content, event, effects):
+        return
+    if session.typing is not None and party_id in session.typing:
+        stop_typing(session, party_id, "message", effects)
+    effects.append(_received(event, session.party(party_id), False))
+
+
+def _own_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
+    """Report a message of the customer's that this session did not send.
+
+    It also answers the latest prompt, and clears the warning.
+    """
+    is_known = _is_message_echo(session, event, effects) or is_duplicate(
+        session, session.chat_id, event.msg_id, message_fingerprint(event), event, effects
+    )
+    # Not before: a strict session may have refused the event.
+    _note_own_text_time(session, event.timestamp)
     if is_known:
         return
-    if own:
-        if session.forms is not None:
-            close_latest_prompt(session, effects)
-        if session.warning is not None:
-            clear_warning(session, effects)
-    elif session.typing is not None and party_id in session.typing:
-        stop_typing(session, party_id, "message", effects)
-    effects.append(_received(event, session.party(party_id), own))
+    if session.forms is not None:
+        close_latest_prompt(session, effects)
+    if session.warning is not None:
+        clear_warning(session, effects)
+    effects.append(_received(event, session.party(session.chat_id), True))
 
 
 def _is_message_echo(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
@@ -153,11 +162,10 @@ def _is_repeated_change(
 ) -> bool:
     """Whether the same edit or deletion was reported before; several edits of an id are usual."""
     scope = scope_for(session, event.party_id, kind)
-    if is_seen(session, scope, event.ref_msg_id, content):
-        session.count_duplicate(event, effects)
-        return True
-    remember(session, scope, event.ref_msg_id, content)
-    return False
+    if is_new(session, scope, event.ref_msg_id, content):
+        return False
+    session.count_duplicate(event, effects)
+    return True
 
 
 # DESIGN §3: file, file_url → `FileReceived(file)`; an own file also clears the warning.
@@ -275,14 +283,13 @@ def _is_new_receipt(
     effects: list[Effect],
 ) -> bool:
     """Whether this party's receipt for this message was not reported before."""
-    msg_id, party_id = event.ref_msg_id, event.party_id or ""
+    party_id = event.party_id or ""
     if party_id != session.last_other_id and session.is_own(party_id):
         return False
-    if is_seen(session, scope, msg_id, party_id):
-        session.count_duplicate(event, effects)
-        return False
-    remember(session, scope, msg_id, party_id)
-    return True
+    if is_new(session, scope, event.ref_msg_id, party_id):
+        return True
+    session.count_duplicate(event, effects)
+    return False
 
 
 # Commands. Each message takes an id and is tracked until it has arrived; sent again, if need be,
