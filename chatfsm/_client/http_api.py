@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
@@ -269,9 +270,16 @@ class MethodSpec:
 
     def path_for(self, request: object, chat_id: str) -> str:
         """Return the path of a request, percent-encoded."""
-        subject = quote_segment(getattr(request, self.subject)) if self.subject else ""
+        if not self.subject:
+            return _path(self.path, chat_id)
+        subject = quote_segment(getattr(request, self.subject))
         chat = quote_segment(chat_id) if self.needs_chat else ""
         return self.path.format(chat=chat, subject=subject)
+
+
+@lru_cache(maxsize=4_096)  # polls, POSTs and histories of thousands of chats
+def _path(path: str, chat_id: str) -> str:
+    return path.format(chat=quote_segment(chat_id)) if "{chat}" in path else path
 
 
 METHODS: Final[dict[type, MethodSpec]] = {

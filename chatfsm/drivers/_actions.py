@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Generic, Literal, TypeVar
 
 from chatfsm import commands as c
+from chatfsm._client.client import ChatClient
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.drivers._core import DriverCore
 from chatfsm.errors import LocalProtocolError
@@ -100,6 +101,15 @@ class ChatActions(ABC, Generic[Done, MsgId]):
     def resume(self, app_id: str | None = None, client_id: str | None = None) -> Done:
         """Go on after `AuthorizationFailed`, with new credentials if given."""
         return self.send(Resume(app_id, client_id))
+
+    def inspect(self, reader: Callable[[ChatClient], Inspected]) -> Inspected:
+        """Return what `reader` finds in the client while nothing changes it.
+
+        In a blocking driver other threads change the client; in an asynchronous one it changes
+        only while the app awaits something, so that `client` may be read as well. Nothing is
+        awaited here in either.
+        """
+        return self._read(lambda core: reader(core.client))
 
     @property
     def state(self) -> str | None:

@@ -258,11 +258,6 @@ class Chat(ChatActions[None, str]):
         """Return the content of a shared file, given as a `SharedFile` or by its id."""
         return self.ask(GetFile(file_id_of(file))).content
 
-    def inspect(self, reader: Callable[[ChatClient], Inspected]) -> Inspected:
-        """Return what `reader` finds in the client while no other thread changes it."""
-        with self._changed:
-            return reader(self.client)
-
     def close(self) -> None:
         """Send the queued events, and close the chat, as the end of the block does."""
         self._close(get_ident())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from io import BytesIO, StringIO
@@ -15,9 +16,11 @@ from chatfsm import api, events
 from chatfsm import commands as c
 from chatfsm._client.http_api import METHODS
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
+from chatfsm.drivers import aio, threads
 from chatfsm.drivers._actions import ChatActions, file_id_of, read_upload, share_command
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, Party, SharedFile
+from tests.drivers.scripted_client import ScriptedClient, replying
 
 
 class Repeating(ChatActions[object, object]):
@@ -160,3 +163,28 @@ def test_a_file_name_that_is_no_text_becomes_one(tmp_path: Path) -> None:
         calls = [read_upload(os.fsdecode(path)), read_upload(file), read_upload(b"x", "\ud800.txt")]
     assert [call.file_name for call in calls] == ["caf\ufffd.txt", "caf\ufffd.txt", "\ufffd.txt"]
     assert share_command(calls[0], UploadedFile("f-1")).file_name == calls[0].file_name
+
+
+def test_both_drivers_have_the_same_methods() -> None:
+    """Only `close` has another name where it is awaited, beside what the scheduler calls."""
+    blocking, asynchronous = (
+        {name for name in dir(cls) if not name.startswith("_")} for cls in (threads.Chat, aio.Chat)
+    )
+    assert blocking - asynchronous == {"close"}
+    assert asynchronous - blocking == {"aclose", "closing", "deadline", "receive_safely"}
+
+
+def test_the_client_is_read_in_the_same_way() -> None:
+    """`inspect` gives the client to the reader, in both drivers without waiting."""
+
+    async def play() -> object:
+        chat = aio.Chat(ScriptedClient(), never)
+        return chat.inspect(lambda client: client.health(0.0).link), chat.inspect(bool)
+
+    with threads.Chat(ScriptedClient(), replying) as chat:
+        assert chat.inspect(lambda client: client.health(0.0).link) == "live"
+    assert asyncio.run(play()) == ("live", True)
+
+
+async def never(_request: object) -> Any:
+    raise AssertionError("nothing is to be sent")

@@ -44,4 +44,5 @@ async def many(chats: aio.Chats, endpoint: Endpoint) -> None:
         assert_type(await chat.ask(api.GetActiveChat()), api.SessionProperties | None)
         assert_type(await chat.upload("a.txt"), str)
         assert_type(await chat.download("1"), bytes)
+        assert_type(chat.inspect(lambda client: client.done), bool)
         await chat.end()
