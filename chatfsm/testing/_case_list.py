@@ -32,13 +32,21 @@ from chatfsm.testing._cases import (
     response_head,
     stall_after,
 )
-from chatfsm.testing._loopback import Connection, LoopbackServer, ReceivedRequest, Script
+from chatfsm.testing._loopback import (
+    BadRequestError,
+    Connection,
+    LoopbackServer,
+    ReceivedRequest,
+    Script,
+    shown,
+)
 
 __all__ = ["CONNECTING", "FAILING", "REPLYING"]
 
 # Cases in which the server sends a valid response, in every form of HTTP.
 
 _ERRORS: Final = range(400, 504)
+_STATUSES: Final = {f"/{status}": status for status in _ERRORS}
 _ALL_BYTES: Final = bytes(range(256)) * 64
 _BIG: Final = bytes(range(251)) * 16_711  # 4 MiB, more than a socket's buffers hold
 _PATH: Final = (
@@ -52,7 +60,10 @@ def _error(status: int) -> bytes:
 
 def _send_every_error(connection: Connection) -> None:
     while True:
-        status = int(connection.receive().target[1:])
+        target = connection.receive().target
+        if target not in _STATUSES:
+            raise BadRequestError(f"the target must be the URL's path, not {shown(target)}")
+        status = _STATUSES[target]
         connection.send(response(_error(status), "WWW-Authenticate: Basic", status=status))
 
 
@@ -311,7 +322,7 @@ def _echo_paths(connection: Connection) -> None:
             0.001
         ):
             pass
-        connection.send(response(target.encode("ascii")))
+        connection.send(response(target.encode("latin-1")))
 
 
 def _respond_late(connection: Connection) -> None:

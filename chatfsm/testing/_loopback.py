@@ -16,17 +16,27 @@ from attrs import define, field, frozen
 
 __all__ = [
     "CERTIFICATE",
+    "BadRequestError",
     "Connection",
     "LoopbackServer",
     "ReceivedRequest",
     "Script",
     "server_context",
+    "shown",
 ]
 
 _CHUNK_SIZE: Final = 64 * 1024
 _MAX_HEAD: Final = 256 * 1024
 # SO_LINGER on, for 0 seconds: closing the socket resets the connection.
 _RESET: Final = struct.pack("ii", 1, 0)
+
+_MAX_DIGITS: Final = 18
+_MAX_SHOWN: Final = 80  # characters of a request in a problem
+
+
+class BadRequestError(Exception):
+    """A request that no sender may send, in the words of a problem."""
+
 
 Script = Callable[["Connection"], None]
 
@@ -45,6 +55,11 @@ class ReceivedRequest:
         return [value for other, value in self.headers if other.lower() == name.lower()]
 
 
+def shown(text: str) -> str:
+    """Return a part of a request for a problem: in ASCII, in quotes, shortened."""
+    return ascii(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
+
+
 @define
 class Connection:
     """The server's end of one connection."""
@@ -56,14 +71,22 @@ class Connection:
     _unread: bytes = field(default=b"", init=False, repr=False)
 
     def receive_head(self) -> ReceivedRequest:
-        """Receive a request without its body. Raises `ConnectionError` if none comes."""
+        """Receive a request without its body.
+
+        Raises `ConnectionError` if none comes, `BadRequestError` if it is none of HTTP.
+        """
         while b"\r\n\r\n" not in self._unread:
             if len(self._unread) > _MAX_HEAD:
                 raise ConnectionError(f"the request's head must have {_MAX_HEAD} bytes or fewer")
             self._unread += self._receive_some()
         head, _, self._unread = self._unread.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
-        method, target, _ = first.split(" ", 2)
+        if first.count(" ") != 2:  # noqa: PLR2004  # between its three words
+            raise BadRequestError(
+                "the request must begin with a method, a target and a version, not with"
+                f" {shown(first)}"
+            )
+        method, target, _ = first.split(" ")
         pairs = (line.partition(":") for line in lines)
         request = ReceivedRequest(
             method, target, tuple((name, value.strip()) for name, _, value in pairs), b""
@@ -72,9 +95,12 @@ class Connection:
         return request
 
     def receive(self) -> ReceivedRequest:
-        """Receive a whole request. Raises `ConnectionError` if none comes."""
+        """Receive a whole request; raises as `receive_head`."""
         head = self.receive_head()
-        length = int((head.values("content-length") or ["0"])[0])
+        given = (head.values("content-length") or ["0"])[0]
+        if not (given.isascii() and given.isdecimal()):
+            raise BadRequestError(f"Content-Length must be a number, not {shown(given)}")
+        length = int(given[:_MAX_DIGITS])
         chunks = [self._unread]
         while (missing := length - sum(map(len, chunks))) > 0:
             chunks.append(self._receive_some(missing))
@@ -135,6 +161,8 @@ class LoopbackServer:
     """Bytes sent over all connections."""
     stopped: threading.Event = field(factory=threading.Event, init=False, repr=False)
     port: int = field(default=0, init=False)
+    bad_requests: list[str] = field(factory=list, init=False)
+    """Problems of requests that a script could not answer."""
     errors: list[Exception] = field(factory=list, init=False)
     """Errors of the scripts themselves, for which no sender is responsible."""
     _listener: socket.socket = field(init=False, repr=False)
@@ -188,6 +216,8 @@ class LoopbackServer:
             self.script(Connection(self, sock, number))
         except OSError:
             pass  # the sender closed the connection, or the server was stopped
+        except BadRequestError as error:
+            self.bad_requests.append(str(error))
         except Exception as error:  # noqa: BLE001  # the kit raises it
             self.errors.append(error)
         finally:

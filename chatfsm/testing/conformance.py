@@ -265,6 +265,8 @@ class Trial:
             raise self._server.errors[0]
         if self.error is not None:
             return f"making or closing the sender raised {type(self.error).__name__}"
+        if self._server.bad_requests:
+            return self._server.bad_requests[0]
         requests = (expect_own_id(each, at) for at, each in enumerate(self.case.requests, start=1))
         for request, result in zip(requests, self._results, strict=True):
             if not request.expected.matches(result):

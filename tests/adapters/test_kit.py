@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -179,6 +180,35 @@ def test_a_wrong_sender_is_caught(sender: Any) -> None:
 def test_a_wrong_sender_passes_what_it_does_right(sender: Any) -> None:
     """It passes the other cases."""
     assert check_sender(sender, only=RIGHT).passed == 2
+
+
+ODD = {
+    b"GET %s? HTTP/1.1\r\n\r\n": "the target must be the URL's path, not '/400?'",
+    b"GET http://127.0.0.1%s HTTP/1.1\r\n\r\n": "not 'http://127.0.0.1/400'",
+    b"GET /\xff HTTP/1.1\r\n\r\n": "not '/\\xff'",
+    b"GET /%s\r\n\r\n": "a method, a target and a version, not with 'GET //400'",
+    b"GET %s HTTP/1.1 \x1b\r\n\r\n": "not with 'GET /400 HTTP/1.1 \\x1b'",
+    b"GET " + 90 * b"x" + b"\r\n\r\n": "not with 'GET " + 76 * "x" + "\\u2026'",
+    b"GET %s HTTP/1.1\r\nContent-Length: -1\r\n\r\n": "Content-Length must be a number, not '-1'",
+    b"GET %s HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n": "must be a number, not '\\xb2'",
+}
+
+
+@pytest.mark.parametrize(("sent", "problem"), ODD.items(), ids=map(str, range(len(ODD))))
+def test_a_request_that_no_case_can_answer_is_a_problem(sent: bytes, problem: str) -> None:
+    """Odd paths, lines and lengths are the sender's mistakes: the error says what came."""
+
+    class Odd(Raises):
+        def __call__(self, request: HttpRequest) -> Answer:
+            url = urlsplit(request.url)
+            with socket.create_connection((url.hostname, url.port)) as sock:
+                sock.sendall(sent.replace(b"%s", url.path.encode()))
+                sock.recv(100)
+            return HttpFailure(request.id, "protocol", "nothing came")
+
+    with pytest.raises(ConformanceError) as caught:
+        check_sender(Odd, only=["reply-every-error-status"], patience=0.06)
+    assert problem in caught.value.failed["reply-every-error-status"]
 
 
 def test_a_sender_that_hangs_is_given_up() -> None:
