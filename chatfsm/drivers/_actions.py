@@ -14,6 +14,12 @@ from chatfsm import commands as c
 from chatfsm._client.client import ChatClient
 from chatfsm.api import LARGEST_FILE, Resume, UploadedFile, UploadFile
 from chatfsm.drivers._core import DriverCore
+from chatfsm.drivers._reported import (
+    reported_forms,
+    reported_outcome,
+    reported_parties,
+    reported_state,
+)
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, Outcome, Party, SharedFile
 
@@ -117,7 +123,7 @@ class ChatActions(ABC, Generic[Done, MsgId]):
 
         `client.session.state` may be ahead of it, by the effects that wait for the app.
         """
-        return self._read(DriverCore.reported_state)
+        return self._read(reported_state)
 
     @property
     def unhandled(self) -> int:
@@ -127,17 +133,17 @@ class ChatActions(ABC, Generic[Done, MsgId]):
     @property
     def outcome(self) -> Outcome | None:
         """Outcome of the chat; None until the app has received `Terminated`."""
-        return self._read(DriverCore.reported_outcome)
+        return self._read(reported_outcome)
 
     @property
     def parties(self) -> tuple[Party, ...]:
         """Parties in the chat by the effects that the app has received, with their latest names."""
-        return self._read(DriverCore.reported_parties)
+        return self._read(reported_parties)
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """Open forms by the effects that the app has received."""
-        return self._read(DriverCore.reported_forms)
+        return self._read(reported_forms)
 
 
 def _msg_id_of(message: ChatMessage | SharedFile | str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
 from os import PathLike
@@ -36,6 +37,7 @@ from chatfsm.drivers._core import (
 )
 from chatfsm.drivers._scheduler import Scheduler
 from chatfsm.drivers._stored_chats import StoredChats
+from chatfsm.drivers._stores import ASKED_IN_TRANSACTION, Transaction, transaction_of
 from chatfsm.drivers._tasks import Event, current_task, has_succeeded, new_event
 from chatfsm.drivers.observing import Observer
 from chatfsm.drivers.storage import (
@@ -221,6 +223,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         Raises `LocalProtocolError` if it is not allowed now, `ApiError` if it fails.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
+        if self._core.is_holder(id(current_task())):
+            raise LocalProtocolError(ASKED_IN_TRANSACTION)
         call = self._core.add_call(request)
         try:
             await self._wait_saved(self._submit(call.request))
@@ -230,6 +234,22 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             self._core.remove_call(call)
         result: Result = call.result()
         return result
+
+    @asynccontextmanager
+    async def handling(self, effect: ChatEffect) -> AsyncIterator[Transaction]:
+        """Handle an effect in one transaction, in an `async with` block; as `threads.Chat`."""
+        self._core.begin_handling(effect, id(current_task()))
+        transaction = transaction_of(self._store)
+        try:
+            yield transaction
+        except BaseException:
+            self._send_requests(self._core.abandon_handling(self._scheduler.now()))
+            raise
+        statements, now = transaction.statements, self._scheduler.now()
+        self._send_requests(self._core.commit_handling(statements, now))
+        while self._core.is_committing:
+            await self._wait_for_change()
+        self._core.check_committed()
 
     async def open(
         self,
@@ -273,6 +293,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
     async def _wait_saved(self, change: int) -> None:
         """Wait until the store has saved a change. Raises its error if it has not."""
+        if self._core.is_holder(id(current_task())):
+            return
         while self._core.saving.is_undecided(change) and not self._core.is_stopped:
             await self._wait_for_change()
         self._core.check_saved(change)

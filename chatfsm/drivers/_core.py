@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from math import inf
 from typing import Any, Final, cast
@@ -22,15 +22,8 @@ from chatfsm.client_effects import ApiFailed, ApiSucceeded, ChatEffect
 from chatfsm.drivers._cookies import ChatCookies
 from chatfsm.drivers._observations import ChatObservations
 from chatfsm.drivers._saving import MAX_HELD, Save, Saving
+from chatfsm.drivers._stores import Statement
 from chatfsm.drivers.observing import Observer
-from chatfsm.effects import (
-    FormClosed,
-    FormOpened,
-    PartyAdded,
-    PartyRemoved,
-    StateChanged,
-    Terminated,
-)
 from chatfsm.errors import (
     LocalProtocolError,
     RemoteProtocolError,
@@ -38,7 +31,6 @@ from chatfsm.errors import (
     TransportError,
 )
 from chatfsm.inputs import Tick
-from chatfsm.models import Form, Outcome, Party
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest, RequestPurpose
 
 __all__ = [
@@ -147,6 +139,14 @@ class DriverCore:
     _taker: int = 0
     _handled_change: int = field(default=0, init=False)
     """The change that the app has handled an effect."""
+    _holder: int | None = field(default=None, init=False)
+    """Id of the thread or task that handles the effect in a transaction."""
+    _uncommitted: PendingEffect | None = field(default=None, init=False)
+    """Effect of the last transaction."""
+    _commit_change: int = field(default=0, init=False)
+    """The change that the last transaction has made."""
+    _commit_error: Exception | None = field(default=None, init=False)
+    """Error of the last transaction."""
     _closing_change: int = field(default=0, init=False)
     """The change that the chat was closed."""
     _is_awaited: bool = False
@@ -225,13 +225,13 @@ class DriverCore:
         try:
             self.saving.start(self.client, self.pending, now)
         finally:
-            self._stop_at_conflict()
+            self._note_failure()
         return self._sent(self.saving.ready_requests(), now)
 
     def finish_save(self, now: float) -> list[HttpRequest]:
         """Take the late answer of the store, if there is one; return the requests to send now."""
         if self.saving.finish(self.client, now):
-            self._stop_at_conflict()
+            self._note_failure()
             self._fail_late_requests(now)
         requests = self.saving.ready_requests()
         requests = [] if self.is_stopped else self._sent(requests, now)
@@ -254,8 +254,14 @@ class DriverCore:
         except Exception:  # noqa: BLE001  # of `save`; `take` raises it if it lasts
             return []
 
-    def _stop_at_conflict(self) -> None:
-        """Stop the chat if another process has saved it: that one drives it now."""
+    def _note_failure(self) -> None:
+        """Stop the chat if another process has saved it; take back an effect not committed."""
+        if self.saving.is_commit_lost and self._uncommitted is not None:
+            self._commit_error, self.saving.is_commit_lost = self.saving.error, False
+            self.pending.appendleft(self._uncommitted)
+            self.saving.records.forget_pending()
+            self.saving.note_change()
+            self._in_hand = not self.is_closed
         if isinstance(self.saving.error, StoreConflictError):
             self._stop(self.saving.error)
 
@@ -331,6 +337,8 @@ class DriverCore:
         The chat is saved at once, and the app gets no effect before `is_handled`: a restored chat
         gives at most this one effect again.
         """
+        if self._holder is not None:
+            raise LocalProtocolError("cannot give the next effect: this one is being handled")
         requests: list[HttpRequest] = []
         if self._in_hand:
             self._drop_first()
@@ -352,6 +360,47 @@ class DriverCore:
     def is_handled(self) -> bool:
         """Whether it is saved that the app has handled its last effect, or a save has failed."""
         return self.is_stopped or not self.saving.is_undecided(self._handled_change)
+
+    def begin_handling(self, effect: PendingEffect, holder: int) -> None:
+        """Save nothing until `commit_handling` or `abandon_handling`.
+
+        `holder`: id of the thread or task. Raises `LocalProtocolError` unless the app has the
+        effect in hand.
+        """
+        if self._holder is not None or not self._in_hand or self.pending[0] is not effect:
+            raise LocalProtocolError("cannot handle this effect: it is not the one given last")
+        self._holder, self.saving.is_held = holder, True
+
+    def abandon_handling(self, now: float) -> list[HttpRequest]:
+        """Save what has changed; the effect is still in hand. Return the requests to send now."""
+        self._holder, self.saving.is_held = None, False
+        return self._saved_requests_safely(now)
+
+    def commit_handling(self, statements: Sequence[Statement], now: float) -> list[HttpRequest]:
+        """Save, in one, what has changed, that the effect is handled, and what the app writes.
+
+        Return the requests to send now. Wait while `is_committing`, then call `check_committed`.
+        """
+        self._holder, self._commit_error, self._uncommitted = None, None, self.pending[0]
+        self._drop_first()
+        self._commit_change = self._handled_change = self.saving.change
+        self.saving.commit(statements)
+        return self._saved_requests_safely(now)
+
+    @property
+    def is_committing(self) -> bool:
+        """Whether the store has not answered yet."""
+        return self.error is None and self.saving.is_undecided(self._commit_change)
+
+    def check_committed(self) -> None:
+        """Raise the error of the save that was to commit; then the effect is in hand again."""
+        if self._commit_error is not None:
+            raise self._commit_error
+        self.check_saved(self._commit_change)
+
+    def is_holder(self, taker: int) -> bool:
+        """Whether a thread or task handles an effect, so that what it sends is not saved yet."""
+        return self._holder == taker
 
     def check_saved(self, change: int) -> None:
         """Raise the error of the save that was to cover a change, or that has stopped the chat."""
@@ -390,7 +439,7 @@ class DriverCore:
         if self._in_hand and closer == self._taker:
             self._drop_first()
         self._in_hand = False
-        self.is_closed = True
+        self.is_closed, self.saving.is_held = True, False
         if self._observations is not None:
             self._observations.on_closed(now)
         if self.error is None:
@@ -408,42 +457,8 @@ class DriverCore:
         self.saving.records.drop_first()
         self._in_hand = False
 
-    def reported_state(self) -> str | None:
-        """Return the session's state before the effects that the app has not received."""
-        for effect in self._unreceived():
-            if isinstance(effect, StateChanged):
-                return effect.previous
-        return None if self.client.session is None else self.client.session.state
-
-    def reported_outcome(self) -> Outcome | None:
-        """Return the session's outcome, None if the app has not received `Terminated`."""
-        if any(isinstance(effect, Terminated) for effect in self._unreceived()):
-            return None
-        return None if self.client.session is None else self.client.session.outcome
-
-    def reported_parties(self) -> tuple[Party, ...]:
-        """Return the session's parties before the effects that the app has not received."""
-        session = self.client.session
-        parties = {} if session is None else {party.party_id: party for party in session.parties}
-        for effect in reversed([*self._unreceived()]):
-            if isinstance(effect, PartyAdded):
-                parties.pop(effect.party.party_id, None)
-            elif isinstance(effect, PartyRemoved):
-                parties[effect.party.party_id] = effect.party
-        return tuple(parties.values())
-
-    def reported_forms(self) -> tuple[Form, ...]:
-        """Return the session's open forms before the effects that the app has not received."""
-        session = self.client.session
-        forms = {} if session is None else {form.request_id: form for form in session.forms}
-        for effect in reversed([*self._unreceived()]):
-            if isinstance(effect, FormOpened):
-                forms.pop(effect.form.request_id, None)
-            elif isinstance(effect, FormClosed):
-                forms = {effect.form.request_id: effect.form, **forms}
-        return tuple(forms.values())
-
-    def _unreceived(self) -> Iterator[PendingEffect]:
+    def unreceived(self) -> Iterator[PendingEffect]:
+        """Return the pending effects without the one that the app has in hand."""
         effects = iter(self.pending)
         if self._in_hand:
             next(effects, None)

@@ -7,7 +7,7 @@ time, and changes that come meanwhile are saved together afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from math import inf
 from typing import Any, Final
@@ -16,6 +16,7 @@ from attrs import define, field, setters
 
 from chatfsm._client.client import ChatClient
 from chatfsm._log import log_fields, logger
+from chatfsm.drivers._stores import Statement
 from chatfsm.drivers.storage import RecordWriter
 from chatfsm.errors import StoreConflictError
 from chatfsm.transport import HttpRequest
@@ -60,6 +61,14 @@ class Saving:
     """The latest change that a failed save has covered."""
     _covered: int = field(default=0, init=False)
     """The latest change that the save in progress covers."""
+    is_held: bool = field(default=False, init=False)
+    """Whether nothing is saved for the present, so that several changes are saved together."""
+    is_commit_lost: bool = field(default=False, init=False)
+    """Whether the save with `statements` has failed: they are not executed any more."""
+    _statements: Sequence[Statement] | None = field(default=None, init=False)
+    """Statements for the next save; None if it has none."""
+    _is_commit: bool = field(default=False, init=False)
+    """Whether the save in progress has statements."""
     _progress: Future[object] | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _waiting: deque[tuple[HttpRequest, float, int]] = field(factory=deque, init=False)
@@ -92,16 +101,24 @@ class Saving:
         """Keep a request that follows from the latest change until that is saved."""
         self._waiting.append((request, now, self.change))
 
+    def commit(self, statements: Sequence[Statement]) -> None:
+        """Execute statements in the transaction of the next save, if that succeeds."""
+        self.is_held, self.is_commit_lost, self._statements = False, False, statements
+
     def start(self, client: ChatClient, pending: deque[Any], now: float) -> None:
         """Save the chat unless it is, or a save is in progress. Raises the error of `save`."""
         if self.save is None:
             self._saved = self.change
             return
-        if self._progress is not None or self.change == self._saved:
+        if self._progress is not None or self.change == self._saved or self.is_held:
             return
         self._covered = self.change
+        statements, self._statements = self._statements, None
+        self._is_commit = statements is not None
         try:
-            saving = self.save(self._record(client, pending, now))
+            record = self.records.record(client, pending, now)
+            save: Callable[..., object] = self.save
+            saving = save(record, statements) if statements else save(record)
             if isinstance(saving, Future) and not saving.done():
                 self._progress = saving
             elif isinstance(saving, Future):
@@ -145,9 +162,6 @@ class Saving:
             return self._waiting.popleft()[0]
         return None
 
-    def _record(self, client: ChatClient, pending: deque[Any], now: float) -> dict[str, Any]:
-        return self.records.record(client, pending, now)
-
     def _succeed(self) -> None:
         self._saved = self._covered
         self._failures, self.retry_at, self.error, self.lasting_error = 0, inf, None, None
@@ -164,6 +178,7 @@ class Saving:
         if not isinstance(error, StoreConflictError):
             error.add_note("The chat goes on: the change takes effect once a save succeeds.")
         self._failed, self.error = self._covered, error
+        self.is_commit_lost |= self._is_commit
         self.retry_at = now + min(_FIRST_RETRY * 2**self._failures, _LAST_RETRY)
         self._failures += 1
         if self._failures == _PATIENCE:

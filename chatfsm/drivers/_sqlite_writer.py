@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any, Final
+from typing import Final
 
 from attrs import define, field, frozen
 
 from chatfsm.drivers._sqlite_file import connect_writer, digest_of, error_from
+from chatfsm.drivers._stores import Statement
 from chatfsm.errors import ChatError, LocalProtocolError, StoreConflictError
 
-__all__ = ["RecordWrite", "SqliteWriter", "Statement", "TaskWrite", "conflicting_keys"]
-
-Statement = tuple[str, Sequence[Any] | Mapping[str, Any]]
-"""An SQL statement of the app's, and its parameters."""
+__all__ = ["RecordWrite", "SqliteWriter", "TaskWrite", "conflicting_keys"]
 
 _CONFLICT: Final = "the chat was saved, deleted or leased by another process or chat"
 # One statement for all records: after each statement the thread waits for the interpreter, which
@@ -51,7 +49,7 @@ _SAVE: Final = f"""{_ITEMS}
 class RecordWrite:
     """A record that is to be saved in place of the one of a version."""
 
-    key: str
+    key: str = field(repr=False)
     version: int
     text: bytes = field(repr=False)
     statements: Sequence[Statement] = field(default=(), repr=False)
@@ -69,7 +67,7 @@ class TaskWrite:
 Write = RecordWrite | TaskWrite
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SqliteWriter:
     """The writes of one store. The thread starts with the first, and ends with `close`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from math import inf
 from typing import Any, Final, Protocol
@@ -11,7 +11,21 @@ from attrs import define, field, frozen
 
 from chatfsm.errors import LocalProtocolError
 
-__all__ = ["ChatInStore", "ChatStore", "Store", "StoredRecord", "check_key"]
+__all__ = [
+    "ASKED_IN_TRANSACTION",
+    "ChatInStore",
+    "ChatStore",
+    "Statement",
+    "Store",
+    "StoredRecord",
+    "Transaction",
+    "check_key",
+    "transaction_of",
+]
+
+
+Statement = tuple[str, Sequence[Any] | Mapping[str, Any]]
+"""An SQL statement of the app's, and its parameters."""
 
 
 class ChatStore(Protocol):
@@ -120,9 +134,18 @@ class ChatInStore:
         self.version = 0 if found is None else found.version
         return None if found is None else found.record
 
-    def save(self, record: dict[str, Any]) -> Future[None] | None:
-        """Save a record in place of the last; as `Store.save`."""
-        saving = self.store.save(self.key, record, self.version)
+    @property
+    def takes_statements(self) -> bool:
+        """Whether `save` can execute statements of the app in its transaction."""
+        return bool(getattr(self.store, "takes_statements", False))
+
+    def save(
+        self, record: dict[str, Any], statements: Sequence[Statement] = ()
+    ) -> Future[None] | None:
+        """Save a record in place of the last; as `Store.save`, or `SqliteStore.save`."""
+        save: Callable[..., Future[None] | None] = self.store.save
+        given = (statements,) if statements else ()
+        saving = save(self.key, record, self.version, *given)
         if saving is None:
             self.version += 1
         else:
@@ -144,3 +167,37 @@ class ChatInStore:
     def _note_saved(self, saving: Future[None]) -> None:
         if not saving.cancelled() and saving.exception() is None:
             self.version += 1
+
+
+_OF_TRANSACTIONS: Final = frozenset(
+    {"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "VACUUM"}
+)
+ASKED_IN_TRANSACTION: Final = (
+    "cannot ask the server while an effect is handled: the request would wait for the end of the"
+    " block, and the block for the reply"
+)
+
+
+@define(eq=False)
+class Transaction:
+    """What the app writes together with the chat that it handles an effect of."""
+
+    is_supported: bool = field(repr=False)
+    statements: list[Statement] = field(factory=list, init=False, repr=False)
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        """Execute an SQL statement at the end of the block, in the transaction of the store.
+
+        Raises `LocalProtocolError` unless the chat is in an `SqliteStore`, and for a statement that
+        would end the transaction.
+        """
+        if not self.is_supported:
+            raise LocalProtocolError("cannot execute SQL: the chat is in no SqliteStore")
+        if sql.lstrip().partition(" ")[0].upper().rstrip(";") in _OF_TRANSACTIONS:
+            raise LocalProtocolError("cannot execute SQL: a transaction begins and ends by itself")
+        self.statements.append((sql, parameters))
+
+
+def transaction_of(store: object) -> Transaction:
+    """Return a transaction with the store of a chat, or with none."""
+    return Transaction(isinstance(store, ChatInStore) and store.takes_statements)

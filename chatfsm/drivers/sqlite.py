@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from attrs import define, field, validators
 
@@ -37,14 +37,13 @@ from chatfsm.drivers._sqlite_file import (
 from chatfsm.drivers._sqlite_writer import (
     RecordWrite,
     SqliteWriter,
-    Statement,
     TaskWrite,
     conflicting_keys,
 )
-from chatfsm.drivers._stores import ChatInStore, StoredRecord, check_key
+from chatfsm.drivers._stores import ChatInStore, Statement, StoredRecord, check_key
 from chatfsm.errors import LocalProtocolError, StoreConflictError, StoreError
 
-__all__ = ["SqliteStore", "Statement"]
+__all__ = ["SqliteStore"]
 
 _PAGE: Final = 200
 """Records that `list` reads at once."""
@@ -63,6 +62,9 @@ class SqliteStore:
     is closed, or the process has ended, by a crash too; then another one may lease it at once. If
     the disk is full, the saves have an OSError, and what was saved before is kept.
     """
+
+    takes_statements: ClassVar[bool] = True
+    """Whether `save` takes statements, so that `Chat.handling` does."""
 
     path: Path = field(converter=Path)
     max_delay: float = field(default=0.01, kw_only=True, validator=validators.ge(0))

@@ -29,7 +29,7 @@ from chatfsm.client_effects import ChatEffect, ChatOpened, LinkChanged, Undelive
 from chatfsm.drivers._folder_store import FolderStore
 from chatfsm.drivers._journal_file import JournalFile, stamped
 from chatfsm.drivers._state_file import FileStore
-from chatfsm.drivers._stores import ChatInStore, ChatStore, Store, StoredRecord
+from chatfsm.drivers._stores import ChatInStore, ChatStore, Store, StoredRecord, Transaction
 from chatfsm.effects import AppEffect, FormClosed, FormOpened
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import SnapshotError
@@ -47,6 +47,7 @@ __all__ = [
     "RestoredChat",
     "Store",
     "StoredRecord",
+    "Transaction",
     "as_store",
     "close_store",
     "load_chat",
@@ -183,6 +184,10 @@ class RecordWriter:
         """Note that the first pending effect was handled."""
         if self._told:
             self._told.popleft()
+
+    def forget_pending(self) -> None:
+        """Note that the pending effects have changed in another way."""
+        self._told.clear()
 
     def record(self, client: ChatClient, pending: deque[Any], now: float) -> dict[str, Any]:
         """Return the record of a chat as plain JSON, with its pending effects in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from queue import SimpleQueue
 from threading import Condition, Lock, Thread, get_ident
@@ -35,6 +36,7 @@ from chatfsm.drivers._core import (
     elapsed_seconds,
     failure_of,
 )
+from chatfsm.drivers._stores import ASKED_IN_TRANSACTION, Transaction, transaction_of
 from chatfsm.drivers.observing import Observer
 from chatfsm.drivers.storage import ChatStore, as_store, close_store, load_chat
 from chatfsm.endpoint import Endpoint
@@ -225,6 +227,8 @@ class Chat(ChatActions[None, str]):
         Raises `LocalProtocolError` if it is not allowed now, `ApiError` if it fails.
         """
         with self._changed:
+            if self._core.is_holder(get_ident()):
+                raise LocalProtocolError(ASKED_IN_TRANSACTION)
             call = self._core.add_call(request)
             try:
                 self._submit(call.request)
@@ -234,6 +238,41 @@ class Chat(ChatActions[None, str]):
                 self._core.remove_call(call)
         result: Result = call.result()
         return result
+
+    @contextmanager
+    def handling(self, effect: ChatEffect) -> Iterator[Transaction]:
+        """Handle an effect in one transaction, in a `with` block.
+
+            for effect in chat:
+                with chat.handling(effect) as transaction:
+                    transaction.execute("INSERT INTO texts VALUES (?)", [effect.message.text])
+                    chat.send_text("Thank you.")
+
+        At the end of the block, one save has it all: that the effect is handled, what the block has
+        sent, and, in an `SqliteStore`, the statements of the transaction. After a crash, all of it
+        has happened, or nothing: then the effect is given again. What the block sends goes out
+        after that.
+
+        Raises at the end of the block the error of a statement or of the store; then nothing is
+        executed, the effect counts as not handled until the app asks for the next one, and what the
+        block has sent is sent once a save succeeds. So it is if the block raises. The block must
+        take less than 4 seconds, and cannot wait for the server: `ask`, `upload` and `download`
+        raise `LocalProtocolError` in it.
+        """
+        with self._changed:
+            self._core.begin_handling(effect, get_ident())
+        transaction = transaction_of(self._store)
+        try:
+            yield transaction
+        except BaseException:
+            with self._changed:
+                self._send_requests(self._core.abandon_handling(self._now()))
+            raise
+        with self._changed:
+            self._send_requests(self._core.commit_handling(transaction.statements, self._now()))
+            while self._core.is_committing:
+                self._changed.wait(_LONGEST_WAIT)
+            self._core.check_committed()
 
     def open(
         self,
@@ -285,6 +324,8 @@ class Chat(ChatActions[None, str]):
             self._changed.wait(_LONGEST_WAIT)
         if submission.error is not None:
             raise submission.error
+        if self._core.is_holder(get_ident()):
+            return submission.msg_id
         while self._core.saving.is_undecided(submission.change) and not self._core.is_stopped:
             self._changed.wait(_LONGEST_WAIT)
         self._core.check_saved(submission.change)
