@@ -18,6 +18,7 @@ from chatfsm._cli.metrics_arguments import add_metrics
 from chatfsm._cli.report_arguments import add_report
 from chatfsm._cli.schema_arguments import add_schema
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
+from chatfsm._cli.watch_arguments import add_watch
 from chatfsm._version import __version__
 from chatfsm.errors import ChatError
 
@@ -38,7 +39,7 @@ class ExitCode(IntEnum):
 
 _COMMANDS: Final = (
     *(add_demo, add_replay, add_metrics, add_report, add_diff, add_coverage, add_scrub),
-    *(add_chat, add_simulate, add_judge, add_export, add_schema),
+    *(add_chat, add_simulate, add_watch, add_judge, add_export, add_schema),
 )
 
 
