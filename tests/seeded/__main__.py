@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,23 +123,36 @@ def run_tests(fault: Fault | None, tests: list[str], seeds: list[int]) -> list[d
         copy_tree(tree, fault)
         numbers = ",".join(map(str, seeds))
         command = [sys.executable, "-m", "tests.seeded.runner", str(results), numbers, *tests]
-        try:
-            ran = subprocess.run(
-                command,
-                cwd=tree,
-                env=environment,
-                timeout=_LONGEST,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            why = (ran.stderr or ran.stdout).strip()[-300:]
-        except subprocess.TimeoutExpired:
-            why = f"no result after {_LONGEST} s"
+        why = run_bounded(command, _LONGEST, cwd=tree, env=environment)
         lines = results.read_text("utf-8").splitlines() if results.exists() else []
         runs = [json.loads(line) for line in lines]
     missing = set(seeds) - {run["seed"] for run in runs}
     return runs + [{"seed": seed, "test": None, "examples": 0, "error": why} for seed in missing]
+
+
+def run_bounded(command: list[str], seconds: float, **options: Any) -> str:
+    """Run a command for so many seconds at most; return the end of what it printed.
+
+    What it has forked ends with it: the runner forks a process for each seed, and a fault may make
+    the loop of one endless.
+    """
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    ) as process:
+        try:
+            printed, errors = process.communicate(timeout=seconds)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise  # Ctrl-C reaches no other group
+            return f"no result after {seconds:g} s"
+    return (errors or printed).strip()[-300:]
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -320,7 +320,7 @@ FAULTS: Final = (
         "bad-byte",
         "one undecodable byte loses a whole reply",
         f"{CLIENT}/failures.py",
-        "return json_input.parse_leniently(reply.body)",
+        "return json_input.parse_leniently(body)",
         'raise DecodeError("not JSON")',
         (f"{ERRORS}_flawed_byte_in_a_text",),
     ),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,19 @@ def test_the_runner_counts_the_examples_up_to_the_failure(tmp_path: Path) -> Non
     assert all(run["test"].endswith("::test_numbers") for run in runs)
     assert all(run["error"].endswith("!= 3") for run in runs)
     assert len({run["examples"] for run in runs}) > 1
+
+
+def test_what_loops_ends_at_the_time_limit(tmp_path: Path) -> None:
+    """Also a process that the command has forked; its output is read to the end otherwise."""
+    program = (
+        "import os, pathlib, time\n"
+        "child = os.fork() or os.getpid()\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child))\n"
+        "while True: time.sleep(1)"
+    )
+    why = command.run_bounded([sys.executable, "-c", program], 1.0)
+    assert why == "no result after 1 s"
+    child = int((tmp_path / "pid").read_text("ascii"))
+    with suppress(OSError):  # it is gone, or its parent has not been told yet
+        assert Path(f"/proc/{child}/stat").read_text("ascii").split()[2] == "Z"
+    assert command.run_bounded([sys.executable, "-c", "print('done')"], 60) == "done"
