@@ -106,7 +106,7 @@ class ChatReplay:
                     timestamp = self._time_of(timestamp, received[count - first])
                 if timestamp is not None and timestamp > now:
                     if on_step is not None:
-                        self._pass_deadlines(timestamp, count, stats, on_step)
+                        self.pass_deadlines(timestamp, count, stats, on_step)
                     now = timestamp
                 effects = receive(event, now=now)
                 for effect in effects:
@@ -151,6 +151,14 @@ class ChatReplay:
         if self._unstamped:
             self.feed(self._start(now, stats), stats, on_step)
 
+    def pass_deadlines(self, until: float, seq: int, stats: ChatStats, on_step: OnStep) -> None:
+        """Let the deadlines up to a time fire, each at its own; `seq` is that of their steps."""
+        while (deadline := self.session.deadline) is not None and deadline <= until:
+            tick = Tick()
+            effects = self.session.receive(tick, now=deadline)
+            stats.add(deadline, effects)
+            on_step(ReplayStep(seq, deadline, tuple(effects), tick))
+
     def _time_of(self, timestamp: float | None, received_at: float | None) -> float | None:
         """The time of an event on the clock of the log; `received_at` may be `UNREADABLE`."""
         if timestamp is None or (self.prefers_received and received_at is not None):
@@ -180,13 +188,6 @@ class ChatReplay:
         stats.touch(now)
         unstamped, self._unstamped = self._unstamped, []
         return unstamped
-
-    def _pass_deadlines(self, until: float, seq: int, stats: ChatStats, on_step: OnStep) -> None:
-        while (deadline := self.session.deadline) is not None and deadline <= until:
-            tick = Tick()
-            effects = self.session.receive(tick, now=deadline)
-            stats.add(deadline, effects)
-            on_step(ReplayStep(seq, deadline, tuple(effects), tick))
 
 
 def replay_chat(
