@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -32,6 +32,9 @@ class StartedChat(Protocol):
     def client(self) -> ChatClient:
         """The client of the chat."""
 
+
+_RESUMED_AT_ONCE: Final = 16
+"""Chats that wait for the store at the same time."""
 
 AnyChat = TypeVar("AnyChat", bound=StartedChat)
 
@@ -67,16 +70,24 @@ class StoredChats(Generic[AnyChat]):
         return await anyio.to_thread.run_sync(read)
 
     async def resume(self, keys: list[str], rate: float) -> None:
-        """Open chats one after the other, `rate` a second."""
-        began = self.now()
-        for number, key in enumerate(keys):
-            await anyio.sleep(max(0.0, began + number / rate - self.now()))
+        """Open chats in this order, at most `rate` a second."""
+        began, at_once = self.now(), anyio.Semaphore(_RESUMED_AT_ONCE)
+
+        async def resume_one(key: str) -> None:
             try:
                 await self.open(key)
             except Exception as error:  # noqa: BLE001  # kept for the app, with the chat's key
                 self.failed[key] = error
                 why = type(error).__name__
                 logger.warning("a chat could not be resumed: %s", why, extra=log_fields(None))
+            finally:
+                at_once.release()
+
+        async with anyio.create_task_group() as tasks:
+            for number, key in enumerate(keys):
+                await anyio.sleep(max(0.0, began + number / rate - self.now()))
+                await at_once.acquire()
+                tasks.start_soon(resume_one, key)
 
     async def open(
         self, key: str, begin: Callable[[AnyChat], Awaitable[object]] | None = None

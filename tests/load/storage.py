@@ -19,13 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 
 from tests.load import stored
-from tests.load.customers import OPENED_A_SECOND, ROOT, agents
+from tests.load.customers import ROOT, agents
 
 
 def started(kind: str, url: str, path: Path, options: argparse.Namespace) -> subprocess.Popen[str]:
@@ -63,10 +64,19 @@ def compare(options: argparse.Namespace) -> None:
         )
 
 
+def wait_for_chats(path: Path, number: int) -> None:
+    """Wait until so many chats are in the database, and a little longer."""
+    found = 0
+    while found < number:
+        time.sleep(1.0)
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database:
+            [[found]] = database.execute("SELECT count(*) FROM chatfsm_chats")
+    time.sleep(5.0)
+
+
 def kill(options: argparse.Namespace, kills: int) -> bool:
     """Kill the process again and again; print what was lost and doubled."""
     dice = Random(options.seed)
-    opening = options.chats / OPENED_A_SECOND
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
         agents(options) as (url, ledger),
@@ -75,8 +85,12 @@ def kill(options: argparse.Namespace, kills: int) -> bool:
         for number in range(kills):
             count = 1 if options.resume else 1 + number % 2
             processes = [started("transactions", url, path, options) for _ in range(count)]
-            pause = opening + 5.0 if options.resume else dice.uniform(0.3, options.seconds / kills)
-            time.sleep(pause)
+            begun = time.monotonic()
+            if options.resume:
+                wait_for_chats(path, options.chats)
+            else:
+                time.sleep(dice.uniform(0.3, options.seconds / kills))
+            pause = time.monotonic() - begun
             for process in processes:
                 if process.poll() is not None and process.returncode:
                     print("ended by itself", process.returncode)
