@@ -46,19 +46,13 @@ class ReplayReporter:
     progress: ProgressBar
     totals: Totals = field(factory=Totals)
     status: int = ExitCode.SUCCESS
-    error_count: int = 0
-    """Number of errors and notes so far."""
-    errors_reported: int = 0
-    """Number of them that an earlier pass over the same input has reported already."""
 
     def report_error(self, error: object, status: int) -> None:
         """Report on standard error why the input was not read completely."""
         self.status = status
         self.totals.complete = False
-        self.error_count += 1
-        if self.error_count > self.errors_reported:
-            self.progress.hide()
-            print_error(error)
+        self.progress.hide()
+        print_error(error)
 
     def report_unreadable(self, error: object) -> None:
         """Report a file that cannot be read."""
@@ -66,8 +60,7 @@ class ReplayReporter:
 
     def report_note(self, note: str) -> None:
         """Report on standard error what was left out of a file, unless only errors are wanted."""
-        self.error_count += 1
-        if self.error_count > self.errors_reported and not isinstance(self.output, NoOutput):
+        if not isinstance(self.output, NoOutput):
             self.progress.hide()
             print_error(note)
 
@@ -101,11 +94,6 @@ class ReplayReporter:
         fatal = {kind for kinds in options.fail_on or () for kind in kinds}
         found = any(self.totals.findings[kind] for kind in fatal)
         return ExitCode.FAILURE if self.status == ExitCode.SUCCESS and found else self.status
-
-    def resume(self) -> ReplayReporter:
-        """A reporter for a second pass over the same input; skips what was printed already."""
-        printer = Printer(sys.stdout, self.output, self.printer.written)
-        return ReplayReporter(self.output, printer, self.progress, errors_reported=self.error_count)
 
 
 def reporter_for(options: Namespace) -> ReplayReporter:

@@ -181,13 +181,9 @@ class NoOutput:
 class Printer:
     """Writes the texts of an output, with separators between chats."""
 
-    def __init__(self, out: TextIO, output: Output, already_written: int = 0) -> None:
-        self.written = 0
-        """Number of characters so far."""
+    def __init__(self, out: TextIO, output: Output) -> None:
         self._out = out
         self._output = output
-        self._already_written = already_written
-        """Number of characters that an earlier pass has written, and this one skips."""
         self._separator = output.head
 
     def write_chat(self, text: str) -> None:
@@ -199,7 +195,4 @@ class Printer:
 
     def write(self, text: str) -> None:
         """Write any other text."""
-        skipped = max(0, self._already_written - self.written)
-        self.written += len(text)
-        if len(text) > skipped:
-            self._out.write(text[skipped:])
+        self._out.write(text)

@@ -236,7 +236,7 @@ class _Reducer:
                 )
                 received = times[start:end]
                 run.received = received if any(at is not None for at in received) else None
-                for _ in self._stream.feed(RecordBatch(self._source, None, [run])):
+                for _ in self._stream.feed(RecordBatch(self._source, [run])):
                     pass  # a chat is released by `_end_chat`
             start = end
         self._next_row += start

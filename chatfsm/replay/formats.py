@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Final
+
+from attrs import evolve
 
 from chatfsm._protocol import json_input
 from chatfsm.errors import DecodeError, UnreadableLogError
@@ -37,11 +40,10 @@ from chatfsm.replay.items import (
 from chatfsm.replay.journal import JournalLineError
 from chatfsm.replay.kinds import NotALogError
 from chatfsm.replay.reader import BLANK, LineReader, Record, RecordBatch
-from chatfsm.replay.sharding import Shard
-from chatfsm.replay.sources import Block, Content, Source
+from chatfsm.replay.sources import Block, Content, Source, SourceRange
 from chatfsm.replay.wrapped import Unwrapper, path_for, path_to_events
 
-__all__ = ["Record", "record_batches", "records"]
+__all__ = ["Record", "is_json_lines", "record_batches", "records"]
 
 # A document is parsed as a whole; the case history of many years is far smaller.
 _MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
@@ -66,45 +68,62 @@ def records(source: Source) -> Iterator[Record]:
         yield from batch.records()
 
 
-def record_batches(
-    source: Source, shard: Shard | None = None, *, exact: bool = False
-) -> Iterator[RecordBatch]:
+def record_batches(source: Source, *, exact: bool = False) -> Iterator[RecordBatch]:
     """All records of a file in batches, as large as one read returns; raises as `records` does.
 
-    `shard`: the chats whose records are kept; None: all. `exact`: keep the raw items too.
+    `exact`: keep the raw items too.
     """
     try:
         with source.opened() as content:
-            yield from _batches(source, content, shard, exact=exact)
+            yield from _batches(source, content, exact=exact)
     except NotALogError as error:
         if not source.is_optional:
             raise
         source.notes.append(f"left out: {str(error).removeprefix(f'{source.name}: ')}")
 
 
-def _batches(
-    source: Source, content: Content, shard: Shard | None, *, exact: bool
-) -> Iterator[RecordBatch]:
+def _batches(source: Source, content: Content, *, exact: bool) -> Iterator[RecordBatch]:
+    if isinstance(source, SourceRange) and source.start:
+        lines = LineReader(source, exact, source.chat_id_before)
+        yield from lines.batches(source.blocks(content))
+        return
     # The readers of other formats than JSON lines are loaded when they are needed.
     head = content.head()
     if _HAR.match(head):
         from chatfsm.replay.har import HarReader  # noqa: PLC0415
 
-        yield from _from_items(source, shard, HarReader(source).entries(content), "entry")
+        yield from _from_items(source, HarReader(source).entries(content), "entry")
     elif _JSON.match(head):
-        yield from _from_blocks(source, _blocks(source, content), shard, exact=exact)
+        yield from _from_blocks(source, _blocks(source, content), exact=exact)
     else:
         from chatfsm.replay.tables import table_batches  # noqa: PLC0415
 
-        batches = table_batches(source, content, head, shard)
+        batches = table_batches(source, content, head)
         if batches is None:
-            batches = _from_blocks(source, _blocks(source, content), shard, exact=exact)
+            batches = _from_blocks(source, _blocks(source, content), exact=exact)
         yield from batches
 
 
-def _from_blocks(
-    source: Source, blocks: Iterator[Block], shard: Shard | None, *, exact: bool
-) -> Iterator[RecordBatch]:
+def is_json_lines(source: Source) -> bool:
+    """Whether a file has JSON lines that are not wrapped, the first of them with an event.
+
+    What it is read as does then not depend on how it ends.
+    """
+    first: Block | None = None
+    with suppress(UnreadableLogError), evolve(source).opened() as content:
+        head = content.head()
+        if content.path and source.unwrap is None and _JSON.match(head) and not _HAR.match(head):
+            first = next(_blocks(source, content), None)
+    if first is None or path_to_events(first[1]) is not None:
+        return False
+    try:
+        items, _ = items_in_line(first[1][0])
+    except (JournalLineError, TooManyEventsError):
+        return False
+    return items is not None and any(True for _ in items)
+
+
+def _from_blocks(source: Source, blocks: Iterator[Block], *, exact: bool) -> Iterator[RecordBatch]:
     """Read lines, or documents that span lines."""
     first = next(blocks, None)
     if first is None:
@@ -112,9 +131,9 @@ def _from_blocks(
     check_value_count(source, first[0][0], first[1][0])
     path = path_to_events(first[1]) if source.unwrap is None else path_for(source.unwrap)
     if path is not None:
-        yield from Unwrapper(source, path).batches(chain([first], blocks), shard)
+        yield from Unwrapper(source, path).batches(chain([first], blocks))
         return
-    lines = LineReader(source, shard, exact)
+    lines = LineReader(source, exact)
     try:
         json_input.parse(first[1][0])
     except DecodeError:
@@ -154,7 +173,7 @@ def _document_or_lines(
         items = _items_in_document(source, text, first[1][0])
     if items is not None:
         located = ((place, [item]) for place, item in enumerate(items, start=1))
-        yield from _from_items(source, lines.shard, located, "event")
+        yield from _from_items(source, located, "event")
     else:
         yield from lines.batches(chain(blocks_read, blocks))
 
@@ -221,10 +240,10 @@ def _items_in_documents(source: Source, text: bytes, first_line: bytes) -> Items
 
 
 def _from_items(
-    source: Source, shard: Shard | None, located: Iterable[tuple[int, Iterable[Item]]], unit: str
+    source: Source, located: Iterable[tuple[int, Iterable[Item]]], unit: str
 ) -> Iterator[RecordBatch]:
     """The records of items, which are given after their place."""
-    batch = RecordBatch(source, shard)
+    batch = RecordBatch(source)
     count = 0
     for place, items in located:
         for chat_id, item, received_at in items:
@@ -232,5 +251,5 @@ def _from_items(
             count += 1
         if count >= _BATCH_SIZE:
             yield batch
-            batch, count = RecordBatch(source, shard), 0
+            batch, count = RecordBatch(source), 0
     yield batch

@@ -10,6 +10,7 @@ of day in seconds since 1970.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any, Final, cast
@@ -209,9 +210,15 @@ class JournalReplay:
         self.compares = compare
         """Whether the outcome of each entry is compared with the recorded one."""
         self._strict = strict
-        self._next: dict[str, int] = {}
-        self.verified = 0
-        """Number of entries whose outcome agrees."""
+        self.next_entries: dict[str, int] = {}
+        """The seq of the next entry of each chat that has a header."""
+        self.agreed: Counter[str] = Counter()
+        """Number of entries whose outcome agrees, by chat."""
+
+    @property
+    def verified(self) -> int:
+        """Number of entries whose outcome agrees, of all chats."""
+        return self.agreed.total()
 
     def open_session(self, header: JournalHeader, where: str) -> ChatSession:
         """Make the session of a header. Raises `InconsistentJournalError` if it cannot be made."""
@@ -221,7 +228,7 @@ class JournalReplay:
             raise InconsistentJournalError(
                 f"{where}: not a usable journal header: {error}"
             ) from None
-        self._next[header.chat_id] = 0
+        self.next_entries[header.chat_id] = 0
         return session
 
     def verify_entry(self, session: ChatSession, entry: JournalEntry, where: str) -> list[Effect]:
@@ -232,7 +239,7 @@ class JournalReplay:
         """
         if not self.compares:
             return rerun(session, entry, None)
-        expected = self._next.get(entry.chat_id)
+        expected = self.next_entries.get(entry.chat_id)
         if expected is None:
             raise InconsistentJournalError(f"{where}: the journal of this chat has no header")
         if entry.seq != expected:
@@ -240,13 +247,13 @@ class JournalReplay:
                 f"{where}: the next entry must have seq {expected}, not {entry.seq}"
             )
         effects = rerun(session, entry, where)
-        self._next[entry.chat_id] += 1
-        self.verified += 1
+        self.next_entries[entry.chat_id] += 1
+        self.agreed[entry.chat_id] += 1
         return effects
 
     def has_chat(self, chat_id: str) -> bool:
         """Whether entries are compared and the chat has a header: all its lines must be entries."""
-        return self.compares and chat_id in self._next
+        return self.compares and chat_id in self.next_entries
 
 
 def verify(lines: Iterable[str | bytes]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -24,14 +25,13 @@ from chatfsm.replay.items import (
 )
 from chatfsm.replay.journal import JournalEntry, JournalHeader, JournalLineError
 from chatfsm.replay.kinds import NotALogError, kind_of_line
-from chatfsm.replay.sharding import LineRange, Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import MAX_LINE_BYTES, Block, Source
 from chatfsm.replay.times import read_time
 
 if TYPE_CHECKING:
     from chatfsm._protocol.typed_lines import TypedParser
 
-__all__ = ["BLANK", "LineReader", "Record", "RecordBatch", "RecordRun"]
+__all__ = ["BLANK", "LineReader", "Record", "RecordBatch", "RecordRun", "chat_id_of_line"]
 
 _JOURNAL_LINES: Final = (JournalHeader, JournalEntry)
 _NOT_ITEMS: Final = (*_JOURNAL_LINES, Malformed)
@@ -77,8 +77,6 @@ class RecordRun:
     """The event of each record; or a single `JournalHeader` or `JournalEntry`."""
     items: list[Any] | None
     """The raw item of each record; None if raw items are not kept."""
-    skipped: int = 0
-    """Number of records of other shards between the previous run and this one."""
     received: list[float | None] | None = None
     """When each record was received, as `Record.received_at`; None if no record says it."""
 
@@ -109,11 +107,7 @@ class RecordBatch:
     """Records that were read at once."""
 
     source: Source
-    shard: Shard | None
-    """The chats whose records are kept; None: all."""
     runs: list[RecordRun] = field(factory=list)
-    skipped: int = 0
-    """Number of records of other shards after the last run."""
 
     def records(self) -> Iterator[Record]:
         """All records of the batch, one by one."""
@@ -130,24 +124,16 @@ class RecordBatch:
         *,
         is_read: bool = True,
     ) -> None:
-        """Add a raw item, a `Malformed` event or a line of a journal, if its chat is in the shard.
+        """Add a raw item, a `Malformed` event or a line of a journal.
 
         `is_read`: whether `item` is as recorded, so that it is kept as the raw item too.
         """
-        if self.shard is not None and not self.shard.owns_record(chat_id, self.source):
-            self.skipped += 1
-            return
         event: Any = item if isinstance(item, _NOT_ITEMS) else decode_item(item)
         raw = item if is_read else None
         run = RecordRun(chat_id, self.source, unit, [place], [event], [raw])
         received_at = _clock_time(item, event, received_at)
         if received_at is not None:
             run.received = [received_at]
-        self.add_run(run)
-
-    def add_run(self, run: RecordRun) -> None:
-        """Add a run of a chat that is in the shard."""
-        run.skipped, self.skipped = self.skipped, 0
         self.runs.append(run)
 
 
@@ -156,6 +142,55 @@ def _clock_time(item: object, event: object, received_at: float | None) -> float
     if isinstance(item, dict) and item.get("timestamp") and getattr(event, "timestamp", 0) is None:
         return read_time(item["timestamp"])
     return received_at
+
+
+# The chat of a line without parsing it: that of a broken line, if it has one.
+
+_CHAT_ID: Final = b'"chat_id"'
+_WITHOUT_SPACE: Final = b'"chat_id":"'
+_WITH_SPACE: Final = b'"chat_id": "'
+_BRACE, _BACKSLASH = b"{\\"
+_LINE_ENDS: Final = (b"}\n", b"}\r\n", b"}")
+# Ids without escapes, as nearly all are.
+_IS_PLAIN: Final = re.compile(rb"[ !#-\[\]-~]{1,1024}").fullmatch
+_UNUSUAL: Final = (
+    b"[",  # possibly several events
+    b"\\u00",  # possibly an escaped key
+    b'"v"',  # possibly a line of a journal
+)
+
+
+def _is_unusual(text: bytes) -> bool:
+    """Whether lines with this text must be parsed, wherever in them it stands."""
+    return any(part in text for part in _UNUSUAL)
+
+
+def chat_id_of_line(line: bytes) -> bytes | None:
+    """The chat_id of a line; None if the line must be parsed to find it.
+
+    A line with a chat_id is one record of that chat, even if it turns out to be broken JSON.
+    """
+    chat_id = None if _is_unusual(line) else _raw_id(line)
+    return chat_id if chat_id is not None and _IS_PLAIN(chat_id) else None
+
+
+def _raw_id(line: bytes) -> bytes | None:
+    """The chat_id of a line that is not unusual, not yet checked to be one."""
+    key = line.find(_WITHOUT_SPACE)
+    start = key + len(_WITHOUT_SPACE)
+    if key < 0:
+        key = line.find(_WITH_SPACE)
+        start = key + len(_WITH_SPACE)
+    if (
+        key < 1
+        or line[0] != _BRACE
+        or line[key - 1] == _BACKSLASH
+        or line.find(b"{", 1, key) > 0  # possibly the id of an object inside
+        or line.count(_CHAT_ID) > 1  # of repeated keys the last one counts
+        or not line.endswith(_LINE_ENDS)
+    ):
+        return None
+    return line[start : line.find(b'"', start)]
 
 
 # Lines to records, many at once.
@@ -179,13 +214,12 @@ class LineReader:
     """
 
     source: Source
-    shard: Shard | None
     exact: bool
     """Whether raw items are kept, with all digits of their numbers."""
     why_no_document: str = field(default="", kw_only=True)
     """What is said after the first error if no line is of a log."""
     _chat_id: str | None = None
-    """The chat_id of the last line."""
+    """The chat_id of the last line; at first, of the line before a range of a log."""
     _unproven: list[tuple[int, bytes, str]] | None = field(factory=list)
     """Broken lines at the beginning, until a good one; None from then on."""
     _unproven_bytes: int = 0
@@ -196,12 +230,14 @@ class LineReader:
 
     def __attrs_post_init__(self) -> None:
         self._fields = received_fields(self.source)
+        if self._chat_id is not None:  # the lines are a range of a log
+            self._unproven = None
         self._received_field = self.source.received_at
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[RecordBatch]:
         """The records of the lines. Raises `UnreadableLogError` if they are not a log."""
         for places, lines in blocks:
-            batch = RecordBatch(self.source, self.shard)
+            batch = RecordBatch(self.source)
             try:
                 # Only the first line of a block can be as long as it takes.
                 check_value_count(self.source, places[0], lines[0])
@@ -220,37 +256,17 @@ class LineReader:
             first += 1
         if first:
             places, lines = places[first:], lines[first:]
-        if self.shard is None:
-            self._take(batch, self._parsed(places, lines), 0, len(lines))
-        else:
-            self._take_shard(batch, places, lines, line_ranges(lines, self.shard))
-
-    def _take_shard(
-        self, batch: RecordBatch, places: Sequence[int], lines: list[bytes], ranges: list[LineRange]
-    ) -> None:
-        """Take the lines of the shard, and those that must be parsed to know; skip the rest."""
-        wanted = [slice(start, end) for start, end, foreign in ranges if foreign is None]
-        parsed = self._parsed(
-            [place for part in wanted for place in places[part]],
-            [line for part in wanted for line in lines[part]],
+        parsed = _ParsedLines(
+            *(places, lines, self._fields, self._received_field), exact=self.exact
         )
-        taken = 0
-        for start, end, foreign in ranges:
-            if foreign is None:
-                self._take(batch, parsed, taken, taken + end - start)
-                taken += end - start
-            else:
-                batch.skipped += end - start
-                self._chat_id = foreign.decode()
+        self._take(batch, parsed)
 
-    def _parsed(self, places: Sequence[int], lines: list[bytes]) -> _ParsedLines:
-        return _ParsedLines(*(places, lines, self._fields, self._received_field), exact=self.exact)
-
-    def _take(self, batch: RecordBatch, parsed: _ParsedLines, start: int, end: int) -> None:
-        """Add the lines from `start` to `end`, one run per chat."""
+    def _take(self, batch: RecordBatch, parsed: _ParsedLines) -> None:
+        """Add the lines, one run per chat."""
         chat_id: Any = _UNNAMED if self._chat_id is None else self._chat_id
         ids, events = parsed.ids, parsed.events
-        for index in range(start, end):
+        start, end = 0, len(ids)
+        for index in range(end):
             if ids[index] == chat_id and events[index] is not None:
                 continue
             self._add(batch, parsed, start, index)
@@ -267,19 +283,15 @@ class LineReader:
         self._add(batch, parsed, start, end)
 
     def _add(self, batch: RecordBatch, parsed: _ParsedLines, start: int, end: int) -> None:
-        """Add a run of the current chat, if it is in the shard."""
+        """Add a run of the current chat."""
         if start == end:
-            return
-        chat_id, shard = self._chat_id, self.shard
-        if shard is not None and not shard.owns_record(chat_id, self.source):
-            batch.skipped += end - start
             return
         items = parsed.values[start:end] if self.exact else None
         places, events = parsed.places[start:end], parsed.events[start:end]
-        run = RecordRun(chat_id, self.source, "line", places, events, items)
+        run = RecordRun(self._chat_id, self.source, "line", places, events, items)
         if parsed.received is not None:
             run.received = parsed.received[start:end]
-        batch.add_run(run)
+        batch.runs.append(run)
 
     def _read_line(self, batch: RecordBatch, place: int, line: bytes) -> None:
         """Read a line by itself, by the general path."""
@@ -360,6 +372,8 @@ class _ParsedLines:
         self.received: list[float | None] | None = None
         """When each line was received; None if no line says it."""
         self._fields = fields
+        self._taken_field = received_field
+        """The field that was taken out of all lines at once; None: none."""
         parse = None if exact or received_field is not None else typed_parser(chat_id=_UNNAMED)
         if parse is None:
             self._parse_all(exact=exact)
@@ -404,11 +418,18 @@ class _ParsedLines:
             if "event" not in value or json_input.has_big_integers(self.lines[index]):
                 return False
             found = next((name for name in self._fields if name in value), None)
+            if found is not None and self._may_have_taken(index):
+                return False  # of several fields the first one counts, whatever lines before had
             received_at = None if found is None else read_time(value.pop(found))
             self.received_field = self.received_field or found
             event = self.events[index] = decode_item(value)
             self._set_received(index, _clock_time(value, event, received_at))
         return True
+
+    def _may_have_taken(self, index: int) -> bool:
+        """Whether the field that lines before had may have been in this line, too."""
+        line, name = self.lines[index], self._taken_field
+        return name is not None and (name.encode() in line or b"\\u" in line)
 
     def _set_received(self, index: int, received_at: float | None) -> None:
         if received_at is not None:

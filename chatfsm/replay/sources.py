@@ -26,7 +26,16 @@ from chatfsm.replay.compression import (
 )
 from chatfsm.replay.kinds import HEAD_SIZE, NotALogError, kind_of
 
-__all__ = ["MAX_BLANK_LINES", "MAX_LINE_BYTES", "Block", "Content", "ReadPosition", "Source"]
+__all__ = [
+    "COMPRESSED_SUFFIXES",
+    "MAX_BLANK_LINES",
+    "MAX_LINE_BYTES",
+    "Block",
+    "Content",
+    "ReadPosition",
+    "Source",
+    "SourceRange",
+]
 
 # Twice the size of a poll reply with the largest upload: no line of a chat log is longer.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
@@ -50,8 +59,10 @@ _SHORT_LINE: Final = 16
 _REST_OF_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*\n?")
 # As much as a pipe returns at once: some hundred lines. Larger blocks are not faster.
 _BLOCK_BYTES: Final = 64 * 1024
+# As much at once of what is before a range, to count its lines.
+_COUNT_BYTES: Final = 1024 * 1024
 
-_COMPRESSED_SUFFIXES: Final = {".gz", ".bz2", ".xz", ".zst", ".zip"}
+COMPRESSED_SUFFIXES: Final = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 
 Block = tuple[Sequence[int], list[bytes]]
 """The numbers of some lines, from 1 on, and the lines."""
@@ -325,6 +336,56 @@ class Source:
             raise UnreadableLogError("cannot be read: the zip file has no such file") from None
 
 
+@define
+class SourceRange(Source):
+    """A range of the lines of a file of JSON lines."""
+
+    start: int = field(default=0, kw_only=True)
+    """Bytes before the range."""
+    end: int | None = field(default=None, kw_only=True)
+    """Bytes up to its end; None: the rest of the file."""
+    chat_id_before: str | None = field(default=None, kw_only=True)
+    """The chat of the line before it; None if it begins with the file."""
+
+    def __str__(self) -> str:
+        return f"bytes {self.start:,} to {'the end' if self.end is None else self.end}"
+
+    def _open(self, stack: ExitStack) -> Content:
+        if self.start == 0:
+            content = super()._open(stack)
+            return Content(_limited(content.read1, self.end), content.path)
+        path = Path(self.path)
+        self.size = path.stat().st_size
+        self._file = stack.enter_context(io.BufferedReader(io.FileIO(path)))
+        self._line_count = _count_lines(self._file, self.start)
+        left = None if self.end is None else self.end - self.start
+        return Content(_limited(self._file.read1, left), path)
+
+
+def _limited(read1: Callable[[int], bytes], size: int | None) -> Callable[[int], bytes]:
+    """A function that reads `size` bytes in all; None: as many as there are."""
+    if size is None:
+        return read1
+    left = size
+
+    def read(most: int) -> bytes:
+        nonlocal left
+        piece = read1(most)[:left]
+        left -= len(piece)
+        return piece
+
+    return read
+
+
+def _count_lines(file: io.BufferedReader[Any], size: int) -> int:
+    """The number of lines in the first bytes of a file, which is then read from there on."""
+    count = 0
+    while size and (piece := file.read(min(size, _COUNT_BYTES))):
+        count += piece.count(b"\n")
+        size -= len(piece)
+    return count
+
+
 def _encoding_of(head: bytes) -> str | None:
     """The encoding of a text that is not UTF-8, by its byte order mark or its first characters."""
     for mark, encoding in _ENCODINGS:
@@ -351,4 +412,4 @@ def _stem(name: str) -> str:
     if name == "-":
         return "stdin"
     path = Path(name)
-    return path.with_suffix("").stem if path.suffix in _COMPRESSED_SUFFIXES else path.stem
+    return path.with_suffix("").stem if path.suffix in COMPRESSED_SUFFIXES else path.stem

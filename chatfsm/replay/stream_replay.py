@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from os import PathLike
-from typing import Any, Final
+from typing import Final
 
 from attrs import define, evolve, field
 
@@ -23,8 +23,8 @@ from chatfsm.replay.formats import record_batches
 from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
 from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.reader import RecordBatch, RecordRun
-from chatfsm.replay.sharding import Shard
-from chatfsm.replay.sources import Source
+from chatfsm.replay.replayed_chat import ChatKey, OpenChats, ReplayedChat
+from chatfsm.replay.sources import Source, SourceRange
 from chatfsm.replay.stats import ChatStats
 from chatfsm.replay.times import UNREADABLE
 from chatfsm.settings import Settings
@@ -32,6 +32,7 @@ from chatfsm.settings import Settings
 __all__ = [
     "ChatKey",
     "OnStep",
+    "OpenChats",
     "OutputKey",
     "ReplayedChat",
     "StreamReplay",
@@ -46,45 +47,12 @@ _LINGER_RECORDS: Final = 10_000
 # The parts of one record's turn: ended chats are released, the record is fed, its file ends.
 _LINGERED, _FED, _ENDED = 0, 1, 2
 
-ChatKey = tuple[str, str]
-"""Key of an open chat: `""` and its chat_id, or the file's name and stem if no id is known."""
-
 OutputKey = tuple[float, int, int]
 """Sort key of output: the number of the record, the part of its turn, the number of the chat."""
 
 
 class ViolationError(ChatError):
     """A log violates the protocol; the text names file, line and reason."""
-
-
-@define(eq=False)
-class ReplayedChat:
-    """One chat of a log: its replay and its statistics."""
-
-    key: ChatKey
-    number: int
-    """Number of the record, of all chats, that began this one; chats are released in its order."""
-    replay: ChatReplay
-    stats: ChatStats
-    last_record: int = 0
-    """Number of the last record of this chat."""
-    last_clock: float | None = None
-    """Time of the log, over all chats, at the last record of this one; None: not yet known."""
-    is_over: bool = False
-    """Whether the session has ended; late events may follow."""
-    unstamped: list[str] = field(factory=list)
-    """Places of the records that wait for the first timestamp of the chat."""
-    index: int = 0
-    """Number of chats that this replay began before it."""
-    where: str = ""
-    """Place of the record that began it: `file: line 12`."""
-    memo: Any = None
-    """What the output keeps of the chat until it is finished; replay itself does not use it."""
-
-    @property
-    def session(self) -> ChatSession:
-        """The session as it is after the last record."""
-        return self.replay.session
 
 
 OnStep = Callable[[ReplayedChat, ReplayStep], object]
@@ -110,18 +78,26 @@ class StreamReplay:
     """The ids of the chats that are replayed; None: all."""
     locates_all: bool = field(default=False, kw_only=True)
     """Whether each step has its place; False, which is faster: those with a finding."""
+    only_keys: set[ChatKey] | None = field(default=None, kw_only=True)
+    """The keys of the chats that are replayed; None: all."""
+    last_batches: dict[ChatKey, int] | None = field(default=None, kw_only=True)
+    """Gets the number of the last batch with records of each chat; None, which is faster."""
     output_key: OutputKey = field(default=(0, 0, 0), init=False)
     """Sort key of the step or chat that is being reported; steps have the chat number 0."""
     records: int = field(default=0, init=False)
-    """Number of records so far, of all chats and all shards."""
+    """Number of records so far, of all chats."""
+    batches: int = field(default=0, init=False)
+    """Number of batches so far."""
+    files: int = field(default=0, init=False)
+    """Number of files that were read to their end."""
+    given_up: str | None = field(default=None, init=False)
+    """Name of the file whose last range could not be read."""
     _open: OrderedDict[ChatKey, ReplayedChat] = field(factory=OrderedDict, init=False)
     """The least recently fed first."""
     _over: OrderedDict[ChatKey, ReplayedChat] = field(factory=OrderedDict, init=False)
     """Those of them that have ended, in the same order."""
     _begun: int = field(default=0, init=False)
     """Number of chats so far."""
-    _files: int = field(default=0, init=False)
-    """Number of files that were read to their end."""
     _clock: float | None = field(default=None, init=False)
     """Time of the log, over all chats; None until the first time is known."""
     _next_due: float = field(default=inf, init=False)
@@ -142,52 +118,73 @@ class StreamReplay:
     @property
     def end_key(self) -> OutputKey:
         """Sort key after all records so far, and before the end of their file."""
-        return self.records, _ENDED + 2 * self._files, 0
+        return self.records, _ENDED + 2 * self.files, 0
 
     def read(
         self,
         sources: Iterable[Source],
         *,
-        shard: Shard | None = None,
         on_progress: Callable[[Source, int], object] | None = None,
         on_unreadable: Callable[[UnreadableLogError], object] | None = None,
         on_note: Callable[[str], object] | None = None,
     ) -> Iterator[ReplayedChat]:
         """Read logs one after the other, and yield each chat when it is finished.
 
-        `shard`: the chats to replay; None: all. `on_progress` gets the file and the number of its
-        records before each batch. `on_unreadable` gets the error of a file that cannot be read,
-        or not further, and the next file is read; without it the error is raised. `on_note` gets
-        what was left out of a file, for people, with the file's name.
+        `on_progress` gets the file and the number of its records before each batch.
+        `on_unreadable` gets the error of a file that cannot be read, or not further, and the next
+        file is read; without it the error is raised. `on_note` gets what was left out of a file,
+        for people, with the file's name.
 
         Raises `ViolationError` in strict sessions, and `ReplayDivergence` if journals are compared.
         """
         for source in sources:
-            self._source, before = source, self.records
-            try:
-                for batch in record_batches(source, shard):
-                    if on_progress is not None:
-                        on_progress(source, self.records - before)
-                    yield from self.feed(batch)
-            except UnreadableLogError as error:
-                if on_unreadable is None:
-                    raise
-                on_unreadable(error)
-            if on_note is not None:
-                for note in source.notes:
-                    on_note(f"{source.name}: {note}")
-            yield from self.end_file(source)
+            yield from self.read_source(source, on_progress, on_unreadable, on_note)
         yield from self.finish()
+
+    def read_source(
+        self,
+        source: Source,
+        on_progress: Callable[[Source, int], object] | None = None,
+        on_unreadable: Callable[[UnreadableLogError], object] | None = None,
+        on_note: Callable[[str], object] | None = None,
+    ) -> Iterator[ReplayedChat]:
+        """Read one log, or a range of one, and yield each chat that is finished meanwhile.
+
+        The arguments and the errors are those of `read`.
+        """
+        part = source if isinstance(source, SourceRange) else SourceRange(source.name)
+        if part.start and self.given_up == source.name:
+            return
+        self.given_up, self._source, before = None, source, self.records
+        try:
+            for batch in record_batches(source):
+                if on_progress is not None:
+                    on_progress(source, self.records - before)
+                yield from self.feed(batch)
+        except UnreadableLogError as error:
+            if on_unreadable is None:
+                raise
+            self.given_up = source.name
+            on_unreadable(error)
+        if on_note is not None:
+            for note in source.notes:
+                on_note(f"{source.name}: {note}")
+        if self.given_up or part.end is None:
+            yield from self.end_file(source)
 
     def feed(self, batch: RecordBatch) -> Iterator[ReplayedChat]:
         """Feed a batch of records, and yield each chat that is finished before one of them."""
-        close_after = self.close_after
+        close_after, last_batches = self.close_after, self.last_batches
         for run in batch.runs:
             self._run = run
-            self.records += run.skipped
-            if self.only is not None and self._key_of(run)[1] not in self.only:
+            key = self._key_of(run)
+            if (self.only is not None and key[1] not in self.only) or (
+                self.only_keys is not None and key not in self.only_keys
+            ):
                 self.records += len(run.events)
                 continue
+            if last_batches is not None:
+                last_batches[key] = self.batches
             index, end = 0, len(run.events)
             while index < end:
                 self._index = index
@@ -195,7 +192,7 @@ class StreamReplay:
                     yield from self._release_silent(self._time_in(run, index), close_after)
                 elif self.records + 1 >= self._next_due:
                     yield from self._release_ended(self.records + 1)
-                chat = self._chat_of(run, index)
+                chat = self._chat_of(key, run, index)
                 if run.is_journal:
                     size = 1
                     self._feed_journal_line(chat, run)
@@ -209,15 +206,40 @@ class StreamReplay:
                         size = int(self._next_due) - self.records - 1
                     self._feed_events(chat, run, index, size)
                 index += size
-        self.records += batch.skipped
-        if batch.skipped and self.records >= self._next_due:
+        self.batches += 1
+        yield from self.release_due()
+
+    def release_due(self) -> Iterator[ReplayedChat]:
+        """Yield the chats that have been over for long enough."""
+        if self.records >= self._next_due:
             yield from self._release_ended(self.records)
+
+    def hand_over(self) -> OpenChats:
+        """Return the open chats, for a replay of what follows in the stream."""
+        chats = list(self._open.values())
+        self._open.clear()
+        self._over.clear()
+        next_entries = self.journal.next_entries if self.journal.compares else {}
+        return OpenChats(self.records, chats, next_entries, self.given_up)
+
+    def take_over(self, before: OpenChats, records: int) -> None:
+        """Go on with the open chats of another replay, before any record; `records`: their number.
+
+        It may be larger than the true number, so that numbers of chats differ in all replays.
+        """
+        self.records = records
+        self.given_up = before.given_up
+        self.journal.next_entries.update(before.next_entries)
+        for chat in before.chats:
+            chat.last_record += records - before.records
+            self._open[chat.key] = chat
+            self._keep_ended(chat)
 
     def end_file(self, source: Source) -> Iterator[ReplayedChat]:
         """Yield the chats that end with a file: its unnamed chat, and all that have ended."""
         keys = [key for key in self._open if key in self._over or key[0] == source.name]
-        turn = _ENDED + 2 * self._files + 1
-        self._files += 1
+        turn = _ENDED + 2 * self.files + 1
+        self.files += 1
         yield from self._release(keys, lambda chat: (self.records, turn, chat.number))
 
     def finish(self) -> Iterator[ReplayedChat]:
@@ -233,9 +255,8 @@ class StreamReplay:
             self.output_key = (inf, 0, chat.number)
             yield chat
 
-    def _chat_of(self, run: RecordRun, index: int) -> ReplayedChat:
+    def _chat_of(self, key: ChatKey, run: RecordRun, index: int) -> ReplayedChat:
         """The chat of a run, made for this record if it is new, as the most recently fed one."""
-        key = self._key_of(run)
         chat = self._open.get(key)
         if chat is None:
             session = ChatSession(key[1], settings=self.settings)
@@ -386,6 +407,8 @@ class StreamReplay:
         self.records += records
         self.output_key = (self.records, _FED, 0)
         chat.last_record = self.records
+        if chat.key in self._over:
+            self._over.move_to_end(chat.key)
 
     def _keep_ended(self, chat: ReplayedChat) -> None:
         """Keep a chat that has ended for `_LINGER_RECORDS` from now on."""
@@ -394,6 +417,8 @@ class StreamReplay:
             self._over[chat.key] = chat
             self._over.move_to_end(chat.key)
             self._next_due = min(self._next_due, chat.last_record + _LINGER_RECORDS)
+        else:  # a journal may begin anew
+            self._over.pop(chat.key, None)
 
     def _release_ended(self, record: int) -> Iterator[ReplayedChat]:
         """Release the chats that have been over for long enough at a record."""

@@ -20,7 +20,6 @@ from chatfsm.errors import UnreadableLogError
 from chatfsm.events import Malformed
 from chatfsm.replay.kinds import NotALogError
 from chatfsm.replay.reader import RecordBatch
-from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import Content, Source
 from chatfsm.replay.times import UNREADABLE, read_time
 from chatfsm.replay.wrapped import HEAD_LINES, Unwrapper, path_for, path_to_event, value_of_cell
@@ -48,16 +47,14 @@ Row = tuple[int, dict[str, Any] | Malformed]
 """The place of a row, and its cells by column; or what is wrong with it."""
 
 
-def table_batches(
-    source: Source, content: Content, head: bytes, shard: Shard | None
-) -> Iterator[RecordBatch] | None:
+def table_batches(source: Source, content: Content, head: bytes) -> Iterator[RecordBatch] | None:
     """The records of a CSV or Parquet file that begins so; None if it is neither."""
     if head.startswith(_PARQUET_MARK):
-        return _parquet_batches(source, content, shard)
+        return _parquet_batches(source, content)
     delimiter = _delimiter_of(head, source.unwrap)
     if delimiter is None:
         return None
-    return _batches(source, shard, _csv_rows(source, content, delimiter), "line")
+    return _batches(source, _csv_rows(source, content, delimiter), "line")
 
 
 def _delimiter_of(head: bytes, unwrap: str | None) -> str | None:
@@ -121,9 +118,7 @@ def _columns(cells: list[str]) -> list[str]:
     return names
 
 
-def _parquet_batches(
-    source: Source, content: Content, shard: Shard | None
-) -> Iterator[RecordBatch]:
+def _parquet_batches(source: Source, content: Content) -> Iterator[RecordBatch]:
     """The records of a Parquet file. Raises `UnreadableLogError` if pyarrow is not installed."""
     try:
         parquet: Any = import_module("pyarrow.parquet")
@@ -141,7 +136,7 @@ def _parquet_batches(
     try:
         with parquet.ParquetFile(where) as file:
             rows = _parquet_rows(file, arrow)
-            yield from _batches(source, shard, rows, "row")
+            yield from _batches(source, rows, "row")
     except (arrow.ArrowException, OSError) as error:
         why = str(error).partition("\n")[0]
         raise UnreadableLogError(f"a Parquet file that is damaged: {why}") from None
@@ -209,9 +204,7 @@ def _event_fields(cells: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _batches(
-    source: Source, shard: Shard | None, rows: Iterable[Row], unit: str
-) -> Iterator[RecordBatch]:
+def _batches(source: Source, rows: Iterable[Row], unit: str) -> Iterator[RecordBatch]:
     """The records of rows. Raises `NotALogError` if no row among the first has an event."""
     rows = iter(rows)
     head = list(islice(rows, HEAD_LINES))
@@ -223,7 +216,7 @@ def _batches(
         if path is None and head:
             raise NotALogError("not a log of chat events: a table without events")
     unwrapper = Unwrapper(source, path or ())
-    batch = RecordBatch(source, shard)
+    batch = RecordBatch(source)
     has_events = False
     for count, (place, row) in enumerate(chain(head, rows), 1):
         if isinstance(row, Malformed):
@@ -232,6 +225,6 @@ def _batches(
             has_events |= unwrapper.add(batch, row, place, unit)
         if count % _BATCH_ROWS == 0:
             yield batch
-            batch = RecordBatch(source, shard)
+            batch = RecordBatch(source)
     yield batch
     unwrapper.note(has_events=has_events, unit=unit)

@@ -29,7 +29,6 @@ from chatfsm.replay.items import (
 from chatfsm.replay.journal import JournalLineError
 from chatfsm.replay.kinds import NotALogError
 from chatfsm.replay.reader import RecordBatch
-from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import MAX_LINE_BYTES, Block, Source
 from chatfsm.replay.times import WRAPPER_FIELDS, leading_time, pop_time, read_time
 
@@ -156,17 +155,17 @@ class Unwrapper:
     _begun: dict[str, str] = field(factory=dict, init=False)
     """The beginning of a line that was cut, by its stream."""
 
-    def batches(self, blocks: Iterable[Block], shard: Shard | None) -> Iterator[RecordBatch]:
+    def batches(self, blocks: Iterable[Block]) -> Iterator[RecordBatch]:
         """The records of the lines. Raises `UnreadableLogError` if no line has an event."""
         has_events = False
         place = 1
         for places, lines in blocks:
             check_value_count(self.source, places[0], lines[0])
-            batch = RecordBatch(self.source, shard)
+            batch = RecordBatch(self.source)
             for place, line in zip(places, lines, strict=True):
                 has_events |= self.add_line(batch, line, place)
             yield batch
-        batch = RecordBatch(self.source, shard)
+        batch = RecordBatch(self.source)
         for text in self._begun.values():
             self._add_broken(batch, text, place, "line", "the rest of the line is missing")
         yield batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +16,10 @@ from chatfsm._client.journal import Recorded
 from chatfsm._protocol import json_input
 from chatfsm._protocol.lines import decode_lines
 from chatfsm.effects import to_json
-from chatfsm.replay.formats import records
+from chatfsm.replay.formats import record_batches, records
 from chatfsm.replay.journal import JournalEntry, JournalHeader, parse_journal_line, verify
+from chatfsm.replay.reader import RecordBatch
 from chatfsm.replay.scrub import _PROTOCOL_WORDS, Pseudonyms, scrubbed_lines
-from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import Source
 from chatfsm.replay.stream_replay import StreamReplay, ViolationError
 from chatfsm.settings import Settings
@@ -76,18 +77,16 @@ def check_journal(data: bytes) -> None:
 
 
 def check_replay(data: bytes) -> None:
-    """A log is replayed or refused; two shards together give what one reader gives."""
-    whole = _replayed(data, None)
-    parts = [_replayed(data, Shard(index, 2)) for index in (0, 1)]
+    """A log is replayed or refused, and chats that are handed over go on as if they were not."""
+    whole = _replayed(data, handed_over=False)
+    parts = _replayed(data, handed_over=True)
     with suppress(UnreadableLogError), _source(data) as source:
         for record in records(source):
             assert record.where.startswith("-: ")
     with suppress(UnreadableLogError, ViolationError), _source(data) as source:
         for _ in StreamReplay(Settings(strict=True)).read([source]):
             pass
-    if whole is not None and None not in parts:
-        together = [step for part in parts for step in part or ()]
-        assert sorted(together) == sorted(whole), "shards give other effects than one reader"
+    assert parts == whole, "chats that are handed over have other effects"
 
 
 @contextmanager
@@ -101,20 +100,33 @@ def _source(data: bytes) -> Iterator[Source]:
         sys.stdin = usual
 
 
-def _replayed(data: bytes, shard: Shard | None) -> list[str] | None:
-    """The effects of each step as texts; None if the file cannot be read."""
+def _replayed(data: bytes, *, handed_over: bool) -> list[str] | None:
+    """The effects of each step as texts; None if the file cannot be read.
+
+    `handed_over`: a new replay goes on with the open chats after each run of records.
+    """
     told: list[str] = []
 
     def report(chat: Any, step: Any) -> None:
         effects = [to_json(effect) for effect in step.effects]
         told.append(json.dumps([chat.key, step.seq, step.at, effects]))
 
-    stream = StreamReplay(Settings(max_ids=16), on_step=report)
-    errors: list[UnreadableLogError] = []
-    with _source(data) as source:
-        for chat in stream.read([source], shard=shard, on_unreadable=errors.append):
-            assert chat.stats is not None
-    return None if errors else told
+    settings = Settings(max_ids=16)
+    stream = StreamReplay(settings, on_step=report)
+    try:
+        with _source(data) as source:
+            for batch in record_batches(source):
+                for run in batch.runs:
+                    list(stream.feed(RecordBatch(source, [run])))
+                    if handed_over:
+                        chats = pickle.loads(pickle.dumps(stream.hand_over()))  # noqa: S301
+                        stream = StreamReplay(settings, on_step=report)
+                        stream.take_over(chats, chats.records)
+            for chat in (*stream.end_file(source), *stream.finish()):
+                assert chat.stats is not None
+    except UnreadableLogError:
+        return None
+    return told
 
 
 # Words that a scrubbed log may have, whatever the recording says.

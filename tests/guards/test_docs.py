@@ -100,7 +100,7 @@ def test_each_extra_is_explained() -> None:
 INNER = re.compile(
     r"chatfsm\.simulator\.(?!agent_seat|builtin|center|faults|from_log|network|scenario|settings|"
     r"tenants|world|server\.server|server\.control).+|"
-    r"chatfsm\.replay\.(chat_replay|formats|reader|scrub|sharding|sources|stats|stream_replay)|"
+    r"chatfsm\.replay\.(chat_replay|formats|reader|replayed_chat|scrub|sharding|sources|stats|stream_replay)|"
     r"chatfsm\.replay\.(compression|har|items|kinds|log_files|tables|wrapped)|"
     r"chatfsm\.replay\.(arrow_schema|export_(mining|tables)|schema_(forms|types|wire))|"
     r"chatfsm\.testing\.(judge_leaving|judge_polls|judge_posts)"

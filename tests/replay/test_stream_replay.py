@@ -58,7 +58,7 @@ class Listener:
         place = next(self._lines)
         event = decode_item(dict(item))
         run = RecordRun(chat_id, self._source, "line", [place], [event], None)
-        self.finished(self.chats.feed(RecordBatch(self._source, None, [run])))
+        self.finished(self.chats.feed(RecordBatch(self._source, [run])))
         return self._news()
 
     def ends(self) -> list[str]:
@@ -271,7 +271,7 @@ def test_an_ended_chat_is_released_within_a_run(wire: Any, monkeypatch: pytest.M
     events = [decode_item(wire.says("ann", "hello", at=at)) for at in range(2, 9)]
     source = Source("first.jsonl")
     run = RecordRun("b", source, "line", range(7), events, None)
-    chats = play.chats.feed(RecordBatch(source, None, [run]))
+    chats = play.chats.feed(RecordBatch(source, [run]))
     assert [play.chats.output_key[0] for _chat in chats] == [4]
     assert play.chats.records == 9
 

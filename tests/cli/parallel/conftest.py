@@ -9,24 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attrs import frozen
 
 from chatfsm import _cli
-from chatfsm._cli.parallel import (
-    OutputPiece,
-    WorkerBatch,
-    WorkerReporter,
-    finish,
-    print_pieces,
-    replay_shard,
-)
-from chatfsm._cli.replay import reporter_for
-from chatfsm._cli.replay_outputs import Output
-from chatfsm.replay import sources, stream_replay
-from chatfsm.replay.sharding import Shard
+from chatfsm._cli.parallel import print_pieces
+from chatfsm._cli.replay import reporter_for, sources_of
+from chatfsm._cli.worker import HandedOver, OutputPiece, ShardWorker, WorkerBatch, WorkerDone
+from chatfsm.replay import sharding, sources, stream_replay
+from chatfsm.replay.sharding import Shard, shards_of
 
 
 @frozen
@@ -43,8 +37,6 @@ class Runs:
     """Runs the command on files of a folder."""
 
     folder: Path
-    everything = Shard(0, 1)
-    half = Shard(0, 2)
 
     def writes(self, name: str, data: bytes, *, packed: bool = False) -> str:
         """A log in the folder."""
@@ -62,27 +54,40 @@ class Runs:
 
         def run() -> int:
             reporter = reporter_for(options)
-            said, verified = [], 0
-            for number in range(jobs):
-                batches: list[WorkerBatch] = []
-                output = _sent(reporter.output)
-                shard = Shard(number, jobs, options.unnamed_chat)
-                verified += replay_shard(
-                    options, WorkerReporter(output, shard, batches.append)
-                ).verified
-                said.append(_pieces(batches))
-            is_stopped = print_pieces(said, reporter)
-            return finish(options, reporter, is_stopped=is_stopped, verified=verified)
+            handed: Any = None
+            verified = 0
+            for shard in shards_of(sources_of(options), jobs):
+                messages, done = self.worker(options, shard, handed)
+                handed = next((one for one in messages if isinstance(one, HandedOver)), None)
+                batches = [one for one in messages if isinstance(one, WorkerBatch)]
+                print_pieces(_pieces(batches), reporter)
+                verified += done.verified
+                if done.is_end:
+                    break
+            return reporter.finish(options, verified)
 
         return _captured(run)
+
+    def worker(
+        self, options: Namespace, shard: Shard, handed: Any = None, *stops: bool
+    ) -> tuple[list[Any], WorkerDone]:
+        """The messages of a worker, as they come out of its pipe; `stops`: whether it is to end."""
+        messages: list[Any] = []
+        output = _sent(reporter_for(options).output)
+        answers = iter(stops)
+        stopped = lambda: next(answers, False)  # noqa: E731
+        pipe: Any = SimpleNamespace(
+            send=messages.append,
+            send_bytes=lambda data: messages.append(pickle.loads(data)),  # noqa: S301  # as above
+            recv=lambda: handed,
+        )
+        worker = ShardWorker(options, output, _sent(shard), pipe, stopped)
+        done = worker.run()
+        return _sent(messages), done
 
     def options(self, *words: str) -> Namespace:
         """What the command line says."""
         return _cli._parser().parse_args(["replay", *words])
-
-    def output(self, options: Namespace) -> Output:
-        """What these options ask for."""
-        return reporter_for(options).output
 
 
 def _sent(value: Any) -> Any:
@@ -113,5 +118,6 @@ def runs(tmp_path: Path) -> Runs:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is read at once, and chats linger for a few records, so that small logs show it."""
-    monkeypatch.setattr(sources, "_BLOCK_BYTES", 512)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 128)
+    monkeypatch.setattr(sharding, "_MIN_RANGE_BYTES", 256)
     monkeypatch.setattr(stream_replay, "_LINGER_RECORDS", 5)

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Any
 
-from chatfsm._cli.parallel import WorkerBatch, work
+from chatfsm._cli.worker import WorkerBatch, work
 from chatfsm._session.session import ChatSession
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import pickle
 import re
 import select
 import signal
@@ -20,10 +21,11 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import parallel
-from chatfsm._cli.parallel import Worker, WorkerReporter, replay_shard
+from chatfsm._cli.parallel import Worker
+from chatfsm._cli.worker import HandedOver, WorkerBatch
 from chatfsm.replay import sources
-from chatfsm.replay.formats import records
-from chatfsm.replay.sources import Source
+from chatfsm.replay.sharding import shards_of
+from chatfsm.replay.sources import Source, SourceRange
 from tests.cli.parallel import crashing
 
 # A child of ours that takes longer than this is stuck, however slow the machine.
@@ -95,7 +97,10 @@ def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any]
     in_place(crashing.is_killed)
     path = runs.writes("a.jsonl", lines(20))
     ran = runs.alone("--summary", "--jobs=2", path)
-    why = f"a worker of --jobs was ended by signal {signal.SIGKILL:d}, after {path}: line 7"
+    _, shard = shards_of([Source(path)], 2)
+    assert str(shard).endswith("a.jsonl (bytes 915 to the end)")
+    how = f"was ended by signal {signal.SIGKILL:d}, in {shard}"
+    why = f"a worker of --jobs {how}, after {path}: line 7"
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
     assert json.loads(ran.out)["totals"]["complete"] is False
     assert is_clean()
@@ -104,8 +109,10 @@ def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any]
 def test_a_worker_that_leaves_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
     """Status 0 of a worker is no excuse."""
     in_place(crashing.leaves)
-    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
-    why = "a worker of --jobs ended with 0, after the start"
+    path = runs.writes("a.jsonl", lines(12))
+    ran = runs.alone("--quiet", "--jobs=2", path)
+    shard, _ = shards_of([Source(path)], 2)
+    why = f"a worker of --jobs ended with 0, in {shard}, after the start"
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
 
 
@@ -118,7 +125,8 @@ def test_a_bug_in_a_worker_is_reported(
     in_place(crashing.has_a_bug)
     path = runs.writes("a.jsonl", re.sub(rb'"c\d"', b'"c0"', lines(20)))  # one run of one chat
     ran = runs.alone(output, "--jobs=2", path)
-    why = f"a worker of --jobs failed: MemoryError at {path}: line 8"
+    shard, _ = shards_of([Source(path)], 2)
+    why = f"a worker of --jobs failed in {shard}: MemoryError at {path}: line 8"
     assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
     assert is_clean()
 
@@ -173,24 +181,29 @@ def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Worker, "start", lambda *_: None)
     monkeypatch.setattr(parallel, "print_pieces", presses_twice)
-    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(2)))
+    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(12)))
     assert (ran.status, ran.err) == (130, "chatfsm: interrupted: this is what was read so far\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_worker_that_is_stopped_reports_its_chats(runs: Any) -> None:
-    """The chats that are open are told as they stand."""
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_is_stopped_reports_its_chats(runs: Any, index: int) -> None:
+    """The chats that are open are told as they stand, and nothing is handed over."""
     path = runs.writes("a.jsonl", lines(60))
     options = runs.options("--summary", path)
-    batches: list[Any] = []
-    answers = iter([False, False, True])
-    reporter = WorkerReporter(
-        runs.output(options), runs.everything, batches.append, lambda: next(answers)
-    )
-    replay_shard(options, reporter)
-    over = [piece for batch in batches for piece in batch.pieces if piece.totals]
+    first, second = shards_of([Source(path)], 2)
+    handed = None
+    if index == 1:
+        messages, _ = runs.worker(options, first)
+        handed = messages[-1]
+        assert isinstance(handed, HandedOver)
+    stops = (False, False, False, False, True)
+    messages, done = runs.worker(options, (first, second)[index], handed, *stops)
+    assert done.is_end
+    assert all(isinstance(message, WorkerBatch) for message in messages)
+    over = [piece for batch in messages for piece in batch.pieces if piece.totals]
     assert len(over) == 5
-    assert 0 < sum(piece.totals.messages for piece in over) < 60
+    assert 30 * index < sum(piece.totals.messages for piece in over) < 30 * (index + 1)
 
 
 @pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
@@ -212,30 +225,24 @@ def test_what_cannot_be_shared_is_received_by_one(
     assert with_input("--jobs=2") == with_input()
 
 
-def test_a_worker_parses_its_share_only(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is of others is passed over unparsed, and counted."""
-    monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
-    path = runs.writes("a.jsonl", lines(100))
-    options = runs.options("--quiet", path)
-    batches: list[Any] = []
-    reporter = WorkerReporter(runs.output(options), runs.half, batches.append)
-    replay_shard(options, reporter)
-    own = {
-        record.chat_id for record in records(Source(path)) if runs.half.owns(_id(record.chat_id))
-    }
-    assert 0 < len(own) < 5
-    assert sum(piece.totals is not None for batch in batches for piece in batch.pieces) == len(own)
-    assert reporter.stream.records == 100
+def test_a_share_goes_on_with_the_chats_before_it(runs: Any) -> None:
+    """The one that is open at the border is handed over; the other one begins after it."""
+    data = [re.sub(rb'"c\d"', b'"%s"' % name, lines(24)) for name in (b"old", b"new")]
+    path = runs.writes("a.jsonl", data[0] * 2 + data[1])
+    options = runs.options("--json", path)
+    first, second = shards_of([Source(path)], 2)
+    messages, _ = runs.worker(options, first)
+    handed = messages[-1]
+    open_chats = pickle.loads(handed.chats)  # noqa: S301  # it was just pickled
+    assert [chat.key for chat in open_chats.chats] == [("", "old")]
+    part = second.sources[0]
+    assert isinstance(part, SourceRange)
+    assert part.chat_id_before == "old"
+    assert runs.shared(2, "--json", path) == runs.alone("--json", path)
 
 
-def _id(chat_id: str | None) -> bytes:
-    return (chat_id or "").encode()
-
-
-def test_a_bar_shows_how_far_the_first_worker_is(
-    runs: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """All of them read all, so that one is enough."""
+def test_a_bar_shows_how_far_the_worker_is(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one whose output is printed."""
     asked: list[tuple[str, int | None]] = []
     show = lambda _self, reached, _records: asked.append((reached.stem, reached.size))  # noqa: E731
     monkeypatch.setattr("chatfsm._cli.terminal.ProgressBar.show", show)

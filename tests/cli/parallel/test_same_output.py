@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatfsm.errors import UnreadableLogError
 from chatfsm.replay.formats import records
-from chatfsm.replay.sharding import chat_id_of_line
+from chatfsm.replay.reader import chat_id_of_line
 from chatfsm.replay.sources import Source
 from tests.cli.parallel.mixed import lines, logs
 
@@ -98,8 +98,8 @@ def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) 
     assert found == ["good", "named", "named", "good", "named", "named"]
 
 
-def test_a_refused_opening_is_reported_by_one_process(runs: Any) -> None:
-    """Only the worker of that chat sees that its snapshot is none: the reading ends for all."""
+def test_a_refused_opening_ends_the_reading_of_its_file(runs: Any) -> None:
+    """In all workers that read more of it."""
     opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
     files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
     alone = runs.alone("--summary", *files)

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from chatfsm._cli.replay_outputs import Summary
 from chatfsm._protocol import json_input
 from chatfsm.errors import UnreadableLogError
-from chatfsm.replay import sharding
 from chatfsm.replay.formats import records
-from chatfsm.replay.sharding import Shard, chat_id_of_line, line_ranges
 from chatfsm.replay.sources import Source
-from tests.cli.parallel.mixed import lines, logs
+from tests.cli.parallel.mixed import logs
 
 # The folder is written anew for each example.
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -28,56 +26,6 @@ GOOD = (
     b'{"chat_id": "b", "event": "chat_session_ended"}',
     b'{"chat_id":"c","event":"chat_session_message","msg":"\\u4f60 \\"x\\""}',
 )
-# Each nearly what a run of plain lines is made of.
-ALMOST = (
-    b'{"data":{"chat_id":"a"},"event":"e"}',
-    b'{"chat_id":"a","chat_id":"b","event":"e"}',
-    b'{"chat_id":"a","chat\\u005fid":"b","event":"e"}',
-    b'{"x\\"chat_id":"a","event":"e"}',
-    b'{"event":"e"}',
-    b'{"chat_id":"a","events":[]}',
-    b'{"chat_id":"a","v":99,"in":5}',
-    b'{"chat_id":"a',
-    b'{"chat_id":"a}',
-    b'"chat_id":"a"}',
-    b' {"chat_id":"a","event":"e"}',
-    b'{"chat_id":"a","event":"e"} ',
-    b'{"x":"chat_id","event":"e"}',
-    b"",
-)
-some_lines = st.one_of(st.sampled_from(GOOD), st.sampled_from(GOOD), st.sampled_from(ALMOST), lines)
-runs_of_lines = st.lists(st.tuples(some_lines, st.integers(1, 70)), max_size=6).map(
-    lambda found: [line for line, times in found for _ in range(times)]
-)
-
-
-@given(found=runs_of_lines, index=st.integers(0, 2), end=st.sampled_from((b"\n", b"\r\n")))
-def test_what_is_skipped_is_of_other_shards(found: list[bytes], index: int, end: bytes) -> None:
-    """Each line of a stretch by itself is of the chat that the stretch is said to be of."""
-    shard = Shard(index, 3)
-    ended = [line + end for line in found]
-    place = 0
-    for start, stop, others in line_ranges(ended, shard):
-        assert start == place < stop
-        place = stop
-        if others is not None:
-            assert {chat_id_of_line(line) for line in ended[start:stop]} == {others}
-            assert not shard.owns(others)
-    assert place == len(ended)
-
-
-@given(found=st.lists(st.sampled_from(GOOD), min_size=1, max_size=200))
-def test_all_that_is_seen_to_be_of_other_shards_is_skipped(found: list[bytes]) -> None:
-    """Where nothing is odd, no line that others hear is left."""
-    shard = Shard(1, 2)
-    ended = [line + b"\n" for line in found]
-    wanted = [
-        line
-        for start, end, others in line_ranges(ended, shard)
-        if others is None
-        for line in ended[start:end]
-    ]
-    assert wanted == [line for line in ended if shard.owns(chat_id_of_line(line) or b"")]
 
 
 @many
@@ -144,16 +92,6 @@ def _told(path: str) -> list[Any]:
     except UnreadableLogError as error:
         told.append(str(error))
     return told
-
-
-def test_ids_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many chats there are, and each is looked up again where it was forgotten."""
-    monkeypatch.setattr(sharding, "_MAX_KNOWN_IDS", 3)
-    shard = Shard(0, 2)
-    for number in range(20):
-        chat_id = b"c%d" % (number % 7)
-        assert shard.look_up(chat_id) is shard.owns(chat_id)
-        assert len(shard.known) <= 3
 
 
 def test_all_digits_of_a_number_are_reported(runs: Any) -> None:
