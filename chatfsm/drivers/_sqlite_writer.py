@@ -58,7 +58,7 @@ class RecordWrite:
 
 @frozen(eq=False)
 class TaskWrite:
-    """Another change of the database."""
+    """Another change of the database. If it raises a `ChatError` or OSError, it changes nothing."""
 
     run: Callable[[sqlite3.Connection], object]
     answer: Future[None] = field(factory=Future)
@@ -133,44 +133,56 @@ class SqliteWriter:
             return group
 
     def _written(self, database: sqlite3.Connection, group: list[Write]) -> dict[Write, Exception]:
-        """Write a group in one transaction; return the errors of those that were not written."""
-        together = [
-            write for write in group if isinstance(write, RecordWrite) and not write.statements
-        ]
-        errors: dict[Write, Exception] = {}
+        """Write a group in one transaction; return the errors of those that were not written.
+
+        If a statement of the app fails, all is written again, now with each such write alone.
+        """
+        records = [write for write in group if isinstance(write, RecordWrite)]
+        together = [write for write in records if not write.statements]
         try:
-            database.execute("BEGIN IMMEDIATE")
-            errors |= self._save(database, together)
-            for write in group:
-                if isinstance(write, TaskWrite) or write.statements:
-                    self._write_alone(database, write, errors)
-            database.execute("COMMIT")
+            try:
+                errors = self._transact(database, group, records, [])
+            except _StatementError:
+                alone = [write for write in records if write.statements]
+                errors = self._transact(database, group, together, alone)
         except Exception as error:  # noqa: BLE001  # each write has to be answered
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            return {write: errors.get(write) or error_from(error, self.path) for write in group}
+            _roll_back(database)
+            return dict.fromkeys(group, error_from(error, self.path))
         self.commits += 1
-        self.saves += sum(isinstance(write, RecordWrite) for write in group)
+        self.saves += len(records)
         return errors
 
-    def _write_alone(
-        self, database: sqlite3.Connection, write: Write, errors: dict[Write, Exception]
-    ) -> None:
-        """Write what may fail alone. Raises what ends the transaction."""
-        database.execute("SAVEPOINT alone")
-        try:
-            if isinstance(write, TaskWrite):
-                write.run(database)
-            else:
+    def _transact(
+        self,
+        database: sqlite3.Connection,
+        group: list[Write],
+        together: list[RecordWrite],
+        alone: list[RecordWrite],
+    ) -> dict[Write, Exception]:
+        _roll_back(database)
+        database.execute("BEGIN IMMEDIATE")
+        errors = self._save(database, together)
+        for write in together:
+            if write not in errors:
+                _execute(database, write.statements)
+        for write in alone:
+            database.execute("SAVEPOINT alone")
+            try:
                 errors |= self._save(database, [write])
-                for statement in () if write in errors else write.statements:
-                    database.execute(*statement)
-        except (ChatError, OSError, sqlite3.Error) as error:
-            if not database.in_transaction:
-                raise
-            errors[write] = error
-            database.execute("ROLLBACK TO alone")
-        database.execute("RELEASE alone")
+                if write not in errors:
+                    _execute(database, write.statements)
+            except _StatementError as error:
+                errors[write] = error.error
+                database.execute("ROLLBACK TO alone")
+            database.execute("RELEASE alone")
+        for task in group:
+            if isinstance(task, TaskWrite):
+                try:
+                    task.run(database)
+                except (ChatError, OSError) as error:
+                    errors[task] = error
+        database.execute("COMMIT")
+        return errors
 
     def _save(
         self, database: sqlite3.Connection, writes: Sequence[RecordWrite]
@@ -183,6 +195,29 @@ class SqliteWriter:
             blob = b"".join(write.text for write in fitting)
             database.execute(_SAVE, (_items(fitting), blob))
         return {write: StoreConflictError(_CONFLICT) for write in {*writes} - {*fitting}}
+
+
+@define
+class _StatementError(Exception):
+    """A statement of the app has failed."""
+
+    error: Exception
+
+
+def _execute(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    """Execute statements of the app. Raises `_StatementError` if one is wrong."""
+    for statement in statements:
+        try:
+            database.execute(*statement)
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+            if not database.in_transaction or isinstance(error_from(error, Path()), OSError):
+                raise  # not for what it says, but of the disk
+            raise _StatementError(error) from None
+
+
+def _roll_back(database: sqlite3.Connection) -> None:
+    if database.in_transaction:
+        database.execute("ROLLBACK")
 
 
 def conflicting_keys(

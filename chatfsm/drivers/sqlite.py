@@ -192,12 +192,13 @@ class SqliteStore:
     def _lease(self, database: sqlite3.Connection, key: str) -> None:
         if self._owner_lock is None:
             self._owner_lock = open_locked(self._lock_path(self._owner))
-        row = database.execute("SELECT owner FROM chatfsm_leases WHERE key = ?", (key,)).fetchone()
-        if row is not None:
+        insert = "INSERT INTO chatfsm_leases VALUES (?, ?) ON CONFLICT DO NOTHING"
+        while not database.execute(insert, (key, self._owner)).rowcount:
+            query = "SELECT owner FROM chatfsm_leases WHERE key = ?"
+            row = database.execute(query, (key,)).fetchone()
             if row[0] == self._owner or is_locked(self._lock_path(row[0])):
                 raise LocalProtocolError(_OPEN)
             database.execute("DELETE FROM chatfsm_leases WHERE owner = ?", row)
-        database.execute("INSERT INTO chatfsm_leases VALUES (?, ?)", (key, self._owner))
 
     def _release(self, database: sqlite3.Connection, key: str) -> None:
         owned = (key, self._owner)
