@@ -36,9 +36,12 @@ current_step: Final[ContextVar[LogStep | None]] = ContextVar("chatfsm_step", def
 def log_fields(chat_id: str | None, link: str | None = None) -> dict[str, str | None]:
     """Return the fields of a record, for `extra=`.
 
-    `chat_id` is None before there is a chat, `link` without a client, `purpose` unless the record
-    follows from the result of a request: then it is poll, history, post or api.
+    `chat_id` is None before there is a chat, and an odd one is escaped, so that a record stays one
+    line of plain text. `link` is None without a client, `purpose` unless the record follows from
+    the result of a request: then it is poll, history, post or api.
     """
+    if chat_id and not (chat_id.isascii() and chat_id.isprintable()):
+        chat_id = ascii(chat_id)[1:-1]
     step = current_step.get()
     return {
         "chat_id": chat_id or None,

@@ -110,11 +110,7 @@ class Endpoint:
         their cache. `tenant`: False for files and photos, which the server serves without it.
         """
         query = f"{self._tenant if tenant else ''}{_CACHE_BUSTER}={quote(nonce, safe='')}"
-        return f"{self.url}{self.template_for(path)}?{query}"
-
-    def template_for(self, path: str) -> str:
-        """Return the path of a URL from one with names in braces in place of ids."""
-        return f"/clientweb/api/v{self.version}/{path}"
+        return f"{self.url}/clientweb/api/v{self.version}/{path}?{query}"
 
     def headers(self, content_type: str = _JSON) -> tuple[tuple[str, str], ...]:
         """Return the headers of a request, in the order and spelling of the documentation."""

@@ -57,7 +57,7 @@ class HttpRequest:
     purpose: RequestPurpose = field(default="api", kw_only=True)
     """Purpose of the request; one poll, one history and one POST at a time are pending."""
     template: str = field(default="", kw_only=True)
-    """Path of the URL with `{chat}` and `{subject}` in place of ids: the same for all chats."""
+    """Path below `/clientweb/api/v1/` or `v2/`, with `{chat}` and `{subject}` in place of ids."""
 
 
 @frozen

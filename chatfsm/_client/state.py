@@ -328,6 +328,6 @@ class ClientTurn:
             HttpRequest(
                 *(request_id, method.verb, url, headers, content, timeout, max_body),
                 purpose=purpose,
-                template=self.endpoint.template_for(method.path),
+                template=method.path,
             )
         )

@@ -40,6 +40,8 @@ class ChatObservations:
     _state: str | None = field(init=False)
     _server: tuple[str, str, int] = field(init=False)
     """Scheme, host and port."""
+    _base: str = field(init=False)
+    """Path that is common to all requests."""
     _duplicates: int = field(init=False)
     _merged: int = field(init=False)
     _is_started: bool = field(default=False, init=False)
@@ -56,6 +58,7 @@ class ChatObservations:
         self._link = client.health(0.0).link
         self._state = None if session is None else session.state
         self._server = _scheme_and_address(client.endpoint.url)
+        self._base = f"/clientweb/api/v{client.endpoint.version}/"
         self._duplicates = 0 if session is None else session.counts.duplicates
         self._merged = client.merged_histories
 
@@ -68,7 +71,7 @@ class ChatObservations:
         """Report that a request was given to the sender."""
         sent = RequestSent(
             self._chat_id,
-            *(request.purpose, request.method, request.template),
+            *(request.purpose, request.method, self._base + request.template),
             *self._server,
             len(request.body),
         )
@@ -90,7 +93,8 @@ class ChatObservations:
             report = self._REPORTS.get(type(effect))
             if report is not None:
                 report(self, effect, now)
-        self._report_counts(missed)
+        if isinstance(item, HttpReply):
+            self._report_counts(missed)
         if self._client.done:
             self._stop("over")
 

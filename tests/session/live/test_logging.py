@@ -142,3 +142,4 @@ def test_an_id_breaks_no_line(plays: type[Play], caplog: pytest.LogCaptureFixtur
     assert [record.getMessage() for record in caplog.records] == [
         r"chat 'chat\n1 \xe9': terminated, ended",
     ]
+    assert [vars(record)["chat_id"] for record in caplog.records] == [r"chat\n1 \xe9"]
