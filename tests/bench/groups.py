@@ -18,6 +18,7 @@ GROUPS: Final[dict[str, Callable[[Scale], Iterator[Row]]]] = {
     "parsing": parsing.parsed,
     "lines": logs.lines,
     "command": logs.command,
+    "counting": logs.counting,
     "creating": sessions.created,
     "snapshots": snapshots.there_and_back,
     "memory": sizes.open_sessions,

@@ -23,8 +23,8 @@ __all__ = ["Machine", "calibrated", "this_machine"]
 
 # What is compared, and what it is made of.
 PACKAGES: Final = (
-    *("attrs", "cattrs", "transitions", "orjson"),
-    *("Automat", "python-statemachine"),
+    *("attrs", "cattrs", "transitions", "orjson", "msgspec"),
+    *("Automat", "python-statemachine", "duckdb", "polars"),
 )
 # Short and many: what else the machine does then falls into few of them.
 ROUNDS: Final = 51

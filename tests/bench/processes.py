@@ -13,7 +13,17 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final
 
-__all__ = ["Start", "printed", "started", "started_together", "worker_times"]
+__all__ = [
+    "ENVIRONMENT",
+    "HIDING",
+    "ROOT",
+    "Start",
+    "printed",
+    "spent",
+    "started",
+    "started_together",
+    "worker_times",
+]
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -21,13 +31,14 @@ ROOT: Final = Path(__file__).parents[2]
 # sources is compiled at each start, and what pip has installed is not.
 _COMPILED: Final = TemporaryDirectory(prefix="chatfsm-bench-")
 atexit.register(_COMPILED.cleanup)
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
+    "POLARS_MAX_THREADS": "1",
     **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "PYTHONPYCACHEPREFIX": _COMPILED.name,
 }
 
-# orjson that cannot be imported, before anything has looked for it.
-_HIDING: Final = "import sys; sys.modules['orjson'] = None; "
+# The extra `fast` cannot be imported, before anything has looked for it.
+HIDING: Final = "import sys; sys.modules['orjson'] = sys.modules['msgspec'] = None; "
 
 Start = Callable[[], float]
 
@@ -36,7 +47,7 @@ def printed(*arguments: str) -> str:
     """What Python prints with these arguments. Raises CalledProcessError where it fails."""
     command = [sys.executable, *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env=_ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True
     )
     return done.stdout
 
@@ -52,6 +63,19 @@ def started(*arguments: str, units: int = 1) -> Start:
     return run
 
 
+def spent(*arguments: str) -> Start:
+    """What measures the processor time of a whole process, in seconds, of all its threads."""
+
+    def run() -> float:
+        before = os.times()
+        printed(*arguments)
+        after = os.times()
+        user = after.children_user - before.children_user
+        return user + after.children_system - before.children_system
+
+    return run
+
+
 def started_together(*commands: Sequence[str]) -> Start:
     """What measures several whole processes that run at the same time, in seconds."""
 
@@ -59,7 +83,7 @@ def started_together(*commands: Sequence[str]) -> Start:
         start = perf_counter()
         processes = [
             subprocess.Popen(
-                [sys.executable, *command], cwd=ROOT, env=_ENVIRONMENT, stdout=subprocess.DEVNULL
+                [sys.executable, *command], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL
             )
             for command in commands
         ]
@@ -71,8 +95,8 @@ def started_together(*commands: Sequence[str]) -> Start:
     return run
 
 
-def worker_times(module: str, numbers: Sequence[int], *, hiding_orjson: bool) -> dict[str, Any]:
-    """The times that a module of workers/ has measured, in a process without orjson if so."""
+def worker_times(module: str, numbers: Sequence[int], *, hiding: bool) -> dict[str, Any]:
+    """The times that a module of workers/ has measured, in a process without the extra if so."""
     call = f"from tests.bench.workers.{module} import main; main(*{list(numbers)})"
-    found: dict[str, Any] = json.loads(printed("-c", (_HIDING if hiding_orjson else "") + call))
+    found: dict[str, Any] = json.loads(printed("-c", (HIDING if hiding else "") + call))
     return found

@@ -13,6 +13,7 @@ import json
 import pstats
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from cProfile import Profile
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,10 @@ from attrs import field, frozen
 
 import chatfsm
 from chatfsm import ChatSession, decode, decode_lines
+from chatfsm._protocol import codec, json_input
+from chatfsm._protocol import lines as typed_lines
+from chatfsm._protocol.codec import fast_decode_all, typed_parser
+from chatfsm._protocol.lines import parse_typed
 from tests.bench.floor import Floor
 from tests.bench.hearing import Heard, hear_all, heard, lines_to_effects
 from tests.bench.machine import calibrated, this_machine
@@ -36,7 +41,6 @@ PACKAGE: Final = Path(chatfsm.__file__).parent
 # What is below a hundredth of the time is many lines, and no news.
 LEAST_SHARE: Final = 0.01
 
-VALUES: Final = "values → events"
 EVENTS: Final = "events → effects"
 ALL: Final = "all: bytes → effects"
 
@@ -57,22 +61,60 @@ def main() -> None:
 
 
 def by_stage(log: Sequence[Chat], rounds: int) -> Iterator[str]:
-    """What parsing, reading and hearing take, each by itself."""
+    """What each stage takes by itself: with the extra `fast`, and with the standard library."""
+    parse = typed_parser()
+    lines = [chat.lines() for chat in log]
+    if parse is not None:
+        typed = [struct for part in lines for struct in parse_typed(part, parse) if struct]
+        stages: dict[str, Callable[[], object]] = {
+            "bytes → Structs": lambda: [parse_typed(part, parse) for part in lines],
+            "Structs → events": lambda: [struct.event() for struct in typed],
+        }
+        yield from _stages("extra fast", log, rounds, stages)
+    items = [_parsed(chat) for chat in log]
+    yield from _stages(
+        "standard library",
+        log,
+        rounds,
+        {
+            "bytes → values": lambda: [json_input.parse_lines(part) for part in lines],
+            "values → events": lambda: [fast_decode_all(values) for values in items],
+        },
+    )
+
+
+def _stages(
+    name: str, log: Sequence[Chat], rounds: int, stages: dict[str, Callable[[], object]]
+) -> Iterator[str]:
+    """The rows of stages, of the session after them, and of all three."""
     texts = [(chat.chat_id, b"\n".join(chat.lines())) for chat in log]
     events = [heard(chat) for chat in log]
-    items = [_parsed(chat) for chat in log]
-    works: dict[str, Callable[[], object]] = {
-        VALUES: lambda: [decode(values) for values in items],
+    works = stages | {
         EVENTS: lambda: hear_all(events),
         ALL: lambda: [lines_to_effects(chat_id, decode_lines(text)) for chat_id, text in texts],
     }
     units = len(log) * EVENTS_A_CHAT
-    times = interleave({name: timed(work, units) for name, work in works.items()}, rounds)
-    took = {name: median(found) * 1e6 for name, found in times.items()}
-    took = {"bytes → values": took[ALL] - took[VALUES] - took[EVENTS], **took}
-    yield f"by stage, {units:,} events          {'µs an event':>12}  {'share':>6}"
-    for name, microseconds in took.items():
-        yield f"  {name:34} {microseconds:12.2f}  {microseconds / took[ALL]:6.0%}"
+    with _only(name):
+        times = interleave({key: timed(work, units) for key, work in works.items()}, rounds)
+    took = {key: median(found) * 1e6 for key, found in times.items()}
+    yield f"by stage, {name}, {units:,} events".ljust(50) + f"{'µs an event':>12}  {'share':>6}"
+    for key, microseconds in took.items():
+        yield f"  {key:47} {microseconds:12.2f}  {microseconds / took[ALL]:6.0%}"
+
+
+@contextmanager
+def _only(name: str) -> Iterator[None]:
+    """Without the extra `fast` for a while, unless it has this name."""
+    if name == "extra fast":
+        yield
+        return
+    kept = json_input._loads, codec.typed_parser, typed_lines.typed_parser
+    json_input._loads = None
+    codec.typed_parser = typed_lines.typed_parser = lambda **_: None
+    try:
+        yield
+    finally:
+        json_input._loads, codec.typed_parser, typed_lines.typed_parser = kept
 
 
 @frozen

@@ -34,6 +34,8 @@ class Row:
     """Whether the target is the least that will do, and not the most."""
     spread: float | None = None
     """How far the middle half of the rounds is apart, as a part of what was measured."""
+    instructions: float | None = None
+    """The same ratio by instructions; None: they were not counted."""
     note: str = ""
 
     @property
@@ -66,6 +68,7 @@ class Row:
             "is_minimum": self.is_minimum,
             "verdict": self.verdict,
             "spread": self.spread,
+            "instructions": self.instructions,
             "note": self.note,
         }
 
@@ -139,7 +142,8 @@ def head(machine: Machine, calibration: Mapping[str, float]) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows for people: a heading a group, a line a row."""
-    titles = f"{'ours':>12}  {'measured':>16}  {'target':>15}  {'spread':>7}  {'verdict':9} other"
+    titles = f"{'ours':>12}  {'measured':>16}  {'target':>15}  {'spread':>7}  "
+    titles += f"{'by instr.':>9}  {'verdict':9} other"
     lines = [f"{'':44} {titles}"]
     group = ""
     for row in rows:
@@ -157,10 +161,11 @@ def table(rows: Sequence[Row]) -> str:
 def _line(row: Row) -> str:
     measured = "" if row.measured is None else f"{_short(row.measured)} {row.unit}"
     spread = "" if row.spread is None else f"{row.spread:.0%}"
+    counted = "" if row.instructions is None else _short(row.instructions)
     about = "; ".join(part for part in (row.other, row.note) if part)
     return (
         f"  {row.name:42} {row.ours:>12}  {measured:>16}  {row.wanted:>15}  {spread:>7}  "
-        f"{row.verdict:9} {about}"
+        f"{counted:>9}  {row.verdict:9} {about}"
     ).rstrip()
 
 

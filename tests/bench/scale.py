@@ -25,6 +25,8 @@ class Scale:
     heavy_sessions: int
     """Of peers whose sessions take tens of kilobytes."""
     long_blocks: int
+    counted_chats: int
+    """Of which the instructions are counted, which takes a minute a library; 0: they are not."""
     starts: int
 
 
@@ -39,6 +41,7 @@ FULL: Final = Scale(
     open_sessions=100_000,
     heavy_sessions=500,
     long_blocks=1_000,
+    counted_chats=100,
     starts=21,
 )
 
@@ -53,5 +56,6 @@ QUICK: Final = Scale(
     open_sessions=2_000,
     heavy_sessions=50,
     long_blocks=32,
+    counted_chats=0,
     starts=15,
 )

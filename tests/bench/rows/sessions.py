@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from chatfsm import ChatSession
 from tests.bench.floor import Floor
 from tests.bench.hearing import Heard, effects_of, hear_all, heard
+from tests.bench.instructions import Counts, counted, with_instructions
 from tests.bench.lean_floor import LeanFloor
 from tests.bench.measure import Times, Work, interleave, timed
 from tests.bench.peers.with_xstate import Node, is_there
@@ -51,12 +52,12 @@ LIBRARIES: Final = (
     Library("transitions, no to_STATE triggers", "with_transitions", "Lean", None),
     Library("transitions, one Machine for all", "with_transitions", "Sharing", None),
     Library("Automat", "with_automat", "Chat", None),
-    Library("python-statemachine", "with_statemachine", "Chat", 100.0),
+    Library("python-statemachine", "with_statemachine", "Chat", 120.0),
     Library("python-statemachine, no statechart", "with_statemachine", "Plain", None),
 )
 # What it is called, how `run.mjs` is told so, how many times as fast we want to be.
 XSTATE: Final = (
-    ("XState actor, in node", (), 8.0),
+    ("XState actor, in node", (), 9.0),
     ("XState, what was told in place", ("in-place",), None),
 )
 
@@ -81,7 +82,9 @@ def fed(scale: Scale) -> Iterator[Row]:
         if is_there():
             works |= {name: _node(stack, log, ways) for name, ways, _ in XSTATE}
         times = interleave(works, scale.rounds)
-    yield from _rows(times)
+    names = ["chatfsm", "floor", "lean floor", *(library.name for library in LIBRARIES)]
+    counts = counted([name for name in names if name in times], scale.counted_chats)
+    yield from _rows(times, counts)
 
 
 def created(scale: Scale) -> Iterator[Row]:
@@ -107,18 +110,22 @@ def say_the_same(maker: Callable[[str], Any], log: Iterable[Heard]) -> None:
             raise AssertionError(f"{maker} tells chat {chat.chat_id} otherwise than chatfsm")
 
 
-def _rows(times: Times) -> Iterator[Row]:
-    yield at_most(GROUP, "vs the floor", times, ("chatfsm", "floor"), 0.7)
+def _rows(times: Times, counts: Counts) -> Iterator[Row]:
+    pair = ("chatfsm", "floor")
+    yield with_instructions(at_most(GROUP, "vs the floor", times, pair, 0.75), counts, pair)
     lean = "its effects carry the event instead of copying fields"
-    row = at_most(GROUP, "vs the lean floor", times, ("chatfsm", "lean floor"), None)
-    yield evolve(row, note=lean)
+    pair = ("chatfsm", "lean floor")
+    row = at_most(GROUP, "vs the lean floor", times, pair, None)
+    yield with_instructions(evolve(row, note=lean), counts, pair)
     peers = (
         *((library.name, library.target, PIP) for library in LIBRARIES),
         *((name, target, f"needs node, and {NPM}") for name, _, target in XSTATE),
     )
     for name, target, needed in peers:
         if name in times:
-            yield at_least(GROUP, f"vs {name}", times, ("chatfsm", name), target)
+            pair = ("chatfsm", name)
+            row = at_least(GROUP, f"vs {name}", times, pair, target)
+            yield with_instructions(row, counts, pair)
         else:
             yield absent(GROUP, f"vs {name}", needed)
 
