@@ -71,7 +71,8 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
         type=types.job_count,
         default=1,
         help=f"read in N processes, 1 to {types.MAX_JOBS}, with the same output. Standard input, "
-        "other pipes and --close-after use one process (default: 1)",
+        "other pipes, --close-after, timelines on a terminal, and a single file that is compressed "
+        "or has no JSON lines use one process (default: 1)",
     )
 
 

@@ -23,7 +23,7 @@ from attrs import define, field
 
 from chatfsm._cli import ExitCode, replay
 from chatfsm._cli.replay import INTERRUPTED_TEXT, ReplayReporter, reporter_for, sources_of
-from chatfsm._cli.replay_outputs import Output
+from chatfsm._cli.replay_outputs import Output, StreamedTimelines
 from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.worker import (
     HandedOver,
@@ -51,7 +51,9 @@ def run(
 ) -> int:
     """Replay as the command line says, in `--jobs` processes if possible; return the exit code."""
     reporter = make_reporter(options)
-    is_shared = options.jobs > 1 and _can_be_shared(options)
+    # Rows are printed as they come on a terminal, where no process is faster than its reader.
+    is_streamed = isinstance(reporter.output, StreamedTimelines)
+    is_shared = options.jobs > 1 and not is_streamed and _can_be_shared(options)
     shards = shards_of(sources_of(options), options.jobs) if is_shared else []
     if len(shards) < 2:  # noqa: PLR2004  # one process reads it all
         return replay.replay_with(options, reporter)

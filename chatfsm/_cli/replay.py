@@ -10,7 +10,15 @@ from typing import Final
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.replay_outputs import EffectLines, NoOutput, Output, Printer, Summary, Timelines
+from chatfsm._cli.replay_outputs import (
+    EffectLines,
+    NoOutput,
+    Output,
+    Printer,
+    StreamedTimelines,
+    Summary,
+    Timelines,
+)
 from chatfsm._cli.terminal import ProgressBar, style_for
 from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import ChatError, ReplayDivergence
@@ -115,7 +123,8 @@ def _output(options: Namespace) -> Output:
     if options.quiet:
         return NoOutput()
     style = style_for(sys.stdout, options.color)
-    return Timelines(style, options.rows or None, options.time, only_findings=only_findings)
+    make = StreamedTimelines if sys.stdout.isatty() else Timelines
+    return make(style, options.rows or None, options.time, only_findings=only_findings)
 
 
 def _report_verified(entries: int) -> int:

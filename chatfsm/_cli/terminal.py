@@ -10,18 +10,20 @@ import shutil
 import sys
 import time
 import unicodedata
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TextIO
 
-from attrs import frozen
+from attrs import define, frozen
 
 from chatfsm._cli.terminal_text import harmless_text
-from chatfsm._cli.timeline import RowStyle, Timeline, verdict
+from chatfsm._cli.timeline import Row, RowStyle, Timeline, verdict
 from chatfsm.errors import ChatError
 from chatfsm.replay.sources import ReadPosition, Source
 
 __all__ = [
     "STYLES",
+    "Columns",
     "ProgressBar",
     "TerminalStyle",
     "TimelinePrinter",
@@ -87,6 +89,21 @@ class TerminalStyle:
         return Console(file=out, force_terminal=True, no_color=False, width=width)
 
 
+@define
+class Columns:
+    """The widths of the columns before the texts of a timeline."""
+
+    at: int = 0
+    what: int = 0
+    who: int = 0
+
+    def widen(self, rows: Sequence[Row]) -> None:
+        """Make room for rows."""
+        self.at = max([self.at, *(len(row.at) for row in rows)])
+        self.what = max([self.what, *(len(row.what) for row in rows)])
+        self.who = max([self.who, *(_cells(row.who) for row in rows)])
+
+
 class TimelinePrinter:
     """Prints timelines in aligned columns."""
 
@@ -97,6 +114,18 @@ class TimelinePrinter:
 
     def print(self, timeline: Timeline) -> None:
         """Print one chat: the verdict, then the rows."""
+        self.print_verdict(timeline)
+        rows = list(timeline.rows())
+        if rows:
+            self._line([])
+            self.print_rows(rows, Columns())
+
+    def print_heading(self, chat_id: str, note: str = "") -> None:
+        """Print the line above the rows of a chat that are printed as they come."""
+        self._line([(harmless_text(chat_id), "bold"), (f"  {note}" if note else "", "dim")])
+
+    def print_verdict(self, timeline: Timeline) -> None:
+        """Print what became of a chat."""
         (name, ending, style), *more = verdict(timeline.stats)
         self._line([(name, "bold"), ("  ", ""), (ending, STYLES[style])])
         span = timeline.span()
@@ -107,12 +136,11 @@ class TimelinePrinter:
             more.append(("hint", missing, "quiet"))
         for heading, text, style in more:
             self._text([("  ", ""), (padded(heading, 10), "dim")], text, STYLES[style])
-        rows = list(timeline.rows())
-        if rows:
-            self._line([])
-        at = max((len(row.at) for row in rows), default=0)
-        what = max((len(row.what) for row in rows), default=0)
-        who = max((_cells(row.who) for row in rows), default=0)
+
+    def print_rows(self, rows: list[Row], columns: Columns) -> None:
+        """Print rows in columns as wide as these and all rows before need."""
+        columns.widen(rows)
+        at, what, who = columns.at, columns.what, columns.who
         for row in rows:
             start = [
                 (f"  {row.at:>{at}}  ", "dim"),

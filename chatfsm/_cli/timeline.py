@@ -133,6 +133,8 @@ class Timeline:
     times: TimeForm = "relative"
     omitted: int = field(default=0, init=False)
     """Number of rows in the middle that were dropped."""
+    _taken: int = field(default=0, init=False)
+    """Number of rows that `take_rows` has returned."""
     _first: list[Row] = field(factory=list, init=False)
     _last: deque[Row] = field(factory=deque, init=False)
     _server_ids: set[int] = field(factory=set, init=False)
@@ -146,7 +148,8 @@ class Timeline:
             if step.where and is_finding(effect):
                 text = f"{text}  ({step.where})"
             row = Row(self._since(step.at), what, _short(who), harmless_text(text), style)
-            if self.limit is None or len(self._first) < self.limit - self.limit // 2:
+            first = self._taken + len(self._first)
+            if self.limit is None or first < self.limit - self.limit // 2:
                 self._first.append(row)
                 continue
             self._last.append(row)
@@ -164,6 +167,17 @@ class Timeline:
         if len(kept) + self.omitted > limit:
             self.omitted += len(kept) - limit
             self._first, self._last = kept[: limit - half], deque(kept[len(kept) - half :])
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether rows were taken."""
+        return self._taken > 0
+
+    def take_rows(self) -> list[Row]:
+        """Remove the rows that no later row can push out, and return them."""
+        rows, self._first = self._first, []
+        self._taken += len(rows)
+        return rows
 
     def missing_ids(self) -> str | None:
         """The message numbers that the server left out, as a hint; None if there are none.

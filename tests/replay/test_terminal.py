@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import terminal
-from chatfsm._cli.replay_outputs import Printer, Timelines
+from chatfsm._cli.replay_outputs import Printer, StreamedTimelines, Timelines
 from chatfsm._cli.terminal import ProgressBar, TimelinePrinter, printer_for, style_for
 from chatfsm._cli.timeline import Timeline
 from chatfsm._protocol.codec import decode_item
@@ -430,3 +430,109 @@ def test_paper_needs_no_console() -> None:
     out = io.StringIO()
     TimelinePrinter(out, None, None).note("words  ")
     assert out.getvalue() == "\nwords\n"
+
+
+class Shown:
+    """Chats on a terminal, step by step, and what stands there."""
+
+    def __init__(self, rows: int | None = None, **options: Any) -> None:
+        self._out = io.StringIO()
+        self.timelines = StreamedTimelines(style_for(self._out, "never"), rows, **options)
+        self._printer = Printer(self._out, self.timelines)
+        self._chats: dict[str, ReplayedChat] = {}
+
+    def feed(self, chat_id: str, item: dict[str, Any]) -> None:
+        """An event of a chat."""
+        if chat_id not in self._chats:
+            replay = ChatReplay(ChatSession(chat_id))
+            chat = ReplayedChat(("", chat_id), 1, replay, ChatStats(replay.session))
+            self._chats[chat_id] = chat
+        chat = self._chats[chat_id]
+        chat.replay.feed(
+            [decode_item(item)],
+            chat.stats,
+            lambda step: self._printer.write(self.timelines.step_text(chat, step)),
+        )
+
+    def finish(self, chat_id: str) -> None:
+        """The end of a chat."""
+        self._printer.write_chat(self.timelines.chat_text(self._chats.pop(chat_id)))
+
+    def lines(self) -> list[str]:
+        """The lines so far, without those of verdicts but for the first."""
+        beside = ("  parties", "  effects", "  findings", "  ignored")
+        lines = self._out.getvalue().splitlines()
+        return [line for line in lines if not line.startswith(beside)]
+
+
+def test_a_chat_is_printed_as_it_goes(wire: Any, calm: None) -> None:
+    """Each row at once, under the chat's id, and the verdict at the end."""
+    shown = Shown()
+    shown.feed("a", wire.says("ann", "one", at=1))
+    rows = ["a", "   +0:00  message   ann       one"]
+    assert shown.lines() == rows
+    shown.feed("a", wire.says("ann", "two", at=3))
+    rows.append("   +0:02  message   ann       two")
+    assert shown.lines() == rows
+    shown.finish("a")
+    verdict = "a  not over: establishing at the end of the log, after 2 s"
+    assert shown.lines() == [*rows, "", verdict]
+
+
+def test_a_chat_that_ends_beside_another_is_printed_between_its_rows(wire: Any, calm: None) -> None:
+    """As a whole; then the first one goes on, under its id."""
+    shown = Shown()
+    shown.feed("a", wire.says("ann", "one", at=1))
+    shown.feed("b", wire.says("bob", "hello", at=1))
+    shown.feed("b", wire.ended(at=2))
+    assert shown.lines() == ["a", "   +0:00  message   ann       one"]
+    shown.finish("b")
+    shown.feed("a", wire.says("ann", "two", at=3))
+    assert shown.lines()[2:] == [
+        "",
+        "b",
+        "  +0:00  message  bob  hello",
+        "  +0:01  state         establishing → ended",
+        "  +0:01  over          ended",
+        "",
+        "b  ended, after 1 s",
+        "",
+        "a  continued",
+        "   +0:02  message   ann       two",
+    ]
+
+
+def test_rows_that_may_be_left_out_wait_for_the_end(wire: Any, calm: None) -> None:
+    """The first half is printed as it comes, the last one after what was left out."""
+    shown = Shown(4)
+    for number in range(7):
+        shown.feed("a", wire.says("ann", f"message {number}", at=1))
+    words = [line.split()[-1] for line in shown.lines()]
+    assert words == ["a", "0", "1"]
+    shown.finish("a")
+    words = [line.split()[-1] if line else "" for line in shown.lines()]
+    assert words[:8] == ["a", "0", "1", "out", "5", "6", "", "s"]
+
+
+def test_only_chats_with_findings_are_shown_as_they_go(wire: Any, calm: None) -> None:
+    """A chat without any does not keep the others waiting, and is not named."""
+    shown = Shown(only_findings=True)
+    shown.feed("a", wire.says("ann", "one", at=1))
+    shown.feed("b", wire.unknown(at=1))
+    assert shown.lines()[0] == "b"
+    shown.finish("a")
+    shown.finish("b")
+    assert [line.split()[0] for line in shown.lines() if line] == ["b", "+0:00", "b"]
+
+
+def test_few_rows_follow_an_interrupt(wire: Any, calm: None) -> None:
+    """Of each chat that is open, however many there are."""
+    shown = Shown()
+    for number in range(50):
+        shown.feed("a", wire.says("ann", f"message {number}", at=1))
+        shown.feed("b", wire.says("bob", f"message {number}", at=1))
+    shown.timelines.limit_rows(1000)
+    before = len(shown.lines())
+    shown.finish("a")
+    shown.finish("b")
+    assert len(shown.lines()) - before < 20

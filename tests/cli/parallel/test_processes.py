@@ -14,13 +14,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatfsm._cli import parallel
+from chatfsm._cli import main, parallel
 from chatfsm._cli.parallel import Worker
 from chatfsm._cli.worker import HandedOver, WorkerBatch
 from chatfsm.replay import sources
@@ -249,3 +249,23 @@ def test_a_bar_shows_how_far_the_worker_is(runs: Any, monkeypatch: pytest.Monkey
     path = runs.writes("a.jsonl", lines(20))
     assert runs.alone("--quiet", "--jobs=2", path).status == 0
     assert set(asked) == {("a", Path(path).stat().st_size)}
+
+
+def test_a_terminal_is_written_by_one_process(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows come as they are read."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a worker is started")
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(Worker, "start", refuse)
+    path = runs.writes("a.jsonl", lines(40))
+    screens = [Screen(), Screen()]
+    for screen, words in zip(screens, ([], ["--jobs=2"]), strict=True):
+        with redirect_stdout(screen):
+            assert main(["replay", "--color=never", path, *words]) == 0
+    assert screens[0].getvalue() == screens[1].getvalue()
+    assert screens[0].getvalue().startswith("c0\n")
