@@ -20,6 +20,7 @@ from chatfsm.drivers._reported import (
     reported_parties,
     reported_state,
 )
+from chatfsm.drivers._stores import ChatInStore, ChatStore
 from chatfsm.errors import LocalProtocolError
 from chatfsm.models import ChatMessage, Form, Outcome, Party, SharedFile
 
@@ -40,6 +41,14 @@ class ChatActions(ABC, Generic[Done, MsgId]):
     `Done` and `MsgId` are None and str in a blocking driver, and coroutines of these in an
     asynchronous one. Each method raises `LocalProtocolError` if its command is not allowed now.
     """
+
+    _store: ChatStore | None
+    """Store to close at the end of the chat."""
+
+    @property
+    def key(self) -> str | None:
+        """Key of the chat in its store; None without a store of many chats."""
+        return self._store.key if isinstance(self._store, ChatInStore) else None
 
     @abstractmethod
     def send(self, command: c.Command | Resume) -> Done:

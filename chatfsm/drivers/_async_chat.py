@@ -192,11 +192,6 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         return effect
 
     @property
-    def key(self) -> str | None:
-        """Key of the chat in its store; None without a store of many chats."""
-        return self._store.key if isinstance(self._store, ChatInStore) else None
-
-    @property
     def is_finished(self) -> bool:
         """Whether the chat is over, and the app has handled all of its effects."""
         return self.client.done and not self._core.pending
