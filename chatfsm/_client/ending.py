@@ -49,8 +49,10 @@ def _begin(turn: ClientTurn, ending: Ending) -> None:
         return
     ending.deadline = turn.now + turn.settings.settle_timeout
     if turn.state.post != "in_flight" and not _is_settled(turn, ending):
+        timer = turn.state.history_timer
         request_history(turn)
-        turn.state.history_timer.at = turn.now
+        if timer.failures == 0:  # else the server is to be left alone until then
+            timer.at = turn.now
 
 
 def _is_settled(turn: ClientTurn, ending: Ending) -> bool:

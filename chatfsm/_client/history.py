@@ -82,7 +82,9 @@ def _on_error(turn: ClientTurn, error: ApiError) -> None:
     if isinstance(error, SessionGoneError):
         # A chat that is over has no history, but its last events may still wait for a poll.
         state.history = next_state(HISTORY_TABLE, state.history, "give_up")
-        state.is_gone, state.poll_timer.at = True, turn.now
+        state.is_gone = True
+        if state.poll_timer.failures == 0:  # else the server is to be left alone until then
+            state.poll_timer.at = turn.now
         return
     is_fatal = handle_fatal(turn, error)
     if not is_fatal and not error.transient:

@@ -102,7 +102,10 @@ class SimulatedCustomer:
     def open_chat(
         self, request: RequestChat | None = None, *, retry_after: float | None = 5.0
     ) -> list[ClientEffect]:
-        """Request a chat; after a transient failure again in `retry_after` seconds, if not None."""
+        """Request a chat; after a transient failure again in `retry_after` seconds, if not None.
+
+        If the server asks for more by Retry-After, it is obeyed.
+        """
         self._retry_after = retry_after
         self._chat_request = request or self._chat_request
         return self.receive(self._chat_request)
@@ -195,7 +198,8 @@ class SimulatedCustomer:
             return
         if refused.error.transient:
             life = self.lives
-            self.world.call_at(self.world.now + self._retry_after, lambda: self._reopen(life))
+            delay = max(self._retry_after, refused.error.retry_after or 0.0)
+            self.world.call_at(self.world.now + delay, lambda: self._reopen(life))
 
     def _reopen(self, life: int) -> None:
         if self.is_alive and self.lives == life and self.client.session is None:

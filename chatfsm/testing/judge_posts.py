@@ -230,6 +230,9 @@ _LATEST_VERSION: Final = 2
 class Receipts(Checker):
     """Checks `receipts`, of all texts of others that a poll told and of no others; `told-once`.
 
+    A receipt may wait for the reply to a POST, or for the history after one that failed; none
+    follows the end. So a message has no receipt if the client has had the time to send one.
+
     A client may confirm a message again for many reasons. One that says that it was read again just
     when its copy has arrived has shown the copy.
     """
@@ -240,6 +243,13 @@ class Receipts(Checker):
         self._told: dict[str, dict[str, Any]] = {}
         """The texts of others, by msg_id."""
         self._unconfirmed: dict[str, ObservedExchange] = {}
+        self._late: set[str] = set()
+        """The unconfirmed messages for whose receipts there was time."""
+        self._posting: ObservedExchange | None = None
+        """The POST in flight."""
+        self._can_post_since = 0.0
+        """The time since which POSTs have not failed."""
+        self._is_over = False
         self._told_count = 0
         self._read: dict[str, ObservedExchange] = {}
         """The POST of the first read receipt, by msg_id."""
@@ -253,14 +263,32 @@ class Receipts(Checker):
             if event["event"] not in _RECEIPTS or not subject:
                 continue
             self._unconfirmed.pop(subject, None)
+            self._late.discard(subject)
             if subject not in self._told_ids:
                 problem = f"message {_quoted(subject)} was confirmed, but has not been told"
                 self.report("receipts", exchange, exchange.at, problem)
             if event["event"] == wire.MESSAGE_READ:
                 self._check_read(exchange, subject)
+        if exchange.subject == "post":
+            self._late |= self._found_late(exchange.at)
+            self._posting = exchange
+
+    def on_cancel(self, exchange: ObservedExchange) -> None:
+        """Note that a POST is given up."""
+        if exchange.subject == "post":
+            self._on_post_ended(exchange, exchange.cancelled_at or 0.0)
+
+    def on_opened(self, exchange: ObservedExchange, /) -> None:
+        """Note that the session lives: the server has given it to the client again."""
+        self._is_over, self._can_post_since = False, exchange.arrived_at or 0.0
 
     def on_arrival(self, exchange: ObservedExchange) -> None:
-        """Note the messages that are told."""
+        """Note the messages that are told, the outcome of a POST, and the end of the chat."""
+        if exchange.subject == "post":
+            self._on_post_ended(exchange, exchange.arrived_at or 0.0)
+        if self.chat.is_over and not self._is_over:
+            self._late |= self._found_late(exchange.arrived_at or 0.0)
+            self._is_over = True
         is_live = exchange.subject == "poll" and exchange.is_readable
         is_asked = is_live and exchange.version == _LATEST_VERSION
         for event in exchange.told_events:
@@ -285,14 +313,30 @@ class Receipts(Checker):
 
     def finish(self, report: Report, now: float) -> None:
         """Report how many messages have no receipt."""
-        late = [
-            exchange
-            for exchange in self._unconfirmed.values()
-            if (exchange.arrived_at or 0.0) + _RECEIPT_DELAY < now
-        ]
+        ids = self._late | self._found_late(now if self._posting is None else self._posting.at)
+        late = [exchange for msg_id, exchange in self._unconfirmed.items() if msg_id in ids]
         if late:
             problem = f"{len(late)} of {self._told_count} messages have no receipt"
             report("receipts", late[0], late[0].arrived_at or 0.0, problem)
+
+    def _on_post_ended(self, exchange: ObservedExchange, at: float) -> None:
+        if self._posting is exchange:
+            self._posting = None
+        error = exchange.error
+        if exchange.is_doubtful or (error is not None and error.transient):
+            self._can_post_since = at + _GIVEN_UP_AFTER
+        elif self._can_post_since > at or exchange.at + _RECEIPT_DELAY < at:
+            self._can_post_since = at
+
+    def _found_late(self, until: float) -> set[str]:
+        """Return the ids of messages that the client could have confirmed by a time."""
+        if self._is_over:
+            return set()
+        return {
+            msg_id
+            for msg_id, exchange in self._unconfirmed.items()
+            if max(exchange.arrived_at or 0.0, self._can_post_since) + _RECEIPT_DELAY < until
+        }
 
 
 # Source: PROTOCOL.md §3.
