@@ -371,10 +371,13 @@ def probe_server(turn: ClientTurn, error: ApiError) -> None:
 
 
 def schedule_retry(turn: ClientTurn, timer: RetryTimer, error: ApiError) -> float:
-    """Count a failure and schedule the next attempt. Returns the delay in seconds."""
+    """Count a failure and schedule the next attempt. Returns the delay in seconds.
+
+    The failure of another request does not bring an attempt forward that the server has put off.
+    """
     timer.failures += 1
     delay = backoff(turn.settings, turn.chat_id, timer.failures, error.retry_after)
-    timer.at = turn.now + delay
+    timer.at = max(timer.at, turn.now + delay)
     return delay
 
 

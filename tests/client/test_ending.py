@@ -57,6 +57,20 @@ def test_a_last_history_settles_what_is_in_doubt(
     assert chat.posted == [["a"]], "nothing is posted to a chat that is over"
 
 
+@pytest.mark.parametrize(("asked", "is_asked"), [("7", True), ("60", False)])
+def test_the_last_history_obeys_retry_after(chat: Stage, asked: str, is_asked: bool) -> None:
+    """It is asked for when the wait is over, or never if the end does not wait for so long."""
+    in_doubt(chat)
+    assert chat.is_due() == ["history"]
+    chat.replies("history", status=429, at=chat.now, retry_after=asked)
+    since = chat.now
+    chat.polled({"event": "ended"})
+    assert "history" not in chat.pending
+    assert chat.is_due() == (["history"] if is_asked else [])
+    assert chat.now == since + (7.0 if is_asked else chat.settings.settle_timeout)
+    assert chat.client.done is not is_asked
+
+
 @pytest.mark.parametrize("body", [b"", {"error_code": "5005"}])
 def test_a_server_that_keeps_no_history_leaves_the_doubt(chat: Stage, body: Any) -> None:
     """The outcome is that of the end, and the message stays unconfirmed."""

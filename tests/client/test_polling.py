@@ -165,6 +165,32 @@ def test_retry_after_is_honoured_within_bounds(
     assert least <= chat.now <= most
 
 
+def test_a_history_does_not_end_the_wait_that_the_server_asked_for(chat: Stage) -> None:
+    """A chat that the history does not know is polled once more, but when the wait is over."""
+    chat.says("a")
+    chat.replies("poll", status=429, at=0.0, retry_after="9")
+    chat.fails("post", "protocol", at=0.0)
+    assert chat.is_due() == ["history"]
+    chat.replies("history", {"error_code": "5005"}, status=404)
+    assert chat.is_due() == ["poll"]
+    assert chat.now == 9.0
+
+
+def test_an_unreachable_history_does_not_end_that_wait_either(chat: Stage) -> None:
+    """The failures of another request put a poll off, and never bring it forward."""
+    chat.says("a")
+    chat.replies("poll", status=429, at=0.0, retry_after="9")
+    chat.fails("post", "protocol", at=0.0)
+    assert chat.is_due() == ["history"]
+    chat.fails("history", "connect")
+    assert chat.is_due() == ["history"]
+    assert chat.now < 9.0
+    chat.remembers()
+    while "poll" not in chat.pending:
+        assert chat.is_due()
+    assert chat.now >= 9.0
+
+
 def test_a_date_to_retry_after_is_not_read(chat: Stage) -> None:
     """The client has no calendar: the usual delay counts."""
     chat.replies("poll", status=503, retry_after="Wed, 21 Oct 2026 07:28:00 GMT")

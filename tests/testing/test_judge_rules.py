@@ -311,6 +311,79 @@ def test_messages_that_need_no_receipt() -> None:
     assert tape.warned == []
 
 
+@pytest.mark.parametrize("fate", ["lost", "given up", "refused"])
+def test_a_receipt_waits_for_a_post(fate: str) -> None:
+    """None is missed while a POST is open, nor soon after one that failed or took long."""
+    tape = Tape()
+    post = tape.text("1", "Hello.")
+    tape.reply(tape.poll(), HI)
+    tape.wait(30.0)
+    assert "receipts" not in tape.warned
+    if fate == "lost":
+        tape.lose(post)
+    elif fate == "given up":
+        tape.cancel(post)
+    else:
+        tape.reply(post, status=503)
+    tape.wait(50.0)
+    assert "receipts" not in tape.warned
+    tape.reply(tape.text("1", "Hello."))
+    tape.wait(4.0)
+    assert "receipts" not in tape.warned
+    tape.wait(2.0)
+    assert "receipts" in tape.warned
+
+
+def test_a_receipt_that_had_time_before_a_post() -> None:
+    """A client that could send receipts, but sends texts alone, is warned of, in time or late."""
+    tape = Tape()
+    tape.reply(tape.poll(), HI)
+    for number in range(3):
+        tape.reply(tape.text(str(2 * number + 1), "Hello."))
+        tape.wait(2.0)
+    post = tape.text("9", "Hello?")
+    tape.lose(post)
+    assert tape.warned == ["receipts"]
+    tape.reply(tape.post(READ))
+    assert tape.warned == []
+
+
+def test_a_post_that_fails_for_good_excuses_for_a_minute() -> None:
+    """A client that sends nothing any more sends no receipts either."""
+    tape = Tape()
+    tape.reply(tape.poll(), HI)
+    tape.lose(tape.text("1", "Hello."))
+    tape.wait(60.0)
+    assert "receipts" not in tape.warned
+    tape.wait(6.0)
+    assert "receipts" in tape.warned
+
+
+def test_no_receipt_follows_the_end() -> None:
+    """What came with the end, or just before it, can be confirmed to no server."""
+    tape = Tape()
+    tape.reply(tape.poll(), HI)
+    tape.reply(tape.poll(), {**HI, "msg_id": "4"}, {"event": "chat_session_ended"})
+    tape.wait(60.0)
+    assert tape.warned == []
+    tape = Tape()
+    tape.reply(tape.poll(), HI)
+    tape.wait(6.0)
+    tape.reply(tape.poll(), {"event": "chat_session_ended"})
+    assert tape.warned == ["receipts"], "there was time before the end"
+
+
+def test_a_chat_that_lives_again_asks_for_receipts_again() -> None:
+    """The server hands the chat back after its end, and what it says then is confirmed."""
+    tape = Tape()
+    tape.reply(tape.poll(), {"event": "chat_session_ended"})
+    opened = tape.send("POST", "chats", raw=b"{}")
+    tape.reply(opened, body={"chat_id": "c1", "is_new_chat": True})
+    tape.reply(tape.poll(), HI)
+    tape.wait(6.0)
+    assert tape.warned == ["receipts"]
+
+
 # no-end-call-echo
 
 

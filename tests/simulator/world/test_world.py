@@ -182,6 +182,17 @@ def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
     assert (customer.session is None) == (again is None)
 
 
+def test_a_chat_is_asked_for_again_when_the_server_wishes(worlds: Worlds) -> None:
+    """A Retry-After that is longer than the customer's own delay counts."""
+    world = worlds("429=30:open@1")
+    customer = world.add_customer("a-client")
+    customer.open_chat(retry_after=5.0)
+    world.run(29.0)
+    assert customer.session is None
+    world.run(5.0)
+    assert customer.session is not None
+
+
 def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
     """Nor is one by somebody who has died meanwhile."""
     world = worlds("403/3000:open@1,refuse:open@2")
