@@ -321,6 +321,8 @@ def _times(batch: ArrowBatch, arrow: Any) -> list[float | None]:
     if arrow.types.is_timestamp(column.type):
         column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)
         column = arrow.compute.divide(column.cast(arrow.int64()).cast(arrow.float64()), 1e6)
+    elif arrow.types.is_decimal(column.type):
+        column = column.cast(arrow.float64())
     values: list[Any] = column.to_pylist()
     if arrow.types.is_floating(column.type):
         known = column.drop_null()

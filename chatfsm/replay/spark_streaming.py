@@ -60,8 +60,10 @@ def watch(
     """Return a streaming DataFrame with the effects of all chats of a streaming DataFrame.
 
     `delay`: how much later than others an event may come, as an interval of Spark. `close_after`:
-    seconds, more than 0, without an event after which a chat is forgotten. Use the output mode
-    `append`. Raises `ChatError` if pyspark is missing.
+    seconds, more than 0, without an event after which a chat is forgotten. `settings`: strict ones
+    end the query at the first violation of the protocol. Use the output mode `append`.
+
+    Raises `ChatError` if pyspark is missing.
     """
     if not close_after > 0:
         raise ValueError(f"close_after must be greater than 0 seconds, not {close_after}")

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,7 @@ AT = 1_700_000_000.25
         (pa.float64(), AT),
         (pa.float64(), AT * 1e3),
         (pa.int64(), 1_700_000_000_250),
+        (pa.decimal128(15, 3), Decimal("1700000000.25")),
         (pa.timestamp("ms"), datetime.fromtimestamp(AT, UTC)),
         (pa.timestamp("ns", "Europe/Oslo"), datetime.fromtimestamp(AT, UTC)),
         (pa.string(), "2023-11-14T22:13:20.25Z"),
