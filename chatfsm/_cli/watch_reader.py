@@ -157,8 +157,11 @@ class StoreReader:
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
         mode = "mode=ro" if has_log else "mode=ro&immutable=1"
         address = f"file:{quote(os.fspath(self.path.absolute()))}?{mode}"
-        with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as database:
+        with closing(
+            sqlite3.connect(address, uri=True, timeout=1.0, isolation_level=None)
+        ) as database:
             database.text_factory = bytes  # hostile texts need not be UTF-8
+            database.execute("BEGIN")  # drivers save meanwhile: all is read as it is now
             query = (
                 "SELECT CAST(key AS TEXT), CAST(version AS INTEGER), CAST(digest AS TEXT),"
                 " LENGTH(CAST(record AS BLOB)) FROM chatfsm_chats ORDER BY key LIMIT ?"

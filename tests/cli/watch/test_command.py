@@ -151,6 +151,18 @@ def test_a_database_that_is_closed_gets_no_files_beside_it(
     assert [found.name for found in tmp_path.iterdir()] == ["chats.db"]
 
 
+def test_chats_that_are_saved_meanwhile_are_no_damage(tmp_path: Path) -> None:
+    """All records of a database are read as they were when the reading began."""
+    with SqliteStore(tmp_path / "chats.db") as kept:
+        for name in ("a", "b"):
+            kept.save(name, record_of(f"chat-{name}"), 0).result()
+        rows = StoreReader(tmp_path / "chats.db")._read_sqlite()
+        found = [next(rows)]
+        kept.save("b", record_of("chat-b", "retrying"), 1).result()
+        found += rows
+    assert [(row.error, row.link) for row in found] == [(None, "live"), (None, "live")]
+
+
 def test_a_file_is_a_store_of_one_chat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As `Chat.connect(store=path)` makes it; several in a folder are a store, too."""
     path = tmp_path / "customer-1.json"
