@@ -19,6 +19,7 @@ from chatfsm import (
     effects,
     events,
 )
+from chatfsm.drivers import observing
 
 
 def kind_of_effect(effect: effects.Effect) -> str:
@@ -108,6 +109,33 @@ def kind_of_client_effect(effect: client_effects.ClientEffect) -> str:
             return method
         case _:
             return kind_of_effect(effect)
+
+
+def kind_of_observation(observation: observing.Observation) -> str:
+    """Name what an observation is about; every observation has its case."""
+    match observation:
+        case observing.ChatStarted() | observing.ChatStopped():
+            return "chat"
+        case observing.RequestSent(template=template):
+            return template
+        case observing.RequestEnded(request=request, status=status):
+            return f"{request.purpose} {status}"
+        case observing.LinkEntered(state=state) | observing.StateEntered(state=state):
+            return state
+        case observing.IncomingMessage() | observing.OwnMessageDelivered():
+            return "message"
+        case observing.OwnEventUndelivered(event=event):
+            return event
+        case observing.GapRepaired() | observing.DuplicatesIgnored():
+            return "count"
+        case observing.FormProgress(state=progress):
+            return progress
+        case observing.AnomalyFound(kind=kind):
+            return kind
+        case observing.SaveFailed(error=error):
+            return error
+        case _:
+            assert_never(observation)
 
 
 def embed(body: bytes, now: float) -> list[str]:
