@@ -191,7 +191,7 @@ class ShardWorker:
         except Exception:  # noqa: BLE001  # it may be of a chat that began before, or of a bug
             return None
         reporter.send()
-        return None if reporter.is_inconsistent else attempt
+        return attempt
 
     def _complete(
         self, attempt: _Attempt, first: HeldOutput, before: OpenChats, second: HeldOutput
@@ -202,6 +202,7 @@ class ShardWorker:
         again = {key for key in before.keys if key in last_batches}
         reporter = self._open(second.add)
         reporter.stream.only_keys = again
+        reporter.stream.journal.on_inconsistent = reporter.report_unreadable
         reporter.stream.take_over(before, self.shard.index * _RECORDS)
         if before.given_up is not None and self._goes_on(before.given_up):
             return None
@@ -292,10 +293,8 @@ class _Attempt:
                     yield from stream.feed(batch)
                     if stream.batches > last or stream.batches == batches:
                         break
-            except UnreadableLogError as error:
-                if isinstance(error, InconsistentJournalError):
-                    raise
-                # It was reported at first.
+            except UnreadableLogError:
+                pass  # it was reported at first
             stream.records, stream.batches = records, batches
             yield from stream.release_due()
             if stream.files < files:
@@ -390,8 +389,6 @@ class WorkerReporter:
     _send: Callable[[WorkerBatch], object]
     stream: StreamReplay
     _is_stopped: Callable[[], bool] = lambda: False
-    is_inconsistent: bool = field(default=False, init=False)
-    """Whether a journal was found to be inconsistent; its beginning may be in another shard."""
     _progress: ReadPosition | None = field(default=None, init=False)
     _records: int = field(default=0, init=False)
     _pieces: list[OutputPiece] = field(factory=list, init=False)
@@ -424,9 +421,11 @@ class WorkerReporter:
             self.add(OutputPiece(self.stream.output_key, chat.key, text, totals))
 
     def report_unreadable(self, error: UnreadableLogError) -> None:
-        """Report a file that cannot be read."""
-        self.is_inconsistent |= isinstance(error, InconsistentJournalError)
-        self.add(OutputPiece(self.stream.end_key, None, str(error), is_unreadable=True))
+        """Report a file that cannot be read, or the journal of a chat that is inconsistent."""
+        key, chat = self.stream.end_key, None
+        if isinstance(error, InconsistentJournalError):
+            key, chat = self.stream.output_key, error.chat
+        self.add(OutputPiece(key, chat, str(error), is_unreadable=True))
 
     def report_note(self, note: str) -> None:
         """Report what was left out of a file."""

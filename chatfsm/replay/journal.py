@@ -11,7 +11,7 @@ of day in seconds since 1970.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -50,6 +50,9 @@ __all__ = [
     "rerun",
     "verify",
 ]
+
+# Stands for the next seq of a chat whose journal was found to be inconsistent.
+_GIVEN_UP: Final = -1
 
 _converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
@@ -122,6 +125,9 @@ class JournalEntry:
 
 class InconsistentJournalError(UnreadableLogError):
     """A journal's line that does not follow from the lines before it; only its chat is affected."""
+
+    chat: tuple[str, str] | None = None
+    """The key of the chat in a replay of many."""
 
 
 class JournalLineError(ValueError):
@@ -204,14 +210,19 @@ def _effect_names(outcome: object) -> str:
 
 
 class JournalReplay:
-    """Replays journals of one or many chats, and compares them if asked to."""
+    """Replays journals of one or many chats, and compares them if asked to.
+
+    A line that does not follow from those before it is reported to `on_inconsistent`, and its chat
+    is replayed without comparing, up to its next header. Without the callback the error is raised.
+    """
 
     def __init__(self, *, compare: bool, strict: bool = False) -> None:
         self.compares = compare
         """Whether the outcome of each entry is compared with the recorded one."""
+        self.on_inconsistent: Callable[[InconsistentJournalError], object] | None = None
         self._strict = strict
         self.next_entries: dict[str, int] = {}
-        """The seq of the next entry of each chat that has a header."""
+        """The seq of the next entry of each chat with a header; `_GIVEN_UP`: it is not compared."""
         self.agreed: Counter[str] = Counter()
         """Number of entries whose outcome agrees, by chat."""
 
@@ -220,40 +231,53 @@ class JournalReplay:
         """Number of entries whose outcome agrees, of all chats."""
         return self.agreed.total()
 
-    def open_session(self, header: JournalHeader, where: str) -> ChatSession:
-        """Make the session of a header. Raises `InconsistentJournalError` if it cannot be made."""
+    def open_session(self, header: JournalHeader, where: str) -> ChatSession | None:
+        """Make the session of a header; None if it cannot be made, which is reported."""
         try:
             session = header.open_session(strict=self._strict)
         except (ChatError, ValueError) as error:
-            raise InconsistentJournalError(
-                f"{where}: not a usable journal header: {error}"
-            ) from None
+            key = ("", header.chat_id)
+            self.give_up(key, f"{where}: not a usable journal header: {error}")
+            return None
         self.next_entries[header.chat_id] = 0
         return session
 
     def verify_entry(self, session: ChatSession, entry: JournalEntry, where: str) -> list[Effect]:
         """Feed an entry to its session and return the effects.
 
-        If entries are compared, raises `ReplayDivergence` if the outcome differs, and
-        `InconsistentJournalError` if the chat has no header or an entry is missing.
+        If entries are compared, raises `ReplayDivergence` if the outcome differs, and reports a
+        chat without a header, and a missing entry.
         """
-        if not self.compares:
-            return rerun(session, entry, None)
         expected = self.next_entries.get(entry.chat_id)
-        if expected is None:
-            raise InconsistentJournalError(f"{where}: the journal of this chat has no header")
-        if entry.seq != expected:
-            raise InconsistentJournalError(
-                f"{where}: the next entry must have seq {expected}, not {entry.seq}"
-            )
+        if self.compares and expected not in {entry.seq, _GIVEN_UP}:
+            why = "the journal of this chat has no header"
+            if expected is not None:
+                why = f"the next entry must have seq {expected}, not {entry.seq}"
+            self.give_up(("", entry.chat_id), f"{where}: {why}")
+            expected = _GIVEN_UP
+        if not self.compares or expected == _GIVEN_UP:
+            return rerun(session, entry, None)
         effects = rerun(session, entry, where)
         self.next_entries[entry.chat_id] += 1
         self.agreed[entry.chat_id] += 1
         return effects
 
     def has_chat(self, chat_id: str) -> bool:
-        """Whether entries are compared and the chat has a header: all its lines must be entries."""
-        return self.compares and chat_id in self.next_entries
+        """Whether entries of this chat are compared: all its lines must be entries."""
+        return self.compares and self.next_entries.get(chat_id, _GIVEN_UP) != _GIVEN_UP
+
+    def give_up(self, key: tuple[str, str], what: str) -> None:
+        """Report a chat, and compare no further entries of it, up to its next header.
+
+        Raises `InconsistentJournalError` without `on_inconsistent`.
+        """
+        if self.on_inconsistent is None:
+            raise InconsistentJournalError(what)
+        rest = ": the rest of this chat is not verified" if self.compares else ""
+        error = InconsistentJournalError(what + rest)
+        error.chat = key
+        self.next_entries[key[1]] = _GIVEN_UP
+        self.on_inconsistent(error)
 
 
 def verify(lines: Iterable[str | bytes]) -> int:
@@ -267,7 +291,9 @@ def verify(lines: Iterable[str | bytes]) -> int:
     for number, entry in _entries(lines):
         where = f"line {number}"
         if isinstance(entry, JournalHeader):
-            sessions[entry.chat_id] = journal.open_session(entry, where)
+            session = journal.open_session(entry, where)
+            if session is not None:
+                sessions[entry.chat_id] = session
         else:
             session = sessions.setdefault(entry.chat_id, ChatSession(entry.chat_id))
             try:

@@ -20,7 +20,7 @@ from chatfsm.effects import Anomaly
 from chatfsm.errors import ChatError, RemoteProtocolError, UnreadableLogError
 from chatfsm.replay.chat_replay import ChatReplay, ReplayStep, is_finding
 from chatfsm.replay.formats import record_batches
-from chatfsm.replay.journal import InconsistentJournalError, JournalHeader, JournalReplay
+from chatfsm.replay.journal import JournalHeader, JournalReplay
 from chatfsm.replay.log_files import open_logs
 from chatfsm.replay.reader import RecordBatch, RecordRun
 from chatfsm.replay.replayed_chat import ChatKey, OpenChats, ReplayedChat
@@ -156,6 +156,7 @@ class StreamReplay:
         if part.start and self.given_up == source.name:
             return
         self.given_up, self._source, before = None, source, self.records
+        self.journal.on_inconsistent = on_unreadable
         try:
             for batch in record_batches(source):
                 if on_progress is not None:
@@ -285,8 +286,8 @@ class StreamReplay:
     def _feed_events(self, chat: ReplayedChat, run: RecordRun, index: int, size: int) -> None:
         """Feed `size` events of a run, from `index` on, to its chat."""
         if self.journal.compares and self.journal.has_chat(chat.key[1]):
-            self._count(chat, 1)
-            raise InconsistentJournalError(f"{run.where(index)}: not a line of a journal")
+            self.output_key = (self.records + 1, _FED, 0)
+            self.journal.give_up(chat.key, f"{run.where(index)}: not a line of a journal")
         replay, before = chat.replay, chat.replay.event_count
         events, received = run.events, run.received
         if size != len(events):
@@ -367,8 +368,10 @@ class StreamReplay:
         if chat.unstamped:
             self._feed_unstamped(chat, line.at)
         if isinstance(line, JournalHeader):
-            session = chat.replay.session = self.journal.open_session(line, where)
-            chat.stats.restart(session)
+            session = self.journal.open_session(line, where)
+            if session is not None:
+                chat.replay.session = session
+                chat.stats.restart(session)
         else:
             try:
                 effects = self.journal.verify_entry(chat.replay.session, line, where)

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import Any
 
+from chatfsm._cli import worker
 from chatfsm._cli.worker import WorkerBatch, work
 from chatfsm._session.session import ChatSession
 
@@ -34,4 +35,14 @@ def has_a_bug(*words: Any) -> None:
         return receive(self, item, now=now)
 
     ChatSession.receive = stumble  # type: ignore[method-assign]  # in this process, which ends soon
+    work(*words)
+
+
+def cannot_begin(*words: Any) -> None:
+    """It fails before it reads anything."""
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError("the secret of the options")
+
+    worker.stream_for = refuse
     work(*words)

@@ -131,6 +131,16 @@ def test_a_bug_in_a_worker_is_reported(
     assert is_clean()
 
 
+def test_a_bug_before_the_first_line_is_reported(
+    runs: Any, in_place: Callable[[Any], None]
+) -> None:
+    """A replay that cannot be made has no place."""
+    in_place(crashing.cannot_begin)
+    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(20)))
+    assert ran.status == 2
+    assert ran.err.endswith(": ValueError at the start\n")
+
+
 @contextmanager
 def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
     """The command, in a process of its own with a long log, when it has begun to print."""

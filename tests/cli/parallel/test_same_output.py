@@ -98,8 +98,8 @@ def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) 
     assert found == ["good", "named", "named", "good", "named", "named"]
 
 
-def test_a_refused_opening_ends_the_reading_of_its_file(runs: Any) -> None:
-    """In all workers that read more of it."""
+def test_a_refused_opening_is_reported_once(runs: Any) -> None:
+    """And the rest of the file is read."""
     opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
     files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
     alone = runs.alone("--summary", *files)
@@ -121,6 +121,34 @@ def test_the_first_violation_in_the_file_wins(runs: Any) -> None:
         assert (alone.status, "line 13: unknown" in alone.err) == (1, True)
         for jobs in (2, 3):
             assert runs.shared(jobs, "--strict", output, path) == alone
+
+
+def test_what_ends_the_reading_of_a_file_ends_it_for_all(runs: Any) -> None:
+    """A worker that reads more of it drops that, and goes on with the next file."""
+    data = lines_of("ab", 12) + b'{"v":99,"chat_id":"a","in":5}\n' + lines_of("abc", 24)
+    files = [runs.writes("a.jsonl", data), runs.writes("b.jsonl", lines_of("cd", 9))]
+    for output in OUTPUTS:
+        alone = runs.alone(output, *files)
+        assert (alone.status, "line 13: " in alone.err) == (2, True)
+        for jobs in (2, 3):
+            assert runs.shared(jobs, output, *files) == alone
+
+
+def lines_of(chats: str, count: int) -> bytes:
+    """So many messages of chats that take turns."""
+    line = b'{"chat_id":"%s","event":"chat_session_message","msg":"x","timestamp":%d}\n'
+    return b"".join(line % (chats[n % len(chats)].encode(), n) for n in range(count))
+
+
+def test_violations_of_a_chat_that_goes_on_are_not_those_of_a_new_one(runs: Any) -> None:
+    """A party that left joined in the range before; one that did not is reported by all."""
+    joined = b'{"chat_id":"a","event":"chat_session_party_joined","party_id":"p","timestamp":1}\n'
+    left = b'{"chat_id":"a","event":"chat_session_party_left","party_id":"%s","timestamp":99}\n'
+    path = runs.writes("a.jsonl", joined + lines_of("ab", 12) + left % b"p" + left % b"q")
+    for words in (["--strict"], ["--summary", "--strict"], ["--json"]):
+        alone = runs.alone(*words, path)
+        assert runs.shared(2, *words, path) == alone
+    assert alone.out.count("unknown_party") == 1
 
 
 def test_journals_of_several_chats_agree_together(runs: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,9 +216,40 @@ def test_a_broken_line_in_a_journal_does_not_agree(plays: Any, runs: Runs, file:
     play.hears("status", state="queued")
     lines = [*play.lines[:2], play.lines[2][:30] + "\n", *play.lines[3:]]
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
-    assert ran.status in {1, 2}
-    assert "line 3" in ran.err
+    assert ran.status == 2
+    assert "line 3: not a line of a journal: the rest of this chat is not verified" in ran.err
     assert "agree" not in ran.err
+
+
+def test_verify_goes_on_after_a_broken_line(plays: Any, runs: Runs, file: File) -> None:
+    """The other chats of the file are verified, and a new header begins the chat anew."""
+    first, second = plays("first"), plays("second")
+    for play in (first, second):
+        play.hears("status", state="ivr")
+        play.hears("status", state="queued")
+    torn = [first.lines[0], first.lines[1][:30] + "\n", first.lines[2]]
+    wrong = second.lines[2].replace('"queued"', '"connected"', 1)
+    for lines, where in (
+        ([*torn, *second.lines[:2], wrong], "line 6: "),
+        ([*torn, *first.lines[:2], first.lines[2].replace('"queued"', '"ivr"', 1)], "line 6: "),
+    ):
+        ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+        assert ran.status == 1
+        assert "line 2: not a line of a journal" in ran.err
+        assert where in ran.err.splitlines()[-1]
+
+
+def test_each_chat_that_is_not_verified_is_named_once(plays: Any, runs: Runs, file: File) -> None:
+    """However many lines of it follow; the document has all of them."""
+    play = plays("a")
+    for number in range(4):
+        play.hears("message", msg=f"message {number}")
+    lines = [play.lines[0], *play.lines[2:]]
+    ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
+    assert ran.status == 2
+    assert ran.err.count("line ") == 1
+    assert "line 2: the next entry must have seq 0, not 1: the rest of this chat" in ran.err
+    assert json.loads(ran.out)["totals"]["messages"] == 3
 
 
 def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, file: File) -> None:

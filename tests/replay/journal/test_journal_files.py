@@ -179,7 +179,8 @@ def test_a_torn_line_spoils_its_own_chat_alone(tmp_path: Path, plays: Any, capsy
     os.truncate(path, path.stat().st_size - 25)
     append(path, second)
     assert main(["replay", "--quiet", "--verify", str(path)]) == 2
-    assert f"line {len(first)}: not a line of a journal" in capsys.readouterr().err
+    why = "not a line of a journal: the rest of this chat is not verified"
+    assert capsys.readouterr().err == f"chatfsm: {path}: line {len(first)}: {why}\n"
     assert main(["scrub", str(path), str(scrubbed)]) == 0
     written = scrubbed.read_text().splitlines()
     assert verify(written[-len(second) :]) == len(second) - 1
