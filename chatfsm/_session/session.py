@@ -154,6 +154,11 @@ class SessionView:
         return {msg_id: outgoing.state for msg_id, outgoing in outbox.items()}
 
     @property
+    def last_msg_id(self) -> str | None:
+        """The msg_id of the app's last message in `outbox`; None if there is none."""
+        return next(reversed(self._state.outbox or {}), None)
+
+    @property
     def counts(self) -> Counts:
         """Numbers of events and effects so far; a copy."""
         return Counts(*_counts(self._state))

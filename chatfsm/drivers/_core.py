@@ -421,7 +421,7 @@ class DriverCore:
     def last_msg_id(self) -> str:
         """Return the msg_id of the message that was sent last."""
         session = self.client.session
-        return next(reversed(session.outbox)) if session is not None else ""
+        return (session and session.last_msg_id) or ""
 
     def is_flushed(self, now: float) -> bool:
         """Whether waiting longer brings no more events to the server."""

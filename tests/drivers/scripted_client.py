@@ -58,6 +58,7 @@ class ScriptedClient(ChatClient):
         self.queued = queued
         self.session = SimpleNamespace(outbox={"1": "pending"}, state="queued", outcome=None)
         self.session.chat_id = "chat-1"
+        self.session.last_msg_id = "1"
         self.session.forms = self.session.parties = ()
 
     def receive(self, item: Any, *, now: float) -> list[Any]:

@@ -171,7 +171,9 @@ def test_both_drivers_have_the_same_methods() -> None:
         {name for name in dir(cls) if not name.startswith("_")} for cls in (threads.Chat, aio.Chat)
     )
     assert blocking - asynchronous == {"close"}
-    assert asynchronous - blocking == {"aclose", "closing", "deadline", "receive_safely"}
+    assert asynchronous - blocking == {
+        *("aclose", "closing", "deadline", "is_finished", "receive_safely")
+    }
 
 
 def test_the_client_is_read_in_the_same_way() -> None:

@@ -86,6 +86,7 @@ def test_what_is_said_is_posted_with_the_first_id(
 
     assert effects == [posting(event, msg_id="1")]
     assert talk.outbox == {"1": "pending"}
+    assert talk.session.last_msg_id == "1"
     assert talk.session.counts.effects == 1
     assert talk.session.counts.events == 0
 
