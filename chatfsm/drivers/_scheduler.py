@@ -43,6 +43,7 @@ class Member(ObservedChat, Protocol):
 
     def receive_safely(self, item: Tick | HttpResult) -> list[HttpRequest]:
         """Feed an input to the client; return the requests to send now. Never raises."""
+        ...
 
     @abstractmethod
     def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:

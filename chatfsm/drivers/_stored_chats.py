@@ -27,10 +27,12 @@ class StartedChat(Protocol):
     @property
     def is_finished(self) -> bool:
         """Whether the chat is over, and the app has handled all of its effects."""
+        ...
 
     @property
     def client(self) -> ChatClient:
         """The client of the chat."""
+        ...
 
 
 _RESUMED_AT_ONCE: Final = 16
@@ -148,14 +150,13 @@ class StoredChats(Generic[AnyChat]):
         def load() -> RestoredChat:
             return load_chat(one, endpoint, settings=self.settings, now=self.now())
 
-        with anyio.CancelScope(shield=True):  # else a lease could be left
-            restored = await anyio.to_thread.run_sync(load)
-            if restored.client.session is None and not restored.pending and not is_new_allowed:
-                try:
-                    await anyio.to_thread.run_sync(one.delete)
-                finally:
-                    await self.forget(key, one)
-                return None
+        restored = await anyio.to_thread.run_sync(load)  # to its end, also if it is cancelled
+        if restored.client.session is None and not restored.pending and not is_new_allowed:
+            try:
+                await anyio.to_thread.run_sync(one.delete)
+            finally:
+                await self.forget(key, one)
+            return None
         chat = self.open_chats[key] = self.start(one, restored)
         return chat
 

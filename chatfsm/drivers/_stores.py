@@ -98,6 +98,7 @@ class Store(Protocol):
 
     def list(self) -> Iterable[StoredRecord]:
         """Return the records of all chats, in any order, also of those that are leased."""
+        ...
 
 
 _MAX_KEY: Final = 200

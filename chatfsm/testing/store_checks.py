@@ -44,14 +44,17 @@ class StoredRecordLike(Protocol):
     @property
     def key(self) -> str:
         """Key of the chat."""
+        ...
 
     @property
     def version(self) -> int:
         """Number of saves."""
+        ...
 
     @property
     def record(self) -> dict[str, Any]:
         """The record."""
+        ...
 
 
 class StoreLike(Protocol):
@@ -74,6 +77,7 @@ class StoreLike(Protocol):
 
     def list(self) -> Iterable[StoredRecordLike]:
         """Return all records."""
+        ...
 
 
 @define(eq=False)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from chatfsm import ChatClient
 from chatfsm.drivers import threads
+from chatfsm.drivers.sqlite import SqliteStore
 from chatfsm.effects import MessageReceived
 from tests.drivers.customer import QUICK, endpoint_at
 
 
 def chat_on(url: str, state: Path, received: Path, lines: int) -> None:
-    with threads.Chat.connect(endpoint_at(url), store=state, settings=QUICK) as chat:
+    store = SqliteStore(state).chat("customer") if state.suffix == ".db" else state
+    with threads.Chat.connect(endpoint_at(url), store=store, settings=QUICK) as chat:
         send_next(chat, chat.client, lines)
         for effect in chat:
             if isinstance(effect, MessageReceived):

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.drivers.center import GREETING, Server, texts_of
 
 LINES = 24
@@ -15,9 +17,11 @@ KILLED_AT = (3, 9, 16)
 ROOT = Path(__file__).parents[2]
 
 
-def started(server: Server, folder: Path, lines: int = LINES) -> subprocess.Popen[bytes]:
+def started(
+    server: Server, folder: Path, lines: int = LINES, file: str = "chat.json"
+) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "tests.drivers.killed_app", server.url]
-    files = [str(folder / "chat.json"), str(folder / "received.txt"), str(lines)]
+    files = [str(folder / file), str(folder / "received.txt"), str(lines)]
     return subprocess.Popen([*program, *files], cwd=ROOT)
 
 
@@ -26,9 +30,9 @@ def received_in(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def killed(server: Server, folder: Path, count: int) -> None:
+def killed(server: Server, folder: Path, count: int, lines: int, file: str) -> None:
     """Run it until it has received so many messages, and kill it."""
-    app = started(server, folder)
+    app = started(server, folder, lines, file)
     try:
         until = time.monotonic() + 30
         while len(received_in(folder)) < count:
@@ -40,18 +44,23 @@ def killed(server: Server, folder: Path, count: int) -> None:
         app.wait(10)
 
 
-def test_nothing_is_lost_and_nothing_sent_twice(tmp_path: Path) -> None:
-    """Killed three times in one chat, the customer's lines arrive once each, in order.
+@pytest.mark.parametrize(
+    ("file", "count", "killed_at"), [("chat.json", LINES, KILLED_AT), ("chat.db", 9, (3, 6))]
+)
+def test_nothing_is_lost_and_nothing_sent_twice(
+    tmp_path: Path, file: str, count: int, killed_at: tuple[int, ...]
+) -> None:
+    """Killed again and again in one chat, the customer's lines arrive once each, in order.
 
     All messages of the agent are received; the one in hand may come again.
     """
     with Server() as server:
-        for count in KILLED_AT:
-            killed(server, tmp_path, count)
-        assert started(server, tmp_path).wait(30) == 0
+        for number in killed_at:
+            killed(server, tmp_path, number, count, file)
+        assert started(server, tmp_path, count, file).wait(30) == 0
         [chat] = server.chats
-    lines = [f"line {number}" for number in range(LINES)]
+    lines = [f"line {number}" for number in range(count)]
     assert texts_of(chat) == lines
     received = received_in(tmp_path)
     assert set(received) == {GREETING, *(f"You said: {x}" for x in lines)}
-    assert len(received) - len(set(received)) <= len(KILLED_AT)
+    assert len(received) - len(set(received)) <= len(killed_at)

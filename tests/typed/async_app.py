@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from chatfsm import ChatClient, Endpoint, api, commands, effects
 from chatfsm.adapters import httpx
 from chatfsm.client_effects import ChatEffect
-from chatfsm.drivers import aio
+from chatfsm.drivers import aio, storage
+from chatfsm.drivers.sqlite import SqliteStore
+from chatfsm.testing.store_checks import check_store
 
 
 async def converse(endpoint: Endpoint, store: Path) -> list[str]:
@@ -46,3 +48,25 @@ async def many(chats: aio.Chats, endpoint: Endpoint) -> None:
         assert_type(await chat.download("1"), bytes)
         assert_type(chat.inspect(lambda client: client.done), bool)
         await chat.end()
+
+
+async def stored(sender: aio.AsyncSender, store: storage.Store, endpoint: Endpoint) -> None:
+    """Run the chats of a store, and handle an effect in a transaction."""
+    async with aio.Chats(sender, store=store, endpoint_of=lambda _key: endpoint) as chats:
+        assert_type(await chats.connect("customer-1"), aio.Chat)
+        async for chat in chats:
+            assert_type(chat, aio.Chat)
+            assert_type(chat.key, str | None)
+            async for effect in chat:
+                async with chat.handling(effect) as transaction:
+                    assert_type(transaction, storage.Transaction)
+                    transaction.execute("INSERT INTO texts VALUES (?)", ["hello"])
+
+
+def stores(store: SqliteStore, folder: storage.FolderStore) -> list[storage.Store]:
+    """All of these are stores of many chats, and of one each."""
+    one: list[storage.ChatStore] = [store.chat("a"), folder.chat("a"), storage.FileStore(Path("a"))]
+    assert_type(one[0].load(), dict[str, Any] | None)
+    check_store(lambda: store)
+    check_store(lambda: folder)
+    return [store, folder]
