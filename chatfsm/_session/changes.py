@@ -5,6 +5,7 @@ They stand below the topics, which do not import each other.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, cast
 
 from chatfsm import commands
@@ -55,6 +56,8 @@ def stop_typing(
         del typing[party_id]
         if not typing:
             session.typing = None
+            if session.forms is None and session.own_typing is None:
+                session.deadline_bound = inf
         effects.append(_stopped(party_id, reason))
 
 

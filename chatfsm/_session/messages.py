@@ -66,7 +66,7 @@ def message(session: SessionState, event: events.Message, effects: list[Effect])
         return
     if session.typing is not None and party_id in session.typing:
         stop_typing(session, party_id, "message", effects)
-    effects.append(_received(event, session.party(party_id), False))
+    effects.append(_received(event, session.last_other_party, False))
 
 
 def _own_message(session: SessionState, event: events.Message, effects: list[Effect]) -> None:
@@ -91,8 +91,10 @@ def _own_message(session: SessionState, event: events.Message, effects: list[Eff
 def _is_message_echo(session: SessionState, event: events.Message, effects: list[Effect]) -> bool:
     """Whether an own message is the echo of one that the app sent, which then has arrived."""
     msg_id = event.msg_id
+    if not msg_id:
+        return False
     outbox.advance_counter(session, msg_id)
-    if session.outbox is None or not msg_id:
+    if session.outbox is None:
         return False
     own_id = outbox.find_echo(session, msg_id, event.msg, event.msg_text)
     if own_id is None:

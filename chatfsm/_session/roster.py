@@ -102,8 +102,14 @@ def merge_left(session: SessionState, event: events.PartyLeft, effects: list[Eff
     session.count_duplicate(event, effects)
 
 
+def _set_parties(session: SessionState, parties: tuple[Party, ...]) -> None:
+    """Set the roster; the last party is looked up again."""
+    session.parties = parties
+    session.last_other_id = session.last_other_party = None
+
+
 def _add(session: SessionState, party: Party, at: float | None, effects: list[Effect]) -> None:
-    session.parties = (*session.parties, party)
+    _set_parties(session, (*session.parties, party))
     session.joined_at = (*session.joined_at, at)
     effects.append(_added(party))
 
@@ -111,14 +117,14 @@ def _add(session: SessionState, party: Party, at: float | None, effects: list[Ef
 def _rename(
     session: SessionState, index: int, party: Party, at: float | None, effects: list[Effect]
 ) -> None:
-    session.parties = (*session.parties[:index], party, *session.parties[index + 1 :])
+    _set_parties(session, (*session.parties[:index], party, *session.parties[index + 1 :]))
     _extend_joined_at(session, index, at)
     effects.append(PartyChanged(party))
 
 
 def _remove(session: SessionState, index: int, at: float | None, effects: list[Effect]) -> None:
     party = session.parties[index]
-    session.parties = session.parties[:index] + session.parties[index + 1 :]
+    _set_parties(session, session.parties[:index] + session.parties[index + 1 :])
     session.joined_at = session.joined_at[:index] + session.joined_at[index + 1 :]
     _remember_departure(session, party.party_id, at)
     effects.append(_removed(party))
@@ -207,7 +213,7 @@ def _sort(session: SessionState) -> None:
     """Sort by first join, whatever the order of history pages; without a timestamp: last."""
     rows = zip(session.parties, session.joined_at, strict=True)
     ordered = sorted(rows, key=lambda row: (_joined_bounds(row[1], inf)[0], row[0].party_id))
-    session.parties = tuple(party for party, _ in ordered)
+    _set_parties(session, tuple(party for party, _ in ordered))
     session.joined_at = tuple(at for _, at in ordered)
 
 

@@ -217,6 +217,8 @@ class SessionState(Counts):
     """Last spelling of the customer's id, which comes in any case."""
     last_other_id: str | None = field(default=None, eq=False, repr=False)
     """Last id that was not the customer's: consecutive events are often of one party."""
+    last_other_party: Party | None = field(default=None, eq=False, repr=False)
+    """The party of `last_other_id`; None if it is not in the roster."""
 
     def is_own(self, party_id: str | None) -> bool:
         """Whether the id is the customer's: equal to the chat's, ignoring case (PROTOCOL.md §3)."""
@@ -228,7 +230,7 @@ class SessionState(Counts):
         if len(party_id) == len(chat_id) and party_id.casefold() == chat_id.casefold():
             self.last_own_id = party_id
             return True
-        self.last_other_id = party_id
+        self.last_other_id, self.last_other_party = party_id, self.party(party_id)
         return False
 
     def party(self, party_id: str | None) -> Party | None:
