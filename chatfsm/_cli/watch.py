@@ -37,6 +37,10 @@ _LINK_STYLES: Final = {
     "unauthorized": STYLES["bad"],
     "over": STYLES["quiet"],
 }
+_LONGEST: Final = 100
+"""Columns of a name or a reason in a pipe; a record of a stranger may have any."""
+_MOST: Final = 9_999
+"""The largest count, and the largest number of days, that is shown as it is."""
 _LATE: Final = 10.0
 """Seconds after its deadline from which a chat seems to have no driver."""
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -121,10 +125,10 @@ def _table(rows: list[ChatRow], options: Namespace, wall: float, width: int | No
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     is_wide = width is None or width >= _WIDE
     names = ["key", "chat"] if options.keys and is_wide else ["key" if options.keys else "chat"]
-    place = None if width is None else max(8, (width - _BESIDE[is_wide]) // len(names))
+    place = _LONGEST if width is None else max(8, (width - _BESIDE[is_wide]) // len(names))
     for name in names:
         table.add_column(name, no_wrap=True, max_width=place)
-    table.add_column("state", no_wrap=True, max_width=None if width is None else _STATE_WIDTH)
+    table.add_column("state", no_wrap=True, max_width=_LONGEST if width is None else _STATE_WIDTH)
     table.add_column("link", no_wrap=True)
     numbers = _NUMBERS if is_wide else _NARROW
     for name in numbers:
@@ -141,7 +145,7 @@ def _table(rows: list[ChatRow], options: Namespace, wall: float, width: int | No
             "silent": _span(row.answered_at, wall),
             "saved": _span(row.saved_at, wall),
             "due": _due(row.due, wall),
-            **{name: str(getattr(row, name) or "-") for name in _COUNTS},
+            **{name: _count(getattr(row, name)) for name in _COUNTS},
             "agent": "yes" if row.has_agent else "-",
         }
         table.add_row(*cells, *(values[name] for name in numbers))
@@ -209,6 +213,10 @@ def _plain(row: ChatRow, *, has_key: bool) -> dict[str, Any]:
     return plain
 
 
+def _count(count: int) -> str:
+    return f"{_MOST}+" if count > _MOST else str(count or "-")
+
+
 def _due(due: float | None, wall: float) -> Any:
     """Return when the driver is to act. If that is past, perhaps no process drives the chat."""
     from rich.text import Text  # noqa: PLC0415  # an extra, needed here only
@@ -225,7 +233,7 @@ def _span(at: float | None, wall: float) -> str:
 
 def _seconds(seconds: float) -> str:
     """Return a duration in its largest unit: `42 s`, `12 min`, `5 h`, `3 d`; 0 if it is over."""
-    left = max(0.0, seconds)
+    left = min(max(0.0, seconds), _MOST * _DAY)
     for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
         if left >= 2 * size:
             return f"{left / size:.0f} {unit}"

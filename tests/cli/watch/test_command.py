@@ -212,6 +212,23 @@ def test_a_record_that_cannot_be_read_has_a_row(
     assert "9 unreadable (--keys names them)" in printed(capsys, str(tmp_path), status=1)
 
 
+def test_a_forged_record_keeps_its_row_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A digest is no seal: counts, times and ids of a record may be of any size."""
+    chat = Driven()
+    chat.replies("api", {**OPENED, "chat_id": "x" * 200}, at=0.5)
+    chat.core.client._state.poll_timer.failures = 10**4000
+    chat.core.client._state.poll_answered_at = -1e300
+    chat.ticks(at=1.0)
+    chat.core.saving.records.change_client()
+    record = chat.core.saving.records.record(chat.core.client, chat.core.pending, 1.0)
+    FileStore(tmp_path / "one.json").save({**record, "at": -1e300, "due": 1e300})
+    head, _, row, summary = printed(capsys, str(tmp_path)).splitlines()
+    assert row.split()[-8:] == ["9999", "d", "-", "2", "9999+", "-", "-", "-"]
+    assert max(map(len, (head, row, summary))) < 220
+
+
 def test_a_hostile_database_has_rows_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +331,10 @@ def test_the_table_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-1.0, "0 s"), (119.4, "119 s"), (120.0, "2 min"), (7_200.0, "2 h"), (400_000.0, "5 d")],
+    [
+        *((-1.0, "0 s"), (119.4, "119 s"), (120.0, "2 min"), (7_200.0, "2 h")),
+        *((400_000.0, "5 d"), (1e300, "9999 d")),
+    ],
 )
 def test_a_duration_is_short(seconds: float, text: str) -> None:
     """In its largest unit, of which there are at least two."""
