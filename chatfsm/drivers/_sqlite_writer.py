@@ -29,17 +29,17 @@ _ITEMS: Final = """
         SELECT json_extract(value, '$[0]') AS key, json_extract(value, '$[1]') AS version,
             json_extract(value, '$[2]') AS start, json_extract(value, '$[3]') AS size,
             json_extract(value, '$[4]') AS digest
-        FROM json_each(?1)
+        FROM json_each(:items)
     )
 """
 _CONFLICTS: Final = f"""{_ITEMS}
     SELECT json_group_array(items.key) FROM items
     LEFT JOIN chatfsm_chats AS chats USING (key) LEFT JOIN chatfsm_leases AS leases USING (key)
-    WHERE ifnull(chats.version, 0) <> items.version OR ifnull(leases.owner, ?2) <> ?2
+    WHERE ifnull(chats.version, 0) <> items.version OR ifnull(leases.owner, :owner) <> :owner
 """  # noqa: S608  # constant
 _SAVE: Final = f"""{_ITEMS}
     INSERT INTO chatfsm_chats (key, version, record, digest)
-    SELECT key, version + 1, CAST(substr(?2, start + 1, size) AS TEXT), digest FROM items WHERE true
+    SELECT key, version + 1, CAST(substr(:texts, start + 1, size) AS TEXT), digest FROM items WHERE true
     ON CONFLICT (key) DO UPDATE SET
         version = excluded.version, record = excluded.record, digest = excluded.digest
 """  # noqa: S608  # constant
@@ -193,7 +193,7 @@ class SqliteWriter:
         fitting = [write for write in first.values() if write.key not in conflicts]
         if fitting:
             blob = b"".join(write.text for write in fitting)
-            database.execute(_SAVE, (_items(fitting), blob))
+            database.execute(_SAVE, {"items": _items(fitting), "texts": blob})
         return {write: StoreConflictError(_CONFLICT) for write in {*writes} - {*fitting}}
 
 
@@ -226,7 +226,8 @@ def conflicting_keys(
     """Return the keys with another version than expected, or that another owner has leased."""
     if not writes:
         return frozenset()
-    (keys,) = database.execute(_CONFLICTS, (_items(writes), owner)).fetchone()
+    given = {"items": _items(writes), "owner": owner}
+    (keys,) = database.execute(_CONFLICTS, given).fetchone()
     return frozenset(json.loads(keys))
 
 

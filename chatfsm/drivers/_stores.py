@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from math import inf
 from typing import Any, Final, Protocol
 
@@ -164,6 +165,10 @@ class ChatInStore:
         if self._is_leased:
             self._is_leased = False
             self.store.release(self.key)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the constructor may have raised, or the store be closed
+            self.close()
 
     def _note_saved(self, saving: Future[None]) -> None:
         if not saving.cancelled() and saving.exception() is None:

@@ -95,3 +95,15 @@ def test_one_chat_of_a_store_knows_its_version(tmp_path: Path) -> None:
         chat.save({})
     other.close()
     other.close()
+
+
+def test_a_chat_that_is_forgotten_is_released(tmp_path: Path) -> None:
+    """One that was made and never entered does not keep its lease."""
+    store = FolderStore(tmp_path)
+    chat = store.chat("a")
+    chat.lock()
+    del chat
+    store.lease("a")
+    store.close()
+    with pytest.raises(LocalProtocolError):
+        store.chat("")
