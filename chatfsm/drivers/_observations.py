@@ -86,7 +86,9 @@ class ChatObservations:
         elif isinstance(item, HttpFailure):
             self._end_request(item.id, now, failure=item.kind)
         elif isinstance(item, SendText | SendFile):
-            self._sent_at[next(reversed(self._outbox()))] = now
+            session = self._client.session
+            if session is not None and session.last_msg_id is not None:
+                self._sent_at[session.last_msg_id] = now
         missed = 0
         for effect in found:
             missed += getattr(effect, "replayed", False)
@@ -149,9 +151,6 @@ class ChatObservations:
         if duplicates != self._duplicates:
             new, self._duplicates = duplicates - self._duplicates, duplicates
             self._notify(o.DuplicatesIgnored(self._chat_id, new))
-
-    def _outbox(self) -> dict[str, str]:
-        return {} if self._client.session is None else self._client.session.outbox
 
     def _notify(self, observation: Observation) -> None:
         for number, observer in enumerate(self.observers):
