@@ -39,7 +39,8 @@ _CONFLICTS: Final = f"""{_ITEMS}
 """  # noqa: S608  # constant
 _SAVE: Final = f"""{_ITEMS}
     INSERT INTO chatfsm_chats (key, version, record, digest)
-    SELECT key, version + 1, CAST(substr(:texts, start + 1, size) AS TEXT), digest FROM items WHERE true
+    SELECT key, version + 1, CAST(substr(:texts, start + 1, size) AS TEXT), digest
+    FROM items WHERE true
     ON CONFLICT (key) DO UPDATE SET
         version = excluded.version, record = excluded.record, digest = excluded.digest
 """  # noqa: S608  # constant
