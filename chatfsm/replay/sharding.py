@@ -91,7 +91,7 @@ def _ranges_of(source: Source, offsets: list[int]) -> Sequence[Source]:
             if cut is not None and cut[0] >= ranges[-1].start + _MIN_RANGE_BYTES:
                 ranges[-1].end = cut[0]
                 ranges.append(evolve(first, start=cut[0], end=None, chat_id_before=cut[1]))
-    return ranges
+    return ranges if len(ranges) > 1 else [source]
 
 
 def _cut_at(file: io.BufferedReader, offset: int) -> tuple[int, str] | None:

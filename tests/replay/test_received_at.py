@@ -203,3 +203,14 @@ def test_thousands_of_events_keep_their_times(log: Log) -> None:
     found = [record.received_at for record in records(Source(str(path)))]
     assert found == [NOON + n if n % 3 else None for n in range(2_000)]
     assert json.dumps(found)
+
+
+def test_the_first_of_two_fields_counts_whatever_lines_before_had(tmp_path: Path) -> None:
+    """So that a range of a log is read as it is in the whole."""
+    event = {"event": "chat_session_message", "msg": "x"}
+    both = {**event, "recv_ts": 5, "received_at": 7}
+    path = tmp_path / "a.jsonl"
+    for before in ([], [{**event, "recv_ts": 3}], [{**event, "received_at": 3}]):
+        path.write_text("".join(json.dumps(each) + "\n" for each in [event, *before, both]))
+        *_, last = records(Source(str(path)))
+        assert (last.received_at, last.event.extra) == (7.0, {"recv_ts": 5})
