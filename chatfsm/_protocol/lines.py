@@ -38,21 +38,36 @@ def decode_lines(data: bytes) -> list[e.Event]:
     return events
 
 
-def parse_typed(lines: list[bytes], parse: TypedParser) -> list[TypedLine | None]:
-    """Return what a typed parser makes of each line; None if the general decoder has to read it.
+class _Untyped:
+    """Stands for a line that the general decoder has to read."""
 
-    A failure takes twice the time of a success, so it gives up if most lines are odd.
+    __slots__ = ()
+
+    chat_id: Final = None
+
+    def event(self) -> None:
+        """Return no event."""
+
+
+_UNTYPED: Final = _Untyped()
+
+
+def parse_typed(lines: list[bytes], parse: TypedParser) -> list[TypedLine]:
+    """Return what a typed parser makes of each line.
+
+    If the general decoder has to read a line, it has no event. A failure takes twice the time of a
+    success, so nothing more is tried if most lines are odd.
     """
-    found: list[TypedLine | None] = []
+    found: list[TypedLine] = []
     odd = 0
     for line in lines:
         try:
             found.append(parse(line))
         except NOT_TYPED:
-            found.append(None)
+            found.append(_UNTYPED)
             odd += 1
             if odd * 2 > len(found) + _ODD_LINES:
-                return found + [None] * (len(lines) - len(found))
+                return found + [_UNTYPED] * (len(lines) - len(found))
     return found
 
 
@@ -65,7 +80,7 @@ def _fast_decode_lines(lines: list[bytes]) -> list[Any]:
     parse = typed_parser()
     if parse is None:
         return fast_decode_all(json_input.parse_lines(lines))
-    events = [line and line.event() for line in parse_typed(lines, parse)]
+    events = [line.event() for line in parse_typed(lines, parse)]
     if not all(events):
         odd = [index for index, event in enumerate(events) if event is None]
         values = json_input.parse_lines([lines[index] for index in odd])

@@ -25,7 +25,7 @@ __all__ = ["TypedLine", "TypedParser", "typed_parser"]
 
 
 class TypedLine(Protocol):
-    """A Struct: the fields of one text."""
+    """A Struct: the fields of one text, among them the identifiers that no event has."""
 
     def event(self) -> Any:
         """Return the event of the text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import define, field
@@ -395,12 +396,12 @@ class _ParsedLines:
 
     def _parse_typed(self, parse: TypedParser) -> None:
         """Take lines that are just as meant at once; parse and decode the others."""
-        typed: list[Any] = parse_typed(self.lines, parse)
-        self.ids = [line and line.chat_id for line in typed]
-        self.events = [line and line.event() for line in typed]
+        typed = parse_typed(self.lines, parse)
+        self.ids = list(map(_ID_OF, typed))
+        self.events = [line.event() for line in typed]
         self.values = [None] * len(typed)
-        if not all(typed):
-            odd = [index for index, line in enumerate(typed) if line is None]
+        if not all(self.events):
+            odd = [index for index, event in enumerate(self.events) if event is None]
             values: list[Any] = json_input.parse_lines([self.lines[index] for index in odd])
             for index, value in zip(odd, values, strict=True):
                 self.values[index], self.ids[index] = value, _pop_id(value)
@@ -436,6 +437,9 @@ class _ParsedLines:
             received = self.received or [None for _ in self.lines]
             received[index] = received_at
             self.received = received
+
+
+_ID_OF: Final = attrgetter("chat_id")
 
 
 def _pop_id(value: Any) -> Any:

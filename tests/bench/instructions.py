@@ -72,7 +72,7 @@ def _collected(name: str, *numbers: int, hiding: bool) -> int:
         done = subprocess.run(
             [*valgrind, out, sys.executable, "-c", (HIDING if hiding else "") + call],
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {"PYTHONHASHSEED": "0"},  # else the same dict has other collisions
             check=True,
             capture_output=True,
             text=True,

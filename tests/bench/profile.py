@@ -65,7 +65,7 @@ def by_stage(log: Sequence[Chat], rounds: int) -> Iterator[str]:
     parse = typed_parser()
     lines = [chat.lines() for chat in log]
     if parse is not None:
-        typed = [struct for part in lines for struct in parse_typed(part, parse) if struct]
+        typed = [struct for part in lines for struct in parse_typed(part, parse)]
         stages: dict[str, Callable[[], object]] = {
             "bytes → Structs": lambda: [parse_typed(part, parse) for part in lines],
             "Structs → events": lambda: [struct.event() for struct in typed],

@@ -43,14 +43,21 @@ def hear(data: bytes) -> int:
 def _decoded(lines: list[bytes]) -> Iterable[tuple[object, Any]]:
     """The chat_id and the event of each line."""
     parse = typed_parser(chat_id=None)
-    typed = [None] * len(lines) if parse is None else parse_typed(lines, parse)
-    for line, found in zip(lines, typed, strict=True):
-        if found is not None:
-            yield found.chat_id, found.event()
+    if parse is None:
+        for item in json_input.parse_lines(lines):
+            yield _named(item)
+        return
+    for line, typed in zip(lines, parse_typed(lines, parse), strict=True):
+        event = typed.event()
+        if event is None:
+            yield _named(json_input.parse_fast(line))
         else:
-            (item,) = json_input.parse_lines([line])
-            assert isinstance(item, dict), "a line that wants parsing by itself"
-            yield item.pop("chat_id"), decode_item(item)
+            yield typed.chat_id, event
+
+
+def _named(item: object) -> tuple[object, Any]:
+    assert isinstance(item, dict), "a line that wants parsing by itself"
+    return item.pop("chat_id"), decode_item(item)
 
 
 def _portions(data: bytes) -> Iterator[bytes]:
