@@ -38,20 +38,22 @@ __all__ = ["Outcome", "Plan", "play"]
 ROOT = Path(__file__).parents[2]
 BRIDGE = ROOT / "docs" / "examples" / "messenger_bridge.py"
 PATH = "updates-7Qk2"  # of the webhook; only the messenger knows it
-PATIENCE = 20.0  # seconds for one step of a customer
+OPENING = "Is anybody there?"
+PATIENCE = 60.0  # seconds for one step of a customer
 
 
 @frozen
 class Plan:
     """How many customers there are, with how many texts each, and how often the bridge is killed.
 
-    `seed`: that of the moments.
+    `seed`: that of the moments. `faults`: those between the bridge and the center.
     """
 
     customers: int = 50
     kills: int = 5
     texts: int = 10
     seed: int = 1
+    faults: str = ""
 
 
 @frozen
@@ -141,7 +143,11 @@ class Customer:
         await self.messenger.post(self.session, {"customer": self.name, **update})
 
     async def play(self) -> None:
-        """Have one chat with texts, files, a form and typing, and then a second one."""
+        """Have one chat with texts, files, a form and typing, and then a second one.
+
+        The first text of a chat opens it. An agent who was not there yet does not repeat it.
+        """
+        await self.say(OPENING, GREETING)
         for number in range(self.texts):
             await self.do(do="start_typing")
             text = f"{self.name} says {number}"
@@ -160,6 +166,7 @@ class Customer:
         await self.messenger.wait_for(self.name, "text", "Thank you for the file.")
         await self.do(do="end")
         await self.messenger.wait_for(self.name, "end", None)
+        await self.say(OPENING, GREETING, 2)
         await self.say("again", "You said: again")
         await self.do(do="end")
         await self.messenger.wait_for(self.name, "end", None, 2)
@@ -192,6 +199,7 @@ class Customer:
             for item in self.messenger.items[self.name].values()
             if {"text", "file", "form"} & item.keys()
         )
+        due[f"You said: {OPENING}"] = got[f"You said: {OPENING}"] = 0  # or not
         lost = (sent - arrived).total() + (due - got).total()
         twice = (arrived - sent).total() + (got - due).total()
         return sent.total(), got.total(), lost, twice
@@ -268,7 +276,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
     """Let customers chat through the bridge, and kill it."""
     tenant = build_tenant(OBLIGING, agents=builtin_agents(plan.customers))
     center = ContactCenter([tenant], CenterSettings(hold=5, max_ended_chats=100_000))
-    with SimulatorServer(Network(center)) as server:
+    with SimulatorServer(Network(center, plan.faults, seed=plan.seed)) as server:
         seconds, messenger, customers = asyncio.run(_play(plan, server, folder))
     figures = [customer.faults(center) for customer in customers]
     sent, received, lost, twice = (sum(column) for column in zip(*figures, strict=True))
@@ -279,7 +287,7 @@ def main() -> int:
     """Play as the command line says, and return the exit code."""
     parser = argparse.ArgumentParser(description="Kill the bridge of docs/examples.")
     for one in attrs.fields(Plan):
-        parser.add_argument(f"--{one.name}", type=int, default=one.default)
+        parser.add_argument(f"--{one.name}", type=type(one.default), default=one.default)
     plan = Plan(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory() as folder:
         outcome = play(plan, Path(folder))
