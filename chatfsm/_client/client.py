@@ -314,12 +314,12 @@ def _advance(turn: ClientTurn) -> None:
 def _fail_late_requests(turn: ClientTurn) -> None:
     """Give up the requests whose deadline has passed."""
     state = turn.state
-    for request_id, pending in sorted(state.pending.items()):
-        if turn.now >= pending.deadline:
-            del state.pending[request_id]
-            failure = HttpFailure(request_id, "timeout", "the sender reported nothing in time")
-            turn.purpose = pending.purpose
-            _ON_ANSWER[pending.purpose](turn, pending, failure)
+    late = [number for number, pending in state.pending.items() if turn.now >= pending.deadline]
+    for number in sorted(late):
+        pending = state.pending.pop(number)
+        failure = HttpFailure(number, "timeout", "the sender reported nothing in time")
+        turn.purpose = pending.purpose
+        _ON_ANSWER[pending.purpose](turn, pending, failure)
 
 
 def _close(turn: ClientTurn) -> None:

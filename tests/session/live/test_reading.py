@@ -28,6 +28,7 @@ def test_a_new_session_has_learned_nothing() -> None:
     assert session.warning is None
     assert session.call == "idle"
     assert session.early_candidates == ()
+    assert session.last_msg_id is None
     assert session.case_id is None
     assert session.service_name is None
     assert session.cobrowsing is None
