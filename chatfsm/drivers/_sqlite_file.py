@@ -11,7 +11,15 @@ from typing import Final
 
 from chatfsm.errors import StoreError
 
-__all__ = ["check_database", "connect", "connect_writer", "digest_of", "error_from", "make_schema"]
+__all__ = [
+    "ERRORS",
+    "check_database",
+    "connect",
+    "connect_writer",
+    "digest_of",
+    "error_from",
+    "make_schema",
+]
 
 VERSION: Final = 1
 _OWNER_ONLY: Final = 0o600  # a record holds messages of people
@@ -35,6 +43,8 @@ _ERRNO: Final = {
     13: errno.ENOSPC,
     14: errno.EACCES,
 }
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises: the second for a message that is not UTF-8, of a damaged schema."""
 _DAMAGED: Final = frozenset({11, 26})  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
@@ -45,9 +55,11 @@ def connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(
         path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
     )
+    # A text that is damaged is found by its digest. An error of sqlite3 would quote it.
+    database.text_factory = lambda text: text.decode(errors="replace")
     try:
         database.execute("PRAGMA journal_mode = WAL").fetchone()
-    except sqlite3.Error as error:
+    except ERRORS as error:
         database.close()
         raise error_from(error, path) from None
     return database
@@ -71,7 +83,7 @@ def make_schema(database: sqlite3.Connection, path: Path) -> None:
             database.execute("INSERT INTO chatfsm_schema VALUES (?)", (VERSION,))
         versions = database.execute("SELECT version FROM chatfsm_schema").fetchall()
         database.execute("COMMIT")
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise error_from(error, path) from None
     if versions != [(VERSION,)]:
         raise StoreError(f"{path} is of another version of chatfsm: its schema must be {VERSION}")
@@ -90,7 +102,7 @@ def check_database(database: sqlite3.Connection, path: Path) -> None:
         for key, version, text, digest in database.execute(query):
             if digest != digest_of(key, version, text):
                 raise StoreError(f"{path} is damaged: a record is not as it was saved")
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise error_from(error, path) from None
 
 
@@ -101,6 +113,8 @@ def digest_of(key: str, version: int, text: bytes) -> str:
 
 def error_from(error: Exception, path: Path) -> Exception:
     """Return the error of a store for one of SQLite."""
+    if isinstance(error, UnicodeDecodeError):  # the message has a damaged name
+        return StoreError(f"{path} is damaged")
     if not isinstance(error, sqlite3.Error):
         return error
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

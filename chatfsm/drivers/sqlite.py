@@ -28,6 +28,7 @@ from attrs import define, field, validators
 
 from chatfsm.drivers._file_lock import is_locked, open_locked, unlock
 from chatfsm.drivers._sqlite_file import (
+    ERRORS,
     check_database,
     connect,
     digest_of,
@@ -180,7 +181,7 @@ class SqliteStore:
             try:
                 with closing(self._reader.execute(query, parameters)) as cursor:
                     return cursor.fetchall()
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise error_from(error, self.path) from None
 
     def _stored(self, row: tuple[Any, ...]) -> StoredRecord:

@@ -201,6 +201,24 @@ def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("name", [b"chatfsm_schema", b"chatfsm_chats", b"sqlite_autoindex"])
+def test_a_damaged_name_in_the_schema_is_refused(path: Path, name: bytes) -> None:
+    """Also if it is no text any more, so that SQLite's own message cannot be read."""
+    filled(path)
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:], 1))
+    with pytest.raises(StoreError, match=r"chats\.db"):
+        SqliteStore(path)
+
+
+def test_an_error_quotes_no_record(path: Path) -> None:
+    """A text that is not UTF-8 any more is not as it was saved."""
+    filled(path)
+    path.write_bytes(path.read_bytes().replace(b"hello 7", b"hello \xff"))
+    with pytest.raises(StoreError, match="a record is not as it was saved") as raised:
+        SqliteStore(path)
+    assert "hello" not in str(raised.value)
+
+
 def test_a_newer_schema_is_refused(path: Path) -> None:
     """A database of a later version is not touched."""
     filled(path)
