@@ -9,9 +9,9 @@ from tests.examples.kill_bridge import BRIDGE, Plan, play
 
 def test_a_killed_bridge_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     """Customers with texts, files, forms and two chats each, through a bridge that is killed."""
-    outcome = play(Plan(customers=4, kills=1, texts=2), tmp_path)
-    assert outcome.sent == 4 * 9
-    assert outcome.received == 4 * 11
+    outcome = play(Plan(customers=3, kills=1, texts=1), tmp_path)
+    assert outcome.sent == 3 * 8
+    assert outcome.received == 3 * 10
     assert (outcome.lost, outcome.twice) == (0, 0)
 
 
