@@ -14,7 +14,7 @@ from operator import or_
 from typing import Annotated, Any, Final, Literal, Protocol
 
 from attrs import NOTHING, fields
-from msgspec import Meta, defstruct
+from msgspec import Meta, ValidationError, defstruct
 from msgspec.json import Decoder
 
 from chatfsm._protocol import structuring as p
@@ -59,12 +59,14 @@ _TYPES: Final[dict[object, tuple[Any, str]]] = {
 
 def typed_parser(
     schemas: Mapping[str, tuple[type, p.Schema]], tag: str, **identifiers: object
-) -> TypedParser:
-    """Return a parser for texts of one event each.
+) -> TypedParser | None:
+    """Return a parser for texts of one event each; None if msgspec is older than 0.21.
 
     `schemas`: by name of the event, which is the value of the field `tag`. `identifiers`: further
     fields of the texts, which no event has, and their values in a Struct if a text lacks them.
     """
+    if not issubclass(ValidationError, ValueError):
+        return None
     structs = [_struct(name, *schemas[name], tag, identifiers) for name in schemas]
     known: Any = reduce(or_, filter(None, structs))
     parser: TypedParser = Decoder(known, strict=False).decode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from chatfsm.testing.strategies import odd_wire_events, wire_events
 from tests.protocol.test_fast_decoder import SHARP
 
 pytest.importorskip("msgspec")
+typed_lines = importlib.import_module("chatfsm._protocol.typed_lines")
 
 Text = bytes | bytearray | memoryview | str
 TYPING = {"event": "chat_session_typing", "party_id": "ann"}
@@ -145,6 +147,12 @@ def test_a_log_of_odd_lines_is_not_tried_to_its_end() -> None:
     assert decode_lines(b"\n".join(odd)) == [
         events.Typing("ann", extra={"new": number}) for number in range(100)
     ]
+
+
+def test_an_old_msgspec_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 0.21 its errors are no ValueError, and `decode` would let them through."""
+    monkeypatch.setattr(typed_lines, "ValidationError", Exception)
+    assert codec.typed_parser.__wrapped__() is None
 
 
 @pytest.mark.parametrize("loads", [None, json_input._loads])
