@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import doctest
+import logging
 import pkgutil
 import re
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,17 @@ def with_examples() -> list[Path]:
     return [page for page in pages if EXAMPLE.search(page.read_text("utf-8"))]
 
 
+@pytest.fixture
+def log_as_before() -> Iterator[None]:
+    """The level and the handlers of the logger are after a test what they were before it."""
+    logger = logging.getLogger("chatfsm")
+    level, handlers = logger.level, [*logger.handlers]
+    yield
+    logger.setLevel(level)
+    logger.handlers = handlers
+
+
+@pytest.mark.usefixtures("log_as_before")
 @pytest.mark.parametrize("page", with_examples(), ids=name_of)
 def test_the_examples_print_what_they_show(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

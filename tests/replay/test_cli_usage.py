@@ -27,7 +27,6 @@ PATIENCE = 60
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["replay"],
         ["unknown"],
         ["replay", "--json", "--summary", "x"],

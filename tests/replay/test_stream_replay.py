@@ -400,12 +400,12 @@ def test_a_longer_log_needs_no_more_memory(
     monkeypatch.setattr(source_module, "_BLOCK_BYTES", 2_048)  # what is read at once is far less
     files = {
         number: log(f"{number}.jsonl", *short_chats(wire, number, ended=ended, apart=10.0))
-        for number in (30, 120)
+        for number in (50, 200)
     }
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         words = [output, "--close-after", "60"]
-        main(["replay", *words, str(files[30])])  # what is imported and cached once counts not
+        main(["replay", *words, str(files[50])])  # what is imported and cached once counts not
         less, more = (peak([*words, str(path)]) for path in files.values())
     assert more < less * 1.2 + 20_000
 

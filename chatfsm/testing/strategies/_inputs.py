@@ -15,6 +15,7 @@ from chatfsm._protocol import names as wire
 from chatfsm._protocol.codec import EVENTS, decode_item
 from chatfsm.testing.strategies._values import made_once, message_ids, party_ids, texts
 from chatfsm.testing.strategies._wire import (
+    UNKNOWN_NAMES,
     hostile_wire_events,
     odd_wire_events,
     quirky_wire_events,
@@ -48,9 +49,7 @@ _OTHERS: Final[dict[type[Any], st.SearchStrategy[Any]]] = {
     e.ClientEvent: st.sampled_from((wire.END, wire.DISCONNECT, wire.NAVIGATION)).map(
         lambda name: typed_event({"event": name})
     ),
-    e.Unknown: st.sampled_from(("weather", "chat_session")).map(
-        lambda name: typed_event({"event": name, "sky": "blue"})
-    ),
+    e.Unknown: UNKNOWN_NAMES.map(lambda name: typed_event({"event": name, "sky": "blue"})),
     e.Malformed: st.sampled_from((None, "text", [], {}, {"event": 7}, {"event": wire.STATUS})).map(
         typed_event
     ),

@@ -24,6 +24,7 @@ from chatfsm.testing.strategies._values import (
 
 __all__ = [
     "FIELDS",
+    "UNKNOWN_NAMES",
     "hostile_reply_bodies",
     "hostile_wire_events",
     "names_of",
@@ -101,6 +102,7 @@ def _wire_events(
     return item
 
 
+UNKNOWN_NAMES: Final = st.sampled_from(("weather", "chat_session"))
 _UNKNOWN_FIELDS: Final = st.dictionaries(st.text(max_size=3), odd_json(), max_size=2)
 
 
@@ -114,11 +116,15 @@ def _some_of(fields: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
 def odd_wire_events(draw: st.DrawFn) -> Any:
     """Return a strategy for events with missing, invalid or unknown fields, and for other JSON.
 
-    Now and then the item is no event at all. None ends the session. Shrinks to any JSON value.
+    One item in ten is no event at all, and one an event with an unknown name. None ends the
+    session. Shrinks to any JSON value.
     """
-    if draw(st.integers(0, 9)) == 0:
+    oddity = draw(st.integers(0, 9))
+    if oddity == 0:
         return draw(odd_json())
     item = draw(wire_events(ending=False))
+    if oddity == 1:
+        item["event"] = draw(UNKNOWN_NAMES)
     for field in draw(_some_of(tuple(sorted(item)))):
         if draw(st.booleans()):
             del item[field]
