@@ -56,7 +56,7 @@ class AsyncSender(AsyncClosable):
                 asyncio.timeout(request.timeout),
                 session.request(
                     request.method,
-                    URL(request.url, encoded=True),
+                    _as_it_is(request.url),
                     headers=headers_for(request),
                     data=_data_of(request.body),
                     allow_redirects=False,
@@ -97,6 +97,16 @@ def _borrowed(lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
 @lru_cache(maxsize=16)
 def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(None, seconds)
+
+
+def _as_it_is(url: str) -> URL:
+    """Return a percent-encoded URL. Each is another one, and parsing takes twice as long."""
+    scheme, _, rest = url.partition("://")
+    authority, _, target = rest.partition("/")
+    path, _, query = target.partition("?")
+    return URL.build(
+        scheme=scheme, authority=authority, path=f"/{path}", query_string=query, encoded=True
+    )
 
 
 def _data_of(body: bytes) -> bytes | io.BytesIO | None:
