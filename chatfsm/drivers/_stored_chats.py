@@ -87,6 +87,8 @@ class StoredChats(Generic[AnyChat]):
 
         async with anyio.create_task_group() as tasks:
             for number, key in enumerate(keys):
+                if self._is_ended:
+                    break
                 await anyio.sleep(max(0.0, began + number / rate - self.now()))
                 await at_once.acquire()
                 tasks.start_soon(resume_one, key)
@@ -133,7 +135,7 @@ class StoredChats(Generic[AnyChat]):
         return self._news.popleft() if self._news else None
 
     def end(self) -> None:
-        """End the iteration of the app."""
+        """End the iteration of the app; no further chat is opened."""
         self._is_ended = True
         self._news.clear()
         self._notify()
@@ -151,6 +153,9 @@ class StoredChats(Generic[AnyChat]):
             return load_chat(one, endpoint, settings=self.settings, now=self.now())
 
         restored = await anyio.to_thread.run_sync(load)  # to its end, also if it is cancelled
+        if self._is_ended:
+            await self.forget(key, one)
+            return None
         if restored.client.session is None and not restored.pending and not is_new_allowed:
             try:
                 await anyio.to_thread.run_sync(one.delete)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, Protocol
@@ -120,9 +120,24 @@ class ChatInStore:
 
     store: Store
     key: str = field(converter=check_key)
-    version: int = field(default=0, init=False)
-    """Version of the record that was loaded or saved last; 0 if there is none."""
+    _version: int = field(default=0, init=False, repr=False)
+    _saving: Future[None] | None = field(default=None, init=False, repr=False)
+    """The last save, if its version does not count yet."""
     _is_leased: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def version(self) -> int:
+        """Version of the record that was loaded or saved last; 0 if there is none.
+
+        Waits for a save that is in progress.
+        """
+        # Not by a callback of the future: that may run after the future is seen to be done.
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            wait([saving])
+            if not saving.cancelled() and saving.exception() is None:
+                self._version += 1
+        return self._version
 
     def lock(self) -> None:
         """Lease the chat until `close`. Raises as `Store.lease`."""
@@ -133,7 +148,7 @@ class ChatInStore:
     def load(self) -> dict[str, Any] | None:
         """Return the record that was saved last; None if there is none."""
         found = self.store.load(self.key)
-        self.version = 0 if found is None else found.version
+        self._saving, self._version = None, 0 if found is None else found.version
         return None if found is None else found.record
 
     @property
@@ -149,16 +164,15 @@ class ChatInStore:
         given = (statements,) if statements else ()
         saving = save(self.key, record, self.version, *given)
         if saving is None:
-            self.version += 1
-        else:
-            saving.add_done_callback(self._note_saved)
+            self._version += 1
+        self._saving = saving
         return saving
 
     def delete(self) -> None:
         """Delete the record."""
         if self.version:
             self.store.delete(self.key, self.version)
-            self.version = 0
+            self._version = 0
 
     def close(self) -> None:
         """Release the chat."""
@@ -169,10 +183,6 @@ class ChatInStore:
     def __del__(self) -> None:
         with suppress(Exception):  # the constructor may have raised, or the store be closed
             self.close()
-
-    def _note_saved(self, saving: Future[None]) -> None:
-        if not saving.cancelled() and saving.exception() is None:
-            self.version += 1
 
 
 _OF_TRANSACTIONS: Final = frozenset(

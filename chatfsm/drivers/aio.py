@@ -29,6 +29,7 @@ __all__ = ["AsyncSender", "Chat", "Chats", "Member", "PendingEffect", "Save", "S
 Chat.__module__ = __name__
 
 _DEFAULTS: Final = ClientSettings()
+_NOT_OPEN: Final = "cannot open a chat: Chats is not in its async with block"
 
 
 async def _await(closing: Coroutine[Any, Any, None]) -> None:
@@ -127,7 +128,8 @@ class Chats:
                 raise
 
         chat = await self._with_store().open(key, begin)
-        assert chat is not None  # noqa: S101  # only without `begin`
+        if chat is None:
+            raise LocalProtocolError(_NOT_OPEN)
         return chat
 
     def health(self) -> ChatsHealth:
@@ -175,7 +177,7 @@ class Chats:
 
     def _check_open(self) -> None:
         if not self._scheduler.is_open:
-            raise LocalProtocolError("cannot open a chat: Chats is not in its async with block")
+            raise LocalProtocolError(_NOT_OPEN)
 
     def _with_store(self) -> StoredChats[Chat]:
         if self._stored is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -95,6 +97,21 @@ def test_one_chat_of_a_store_knows_its_version(tmp_path: Path) -> None:
         chat.save({})
     other.close()
     other.close()
+
+
+def test_a_version_counts_once_its_save_is_done() -> None:
+    """Also if no callback of the future has run yet; a save that has failed does not count."""
+    store, answers = MagicMock(), [Future[None]() for _ in range(4)]
+    store.save.side_effect = answers
+    chat = ChatInStore(store, "a")
+    answers[0].set_result(None)
+    answers[1].set_exception(OSError())
+    answers[2].set_result(None)
+    answers[3].cancel()
+    for _ in answers:
+        chat.save({})
+    assert [call.args[2] for call in store.save.call_args_list] == [0, 1, 1, 2]
+    assert chat.version == 2
 
 
 def test_a_chat_that_is_forgotten_is_released(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
 import pytest
 
+from chatfsm import ChatClient
 from chatfsm import effects as f
 from chatfsm.adapters import httpx
 from chatfsm.drivers import aio
 from chatfsm.drivers.sqlite import SqliteStore
-from chatfsm.drivers.storage import FolderStore, Store
+from chatfsm.drivers.storage import FolderStore, Store, make_record
 from chatfsm.endpoint import Endpoint
 from chatfsm.errors import ApiError, LocalProtocolError, SnapshotError
 from tests.drivers.center import SILENT, Server, message, texts_of
@@ -143,6 +145,47 @@ def test_a_chat_is_opened_once(run: Any, tmp_path: Path) -> None:
     """However many tasks connect its key; a chat that was closed is taken from the store again."""
     with Server(SILENT) as server:
         run(connecting_at_once, server, FolderStore(tmp_path / "chats"))
+
+
+class SlowStore(FolderStore):
+    """Opens no chat before the test says so."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may_lease = Event()
+
+    def lease(self, key: str) -> None:
+        assert self.may_lease.wait(10)
+        super().lease(key)
+
+
+async def leaving_early(store: SlowStore) -> None:
+    for number in range(40):
+        client = ChatClient(endpoint_at("http://127.0.0.1:9"), chat_id=f"CHAT-{number}")
+        store.save(f"client-{number}", make_record(client.snapshot(now=0.0), [], 0.0), 0)
+    store.may_lease.clear()
+    async with httpx.AsyncSender() as send, anyio.create_task_group() as tasks:
+        chats = chats_at("http://127.0.0.1:9", send, store, resumed_per_second=1e6)
+
+        async def connect() -> None:
+            with pytest.raises(LocalProtocolError, match="not in its async with block"):
+                await chats.connect("client-99")
+
+        async with chats:
+            tasks.start_soon(connect)
+            await anyio.wait_all_tasks_blocked()
+            chats._with_store().end()
+            store.may_lease.set()
+        assert chats._with_store().open_chats == {}
+        assert store._leased == {}
+
+
+def test_no_chat_is_opened_after_the_block(run: Any, tmp_path: Path) -> None:
+    """What is being opened at its end is released again."""
+    path = tmp_path / "chats"
+    store = SlowStore(path)
+    store.may_lease.set()
+    run(leaving_early, store)
 
 
 async def refused(store: SqliteStore) -> None:
