@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, Protocol
@@ -134,9 +134,8 @@ class ChatInStore:
         # Not by a callback of the future: that may run after the future is seen to be done.
         saving, self._saving = self._saving, None
         if saving is not None:
-            wait([saving])
-            if not saving.cancelled() and saving.exception() is None:
-                self._version += 1
+            with suppress(CancelledError):
+                self._version += saving.exception() is None
         return self._version
 
     def lock(self) -> None:
