@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from inspect import CORO_CLOSED, getcoroutinestate
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import anyio
 from attrs import define, field
@@ -25,6 +25,9 @@ __all__ = [
     "new_event",
     "wait_for",
 ]
+
+
+_CANCEL_AGAIN: Final = 1.0  # seconds
 
 
 class _Cancellable(Protocol):
@@ -83,12 +86,13 @@ class BackgroundTasks:
 
     async def stop(self) -> None:
         """Cancel all tasks, and wait until they have ended, even if the caller is cancelled."""
-        for task in self._running:
-            task.cancel()
         with anyio.CancelScope(shield=True):
             while self._running:
-                self._end = self._end or new_event()
-                await self._end.wait()
+                for task in self._running:
+                    task.cancel()
+                self._end = new_event()
+                # asyncio cancels a task once, and a sender may have caught that.
+                await wait_for(self._end, _CANCEL_AGAIN)
 
     def _remove(self, task: _Cancellable) -> None:
         del self._running[task]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -11,6 +13,7 @@ import anyio
 import pytest
 from attrs import define, field
 
+from chatfsm.drivers import _tasks
 from chatfsm.drivers._tasks import current_task, new_event, wait_for
 from chatfsm.drivers.aio import Scheduler
 from chatfsm.inputs import Tick
@@ -119,6 +122,29 @@ def test_all_requests_that_follow_from_a_result_are_performed(backend: str) -> N
     assert sorted(tasks) == [1, 2, 3, 4]
     assert tasks[1] is tasks[2]
     assert len({*tasks.values()}) == 2
+
+
+def test_a_sender_that_catches_its_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end of the block waits for all requests, and for none without end."""
+    monkeypatch.setattr(_tasks, "_CANCEL_AGAIN", 0.01)
+    caught: list[int] = []
+
+    async def stubborn(request: HttpRequest) -> HttpReply:
+        while len(caught) < 3:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            caught.append(request.id)
+        return reply(request.id)
+
+    async def play() -> None:
+        async with Scheduler(stubborn) as scheduler:
+            scheduler.send(Asking([]), poll(1))
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(play(), 10))
+    assert caught == [1, 1, 1]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
