@@ -101,7 +101,7 @@ class SqliteStore:
 
     @property
     def commits(self) -> int:
-        """Number of transactions that were written, each with one fsync."""
+        """Number of transactions that were written, each with an fsync."""
         return self._writer.commits
 
     @property
