@@ -46,7 +46,7 @@ _TYPES: Final[dict[object, tuple[Any, str]]] = {
     p.url: (Annotated[str, Meta(min_length=1, max_length=p.LONGEST_NAME)], "{0}"),
     p.timestamp: (
         Annotated[float, Meta(gt=0, lt=p.LAST_MILLISECONDS)],
-        f"{{0}} if {{0}} is None or {{0}} < {p.FIRST_MILLISECONDS!r} else {{0}} / 1000",
+        f"at if (at := {{0}}) is None or at < {p.FIRST_MILLISECONDS!r} else at / 1000",
     ),
     p.seconds: (
         Annotated[float, Meta(ge=0, lt=1e300)] | Literal[""],
