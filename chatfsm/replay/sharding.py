@@ -25,6 +25,9 @@ _MIN_RANGE_BYTES: Final = 1024 * 1024
 # A cut is searched in so many lines, none of them longer.
 _CUT_LINES: Final = 100
 _CUT_LINE_BYTES: Final = 1024 * 1024
+# The first shard is larger by this much of a shard: the others wait for what it hands over, and
+# replay the chats that go on in them again.
+_LEAD: Final = 0.05
 # Logs compress to about this.
 _COMPRESSION_RATIO: Final = 8
 
@@ -50,7 +53,8 @@ def shards_of(sources: Sequence[Source], jobs: int) -> list[Shard]:
     total, before = sum(sizes), 0
     parts: list[list[Source]] = [[]]
     for source, size in zip(sources, sizes, strict=True):
-        ends = (total * number // jobs - before for number in range(1, jobs))
+        share = total / (jobs + _LEAD)
+        ends = (int(share * (number + _LEAD)) - before for number in range(1, jobs))
         offsets = [offset for offset in ends if 0 < offset <= size]
         ranges = _ranges_of(source, [offset for offset in offsets if offset < size])
         if len(ranges) == 1 and offsets and offsets[0] < size // 2:

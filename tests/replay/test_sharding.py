@@ -18,7 +18,10 @@ from chatfsm.replay.sources import Source, SourceRange
 from tests.cli.parallel.mixed import logs
 
 # The folder is written anew for each example.
-many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.fixture(autouse=True)
