@@ -49,10 +49,13 @@ def unlock(descriptor: int, path: Path) -> None:
 
 def is_locked(path: Path) -> bool:
     """Whether an owner of the file is alive; if not, the file is removed."""
-    if not path.exists():
+    try:
+        descriptor = os.open(path, os.O_RDWR | _NO_LINKS)
+    except FileNotFoundError:
         return False
-    descriptor = open_locked(path)
-    if descriptor is None:
+    # A shared lock, so that those who ask at the same time do not take each other for the owner.
+    if not _lock(descriptor, is_shared=True):
+        os.close(descriptor)
         return True
     unlock(descriptor, path)
     return False
@@ -67,10 +70,11 @@ def is_same_file(descriptor: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(descriptor), there)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, *, is_shared: bool = False) -> bool:
     try:
         if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         else:
             import msvcrt  # noqa: PLC0415  # of Windows
 

@@ -15,7 +15,6 @@ __all__ = [
     "ERRORS",
     "check_database",
     "connect",
-    "connect_writer",
     "digest_of",
     "error_from",
     "make_schema",
@@ -49,7 +48,10 @@ _DAMAGED: Final = frozenset({11, 26})  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database, made if there is none. Raises OSError or `StoreError`."""
+    """Open a database, made if there is none. Raises OSError or `StoreError`.
+
+    Its transactions are on the disk once they are committed.
+    """
     # SQLite would make a file that others can read; its other files get the mode of this one.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), _OWNER_ONLY))
     database = sqlite3.connect(
@@ -59,16 +61,10 @@ def connect(path: Path) -> sqlite3.Connection:
     database.text_factory = lambda text: text.decode(errors="replace")
     try:
         database.execute("PRAGMA journal_mode = WAL").fetchone()
+        database.execute("PRAGMA synchronous = FULL")
     except ERRORS as error:
         database.close()
         raise error_from(error, path) from None
-    return database
-
-
-def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open a database whose transactions are on the disk once they are committed."""
-    database = connect(path)
-    database.execute("PRAGMA synchronous = FULL")
     return database
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from chatfsm.drivers._sqlite_file import connect_writer, digest_of, error_from
+from chatfsm.drivers._sqlite_file import connect, digest_of, error_from
 from chatfsm.drivers._stores import Statement
 from chatfsm.errors import ChatError, LocalProtocolError, StoreConflictError
 
@@ -93,7 +93,7 @@ class SqliteWriter:
             if self._is_closed:
                 raise LocalProtocolError("cannot save a chat: the store is closed")
             if self._thread is None:
-                database = connect_writer(self.path)
+                database = connect(self.path)
                 self._thread = Thread(
                     target=self._run, args=(database,), name="chatfsm-store", daemon=True
                 )

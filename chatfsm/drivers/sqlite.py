@@ -13,6 +13,7 @@ the locks of SQLite do not hold.
 from __future__ import annotations
 
 import builtins
+import glob
 import json
 import secrets
 import sqlite3
@@ -35,6 +36,7 @@ from chatfsm.drivers._sqlite_file import (
     error_from,
     make_schema,
 )
+from chatfsm.drivers._sqlite_log import check_log
 from chatfsm.drivers._sqlite_writer import (
     RecordWrite,
     SqliteWriter,
@@ -80,6 +82,9 @@ class SqliteStore:
 
     def __attrs_post_init__(self) -> None:
         self._writer = SqliteWriter(self.path, self._owner, self.max_delay)
+        locks = self.path.parent.glob(f".{glob.escape(self.path.name)}.*.lock")
+        if not any(is_locked(path) for path in locks):
+            check_log(self.path)
         self._reader = connect(self.path)
         try:
             make_schema(self._reader, self.path)
@@ -191,7 +196,7 @@ class SqliteStore:
         return StoredRecord(key, version, json.loads(text))
 
     def _lease(self, database: sqlite3.Connection, key: str) -> None:
-        if self._owner_lock is None:
+        while self._owner_lock is None:  # until no other process asks whether its owner lives
             self._owner_lock = open_locked(self._lock_path(self._owner))
         insert = "INSERT INTO chatfsm_leases VALUES (?, ?) ON CONFLICT DO NOTHING"
         while not database.execute(insert, (key, self._owner)).rowcount:

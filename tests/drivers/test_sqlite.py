@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chatfsm.drivers._file_lock import fcntl, is_locked, open_locked
 from chatfsm.drivers._sqlite_file import error_from
 from chatfsm.drivers._sqlite_writer import TaskWrite
 from chatfsm.drivers.sqlite import SqliteStore
@@ -114,6 +115,22 @@ def test_a_second_process_may_lease_once_the_first_is_killed(path: Path) -> None
         finally:
             holder.kill()
     assert [file.name for file in path.parent.iterdir()] == ["chats.db"]
+
+
+@pytest.mark.skipif(fcntl is None, reason="shared locks are of POSIX")
+def test_two_that_ask_for_an_owner_find_no_owner(tmp_path: Path) -> None:
+    """Neither takes the other for the owner; the file of a dead one is removed."""
+    path = tmp_path / ".lock"
+    locked = open_locked(path)
+    assert locked is not None
+    assert is_locked(path)
+    os.close(locked)
+    asking = os.open(path, os.O_RDWR)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    assert not is_locked(path)
+    assert not path.exists()
+    assert not is_locked(path)
+    os.close(asking)
 
 
 def test_statements_of_the_app_are_in_the_transaction(path: Path) -> None:
