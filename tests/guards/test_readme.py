@@ -92,7 +92,7 @@ def test_links_are_absolute_on_an_index() -> None:
 def test_the_figures_are_those_of_the_table() -> None:
     """Each figure of the README about speed stands in the table of docs/performance.md."""
     speed = README.partition("## Speed")[2].partition("\n## ")[0]
-    figures = re.findall(r"\d+\.\d (?:µs|ms|s)\b", speed)
+    figures = re.findall(r"\d+\.\d+ (?:µs|ms|s)\b", speed)
     table = (ROOT / "docs" / "performance.md").read_text("utf-8")
     assert len(figures) >= 3
     assert [figure for figure in figures if f"| {figure} |" not in table] == []
