@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ pytestmark = [
 
 SCHEMA = "event string, chat_id string, seq long, received_at double"
 AT = 1_744_272_000.0
-CHATS = 40
+CHATS = int(os.environ.get("CHATFSM_SPARK_CHATS", "40"))
 
 Row = dict[str, Any]
 
