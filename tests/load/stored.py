@@ -136,7 +136,8 @@ class CountingSender(aiohttp.AsyncSender):
 async def chat_all(store: Store, customers: Customers, options: Any) -> dict[str, Any]:
     """Run until all chats have ended."""
     keys = [f"client-{number}" for number in range(options.chats)]
-    known = [stored.key for stored in store.list()]
+    # A process may have been killed before the server gave it a chat: then there is none to resume.
+    known = [one.key for one in store.list() if one.record["client"]["client"]["session"]]
     began, resumed_in, requests = time.monotonic(), 0.0, 0
     async with CountingSender() as send, anyio.create_task_group() as tasks:
         send.customers = customers
