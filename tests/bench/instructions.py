@@ -43,8 +43,8 @@ def counted(names: Iterable[str], chats: int, *, hiding: bool = False) -> Counts
         return {}
     found: Counts = {}
     for name in names:
-        if not found:  # what is compiled now, is compiled for all
-            printed("-c", (HIDING if hiding else "") + _call(name, 1, 1))
+        # What is compiled now is not compiled in the first of the two runs alone.
+        printed("-c", (HIDING if hiding else "") + _call(name, 1, 1))
         few = _collected(name, WARM, WARM + chats, hiding=hiding)
         many = _collected(name, WARM + chats, WARM + chats, hiding=hiding)
         found[name] = (many - few) / (chats * EVENTS_A_CHAT)
