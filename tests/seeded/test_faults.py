@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -151,5 +152,9 @@ def test_what_loops_ends_at_the_time_limit(tmp_path: Path) -> None:
     assert why == "no result after 1 s"
     child = int((tmp_path / "pid").read_text("ascii"))
     with suppress(OSError):  # it is gone, or its parent has not been told yet
-        assert Path(f"/proc/{child}/stat").read_text("ascii").split()[2] == "Z"
+        for _ in range(100):  # a signal takes a moment to end a process
+            if (state := Path(f"/proc/{child}/stat").read_text("ascii").split()[2]) == "Z":
+                break
+            time.sleep(0.1)
+        assert state == "Z"
     assert command.run_bounded([sys.executable, "-c", "print('done')"], 60) == "done"
