@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ _SCHEMA: Final = (
     )""",
     "CREATE TABLE chatfsm_leases (key TEXT PRIMARY KEY NOT NULL, owner TEXT NOT NULL)",
 )
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 # What is wrong with the disk or the file, by the lower byte of SQLite's code, is an OSError.
 _ERRNO: Final = {
     5: errno.EBUSY,
@@ -53,10 +55,17 @@ def connect(path: Path) -> sqlite3.Connection:
     Its transactions are on the disk once they are committed.
     """
     # SQLite would make a file that others can read; its other files get the mode of this one.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), _OWNER_ONLY))
-    database = sqlite3.connect(
-        path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-    )
+    # A file that is there is not opened: to close it would end the locks of SQLite in this process,
+    # and another process could then delete the log of a database that is in use
+    # (https://sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, _NEW, _OWNER_ONLY))
+    try:
+        database = sqlite3.connect(
+            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
+    except ERRORS as error:
+        raise error_from(error, path) from None
     # A text that is damaged is found by its digest. An error of sqlite3 would quote it.
     database.text_factory = lambda text: text.decode(errors="replace")
     try:

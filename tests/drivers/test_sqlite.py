@@ -279,3 +279,18 @@ def test_a_bug_in_the_writer_is_answered(path: Path, monkeypatch: pytest.MonkeyP
             saved(store, "a", {}, 1)
         monkeypatch.undo()
         saved(store, "a", {}, 1)
+
+
+def test_another_process_leaves_the_log_of_an_open_store(path: Path) -> None:
+    """One that opens and closes the database deletes no log: what was saved is in it."""
+    program = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1]);"
+        "database.execute('SELECT count(*) FROM chatfsm_chats').fetchone(); database.close()"
+    )
+    store = SqliteStore(path)
+    try:
+        saved(store, "a", {})
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        assert path.with_name(f"{path.name}-wal").exists()
+    finally:
+        store.close()
