@@ -12,7 +12,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -23,10 +22,6 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "pictures"
 WIDTH = 96
 ROWS = 19  # of a replay
-# Without the fonts that rich loads from another site, which no picture in a page may do.
-TERMINAL = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
-    "Fira Code", "ui-monospace, Menlo, Consolas"
-)
 STYLE = """<style>
 rect { fill: #f6f8fa; stroke: #57606a }
 .page { fill: #ffffff; stroke: none }
@@ -62,12 +57,17 @@ def replay() -> str:
 
 
 def terminal(command: str, text: str) -> str:
-    """Return a terminal with a text in colours, as SVG."""
+    """Return a terminal with a text in colours, as SVG.
+
+    Without the fonts that rich loads from another site, which no picture in a page may do.
+    """
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in text.split("\n"):
         console.print(Text.from_ansi(line), no_wrap=True, overflow="ellipsis")
     name = command.split(maxsplit=1)[0]
-    return console.export_svg(title=f"chatfsm {command}", code_format=TERMINAL, unique_id=name)
+    svg = console.export_svg(title=f"chatfsm {command}", unique_id=name)
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    return svg.replace("Fira Code", "ui-monospace, Menlo, Consolas")
 
 
 def lifecycle() -> str:
