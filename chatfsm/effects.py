@@ -358,8 +358,8 @@ class MessageSent(_Effect):
 class MessageFailed(_Effect):
     """An own message did not arrive, and will not be sent again; the app may say it anew.
 
-    The server refused it, or it was never posted, because the chat ended first. A message that may
-    have arrived is `MessageUnconfirmed`.
+    The server refused it, it was never posted, because the chat ended first, or a history lacks it
+    that holds a later one. A message that may have arrived is `MessageUnconfirmed`.
     """
 
     msg_id: str
@@ -371,8 +371,9 @@ class MessageFailed(_Effect):
 class MessageUnconfirmed(_Effect):
     """It is unknown whether an own message arrived.
 
-    A complete `History` decides: the session then reports `MessageSent`, or sends it again. After
-    the end of the chat nothing decides any more.
+    A complete `History` decides: the session then reports `MessageSent`, or sends it again; a
+    client reports `MessageFailed` if it has posted a later one. After the end of the chat nothing
+    decides any more.
     """
 
     msg_id: str

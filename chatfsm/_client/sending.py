@@ -57,6 +57,8 @@ _FORM_ANSWERS: Final = frozenset(
         c.CancelForm("a form", secure=secure),
     )
 )
+_ARRIVED: Final = frozenset({"sent", "delivered", "read"})
+"""Fates of a message, as `ChatSession.outbox` names them, that mean that the server has it."""
 _ANSWER_EVENTS: Final = (e.FormData, e.FormDataCancel, e.SecureFormCancel)
 
 
@@ -123,7 +125,10 @@ def on_answer(turn: ClientTurn, pending: PendingRequest, item: HttpReply | HttpF
 
 
 def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
-    """Merge a history, and queue again, before all else, the items that have not arrived."""
+    """Merge a history, and queue again, before all else, the items that have not arrived.
+
+    Messages that an earlier, refused history left unconfirmed are older than the batch.
+    """
     enqueue(turn)
     merged: Any = past  # as in `_msg_ids`
     turn.feed_session(History(merged, complete=complete))
@@ -140,7 +145,8 @@ def resolve(turn: ClientTurn, past: Sequence[Event], *, complete: bool) -> None:
         state.post = next_state(POST_TABLE, state.post, "resolve")
         for item in unconfirmed:
             remaining += _remaining(turn, item, missing, past if complete else None)
-    state.queue = [*remaining, *missing.values(), *state.queue]
+    _fail_overtaken(turn, missing)
+    state.queue = [*missing.values(), *remaining, *state.queue]
 
 
 def is_in_doubt(state: ClientState) -> bool:
@@ -186,6 +192,27 @@ def _remaining(
         _report_undelivered(turn, item, "it is unknown whether it arrived")
         return []
     return [] if past is not None and _is_in_history(item, past) else [item]
+
+
+def _fail_overtaken(turn: ClientTurn, missing: dict[str, QueuedItem]) -> None:
+    """Report the missing messages that a later one has overtaken, and remove them from `missing`.
+
+    Sent again, they would arrive after it. The app may say them anew, or leave them.
+    """
+    if not missing or turn.session is None:
+        return
+    in_flight = _msg_ids(turn.state.batch)
+    older: list[str] = []
+    overtaken: list[str] = []
+    for msg_id, fate in turn.session.outbox.items():
+        if msg_id in missing:
+            older.append(msg_id)
+        elif fate in _ARRIVED or msg_id in in_flight:
+            overtaken += older
+            older.clear()
+    for msg_id in overtaken:
+        why = "it has not arrived, and a later message has, or may have"
+        _report_failed(turn, missing.pop(msg_id), why)
 
 
 def _on_error(turn: ClientTurn, error: ApiError) -> None:

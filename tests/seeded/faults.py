@@ -29,6 +29,7 @@ STORY: Final = "tests/client/test_faults.py::TestClient"
 JOINING: Final = "tests/client/test_faults.py::TestJoining"
 HOSTILE: Final = "tests/client/test_hostile.py"
 ERRORS: Final = "tests/client/test_any_error.py::test_any"
+REFUSED: Final = "tests/client/test_refused_history.py::test_any_refusals_change_no_order"
 STORM: Final = "tests/simulator/world/test_any_storm.py::test_any_weather"
 WORLD: Final = "tests/simulator/world/test_world.py"
 CODEC: Final = "tests/protocol/test_fuzz.py::test_any_items"
@@ -473,6 +474,15 @@ FAULTS: Final = (
         "    state.queue = batch + state.queue\n",
         "    state.queue = state.queue + batch\n",
         (f"{ERRORS}_texts_arrive_in_their_order", STORM),
+    ),
+    Fault(
+        "overtaken-resent",
+        "L5",
+        "a text whose history was refused is sent again behind later texts",
+        f"{CLIENT}/sending.py",
+        "    _fail_overtaken(turn, missing)\n",
+        "",
+        (REFUSED,),
     ),
     Fault(
         "recheck-forgotten",

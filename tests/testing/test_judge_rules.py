@@ -554,11 +554,17 @@ def test_polls_that_are_given_up_early() -> None:
 # Own client.
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+LOSSES = "drop-request:post:0.3,drop-request:poll:0.1"
+REFUSED_HISTORIES = [
+    f"{LOSSES},{status}:history:0.5" for status in ("404", "404/5005", "404/5601", "400/5003")
+]
+
+
+@pytest.mark.parametrize("faults", [*PRESETS, *REFUSED_HISTORIES, "storm,404:history"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_own_client_passes(preset: str, seed: int) -> None:
+def test_the_own_client_passes(faults: str, seed: int) -> None:
     """Killed and restored, in both versions, with a server that does not notice aborts or does."""
-    world = world_of(preset, seed=seed, notices_aborts=seed % 2 == 0)
+    world = world_of(faults, seed=seed, notices_aborts=seed % 2 == 0)
     world.network.observer = judge = Judge()
     customer = world.add_customer("customer", version=1 + seed // 2)
     customer.open_chat()
