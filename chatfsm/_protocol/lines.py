@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from chatfsm import events as e
@@ -25,7 +26,7 @@ def decode_lines(data: bytes) -> list[e.Event]:
 
     A line that `decode` would refuse becomes a `Malformed`; blank lines are skipped. Never raises.
     """
-    lines = list(filter(None, data.split(b"\n")))
+    lines = _lines_of(data)
     events: list[e.Event] = []
     for start in range(0, len(lines), LINES_AT_ONCE):
         part = lines[start : start + LINES_AT_ONCE]
@@ -36,6 +37,14 @@ def decode_lines(data: bytes) -> list[e.Event]:
             for event, line in zip(found, part, strict=True):
                 events += _decode_line(line) if event is None else (event,)
     return events
+
+
+def _lines_of(data: bytes) -> list[bytes]:
+    """Return the lines, which may keep their line feed; empty ones are left out."""
+    if b"\0" in data:  # in UTF-16 and UTF-32 a line feed has several bytes
+        return list(filter(None, data.split(b"\n")))
+    lines = BytesIO(data).readlines()  # a quarter of the time of `split`
+    return [line for line in lines if line != b"\n"] if b"\n" in lines else lines
 
 
 class _Untyped:
@@ -90,6 +99,7 @@ def _fast_decode_lines(lines: list[bytes]) -> list[Any]:
 
 
 def _decode_line(line: bytes) -> list[e.Event]:
+    line = line.removesuffix(b"\n")
     if not line.strip():
         return []
     try:

@@ -130,7 +130,7 @@ def merge_history(session: SessionState, history: History, effects: list[Effect]
     session.in_history = True
     for event in history.events:
         try:
-            _HISTORY_EVENTS[event.__class__](session, event, merged)
+            _HISTORY_EVENTS[type(event)](session, event, merged)
             session.events += 1
         except RemoteProtocolError as error:
             violation = violation or error

@@ -215,7 +215,7 @@ class ChatSession(SessionView):  # noqa: PLW1641  # mutable: no hash
         if session is None:
             session = self._begin()
         try:
-            handler, is_event = HANDLERS[session.state][item.__class__]
+            handler, is_event = HANDLERS[session.state][type(item)]
         except KeyError:
             raise TypeError(
                 "ChatSession.receive() takes events, commands and inputs, "

@@ -110,7 +110,7 @@ class ChatReplay:
                     now = timestamp
                 effects = receive(event, now=now)
                 for effect in effects:
-                    kind = effect.__class__
+                    kind = type(effect)
                     if kind is MessageReceived:
                         messages += 1
                     elif kind in COUNTED_EFFECTS:

@@ -247,7 +247,7 @@ class MetricsRecorder:
         if not self._states:
             self._enter("establishing", at)
         for effect in effects:
-            handler = _HANDLERS.get(effect.__class__)
+            handler = _HANDLERS.get(type(effect))
             if handler is not None:
                 handler(self, effect, at)
 

@@ -322,6 +322,27 @@ def test_more_lines_than_are_taken_at_once(parser: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_lines_in_another_encoding_are_split_at_the_byte_of_a_line_feed(
+    encoding: str, parser: str
+) -> None:
+    """Such lines are not supported: most become `Malformed`, as if each were decoded alone."""
+    item = json.dumps({"event": "chat_session_typing", "party_id": "ann"})
+    data = f"{item}\n\n{item}\n".encode(encoding)
+    assert decode_lines(data) == one_by_one(data.split(b"\n"))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_the_end_of_a_line_is_no_part_of_it(end: bytes, parser: str) -> None:
+    """Not of the text of a broken line either, nor of the error about it."""
+    line = b'{"event": "chat_session_typing", "party_id": "ann"}'
+    broken = b'{"event": "chat_session_typing", "party_id": "an'
+    found = decode_lines(end.join([broken + end, line, b"", broken, line]) + end)
+    assert found == one_by_one(
+        (end.join([broken + end, line, b"", broken, line]) + end).split(b"\n")
+    )
+
+
 def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is an extra."""
     monkeypatch.setitem(sys.modules, "orjson", None)
