@@ -22,7 +22,7 @@ FORBIDDEN = {
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl"),
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
 }
-# These do no IO, unlike the rest of their modules: bytes in memory, parts of URLs, names of numbers.
+# Without IO, unlike the rest of their modules: bytes in memory, parts of URLs, names of numbers.
 ALLOWED = {"io.BytesIO", "urllib.parse", "http.HTTPStatus"}
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "hash", "id", "__import__"}
 
