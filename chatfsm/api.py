@@ -147,6 +147,7 @@ class UploadFile(TypedRequest["UploadedFile"]):
     """Upload a file; `SendFile` then shares it in the chat by the id that it got."""
 
     file_name: str = field(validator=non_empty_text)
+    """Name of the file in the upload, for the server and the agent."""
     content: bytes = field(validator=_file_content, repr=False)
     """At most `LARGEST_FILE` bytes."""
     content_type: str = field(
@@ -160,6 +161,7 @@ class GetFile(TypedRequest["Download"]):
     """Download a file that was shared in the chat."""
 
     file_id: str = field(validator=_path_segment)
+    """`SharedFile.file_id` of the file."""
 
 
 @frozen
@@ -167,6 +169,7 @@ class GetPhoto(TypedRequest["Download"]):
     """Download the photo of a party."""
 
     party_id: str = field(validator=_path_segment)
+    """`Party.party_id` of the agent."""
 
 
 @frozen
@@ -187,11 +190,15 @@ class SubscribeNotifications(TypedRequest[None]):
     """
 
     ios_apns_device_token: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    """Token of the device from Apple's service; needs `ios_app_bundle_id`. In no repr."""
     ios_app_bundle_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Bundle id of the iOS app, beside an APNS token only."""
     ios_firebase_device_token: str | None = field(default=None, validator=OPTIONAL_TEXT, repr=False)
+    """Token of the iOS device from Firebase; in no repr."""
     android_firebase_device_token: str | None = field(
         default=None, validator=OPTIONAL_TEXT, repr=False
     )
+    """Token of the Android device from Firebase; in no repr."""
 
     def __attrs_post_init__(self) -> None:
         if (self.ios_apns_device_token is None) != (self.ios_app_bundle_id is None):
@@ -265,6 +272,7 @@ class ExpectedParameter:
     """A parameter that the scenario expects."""
 
     name: str
+    """Key in `RequestChat.parameters`."""
     type: str | None = None
     """PHONE, TEXT, EMAIL, FIRST_NAME, LAST_NAME, ACCOUNT, COMPANY, or a newer type."""
 
@@ -276,6 +284,7 @@ class Configuration:
     definition: dict[str, Any] = field(factory=dict, hash=False, repr=False)
     """chatInitiations, forms, preChat, chatWidgetStyling and more."""
     styles: object = field(default=None, hash=False, repr=False)
+    """Styles of the widget, as received; None if the reply has none."""
     extra: dict[str, Any] = field(factory=dict, hash=False, repr=False)
     """All other fields of the reply."""
 
@@ -285,6 +294,7 @@ class SessionProperties:
     """The chat that the server has for the client id."""
 
     chat_id: str
+    """Id of the chat, in the paths of all its requests."""
     state: str | None = None
     """A state of the session, as in `StateChanged.state`."""
     ewt: float | None = None
@@ -292,6 +302,7 @@ class SessionProperties:
     is_new: bool | None = None
     """False if the chat existed before; None if the server did not say."""
     phone_number: str | None = field(default=None, repr=False)
+    """Phone number that the server has for the customer; in no repr."""
 
 
 @frozen
@@ -301,6 +312,7 @@ class SmsOutcome:
     code: int
     """0 if the chat continues by text message, else an error code of the server."""
     message: str = ""
+    """Text of the server about the error; "" if it gave none."""
 
 
 @frozen
@@ -310,6 +322,7 @@ class UploadedFile:
     file_id: str
     """Id for `SendFile`."""
     file_name: str | None = None
+    """Name under which the server stored the file; None if it did not say."""
 
 
 @frozen
@@ -317,6 +330,7 @@ class Download:
     """The content of a file or of a photo."""
 
     content: bytes = field(repr=False)
+    """The bytes, as received, at most `ClientSettings.max_file`."""
     content_type: str | None = None
     """The Content-Type header of the server: untrusted."""
 
@@ -326,8 +340,11 @@ class IceServer:
     """A STUN or TURN server for calls."""
 
     url: str
+    """URL of the server, as the API gives it, such as `stun:stun.example.com:3478`."""
     username: str | None = field(default=None, repr=False)
+    """User name for a TURN server; None: none is needed. In no repr."""
     credential: str | None = field(default=None, repr=False)
+    """Password for a TURN server; None: none is needed. In no repr."""
 
 
 @frozen
@@ -335,9 +352,11 @@ class EarlierChat:
     """An earlier chat of the case."""
 
     chat_id: str
+    """Id of the earlier chat."""
     created_at: float | None
     """Seconds since 1970, on the server's clock."""
     events: tuple[Event, ...] = field(repr=False)
+    """Its events, of the server and of the customer, in the order of the server."""
 
 
 @frozen

@@ -38,6 +38,7 @@ class ChatOpened:
     """The server opened a chat, or returned the one that the client id already had."""
 
     chat_id: str
+    """Id of the chat; keep it to join the chat from another process."""
     is_new: bool
     """False if the chat existed before."""
 
@@ -67,6 +68,7 @@ class LinkChanged:
     """The link to the server entered another state."""
 
     state: LinkState
+    """The new state; one of `LinkState`."""
     why: str = ""
     """The reason; empty if there is none to give."""
 
@@ -76,6 +78,7 @@ class AuthorizationFailed:
     """The server does not accept the credentials; the client sends nothing until `Resume`."""
 
     error: AuthorizationError = field(eq=False, hash=False)
+    """The refusal, with the server's error code, if it gave one."""
 
 
 @frozen

@@ -95,6 +95,7 @@ class SendFile(_WithMsgId):
     file_type: Literal["image", "attachment"] = field(validator=one_of(*_FILE_TYPES))
     """Kind of file on the wire; not a MIME type."""
     file_name: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Name to show to the agent; None: none is sent."""
 
 
 @frozen
@@ -116,6 +117,7 @@ class SendNavigation(_WithMsgId):
     page: str = field(validator=non_empty_text)
     """URL of the page."""
     title: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Title of the page; None: none is sent."""
 
 
 @frozen
@@ -140,7 +142,9 @@ class SubmitForm:
     data: dict[str, object] = field(repr=False, hash=False, converter=_answers)
     """Field names and answers; in no repr."""
     form_name: str | None = field(default=None, kw_only=True, validator=OPTIONAL_TEXT)
+    """Name of the form on the wire; a session puts in that of the open form."""
     secure: bool = field(default=False, kw_only=True, validator=flag)
+    """Whether the form is a secure one; a session puts in what the open form is."""
 
 
 @frozen
@@ -150,7 +154,9 @@ class CancelForm:
     request_id: str = field(validator=non_empty_text)
     """Id of the form, as in `Form.request_id`."""
     form_name: str | None = field(default=None, kw_only=True, validator=OPTIONAL_TEXT)
+    """Name of the form on the wire; a session puts in that of the open form."""
     secure: bool = field(default=False, kw_only=True, validator=flag)
+    """Whether the form is a secure one; a session puts in what the open form is."""
 
 
 @frozen
@@ -158,6 +164,7 @@ class MarkDelivered:
     """Confirm that a message of another party was delivered (API version 2)."""
 
     msg_id: str = field(validator=non_empty_text)
+    """`msg_id` of the received message."""
 
 
 @frozen
@@ -165,6 +172,7 @@ class MarkRead:
     """Confirm that a message of another party was read (API version 2)."""
 
     msg_id: str = field(validator=non_empty_text)
+    """`msg_id` of the received message."""
 
 
 @frozen
@@ -198,7 +206,9 @@ class RejectCall(_CallCommand):
     """Reject the offer of a call."""
 
     reason_code: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Code of the reason, for the other side; None: none is sent."""
     reason: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Text of the reason, for the other side; None: none is sent."""
 
 
 @frozen
@@ -206,7 +216,9 @@ class SendCandidate(_CallCommand):
     """Send an ICE candidate: a network path for the call."""
 
     candidate: str = field(validator=text)
+    """The candidate's line, as WebRTC gives it."""
     sdp_mid: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Id of the media stream that the candidate belongs to, as WebRTC gives it."""
     sdp_m_line_index: int | None = field(
         default=None, validator=optional([instance_of(int), ge(0)])
     )
@@ -223,6 +235,7 @@ class RequestPhoneCall(_CallCommand):
     """Request a phone call to a number."""
 
     number: str = field(validator=non_empty_text)
+    """Phone number to call, as the customer wrote it."""
 
 
 @frozen
@@ -230,6 +243,7 @@ class RequestSms(_CallCommand):
     """Request to continue the chat by text message."""
 
     number: str = field(validator=non_empty_text)
+    """Phone number for the text messages, as the customer wrote it."""
 
 
 @frozen
@@ -237,10 +251,13 @@ class CobrowsingReply(_WithMsgId):
     """Answer a request for co-browsing, or end it."""
 
     state: Literal["rejected", "started", "ended"] = field(validator=one_of(*_COBROWSING_REPLIES))
+    """The answer to a request: rejected or started; ended closes what was requested or started."""
     provider_type: str | None = field(default=None, validator=OPTIONAL_TEXT)
     """Co-browsing provider; for "started" only, like the two below."""
     cobrowsing_url: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """URL of the shared session."""
     cobrowsing_id: str | None = field(default=None, validator=OPTIONAL_TEXT)
+    """Id of the shared session at the provider."""
 
 
 Command = (

@@ -104,6 +104,7 @@ class StateChanged(_Effect):
     """The session entered another state."""
 
     previous: str
+    """The state before, in the words of `state`; never an `Outcome`."""
     state: str
     """establishing, ivr, queued, connecting, connected, completed, or an `Outcome`."""
 
@@ -113,6 +114,7 @@ class WaitEstimated(_Effect):
     """The server estimates the time until an agent answers."""
 
     seconds: float
+    """Estimated waiting time from now on, in seconds, as in `Status.ewt`."""
 
 
 @frozen
@@ -120,6 +122,7 @@ class PartyAdded(_Effect):
     """A party joined the chat."""
 
     party: Party
+    """The new party, as the roster has it now."""
 
 
 @frozen
@@ -127,6 +130,7 @@ class PartyChanged(_Effect):
     """A party in the roster has another name or another type."""
 
     party: Party
+    """The party with its new names and type."""
 
 
 @frozen
@@ -134,6 +138,7 @@ class PartyRemoved(_Effect):
     """A party left the chat."""
 
     party: Party
+    """The party, as the roster had it last."""
 
 
 @frozen
@@ -141,6 +146,7 @@ class MessageReceived(_Effect):
     """A chat message arrived, or an own message of another device; never reported twice."""
 
     message: ChatMessage
+    """The message, with its sender, if that is known."""
 
 
 @frozen
@@ -148,6 +154,7 @@ class MessageEdited(_Effect):
     """A party edited a message, perhaps one that the session never received."""
 
     msg_id: str
+    """Id of the edited message."""
     text: str
     """Plain text of the new message."""
     html: str | None
@@ -161,6 +168,7 @@ class MessageDeleted(_Effect):
     """A party deleted a message, perhaps one that the session never received."""
 
     msg_id: str
+    """Id of the deleted message."""
     party_id: str | None
     """The party that deleted it, if the server named it."""
 
@@ -170,6 +178,7 @@ class TypingStarted(_Effect):
     """A party started typing."""
 
     party_id: str
+    """The party that types; it may be one that was never announced."""
 
 
 @frozen
@@ -177,7 +186,9 @@ class TypingStopped(_Effect):
     """A party stopped typing."""
 
     party_id: str
+    """The party of the `TypingStarted`."""
     reason: TypingReason
+    """The event, or the lack of one, that ended the typing."""
 
 
 @frozen
@@ -185,6 +196,7 @@ class FormOpened(_Effect):
     """The server showed a form, which now awaits an answer."""
 
     form: Form
+    """The form, with its deadline on the session's clock."""
 
 
 @frozen
@@ -192,7 +204,9 @@ class FormClosed(_Effect):
     """A form no longer awaits an answer."""
 
     form: Form
+    """The form, as its `FormOpened` had it."""
     reason: FormReason
+    """The cause; the form was answered only if it is submitted."""
 
 
 @frozen
@@ -215,6 +229,7 @@ class SignalReceived(_Effect):
     party_id: str | None
     """The sender, if the server named it."""
     signal: Signal
+    """The signal, typed (PROTOCOL.md §4)."""
 
 
 @frozen
@@ -222,7 +237,9 @@ class CallChanged(_Effect):
     """The call entered another state, of those in diagrams/call.mmd."""
 
     previous: str
+    """The state before, in the words of `state`."""
     state: str
+    """idle, requested, offered, active, rejected or ended."""
 
 
 @frozen
@@ -230,6 +247,7 @@ class FileReceived(_Effect):
     """A party shared a file."""
 
     file: SharedFile
+    """The file, with its sender, if that is known; its content is not loaded."""
 
 
 @frozen
@@ -237,6 +255,7 @@ class LocationReceived(_Effect):
     """A party shared a location."""
 
     location: SharedLocation
+    """The location, with its sender, if that is known."""
 
 
 @frozen
@@ -244,6 +263,7 @@ class DeliveryConfirmed(_Effect):
     """An own message was delivered to a party."""
 
     msg_id: str
+    """Id of the own message."""
     party_id: str | None
     """The party that confirmed it, if the server named it."""
 
@@ -253,6 +273,7 @@ class ReadConfirmed(_Effect):
     """A party has read an own message."""
 
     msg_id: str
+    """Id of the own message."""
     party_id: str | None
     """The party that confirmed it, if the server named it."""
 
@@ -270,6 +291,7 @@ class ServiceNamed(_Effect):
     """The server named the service."""
 
     name: str
+    """The name, as in `events.Info`; never empty."""
 
 
 @frozen
@@ -285,6 +307,7 @@ class UnknownReceived(_Effect):
     """An event with a name that chatfsm does not know."""
 
     name: str
+    """Name of the event on the wire."""
     raw: object = field(hash=False, repr=False)
     """The whole event, as received."""
 
@@ -294,6 +317,7 @@ class Anomaly(_Effect):
     """An input of the server that breaks the protocol, or exceeds a limit of `Settings`."""
 
     kind: AnomalyKind
+    """The kind of breach or limit."""
     text: str
     """Description with ids and kinds, without message content."""
     raw: object = field(default=None, hash=False, repr=False)
@@ -305,7 +329,9 @@ class Ignored(_Effect):
     """A duplicate or late event, reported only with `Settings(explain=True)`."""
 
     reason: IgnoredReason
+    """The reason why the event had no effect."""
     event: Event = field(repr=False)
+    """The event, as it was decoded; in no repr."""
 
 
 @frozen
@@ -313,6 +339,7 @@ class Terminated(_Effect):
     """The session has ended. Always the last effect of a session."""
 
     outcome: Outcome
+    """The end, as the final state of the session."""
     text: str = ""
     """Text of the server; empty if it gave none."""
 
@@ -335,6 +362,7 @@ class SendEvents(_Effect):
     """
 
     messages: tuple[OutgoingMessage, ...]
+    """The messages, in the order in which they must reach the server."""
 
     @property
     def events(self) -> tuple[dict[str, Any], ...]:
@@ -352,6 +380,7 @@ class MessageSent(_Effect):
     """An own message has reached the server."""
 
     msg_id: str
+    """Id that the command had, or that the session chose for it."""
 
 
 @frozen
@@ -363,6 +392,7 @@ class MessageFailed(_Effect):
     """
 
     msg_id: str
+    """Id that the command had, or that the session chose for it."""
     why: str
     """The reason, without message content."""
 
@@ -377,6 +407,7 @@ class MessageUnconfirmed(_Effect):
     """
 
     msg_id: str
+    """Id that the command had, or that the session chose for it."""
     why: str
     """The reason, without message content."""
 

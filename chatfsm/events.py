@@ -53,12 +53,15 @@ class Attachment:
     """An attachment of a message."""
 
     id: str | None = None
+    """Id that the server gave the attachment (PROTOCOL.md §2)."""
     content_type: str | None = None
     """MIME type, as the server gives it."""
     content: str | None = field(default=None, repr=False)
     """Content as text; its encoding depends on the type."""
     name: str | None = None
+    """File name that the sender gave: untrusted, it may be a path."""
     extra: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
+    """Fields of the attachment that chatfsm does not know, as received."""
 
 
 @frozen(kw_only=True)
@@ -93,11 +96,15 @@ class PartyJoined(_WithExtra):
     """A party joined the chat."""
 
     party_id: str
+    """Id of the party in this chat; the customer's is the chat's id, in any letter case."""
     type: str | None = None
     """scenario, external (customer), internal (agent), msteams, or a newer type."""
     display_name: str | None = None
+    """Name that the server wants shown; None or "" if it sent none."""
     first_name: str | None = None
+    """First name; None or "" if the server sent none."""
     last_name: str | None = None
+    """Last name; None or "" if the server sent none."""
 
 
 @frozen
@@ -105,7 +112,9 @@ class PartyLeft(_WithExtra):
     """A party left the chat."""
 
     party_id: str
+    """Id of the party, as in its `PartyJoined`."""
     type: str | None = None
+    """Type of the party, as in its `PartyJoined`; undocumented (PROTOCOL.md §2)."""
 
 
 @frozen
@@ -115,12 +124,15 @@ class Message(_WithExtra):
     party_id: str | None = None
     """The sender; some servers leave it out of the customer's own messages."""
     msg_id: str | None = None
+    """Id of the message; those of the server are mostly small even numbers (PROTOCOL.md §2)."""
     msg: str | None = None
     """The message, with or without HTML: untrusted."""
     msg_text: str | None = None
     """Plain text of the message, made by the server."""
     channel: str | None = None
+    """Channel that the message came by, such as web."""
     attachments: tuple[Attachment, ...] = ()
+    """Attachments of the message, at most 1,000; further ones are in `extra`."""
 
 
 @frozen
@@ -130,6 +142,7 @@ class MessageEdit(_WithExtra):
     ref_msg_id: str
     """Id of the message."""
     party_id: str | None = None
+    """The party that edited the message; None if the server did not name it."""
     msg: str | None = None
     """The new message, with or without HTML: untrusted."""
     msg_text: str | None = None
@@ -143,6 +156,7 @@ class MessageDelete(_WithExtra):
     ref_msg_id: str
     """Id of the message."""
     party_id: str | None = None
+    """The party that deleted the message; None if the server did not name it."""
 
 
 @frozen
@@ -152,6 +166,7 @@ class MessageDelivered(_WithExtra):
     ref_msg_id: str
     """Id of the message."""
     party_id: str | None = None
+    """The party that received the message; None if the server did not name it."""
 
 
 @frozen
@@ -161,6 +176,7 @@ class MessageRead(_WithExtra):
     ref_msg_id: str
     """Id of the message."""
     party_id: str | None = None
+    """The party that read the message; None if the server did not name it."""
 
 
 @frozen
@@ -168,6 +184,7 @@ class Typing(_WithExtra):
     """A party types."""
 
     party_id: str
+    """The party that types; it may be one that was never announced."""
 
 
 @frozen
@@ -175,6 +192,7 @@ class NotTyping(_WithExtra):
     """A party has stopped typing."""
 
     party_id: str
+    """The party that stopped typing; it may be one that was never announced."""
 
 
 @frozen
@@ -182,11 +200,13 @@ class FormShow(_WithExtra):
     """A form for the customer to fill in."""
 
     form_request_id: str
+    """Id of this showing of the form; the answer repeats it."""
     form_name: str | None = None
     """Empty for a text prompt, which the next chat text answers."""
     form_timeout: float | None = None
     """Seconds until the form expires; None: it does not."""
     channel: str | None = None
+    """Channel that the form came by, such as web."""
     form_content: str | None = None
     """Text of a text prompt (web client v4)."""
 
@@ -196,7 +216,9 @@ class SecureFormShow(_WithExtra):
     """A form whose answers are secret: no snapshot, log or repr has them."""
 
     form_request_id: str
+    """Id of this showing of the form; the answer repeats it."""
     form_id: str | None = None
+    """Id of the form's definition; it takes the place of a name."""
 
 
 @frozen
@@ -204,7 +226,9 @@ class SecureFormCancel(_WithExtra):
     """A secure form was cancelled, by the server or by the customer."""
 
     form_request_id: str
+    """Id of the cancelled form, as in its `SecureFormShow`."""
     party_id: str | None = None
+    """The party that cancelled the form; None if the server did not name it."""
 
 
 @frozen
@@ -212,7 +236,9 @@ class TimeoutWarning(_WithExtra):
     """The session will be closed for inactivity unless the customer becomes active."""
 
     msg: str | None = None
+    """Text of the warning, with or without HTML: untrusted."""
     msg_text: str | None = None
+    """Plain text of the warning, made by the server."""
 
 
 @frozen
@@ -220,7 +246,9 @@ class InactivityTimeout(_WithExtra):
     """The session was closed for inactivity."""
 
     msg: str | None = None
+    """Text about the end, with or without HTML: untrusted."""
     msg_text: str | None = None
+    """Plain text about the end, made by the server."""
 
 
 @frozen
@@ -230,8 +258,11 @@ class Signaling(_WithExtra):
     signal: Signal
     """The `data` of the event, typed."""
     msg_id: str | None = None
+    """Id of the signal, by which its copies are recognized."""
     party_id: str | None = None
+    """The sender; None if the server did not name it."""
     destination_party_id: str | None = None
+    """The party that the signal is for, in signals of the customer alone (PROTOCOL.md §3)."""
 
 
 @frozen
@@ -243,7 +274,9 @@ class File(_WithExtra):
     file_type: str | None = None
     """image, attachment, or a newer type."""
     file_name: str | None = None
+    """Name that the sender gave: untrusted, it may be a path."""
     msg_id: str | None = None
+    """Id of the file as an item of the chat, for receipts."""
     party_id: str | None = None
     """The sender; missing in the customer's own files on some servers."""
 
@@ -257,6 +290,7 @@ class FileUrl(_WithExtra):
     file_type: str | None = None
     """image, attachment, or a newer type."""
     msg_id: str | None = None
+    """Id of the file as an item of the chat, for receipts."""
     party_id: str | None = None
     """The sender; missing in the customer's own files on some servers."""
 
@@ -270,8 +304,11 @@ class Location(_WithExtra):
     longitude: float | None = None
     """Degrees east."""
     url: str | None = None
+    """URL of a map: untrusted."""
     msg_id: str | None = None
+    """Id of the location as an item of the chat, for receipts."""
     party_id: str | None = None
+    """The sender; None if the server did not name it."""
 
 
 @frozen
@@ -287,6 +324,7 @@ class Info(_WithExtra):
     """The name of the service; undocumented."""
 
     service_name: str | None = None
+    """Name of the service; None or "" changes nothing."""
 
 
 @frozen
@@ -294,11 +332,17 @@ class Cobrowsing(_WithExtra):
     """Co-browsing was requested, rejected, started or ended."""
 
     state: Literal["requested", "rejected", "started", "ended"]
+    """The part of the event's name after `chat_session_cobrowsing_`."""
     msg_id: str | None = None
+    """Id of the event, by which its copies are recognized."""
     party_id: str | None = None
+    """The sender; None if the server did not name it."""
     provider_type: str | None = None
+    """Co-browsing provider; like the two below only if it was started."""
     cobrowsing_url: str | None = None
+    """URL of the shared session: untrusted."""
     cobrowsing_id: str | None = None
+    """Id of the shared session at the provider."""
 
 
 @frozen
@@ -306,8 +350,11 @@ class FormData(_WithExtra):
     """The customer's answer to a form, from a log or a history, without the answers themselves."""
 
     form_request_id: str | None = None
+    """Id of the answered form; None if the event has none."""
     form_name: str | None = None
+    """Name of the answered form; "" for a text prompt."""
     secure: bool = False
+    """Whether the form was a secure one, by the name of the event."""
     has_answers: bool = True
     """False if the data is only an error text, such as "Form not found" (web client v4)."""
 
@@ -317,7 +364,9 @@ class FormDataCancel(_WithExtra):
     """The customer's refusal of a form, from a log or a history."""
 
     form_request_id: str | None = None
+    """Id of the refused form; None if the event has none."""
     form_name: str | None = None
+    """Name of the refused form, if the event has it."""
 
 
 @frozen
@@ -328,8 +377,11 @@ class ClientEvent(_WithTimestamp):
     """
 
     name: str
+    """Name of the event on the wire, such as `chat_session_end`."""
     raw: Mapping[str, object] = field(hash=False, repr=False)
+    """The whole event, as received."""
     msg_id: str | None = None
+    """Id that the client gave the event; None if it has none."""
 
 
 @frozen
@@ -337,6 +389,7 @@ class Unknown(_WithTimestamp):
     """An event with a name that chatfsm does not know."""
 
     name: str
+    """Name of the event on the wire."""
     raw: Mapping[str, object] = field(hash=False, repr=False)
     """The whole event, as received."""
 

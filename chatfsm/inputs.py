@@ -35,6 +35,7 @@ class Sent:
     """The transport knows that these messages reached the server."""
 
     msg_ids: tuple[str, ...] = field(converter=_ids)
+    """Ids of the messages, as in `SendEvents.msg_ids`."""
 
 
 @frozen
@@ -45,6 +46,7 @@ class SendFailed:
     """
 
     msg_ids: tuple[str, ...] = field(converter=_ids)
+    """Ids of the messages, as in `SendEvents.msg_ids`."""
     why: str
     """The reason, without secrets and content."""
     retryable: bool
@@ -68,6 +70,7 @@ class History:
     """
 
     events: tuple[Event, ...] = field(converter=tuple)
+    """The events, of the server and of the customer, as `decode` returns them."""
     complete: bool = True
     """Whether all events are here, or in earlier pages: an unconfirmed message that is in none of
     them did not arrive."""

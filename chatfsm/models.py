@@ -45,11 +45,15 @@ class Party:
     """A participant of the chat. Every name may be missing or empty."""
 
     party_id: str
+    """Id of the party in this chat; the customer's is the chat's id."""
     type: str | None = None
     """scenario, external (customer), internal (agent), msteams, or a newer type."""
     display_name: str | None = None
+    """Name that the server wants shown; None or "" if it sent none."""
     first_name: str | None = None
+    """First name; None or "" if the server sent none."""
     last_name: str | None = None
+    """Last name; None or "" if the server sent none."""
 
     @property
     def name(self) -> str:
@@ -89,6 +93,7 @@ class _Shared(Generic[_EventT]):
     """A message, file or location, with the event that it came in."""
 
     event: _EventT
+    """The event, as it was decoded, with its `extra` fields."""
     sender: Party | None
     """The sender; None if the server never announced the party."""
     own: bool

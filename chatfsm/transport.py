@@ -46,10 +46,13 @@ class HttpRequest:
     id: int
     """Number of the request, from 1 in each client; a restored client continues to count."""
     method: Literal["GET", "POST"]
+    """The HTTP method: GET or POST."""
     url: str
     """Absolute URL, percent-encoded."""
     headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """Names and values, in order; with the credentials, so in no repr."""
     body: bytes = field(repr=False, default=b"")
+    """The body; b"" for none. It holds what people wrote, so it is in no repr."""
     timeout: float = 30.0
     """Seconds for the whole exchange, from the call of the sender."""
     max_body: int = 8 * 1024 * 1024
@@ -67,6 +70,7 @@ class HttpReply:
     id: int
     """`HttpRequest.id`."""
     status: int
+    """The HTTP status, of any class: a redirect is a reply, too."""
     headers: Mapping[str, str] = field(hash=False, repr=False)
     """Headers by name in lower case; of repeated names the last one, but of `set-cookie` all of
     them, with line ends between them, and of `content-encoding` with commas."""
@@ -81,6 +85,7 @@ class HttpFailure:
     id: int
     """`HttpRequest.id`."""
     kind: FailureKind
+    """The kind of failure, which tells whether the request may have arrived."""
     why: str = ""
     """The reason, for people to read, without secrets and content."""
     too_large: bool = field(default=False, kw_only=True)
