@@ -1,4 +1,4 @@
-"""The agent's seat: a person or a test takes a chat over, and what it does reaches the customer."""
+"""AgentSeat: a person or a test acts as the agent of a simulated chat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def world() -> World:
 
 @pytest.fixture
 def customer(world: World) -> SimulatedCustomer:
-    """A customer whom the scenario's agent has greeted."""
+    """A customer who has received the greeting of the scenario's agent."""
     customer = world.add_customer("customer-1", app_id="demo")
     customer.open_chat()
     world.run(5.0)
@@ -49,8 +49,11 @@ def names(effects: list[Any]) -> list[str]:
     return [type(effect).__name__ for effect in effects]
 
 
-def test_the_scenario_goes_when_the_seat_joins(world: World, customer: SimulatedCustomer) -> None:
-    """Its agent leaves and is free, and answers nothing more; the seat's agent is there."""
+def test_the_seat_replaces_the_scenario(world: World, customer: SimulatedCustomer) -> None:
+    """The scenario's agent leaves, is free again and answers nothing more.
+
+    The seat's agent stays.
+    """
     before = len(customer.effects)
     act(world, "join", agent=OTHER)
     assert [name for name in names(customer.effects[before:]) if "Party" in name] == [
@@ -66,8 +69,8 @@ def test_the_scenario_goes_when_the_seat_joins(world: World, customer: Simulated
     assert pool.free_slots == sum(agent.capacity for agent in AGENTS)
 
 
-def test_what_the_seat_does_is_seen(world: World, customer: SimulatedCustomer) -> None:
-    """Typing, forms, a transfer, the queue, and the end, each as its effect."""
+def test_actions_of_the_seat_reach_the_client(world: World, customer: SimulatedCustomer) -> None:
+    """Typing, forms, a transfer, the queue and the end reach the client, each as its effect."""
     act(world, "join")
     before = len(customer.effects)
     act(world, "start_typing")
@@ -90,7 +93,7 @@ def test_what_the_seat_does_is_seen(world: World, customer: SimulatedCustomer) -
 
 
 def test_a_customer_who_leaves_may_get_a_survey(world: World, customer: SimulatedCustomer) -> None:
-    """The agent leaves, the state is completed, and the seat ends the chat when it likes."""
+    """The agent leaves, the state is completed, and the seat can show a form and end the chat."""
     act(world, "join")
     customer.disconnect()
     world.run(1.0)
@@ -116,10 +119,10 @@ def test_a_customer_who_leaves_may_get_a_survey(world: World, customer: Simulate
         ("end", {"how": []}, "how must be one of"),
     ],
 )
-def test_an_action_that_is_wrong_changes_nothing(
+def test_an_invalid_action_changes_nothing(
     world: World, customer: SimulatedCustomer, action: str, fields: dict[str, Any], words: str
 ) -> None:
-    """The scenario goes on as if nothing had been asked."""
+    """An invalid action raises the stated error, and the scenario goes on."""
     with pytest.raises((ValueError, LocalProtocolError), match=words):
         act(world, action, **fields)
     customer.send_text("heron")
@@ -143,10 +146,10 @@ def test_an_action_that_is_wrong_changes_nothing(
         ("queue", {"ewt": "soon"}, "ewt must be from 0 to 86400 seconds, not 'soon'"),
     ],
 )
-def test_a_field_that_is_wrong_is_named(
+def test_an_invalid_field_is_named(
     world: World, customer: SimulatedCustomer, action: str, fields: dict[str, Any], words: str
 ) -> None:
-    """With what it may be; the seat's agent stays in the chat."""
+    """The error names the field and its allowed values; the seat's agent stays in the chat."""
     act(world, "join")
     with pytest.raises((ValueError, LocalProtocolError), match=words):
         act(world, action, **fields)
@@ -154,8 +157,8 @@ def test_a_field_that_is_wrong_is_named(
     assert customer.received_texts[-1] == "Still here."
 
 
-def test_a_chat_that_is_over_takes_no_action(world: World, customer: SimulatedCustomer) -> None:
-    """Whatever the action, and an unknown chat has none."""
+def test_an_ended_chat_refuses_actions(world: World, customer: SimulatedCustomer) -> None:
+    """Every action is refused after the end of the chat, and for an unknown chat id."""
     customer.end()
     world.run(1.0)
     for action in ACTIONS:
@@ -165,15 +168,13 @@ def test_a_chat_that_is_over_takes_no_action(world: World, customer: SimulatedCu
         AgentSeat(center_of(world)).act("none", {"action": "end"}, now=world.now)
 
 
-def test_a_seat_does_nothing_by_itself(world: World) -> None:
-    """No time is due for it: a person acts, or nothing happens."""
+def test_a_seat_has_no_deadline(world: World) -> None:
+    """The seat has no deadline."""
     assert SeatPlayer().wake(now=5.0) == []
 
 
-def test_a_chat_that_is_over_gets_no_other_player(
-    world: World, customer: SimulatedCustomer
-) -> None:
-    """It is refused, and the chat stays as it is."""
+def test_an_ended_chat_keeps_its_player(world: World, customer: SimulatedCustomer) -> None:
+    """Replacing the player of an ended chat is refused and changes nothing."""
     customer.end()
     world.run(60.0)
     center = center_of(world)

@@ -1,4 +1,4 @@
-"""Agents who become free are given to those who wait, in other chats."""
+"""Shared agents: an agent freed by one chat goes to the next chat in the queue."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from attrs import define
 
 from chatfsm.simulator.center import ContactCenter
-from tests.simulator.center.office import TENANT, Event, Office, Script, event, names
+from tests.simulator.center.harness import TENANT, CenterHarness, Event, Script, event, names
 
 
 @define(eq=False)
 class Waiting(Script):
-    """It asks for an agent, and says so when it has one."""
+    """A player that requests an agent and sends a status when it has one."""
 
     agents: Any = None
     agent: Any = None
@@ -31,56 +31,56 @@ class Waiting(Script):
             self.agents.withdraw(self)
 
 
-def waiting_office() -> Office:
-    office = Office()
-    office.center = ContactCenter(
+def waiting_harness() -> CenterHarness:
+    harness = CenterHarness()
+    harness.center = ContactCenter(
         [TENANT], make_player=lambda _scenario, agents, _chat_id: Waiting(agents=agents)
     )
-    return office
+    return harness
 
 
-def test_the_next_in_the_queue_is_woken() -> None:
-    """At once when somebody's chat is over, in whichever way."""
-    office = waiting_office()
-    ids = [office.opens(client=str(number)) for number in range(4)]
-    assert [office.chat(one).state for one in ids] == ["connected"] * 2 + ["queued"] * 2
-    office.polls(ids[2], client="2")
-    number = office.polls(ids[2], client="2")
-    office.posts(ids[0], event("end"), client="0")
-    assert names(office.brought(number)) == ["status"]  # type: ignore[arg-type]  # it was held
-    assert office.chat(ids[2]).state == "connected"
-    office.tells(ids[1], event("ended"))
-    assert office.chat(ids[3]).state == "connected"
+def test_a_freed_agent_goes_to_the_next_in_the_queue() -> None:
+    """The end of a chat, however it comes, gives its agent to the next chat at once."""
+    harness = waiting_harness()
+    ids = [harness.open_chat(client=str(number)) for number in range(4)]
+    assert [harness.chat(one).state for one in ids] == ["connected"] * 2 + ["queued"] * 2
+    harness.poll(ids[2], client="2")
+    number = harness.poll(ids[2], client="2")
+    harness.post(ids[0], event("end"), client="0")
+    assert names(harness.late_reply(number)) == ["status"]  # type: ignore[arg-type]  # the poll was held
+    assert harness.chat(ids[2]).state == "connected"
+    harness.send(ids[1], event("ended"))
+    assert harness.chat(ids[3]).state == "connected"
 
 
-def test_availability_tells_how_long_it_would_take() -> None:
-    """By the agents' own estimate."""
-    office = waiting_office()
-    assert office.asks("GET", "availability") == {"chat": "available", "ewt": "0"}
+def test_availability_has_the_estimated_wait() -> None:
+    """GET availability reports the estimate of the agent pool."""
+    harness = waiting_harness()
+    assert harness.request_json("GET", "availability") == {"chat": "available", "ewt": "0"}
     for number in range(3):
-        office.opens(client=str(number))
-    assert int(office.asks("GET", "availability")["ewt"]) > 0
+        harness.open_chat(client=str(number))
+    assert int(harness.request_json("GET", "availability")["ewt"]) > 0
 
 
-def test_agents_who_call_somebody_unknown_harm_nothing() -> None:
-    """It may have gone meanwhile."""
-    office = waiting_office()
-    agents = office.center._state.agent_pools[TENANT.url]
+def test_a_notification_for_an_unknown_waiter_is_dropped() -> None:
+    """A notification for an unknown waiter, whose chat may have ended meanwhile, is dropped."""
+    harness = waiting_harness()
+    agents = harness.center._state.agent_pools[TENANT.url]
     held = [agents.request(number) for number in range(2)]
     assert agents.request("somebody") is None
-    agents.release(held[0])  # type: ignore[arg-type]  # it was given
-    office.opens()
-    office.collects()
+    agents.release(held[0])  # type: ignore[arg-type]  # an agent was free
+    harness.open_chat()
+    harness.collect()
     assert agents.take_notified() == []
 
 
-def test_agents_who_call_for_ever_do_not_stop_the_center() -> None:
-    """They are asked so often, and then the request is answered."""
+def test_endless_notifications_do_not_stop_the_center() -> None:
+    """Notifications are taken a limited number of times, and then the request is answered."""
 
-    class Calling:
+    class EndlessNotifications:
         def take_notified(self) -> list[str]:
             return ["somebody"]
 
-    office = waiting_office()
-    office.center._state.agent_pools[TENANT.url] = Calling()  # type: ignore[assignment]  # it has what is used
-    assert office.refused("GET", "chats/active") == (404, "5005")
+    harness = waiting_harness()
+    harness.center._state.agent_pools[TENANT.url] = EndlessNotifications()  # type: ignore[assignment]  # it has the method that is used
+    assert harness.refused("GET", "chats/active") == (404, "5005")

@@ -1,4 +1,4 @@
-"""Whatever comes, what is remembered is bounded by the settings."""
+"""Bounds on the memory of a center, as its settings say."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from typing import Any
 import pytest
 
 from chatfsm.simulator.settings import CenterSettings
-from tests.simulator.center.office import Office, event, says
+from tests.simulator.center.harness import CenterHarness, agent_message, event
 
 
-def test_a_chat_remembers_so_much() -> None:
-    """The newest of history, news, what was said, and receipts."""
-    office = Office(max_history=3, max_pending=2)
-    chat_id = office.opens()
+def test_the_memory_of_a_chat_is_bounded() -> None:
+    """A chat keeps only the newest history, pending events, customer events and receipts."""
+    harness = CenterHarness(max_history=3, max_pending=2)
+    chat_id = harness.open_chat()
     for number in range(5):
-        office.tells(chat_id, says(str(number)))
-        office.posts(chat_id, event("message_read", ref_msg_id=str(number)))
-    chat = office.chat(chat_id)
+        harness.send(chat_id, agent_message(str(number)))
+        harness.post(chat_id, event("message_read", ref_msg_id=str(number)))
+    chat = harness.chat(chat_id)
     assert [one["msg"] for one in chat.history] == ["2", "3", "4"]
     assert [one["msg"] for one in chat.pending] == ["3", "4"]
     assert [one["ref_msg_id"] for one in chat.customer_events] == ["2", "3", "4"]
     assert list(chat.receipts) == ["2", "3", "4"]
 
 
-def test_sessions_that_are_over_are_let_go() -> None:
-    """The oldest first; one that lives never."""
-    office = Office(max_ended_chats=2)
-    lives = office.opens(client="lives")
+def test_old_ended_sessions_are_dropped() -> None:
+    """The oldest ended sessions are dropped first; a live session is never dropped."""
+    harness = CenterHarness(max_ended_chats=2)
+    lives = harness.open_chat(client="lives")
     ids = []
     for number in range(4):
-        ids.append(office.opens(client=str(number)))
-        office.posts(ids[-1], event("end"), client=str(number))
-    assert list(office.center.chats) == [lives, *ids[2:]]
-    assert not office.center._state.chats_by_waiter.keys() - {office.scripts[0]}
+        ids.append(harness.open_chat(client=str(number)))
+        harness.post(ids[-1], event("end"), client=str(number))
+    assert list(harness.center.chats) == [lives, *ids[2:]]
+    assert not harness.center._state.chats_by_waiter.keys() - {harness.scripts[0]}
 
 
-def test_a_poll_of_a_session_that_is_let_go_is_answered() -> None:
-    """Though two sessions end at once, and one is kept."""
-    office = Office(max_ended_chats=1)
-    first, second = office.opens(), office.opens(client="bert")
-    numbers = office.polls(first), office.polls(second, client="bert")
+def test_a_held_poll_of_a_dropped_session_is_answered() -> None:
+    """Held polls of two sessions that end at once are answered, though only one session is kept."""
+    harness = CenterHarness(max_ended_chats=1)
+    first, second = harness.open_chat(), harness.open_chat(client="bert")
+    numbers = harness.poll(first), harness.poll(second, client="bert")
     for chat_id in (first, second):
-        office.center.send_event(chat_id, event("ended"), now=0.0)
-    office.collects()
-    assert set(office.replies) == set(numbers)
-    assert list(office.center.chats) == [second]
+        harness.center.send_event(chat_id, event("ended"), now=0.0)
+    harness.collect()
+    assert set(harness.replies) == set(numbers)
+    assert list(harness.center.chats) == [second]
 
 
-def test_alarms_that_are_out_of_date_are_thrown_away() -> None:
-    """However busy one chat is while another one is quiet, and is due before."""
-    office = Office(max_ended_chats=1)
+def test_stale_alarms_are_removed() -> None:
+    """Polls and news of a busy chat leave no stale alarms, while a quiet chat is due earlier."""
+    harness = CenterHarness(max_ended_chats=1)
     for client in ("bert", "carl"):
-        office.posts(office.opens(client=client), event("end"), client=client)
-    office.polls(office.opens(client="quiet"), client="quiet")
-    office.now = 1.0
-    chat_id = office.opens()
+        harness.post(harness.open_chat(client=client), event("end"), client=client)
+    harness.poll(harness.open_chat(client="quiet"), client="quiet")
+    harness.now = 1.0
+    chat_id = harness.open_chat()
     for number in range(500):
-        office.polls(chat_id)
-        office.now += 0.01
-        office.tells(chat_id, says(str(number)))
-        assert len(office.center._state.alarms) <= 72
-    assert office.center.deadline == 12.0
-    office.posts(chat_id, event("end"))
-    office.waits(1000)
-    assert office.center._state.alarms == []
+        harness.poll(chat_id)
+        harness.now += 0.01
+        harness.send(chat_id, agent_message(str(number)))
+        assert len(harness.center._state.alarms) <= 72
+    assert harness.center.deadline == 12.0
+    harness.post(chat_id, event("end"))
+    harness.advance(1000)
+    assert harness.center._state.alarms == []
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_alarms_that_are_out_of_date_are_thrown_away() -> None:
     ],
 )
 def test_settings_are_checked(wrong: dict[str, Any], error: type[Exception]) -> None:
-    """A value out of range is refused, saying which."""
+    """A setting out of range is refused with its name."""
     with pytest.raises(error, match=next(iter(wrong))):
         CenterSettings(**wrong)
 
 
 def test_settings_can_be_read() -> None:
-    """From the center that has them."""
-    assert Office(hold=5.0).center.settings == CenterSettings(hold=5.0)
+    """The center has its settings as an attribute."""
+    assert CenterHarness(hold=5.0).center.settings == CenterSettings(hold=5.0)

@@ -1,95 +1,98 @@
-"""Connections that break, and a server that restarts."""
+"""Broken connections and restarts of the server."""
 
 from __future__ import annotations
 
-from tests.simulator.center.office import Office, Script, event, names, says
+from tests.simulator.center.harness import CenterHarness, Script, agent_message, event, names
 
 
-def test_a_center_that_hears_of_a_broken_poll_keeps_the_news() -> None:
-    """The next poll is taken at once, and has it."""
-    office = Office()
-    chat_id = office.opens()
-    number = office.polls(chat_id)
+def test_an_aborted_poll_loses_no_events() -> None:
+    """After `abort_poll` the next poll is accepted at once and returns the pending events."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
+    number = harness.poll(chat_id)
     assert isinstance(number, int)
-    office.center.abort_poll(number, now=office.now)
-    office.tells(chat_id, says("Hello"))
-    assert names(office.polls(chat_id)) == ["message"]
-    assert number not in office.replies
+    harness.center.abort_poll(number, now=harness.now)
+    harness.send(chat_id, agent_message("Hello"))
+    assert names(harness.poll(chat_id)) == ["message"]
+    assert number not in harness.replies
 
 
-def test_a_center_that_does_not_hear_answers_into_the_void() -> None:
-    """A second poll is refused meanwhile; the news is in the history alone."""
-    office = Office(notices_aborts=False)
-    chat_id = office.opens()
-    number = office.polls(chat_id)
+def test_an_unnoticed_broken_poll_loses_its_events() -> None:
+    """A second poll is refused meanwhile, and the events are only in the history."""
+    harness = CenterHarness(notices_aborts=False)
+    chat_id = harness.open_chat()
+    number = harness.poll(chat_id)
     assert isinstance(number, int)
-    office.center.abort_poll(number, now=office.now)
-    office.center.abort_poll(number, now=office.now)
-    assert office.refused("GET", f"chats/{chat_id}/events") == (429, "5509")
-    office.tells(chat_id, says("Hello"))
-    assert isinstance(office.polls(chat_id), int)
-    assert number not in office.replies
-    assert names(office.history(chat_id)) == ["message"]
+    harness.center.abort_poll(number, now=harness.now)
+    harness.center.abort_poll(number, now=harness.now)
+    assert harness.refused("GET", f"chats/{chat_id}/events") == (429, "5509")
+    harness.send(chat_id, agent_message("Hello"))
+    assert isinstance(harness.poll(chat_id), int)
+    assert number not in harness.replies
+    assert names(harness.history(chat_id)) == ["message"]
 
 
-def test_a_broken_poll_is_over_after_its_time() -> None:
-    """Then the next one may wait."""
-    office = Office(notices_aborts=False)
-    chat_id = office.opens()
-    office.center.abort_poll(office.polls(chat_id), now=0.0)  # type: ignore[arg-type]  # it is held
-    office.waits(12.0)
-    assert isinstance(office.polls(chat_id), int)
+def test_a_broken_poll_ends_after_its_hold_time() -> None:
+    """After the hold time of the broken poll the next poll is held as usual."""
+    harness = CenterHarness(notices_aborts=False)
+    chat_id = harness.open_chat()
+    harness.center.abort_poll(harness.poll(chat_id), now=0.0)  # type: ignore[arg-type]  # the poll is held
+    harness.advance(12.0)
+    assert isinstance(harness.poll(chat_id), int)
 
 
-def test_giving_up_what_is_not_held_changes_nothing() -> None:
-    """Neither what never was, nor what was answered."""
-    office = Office(lambda: Script([says("Hello")]))
-    chat_id = office.opens()
-    office.polls(chat_id)
-    for number in (office.number, 4711):
-        office.center.abort_poll(number, now=office.now)
-    assert isinstance(office.polls(chat_id), int)
+def test_aborting_a_poll_that_is_not_held_changes_nothing() -> None:
+    """Aborting a poll that never existed or was answered changes nothing."""
+    harness = CenterHarness(lambda: Script([agent_message("Hello")]))
+    chat_id = harness.open_chat()
+    harness.poll(chat_id)
+    for number in (harness.number, 4711):
+        harness.center.abort_poll(number, now=harness.now)
+    assert isinstance(harness.poll(chat_id), int)
 
 
-def test_a_restart_breaks_polls_and_loses_news() -> None:
-    """Sessions and histories survive it, and whoever polled has time to come back."""
-    office = Office(poll_timeout=20.0, hold=10.0)
-    chat_id, other = office.opens(), office.opens(client="bert")
-    office.tells(other, says("Unheard"))
-    number = office.polls(chat_id)
+def test_a_restart_breaks_polls_and_loses_pending_events() -> None:
+    """Sessions and histories survive a restart, and clients that polled have time to reconnect."""
+    harness = CenterHarness(poll_timeout=20.0, hold=10.0)
+    chat_id, other = harness.open_chat(), harness.open_chat(client="bert")
+    harness.send(other, agent_message("Unheard"))
+    number = harness.poll(chat_id)
     assert isinstance(number, int)
-    office.now = 9.0
-    assert office.center.restart(now=office.now) == [number]
-    assert office.asks("POST", "chats")["chat_id"] == chat_id
-    assert isinstance(office.polls(chat_id), int)
-    found = office.refused("GET", f"chats/{other}/events", client="bert")
-    assert found == (503, "5004"), "who had no poll is told by the next one, once"
-    assert isinstance(office.polls(other, client="bert"), int)
-    assert names(office.history(other, client="bert")) == ["message"]
-    office.waits(19.9)
-    assert not office.chat(chat_id).is_over
-    assert number not in office.replies
-    office.waits(200)
-    assert office.chat(chat_id).outcome == "timed_out"
+    harness.now = 9.0
+    assert harness.center.restart(now=harness.now) == [number]
+    assert harness.request_json("POST", "chats")["chat_id"] == chat_id
+    assert isinstance(harness.poll(chat_id), int)
+    found = harness.refused("GET", f"chats/{other}/events", client="bert")
+    assert found == (503, "5004"), "a client without a held poll gets the error once, later"
+    assert isinstance(harness.poll(other, client="bert"), int)
+    assert names(harness.history(other, client="bert")) == ["message"]
+    harness.advance(19.9)
+    assert not harness.chat(chat_id).is_over
+    assert number not in harness.replies
+    harness.advance(200)
+    assert harness.chat(chat_id).outcome == "timed_out"
 
 
 def test_a_restart_breaks_replies_that_were_ready() -> None:
-    """What nobody had collected is among what breaks, and its news is lost."""
-    office = Office(lambda: Script(later=[(5.0, [says("Hello")])]))
-    chat_id = office.opens()
-    number = office.polls(chat_id)
-    assert office.center.restart(now=5.0) == [number]
-    office.now = 5.0
-    assert office.refused("GET", f"chats/{chat_id}/events") == (503, "5004")
-    assert isinstance(office.polls(chat_id), int)
-    assert names(office.history(chat_id)) == ["message"]
+    """Replies that were ready but not collected break too, and their events are lost."""
+    harness = CenterHarness(lambda: Script(later=[(5.0, [agent_message("Hello")])]))
+    chat_id = harness.open_chat()
+    number = harness.poll(chat_id)
+    assert harness.center.restart(now=5.0) == [number]
+    harness.now = 5.0
+    assert harness.refused("GET", f"chats/{chat_id}/events") == (503, "5004")
+    assert isinstance(harness.poll(chat_id), int)
+    assert names(harness.history(chat_id)) == ["message"]
 
 
-def test_who_lost_the_end_in_a_restart_finds_no_chat() -> None:
-    """The poll is answered with 5005; the history is still there if the settings say so."""
-    office = Office(history_after_end=True)
-    chat_id = office.opens()
-    office.tells(chat_id, event("ended"))
-    office.center.restart(now=1.0)
-    assert office.refused("GET", f"chats/{chat_id}/events") == (404, "5005")
-    assert names(office.history(chat_id)) == ["ended"]
+def test_a_client_that_lost_the_end_in_a_restart_gets_5005() -> None:
+    """The next poll is refused with 5005.
+
+    The settings decide whether the history is still there.
+    """
+    harness = CenterHarness(history_after_end=True)
+    chat_id = harness.open_chat()
+    harness.send(chat_id, event("ended"))
+    harness.center.restart(now=1.0)
+    assert harness.refused("GET", f"chats/{chat_id}/events") == (404, "5005")
+    assert names(harness.history(chat_id)) == ["ended"]

@@ -1,4 +1,4 @@
-"""What the customer does: taken whole or not at all, remembered, confirmed, heard."""
+"""Customer events: a POST is accepted whole or not at all, recorded, confirmed and played."""
 
 from __future__ import annotations
 
@@ -7,74 +7,76 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.center.office import Event, Office, Script, event, names, says
+from tests.simulator.center.harness import CenterHarness, Event, Script, agent_message, event, names
 
 HELLO = event("message", msg="Hello", msg_id="1")
 
 
 def echo(given: Event) -> list[Event]:
-    return [says(f"You said: {given['msg']}")] if "msg" in given else []
+    return [agent_message(f"You said: {given['msg']}")] if "msg" in given else []
 
 
-def test_what_the_customer_says_is_heard_and_answered() -> None:
-    """The script hears it as it was posted, and what it says is news."""
-    office = Office(lambda: Script(answer=echo))
-    chat_id = office.opens()
-    assert office.posts(chat_id, HELLO) is None
-    assert office.scripts[0].heard == [HELLO] == office.chat(chat_id).customer_events
-    assert names(office.polls(chat_id)) == ["message_delivered", "message"]
+def test_a_customer_event_reaches_the_script() -> None:
+    """The script receives the event as it was posted, and its answer is pending for the poll."""
+    harness = CenterHarness(lambda: Script(answer=echo))
+    chat_id = harness.open_chat()
+    assert harness.post(chat_id, HELLO) is None
+    assert harness.scripts[0].received == [HELLO] == harness.chat(chat_id).customer_events
+    assert names(harness.poll(chat_id)) == ["message_delivered", "message"]
 
 
-def test_version_one_answers_a_post_with_what_is_new() -> None:
-    """No later POST brings it again, and the next poll does: shipped clients ignore the reply."""
-    office = Office(lambda: Script(answer=echo))
-    chat_id = office.opens(version=1)
-    brought = office.posts(chat_id, HELLO, version=1)
+def test_version_one_answers_a_post_with_new_events() -> None:
+    """Only the next poll repeats it, because shipped clients ignore the reply to a POST."""
+    harness = CenterHarness(lambda: Script(answer=echo))
+    chat_id = harness.open_chat(version=1)
+    brought = harness.post(chat_id, HELLO, version=1)
     assert names(brought["events"]) == ["message"], "version 1 has no receipts"
-    again = office.posts(chat_id, HELLO, version=1)
+    again = harness.post(chat_id, HELLO, version=1)
     assert names(again["events"]) == ["message"]
-    assert office.polls(chat_id, version=1) == brought["events"] + again["events"]
-    assert isinstance(office.polls(chat_id, version=1), int)
-    assert office.posts(chat_id, event("typing"), version=1) == {"events": []}
+    assert harness.poll(chat_id, version=1) == brought["events"] + again["events"]
+    assert isinstance(harness.poll(chat_id, version=1), int)
+    assert harness.post(chat_id, event("typing"), version=1) == {"events": []}
 
 
-def test_the_end_in_a_reply_to_a_post_comes_by_the_poll_too() -> None:
-    """Also where a poll is held while the customer posts."""
-    office = Office(lambda: Script(answer=lambda _event: [event("ended")]))
-    chat_id = office.opens(version=1)
-    number = office.polls(chat_id, version=1)
+def test_the_end_in_a_reply_to_a_post_is_in_the_poll_too() -> None:
+    """A poll that is held while the customer posts returns the end too."""
+    harness = CenterHarness(lambda: Script(answer=lambda _event: [event("ended")]))
+    chat_id = harness.open_chat(version=1)
+    number = harness.poll(chat_id, version=1)
     assert isinstance(number, int)
-    assert names(office.posts(chat_id, HELLO, version=1)["events"]) == ["ended"]
-    assert names(office.brought(number)) == ["ended"]
+    assert names(harness.post(chat_id, HELLO, version=1)["events"]) == ["ended"]
+    assert names(harness.late_reply(number)) == ["ended"]
 
 
-def test_a_flood_between_two_polls_is_bounded_in_both() -> None:
-    """The reply to a POST has what is new of the events that are kept."""
-    office = Office(lambda: Script(answer=echo), max_pending=3)
-    chat_id = office.opens(version=1)
+def test_many_events_between_two_polls_are_bounded() -> None:
+    """The reply to a POST has the new events among those that are kept."""
+    harness = CenterHarness(lambda: Script(answer=echo), max_pending=3)
+    chat_id = harness.open_chat(version=1)
     for number in range(5):
-        brought = office.posts(chat_id, {**HELLO, "msg": str(number)}, version=1)
+        brought = harness.post(chat_id, {**HELLO, "msg": str(number)}, version=1)
         assert [one["msg"] for one in brought["events"]] == [f"You said: {number}"]
-    polled = office.polls(chat_id, version=1)
+    polled = harness.poll(chat_id, version=1)
     assert isinstance(polled, list)
     assert [one["msg"][-1] for one in polled] == ["2", "3", "4"]
 
 
-def test_a_copy_is_taken_as_often_as_it_comes() -> None:
-    """The center absorbs nothing, so that a test sees what was sent twice."""
-    office = Office()
-    chat_id = office.opens()
-    office.posts(chat_id, HELLO, HELLO)
-    assert office.chat(chat_id).customer_events == [HELLO, HELLO]
+def test_copies_are_accepted_each_time() -> None:
+    """The center removes no duplicates, so that a test sees each copy that was sent."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
+    harness.post(chat_id, HELLO, HELLO)
+    assert harness.chat(chat_id).customer_events == [HELLO, HELLO]
 
 
 def test_the_history_holds_both_sides() -> None:
-    """The customer's own under the chat's id; states, and no typing."""
-    office = Office(lambda: Script([event("status", state="connected"), says("Hi")], answer=echo))
-    chat_id = office.opens()
-    office.posts(chat_id, event("typing"), HELLO, event("not_typing"), {"event": "odd"})
-    past = office.history(chat_id)
-    assert past == office.chat(chat_id).history
+    """The customer's events are under the chat's id; statuses are in it, typing is not."""
+    harness = CenterHarness(
+        lambda: Script([event("status", state="connected"), agent_message("Hi")], answer=echo)
+    )
+    chat_id = harness.open_chat()
+    harness.post(chat_id, event("typing"), HELLO, event("not_typing"), {"event": "odd"})
+    past = harness.history(chat_id)
+    assert past == harness.chat(chat_id).history
     assert [(one["event"][13:], one.get("party_id")) for one in past] == [
         ("status", None),
         ("message", "A1"),
@@ -83,78 +85,82 @@ def test_the_history_holds_both_sides() -> None:
         ("message", "A1"),
     ]
     assert past[2] == {**HELLO, "party_id": chat_id, "timestamp": "1700000000"}
-    assert names(office.chat(chat_id).customer_events)[-1] == "odd"
+    assert names(harness.chat(chat_id).customer_events)[-1] == "odd"
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_signals_may_be_kept_from_histories(kept: bool) -> None:
-    """As they are documented, or as clients meet them."""
-    office = Office(signals_in_history=kept)
-    chat_id = office.opens()
+def test_a_setting_keeps_signals_out_of_histories(kept: bool) -> None:
+    """By setting, signals are in the history, as documented, or not, as clients observe."""
+    harness = CenterHarness(signals_in_history=kept)
+    chat_id = harness.open_chat()
     signal = event("signaling", msg_id="1", data={"type": "END_CALL"})
-    office.posts(chat_id, signal)
-    assert names(office.history(chat_id)) == ["signaling"] * kept
+    harness.post(chat_id, signal)
+    assert names(harness.history(chat_id)) == ["signaling"] * kept
 
 
-def test_what_answers_a_secure_form_is_in_no_history() -> None:
-    """Nor in the log; the script hears it, and tests find it in what was said."""
-    office = Office()
-    chat_id = office.opens()
+def test_the_answer_to_a_secure_form_is_in_no_history() -> None:
+    """It is not in the log either; the script receives it, and `customer_events` has it."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
     answer = event("secure_form_data", form_request_id="1", form_name="card", data={"pin": "1234"})
-    office.posts(chat_id, answer)
-    assert office.scripts[0].heard == [answer] == office.chat(chat_id).customer_events
-    assert "1234" not in str(office.history(chat_id)) + str(office.log)
-    assert office.history(chat_id)[0]["form_request_id"] == "1"
+    harness.post(chat_id, answer)
+    assert harness.scripts[0].received == [answer] == harness.chat(chat_id).customer_events
+    assert "1234" not in str(harness.history(chat_id)) + str(harness.log)
+    assert harness.history(chat_id)[0]["form_request_id"] == "1"
 
 
-def test_receipts_name_who_came_last() -> None:
-    """And the message; one without an id is not confirmed."""
-    office = Office()
-    chat_id = office.opens()
+def test_receipts_name_the_last_party() -> None:
+    """A receipt names the party that joined last and the message; an event without id gets none."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
     for party in ("A1", "A2", "A3"):
-        office.tells(chat_id, event("party_joined", party_id=party))
-    office.tells(chat_id, event("party_left", party_id="A3"))
-    office.polls(chat_id)
-    office.posts(chat_id, event("message", msg="no id"), HELLO)
-    assert office.polls(chat_id) == [
+        harness.send(chat_id, event("party_joined", party_id=party))
+    harness.send(chat_id, event("party_left", party_id="A3"))
+    harness.poll(chat_id)
+    harness.post(chat_id, event("message", msg="no id"), HELLO)
+    assert harness.poll(chat_id) == [
         event("message_delivered", ref_msg_id="1", party_id="A2", timestamp="1700000000")
     ]
 
 
-def test_the_customers_receipts_are_remembered() -> None:
-    """By the message that they name, in either way to name it."""
-    office = Office()
-    chat_id = office.opens()
-    office.posts(
+def test_the_customers_receipts_are_kept() -> None:
+    """Receipts are kept under the message that they name, in both notations."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
+    harness.post(
         chat_id,
         event("message_delivered", ref_msg_id="2"),
         event("message_read", msg_id=4),
         event("message_read"),
     )
-    assert office.chat(chat_id).receipts == {"2": "delivered", "4": "read"}
+    assert harness.chat(chat_id).receipts == {"2": "delivered", "4": "read"}
 
 
 def test_the_customer_ends_the_session() -> None:
-    """It is over at once; what comes with the end is remembered and not heard."""
-    office = Office()
-    chat_id = office.opens()
-    office.posts(chat_id, event("end"), HELLO)
-    chat = office.chat(chat_id)
-    assert (chat.outcome, office.scripts[0].closed, office.scripts[0].heard) == ("ended", 1, [])
+    """The session ends at once; later events of the batch are recorded and not played."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
+    harness.post(chat_id, event("end"), HELLO)
+    chat = harness.chat(chat_id)
+    assert (chat.outcome, harness.scripts[0].closed, harness.scripts[0].received) == (
+        "ended",
+        1,
+        [],
+    )
     assert names(chat.customer_events) == ["end", "message"]
-    assert office.refused("POST", f"chats/{chat_id}/events", {"events": []}) == (404, "5005")
+    assert harness.refused("POST", f"chats/{chat_id}/events", {"events": []}) == (404, "5005")
 
 
-def test_a_disconnect_is_the_scripts_to_decide() -> None:
-    """The session lives until the script ends it."""
+def test_a_disconnect_does_not_end_the_session() -> None:
+    """The session is live until the script ends it."""
     survey = {"disconnect": [event("form_show", form_request_id="1", form_name="survey")]}
     survey["form_data"] = [event("ended")]
-    office = Office(lambda: Script(answer=lambda given: survey[given["event"][13:]]))
-    chat_id = office.opens()
-    office.posts(chat_id, event("disconnect"))
-    assert names(office.polls(chat_id)) == ["form_show"]
-    office.posts(chat_id, event("form_data", form_request_id="1", form_name="survey", data={}))
-    assert office.chat(chat_id).outcome == "ended"
+    harness = CenterHarness(lambda: Script(answer=lambda given: survey[given["event"][13:]]))
+    chat_id = harness.open_chat()
+    harness.post(chat_id, event("disconnect"))
+    assert names(harness.poll(chat_id)) == ["form_show"]
+    harness.post(chat_id, event("form_data", form_request_id="1", form_name="survey", data={}))
+    assert harness.chat(chat_id).outcome == "ended"
 
 
 @pytest.mark.parametrize(
@@ -177,40 +183,40 @@ def test_a_disconnect_is_the_scripts_to_decide() -> None:
     ],
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_what_cannot_be_read_is_refused_whole(body: bytes, version: int) -> None:
-    """With 5003, and nothing of it is taken."""
-    office = Office()
-    chat_id = office.opens(version=version)
-    found = office.refused("POST", f"chats/{chat_id}/events", body, version=version)
+def test_an_unreadable_post_is_refused_whole(body: bytes, version: int) -> None:
+    """It is refused with 5003, and no event of it is accepted."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat(version=version)
+    found = harness.refused("POST", f"chats/{chat_id}/events", body, version=version)
     assert found == (400, "5003")
-    assert office.chat(chat_id).customer_events == []
+    assert harness.chat(chat_id).customer_events == []
 
 
-def test_one_broken_event_spoils_its_batch() -> None:
-    """None of the others is taken."""
-    office = Office()
-    chat_id = office.opens()
+def test_one_invalid_event_rejects_its_batch() -> None:
+    """None of the valid events in the batch is accepted."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
     body = json.dumps({"events": [HELLO, {"event": None}]}).encode()
-    assert office.refused("POST", f"chats/{chat_id}/events", body) == (400, "5003")
-    assert office.chat(chat_id).customer_events == []
+    assert harness.refused("POST", f"chats/{chat_id}/events", body) == (400, "5003")
+    assert harness.chat(chat_id).customer_events == []
 
 
 @pytest.mark.parametrize("msg_id", [None, "", "abc", 7, 10**30])
-def test_ids_of_the_customers_may_be_odd(msg_id: Any) -> None:
-    """As long as they are texts, numbers, or nothing."""
-    office = Office()
-    chat_id = office.opens()
-    office.posts(chat_id, event("message", msg="x", msg_id=msg_id))
-    assert len(office.history(chat_id)) == 1 + bool(msg_id)
+def test_unusual_message_ids_are_accepted(msg_id: Any) -> None:
+    """A text, a number or null is accepted as a message id."""
+    harness = CenterHarness()
+    chat_id = harness.open_chat()
+    harness.post(chat_id, event("message", msg="x", msg_id=msg_id))
+    assert len(harness.history(chat_id)) == 1 + bool(msg_id)
 
 
-def test_the_log_hears_both_directions_as_they_happen() -> None:
-    """Each event with the chat's id; those of the customer under that id too."""
-    office = Office(lambda: Script([says("Hi")], answer=echo))
-    chat_id = office.opens()
-    office.posts(chat_id, event("typing"), HELLO)
-    assert {one for one, _ in office.log} == {chat_id}
-    assert [(one["event"][13:], one.get("party_id")) for _, one in office.log] == [
+def test_the_log_has_both_directions_in_order() -> None:
+    """The log has each event of both directions in order, under the chat's id."""
+    harness = CenterHarness(lambda: Script([agent_message("Hi")], answer=echo))
+    chat_id = harness.open_chat()
+    harness.post(chat_id, event("typing"), HELLO)
+    assert {one for one, _ in harness.log} == {chat_id}
+    assert [(one["event"][13:], one.get("party_id")) for _, one in harness.log] == [
         ("message", "A1"),
         ("typing", chat_id),
         ("message", chat_id),

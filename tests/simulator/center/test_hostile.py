@@ -1,4 +1,4 @@
-"""Whatever comes, the center answers or holds, and never raises."""
+"""Hostile requests: the center answers or holds each of them and never raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatfsm.simulator.multipart import parse_upload
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import AppEntry, Tenant
 from chatfsm.transport import HttpReply, HttpRequest
-from tests.simulator.center.office import TENANT
+from tests.simulator.center.harness import TENANT
 
 TEXT = st.text(max_size=20)
 VALUES = st.recursive(
@@ -70,8 +70,8 @@ WITH_ECHO = Tenant(
 
 @pytest.mark.parametrize("version", [1, 2])
 @given(st.lists(st.tuples(VERBS, PATHS, ENDS, HEADERS, SOME_BODY, st.booleans()), max_size=8))
-def test_whatever_is_asked_is_answered_or_held(version: int, asked: list[Any]) -> None:
-    """By a center that plays a scenario of its own, and that can be asked properly afterwards."""
+def test_any_request_is_answered_or_held(version: int, asked: list[Any]) -> None:
+    """A center with a real scenario answers any sequence, and a proper request afterwards."""
     center = ContactCenter([WITH_ECHO], CenterSettings(max_ended_chats=2), seed=version)
     known = "none"
     held: set[int] = set()
@@ -99,15 +99,15 @@ def test_whatever_is_asked_is_answered_or_held(version: int, asked: list[Any]) -
 
 
 def check(reply: HttpReply) -> None:
-    """A reply has a status, and a body that is JSON where it says so."""
+    """Check that a reply has a valid status, and a JSON body if its content type is JSON."""
     assert 200 <= reply.status < 600
     if reply.headers.get("content-type", "").startswith("application/json"):
         json.loads(reply.body)
 
 
 @given(st.lists(EVENTS | VALUES, max_size=5), st.sampled_from([1, 2]))
-def test_what_is_posted_is_taken_or_refused(events: list[Any], version: int) -> None:
-    """A POST takes all of it or nothing, whatever the scenario makes of it."""
+def test_any_post_is_accepted_or_refused(events: list[Any], version: int) -> None:
+    """A POST is accepted whole or refused whole, whatever the scenario does with it."""
     center = ContactCenter([WITH_ECHO])
     who = (("Authorization", "MOBILE-API-140-327-PLAIN appId=demo, clientId=anna"),)
     base = f"/clientweb/api/v{version}/chats"
@@ -137,7 +137,7 @@ PIECES = st.sampled_from(
     st.just("multipart/form-data; boundary=XX") | st.text(max_size=40),
 )
 def test_an_upload_is_read_or_refused(written: bytes, content_type: str) -> None:
-    """Whatever is in it; what is found in it stood in it."""
+    """Any bytes are read or refused, and each file that is read was in the body."""
     try:
         part = parse_upload(written, content_type)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is asked before there is a chat, and how one begins."""
+"""Requests before a chat exists, and the request for a chat."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
-from tests.simulator.center.office import SCENARIO, TENANT, Office, Script, event
+from tests.simulator.center.harness import SCENARIO, TENANT, CenterHarness, Script, event
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_availability(version: int) -> None:
-    """Somebody is there where the entry is open and leads somewhere; the agents give the wait."""
-    office = Office()
-    asks = lambda app: office.asks("GET", "availability", app=app, version=version)  # noqa: E731
+    """An entry is available if it is open and has a scenario; the agents give the wait."""
+    harness = CenterHarness()
+    asks = lambda app: harness.request_json("GET", "availability", app=app, version=version)  # noqa: E731
     assert asks("demo") == {"chat": "available", "ewt": "0"}
     assert asks("hasty") == {"chat": "available", "ewt": "3"}
     assert asks("closed") == {"chat": "notAvailable"}
@@ -21,11 +21,11 @@ def test_availability(version: int) -> None:
 
 
 def test_parameters_and_servers() -> None:
-    """An entry's parameters and a tenant's servers are told as the wire has them."""
-    office = Office()
+    """An entry's parameters and a tenant's ICE servers are reported in wire format."""
+    harness = CenterHarness()
     expected = [{"name": "TEXT"}, {"mail": "EMAIL"}]
-    assert office.asks("GET", "parameters") == {"parameters": expected}
-    assert office.asks("GET", "iceservers") == {
+    assert harness.request_json("GET", "parameters") == {"parameters": expected}
+    assert harness.request_json("GET", "iceservers") == {
         "servers": [
             {"url": "stun:one.example"},
             {"url": "turn:two.example", "username": "u", "credential": "c"},
@@ -33,26 +33,28 @@ def test_parameters_and_servers() -> None:
     }
 
 
-def test_version_is_of_version_two() -> None:
-    """What version 1 does not know is a bare 404 there."""
-    office = Office(server_version="9.9 (Test)")
-    assert office.asks("GET", "version") == {"server_version": "9.9 (Test)"}
-    assert office.refused("GET", "version", version=1) == (404, None)
+def test_version_one_has_no_version_path() -> None:
+    """Version 1 answers the path with a 404 without an error code."""
+    harness = CenterHarness(server_version="9.9 (Test)")
+    assert harness.request_json("GET", "version") == {"server_version": "9.9 (Test)"}
+    assert harness.refused("GET", "version", version=1) == (404, None)
 
 
-def test_sms_is_of_version_one() -> None:
-    """A chat by text message is accepted in version 1 alone."""
-    office = Office()
+def test_only_version_one_accepts_sms() -> None:
+    """Only version 1 accepts a chat by text message."""
+    harness = CenterHarness()
     sms = {"sms_error_code": 0, "error_message": ""}
-    assert office.asks("POST", "requestsms", {"phone_number": "1"}, version=1) == sms
-    assert office.refused("POST", "requestsms", {}, version=2) == (404, None)
+    assert harness.request_json("POST", "requestsms", {"phone_number": "1"}, version=1) == sms
+    assert harness.refused("POST", "requestsms", {}, version=2) == (404, None)
 
 
-def test_a_chat_begins_once_for_each_client() -> None:
-    """Who has a session is handed it again; another client, and who has none, gets a new one."""
+def test_a_client_has_at_most_one_session() -> None:
+    """A client with a session gets it again; a client without one, or another, gets a new one."""
     first = [event("status", state="queued", ewt="12")]
-    office = Office(lambda: Script(first))
-    made = office.asks("POST", "chats", {"phone_number": "5550100", "parameters": {"name": "A"}})
+    harness = CenterHarness(lambda: Script(first))
+    made = harness.request_json(
+        "POST", "chats", {"phone_number": "5550100", "parameters": {"name": "A"}}
+    )
     chat_id = made["chat_id"]
     assert made == {
         "chat_id": chat_id,
@@ -61,47 +63,47 @@ def test_a_chat_begins_once_for_each_client() -> None:
         "phone_number": "5550100",
         "is_new_chat": True,
     }
-    assert office.asks("POST", "chats") == {**made, "is_new_chat": False}
-    assert office.opens(client="bert") != chat_id
-    office.posts(chat_id, event("end"))
-    assert office.opens() != chat_id
-    assert office.chat(chat_id).parameters == {"name": "A"}
+    assert harness.request_json("POST", "chats") == {**made, "is_new_chat": False}
+    assert harness.open_chat(client="bert") != chat_id
+    harness.post(chat_id, event("end"))
+    assert harness.open_chat() != chat_id
+    assert harness.chat(chat_id).parameters == {"name": "A"}
 
 
 @pytest.mark.parametrize(("as_text", "flags"), [(True, ["true", "false"]), (False, [True, False])])
 def test_version_one_may_write_flags_as_text(as_text: bool, flags: list[object]) -> None:
-    """By setting, and in version 1 alone."""
-    office = Office(flags_as_text=as_text)
-    asks = lambda version: office.asks("POST", "chats", version=version)["is_new_chat"]  # noqa: E731
+    """By setting, and in version 1 alone, flags are texts."""
+    harness = CenterHarness(flags_as_text=as_text)
+    asks = lambda version: harness.request_json("POST", "chats", version=version)["is_new_chat"]  # noqa: E731
     assert [asks(1), asks(1)] == flags
     assert asks(2) is False
 
 
 def test_the_active_chat() -> None:
-    """It is told while it lives, without saying whether it is new; else there is none."""
-    office = Office()
-    assert office.refused("GET", "chats/active") == (404, "5005")
-    chat_id = office.opens()
-    assert office.asks("GET", "chats/active") == {
+    """It is returned while the chat is live, without `is_new_chat`; otherwise 5005."""
+    harness = CenterHarness()
+    assert harness.refused("GET", "chats/active") == (404, "5005")
+    chat_id = harness.open_chat()
+    assert harness.request_json("GET", "chats/active") == {
         "chat_id": chat_id,
         "state": "establishing",
         "ewt": "0",
     }
-    office.tells(chat_id, event("ended"))
-    assert office.refused("GET", "chats/active") == (404, "5005")
+    harness.send(chat_id, event("ended"))
+    assert harness.refused("GET", "chats/active") == (404, "5005")
 
 
 def test_an_entry_without_a_scenario_is_no_launch_point() -> None:
-    """It is refused with 5006."""
-    assert Office().refused("POST", "chats", app="nowhere") == (400, "5006")
+    """The request for a chat is refused with 5006."""
+    assert CenterHarness().refused("POST", "chats", app="nowhere") == (400, "5006")
 
 
-def test_a_full_center_takes_nobody_else() -> None:
-    """One session more than may live is refused with 5001; one that lives goes on."""
-    office = Office(max_live_chats=1)
-    office.opens()
-    assert office.refused("POST", "chats", client="bert") == (503, "5001")
-    office.opens()
+def test_a_full_center_refuses_new_sessions() -> None:
+    """One more session than the limit is refused with 5001; a live session goes on."""
+    harness = CenterHarness(max_live_chats=1)
+    harness.open_chat()
+    assert harness.refused("POST", "chats", client="bert") == (503, "5001")
+    harness.open_chat()
 
 
 @pytest.mark.parametrize(
@@ -113,24 +115,24 @@ def test_a_full_center_takes_nobody_else() -> None:
 )
 def test_a_request_that_cannot_be_read(body: object) -> None:
     """It is refused with 5003, and no chat begins."""
-    office = Office()
-    assert office.refused("POST", "chats", body) == (400, "5003")
-    assert not office.center.chats
+    harness = CenterHarness()
+    assert harness.refused("POST", "chats", body) == (400, "5003")
+    assert not harness.center.chats
 
 
 def test_the_same_seed_gives_the_same_ids() -> None:
-    """Ids depend on the seed and the order alone, not on how often anybody looked."""
-    first, second, other = Office(), Office(), Office(seed=1)
-    second.waits(1)
-    first.polls(first.opens())
-    second.opens()
-    first.waits(100)
-    found = [office.opens(client="bert") for office in (first, second, other)]
+    """Ids depend only on the seed and the order of requests, not on the number of calls."""
+    first, second, other = CenterHarness(), CenterHarness(), CenterHarness(seed=1)
+    second.advance(1)
+    first.poll(first.open_chat())
+    second.open_chat()
+    first.advance(100)
+    found = [harness.open_chat(client="bert") for harness in (first, second, other)]
     assert found[0] == found[1] != found[2]
 
 
-def test_tenants_must_be_told_apart() -> None:
-    """Neither two tenants with one domain nor two entries with one app are accepted."""
+def test_tenants_must_be_distinct() -> None:
+    """Two tenants with one domain and two entries with one app are refused."""
     with pytest.raises(ValueError, match="different urls"):
         ContactCenter([TENANT, Tenant(url="Tenant.Example", entries=())])
     with pytest.raises(ValueError, match="different app_ids"):
@@ -147,6 +149,6 @@ def test_tenants_must_be_told_apart() -> None:
     ],
 )
 def test_tenants_are_checked(make: object, words: str) -> None:
-    """A value out of range is refused, saying which."""
+    """A value out of range is refused with its name."""
     with pytest.raises(ValueError, match=words):
         make()  # type: ignore[operator]

@@ -10,14 +10,14 @@ import pytest
 from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.transport import HttpReply, HttpRequest
-from tests.simulator.center.office import TENANT, Script, says
+from tests.simulator.center.harness import TENANT, Script, agent_message
 from tests.simulator.world.fake_center import Wire
 
 
 @pytest.mark.parametrize(("version", "status"), [(1, 400), (2, 429)])
 def test_another_client_polls(version: int, status: int) -> None:
     """The poll is refused as busy, and what it would have brought is with the other client."""
-    center = ContactCenter([TENANT], make_player=lambda *_: Script([says("Hi")]))
+    center = ContactCenter([TENANT], make_player=lambda *_: Script([agent_message("Hi")]))
     network = Network(center, "busy")
     who = (("Authorization", 'MOBILE-API-140-327-PLAIN appId="demo", clientId="anna"'),)
     base = f"https://any.example/clientweb/api/v{version}/chats"

@@ -1,4 +1,4 @@
-"""A contact center of one tenant for tests, with a play that does as it is told."""
+"""A test harness: a contact center of one tenant whose chats run a scripted player."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def event(name: str, **fields: Any) -> Event:
     return {"event": f"chat_session_{name}", **fields}
 
 
-def says(text: str, **fields: Any) -> Event:
+def agent_message(text: str, **fields: Any) -> Event:
     return event("message", party_id="A1", msg=text, **fields)
 
 
 @define(eq=False)
 class Script:
-    """What the center's side does: at first, at given times, and whenever it hears something."""
+    """A player with a fixed script: events at the start, at given times, and per customer event."""
 
     first: list[Event] = field(factory=list)
     later: list[tuple[float, list[Event]]] = field(factory=list)
     answer: Callable[[Event], list[Event]] = lambda _event: []
-    heard: list[Event] = field(factory=list)
+    received: list[Event] = field(factory=list)
     closed: int = 0
 
     @property
@@ -66,21 +66,21 @@ class Script:
         return self.first
 
     def receive(self, event: Event, *, now: float) -> list[Event]:
-        self.heard.append(event)
+        self.received.append(event)
         return self.answer(event)
 
     def wake(self, *, now: float) -> list[Event]:
-        told: list[Event] = []
+        events: list[Event] = []
         while self.later and self.later[0][0] <= now:
-            told += self.later.pop(0)[1]
-        return told
+            events += self.later.pop(0)[1]
+        return events
 
     def close(self, *, now: float) -> None:
         self.closed += 1
 
 
-class Office:
-    """A center, the time, and what its polls were answered with."""
+class CenterHarness:
+    """A center with its own clock, the replies to its held polls, and its event log."""
 
     def __init__(self, make: Callable[[], Any] = Script, *, seed: int = 0, **settings: Any) -> None:
         self.now = 0.0
@@ -101,7 +101,7 @@ class Office:
             make_player=make_player,
         )
 
-    def ask(  # noqa: PLR0913  # a request has these parts
+    def request(  # noqa: PLR0913  # a request has these parts
         self,
         verb: str,
         path: str,
@@ -113,79 +113,79 @@ class Office:
         tenant: str | None = "tenant.example",
         headers: Mapping[str, str] | None = None,
     ) -> HttpReply | None:
-        """Send a request; None where it is held."""
+        """Send a request; return its reply, or None if the center holds it."""
         self.number += 1
         who = f'MOBILE-API-140-327-PLAIN appId="{app}", clientId="{client}"'
         given = {"Authorization": who, **(headers or {})}
         url = f"https://any.example/clientweb/api/v{version}/{path}?_=1"
         request = HttpRequest(
             self.number,
-            verb,  # type: ignore[arg-type]  # some are none that the type knows
+            verb,  # type: ignore[arg-type]  # some methods are outside the type
             url if tenant is None else f"{url}&tenantUrl={tenant}",
             tuple(given.items()),
             body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode(),
         )
         reply = self.center.handle(request, now=self.now)
-        self.collects()
+        self.collect()
         return reply
 
-    def asks(self, verb: str, path: str, body: Any = None, **how: Any) -> Any:
-        """Send a request that is answered at once with 200; gives the parsed body."""
-        reply = self.ask(verb, path, body, **how)
+    def request_json(self, verb: str, path: str, body: Any = None, **how: Any) -> Any:
+        """Send a request that must be answered at once with 200; return the parsed body."""
+        reply = self.request(verb, path, body, **how)
         assert reply is not None
         assert reply.status == 200, reply.body
         return json.loads(reply.body) if reply.body else None
 
     def refused(self, verb: str, path: str, body: Any = None, **how: Any) -> tuple[int, str | None]:
-        """Send a request that is refused; gives the status, and the code where there is one."""
-        reply = self.ask(verb, path, body, **how)
+        """Send a request that must be refused; return the status and the error code, if any."""
+        reply = self.request(verb, path, body, **how)
         assert reply is not None
         assert reply.status >= 400, reply
         return reply.status, json.loads(reply.body)["error_code"] if reply.body else None
 
-    def opens(self, **how: Any) -> str:
-        """Request a chat; gives its id."""
-        found: str = self.asks("POST", "chats", {}, **how)["chat_id"]
+    def open_chat(self, **how: Any) -> str:
+        """Request a chat; return its id."""
+        found: str = self.request_json("POST", "chats", {}, **how)["chat_id"]
         return found
 
-    def posts(self, chat_id: str, *events: Event, **how: Any) -> Any:
-        """The customer does something."""
-        return self.asks("POST", f"chats/{chat_id}/events", {"events": events}, **how)
+    def post(self, chat_id: str, *events: Event, **how: Any) -> Any:
+        """Post events as the customer."""
+        return self.request_json("POST", f"chats/{chat_id}/events", {"events": events}, **how)
 
-    def polls(self, chat_id: str, **how: Any) -> list[Event] | int:
-        """What a poll brings at once, or the number of its request where it is held."""
-        reply = self.ask("GET", f"chats/{chat_id}/events", **how)
+    def poll(self, chat_id: str, **how: Any) -> list[Event] | int:
+        """Poll; return the events of the reply, or the request's number if the poll is held."""
+        reply = self.request("GET", f"chats/{chat_id}/events", **how)
         return self.number if reply is None else events_of(reply)
 
-    def tells(self, chat_id: str, *events: Event) -> None:
-        """Somebody of the center does something, by hand."""
+    def send(self, chat_id: str, *events: Event) -> None:
+        """Send events to the customer as the center."""
         for one in events:
             self.center.send_event(chat_id, one, now=self.now)
-        self.collects()
+        self.collect()
 
-    def waits(self, seconds: float) -> None:
-        """Time passes, and everything happens when it is due."""
+    def advance(self, seconds: float) -> None:
+        """Advance the clock to each deadline in turn, and by `seconds` in all."""
         end = self.now + seconds
         while (at := self.center.deadline) is not None and at <= end:
             self.now = max(self.now, at)
-            self.collects()
+            self.collect()
         self.now = end
-        self.collects()
+        self.collect()
 
-    def collects(self) -> None:
+    def collect(self) -> None:
         for reply in self.center.collect(now=self.now):
             assert reply.id not in self.replies, "a poll is answered once"
             self.replies[reply.id] = reply
 
-    def brought(self, number: int) -> list[Event]:
-        """What a poll that was held was answered with."""
+    def late_reply(self, number: int) -> list[Event]:
+        """Return the events of the reply to a poll that was held."""
         return events_of(self.replies[number])
 
     def chat(self, chat_id: str) -> CenterChat:
         return self.center.chats[chat_id]
 
     def history(self, chat_id: str, **how: Any) -> list[Event]:
-        found: list[Event] = self.asks("GET", f"chats/{chat_id}/history", **how)["events"]
+        found: list[Event] = self.request_json("GET", f"chats/{chat_id}/history", **how)["events"]
         return found
 
 
@@ -196,5 +196,5 @@ def events_of(reply: HttpReply) -> list[Event]:
 
 
 def names(events: Iterable[Event]) -> list[str]:
-    """What happened, in short."""
+    """Return the names of events without their prefix."""
     return [one["event"].removeprefix("chat_session_") for one in events]
