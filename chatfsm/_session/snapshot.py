@@ -85,8 +85,9 @@ def _contradictions(memory: SessionState) -> Iterator[tuple[bool, str]]:
     yield bool(is_over and waiting), "something has a deadline after the end"
     keys = [waiting.form.request_id for waiting in forms.values()]
     yield keys != [*forms], "a form has another key than its request_id"
-    cobrowsing = memory.service.cobrowsing or COBROWSING.initial
-    yield cobrowsing not in COBROWSING.states, "cobrowsing is no state"
+    cobrowsing = memory.service.cobrowsing
+    is_unknown = cobrowsing is not None and cobrowsing not in COBROWSING.states
+    yield is_unknown, "cobrowsing is no state"
     yield not all(map(_is_outgoing, outbox.values())), "a message in the outbox has no events"
 
 

@@ -132,6 +132,8 @@ def test_a_call_that_hears_that_the_session_is_gone_ends_the_chat(chat: Stage) -
     refused = [effect for effect in told if isinstance(effect, ApiFailed)]
     assert [effect.request for effect in refused] == [file, servers]
     assert isinstance(refused[0].error, SessionGoneError)
+    assert isinstance(refused[1].error, TransportError)
+    assert refused[1].error.kind == "cancelled"
     assert type(told[-1]).__name__ == "Terminated"
     assert "over" in chat.refused(c.GetIceServers())
 

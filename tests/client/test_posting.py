@@ -108,6 +108,16 @@ def test_a_message_does_not_supersede_typing_that_waits(chat: Stage) -> None:
     assert chat.posted == [["a"], ["typing", "not_typing", "b"]]
 
 
+def test_typing_does_not_supersede_a_message(chat: Stage) -> None:
+    """A message with the end of typing before it is not dropped with this end of typing."""
+    chat.says("a")
+    chat.receives(c.StartTyping())
+    chat.says("b")
+    chat.receives(c.StartTyping())
+    chat.replies("post")
+    assert chat.posted == [["a"], ["not_typing", "b", "typing"]]
+
+
 @pytest.mark.parametrize(("at", "posted"), [(9.75, ["typing"]), (10.0, [])])
 def test_typing_is_stale_from_its_renewal_on(
     stages: type[Stage], at: float, posted: list[str]

@@ -23,7 +23,7 @@ FLOORS = (
     },
     {"_protocol"},
     {"_session"},
-    {"_client"},
+    {"_client", "_lifecycle_drawing"},
     {"adapters", "replay", "simulator", "testing"},
     {"drivers"},
     {"_cli"},

@@ -32,7 +32,7 @@ __all__ = ["SUITE", "Coverage", "Result", "Workplace"]
 SUITE: Final = (
     *("tests/protocol", "tests/session", "tests/client"),
     *("tests/guards/test_transition_tables.py", "tests/guards/test_diagrams.py"),
-    *(f"tests/replay/test_{name}.py" for name in ("bounds", "formats", "shapes")),
+    *(f"tests/replay/test_{name}.py" for name in ("bounds", "formats", "received_at", "shapes")),
     *(f"tests/testing/test_{name}invariants.py" for name in ("", "client_")),
     *(
         f"tests/replay/journal/test_journal{name}.py"

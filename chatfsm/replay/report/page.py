@@ -14,8 +14,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
+from chatfsm._lifecycle_drawing import lifecycle_svg
 from chatfsm._plain import json_text
-from chatfsm._session.lifecycle_drawing import lifecycle_svg
 from chatfsm._session.tables import LIFECYCLE, UNEXPECTED
 from chatfsm._version import __version__
 

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from attrs import frozen
 
-from chatfsm._session.lifecycle_drawing import lifecycle_svg
+from chatfsm._lifecycle_drawing import lifecycle_svg
 from chatfsm.transport import HttpReply
 
 __all__ = ["PageFiles"]

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chatfsm._session.lifecycle_drawing import lifecycle_svg
+from chatfsm._lifecycle_drawing import lifecycle_svg
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES, UNEXPECTED
 from chatfsm.simulator.builtin_scenarios import SCENARIOS
 from chatfsm.simulator.echo_agent import KEYWORDS
