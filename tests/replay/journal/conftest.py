@@ -1,4 +1,4 @@
-"""Plays that are written down, and the commands that read or scrub what was written."""
+"""Recorded sessions, and the commands that replay or scrub their journals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEY = "CHATFSM_SCRUB_KEY"
 
 
 def wire(word: str, /, **fields: Any) -> dict[str, Any]:
-    """An event as the wire writes it; `word` is its name without "chat_session_"."""
+    """A wire event; `word` is its name without "chat_session_"."""
     return {"event": word if word.startswith("chat_") else f"chat_session_{word}", **fields}
 
 
@@ -57,72 +57,84 @@ class Play:
         self.now = at
 
     def receives(self, item: Input, *, at: float | None = None) -> list[Effect]:
-        """The session receives an input as it is."""
+        """Pass an input to the session."""
         if at is not None:
             self.now = at
         return self.recorded.receive(item, now=self.now)
 
-    def hears(self, word: str, /, *, at: float | None = None, **fields: Any) -> list[Effect]:
-        """The session hears one wire event."""
-        return self.hears_item(wire(word, **fields), at=at)
+    def receives_event(
+        self, word: str, /, *, at: float | None = None, **fields: Any
+    ) -> list[Effect]:
+        """Pass one wire event to the session."""
+        return self.receives_item(wire(word, **fields), at=at)
 
-    def hears_item(self, item: Any, *, at: float | None = None) -> list[Effect]:
-        """The session hears whatever stood in a batch."""
+    def receives_item(self, item: Any, *, at: float | None = None) -> list[Effect]:
+        """Pass any item of a batch to the session."""
         (event,) = decode([item])
         return self.receives(event, at=at)
 
-    def refuses(self, order: Input, *, at: float | None = None) -> str:
-        """The session refuses a command; why."""
+    def refuses(self, command: Input, *, at: float | None = None) -> str:
+        """Assert that the session refuses the command, and return the reason."""
         with pytest.raises(LocalProtocolError) as caught:
-            self.receives(order, at=at)
+            self.receives(command, at=at)
         return str(caught.value)
 
     def restarts(self, *, at: float, **settings: Any) -> Play:
-        """The process ends, and another one goes on, on its own clock, with the same journal."""
-        told = json.loads(json.dumps(self.recorded.snapshot(now=self.now)))
-        session = ChatSession.restore(told, settings=Settings(**settings), now=at)
+        """Restore the session in a new process, with its own clock and the same journal."""
+        data = json.loads(json.dumps(self.recorded.snapshot(now=self.now)))
+        session = ChatSession.restore(data, settings=Settings(**settings), now=at)
         return Play(lines=self.lines, session=session, at=at)
 
-    def happens(self) -> Play:
-        """A chat in which there is something of everything; it takes 38 inputs."""
-        self.hears("status", state="queued", ewt="40", at=1.0)
-        self.hears("party_joined", party_id="ann", type="internal", display_name="Ann", at=2.0)
-        self.hears("status", state="connected")
-        self.hears("typing", party_id="ann", at=3.0)
-        self.hears("message", party_id="ann", msg="good <b>day</b>", msg_id="2", timestamp="9")
-        self.hears("message", party_id="ann", msg="good <b>day</b>", msg_id="2", timestamp="9")
-        self.hears("weather", degrees=float("nan"), at=4.0)
-        self.hears_item(["no event"])
-        self.hears("status", state="parked")
+    def receives_everything(self) -> Play:
+        """Run a chat with every kind of input; 38 inputs in all."""
+        self.receives_event("status", state="queued", ewt="40", at=1.0)
+        self.receives_event(
+            "party_joined", party_id="ann", type="internal", display_name="Ann", at=2.0
+        )
+        self.receives_event("status", state="connected")
+        self.receives_event("typing", party_id="ann", at=3.0)
+        self.receives_event(
+            "message", party_id="ann", msg="good <b>day</b>", msg_id="2", timestamp="9"
+        )
+        self.receives_event(
+            "message", party_id="ann", msg="good <b>day</b>", msg_id="2", timestamp="9"
+        )
+        self.receives_event("weather", degrees=float("nan"), at=4.0)
+        self.receives_item(["no event"])
+        self.receives_event("status", state="parked")
         self.receives(commands.StartTyping("he"), at=5.0)
         self.receives(commands.SendText("hello", html="<i>hello</i>"), at=6.0)
         self.receives(commands.SendText("anybody?"))
         self.receives(Sent(["1"]), at=7.0)
         self.receives(SendFailed(["3"], "no reply", retryable=True))
-        self.hears("message_delivered", ref_msg_id="1", party_id="ann")
-        self.hears("message_read", ref_msg_id="1", party_id="ann")
+        self.receives_event("message_delivered", ref_msg_id="1", party_id="ann")
+        self.receives_event("message_read", ref_msg_id="1", party_id="ann")
         self.receives(History(tuple(decode([wire("case_set", case_id="c-1", timestamp="8")]))))
-        self.hears("form_show", form_request_id="1", form_name="survey", form_timeout=20, at=8.0)
-        self.hears("form_show", form_request_id="2", form_name="")
-        self.hears("secure_form_show", form_request_id="3", form_id="card")
+        self.receives_event(
+            "form_show", form_request_id="1", form_name="survey", form_timeout=20, at=8.0
+        )
+        self.receives_event("form_show", form_request_id="2", form_name="")
+        self.receives_event("secure_form_show", form_request_id="3", form_id="card")
         self.receives(commands.SendText("to the prompt"))
         self.receives(commands.SubmitForm("3", {"number": "4000-1234"}), at=9.0)
         self.refuses(commands.SubmitForm("3", {"number": "4000-1234"}), at=10.0)
         self.receives(Tick(), at=30.0)
         self.refuses(commands.AnswerCall("v=0"))
-        self.hears("signaling", party_id="ann", data={"type": "OFFER_CALL", "sdp": "v=0"})
-        self.hears("signaling", data='{"type": "ICE_CANDIDATE", "candidate": "udp"}', at=31.0)
+        self.receives_event("signaling", party_id="ann", data={"type": "OFFER_CALL", "sdp": "v=0"})
+        self.receives_event(
+            "signaling", data='{"type": "ICE_CANDIDATE", "candidate": "udp"}', at=31.0
+        )
         self.receives(commands.AnswerCall("v=0"))
         self.receives(commands.EndCall(), at=32.0)
         self.receives(commands.SendFile("f-1", "image", "cat.png"))
         self.receives(commands.SendLocation(1.5, 2.5))
         self.receives(commands.MarkRead("2"))
-        self.hears("timeout_warning", msg="are you there?", at=33.0)
-        self.hears("cobrowsing_requested", msg_id="8")
+        self.receives_event("timeout_warning", msg="are you there?", at=33.0)
+        self.receives_event("cobrowsing_requested", msg_id="8")
         self.receives(commands.CobrowsingReply("rejected"), at=34.0)
-        self.hears("typing", party_id="ann", at=35.0)
+        self.receives_event("typing", party_id="ann", at=35.0)
         self.receives(Lost("error 5005"), at=36.0)
-        self.hears("message", party_id="ann", msg="late", msg_id="4", at=37.0)
+        self.receives_event("message", party_id="ann", msg="late", msg_id="4", at=37.0)
         return self
 
     @property
@@ -132,7 +144,7 @@ class Play:
 
     @property
     def text(self) -> str:
-        """The journal."""
+        """The text of the journal."""
         return "".join(self.lines)
 
 
@@ -144,13 +156,13 @@ def play() -> Play:
 
 @pytest.fixture(scope="session")
 def plays() -> type[Play]:
-    """A maker of recorded sessions."""
+    """A factory of recorded sessions."""
     return Play
 
 
 @frozen
-class Ran:
-    """What came of one run of the command."""
+class CommandResult:
+    """The exit status and the output of one run of the command."""
 
     status: int
     out: str
@@ -158,35 +170,37 @@ class Ran:
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """What was printed, a JSON object a line."""
+        """The printed JSON objects, one for each line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
     def document(self) -> Any:
-        """The one JSON document that was printed."""
+        """The one JSON document on standard output."""
         return json.loads(self.out)
 
 
 @pytest.fixture
-def runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Runs `chatfsm` with these words, in this process; without a key in the environment."""
+def runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CommandResult]:
+    """Run `chatfsm` with these arguments in this process, without a key in the environment."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES", KEY):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*words: object) -> Ran:
+    def run(*words: object) -> CommandResult:
         capsys.readouterr()
         try:
             status = main([*map(str, words)])
         except SystemExit as stop:
             status = int(stop.code or 0)
-        return Ran(status, *capsys.readouterr())
+        return CommandResult(status, *capsys.readouterr())
 
     return run
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file: objects become JSON lines, text and bytes stand as they are."""
+    """Write a file: objects become JSON lines; text and bytes are written unchanged."""
 
     def write(name: str, *lines: object, packed: bool = False) -> Path:
         path = tmp_path / name
@@ -205,7 +219,7 @@ def _line(line: object) -> bytes:
 
 @pytest.fixture
 def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """Puts bytes on standard input."""
+    """Put bytes on standard input."""
 
     def put(data: bytes) -> None:
         stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(data)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What `chatfsm replay` makes of journals."""
+"""`chatfsm replay` with journals."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from chatfsm import Tick, commands
 
 File = Callable[..., Path]
 Runs = Callable[..., Any]
-NEVER = "a text that somebody wrote"
+PRIVATE_TEXT = "a text that somebody wrote"
 
 
 @pytest.fixture
 def journal(plays: Any, file: File) -> Path:
-    """A journal of everything."""
-    return file("any.jsonl", plays().happens().text)
+    """A journal with every kind of input."""
+    return file("any.jsonl", plays().receives_everything().text)
 
 
-def told(play: Any) -> list[dict[str, Any]]:
-    """What the entries of a journal tell, as `--json` prints it."""
+def printed_effects(play: Any) -> list[dict[str, Any]]:
+    """The effects of the entries of a journal, as `--json` prints them."""
     entries = [entry for entry in play.written if "in" in entry]
     return [
         {"chat_id": entry["chat_id"], "seq": entry["seq"], "at": entry["at"], **effect}
@@ -32,17 +32,17 @@ def told(play: Any) -> list[dict[str, Any]]:
     ]
 
 
-def test_json_is_what_the_journal_says(plays: Any, runs: Runs, file: File) -> None:
-    """The effects of every entry, in order, with its own time and number."""
-    play = plays().happens()
+def test_json_prints_the_effects_of_the_journal(plays: Any, runs: Runs, file: File) -> None:
+    """`--json` prints the effects of all entries in order, each with its time and its number."""
+    play = plays().receives_everything()
     ran = runs("replay", "--json", file("a.jsonl", play.text))
     assert (ran.status, ran.err) == (0, "")
-    assert ran.items == told(play)
+    assert ran.items == printed_effects(play)
 
 
-def test_summary_is_of_the_session(plays: Any, runs: Runs, file: File) -> None:
-    """The chat as the recorded session knew it at last."""
-    play = plays("the-chat").happens()
+def test_summary_shows_the_final_state(plays: Any, runs: Runs, file: File) -> None:
+    """The summary shows the final state of the recorded session."""
+    play = plays("the-chat").receives_everything()
     (chat,) = runs("replay", "--summary", file("a.jsonl", play.text)).document["sessions"]
     assert (chat["chat_id"], chat["state"], chat["outcome"]) == ("the-chat", "gone", "gone")
     counts = play.recorded.counts
@@ -52,7 +52,7 @@ def test_summary_is_of_the_session(plays: Any, runs: Runs, file: File) -> None:
 
 
 def test_the_timeline_reports_both_sides(journal: Path, runs: Runs) -> None:
-    """People read what the server told and what the app said, and how it ended."""
+    """The timeline shows the events of the server, the commands of the app and the outcome."""
     ran = runs("replay", journal)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith("chat-1  ")
@@ -61,27 +61,27 @@ def test_the_timeline_reports_both_sides(journal: Path, runs: Runs) -> None:
     assert "4000-1234" not in ran.out
 
 
-def test_verify_says_how_many_agree(journal: Path, runs: Runs) -> None:
-    """Status 0, and the number of entries on standard error."""
+def test_verify_counts_the_entries(journal: Path, runs: Runs) -> None:
+    """The exit code is 0; standard error has the number of entries."""
     ran = runs("replay", "--verify", "--quiet", journal)
     assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 38 entries agree\n")
 
 
 def test_verify_adds_up_files_and_still_prints(plays: Any, runs: Runs, file: File) -> None:
-    """Several journals are one number; the outputs are as without it."""
-    play, other = plays().happens(), plays("chat-2").happens()
+    """The counts of several journals are added; the other output is unchanged."""
+    play, other = plays().receives_everything(), plays("chat-2").receives_everything()
     paths = file("a.jsonl", play.text), file("b.jsonl", other.text)
     ran = runs("replay", "--verify", "--json", *paths)
     assert (ran.status, ran.err) == (0, "chatfsm: 76 entries agree\n")
-    assert ran.items == told(play) + told(other)
+    assert ran.items == printed_effects(play) + printed_effects(other)
 
 
 def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
-    """Status 1, with file, line and what differs, and no text of anybody."""
+    """The exit code is 1; the error names file, line and field, and quotes no text of the chat."""
     play = plays()
-    play.hears("status", state="queued", at=1.0)
-    play.hears("message", party_id="ann", msg=NEVER, at=2.0)
-    play.hears("status", state="connected", at=3.0)
+    play.receives_event("status", state="queued", at=1.0)
+    play.receives_event("message", party_id="ann", msg=PRIVATE_TEXT, at=2.0)
+    play.receives_event("status", state="connected", at=3.0)
     lines = play.written
     lines[2]["out"][0]["message"]["text"] = "other"
     path = file("a.jsonl", *lines)
@@ -91,7 +91,7 @@ def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
         f"chatfsm: {path}: line 3: effect 0, message_received, differs in message; "
     )
     assert ran.err.count("\n") == 1
-    assert NEVER not in ran.err
+    assert PRIVATE_TEXT not in ran.err
     assert "agree" not in ran.err
     assert runs("replay", "--quiet", path).status == 0, "not compared without --verify"
 
@@ -99,10 +99,10 @@ def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
 def test_verify_reports_what_was_read_before_the_difference(
     plays: Any, runs: Runs, file: File
 ) -> None:
-    """The effects up to it are printed, the rest is not read."""
+    """The effects before the difference are printed; the rest is not read."""
     play = plays()
     for number, state in enumerate(("ivr", "queued", "connected")):
-        play.hears("status", state=state, at=float(number))
+        play.receives_event("status", state=state, at=float(number))
     lines = play.written
     lines[2]["out"] = []
     ran = runs("replay", "--verify", "--json", file("a.jsonl", *lines))
@@ -111,41 +111,41 @@ def test_verify_reports_what_was_read_before_the_difference(
 
 @pytest.mark.parametrize("content", ["", '{"event": "chat_session_ended"}\n'])
 def test_verify_without_a_journal_fails(runs: Runs, file: File, content: str) -> None:
-    """Status 2: to agree with nothing proves nothing."""
+    """The exit code is 2 if there is no entry to verify."""
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", content))
     assert ran.status == 2
     assert ran.err == "chatfsm: nothing to verify: no journal was read\n"
 
 
 def test_verify_of_an_opening_alone_fails(plays: Any, runs: Runs, file: File) -> None:
-    """An opening compares nothing."""
+    """A header alone has no entry to verify."""
     play = plays()
     play.receives(Tick())
     assert runs("replay", "--verify", "--quiet", file("a.jsonl", play.lines[0])).status == 2
 
 
 def test_a_missing_file_is_unreadable(tmp_path: Path, journal: Path, runs: Runs) -> None:
-    """Status 2, also where another file agrees."""
+    """The exit code is 2 even if another file verifies."""
     ran = runs("replay", "--verify", "--quiet", journal, tmp_path / "none.jsonl")
     assert ran.status == 2
     assert "none.jsonl" in ran.err
 
 
 def test_a_packed_journal_is_read(plays: Any, runs: Runs, file: File, stdin: Any) -> None:
-    """As gzip, by its content, and from standard input."""
-    play = plays().happens()
+    """Gzip is detected by content, in a file and on standard input."""
+    play = plays().receives_everything()
     packed = file("a.jsonl.gz", play.text, packed=True)
     assert runs("replay", "--verify", "--quiet", packed).err == "chatfsm: 38 entries agree\n"
     stdin(packed.read_bytes())
     ran = runs("replay", "--verify", "--json", "-")
     assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
-    assert ran.items == told(play)
+    assert ran.items == printed_effects(play)
 
 
 def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
-    """Two lives in one journal are told as one chat, each on its own clock."""
+    """Two sessions of one chat in one journal are one chat, each with its own clock."""
     first = plays()
-    first.hears("party_joined", party_id="ann", type="internal", at=5.0)
+    first.receives_event("party_joined", party_id="ann", type="internal", at=5.0)
     second = first.restarts(at=900.0)
     second.receives(commands.SendText("hello"), at=901.0)
     path = file("a.jsonl", first.text)
@@ -154,16 +154,16 @@ def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
     (chat,) = ran.document["sessions"]
     assert (chat["agent"], chat["counts"]["effects"]) == ("ann", 2)
     items = [{**item, "seq": 0} for item in runs("replay", "--json", path).items]
-    assert items == told(first)
+    assert items == printed_effects(first)
 
 
 def test_chats_interleaved_are_kept_apart(plays: Any, runs: Runs, file: File) -> None:
-    """Every chat of a journal has its own session."""
+    """Each chat of a journal has its own session."""
     lines: list[str] = []
     one, two = plays("one", lines=lines), plays("two", lines=lines)
-    one.hears("status", state="ivr")
-    two.hears("status", state="queued")
-    one.hears("status", state="connected")
+    one.receives_event("status", state="ivr")
+    two.receives_event("status", state="queued")
+    one.receives_event("status", state="connected")
     ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
     assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
     states = [(chat["chat_id"], chat["state"]) for chat in ran.document["sessions"]]
@@ -171,31 +171,31 @@ def test_chats_interleaved_are_kept_apart(plays: Any, runs: Runs, file: File) ->
 
 
 def test_strict_finds_violations_in_a_journal(plays: Any, runs: Runs, file: File) -> None:
-    """What a lenient session forgave is a violation now: status 1, with file and line."""
+    """Violations that a lenient session tolerated fail: exit code 1, with file and line."""
     play = plays()
-    play.hears("status", state="ivr")
-    play.hears("weather", text=NEVER)
+    play.receives_event("status", state="ivr")
+    play.receives_event("weather", text=PRIVATE_TEXT)
     path = file("a.jsonl", play.text)
     ran = runs("replay", "--strict", "--quiet", path)
     assert ran.status == 1
     assert ran.err.startswith(f"chatfsm: {path}: line 3: unknown: ")
-    assert NEVER not in ran.err
+    assert PRIVATE_TEXT not in ran.err
 
 
 def test_strict_forgives_what_a_strict_session_refused(plays: Any, runs: Runs, file: File) -> None:
-    """It was refused when it was recorded, and the chat went on."""
+    """A violation that was refused in the recording does not fail again; the chat continues."""
     play = plays(strict=True)
-    play.hears("status", state="ivr")
+    play.receives_event("status", state="ivr")
     with pytest.raises(Exception, match="unknown"):
-        play.hears("weather")
-    play.hears("status", state="queued")
+        play.receives_event("weather")
+    play.receives_event("status", state="queued")
     ran = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", play.text))
     assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
     assert [item["state"] for item in ran.items] == ["ivr", "queued"]
 
 
 def test_a_clean_journal_is_strictly_clean(plays: Any, runs: Runs, file: File) -> None:
-    """Commands, refused or not, are no violation of the server's."""
+    """Commands, refused or not, are not violations by the server."""
     play = plays()
     play.refuses(commands.EndCall())
     play.receives(commands.SendText("hello"))
@@ -203,17 +203,17 @@ def test_a_clean_journal_is_strictly_clean(plays: Any, runs: Runs, file: File) -
 
 
 def test_findings_of_a_journal_count(journal: Path, runs: Runs) -> None:
-    """--fail-on hears of what was told in a journal."""
+    """`--fail-on` counts the findings of a journal."""
     assert runs("replay", "--quiet", "--fail-on", "unknown", journal).status == 1
     assert runs("replay", "--quiet", "--verify", "--fail-on", "malformed", journal).status == 1
 
 
 def test_a_broken_line_in_a_journal_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
-    """An entry that cannot be read was not compared: no status 0, and the line is named."""
+    """An unreadable entry cannot be compared: the exit code is not 0, and the line is named."""
     play = plays()
-    play.hears("status", state="ivr")
+    play.receives_event("status", state="ivr")
     play.receives(Tick())
-    play.hears("status", state="queued")
+    play.receives_event("status", state="queued")
     lines = [*play.lines[:2], play.lines[2][:30] + "\n", *play.lines[3:]]
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
     assert ran.status == 2
@@ -222,11 +222,11 @@ def test_a_broken_line_in_a_journal_does_not_agree(plays: Any, runs: Runs, file:
 
 
 def test_verify_goes_on_after_a_broken_line(plays: Any, runs: Runs, file: File) -> None:
-    """The other chats of the file are verified, and a new header begins the chat anew."""
+    """The other chats of the file are verified, and a new header restarts the chat."""
     first, second = plays("first"), plays("second")
     for play in (first, second):
-        play.hears("status", state="ivr")
-        play.hears("status", state="queued")
+        play.receives_event("status", state="ivr")
+        play.receives_event("status", state="queued")
     torn = [first.lines[0], first.lines[1][:30] + "\n", first.lines[2]]
     wrong = second.lines[2].replace('"queued"', '"connected"', 1)
     for lines, where in (
@@ -240,10 +240,10 @@ def test_verify_goes_on_after_a_broken_line(plays: Any, runs: Runs, file: File) 
 
 
 def test_each_chat_that_is_not_verified_is_named_once(plays: Any, runs: Runs, file: File) -> None:
-    """However many lines of it follow; the document has all of them."""
+    """One line on standard error for each chat; the summary counts all its messages."""
     play = plays("a")
     for number in range(4):
-        play.hears("message", msg=f"message {number}")
+        play.receives_event("message", msg=f"message {number}")
     lines = [play.lines[0], *play.lines[2:]]
     ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
     assert ran.status == 2
@@ -253,7 +253,7 @@ def test_each_chat_that_is_not_verified_is_named_once(plays: Any, runs: Runs, fi
 
 
 def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
-    """It is unreadable, and says why."""
+    """The exit code is 2, and the error names the version."""
     play = plays()
     play.receives(Tick())
     lines = [{**line, "v": 2} for line in play.written]
@@ -264,26 +264,26 @@ def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, fil
 
 
 def opening_at_inf(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
-    """An opening at no time."""
+    """A header with an infinite time."""
     return {**opening, "at": float("inf"), "snapshot": snapshot}
 
 
-def nameless(opening: dict[str, Any], _snapshot: dict[str, Any]) -> dict[str, Any]:
-    """An opening of no chat."""
+def without_chat_id(opening: dict[str, Any], _snapshot: dict[str, Any]) -> dict[str, Any]:
+    """A header with an empty chat_id."""
     return {**opening, "chat_id": ""}
 
 
 def tampered(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
-    """An opening whose snapshot was changed."""
+    """A header with a changed snapshot."""
     return {**opening, "snapshot": {**snapshot, "digest": "0"}}
 
 
-@pytest.mark.parametrize("broken", [opening_at_inf, nameless, tampered])
+@pytest.mark.parametrize("broken", [opening_at_inf, without_chat_id, tampered])
 @pytest.mark.parametrize("verify", [["--verify"], []])
 def test_an_unusable_opening_is_named(
     plays: Any, runs: Runs, file: File, broken: Any, verify: list[str]
 ) -> None:
-    """Status 2, with file and line, whatever is wrong with it."""
+    """The exit code is 2; the error names file and line."""
     play = plays()
     play.receives(Tick())
     lines = play.written
@@ -295,23 +295,23 @@ def test_an_unusable_opening_is_named(
 
 
 def test_an_entry_without_its_opening_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
-    """Nobody knows how the session was made, even if a new one would tell the same."""
+    """The settings of the session are unknown, so that its entries cannot be verified."""
     play = plays()
-    play.hears("status", state="ivr")
+    play.receives_event("status", state="ivr")
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *play.lines[1:]))
     assert ran.status != 0
     assert "line 1" in ran.err
 
 
-def test_an_event_of_no_chat_in_a_journal_s_shape(runs: Runs, file: File) -> None:
-    """A raw event that has fields called v and in is an event still."""
+def test_a_raw_event_with_the_fields_of_a_journal_entry(runs: Runs, file: File) -> None:
+    """A raw event with fields named "v" and "in" is still an event."""
     path = file("a.jsonl", {"event": "chat_session_status", "state": "ivr", "v": 1, "in": {}})
     (item,) = runs("replay", "--json", path).items
     assert item["state"] == "ivr"
 
 
-def test_help_reports_of_journals(runs: Runs) -> None:
-    """The formats, the flag and the status are in the help."""
+def test_help_describes_journals(runs: Runs) -> None:
+    """The help describes the formats, the option and the exit code."""
     ran = runs("replay", "--help")
     assert ran.status == 0
     text = " ".join(ran.out.split())
@@ -328,9 +328,9 @@ def test_help_reports_of_journals(runs: Runs) -> None:
 def test_events_without_a_time_before_an_entry_happen_at_it(
     plays: Any, runs: Runs, file: File
 ) -> None:
-    """Raw events that wait for a first timestamp are not lost if a journal's line comes next."""
+    """Raw events that wait for a first timestamp get the time of the next journal entry."""
     play = plays("a", at=7.0)
-    play.hears("status", state="connected")
+    play.receives_event("status", state="connected")
     raw = '{"chat_id": "a", "event": "chat_session_status", "state": "queued"}\n'
     ran = runs("replay", "--json", file("a.jsonl", raw + play.lines[1]))
     assert [(row["seq"], row["at"], row["state"]) for row in ran.items] == [

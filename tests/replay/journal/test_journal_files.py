@@ -38,12 +38,12 @@ def append(path: Path, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("cut", [1, 25])
 def test_a_torn_line_is_ended_before_the_next_journal(tmp_path: Path, plays: Any, cut: int) -> None:
-    """The next chat's header does not stand behind the half line that a power cut has left."""
+    """A header is never appended to the partial line that a power failure left."""
     path = tmp_path / "journal.jsonl"
-    append(path, plays("first").happens().lines)
+    append(path, plays("first").receives_everything().lines)
     whole = path.read_text().splitlines()
     os.truncate(path, path.stat().st_size - cut)
-    second = plays("second").happens().lines
+    second = plays("second").receives_everything().lines
     append(path, second)
     lines = path.read_text().splitlines(keepends=True)
     assert lines[-len(second) :] == second
@@ -52,7 +52,7 @@ def test_a_torn_line_is_ended_before_the_next_journal(tmp_path: Path, plays: Any
 
 
 def test_a_write_that_broke_off_is_ended_too(tmp_path: Path, monkeypatch: Any, plays: Any) -> None:
-    """A disk that was full for a moment leaves one torn line, and not two."""
+    """A full disk leaves one torn line, not two."""
     path = tmp_path / "journal.jsonl"
     write = os.write
 
@@ -71,7 +71,7 @@ def test_a_write_that_broke_off_is_ended_too(tmp_path: Path, monkeypatch: Any, p
 
 
 def test_a_new_journal_is_the_owners_alone(tmp_path: Path) -> None:
-    """An empty file has no torn line."""
+    """A new file is empty and readable by its owner only."""
     path = tmp_path / "journal.jsonl"
     append(path, [])
     assert path.stat().st_mode & 0o777 == 0o600
@@ -80,7 +80,7 @@ def test_a_new_journal_is_the_owners_alone(tmp_path: Path) -> None:
 
 
 def test_each_line_has_the_time_of_day(plays: Any) -> None:
-    """The header and all entries; a replay verifies them as before."""
+    """The header and all entries have `received_at`; verification ignores it."""
     lines: list[str] = []
     times = iter(range(1_700_000_000, 1_800_000_000))
     recorded = Recorded(plays("c").recorded.session, stamped(lines.append, lambda: next(times)))
@@ -93,7 +93,7 @@ def test_each_line_has_the_time_of_day(plays: Any) -> None:
 
 
 def test_the_drivers_add_the_time_of_day() -> None:
-    """A chat of `connect` has it in its journal."""
+    """`connect` adds `received_at` to the lines of its journal."""
     lines: list[str] = []
     chat = load_chat(None, ENDPOINT, settings=ClientSettings(), now=1.0, journal=lines.append)
     assert isinstance(chat.client, ChatClient)
@@ -103,7 +103,7 @@ def test_the_drivers_add_the_time_of_day() -> None:
 
 
 def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, plays: Any) -> None:
-    """They are no personal data, and without them two journals cannot be compared."""
+    """Times are not personal data, and comparisons of journals need them."""
     path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
     lines: list[str] = []
     write = stamped(lines.append, lambda: 1_700_000_000.5)
@@ -118,7 +118,7 @@ def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, plays: Any) -
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
 def test_a_number_that_json_lacks_is_refused(plays: Any, number: float) -> None:
-    """The session does not receive an input that its journal could not hold."""
+    """The session does not receive an input that its journal cannot hold."""
     play = plays("c")
     play.receives(Tick(), at=1.0)
     before = play.recorded.session.snapshot(now=1.0)
@@ -139,42 +139,45 @@ def paths_in(value: Any, *before: Any) -> Iterator[tuple[Any, ...]]:
         yield from paths_in(value[key], *before, key)
 
 
-def forge(lines: list[Any], dice: random.Random) -> None:
+def forge(lines: list[Any], rng: random.Random) -> None:
     """Change one value of one line, or remove it."""
-    line = dice.choice(lines)
-    *way, last = dice.choice([*paths_in(line)])
-    for key in way:
+    line = rng.choice(lines)
+    *parents, last = rng.choice([*paths_in(line)])
+    for key in parents:
         line = line[key]
-    if isinstance(line, dict) and dice.random() < 0.2:
+    if isinstance(line, dict) and rng.random() < 0.2:
         del line[last]
     else:
-        line[last] = copy.deepcopy(dice.choice(FORGED))
+        line[last] = copy.deepcopy(rng.choice(FORGED))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_verify_raises_what_it_documents(plays: Any, seed: int) -> None:
-    """For every forged line: a divergence, or a log that cannot be read."""
-    lines = plays("c").happens().written
-    dice = random.Random(seed)  # no secret
+    """A forged line raises ReplayDivergence or UnreadableLogError, and nothing else."""
+    lines = plays("c").receives_everything().written
+    rng = random.Random(seed)  # not used for secrets
     for _ in range(200):
         forged = copy.deepcopy(lines)
-        forge(forged, dice)
+        forge(forged, rng)
         with suppress(ReplayDivergence, UnreadableLogError):
             verify(map(json.dumps, forged))
 
 
 def test_a_journal_that_turns_strict_diverges(plays: Any) -> None:
-    """A header that was changed to strict gives a violation where effects were recorded."""
-    lines = plays("c").happens().written
+    """With the header changed to strict, verification finds a violation instead of effects."""
+    lines = plays("c").receives_everything().written
     lines[0]["journal"]["settings"]["strict"] = True
     with pytest.raises(ReplayDivergence, match="expected effects, got a violation"):
         verify(map(json.dumps, lines))
 
 
 def test_a_torn_line_spoils_its_own_chat_alone(tmp_path: Path, plays: Any, capsys: Any) -> None:
-    """Verification names the torn line and checks the chat after it, which scrub takes whole."""
+    """Verification names the torn line and checks the next chat, which scrub keeps complete."""
     path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
-    first, second = plays("first").happens().lines, plays("second").happens().lines
+    first, second = (
+        plays("first").receives_everything().lines,
+        plays("second").receives_everything().lines,
+    )
     append(path, first)
     os.truncate(path, path.stat().st_size - 25)
     append(path, second)

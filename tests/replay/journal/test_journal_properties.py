@@ -1,4 +1,4 @@
-"""Whatever a session was told, its journal is heard again to the same effects."""
+"""Properties: the journal of any session verifies."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ settings = st.sampled_from((Settings(), SMALL, STRICT))
 scripts = st.lists(st.tuples(any_inputs(), pauses()), max_size=8)
 
 
-def hear(recorded: Any, script: list[tuple[Any, float]], start: float = 0.0) -> list[Any]:
-    """Let it hear all of it, at times that go on; what was told, or why not."""
-    said: list[Any] = []
+def feed(recorded: Any, script: list[tuple[Any, float]], start: float = 0.0) -> list[Any]:
+    """Pass all inputs to the session, with pauses; return the effects or the error of each."""
+    outcomes: list[Any] = []
     now = start
     for item, pause in script:
         now += pause
         try:
-            said.append([to_json(effect) for effect in recorded.receive(item, now=now)])
+            outcomes.append([to_json(effect) for effect in recorded.receive(item, now=now)])
         except ChatError as error:
-            said.append(str(error))
-    return said
+            outcomes.append(str(error))
+    return outcomes
 
 
-def told(lines: list[str]) -> list[Any]:
-    """What the entries of a journal say was told."""
+def recorded_outcomes(lines: list[str]) -> list[Any]:
+    """The recorded effects or refusals of the entries of a journal."""
     entries = [json.loads(line) for line in lines]
     return [entry.get("out", entry.get("refused")) for entry in entries if "in" in entry]
 
 
 @given(scripts, settings)
 def test_the_journal_of_any_run_agrees(script: list[Any], chosen: Settings) -> None:
-    """From a fresh start: every entry is there, and every one agrees."""
+    """All inputs of a new session are recorded, and all entries verify."""
     lines: list[str] = []
-    said = hear(Recorded(ChatSession("chat-1", settings=chosen), lines.append), script)
-    assert told(lines) == json.loads(json.dumps(said))
+    outcomes = feed(Recorded(ChatSession("chat-1", settings=chosen), lines.append), script)
+    assert recorded_outcomes(lines) == json.loads(json.dumps(outcomes))
     assert verify(lines) == len(script)
 
 
 @given(scripts, scripts, settings, pauses())
-def test_the_journal_of_a_life_begun_before_agrees(
+def test_the_journal_of_a_session_in_progress_verifies(
     before: list[Any], script: list[Any], chosen: Settings, clock: float
 ) -> None:
-    """From a start in the middle: what was not recorded is in the opening's snapshot."""
+    """The header of a session in progress holds its snapshot, and all entries verify."""
     session = ChatSession("chat-1", settings=chosen)
-    hear(session, before, clock)
+    feed(session, before, clock)
     end = clock + sum(pause for _, pause in before)
     lines: list[str] = []
-    hear(Recorded(session, lines.append), script, end)
+    feed(Recorded(session, lines.append), script, end)
     assert verify(lines) == len(script)
 
 
@@ -68,19 +68,19 @@ def test_the_journal_of_a_life_begun_before_agrees(
 def test_a_journal_over_a_restart_agrees(
     first: list[Any], second: list[Any], one: Settings, other: Settings, clock: float
 ) -> None:
-    """Two lives in one file, with settings and clocks of their own."""
+    """Two sessions in one file, with different settings and clocks, verify."""
     lines: list[str] = []
     session = ChatSession("chat-1", settings=one)
-    hear(Recorded(session, lines.append), first)
+    feed(Recorded(session, lines.append), first)
     data = json.loads(json.dumps(session.snapshot(now=sum(pause for _, pause in first))))
     restored = ChatSession.restore(data, settings=other, now=clock)
-    hear(Recorded(restored, lines.append), second, clock)
+    feed(Recorded(restored, lines.append), second, clock)
     assert verify(lines) == len(first) + len(second)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), pauses()), max_size=12))
 def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
-    """Several chats in one file, in any order."""
+    """Several chats in one file, in any order, verify."""
     lines: list[str] = []
     chats = {
         chat_id: Recorded(ChatSession(chat_id, settings=SMALL), lines.append) for chat_id in "abc"
@@ -88,22 +88,22 @@ def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
     now = 0.0
     for chat_id, item, pause in script:
         now += pause
-        hear(chats[chat_id], [(item, 0.0)], now)
+        feed(chats[chat_id], [(item, 0.0)], now)
     assert verify(lines) == len(script)
 
 
 @given(scripts, settings)
 def test_recording_changes_nothing(script: list[Any], chosen: Settings) -> None:
-    """A session that is recorded tells and knows what one that is not does."""
+    """A recorded session gives the same effects and the same state as an unrecorded one."""
     recorded = Recorded(ChatSession("chat-1", settings=chosen), len)
     bare = ChatSession("chat-1", settings=chosen)
-    assert hear(recorded, script) == hear(bare, script)
+    assert feed(recorded, script) == feed(bare, script)
     assert recorded.session == bare
 
 
 @given(any_inputs())
 def test_an_input_is_the_same_again(item: Any) -> None:
-    """Written as JSON and read again, an input is written as the same JSON."""
+    """An input is unchanged after a round trip through JSON."""
     line = {"v": 1, "chat_id": "c", "seq": 0, "at": 0, "in": input_to_json(item), "out": []}
     entry = parse_journal_line(json.loads(json.dumps(line)))
     assert type(entry.item) is type(item)
@@ -112,9 +112,9 @@ def test_an_input_is_the_same_again(item: Any) -> None:
 
 @given(st.lists(st.tuples(any_inputs(), pauses()), min_size=1, max_size=8), st.data())
 def test_effects_that_were_altered_are_found(script: list[Any], data: st.DataObject) -> None:
-    """One effect more, in any line, is a difference in that line."""
+    """One additional effect in any line is found, and that line is named."""
     lines: list[str] = []
-    hear(Recorded(ChatSession("chat-1"), lines.append), script)
+    feed(Recorded(ChatSession("chat-1"), lines.append), script)
     number = data.draw(st.integers(2, len(lines)))
     entry = json.loads(lines[number - 1])
     entry["out"] = [*entry.pop("out", []), {"effect": "tampered"}]
@@ -127,8 +127,8 @@ def test_effects_that_were_altered_are_found(script: list[Any], data: st.DataObj
 
 
 @given(st.lists(st.one_of(st.text(max_size=20), st.binary(max_size=20)), min_size=1, max_size=3))
-def test_no_noise_breaks_verify(lines: list[str | bytes]) -> None:
-    """Whatever a file holds, it agrees with nothing, or is said to be no journal."""
+def test_other_content_does_not_verify(lines: list[str | bytes]) -> None:
+    """Any other content either has no entry or raises UnreadableLogError."""
     agreed = 0
     with suppress(UnreadableLogError):
         agreed = verify(lines)
@@ -137,9 +137,9 @@ def test_no_noise_breaks_verify(lines: list[str | bytes]) -> None:
 
 @given(scripts, st.data())
 def test_no_change_of_a_journal_breaks_verify(script: list[Any], data: st.DataObject) -> None:
-    """A line with any value replaced agrees, differs or cannot be read; nothing else."""
+    """A line with a replaced value verifies, diverges or is unreadable; nothing else happens."""
     lines: list[str] = []
-    hear(Recorded(ChatSession("chat-1"), lines.append), [*script, *script])
+    feed(Recorded(ChatSession("chat-1"), lines.append), [*script, *script])
     if not lines:
         assert verify(lines) == 0
         return
@@ -152,9 +152,9 @@ def test_no_change_of_a_journal_breaks_verify(script: list[Any], data: st.DataOb
         where, key = entry[key], data.draw(st.sampled_from(sorted(entry[key])))
     where[key] = data.draw(odd)
     lines[number] = json.dumps(entry)
-    said = "line 0: as before"
+    outcomes = "line 0: as before"
     try:
         assert verify(lines) == len(script) * 2
     except (ReplayDivergence, UnreadableLogError) as error:
-        said = str(error)
-    assert said.startswith("line ")
+        outcomes = str(error)
+    assert outcomes.startswith("line ")

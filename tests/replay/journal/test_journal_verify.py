@@ -1,4 +1,4 @@
-"""What `verify` makes of journals: those that agree, those that do not, and what is none."""
+"""`verify`: journals that agree, journals that diverge, and files that are not journals."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ from chatfsm import ChatSession, Tick, commands
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.replay.journal import verify
 
-NEVER = "a text that somebody wrote"
+PRIVATE_TEXT = "a text that somebody wrote"
 
 
 def altered(lines: list[str], number: int, change: Callable[[dict[str, Any]], object]) -> list[str]:
-    """The journal with one line, counted from 1, changed."""
+    """The journal with one line changed; lines are counted from 1."""
     entry = json.loads(lines[number - 1])
     change(entry)
     return [*lines[: number - 1], json.dumps(entry) + "\n", *lines[number:]]
 
 
-def diverges(lines: list[str]) -> ReplayDivergence:
-    """The difference that is found."""
+def divergence_of(lines: list[str]) -> ReplayDivergence:
+    """The divergence that `verify` raises."""
     with pytest.raises(ReplayDivergence) as caught:
         verify(lines)
     return caught.value
 
 
-def spoken(play: Any) -> Any:
-    """A chat of texts, in which every line leads to something; lines 2 to 6."""
-    play.hears("status", state="connected", at=1.0)
-    play.hears("party_joined", party_id="ann", type="internal", display_name=NEVER, at=2.0)
-    play.hears("typing", party_id="ann", at=3.0)
-    play.hears("message", party_id="ann", msg=NEVER, msg_id="2", at=4.0)
-    play.receives(commands.SendText(NEVER), at=5.0)
+def short_chat(play: Any) -> Any:
+    """A chat in which each of the lines 2 to 6 has effects."""
+    play.receives_event("status", state="connected", at=1.0)
+    play.receives_event(
+        "party_joined", party_id="ann", type="internal", display_name=PRIVATE_TEXT, at=2.0
+    )
+    play.receives_event("typing", party_id="ann", at=3.0)
+    play.receives_event("message", party_id="ann", msg=PRIVATE_TEXT, msg_id="2", at=4.0)
+    play.receives(commands.SendText(PRIVATE_TEXT), at=5.0)
     return play
 
 
 def test_a_journal_of_everything_agrees(play: Any) -> None:
-    """Events, odd ones, commands, refusals, ticks, fates, history and the end: as many inputs."""
-    told = play.happens().text
+    """Events, commands, refusals, ticks, send results, histories and the end all verify."""
+    journal = play.receives_everything().text
     assert verify(play.lines) == 38
     for kind in ("anomaly", "unknown_received", "form_closed", "send_events", "terminated"):
-        assert f'"effect": "{kind}"' in told
+        assert f'"effect": "{kind}"' in journal
     for kind in ("malformed", "history", "lost", "sent", "send_failed", "tick", "start_typing"):
-        assert f'"in": {{"input": "{kind}"' in told
-    assert '"refused": ' in told
+        assert f'"in": {{"input": "{kind}"' in journal
+    assert '"refused": ' in journal
 
 
-def test_a_token_stands_in_the_opening(plays: Any) -> None:
-    """The ids of own messages begin with it, in the journal and when it is verified."""
+def test_the_header_holds_the_token(plays: Any) -> None:
+    """The header holds the token; the ids of own messages begin with it."""
     play = plays(session=ChatSession("chat-1", token="abc"))
-    spoken(play)
+    short_chat(play)
     assert json.loads(play.lines[0])["journal"]["token"] == "abc"
     assert '"msg_id": "abc:1"' in play.lines[-1]
     assert verify(play.lines) == 5
 
 
-def test_a_token_that_is_none_makes_no_session(plays: Any) -> None:
-    """The line of a forged one is refused, as any other."""
-    play = spoken(plays(session=ChatSession("chat-1", token="abc")))
+def test_an_invalid_token_is_refused(plays: Any) -> None:
+    """A header with an invalid token is unreadable."""
+    play = short_chat(plays(session=ChatSession("chat-1", token="abc")))
     for token in ("a:b", 7, None):
         lines = altered(play.lines, 1, lambda line, t=token: line["journal"].update(token=t))
         with pytest.raises(UnreadableLogError):
@@ -69,8 +71,8 @@ def test_a_token_that_is_none_makes_no_session(plays: Any) -> None:
 
 
 def test_lines_may_be_bytes_and_some_blank(play: Any) -> None:
-    """As they are read from a file, whichever way."""
-    spoken(play)
+    """Lines may be str or bytes, from any iterable; blank lines are skipped."""
+    short_chat(play)
     assert verify([line.encode() for line in play.lines]) == 5
     assert verify(["\n", *play.lines, "  \n", ""]) == 5
     assert verify(iter(play.lines)) == 5
@@ -78,50 +80,50 @@ def test_lines_may_be_bytes_and_some_blank(play: Any) -> None:
 
 
 def test_chats_in_one_journal_are_kept_apart(plays: Any) -> None:
-    """Each chat has its own opening, session and entries, however they are interleaved."""
+    """Each chat has its own header, session and entries, however they are interleaved."""
     lines: list[str] = []
     one, two = plays("one", lines=lines), plays("two", lines=lines, max_forms=1)
     for turn in range(4):
-        one.hears("typing", party_id=f"p{turn}", at=float(turn))
-        two.hears("form_show", form_request_id=str(turn), form_name="x", at=float(-turn))
-    one.hears("not_typing", party_id="p3")
+        one.receives_event("typing", party_id=f"p{turn}", at=float(turn))
+        two.receives_event("form_show", form_request_id=str(turn), form_name="x", at=float(-turn))
+    one.receives_event("not_typing", party_id="p3")
     assert verify(lines) == 9
     assert {json.loads(line)["chat_id"] for line in lines} == {"one", "two"}
 
 
 def test_a_restart_goes_on_in_the_same_journal(plays: Any) -> None:
-    """Two lives, with clocks of their own, over one file; the second begins with a snapshot."""
-    first = spoken(plays())
+    """Two sessions in one file have their own clocks; the second begins with a snapshot."""
+    first = short_chat(plays())
     second = first.restarts(at=90_000.5)
-    second.hears("message", party_id="ann", msg=NEVER, msg_id="2", at=90_001.0)
+    second.receives_event("message", party_id="ann", msg=PRIVATE_TEXT, msg_id="2", at=90_001.0)
     second.receives(commands.SendText("more"), at=90_002.0)
     second.receives(Tick(), at=90_100.0)
     assert verify(first.lines) == 8
     third = second.restarts(at=-5.0, max_forms=3)
-    third.hears("ended")
+    third.receives_event("ended")
     assert verify(first.lines) == 9
     late = first.lines[6:]
     assert verify(late) == 4, "the second life alone"
 
 
-def test_the_clock_of_an_opening_is_the_session_s(plays: Any) -> None:
-    """What was left of a deadline at the opening is left of it when it is heard again."""
+def test_deadlines_count_from_the_time_of_the_header(plays: Any) -> None:
+    """The remaining time of a deadline at the snapshot counts from the time of the header."""
     first = plays()
-    first.hears("typing", party_id="ann", at=10.0)
+    first.receives_event("typing", party_id="ann", at=10.0)
     second = first.restarts(at=500.0)
     (stopped,) = second.receives(Tick(), at=530.0)
     assert stopped.party_id == "ann"
     assert verify(first.lines) == 2
     early = altered(first.lines, 4, lambda entry: entry.update(at=529.0))
-    assert diverges(early).where == "line 4"
+    assert divergence_of(early).where == "line 4"
 
 
 def test_an_altered_effect_is_found(play: Any) -> None:
-    """The line, the field that differs, both lists of effects, and the state before it."""
+    """The error holds the line, the field, both lists of effects and the state before."""
     lines = altered(
-        spoken(play).lines, 5, lambda entry: entry["out"][1]["message"].update(text="changed")
+        short_chat(play).lines, 5, lambda entry: entry["out"][1]["message"].update(text="changed")
     )
-    found = diverges(lines)
+    found = divergence_of(lines)
     assert found.where == "line 5"
     assert found.expected == json.loads(lines[4])["out"]
     assert found.came == play.written[4]["out"]
@@ -133,12 +135,12 @@ def test_an_altered_effect_is_found(play: Any) -> None:
 
 
 def test_an_altered_time_is_found(play: Any) -> None:
-    """Where something was due at another time, the line tells other effects."""
-    spoken(play)
+    """A changed time changes which deadlines pass, and so the effects."""
+    short_chat(play)
     play.receives(Tick(), at=40.0)
-    play.hears("typing", party_id="ann", at=41.0)
-    play.hears("status", state="completed", at=50.0)
-    found = diverges(altered(play.lines, 9, lambda entry: entry.update(at=75.0)))
+    play.receives_event("typing", party_id="ann", at=41.0)
+    play.receives_event("status", state="completed", at=50.0)
+    found = divergence_of(altered(play.lines, 9, lambda entry: entry.update(at=75.0)))
     assert found.where == "line 9"
     assert str(found).startswith(
         "line 9: expected state_changed, typing_stopped, got typing_stopped, state_changed; "
@@ -159,7 +161,7 @@ def test_an_altered_time_is_found(play: Any) -> None:
 def test_an_altered_input_is_found(
     play: Any, number: int, change: dict[str, Any], says: str
 ) -> None:
-    """Whatever was heard, another input would have led to something else."""
+    """A changed input is found by its other effects."""
 
     def alter(entry: dict[str, Any]) -> None:
         entry["in"].update(change)
@@ -167,83 +169,83 @@ def test_an_altered_input_is_found(
             for name in ("display_name", "first_name", "last_name"):
                 del entry["in"][name]
 
-    assert str(diverges(altered(spoken(play).lines, number, alter))).startswith(says)
+    assert str(divergence_of(altered(short_chat(play).lines, number, alter))).startswith(says)
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 5, 6])
 def test_effects_more_or_fewer_are_found(play: Any, number: int) -> None:
-    """None, one too many, and a refusal where there was none."""
-    lines = spoken(play).lines
-    fewer = diverges(altered(lines, number, lambda entry: entry.update(out=[])))
+    """Fewer effects, more effects, and a refusal in their place are found."""
+    lines = short_chat(play).lines
+    fewer = divergence_of(altered(lines, number, lambda entry: entry.update(out=[])))
     assert (fewer.where, fewer.expected) == (f"line {number}", [])
     assert "expected no effects, got " in str(fewer)
     more = altered(lines, number, lambda entry: entry["out"].append({"effect": "terminated"}))
-    assert ", terminated, got " in str(diverges(more))
+    assert ", terminated, got " in str(divergence_of(more))
 
     def refuse(entry: dict[str, Any]) -> None:
-        entry["refused"] = NEVER
+        entry["refused"] = PRIVATE_TEXT
         del entry["out"]
 
-    refused = diverges(altered(lines, number, refuse))
+    refused = divergence_of(altered(lines, number, refuse))
     assert "expected a refusal, got " in str(refused)
-    assert refused.expected == NEVER
-    assert NEVER not in str(refused)
+    assert refused.expected == PRIVATE_TEXT
+    assert PRIVATE_TEXT not in str(refused)
 
 
 def test_another_refusal_is_found(play: Any) -> None:
-    """Also the reason is compared, and also that there was one."""
+    """The reason of a refusal is compared, and its existence."""
     why = play.refuses(commands.EndCall())
-    other = diverges(altered(play.lines, 2, lambda entry: entry.update(refused=NEVER)))
-    assert (other.where, other.expected, other.came) == ("line 2", NEVER, why)
-    assert NEVER not in str(other)
+    other = divergence_of(altered(play.lines, 2, lambda entry: entry.update(refused=PRIVATE_TEXT)))
+    assert (other.where, other.expected, other.came) == ("line 2", PRIVATE_TEXT, why)
+    assert PRIVATE_TEXT not in str(other)
 
     def allow(entry: dict[str, Any]) -> None:
         del entry["refused"]
         entry["out"] = []
 
-    allowed = diverges(altered(play.lines, 2, allow))
+    allowed = divergence_of(altered(play.lines, 2, allow))
     assert "expected no effects, got a refusal" in str(allowed)
     assert (allowed.expected, allowed.came) == ([], why)
 
 
 def test_the_first_difference_is_reported(play: Any) -> None:
-    """What comes after it is not heard any more."""
-    lines = altered(spoken(play).lines, 3, lambda entry: entry.update(out=[]))
-    assert diverges([*lines, "{broken\n"]).where == "line 3"
+    """Lines after the first difference are not read."""
+    lines = altered(short_chat(play).lines, 3, lambda entry: entry.update(out=[]))
+    assert divergence_of([*lines, "{broken\n"]).where == "line 3"
 
 
 def test_blank_lines_count_as_lines(play: Any) -> None:
-    """The number is that of an editor."""
-    lines = altered(spoken(play).lines, 2, lambda entry: entry.update(out=[]))
-    assert diverges(["\n", "\n", *lines]).where == "line 4"
+    """Line numbers count blank lines, as editors do."""
+    lines = altered(short_chat(play).lines, 2, lambda entry: entry.update(out=[]))
+    assert divergence_of(["\n", "\n", *lines]).where == "line 4"
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 5, 6])
 def test_a_difference_quotes_no_text(play: Any, number: int) -> None:
-    """What people wrote, and what they are called, is in the attributes and nowhere else."""
-    lines = spoken(play).lines
-    for change in ({"out": []}, {"out": [{"effect": "message_received", "text": NEVER}]}):
-        found = diverges(altered(lines, number, lambda entry, new=change: entry.update(new)))
-        assert NEVER not in str(found)
-        assert NEVER not in found.before
+    """Texts and names are in the attributes of the error only, not in its message."""
+    lines = short_chat(play).lines
+    for change in ({"out": []}, {"out": [{"effect": "message_received", "text": PRIVATE_TEXT}]}):
+        found = divergence_of(altered(lines, number, lambda entry, new=change: entry.update(new)))
+        assert PRIVATE_TEXT not in str(found)
+        assert PRIVATE_TEXT not in found.before
         assert found.expected == change["out"]
 
 
 def test_settings_of_the_opening_are_those_of_the_session(plays: Any) -> None:
-    """Another bound makes another session."""
+    """Another bound in the header gives other effects."""
     play = plays(max_parties=1)
-    play.hears("party_joined", party_id="ann")
-    play.hears("party_joined", party_id="ben")
+    play.receives_event("party_joined", party_id="ann")
+    play.receives_event("party_joined", party_id="ben")
     assert verify(play.lines) == 2
     larger = altered(
         play.lines, 1, lambda entry: entry["journal"]["settings"].update(max_parties=2)
     )
-    assert diverges(larger).where == "line 3"
+    assert divergence_of(larger).where == "line 3"
 
 
 def foreign(play: Any) -> dict[str, str]:
-    """Lines that are none of a journal's, or are broken."""
-    spoken(play)
+    """Lines that are not journal lines, or malformed ones."""
+    short_chat(play)
     opening, entry = play.written[0], play.written[1]
     settings = opening["journal"]["settings"]
     made = opening["journal"]
@@ -286,23 +288,23 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_line_that_is_none_of_a_journal_is_named(play: Any, name: str) -> None:
-    """Whatever is broken about it, the number of the line is told, and nothing that it holds."""
+def test_a_foreign_line_is_named(play: Any, name: str) -> None:
+    """The error holds the number of the line, and none of its content."""
     line = foreign(play)[name]
     with pytest.raises(UnreadableLogError) as caught:
         verify([*play.lines, "\n", line])
     assert str(caught.value).startswith("line 8: ")
-    assert NEVER not in str(caught.value)
+    assert PRIVATE_TEXT not in str(caught.value)
 
 
 def test_every_foreign_line_is_tried(play: Any) -> None:
-    """The list above is complete."""
+    """Every line of `foreign` has its parameter."""
     assert set(foreign(play)) == set(FOREIGN)
 
 
 def test_an_entry_before_its_opening_is_named(play: Any, plays: Any) -> None:
-    """What was cut off at its start cannot be compared."""
-    spoken(play)
+    """Entries before the header cannot be verified."""
+    short_chat(play)
     with pytest.raises(UnreadableLogError, match=r"^line 1: .*no header"):
         verify(play.lines[1:])
     other = plays("other")

@@ -1,4 +1,4 @@
-"""A scrubbed log tells what happened, as the log did, and nothing of anybody."""
+"""Scrubbing keeps the behaviour of a log and removes all personal data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from chatfsm.testing.strategies import odd_wire_events, wire_events
 File = Callable[..., Path]
 KEY: Final = b"the key of these tests"
 CHAT: Final = "chat-1"
-# Words of the protocol, and of what stands in for texts.
+# Words of the protocol and of the pseudonyms.
 WORDS: Final = {
     *STATUS_STATES,
     *("scenario", "internal", "external", "msteams", "image", "attachment", "true", "false"),
@@ -38,14 +38,14 @@ WORDS: Final = {
 
 
 def nested(levels: int, core: object = "core") -> object:
-    """Something in so many lists."""
+    """`core` inside this many nested lists."""
     for _ in range(levels):
         core = [core]
     return core
 
 
 def detail(effect: dict[str, Any]) -> dict[str, Any]:
-    """What of an effect must stay, whatever people are called and have said."""
+    """The parts of an effect that scrubbing keeps, whatever the names and texts are."""
     kept = {
         key: effect[key]
         for key in ("effect", "replayed", "previous", "seconds", "kind", "reason", "outcome")
@@ -67,13 +67,13 @@ def detail(effect: dict[str, Any]) -> dict[str, Any]:
 
 
 def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, Any]]:
-    """What follows from a log, step by step, and what is known at its end."""
+    """The effects of each event of a log, and the final state."""
     session = ChatSession(chat_id)
     chat = ChatReplay(session)
     stats, steps = ChatStats(session), list[ReplayStep]()
     chat.feed([decode_item(item) for item in items], stats, steps.append)
     chat.finish(stats, steps.append)
-    told = [
+    effects = [
         (step.seq, step.at, [detail(to_json(effect)) for effect in step.effects]) for step in steps
     ]
     known = {
@@ -91,19 +91,19 @@ def behaviour(items: Iterable[Any], chat_id: str) -> tuple[list[Any], dict[str, 
         "case": session.case_id is None,
         "service": session.service_name is None,
     }
-    return told, known
+    return effects, known
 
 
 def assert_same(items: list[Any], chat_id: str = CHAT) -> list[dict[str, Any]]:
-    """The scrubbed items lead to what the items lead to."""
+    """Assert that the scrubbed items have the same effects, and return them."""
     pseudonyms = Pseudonyms(KEY)
-    anew = [json.loads(json.dumps(pseudonyms.event(item, chat_id))) for item in items]
-    assert behaviour(anew, pseudonyms.chat_id(chat_id)) == behaviour(items, chat_id)
-    return anew
+    scrubbed_text = [json.loads(json.dumps(pseudonyms.event(item, chat_id))) for item in items]
+    assert behaviour(scrubbed_text, pseudonyms.chat_id(chat_id)) == behaviour(items, chat_id)
+    return scrubbed_text
 
 
 def wire(word: str, /, **fields: Any) -> dict[str, Any]:
-    """An event as the wire writes it."""
+    """A wire event."""
     return {"event": f"chat_session_{word}", **fields}
 
 
@@ -116,7 +116,7 @@ def logged(path: Path) -> dict[str, list[Any]]:
     return chats
 
 
-def anew(path: Path, key: bytes = KEY) -> str:
+def scrubbed_text(path: Path, key: bytes = KEY) -> str:
     """The scrubbed log."""
     return "".join(scrubbed_lines(Source(str(path)), Pseudonyms(key)))
 
@@ -126,24 +126,24 @@ LOGS = sorted(
     for path in (Path(__file__).resolve().parents[2] / "logs").iterdir()
     if path.suffix in {".json", ".jsonl"}
 )
-each_log = pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
+for_each_log = pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
 
 
-@each_log
-def test_a_log_happens_as_it_did(path: Path, file: File) -> None:
-    """The same states, effects, times, counts and outcome, chat by chat."""
+@for_each_log
+def test_a_scrubbed_log_has_the_same_effects(path: Path, file: File) -> None:
+    """States, effects, times, counts and outcome of each chat are unchanged."""
     before = logged(path)
-    after = logged(file("scrubbed.jsonl", anew(path)))
+    after = logged(file("scrubbed.jsonl", scrubbed_text(path)))
     assert len(before) == len(after) >= 1
     for (chat_id, items), (stand_in, found) in zip(before.items(), after.items(), strict=True):
         assert Pseudonyms(KEY).chat_id(chat_id) == stand_in
         assert behaviour(found, stand_in) == behaviour(items, chat_id)
 
 
-@each_log
+@for_each_log
 def test_the_command_reports_the_same(path: Path, file: File, runs: Any) -> None:
-    """Replayed by `chatfsm replay`: the same effects in the same order, the same totals."""
-    clean = file("scrubbed.jsonl", anew(path))
+    """`chatfsm replay` gives the same effects in the same order, and the same totals."""
+    clean = file("scrubbed.jsonl", scrubbed_text(path))
     one, other = (runs("replay", "--json", each).items for each in (path, clean))
     keys = ("seq", "at")
     assert [({k: e[k] for k in keys}, detail(e)) for e in one] == [
@@ -156,24 +156,24 @@ def test_the_command_reports_the_same(path: Path, file: File, runs: Any) -> None
     ]
 
 
-@each_log
-def test_who_is_who_stays(path: Path, file: File, runs: Any) -> None:
-    """Each id has one stand-in, and each stand-in one id."""
-    clean = file("scrubbed.jsonl", anew(path))
+@for_each_log
+def test_pseudonyms_are_unique(path: Path, file: File, runs: Any) -> None:
+    """Ids and their pseudonyms correspond one to one."""
+    clean = file("scrubbed.jsonl", scrubbed_text(path))
     one, other = (runs("replay", "--json", each).items for each in (path, clean))
-    met: dict[tuple[str, str], str] = {}
+    pseudonym_of: dict[tuple[str, str], str] = {}
     for effect, scrubbed_effect in zip(one, other, strict=True):
         for name, (value, stand_in) in pairs(effect, scrubbed_effect):
             if name in {"chat_id", "party_id", "request_id", "file_id", "case_id", "display_name"}:
-                assert met.setdefault((name, str(value)), stand_in) == stand_in
-    assert met
-    for names in {name for name, _ in met}:
-        stand_ins = [stand_in for (name, _), stand_in in met.items() if name == names]
+                assert pseudonym_of.setdefault((name, str(value)), stand_in) == stand_in
+    assert pseudonym_of
+    for names in {name for name, _ in pseudonym_of}:
+        stand_ins = [stand_in for (name, _), stand_in in pseudonym_of.items() if name == names]
         assert len(set(stand_ins)) == len(stand_ins)
 
 
 def pairs(one: dict[str, Any], other: dict[str, Any]) -> Iterable[tuple[str, tuple[Any, Any]]]:
-    """The fields that two effects both have, also within them."""
+    """The fields that both effects have, nested ones included."""
     for name, value in one.items():
         if name in {"raw", "extra"}:
             continue
@@ -184,7 +184,7 @@ def pairs(one: dict[str, Any], other: dict[str, Any]) -> Iterable[tuple[str, tup
 
 
 def texts(value: Any) -> Iterable[str]:
-    """Every text in a JSON value, keys of unknown fields too."""
+    """Every string in a JSON value, keys of objects included."""
     if isinstance(value, dict):
         for key, held in value.items():
             yield from texts(held)
@@ -202,8 +202,8 @@ FIELDS: Final = {name for shape in codec.SCHEMAS.values() for read in shape for 
 ENVELOPES: Final = {"events", "sessions", "chat_id", "scrubbed"}
 
 
-def said(path: Path) -> set[str]:
-    """All that a log says which is of somebody: longer than 3 characters, and no number."""
+def personal_strings(path: Path) -> set[str]:
+    """All personal strings of a log: those longer than 3 characters that are not numbers."""
     chats = logged(path)
     found = {text for items in chats.values() for text in texts(items)} | {*chats}
     return {
@@ -213,26 +213,26 @@ def said(path: Path) -> set[str]:
     }
 
 
-@each_log
+@for_each_log
 def test_no_text_is_left(path: Path) -> None:
-    """No text, name or id of the log, nor any longer word of them, is in what was made of it."""
-    was, text = said(path), anew(path)
-    assert len(was) > 5
+    """The scrubbed log holds no text, name or id of the log, nor a longer word of one."""
+    personal, text = personal_strings(path), scrubbed_text(path)
+    assert len(personal) > 5
     known = WORDS | FIELDS | ENVELOPES
     held = set(texts([json.loads(line) for line in text.splitlines()])) - known
     held = {one for one in held if not one.startswith("{")}
     values = "\n".join(re.sub(r"^(id|name|word|chat|unknown)[-_]", "", one) for one in held).lower()
-    assert [one for one in was if one.lower() in values] == []
-    words = {word.lower() for one in was for word in re.findall(r"[^\W\d_]{5,}", one)}
+    assert [one for one in personal if one.lower() in values] == []
+    words = {word.lower() for one in personal for word in re.findall(r"[^\W\d_]{5,}", one)}
     left = set(re.findall(r"[^\W\d_]{5,}", values))
     assert left & words <= {"characters", "unreadable"}
 
 
-@each_log
+@for_each_log
 def test_the_same_key_gives_the_same_bytes(path: Path) -> None:
-    """And another key other stand-ins; neither is in what they made."""
-    one, other = anew(path), anew(path, b"another key")
-    assert one == anew(path)
+    """The same key gives the same bytes, another key other pseudonyms; the output has no key."""
+    one, other = scrubbed_text(path), scrubbed_text(path, b"another key")
+    assert one == scrubbed_text(path)
     assert "the key of these tests" not in one
     assert "another key" not in other
     stand_ins = re.compile(
@@ -244,11 +244,11 @@ def test_the_same_key_gives_the_same_bytes(path: Path) -> None:
     assert stand_ins.sub("", one) == stand_ins.sub("", other)
 
 
-@each_log
+@for_each_log
 def test_what_is_scrubbed_can_be_scrubbed_again(path: Path, file: File) -> None:
-    """It is a log like any other."""
-    once = file("once.jsonl", anew(path))
-    twice = logged(file("twice.jsonl", anew(once, b"another key")))
+    """A scrubbed log is a log and can be scrubbed again."""
+    once = file("once.jsonl", scrubbed_text(path))
+    twice = logged(file("twice.jsonl", scrubbed_text(once, b"another key")))
     for (chat_id, items), (stand_in, found) in zip(
         logged(once).items(), twice.items(), strict=True
     ):
@@ -256,17 +256,17 @@ def test_what_is_scrubbed_can_be_scrubbed_again(path: Path, file: File) -> None:
 
 
 def test_one_key_gives_one_person_one_name_in_all_logs(file: File) -> None:
-    """So that logs can be read beside each other."""
+    """Pseudonyms match across logs with the same key, so that logs can be compared."""
     ann = wire("party_joined", party_id="ann-1", display_name="Ann", chat_id="c")
     one, other = file("one.jsonl", ann), file("other.jsonl", {**ann, "timestamp": 5})
-    first, second = json.loads(anew(one)), json.loads(anew(other))
+    first, second = json.loads(scrubbed_text(one)), json.loads(scrubbed_text(other))
     assert first["party_id"] == second["party_id"] != "ann-1"
     assert first["display_name"] == second["display_name"] != "Ann"
     assert first["chat_id"] == second["chat_id"] != "c"
 
 
 def test_a_text_is_its_length_and_the_same_text_the_same() -> None:
-    """Different texts of one length stay different."""
+    """A text becomes its length and a mark; different texts of one length differ."""
     one, same, other = (
         Pseudonyms(KEY).event(wire("message", msg=msg), CHAT)["msg"]
         for msg in ("hello", "hello", "olleh")
@@ -277,7 +277,7 @@ def test_a_text_is_its_length_and_the_same_text_the_same() -> None:
 
 
 def test_own_events_stay_own() -> None:
-    """In the chat's case and in another one; others' stay others'."""
+    """Case variants of the chat_id stay the customer's; other ids stay other parties'."""
     scrubbed_items = assert_same(
         [
             wire("message", party_id="chat-1", msg_id="1", msg="a"),
@@ -294,31 +294,31 @@ def test_own_events_stay_own() -> None:
     "ids", [("CHAT-1", "Chat-1", "chat-1"), ("Chat-1", "CHAT-1"), ("cHAT-1", "CHAt-1")]
 )
 def test_a_typing_party_stays_one_or_several(ids: tuple[str, ...]) -> None:
-    """Ids that differ in case only are as many ids after scrubbing as before."""
+    """Ids that differ only in case keep differing only in case."""
     assert_same([wire("typing", party_id=party_id) for party_id in ids])
     assert_same([wire("party_joined", party_id=party_id) for party_id in ids])
 
 
 def test_an_id_of_another_length_is_not_the_customer_s() -> None:
-    """Though it be the same without case, as a session does not take it for that."""
+    """An id that equals the chat_id only by case folding to another length is another party's."""
     assert_same([wire("message", party_id="STRASSE", msg="a", msg_id="1")], "stra\u00dfe")
 
 
 def test_chats_that_differ_in_case_stay_two(file: File) -> None:
-    """What one of them says is not said by the other."""
+    """Chats whose ids differ only in case stay two chats."""
     path = file(
         "a.jsonl",
         {**wire("status", state="queued"), "chat_id": "abC"},
         {**wire("ended"), "chat_id": "aBc"},
     )
-    assert len(logged(file("b.jsonl", anew(path)))) == len(logged(path)) == 2
+    assert len(logged(file("b.jsonl", scrubbed_text(path)))) == len(logged(path)) == 2
 
 
 def test_duplicates_stay_duplicates_and_reuse_stays_reuse() -> None:
-    """The same again is absorbed; the same id with something else is told, and reported."""
+    """A repeated event stays a duplicate; a reused id with other content stays an anomaly."""
     hello = wire("message", party_id="ann", msg_id="2", msg="hello", msg_text="hello")
-    (told, known) = behaviour([hello, hello, {**hello, "msg": "olleh"}, {**hello, "x": 1}], CHAT)
-    assert (known["counts"].duplicates, known["counts"].anomalies, len(told)) == (2, 1, 4)
+    (effects, known) = behaviour([hello, hello, {**hello, "msg": "olleh"}, {**hello, "x": 1}], CHAT)
+    assert (known["counts"].duplicates, known["counts"].anomalies, len(effects)) == (2, 1, 4)
     assert_same([hello, hello, {**hello, "msg": "olleh"}, {**hello, "x": 1}])
     assert_same([{**hello, "msg": 5}, {**hello, "msg": "5"}, {**hello, "msg": 5.0}])
     signal = wire("signaling", party_id="ann", msg_id="2", data={"type": "OFFER_CALL", "sdp": "a"})
@@ -329,7 +329,7 @@ def test_duplicates_stay_duplicates_and_reuse_stays_reuse() -> None:
 
 
 def test_places_stay_as_many_as_they_were() -> None:
-    """Different places with one id are told, each of them; the same is absorbed."""
+    """Different locations with one id stay different; equal ones stay duplicates."""
     places = [
         wire("location", party_id="ann", msg_id="2", latitude=place / 4, longitude=5)
         for place in range(-90, 90)
@@ -338,18 +338,18 @@ def test_places_stay_as_many_as_they_were() -> None:
 
 
 def test_text_prompts_stay_text_prompts() -> None:
-    """The next text of the customer answers them, and no other."""
+    """A text of the customer answers text prompts, and no other form."""
     prompt = wire("form_show", form_request_id="9", form_name="", form_timeout=60, timestamp=5)
     form = {**prompt, "form_request_id": "10", "form_name": "survey"}
     own = wire("message", party_id="CHAT-1", msg="Ann", msg_id="1")
-    (told, _) = behaviour([prompt, form, own], CHAT)
-    assert told[-1][2][0]["reason"] == "submitted"
+    (effects, _) = behaviour([prompt, form, own], CHAT)
+    assert effects[-1][2][0]["reason"] == "submitted"
     assert_same([prompt, form, own])
     assert_same([prompt, {**own, "party_id": "ann"}])
 
 
 def test_calls_cases_and_names_stay() -> None:
-    """Early candidates, cases set and unset, a service that is named twice, co-browsing."""
+    """Early candidates, cases, repeated service names and co-browsing are unchanged."""
     assert_same(
         [
             wire("signaling", data={"type": "ICE_CANDIDATE", "candidate": "a", "sdpMLineIndex": 1}),
@@ -390,15 +390,15 @@ DEEP: Final = [
 
 
 @pytest.mark.parametrize("item", DEEP, ids=lambda item: f"{item['event']}-{[*item][-1]}")
-def test_what_is_nested_too_deep_stays_what_it_was(item: dict[str, Any]) -> None:
-    """An event that is malformed stays malformed, and one that is not stays what it is."""
+def test_too_deeply_nested_events_keep_their_type(item: dict[str, Any]) -> None:
+    """A malformed event stays malformed, and any other keeps its type."""
     assert_same([item])
 
 
 @pytest.mark.parametrize("value", [[], {}, True, None, "", 0, "x" * 5_000, 10**400, -1, "5", 1.5])
 @pytest.mark.parametrize("name", codec.EVENTS)
 def test_fields_of_another_type_stay_unusable(name: str, value: object) -> None:
-    """Field by field, and all at once: the event means afterwards what it meant before."""
+    """Each field alone and all at once: unusable values stay unusable."""
     fields = {n for read in codec.SCHEMAS.get(codec.EVENTS[name], ()) for n in read.names}
     fields -= {"event"}
     usual = {field: {"type": "END_CALL"} if field == "data" else "1" for field in fields}
@@ -411,14 +411,14 @@ def test_fields_of_another_type_stay_unusable(name: str, value: object) -> None:
 @given(
     st.lists(st.one_of(wire_events(ending=False), odd_wire_events(), wire_events()), max_size=10)
 )
-def test_whatever_comes_happens_as_it_did(items: list[Any]) -> None:
-    """The same effects, times and counts for anything that a server may send."""
+def test_any_events_have_the_same_effects(items: list[Any]) -> None:
+    """Effects, times and counts are the same for any event that a server may send."""
     assert_same(items)
 
 
 @given(st.lists(wire_events(ending=False), max_size=10))
-def test_keys_are_kept_apart_by_nothing_else(items: list[Any]) -> None:
-    """The same key, the same result; with another key nothing but the marks differs."""
+def test_keys_change_only_the_marks(items: list[Any]) -> None:
+    """The same key gives the same result; with another key only the marks differ."""
     one, same, other = (
         json.dumps([Pseudonyms(key).event(item, CHAT) for item in items])
         for key in (KEY, KEY, b"another key")
@@ -428,37 +428,38 @@ def test_keys_are_kept_apart_by_nothing_else(items: list[Any]) -> None:
     assert marks.sub("", one) == marks.sub("", other)
 
 
-def test_a_session_of_a_case_history_that_is_none_stays_none(file: File) -> None:
-    """It is malformed before and after, even where it looks like an event."""
+def test_a_malformed_session_of_a_case_history_stays_malformed(file: File) -> None:
+    """A malformed session of a case history stays malformed, even if it looks like an event."""
     path = file("a.json", {"sessions": [wire("ended"), {"events": [wire("typing", party_id="a")]}]})
-    before, after = logged(path), logged(file("b.jsonl", anew(path)))
+    before, after = logged(path), logged(file("b.jsonl", scrubbed_text(path)))
     kinds = [type(record.event).__name__ for record in records(Source(str(path)))]
     found = [
-        type(record.event).__name__ for record in records(Source(str(file("c.jsonl", anew(path)))))
+        type(record.event).__name__
+        for record in records(Source(str(file("c.jsonl", scrubbed_text(path)))))
     ]
     assert found == kinds
     assert len(before) == len(after)
 
 
 def test_broken_lines_stay_broken(file: File) -> None:
-    """A line that is no JSON is a malformed event of the same chat, without its text."""
+    """A line that is not JSON stays a malformed event of the same chat, without its text."""
     path = file("a.jsonl", {**wire("ended"), "chat_id": "c"}, "MARK {\n", wire("typing"))
-    text = anew(path)
+    text = scrubbed_text(path)
     assert "MARK" not in text
     first, second, third = (json.loads(line) for line in text.splitlines())
     assert first["chat_id"] == second["chat_id"] != third["chat_id"]
     assert second["event"] is None
 
 
-def scrubs_journal(play: Any, file: File) -> list[str]:
-    """The scrubbed journal."""
-    return anew(file("journal.jsonl", play.text)).splitlines(keepends=True)
+def scrub_journal(play: Any, file: File) -> list[str]:
+    """The lines of the scrubbed journal."""
+    return scrubbed_text(file("journal.jsonl", play.text)).splitlines(keepends=True)
 
 
 def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
-    """As many lines, at the same times, with the same effects; and it agrees with itself."""
-    play.happens()
-    lines = scrubs_journal(play, file)
+    """Lines, times and effects are the same, and the scrubbed journal verifies."""
+    play.receives_everything()
+    lines = scrub_journal(play, file)
     assert verify(lines) == 38
     one, other = play.written, [json.loads(line) for line in lines]
     keys = ("v", "seq", "at")
@@ -475,34 +476,34 @@ def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
 
 
 def test_no_text_in_a_journal_is_left(play: Any, file: File) -> None:
-    """Neither what the server told, nor what the app said, nor what was sent."""
-    play.hears("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
-    play.hears("message", party_id="MARK-1", msg="MARK", msg_id="2")
-    play.hears("MARK", x="MARK")
-    play.hears("form_show", form_request_id="MARK", form_name="MARK")
+    """Texts of events, of commands and of the sent events are removed."""
+    play.receives_event("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
+    play.receives_event("message", party_id="MARK-1", msg="MARK", msg_id="2")
+    play.receives_event("MARK", x="MARK")
+    play.receives_event("form_show", form_request_id="MARK", form_name="MARK")
     play.receives(commands.SubmitForm("MARK", {"MARK": "MARK"}))
     play.receives(commands.SendText("MARK", html="MARK"))
     play.receives(commands.StartTyping("MARK"))
-    play.hears("signaling", party_id="MARK-1", data={"type": "OFFER_CALL", "sdp": "MARK"})
+    play.receives_event("signaling", party_id="MARK-1", data={"type": "OFFER_CALL", "sdp": "MARK"})
     play.receives(commands.AnswerCall("MARK"))
     play.receives(commands.SendNavigation("MARK"))
-    play.hears_item({"event": "chat_session_status", "MARK": "MARK"})
-    play.hears_item("MARK")
+    play.receives_item({"event": "chat_session_status", "MARK": "MARK"})
+    play.receives_item("MARK")
     assert play.text.count("MARK") > 20
-    lines = scrubs_journal(play, file)
+    lines = scrub_journal(play, file)
     assert "MARK" not in "".join(lines).upper()
     assert verify(lines) == 12
 
 
 def test_an_echo_in_a_journal_stays_an_echo(play: Any, file: File) -> None:
-    """What the server sends back of the customer's own is no news, scrubbed or not."""
+    """The server's echo of an own message stays an echo."""
     play.receives(commands.SendText("a & b"))
-    play.hears("message", party_id="CHAT-1", msg_id="1", msg="a &amp; b")
+    play.receives_event("message", party_id="CHAT-1", msg_id="1", msg="a &amp; b")
     play.receives(commands.SendLocation(1.5, 2.5))
-    play.hears("location", party_id="chat-1", msg_id="3", latitude="1.5", longitude=2.5)
+    play.receives_event("location", party_id="chat-1", msg_id="3", latitude="1.5", longitude=2.5)
     play.receives(commands.SendFile("f-1", "image"))
-    play.hears("file", file_id="f-1")
-    lines = scrubs_journal(play, file)
+    play.receives_event("file", file_id="f-1")
+    lines = scrub_journal(play, file)
     one, other = play.written[1:], [json.loads(line) for line in lines][1:]
     assert [[e["effect"] for e in entry["out"]] for entry in one] == [
         [e["effect"] for e in entry["out"]] for entry in other
@@ -510,32 +511,32 @@ def test_an_echo_in_a_journal_stays_an_echo(play: Any, file: File) -> None:
 
 
 def test_own_ids_of_a_journal_stay_counted(plays: Any, file: File) -> None:
-    """Ids with the chat's in them, and long ones from another device, are counted on from."""
+    """Ids that contain the chat_id, and long ones of another device, keep their counters."""
     for number, settings in ((7, {"msg_id_format": "chat_id:n"}), (12_345_679, {})):
         play = plays(**settings)
-        play.hears("message", party_id="CHAT-1", msg_id=str(number), msg="elsewhere")
+        play.receives_event("message", party_id="CHAT-1", msg_id=str(number), msg="elsewhere")
         play.receives(commands.SendText("here"))
         (msg_id,) = play.written[-1]["out"][0]["msg_ids"]
-        play.hears("message_delivered", party_id="ann", ref_msg_id=msg_id)
-        lines = [json.loads(line) for line in scrubs_journal(play, file)]
+        play.receives_event("message_delivered", party_id="ann", ref_msg_id=msg_id)
+        lines = [json.loads(line) for line in scrub_journal(play, file)]
         effects = [effect["effect"] for effect in lines[-1]["out"]]
         assert effects == ["message_sent", "delivery_confirmed"]
 
 
 def test_a_journal_of_chats_interleaved_stays_that(plays: Any, file: File) -> None:
-    """Each with its own opening, and each with its own stand-in."""
+    """Each chat has its own header and its own pseudonym."""
     lines: list[str] = []
     one, two = plays("one", lines=lines), plays("two", lines=lines)
-    one.hears("status", state="ivr")
-    two.hears("status", state="ivr")
+    one.receives_event("status", state="ivr")
+    two.receives_event("status", state="ivr")
     one.receives(commands.SendText("hello"))
-    clean = scrubs_journal(one, file)
+    clean = scrub_journal(one, file)
     assert verify(clean) == 3
     assert len({json.loads(line)["chat_id"] for line in clean}) == 2
 
 
 def test_every_log_was_tried(logs: list[Path]) -> None:
-    """None of the shipped logs is left out, and no log of them is a journal."""
+    """All shipped logs are tested, and none of them is a journal."""
     assert logs == LOGS
     assert len(LOGS) >= 24
     for path in LOGS:

@@ -1,4 +1,4 @@
-"""`chatfsm scrub IN OUT`: what it writes where, and what it refuses."""
+"""`chatfsm scrub IN OUT`: its output and its errors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from chatfsm import ChatSession, Sent, Settings, Tick, commands
 File = Callable[..., Path]
 Runs = Callable[..., Any]
 KEY = "CHATFSM_SCRUB_KEY"
-OURS = "a secret of ours"
+SECRET = "a secret of ours"
 HELLO = {"event": "chat_session_message", "party_id": "ann", "msg": "MARK", "msg_id": "2"}
 
 
 def children(path: Path) -> set[str]:
-    """The names of what is in a directory."""
+    """The names of the files in a directory."""
     return {child.name for child in path.iterdir()}
 
 
 def test_out_is_written(file: File, runs: Runs, tmp_path: Path) -> None:
-    """One line an event, JSON in ASCII; the number of lines is told on standard error."""
+    """One line of ASCII JSON for each event; the number of lines is on standard error."""
     path, out = file("in.jsonl", HELLO, "\n", HELLO), tmp_path / "out.jsonl"
     ran = runs("scrub", path, out)
     assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 2 lines scrubbed\n")
@@ -40,7 +40,7 @@ def test_out_is_written(file: File, runs: Runs, tmp_path: Path) -> None:
 
 
 def test_out_that_is_there_is_left_alone(file: File, runs: Runs, tmp_path: Path) -> None:
-    """Status 2, nothing written, and --force is named."""
+    """An existing OUT is not overwritten: exit code 2, and the error names --force."""
     path, out = file("in.jsonl", HELLO), file("out.jsonl", "mine")
     ran = runs("scrub", path, out)
     assert (ran.status, ran.out) == (2, "")
@@ -50,7 +50,7 @@ def test_out_that_is_there_is_left_alone(file: File, runs: Runs, tmp_path: Path)
 
 
 def test_force_writes_over_it(file: File, runs: Runs) -> None:
-    """Also over the log itself, which is read as a whole before."""
+    """`--force` overwrites OUT, even the log itself, which is read to its end first."""
     path, out = file("in.jsonl", HELLO, HELLO), file("out.jsonl", "mine")
     assert runs("scrub", "--force", path, out).status == 0
     assert len(out.read_text(encoding="ascii").splitlines()) == 2
@@ -60,7 +60,7 @@ def test_force_writes_over_it(file: File, runs: Runs) -> None:
 
 
 def test_force_that_fails_leaves_what_was_there(file: File, runs: Runs, tmp_path: Path) -> None:
-    """Whole or not at all, also over something."""
+    """A failed run leaves an existing OUT unchanged."""
     packed = gzip.compress(json.dumps(HELLO).encode() * 1_000, mtime=0)
     path, out = file("in.gz", packed[:-20]), file("out.jsonl", "mine")
     assert runs("scrub", "--force", path, out).status == 2
@@ -72,7 +72,7 @@ def test_force_that_fails_leaves_what_was_there(file: File, runs: Runs, tmp_path
 def test_in_that_cannot_be_read_leaves_nothing(
     file: File, runs: Runs, tmp_path: Path, name: str
 ) -> None:
-    """Missing, cut in the middle, or no log: status 2, why, no OUT and no part of it."""
+    """A missing file, a truncated file or another format: exit code 2, a reason, and no file."""
     lines = "".join(json.dumps({**HELLO, "msg_id": str(n)}) + "\n" for n in range(5_000))
     contents = {
         "cut.gz": gzip.compress(lines.encode(), mtime=0)[:-100],
@@ -88,22 +88,22 @@ def test_in_that_cannot_be_read_leaves_nothing(
     assert children(tmp_path) == before
 
 
-def test_a_file_of_nothing_is_scrubbed_to_nothing(file: File, runs: Runs, tmp_path: Path) -> None:
-    """An empty log is a log."""
+def test_an_empty_file_gives_an_empty_file(file: File, runs: Runs, tmp_path: Path) -> None:
+    """An empty log gives an empty file."""
     ran = runs("scrub", file("in.jsonl", ""), tmp_path / "out.jsonl")
     assert (ran.status, ran.err) == (0, "chatfsm: 0 lines scrubbed\n")
     assert (tmp_path / "out.jsonl").read_bytes() == b""
 
 
-def test_a_neighbour_called_like_a_part_stays(file: File, runs: Runs, tmp_path: Path) -> None:
-    """What somebody else calls OUT.part is not ours to take away."""
+def test_an_existing_part_file_is_kept(file: File, runs: Runs, tmp_path: Path) -> None:
+    """A file named OUT.part that existed before is not removed."""
     other = file("out.jsonl.part", "mine")
     assert runs("scrub", file("in.jsonl", HELLO), tmp_path / "out.jsonl").status in {0, 2}
     assert other.read_text(encoding="ascii") == "mine"
 
 
 def test_dashes_are_standard_input_and_output(file: File, runs: Runs, stdin: Any) -> None:
-    """Nothing but the log is on standard output; unnamed events are of the chat stdin."""
+    """Standard output has the log only; events without a chat_id belong to the chat "stdin"."""
     stdin((json.dumps(HELLO) + "\n").encode())
     ran = runs("scrub", "-", "-")
     assert (ran.status, ran.err) == (0, "")
@@ -114,7 +114,7 @@ def test_dashes_are_standard_input_and_output(file: File, runs: Runs, stdin: Any
 
 
 def test_one_dash_is_enough(file: File, runs: Runs, stdin: Any, tmp_path: Path) -> None:
-    """Either end may be a file."""
+    """Either of IN and OUT may be a dash."""
     ran = runs("scrub", file("in.jsonl", HELLO), "-")
     assert (ran.status, len(ran.items), ran.err) == (0, 1, "")
     stdin((json.dumps(HELLO) + "\n").encode())
@@ -123,35 +123,35 @@ def test_one_dash_is_enough(file: File, runs: Runs, stdin: Any, tmp_path: Path) 
 
 
 def test_a_key_makes_runs_alike(file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Byte for byte, and in no output; another key makes them differ."""
+    """Output with one key is identical, byte for byte; the key is not in the output."""
     path = file("in.jsonl", HELLO)
-    monkeypatch.setenv(KEY, OURS)
+    monkeypatch.setenv(KEY, SECRET)
     one, same = runs("scrub", path, "-"), runs("scrub", path, "-")
     monkeypatch.setenv(KEY, "another")
     other = runs("scrub", path, "-")
     assert one.out == same.out != other.out
-    assert OURS not in one.out + one.err + other.out
+    assert SECRET not in one.out + one.err + other.out
 
 
 def test_the_key_is_in_no_file_and_no_message(
     file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither where all is well nor where nothing is."""
-    monkeypatch.setenv(KEY, OURS)
+    """The key is not printed, whether the run succeeds or fails."""
+    monkeypatch.setenv(KEY, SECRET)
     path, out = file("in.jsonl", HELLO), tmp_path / "out.jsonl"
     first, second = runs("scrub", path, out), runs("scrub", path, out)
     third = runs("scrub", tmp_path / "none", tmp_path / "other")
     assert (first.status, second.status, third.status) == (0, 2, 2)
     for ran in (first, second, third):
-        assert OURS not in ran.out + ran.err
-    assert OURS not in out.read_text(encoding="ascii")
+        assert SECRET not in ran.out + ran.err
+    assert SECRET not in out.read_text(encoding="ascii")
 
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_without_a_key_no_two_runs_are_alike(
     file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
-    """A key of one run is thrown away; an empty one is none."""
+    """A random key is used for one run; an empty key counts as none."""
     path = file("in.jsonl", HELLO)
     if key is not None:
         monkeypatch.setenv(KEY, key)
@@ -163,7 +163,7 @@ def test_without_a_key_no_two_runs_are_alike(
 def test_a_key_of_any_bytes_is_a_key(
     file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As random bytes in the environment are."""
+    """The key may hold bytes that are not UTF-8."""
     monkeypatch.setenv(KEY, "\udcff\udc80 bytes")
     path = file("in.jsonl", HELLO)
     one, same = runs("scrub", path, "-"), runs("scrub", path, "-")
@@ -171,11 +171,11 @@ def test_a_key_of_any_bytes_is_a_key(
     assert one.out == same.out
 
 
-def test_chat_id_names_what_has_no_name(
+def test_chat_id_applies_to_events_without_one(
     file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for replay: the chat of unnamed events, whose customer they may be of."""
-    monkeypatch.setenv(KEY, OURS)
+    """`--chat-id` names the chat of events without one, as in replay."""
+    monkeypatch.setenv(KEY, SECRET)
     path = file("in.jsonl", {**HELLO, "party_id": "ANN"}, {**HELLO, "chat_id": "other"})
     first, second = runs("scrub", "--chat-id", "ann", path, "-").items
     assert first["chat_id"].upper() == first["party_id"]
@@ -189,8 +189,8 @@ def test_chat_id_names_what_has_no_name(
 def test_the_file_s_name_is_no_part_of_it(
     file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unnamed events are of a chat called like the file, which has a stand-in."""
-    monkeypatch.setenv(KEY, OURS)
+    """Events without a chat_id belong to a chat named after the file, under a pseudonym."""
+    monkeypatch.setenv(KEY, SECRET)
     path = file("mark_twain.jsonl", HELLO)
     (item,) = runs("scrub", path, "-").items
     (named,) = runs("scrub", path, "-", "--chat-id", "mark_twain").items
@@ -201,8 +201,8 @@ def test_the_file_s_name_is_no_part_of_it(
 def test_packed_logs_are_read(
     file: File, runs: Runs, stdin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As gzip, told by the content, from a file and from standard input."""
-    monkeypatch.setenv(KEY, OURS)
+    """Gzip is detected by content, in a file and on standard input."""
+    monkeypatch.setenv(KEY, SECRET)
     plain = runs("scrub", file("in.jsonl", HELLO, HELLO), "-").out
     packed = file("in.jsonl.gz", HELLO, HELLO, packed=True)
     assert runs("scrub", packed, "-").out == plain != ""
@@ -213,9 +213,9 @@ def test_packed_logs_are_read(
 def test_a_journal_with_a_snapshot_is_refused(
     plays: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
-    """It says why, and where; nothing is left, not even of the chats before."""
+    """The error holds reason and line; no output is left, not even of earlier chats."""
     play = plays()
-    play.hears("status", state="queued")
+    play.receives_event("status", state="queued")
     play.restarts(at=5.0).receives(Tick())
     path, out = file("in.jsonl", play.text), tmp_path / "out.jsonl"
     ran = runs("scrub", path, out)
@@ -227,7 +227,7 @@ def test_a_journal_with_a_snapshot_is_refused(
 def test_a_journal_without_its_opening_is_refused(
     play: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
-    """Nobody knows how the session was made."""
+    """The settings of the session are unknown."""
     play.receives(Tick())
     path = file("in.jsonl", play.lines[1])
     ran = runs("scrub", path, tmp_path / "out.jsonl")
@@ -237,9 +237,9 @@ def test_a_journal_without_its_opening_is_refused(
 
 
 def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: Path) -> None:
-    """What scrub made of a journal, replay verifies."""
+    """`replay --verify` accepts a scrubbed journal."""
     out = tmp_path / "out.jsonl"
-    ran = runs("scrub", file("in.jsonl", play.happens().text), out)
+    ran = runs("scrub", file("in.jsonl", play.receives_everything().text), out)
     assert (ran.status, ran.out) == (0, "")
     assert ran.err == "chatfsm: 39 lines scrubbed\n"
     ran = runs("replay", "--verify", "--quiet", out)
@@ -250,14 +250,14 @@ def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: 
 def test_a_token_gets_a_pseudonym(
     plays: Any, form: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
-    """It may name a device; the ids that begin with it agree all the same."""
+    """A token may identify a device; the ids that begin with it still verify."""
     session = ChatSession("chat-1", settings=Settings(msg_id_format=form), token="anns-phone")
     play = plays(session=session)
     play.receives(commands.SendText("hello"), at=1.0)
-    told = play.recorded.outbox
-    play.receives(Sent([*told]), at=2.0)
-    (msg_id,) = told
-    play.hears("message_read", ref_msg_id=msg_id, party_id="ann", at=3.0)
+    outbox = play.recorded.outbox
+    play.receives(Sent([*outbox]), at=2.0)
+    (msg_id,) = outbox
+    play.receives_event("message_read", ref_msg_id=msg_id, party_id="ann", at=3.0)
     assert play.recorded.outbox == {msg_id: "read"}
     out = tmp_path / "out.jsonl"
     runs("scrub", file("in.jsonl", play.text), out)
@@ -267,7 +267,7 @@ def test_a_token_gets_a_pseudonym(
 
 
 def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> None:
-    """A directory that is not there, or OUT that is one: status 2 and no traceback."""
+    """A missing directory, or a directory as OUT: exit code 2 and no traceback."""
     path = file("in.jsonl", HELLO)
     (tmp_path / "folder").mkdir()
     for words in ([tmp_path / "none" / "out.jsonl"], ["--force", tmp_path / "folder"]):
@@ -285,15 +285,15 @@ def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("words", [[], ["only-in"], ["a", "b", "c"], ["a", "b", "--weather"]])
-def test_words_that_make_no_sense_are_refused(runs: Runs, words: list[str]) -> None:
-    """Status 2, and how it is meant."""
+def test_invalid_arguments_are_refused(runs: Runs, words: list[str]) -> None:
+    """The exit code is 2, with the usage."""
     ran = runs("scrub", *words)
     assert ran.status == 2
     assert "usage: chatfsm" in ran.err
 
 
-def test_help_says_what_is_taken_away(runs: Runs) -> None:
-    """What becomes of what, the key, and the words; `chatfsm --help` names the command."""
+def test_help_names_the_removed_data(runs: Runs) -> None:
+    """The help describes the removed data, the key and the options."""
     ran = runs("scrub", "--help")
     assert (ran.status, ran.err) == (0, "")
     text = " ".join(ran.out.split())

@@ -1,4 +1,4 @@
-"""The journal of any run, scrubbed, is the journal of a run in which the same happened."""
+"""Property: a scrubbed journal has the same effects as the journal."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ settings = st.sampled_from((Settings(), Settings(max_ids=8, max_parties=2, max_f
 KEPT = ("effect", "replayed", "seconds", "kind", "reason", "outcome", "msg_ids")
 
 
-def told(line: str) -> Any:
-    """What of an entry must stay."""
+def kept_parts(line: str) -> Any:
+    """The parts of an entry that scrubbing keeps."""
     entry = json.loads(line)
     out = [{key: effect.get(key) for key in KEPT} for effect in entry.get("out", ())]
     return entry.get("seq"), entry["at"], "refused" in entry, out
@@ -33,7 +33,7 @@ def told(line: str) -> Any:
 def test_any_journal_stays_what_it_was(
     tmp_path_factory: pytest.TempPathFactory, script: list[Any], chosen: Settings
 ) -> None:
-    """As many entries, at the same times, with the same effects; and they agree."""
+    """Entries, times and effects are the same, and the scrubbed journal verifies."""
     path = tmp_path_factory.mktemp("journals") / "a.jsonl"
     with path.open("w", encoding="ascii") as out:
         recorded, now = Recorded(ChatSession("chat-1", settings=chosen), out.write), 0.0
@@ -42,6 +42,6 @@ def test_any_journal_stays_what_it_was(
             with suppress(ChatError):
                 recorded.receive(item, now=now)
     lines = list(scrubbed_lines(Source(str(path)), Pseudonyms(b"a key")))
-    was = path.read_text(encoding="ascii").splitlines()
-    assert [told(line) for line in lines] == [told(line) for line in was]
+    original = path.read_text(encoding="ascii").splitlines()
+    assert [kept_parts(line) for line in lines] == [kept_parts(line) for line in original]
     assert verify(lines) == len(script)

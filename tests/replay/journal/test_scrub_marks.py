@@ -1,4 +1,4 @@
-"""Marked texts in every field of everything that a log may hold: none is left after scrubbing."""
+"""Marked texts in every field of every event type: scrubbing removes all of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SIGNALS: Final = tuple(name for name in codec.SIGNALS if name)
 
 
 def nested(levels: int, core: object) -> object:
-    """Something in so many lists."""
+    """`core` inside this many nested lists."""
     for _ in range(levels):
         core = [core]
     return core
 
 
-# What may stand in a field, good for it or not.
+# Values of a field, valid or not.
 KINDS: Final[dict[str, Any]] = {
     "text": lambda name: f"MARK-{name}",
     "number_first": lambda name: f"12 MARK {name}",
@@ -50,7 +50,7 @@ EXTRA: Final = {"MARK-key": "MARK", "more": {"MARK-inner": ["MARK", {"MARK": 1}]
 
 
 def filled(cls: type, kind: str, *, numbers: bool) -> dict[str, Any]:
-    """Every field of a class of the wire, filled; `numbers`: those too that are no text."""
+    """Every field of a wire class with a value; `numbers`: fields that are not texts too."""
     fields: dict[str, Any] = {}
     for _, reader, names in codec.SCHEMAS.get(cls, ()):
         for name in names:
@@ -69,7 +69,7 @@ def scrubbed(item: object, chat_id: str = CHAT) -> str:
 
 
 def is_clean(text: str) -> bool:
-    """Whether no mark is left, in whatever case; two kinds of command are called mark."""
+    """Whether the text holds no mark in any case; two commands have "mark" in their names."""
     return "mark" not in text.replace('"input": "mark_', "").lower()
 
 
@@ -77,7 +77,7 @@ def is_clean(text: str) -> bool:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", codec.EVENTS)
 def test_no_field_of_an_event_is_left(name: str, kind: str, *, numbers: bool) -> None:
-    """All fields at once, with unknown ones beside them; the event is that event still."""
+    """All fields at once and unknown ones; the event keeps its type."""
     fields = filled(codec.EVENTS[name], kind, numbers=numbers)
     text = scrubbed({"event": name, **fields, **EXTRA})
     assert is_clean(text)
@@ -88,7 +88,7 @@ def test_no_field_of_an_event_is_left(name: str, kind: str, *, numbers: bool) ->
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", codec.EVENTS)
 def test_no_field_alone_is_left(name: str, kind: str) -> None:
-    """Each field by itself, so that the event lacks what it needs."""
+    """Each field alone, so that required fields are missing."""
     for field in filled(codec.EVENTS[name], kind, numbers=True):
         assert is_clean(scrubbed({"event": name, field: KINDS[kind](field)}))
 
@@ -96,7 +96,7 @@ def test_no_field_alone_is_left(name: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [*SIGNALS, "MARK-type", None, 5])
 def test_no_field_of_a_signal_is_left(name: Any, kind: str) -> None:
-    """Session descriptions, candidates, reasons, numbers; as an object and as JSON text."""
+    """Descriptions, candidates, reasons and numbers are removed, in an object and in JSON text."""
     for numbers in (False, True):
         fields = filled(codec.SIGNALS.get(name, type(None)), kind, numbers=numbers)
         data = {"type": name, **fields, **EXTRA}
@@ -110,7 +110,7 @@ def test_no_field_of_a_signal_is_left(name: Any, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("as_text", [False, True])
 def test_no_part_of_an_attachment_is_left(kind: str, *, as_text: bool) -> None:
-    """The attachments of a message, known fields and unknown ones."""
+    """Known and unknown fields of attachments are removed."""
     one: Any = {**filled(events.Attachment, kind, numbers=True), **EXTRA}
     item = {"event": "chat_session_message", "attachments": [json.dumps(one) if as_text else one]}
     assert is_clean(scrubbed(item))
@@ -129,7 +129,7 @@ def test_no_part_of_an_attachment_is_left(kind: str, *, as_text: bool) -> None:
 )
 @pytest.mark.parametrize("data", [{"MARK": "MARK"}, "MARK", ["MARK"], nested(40, "MARK")])
 def test_no_answer_is_left(name: str, data: object) -> None:
-    """What forms were answered with is gone, and its length too; a text stays a text."""
+    """Answers to forms are removed with their length; a text stays a text."""
     text = scrubbed({"event": name, "form_request_id": "1", "form_name": "", "data": data})
     assert is_clean(text)
     is_text = name.endswith("form_data") and isinstance(data, str)
@@ -159,21 +159,21 @@ def test_no_answer_is_left(name: str, data: object) -> None:
         {"event": "chat_session_message", "msg_id": "MARK:MARK:5", "ref_msg_id": "MARK"},
     ],
 )
-def test_nothing_of_what_is_odd_is_left(item: object) -> None:
-    """Unknown events, broken ones, and what is none; with the file's name as the chat's."""
+def test_odd_items_are_scrubbed(item: object) -> None:
+    """Unknown events, malformed ones and other values are scrubbed, with a marked chat_id."""
     assert is_clean(scrubbed(item))
 
 
 @pytest.mark.parametrize("chat_id", ["MARK", "mark-Chat:7", "M\u00c4RK-\ud800-MARK", "MARK" * 400])
 def test_no_chat_id_is_left(chat_id: str) -> None:
-    """Nor where the customer speaks, numbers messages by it, or is spoken of."""
+    """The chat_id is removed, also as a party_id and in message ids."""
     for own in (chat_id, chat_id.upper(), chat_id.lower()):
         item = {"event": "chat_session_message", "party_id": own, "msg_id": f"{own}:5", "x": "MARK"}
         assert is_clean(scrubbed(item, chat_id))
 
 
 def marked(value: Any, *, keep: bool = False) -> Any:
-    """The same with a mark before every text, keys too; `keep`: not where it says what it is."""
+    """The value with a mark before every text and key; `keep`: except the type of an event."""
     if isinstance(value, dict):
         return {
             key if keep and key in KNOWN else f"MARK{key}": (
@@ -192,13 +192,13 @@ KNOWN: Final = {"event", "type"} | {
 
 
 @given(odd_wire_events(), st.booleans())
-def test_nothing_of_whatever_comes_is_left(item: Any, keep: bool) -> None:
-    """Whatever a server sends, whole, broken or unknown."""
+def test_any_event_is_scrubbed(item: Any, keep: bool) -> None:
+    """Any event of a server is scrubbed: well-formed, malformed or unknown."""
     text = json.dumps(Pseudonyms(KEY).event(marked(item, keep=keep), CHAT))
     assert is_clean(text)
 
 
-SAID: Final = [
+MARKED_INPUTS: Final = [
     commands.SendText("MARK", html="<b>MARK</b>"),
     commands.SendFile("MARK", "image", "MARK"),
     commands.SendLocation(1.5, 2.5, "MARK"),
@@ -224,9 +224,9 @@ SAID: Final = [
 ]
 
 
-@pytest.mark.parametrize("item", SAID, ids=lambda item: type(item).__name__)
-def test_nothing_of_what_an_app_says_is_left(item: Any) -> None:
-    """Inputs of a journal: what is scrubbed is an input of the same kind still."""
+@pytest.mark.parametrize("item", MARKED_INPUTS, ids=lambda item: type(item).__name__)
+def test_inputs_of_an_app_are_scrubbed(item: Any) -> None:
+    """Every input of a journal is scrubbed and keeps its kind."""
     plain = input_to_json(item)
     assert "MARK" in json.dumps(plain)
     held = Pseudonyms(KEY).input(plain, CHAT)
@@ -237,7 +237,7 @@ def test_nothing_of_what_an_app_says_is_left(item: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", codec.EVENTS)
 def test_no_event_of_a_journal_is_left(name: str, kind: str) -> None:
-    """Events as a journal writes them, alone and in a history."""
+    """Events in journals are scrubbed, alone and in a history."""
     for numbers in (False, True):
         fields = filled(codec.EVENTS[name], kind, numbers=numbers)
         if name == "chat_session_signaling" and not numbers:
@@ -250,15 +250,15 @@ def test_no_event_of_a_journal_is_left(name: str, kind: str) -> None:
 
 
 @given(odd_wire_events())
-def test_whatever_is_in_a_journal_can_be_scrubbed(item: Any) -> None:
-    """What a session heard of a server is an input of the same kind after scrubbing."""
+def test_any_event_of_a_journal_can_be_scrubbed(item: Any) -> None:
+    """Any received event keeps its kind after scrubbing."""
     (event,) = decode([item])
     plain = json.loads(json.dumps(input_to_json(event)))
     assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(event)
 
 
 @given(any_commands())
-def test_whatever_an_app_orders_can_be_scrubbed(order: Any) -> None:
-    """What an app ordered is an order of the same kind after scrubbing."""
-    plain = json.loads(json.dumps(input_to_json(order)))
-    assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(order)
+def test_any_command_can_be_scrubbed(command: Any) -> None:
+    """Any command of an app keeps its kind after scrubbing."""
+    plain = json.loads(json.dumps(input_to_json(command)))
+    assert type(input_from_json(Pseudonyms(KEY).input(plain, "chat-1"))) is type(command)
