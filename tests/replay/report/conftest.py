@@ -1,4 +1,4 @@
-"""Reports: pages of recorded logs, and what is in their data."""
+"""Reports: pages of recorded logs and their embedded data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRACE = re.compile(r"trace-(\d+)")
 
 @define
 class ReportPage(HTMLParser):
-    """A page as a browser reads it: its elements, and the text of each script by its id."""
+    """A page as a browser parses it: its elements, and the text of each script by its id."""
 
     html: str
     scripts: dict[str, str] = field(factory=dict)
@@ -72,15 +72,15 @@ class ReportPage(HTMLParser):
 
     @property
     def all_data(self) -> str:
-        """All texts that the data of the page hold."""
+        """All texts in the data of the page."""
         numbers = [match[1] for name in self.scripts if (match := TRACE.fullmatch(name))]
         traces = [json.dumps(self.trace(int(number)), ensure_ascii=False) for number in numbers]
         return "\n".join((self.html, self.scripts["facts"], *traces))
 
 
 @pytest.fixture(scope="session")
-def built() -> Callable[..., ReportPage]:
-    """Builds the page of some logs."""
+def build_page() -> Callable[..., ReportPage]:
+    """Build the page of some logs."""
 
     def build(*logs: Path, **options: Any) -> ReportPage:
         builder = ReportBuilder(**options)
@@ -92,7 +92,7 @@ def built() -> Callable[..., ReportPage]:
 
 @pytest.fixture
 def reports(calm: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Runs `chatfsm report` with these words, in this process."""
+    """Run `chatfsm report` with these arguments in this process."""
 
     def run(*words: object) -> Ran:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing hostile runs, and it works by keyboard, large and small."""
+"""The page in a real browser: no injected script runs; keyboard and screen sizes work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOSTILE = (
 
 @asynccontextmanager
 async def opened(path: Path, place: str = "") -> AsyncIterator[Page]:
-    """The page of a report, when it is drawn."""
+    """Open the page of a report and wait until it is drawn."""
     async with page_at(f"{path.as_uri()}{place}") as page:
         await page.until("document.documentElement?.dataset.ready === 'yes'")
         if place:
@@ -36,7 +36,7 @@ async def opened(path: Path, place: str = "") -> AsyncIterator[Page]:
 
 
 def written(log: Path, **options: Any) -> Path:
-    """The report of a log, beside it."""
+    """Write the report of a log next to it."""
     builder = ReportBuilder(**options)
     builder.read([log])
     path = log.with_name("report.html")
@@ -45,7 +45,7 @@ def written(log: Path, **options: Any) -> Path:
 
 
 async def key(page: Page, name: str) -> None:
-    """Press a key, as a keyboard would."""
+    """Press and release a key."""
     text = {"text": "\r"} if name == "Enter" else {}
     for kind in ("keyDown", "keyUp"):
         extra = text if kind == "keyDown" else {}
@@ -53,7 +53,7 @@ async def key(page: Page, name: str) -> None:
 
 
 def hostile_fields(wire: Wire) -> list[dict[str, Any]]:
-    """A chat with a hostile text in each field that has a text."""
+    """A chat with a hostile text in each text field."""
     bad = HOSTILE
     items = [
         wire.status("queued", ewt=3, at=1),
@@ -84,7 +84,7 @@ def hostile_fields(wire: Wire) -> list[dict[str, Any]]:
 
 
 def test_nothing_hostile_runs(log: Log, wire: Wire) -> None:
-    """Texts with markup and scripts stay texts, in the table, in every step and in the title."""
+    """Markup and scripts in texts stay text, in the table, in every step and in the title."""
     path = written(log("hostile.jsonl", *hostile_fields(wire)), title=HOSTILE, command=HOSTILE)
 
     async def look() -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_nothing_hostile_runs(log: Log, wire: Wire) -> None:
                 await page.click(mode)
                 await page.value("document.querySelector('#steps').focus()")
                 await key(page, "Home")
-                for _ in range(2 * count):  # to each step, and all its effects unfolded
+                for _ in range(2 * count):  # to each step, with all its effects unfolded
                     await page.value(_UNFOLD)
                     await key(page, "ArrowDown")
             await page.value("document.querySelector('#clock').value = 'utc'")
@@ -132,7 +132,7 @@ _LOOKS = {
 
 
 def test_a_script_that_is_smuggled_in_is_refused(log: Log, wire: Wire) -> None:
-    """Should a text become markup all the same, the policy still keeps it from running."""
+    """The content security policy blocks injected scripts."""
     path = written(log("a.jsonl", wire.status("queued", at=1)))
 
     async def look() -> tuple[str, list[str]]:
@@ -153,7 +153,7 @@ def test_a_script_that_is_smuggled_in_is_refused(log: Log, wire: Wire) -> None:
 
 @pytest.fixture
 def long_chat(log: Log, wire: Wire) -> Path:
-    """10,000 events in one chat: more ids than a session keeps, and an unknown event."""
+    """A chat of 10,000 events: more ids than a session keeps, and an unknown event."""
     events = [wire.joins("7", "Ana", at=0), wire.status("connected", at=0)]
     events += [wire.says("7", f"text {n}", msg_id=str(n), at=n) for n in range(1, 9_998)]
     events[5_000] = wire.unknown(at=5_000)
@@ -161,7 +161,7 @@ def long_chat(log: Log, wire: Wire) -> Path:
 
 
 def test_ten_thousand_events_stay_few_elements(long_chat: Path) -> None:
-    """Only what is visible exists: at the start, after a jump to the end and in a search."""
+    """Only visible rows are in the document: at the start, at the end and in a search."""
     path = written(long_chat)
 
     async def look() -> dict[str, Any]:
@@ -196,7 +196,7 @@ def test_ten_thousand_events_stay_few_elements(long_chat: Path) -> None:
 
 @pytest.fixture
 def many_chats(log: Log, wire: Wire) -> Path:
-    """1,000 chats, each a minute after the one before, every tenth of them failed."""
+    """1,000 chats, one a minute; every tenth failed."""
     lines = []
     for n in range(1_000):
         at = 1741348800 + 60 * n
@@ -207,7 +207,7 @@ def many_chats(log: Log, wire: Wire) -> Path:
 
 
 def test_a_thousand_chats_by_keyboard(many_chats: Path) -> None:
-    """Filters, sorting, arrow keys, Enter and Escape; the table has the rows in view alone."""
+    """Filters, sorting, arrow keys, Enter and Escape work; the table holds only visible rows."""
     path = written(many_chats)
 
     async def look() -> dict[str, Any]:
@@ -248,7 +248,7 @@ _ROW_COUNT = "document.querySelectorAll('#table .row').length"
 
 
 def test_a_page_on_a_telephone(many_chats: Path) -> None:
-    """Neither the overview nor a chat is wider than the screen, in the dark theme either."""
+    """Overview and chat fit the screen of a telephone, in the dark theme too."""
     path = written(many_chats)
 
     async def look() -> dict[str, Any]:

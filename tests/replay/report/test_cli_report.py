@@ -1,4 +1,4 @@
-"""`chatfsm report`: files in, a page out, and what it says of itself."""
+"""`chatfsm report`: its input files, its page and its messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Log = Callable[..., Path]
 
 
 def test_a_page_of_a_directory(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
-    """It names the command, and each file with its size and hash."""
+    """The page names the command, and each file with its size and hash."""
     path = log("logs/a.jsonl", wire.status("queued", at=1), wire.ended(at=5))
     log("logs/notes.txt", "Call the customer back.\n")
     out = tmp_path / "report.html"
@@ -51,7 +51,7 @@ def test_all_options_that_change_the_figures_are_in_the_command(
 
 @pytest.mark.parametrize(("limit", "kept"), [(0, 9), (1, 1), (4, 4)])
 def test_the_number_of_steps(reports: Run, log: Log, wire: Wire, limit: int, kept: int) -> None:
-    """0 keeps all."""
+    """`--max-steps 0` keeps all steps."""
     path = log("a.jsonl", *(wire.says("7", f"{n}", msg_id=str(n), at=n) for n in range(9)))
     page = ReportPage(reports(path, "-o", "-", "--max-steps", limit).out)
     assert len(page.trace()["steps"]) == kept
@@ -59,7 +59,7 @@ def test_the_number_of_steps(reports: Run, log: Log, wire: Wire, limit: int, kep
 
 
 def test_a_file_that_exists_is_kept(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
-    """Unless --force is given."""
+    """An existing file is kept unless --force is given."""
     path, out = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "report.html"
     out.write_text("mine", "utf-8")
     ran = reports(path, "-o", out)
@@ -72,17 +72,15 @@ def test_a_file_that_exists_is_kept(reports: Run, log: Log, wire: Wire, tmp_path
 def test_a_page_from_standard_input(
     reports: Run, log: Log, wire: Wire, stdin: Callable[[bytes], object]
 ) -> None:
-    """It can be read once, so that its hash is not known."""
+    """Standard input can be read only once, so that its hash is unknown."""
     stdin(log("a.jsonl", wire.status("queued", at=1)).read_bytes())
     page = ReportPage(reports("-", "-o", "-").out)
     assert page.facts["inputs"] == [{"name": "-", "size": None, "sha256": None, "notes": []}]
     assert page.chats[0]["chat_id"] == "stdin"
 
 
-def test_what_cannot_be_read_is_reported(
-    reports: Run, log: Log, wire: Wire, tmp_path: Path
-) -> None:
-    """On standard error and on the page; the exit code is 2, and the rest is written."""
+def test_an_unreadable_file_is_reported(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
+    """Unreadable files are named on standard error and on the page; the exit code is 2."""
     path, missing = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "missing.jsonl"
     ran = reports(path, missing, "-o", tmp_path / "report.html")
     assert ran.status == 2
@@ -108,7 +106,7 @@ def test_a_file_that_may_not_be_read_has_no_hash(
 def test_an_interrupted_run_writes_what_was_read(
     reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With exit code 130."""
+    """The exit code is 130."""
     path = log("a.jsonl", wire.status("queued", at=1))
     end_file = StreamReplay.end_file
 
@@ -132,8 +130,8 @@ def test_a_large_page_is_reported(
 
 
 @pytest.fixture
-def private(log: Log, wire: Wire) -> Path:
-    """A log with personal data in each place, also in the name of its file."""
+def personal_log(log: Log, wire: Wire) -> Path:
+    """A log with personal data in each field and in its file name."""
     return log(
         "susan-miller.jsonl",
         wire.joins("party-of-tom", "Tom Baker", first_name="Tom", at=1741348800),
@@ -145,11 +143,11 @@ def private(log: Log, wire: Wire) -> Path:
 
 
 def test_a_scrubbed_page(
-    reports: Run, private: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reports: Run, personal_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No name, id, text or path of the log is in it; states, times and findings are."""
+    """The page holds no name, id, text or path of the log, but states, times and findings."""
     monkeypatch.setenv("CHATFSM_SCRUB_KEY", "a key of the test")
-    ran = reports(private, "-o", "-", "--scrub")
+    ran = reports(personal_log, "-o", "-", "--scrub")
     page = ReportPage(ran.out)
     for word in (
         "Susan",
@@ -164,24 +162,24 @@ def test_a_scrubbed_page(
     ):
         assert word not in page.all_data
     assert str(tmp_path) not in page.all_data
-    assert "/tmp" not in page.all_data  # noqa: S108  # where the scrubbed copy was
+    assert "/tmp" not in page.all_data  # noqa: S108  # the directory of the scrubbed copy
     facts = page.facts
     assert facts["command"] == "chatfsm report --scrub FILE …"
     assert facts["inputs"][0]["name"] == "input 1"
-    assert facts["inputs"][0]["sha256"] == sha256(private.read_bytes()).hexdigest()
+    assert facts["inputs"][0]["sha256"] == sha256(personal_log.read_bytes()).hexdigest()
     assert page.chats[0]["outcome"] == "ended"
     assert page.chats[0]["started_at"] == "2025-03-07T12:00:00Z"
     assert page.chats[0]["findings"] == {"unknown": 1, "anomalies": 1}
     assert [step[3] for step in page.trace()["steps"]] == [f"line {n}" for n in range(1, 6)]
-    assert reports(private, "-o", "-", "--scrub").out == ran.out
+    assert reports(personal_log, "-o", "-", "--scrub").out == ran.out
 
 
-def test_a_file_that_cannot_be_scrubbed(reports: Run, private: Path) -> None:
-    """The page does not have its name; standard error has."""
-    missing = private.with_name("henry-ford.jsonl")
-    log = private.with_name("about-susan.txt")
+def test_a_file_that_cannot_be_scrubbed(reports: Run, personal_log: Path) -> None:
+    """The file name is on standard error, not on the page."""
+    missing = personal_log.with_name("henry-ford.jsonl")
+    log = personal_log.with_name("about-susan.txt")
     log.write_text("nothing\n", "utf-8")
-    ran = reports(private, missing, private.parent, "-o", "-", "--scrub")
+    ran = reports(personal_log, missing, personal_log.parent, "-o", "-", "--scrub")
     assert ran.status == 2
     assert "henry-ford" in ran.err
     page = ReportPage(ran.out)

@@ -1,4 +1,4 @@
-"""The page: it says what the metrics and the replay say, and no text can leave its place."""
+"""The page: its figures match metrics and replay, and no text can inject markup."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ HOSTILE = (
 )
 
 
-def test_the_figures_are_those_of_the_metrics(built: Build, recorded: list[Path]) -> None:
-    """Totals, agents and each chat are exactly what `chatfsm.replay.metrics` measures."""
+def test_the_figures_are_those_of_the_metrics(build_page: Build, recorded: list[Path]) -> None:
+    """Totals, agents and chats equal the results of `chatfsm.replay.metrics`."""
     report = MetricsReport(threshold=10.0)
     for chat in measure_logs(recorded):
         report.add(chat)
     expected: Any = json.loads(json.dumps(report.to_json()))
-    page = built(*recorded, threshold=10.0)
+    page = build_page(*recorded, threshold=10.0)
     assert page.facts["totals"] == expected["totals"]
     assert page.facts["threshold"] == 10.0
     agents = [agent for agent in expected["agents"] if len(agent["display_name"]) < 4_000]
     assert [agent for agent in page.facts["agents"] if agent in agents] == agents
     assert len(page.facts["agents"]) == len(expected["agents"])
     for shown, measured in zip(page.chats, expected["chats"], strict=True):
-        del measured["agents"]  # ids there, names here
+        del measured["agents"]  # ids in the metrics, names on the page
         assert {name: shown[name] for name in measured} == measured
 
 
-def test_a_trace_has_every_step_of_the_replay(built: Build, recorded: list[Path]) -> None:
-    """Steps, times, inputs, effects and the finding counts are those of a replay that explains."""
-    page = built(*recorded)
+def test_a_trace_has_every_step_of_the_replay(build_page: Build, recorded: list[Path]) -> None:
+    """Steps, times, inputs, effects and findings equal those of a replay with `explain`."""
+    page = build_page(*recorded)
     steps: dict[str, list[Any]] = {}
     chats = replay_logs(
         recorded,
@@ -72,67 +72,69 @@ def test_a_trace_has_every_step_of_the_replay(built: Build, recorded: list[Path]
         assert late == chat.stats.findings().get("late", 0)
 
 
-def test_each_step_has_its_file_and_its_line(built: Build, log: Log, wire: Wire) -> None:
-    """Also one that waited for the first time, and a deadline, which has that of the next event."""
+def test_each_step_has_its_file_and_its_line(build_page: Build, log: Log, wire: Wire) -> None:
+    """Steps that waited for a first time have their own line; a deadline has the next event's."""
     first = log("a.jsonl", wire.status("queued"), wire.joins("7", "Ana"), wire.types("7", at=5))
     second = log("b.jsonl", "\n", wire.says("7", "Hello", at=100), wire.ended(at=101))
-    page = built(first, second, is_scrubbed=False)
+    page = build_page(first, second, is_scrubbed=False)
     assert [one["name"] for one in page.facts["inputs"]] == [str(first), str(second)]
     [one, two] = page.chats
     places = [(step[1], step[2], step[3]) for step in page.trace(one["trace"])["steps"]]
     assert places == [(0, 0, "line 1"), (0, 0, "line 2"), (0, 0, "line 3")]
     assert [step[3] for step in page.trace(two["trace"])["steps"]] == ["line 2", "line 3"]
     both = log("c.jsonl", wire.types("7", at=5), wire.says("7", "Hello", at=100))
-    steps = built(both).trace()["steps"]
+    steps = build_page(both).trace()["steps"]
     assert [(step[0], step[1], step[3]) for step in steps] == [
         (0, 0, "line 1"),
-        (1, 30, "line 2"),  # the typing ends by itself
+        (1, 30, "line 2"),  # the typing indicator times out
         (1, 95, "line 2"),
     ]
     assert steps[1][4] == {"input": "tick"}
 
 
-def test_a_chat_without_any_time(built: Build, log: Log, wire: Wire) -> None:
-    """Its steps have their own lines too, although they wait until the end of the file."""
-    page = built(log("a.jsonl", wire.status("queued"), wire.ended()))
+def test_a_chat_without_any_time(build_page: Build, log: Log, wire: Wire) -> None:
+    """Steps that wait until the end of the file have their own lines."""
+    page = build_page(log("a.jsonl", wire.status("queued"), wire.ended()))
     assert [step[3] for step in page.trace()["steps"]] == ["line 1", "line 2"]
     assert page.chats[0]["started_at"] is None
 
 
-def test_a_long_chat_keeps_its_beginning_and_its_end(built: Build, log: Log, wire: Wire) -> None:
-    """The page says how many steps it leaves out, and after which."""
+def test_a_long_chat_keeps_its_beginning_and_its_end(
+    build_page: Build, log: Log, wire: Wire
+) -> None:
+    """The page holds the number and the position of the omitted steps."""
     path = log("a.jsonl", *(wire.says("7", f"text {n}", msg_id=str(n), at=n) for n in range(50)))
-    page = built(path, max_steps=5)
+    page = build_page(path, max_steps=5)
     trace = page.trace()
     assert [step[0] for step in trace["steps"]] == [0, 1, 2, 48, 49]
     assert (trace["omitted"], trace["at"], page.chats[0]["steps"]) == (45, 3, 50)
 
 
-def test_only_the_first_chats_have_traces(built: Build, recorded: list[Path]) -> None:
-    """All are in the table and in the totals."""
-    page = built(*recorded, max_chats=3)
+def test_only_the_first_chats_have_traces(build_page: Build, recorded: list[Path]) -> None:
+    """All chats are in the table and in the totals."""
+    page = build_page(*recorded, max_chats=3)
     assert len([name for name in page.scripts if name.startswith("trace-")]) == 3
     assert len([chat for chat in page.chats if "trace" in chat]) == 3
     assert page.facts["totals"]["chats"] == len(page.chats) > 3
 
 
 def test_a_table_has_an_end(
-    built: Build, recorded: list[Path], monkeypatch: pytest.MonkeyPatch
+    build_page: Build, recorded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Chats beyond it are in the totals; the page says how many."""
+    """Chats beyond the limit of the table are in the totals; the page shows their number."""
     monkeypatch.setattr(builder_module, "MAX_ROWS", 4)
-    page = built(*recorded)
+    page = build_page(*recorded)
     assert len(page.chats) == 4
     assert page.facts["more_chats"] == page.facts["totals"]["chats"] - 4 > 0
 
 
-def test_long_texts_are_cut(built: Build, log: Log, wire: Wire) -> None:
-    """A text, a list and an object of a size that no reader needs do not make the page large."""
+def test_long_texts_are_cut(build_page: Build, log: Log, wire: Wire) -> None:
+    """A very long text, list or object is cut, so that the page stays small."""
     odd = {f"field {n}": n for n in range(1_000)}
     path = log(
         "a.jsonl", wire.says("7", "x" * 100_000, at=1), wire.unknown(list=[1] * 9_999, **odd)
     )
-    page = built(path)
+    page = build_page(path)
     assert "x" * 4_000 + "… (100,000 characters)" in page.all_data
     assert "x" * 4_001 not in page.all_data
     raw = page.trace()["steps"][1][5][0]["raw"]
@@ -140,7 +142,7 @@ def test_long_texts_are_cut(built: Build, log: Log, wire: Wire) -> None:
     assert (len(raw["list"]), len(raw), raw["…"]) == (201, 201, "(1,002 members)")
 
 
-def test_no_text_ends_its_element(built: Build, log: Log, wire: Wire) -> None:
+def test_no_text_ends_its_element(build_page: Build, log: Log, wire: Wire) -> None:
     """Hostile ids, names, texts and titles change neither the elements nor the policy."""
     path = log(
         "a.jsonl",
@@ -148,8 +150,8 @@ def test_no_text_ends_its_element(built: Build, log: Log, wire: Wire) -> None:
         {**wire.says(HOSTILE, HOSTILE, msg_id=HOSTILE, at=2), "chat_id": HOSTILE},
         {**wire.event(HOSTILE, at=3), "chat_id": HOSTILE},
     )
-    calm = built(log("b.jsonl", wire.status("queued", at=1)), title="calm")
-    page = built(path, title=f"<!-- data -->{HOSTILE}", command=HOSTILE)
+    calm = build_page(log("b.jsonl", wire.status("queued", at=1)), title="calm")
+    page = build_page(path, title=f"<!-- data -->{HOSTILE}", command=HOSTILE)
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in calm.tags]
     assert page.facts["title"].endswith(HOSTILE)
     assert page.facts["command"] == HOSTILE
@@ -159,9 +161,11 @@ def test_no_text_ends_its_element(built: Build, log: Log, wire: Wire) -> None:
     assert page.scripts["facts"].isascii()
 
 
-def test_the_policy_allows_the_pages_own_script_alone(built: Build, recorded: list[Path]) -> None:
-    """By its hash; nothing is loaded, and no element has a handler or a style."""
-    page = built(recorded[0])
+def test_the_policy_allows_the_pages_own_script_alone(
+    build_page: Build, recorded: list[Path]
+) -> None:
+    """The policy allows the script by its hash; there are no resources or inline handlers."""
+    page = build_page(recorded[0])
     [policy] = [found["content"] for tag, found in page.tags if "http-equiv" in found]
     script, style = page.scripts["main"], "".join(page.styles)
     assert policy == (
@@ -181,7 +185,7 @@ def _hash(text: str) -> str:
 
 
 def test_the_scripts_take_no_markup() -> None:
-    """Texts are set as text: no script of the page parses HTML, or runs a text as code."""
+    """The scripts set text as text: none parses HTML or evaluates code."""
     folder = Path(chatfsm.__file__).parent / "replay" / "report" / "assets"
     assert sorted(path.name for path in folder.glob("*.js")) == sorted(SCRIPTS)
     for name in SCRIPTS:
@@ -194,14 +198,14 @@ def test_the_scripts_take_no_markup() -> None:
 
 
 def test_json_in_a_script() -> None:
-    """What could end or nest a script is written in another way, which means the same."""
+    """Characters that could end a script element are escaped; the value is unchanged."""
     text = json.dumps([HOSTILE])
     assert not set("<>&") & set(script_safe(text))
     assert json.loads(script_safe(text)) == [HOSTILE]
 
 
 def test_the_same_logs_give_the_same_page(recorded: list[Path]) -> None:
-    """Byte by byte: a page has no time of its making."""
+    """The page is identical, byte for byte: it holds no creation time."""
     pages = []
     for _ in range(2):
         builder = ReportBuilder()
@@ -210,10 +214,10 @@ def test_the_same_logs_give_the_same_page(recorded: list[Path]) -> None:
     assert pages[0] == pages[1]
 
 
-def test_a_file_that_cannot_be_read_is_noted(built: Build, log: Log, wire: Wire) -> None:
-    """The others are in the report all the same; a file that has no chat is among the inputs."""
+def test_a_file_that_cannot_be_read_is_noted(build_page: Build, log: Log, wire: Wire) -> None:
+    """The other files are in the report; the unreadable one is noted among the inputs."""
     good = log("a.jsonl", wire.status("queued", at=1))
-    page = built(good, good.with_name("missing.jsonl"))
+    page = build_page(good, good.with_name("missing.jsonl"))
     notes = {one["name"]: one["notes"] for one in page.facts["inputs"]}
     assert notes[str(good)] == []
     assert notes[str(good.with_name("missing.jsonl"))] == [
@@ -222,6 +226,6 @@ def test_a_file_that_cannot_be_read_is_noted(built: Build, log: Log, wire: Wire)
     assert len(page.chats) == 1
 
 
-def test_the_version_is_named(built: Build, recorded: list[Path]) -> None:
-    """The page says which chatfsm has made it."""
-    assert built(recorded[0]).facts["version"] == chatfsm.__version__
+def test_the_version_is_named(build_page: Build, recorded: list[Path]) -> None:
+    """The page names the version of chatfsm."""
+    assert build_page(recorded[0]).facts["version"] == chatfsm.__version__
