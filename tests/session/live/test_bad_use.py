@@ -9,7 +9,7 @@ from chatfsm import ChatError, ChatSession, LocalProtocolError, SendFailed, Sent
 from chatfsm.effects import TypingStopped
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
 @pytest.mark.parametrize(
@@ -24,96 +24,100 @@ if TYPE_CHECKING:
     ],
 )
 @pytest.mark.parametrize("over", [False, True])
-def test_what_is_no_input_is_refused(play: Play, item: Any, name: str, over: bool) -> None:
-    """A session takes events and ticks; anything else is a mistake, before the end and after."""
-    play.types("ann", at=0.0)
+def test_a_value_that_is_not_an_input_is_refused(
+    harness: Harness, item: Any, name: str, over: bool
+) -> None:
+    """A value that is neither event nor input raises `TypeError`, before the end and after."""
+    harness.typing("ann", at=0.0)
     if over:
-        play.ends()
-    before = play.recalls()
+        harness.end()
+    before = harness.copy_state()
 
     text = rf"^ChatSession\.receive\(\) takes events, .*, not {name}; decode\(\) it first$"
     with pytest.raises(TypeError, match=text):
-        play.session.receive(item, now=100.0)
+        harness.session.receive(item, now=100.0)
 
-    assert play.recalls() == before
+    assert harness.copy_state() == before
 
 
 @pytest.mark.parametrize("now", [nan, inf, -inf])
 @pytest.mark.parametrize("item", [Tick(), events.Ended(), events.Typing("bob")])
 @pytest.mark.parametrize("due", [False, True])
-def test_a_time_that_is_not_finite_is_refused(play: Play, now: float, item: Any, due: bool) -> None:
-    """A time that is no finite number changes nothing, whether or not something could be due."""
+def test_a_time_that_is_not_finite_is_refused(
+    harness: Harness, now: float, item: Any, due: bool
+) -> None:
+    """A `now` that is not finite raises and changes nothing, whether or not a deadline is due."""
     if due:
-        play.types("ann", at=0.0)
-        play.shows("7", form_timeout="5")
-    before = play.recalls()
+        harness.typing("ann", at=0.0)
+        harness.show_form("7", form_timeout="5")
+    before = harness.copy_state()
 
     with pytest.raises(
         LocalProtocolError, match=f"^now must be a finite number of seconds, not {now}$"
     ):
-        play.session.receive(item, now=now)
+        harness.session.receive(item, now=now)
 
-    assert play.recalls() == before
+    assert harness.copy_state() == before
 
 
 @pytest.mark.parametrize("now", [nan, inf, -inf])
-def test_a_time_that_is_not_finite_is_refused_after_the_end(play: Play, now: float) -> None:
-    """The end does not make a mistake of the caller's right."""
-    play.ends()
-    before = play.recalls()
+def test_a_time_that_is_not_finite_is_refused_after_the_end(harness: Harness, now: float) -> None:
+    """A `now` that is not finite raises after the end too."""
+    harness.end()
+    before = harness.copy_state()
 
     with pytest.raises(LocalProtocolError):
-        play.session.receive(events.Ended(), now=now)
+        harness.session.receive(events.Ended(), now=now)
 
-    assert play.recalls() == before
+    assert harness.copy_state() == before
 
 
 @pytest.mark.parametrize("now", ["1", None, [1.0]])
-def test_a_time_that_is_no_number_is_refused(play: Play, now: Any) -> None:
-    """A time of another type is a mistake, and changes nothing."""
-    play.types("ann", at=0.0)
-    before = play.recalls()
+def test_a_time_that_is_no_number_is_refused(harness: Harness, now: Any) -> None:
+    """A `now` of another type raises `TypeError` and changes nothing."""
+    harness.typing("ann", at=0.0)
+    before = harness.copy_state()
 
     with pytest.raises(TypeError):
-        play.session.receive(events.Ended(), now=now)
+        harness.session.receive(events.Ended(), now=now)
 
-    assert play.recalls() == before
+    assert harness.copy_state() == before
 
 
-def test_the_time_must_be_named(play: Play) -> None:
-    """The time is given by name."""
+def test_now_is_keyword_only(harness: Harness) -> None:
+    """`now` is keyword-only."""
     with pytest.raises(TypeError):
-        play.session.receive(Tick(), 1.0)  # type: ignore[misc]
+        harness.session.receive(Tick(), 1.0)  # type: ignore[misc]
 
 
-def test_a_whole_number_is_a_time(play: Play) -> None:
-    """Seconds may be whole."""
-    play.types("ann", at=0)
+def test_a_whole_number_is_a_time(harness: Harness) -> None:
+    """`now` may be an `int`."""
+    harness.typing("ann", at=0)
 
-    assert play.ticks(at=30) == [TypingStopped("ann", "timeout")]
+    assert harness.tick(at=30) == [TypingStopped("ann", "timeout")]
 
 
 @pytest.mark.parametrize("chat_id", ["", None, 7, b"chat-1", ["chat-1"]])
 def test_a_chat_has_an_id(chat_id: Any) -> None:
-    """The id of a chat is a text that is not empty."""
+    """`chat_id` is a text of at least one character."""
     with pytest.raises(ValueError, match=r"^chat_id must be a text of 1 character or more, not "):
         ChatSession(chat_id)
 
 
-def test_a_mistake_of_the_callers_is_a_chat_error() -> None:
-    """Who catches the root of all errors catches the mistakes too."""
+def test_a_local_protocol_error_is_a_chat_error() -> None:
+    """`LocalProtocolError` is a `ChatError`."""
     assert issubclass(LocalProtocolError, ChatError)
 
 
-def test_the_read_side_cannot_be_written(play: Play) -> None:
-    """What a session has learned is changed by its inputs alone."""
+def test_the_read_side_cannot_be_written(harness: Harness) -> None:
+    """The public attributes of a session are read-only."""
     for name in ("state", "parties", "forms", "done", "chat_id", "anything"):
         with pytest.raises(AttributeError):
-            setattr(play.session, name, "x")
+            setattr(harness.session, name, "x")
 
 
-def test_one_id_is_not_taken_for_several() -> None:
-    """A text in place of a list of ids is refused: "13" is not the messages 1 and 3."""
+def test_a_string_is_not_a_list_of_ids() -> None:
+    """A string in place of a list of ids is refused: "13" is not the messages 1 and 3."""
     for make in (Sent, lambda ids: SendFailed(ids, "no", retryable=True)):
         with pytest.raises(
             TypeError, match=r"^msg_ids must be an iterable of ids, not one string$"

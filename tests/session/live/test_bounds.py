@@ -24,19 +24,19 @@ from chatfsm.models import Form, Party
 from chatfsm.signaling import IceCandidate
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
-def test_the_roster_is_bounded(plays: type[Play]) -> None:
-    """A party more than the roster holds is an anomaly that says who, and room is made by leaving.
+def test_the_roster_is_bounded(make_harness: type[Harness]) -> None:
+    """A party beyond `max_parties` is reported as an anomaly and can join after a leave.
 
-    A party that is here may still change.
+    A party in the roster may still change.
     """
-    play = plays(max_parties=2)
-    play.joins("ann")
-    play.joins("bob")
+    harness = make_harness(max_parties=2)
+    harness.join("ann")
+    harness.join("bob")
 
-    [anomaly] = play.joins("eve", type="internal")
+    [anomaly] = harness.join("eve", type="internal")
 
     assert anomaly == Anomaly(
         "too_many_parties",
@@ -49,229 +49,229 @@ def test_the_roster_is_bounded(plays: type[Play]) -> None:
             "last_name": None,
         },
     )
-    assert play.session.parties == (Party("ann"), Party("bob"))
-    assert play.session.agent is None
-    assert len(play.joins("bob", type="internal")) == 1
-    play.leaves("ann")
-    assert play.joins("eve") == [PartyAdded(Party("eve"))]
-    assert play.anomalies == ["too_many_parties"]
+    assert harness.session.parties == (Party("ann"), Party("bob"))
+    assert harness.session.agent is None
+    assert len(harness.join("bob", type="internal")) == 1
+    harness.leave("ann")
+    assert harness.join("eve") == [PartyAdded(Party("eve"))]
+    assert harness.anomalies == ["too_many_parties"]
 
 
-def test_the_departures_are_bounded(plays: type[Play]) -> None:
-    """As many departures are remembered as the roster holds parties, the latest ones."""
-    play = plays(max_parties=2)
+def test_the_departures_are_bounded(make_harness: type[Harness]) -> None:
+    """As many departures are check_seen_count as the roster may hold parties, the latest ones."""
+    harness = make_harness(max_parties=2)
     for number, party_id in enumerate(("ann", "bob", "eve"), start=1):
-        play.joins(party_id, timestamp=number * 100)
-        play.leaves(party_id, timestamp=number * 100 + 1)
+        harness.join(party_id, timestamp=number * 100)
+        harness.leave(party_id, timestamp=number * 100 + 1)
 
-    assert len(departed(play.session._state)) == 2
-    assert play.joins("eve", timestamp=300) == []
-    assert play.joins("bob", timestamp=200) == []
-    assert play.joins("ann", timestamp=100) == [PartyAdded(Party("ann"))]
-
-
-def test_a_party_that_came_back_is_no_departure(play: Play) -> None:
-    """Who is in the roster is not among those that left."""
-    play.joins("ann", timestamp=1)
-    play.leaves("ann", timestamp=2)
-    play.joins("ann", timestamp=3)
-
-    assert departed(play.session._state) == {}
+    assert len(departed(harness.session._state)) == 2
+    assert harness.join("eve", timestamp=300) == []
+    assert harness.join("bob", timestamp=200) == []
+    assert harness.join("ann", timestamp=100) == [PartyAdded(Party("ann"))]
 
 
-def test_a_forgotten_departure_is_an_anomaly(plays: type[Play]) -> None:
-    """That departures have to be forgotten is no silence (law L6), and no flood: told once."""
-    play = plays(max_parties=1)
+def test_a_party_that_rejoined_is_not_a_departure(harness: Harness) -> None:
+    """A party in the roster is not among the departures."""
+    harness.join("ann", timestamp=1)
+    harness.leave("ann", timestamp=2)
+    harness.join("ann", timestamp=3)
+
+    assert departed(harness.session._state) == {}
+
+
+def test_a_forgotten_departure_is_an_anomaly(make_harness: type[Harness]) -> None:
+    """A forgotten departure is reported as an anomaly (law L6), once."""
+    harness = make_harness(max_parties=1)
     for party_id in ("ann", "bob", "eve"):
-        play.joins(party_id)
-        play.leaves(party_id)
+        harness.join(party_id)
+        harness.leave(party_id)
 
-    assert play.anomalies == ["too_many_parties"]
+    assert harness.anomalies == ["too_many_parties"]
 
 
-def test_the_typists_are_bounded(plays: type[Play]) -> None:
-    """A typist more than is remembered is an anomaly; those who are known may go on."""
-    play = plays(max_typists=2)
-    play.types("ann", at=0.0)
-    play.types("bob")
+def test_the_typists_are_bounded(make_harness: type[Harness]) -> None:
+    """A typing party beyond `max_typists` is reported as an anomaly; the known ones may go on."""
+    harness = make_harness(max_typists=2)
+    harness.typing("ann", at=0.0)
+    harness.typing("bob")
 
-    assert play.types("eve", at=1.0) == [
+    assert harness.typing("eve", at=1.0) == [
         Anomaly("too_many_typists", "more than 2 typing parties: 'eve' is ignored"),
     ]
-    assert play.session.typing == ("ann", "bob")
-    assert play.types("ann", at=2.0) == []
-    assert play.types("eve", at=30.0) == [TypingStopped("bob", "timeout"), TypingStarted("eve")]
+    assert harness.session.typing == ("ann", "bob")
+    assert harness.typing("ann", at=2.0) == []
+    assert harness.typing("eve", at=30.0) == [TypingStopped("bob", "timeout"), TypingStarted("eve")]
 
 
-def test_the_forms_are_bounded(plays: type[Play]) -> None:
-    """A form more than may be open is an anomaly; one that is open may be replaced."""
-    play = plays(max_forms=2)
-    play.shows("7")
-    play.shows("8")
+def test_the_forms_are_bounded(make_harness: type[Harness]) -> None:
+    """A form beyond `max_forms` is reported as an anomaly; an open form may be replaced."""
+    harness = make_harness(max_forms=2)
+    harness.show_form("7")
+    harness.show_form("8")
 
-    assert play.shows("9", form_timeout="5", timestamp="100", at=1.0) == [
+    assert harness.show_form("9", form_timeout="5", timestamp="100", at=1.0) == [
         Anomaly(
             "too_many_forms",
             "more than 2 open forms: form '9' is ignored",
             {"request_id": "9", "name": "survey", "secure": False, "deadline": None},
         ),
     ]
-    assert play.session.deadline is None
-    assert len(play.shows("8", "other")) == 2
-    play.hears("form_data", form_request_id="7")
-    assert play.shows("9", form_timeout="5", timestamp="100", at=1.0) == [
+    assert harness.session.deadline is None
+    assert len(harness.show_form("8", "other")) == 2
+    harness.feed("form_data", form_request_id="7")
+    assert harness.show_form("9", form_timeout="5", timestamp="100", at=1.0) == [
         FormOpened(Form("9", "survey", deadline=6.0)),
     ]
 
 
-def test_the_candidates_are_bounded(plays: type[Play]) -> None:
-    """A candidate more than is kept is told all the same, with an anomaly that holds it."""
-    play = plays(max_candidates=2)
-    play.signals("ICE_CANDIDATE", candidate="a")
-    play.signals("ICE_CANDIDATE", candidate="b")
+def test_the_candidates_are_bounded(make_harness: type[Harness]) -> None:
+    """A candidate beyond `max_candidates` is reported, with an anomaly that contains it."""
+    harness = make_harness(max_candidates=2)
+    harness.signal("ICE_CANDIDATE", candidate="a")
+    harness.signal("ICE_CANDIDATE", candidate="b")
 
-    told, anomaly = play.signals("ICE_CANDIDATE", candidate="c")
+    reported, anomaly = harness.signal("ICE_CANDIDATE", candidate="c")
 
-    assert isinstance(told, SignalReceived)
+    assert isinstance(reported, SignalReceived)
     assert isinstance(anomaly, Anomaly)
     assert anomaly.kind == "too_many_candidates"
     assert anomaly.text == "more than 2 ICE candidates before the answer"
     assert isinstance(anomaly.raw, dict)
     assert anomaly.raw["candidate"] == "c"
-    assert [each.candidate for each in play.session.early_candidates] == ["a", "b"]
+    assert [each.candidate for each in harness.session.early_candidates] == ["a", "b"]
 
 
-def test_a_candidate_is_bounded(play: Play) -> None:
-    """What a candidate holds that nobody knows is told whole, and kept where it is short."""
-    play.signals("ICE_CANDIDATE", candidate="a", usernameFragment="x" * 100)
-    (told,) = play.signals("ICE_CANDIDATE", candidate="b", padding="x" * 5_000)
+def test_a_candidate_is_bounded(harness: Harness) -> None:
+    """Unknown fields of a candidate are reported whole, and kept only if they are short."""
+    harness.signal("ICE_CANDIDATE", candidate="a", usernameFragment="x" * 100)
+    (reported,) = harness.signal("ICE_CANDIDATE", candidate="b", padding="x" * 5_000)
 
-    assert isinstance(told, SignalReceived)
-    assert isinstance(told.signal, IceCandidate)
-    assert told.signal.extra == {"padding": "x" * 5_000}
-    kept = [(each.candidate, each.extra) for each in play.session.early_candidates]
+    assert isinstance(reported, SignalReceived)
+    assert isinstance(reported.signal, IceCandidate)
+    assert reported.signal.extra == {"padding": "x" * 5_000}
+    kept = [(each.candidate, each.extra) for each in harness.session.early_candidates]
     assert kept == [("a", {"usernameFragment": "x" * 100}), ("b", {})]
 
 
-def test_a_long_url_is_not_remembered_whole(play: Play) -> None:
-    """A file without an id is recognized by its URL, of which a digest is kept if it is long."""
+def test_a_long_url_is_not_remembered_whole(harness: Harness) -> None:
+    """A file without an id is recognized by its URL; of a long URL a digest is kept."""
     url = "https://example.com/" + "x" * 4_000
-    assert len(play.hears("file_url", file_url=url, party_id="ann", timestamp=5)) == 1
-    assert play.hears("file_url", file_url=url, party_id="ann", timestamp=5) == []
-    assert len(play.hears("file_url", file_url=url + "y", party_id="ann", timestamp=5)) == 1
+    assert len(harness.feed("file_url", file_url=url, party_id="ann", timestamp=5)) == 1
+    assert harness.feed("file_url", file_url=url, party_id="ann", timestamp=5) == []
+    assert len(harness.feed("file_url", file_url=url + "y", party_id="ann", timestamp=5)) == 1
 
-    keys = [key for ids in play.session._state.seen_ids.values() for key in ids]
+    keys = [key for ids in harness.session._state.seen_ids.values() for key in ids]
     assert max(len(str(key)) for key in keys) < 100
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
-def test_the_ids_are_bounded(plays: type[Play], strict: bool) -> None:
-    """Of more ids than are remembered the oldest are forgotten, with one anomaly ever.
+def test_the_ids_are_bounded(make_harness: type[Harness], strict: bool) -> None:
+    """Beyond `max_ids` the oldest ids are forgotten, with one anomaly per session.
 
-    A chat that is long breaks no rule, so a strict session tells it too.
+    A long chat does not break the protocol, so a strict session reports it too.
     """
-    play = plays(max_ids=4, strict=strict)
+    harness = make_harness(max_ids=4, strict=strict)
     for number in range(4):
-        assert len(play.says("ann", "hello", str(number))) == 1
+        assert len(harness.message("ann", "hello", str(number))) == 1
 
-    told, anomaly = play.says("ann", "hello", "4")
+    reported, anomaly = harness.message("ann", "hello", "4")
 
-    assert isinstance(told, MessageReceived)
+    assert isinstance(reported, MessageReceived)
     assert anomaly == Anomaly(
         "too_many_ids", "more than 4 ids: repeats of the oldest are no longer recognized"
     )
     for number in range(4, 0, -1):
-        assert play.says("ann", "hello", str(number)) == []
-    assert len(play.says("ann", "hello", "0")) == 1
+        assert harness.message("ann", "hello", str(number)) == []
+    assert len(harness.message("ann", "hello", "0")) == 1
     for number in range(50):
-        play.says("ann", "hello", str(100 + number))
-        assert play.session._state.seen_count <= 4
-    assert play.anomalies == ["too_many_ids"]
+        harness.message("ann", "hello", str(100 + number))
+        assert harness.session._state.seen_count <= 4
+    assert harness.anomalies == ["too_many_ids"]
 
 
-def test_one_id_is_the_least(plays: type[Play]) -> None:
-    """With room for one id, the last one is known."""
-    play = plays(max_ids=1)
+def test_one_id_is_the_least(make_harness: type[Harness]) -> None:
+    """With `max_ids=1` the last id is known."""
+    harness = make_harness(max_ids=1)
     for msg_id in ("2", "4", "6"):
-        play.says("ann", "hello", msg_id)
+        harness.message("ann", "hello", msg_id)
 
-    assert play.says("ann", "hello", "6") == []
-    assert play.session._state.seen_count == 1
+    assert harness.message("ann", "hello", "6") == []
+    assert harness.session._state.seen_count == 1
 
 
-def test_variants_of_an_id_count_too(plays: type[Play]) -> None:
-    """An id that comes with ever new content takes no more memory than ids that are new."""
-    play = plays(max_ids=8)
+def test_variants_of_an_id_count_too(make_harness: type[Harness]) -> None:
+    """An id that is reused with new contents takes no more memory than new ids."""
+    harness = make_harness(max_ids=8)
     for number in range(100):
-        play.says("ann", f"content {number}", "2")
-        remembered(play, 8)
+        harness.message("ann", f"content {number}", "2")
+        check_seen_count(harness, 8)
 
-    assert play.anomalies.count("too_many_ids") == 1
+    assert harness.anomalies.count("too_many_ids") == 1
 
 
-def test_who_says_much_is_forgotten_first(plays: type[Play]) -> None:
-    """Ids of those who say little are kept where somebody says much."""
-    play = plays(max_ids=16)
-    play.says("ann", "hello", "2")
+def test_the_party_with_most_ids_is_forgotten_first(make_harness: type[Harness]) -> None:
+    """The ids of a party with many messages are forgotten before those of a party with few."""
+    harness = make_harness(max_ids=16)
+    harness.message("ann", "hello", "2")
     for number in range(100):
-        play.says("bob", "spam", str(number))
+        harness.message("bob", "spam", str(number))
 
-    assert play.says("ann", "hello", "2") == []
-    assert play.says("bob", "spam", "99") == []
-    assert len(play.says("bob", "spam", "0")) == 1
+    assert harness.message("ann", "hello", "2") == []
+    assert harness.message("bob", "spam", "99") == []
+    assert len(harness.message("bob", "spam", "0")) == 1
 
 
-def test_of_many_who_say_little_the_first_are_forgotten(plays: type[Play]) -> None:
-    """Where nobody says much, the ids of the first speakers are forgotten, an eighth of all."""
-    play = plays(max_ids=24)
+def test_of_many_parties_with_few_ids_the_first_are_forgotten(make_harness: type[Harness]) -> None:
+    """If all parties have few messages, an eighth of all ids is dropped, the oldest first."""
+    harness = make_harness(max_ids=24)
     for number in range(25):
-        play.says(f"party {number}", "hello", "2")
-    remembered(play, 24)
+        harness.message(f"party {number}", "hello", "2")
+    check_seen_count(harness, 24)
 
     for number in range(3, 25):
-        assert play.says(f"party {number}", "hello", "2") == []
+        assert harness.message(f"party {number}", "hello", "2") == []
     for number in range(3):
-        assert len(play.says(f"party {number}", "hello", "2")) == 1
+        assert len(harness.message(f"party {number}", "hello", "2")) == 1
 
 
-def test_forms_and_signals_share_the_room_for_ids(plays: type[Play]) -> None:
-    """Whatever is remembered by its id is bounded, not only messages."""
-    play = plays(max_ids=6)
+def test_forms_and_signals_count_against_the_bound_of_ids(make_harness: type[Harness]) -> None:
+    """`max_ids` bounds ids of all kinds together, not only those of messages."""
+    harness = make_harness(max_ids=6)
     for number in range(60):
-        word = str(number)
-        play.shows("7", word, timestamp=number)
-        play.hears("message_read", ref_msg_id=word)
-        play.signals("CALL_STATE", msg_id=word)
-        play.hears("file", file_id=word, msg_id=word)
-        play.hears("cobrowsing_requested", msg_id=word)
-        remembered(play, 6)
+        text = str(number)
+        harness.show_form("7", text, timestamp=number)
+        harness.feed("message_read", ref_msg_id=text)
+        harness.signal("CALL_STATE", msg_id=text)
+        harness.feed("file", file_id=text, msg_id=text)
+        harness.feed("cobrowsing_requested", msg_id=text)
+        check_seen_count(harness, 6)
 
-    assert play.anomalies == ["too_many_ids"]
+    assert harness.anomalies == ["too_many_ids"]
 
 
-def test_long_contents_take_no_room(play: Play) -> None:
-    """What is remembered of a message of a megabyte is short."""
-    play.says("ann", "x" * 1_000_000, "2")
-    play.shows("7", "y" * 4_000, timestamp="100", hint="z" * 1_000_000)
-    play.signals("OFFER_CALL", msg_id="4", sdp="s" * 1_000_000)
+def test_the_fingerprint_of_a_long_content_is_short(harness: Harness) -> None:
+    """The fingerprint of a long content is short."""
+    harness.message("ann", "x" * 1_000_000, "2")
+    harness.show_form("7", "y" * 4_000, timestamp="100", hint="z" * 1_000_000)
+    harness.signal("OFFER_CALL", msg_id="4", sdp="s" * 1_000_000)
 
-    told = play.session._state.seen_ids or {}
-    kept = [text for contents in told.values() for text in contents.values()]
+    seen = harness.session._state.seen_ids or {}
+    kept = [text for contents in seen.values() for text in contents.values()]
     assert len(kept) == 3
     assert max(len(text) for text in kept) < 100
-    assert play.says("ann", "x" * 1_000_000, "2") == []
+    assert harness.message("ann", "x" * 1_000_000, "2") == []
 
 
-def remembered(play: Play, limit: int) -> None:
-    """The ids that are remembered are counted right, and within their bound."""
-    memory = play.session._state
+def check_seen_count(harness: Harness, limit: int) -> None:
+    """Assert that `seen_count` is the number of check_seen_count ids, and at most `limit`."""
+    memory = harness.session._state
     assert memory.seen_count == sum(len(contents) for contents in (memory.seen_ids or {}).values())
     assert memory.seen_count <= limit
     assert all((memory.seen_ids or {}).values())
 
 
 def departed(memory: SessionState) -> dict[str, float | None]:
-    """Who left, as far as is remembered."""
+    """The departures that the session remembers."""
     return memory.departed or {}
 
 
@@ -325,43 +325,45 @@ HOSTILE = st.lists(
 
 @given(HOSTILE)
 def test_a_hostile_server_does_no_harm(
-    plays: type[Play], deliveries: list[tuple[float, object]]
+    make_harness: type[Harness], deliveries: list[tuple[float, object]]
 ) -> None:
-    """Whatever comes, nothing is raised, memory stays bounded, and one termination is the last."""
-    play = plays(max_ids=8, max_parties=2, max_typists=1, max_forms=2, max_candidates=2)
+    """Any events raise nothing, keep all bounds, and end with at most one termination, the last."""
+    harness = make_harness(max_ids=8, max_parties=2, max_typists=1, max_forms=2, max_candidates=2)
     now = 0.0
     for pause, item in deliveries:
         now += pause
-        was_done = play.session.done
-        effects = play.hears_batch(item, at=now)
+        was_done = harness.session.done
+        effects = harness.feed_batch(item, at=now)
         assert not (was_done and effects)
         for effect in effects:
             assert json.loads(json.dumps(to_json(effect), allow_nan=False))
-        _within_bounds(play)
-    endings = [place for place, effect in enumerate(play.told) if isinstance(effect, Terminated)]
-    assert endings == ([len(play.told) - 1] if play.session.done else [])
-    assert play.anomalies.count("too_many_ids") <= 1
-    counts = play.session.counts
-    assert counts.effects == len(play.told)
-    assert counts.anomalies == len(play.anomalies)
+        _within_bounds(harness)
+    endings = [
+        place for place, effect in enumerate(harness.effects) if isinstance(effect, Terminated)
+    ]
+    assert endings == ([len(harness.effects) - 1] if harness.session.done else [])
+    assert harness.anomalies.count("too_many_ids") <= 1
+    counts = harness.session.counts
+    assert counts.effects == len(harness.effects)
+    assert counts.anomalies == len(harness.anomalies)
     assert counts.events + counts.late == len(deliveries)
 
 
-def _within_bounds(play: Play) -> None:
-    memory = play.session._state
-    remembered(play, 8)
+def _within_bounds(harness: Harness) -> None:
+    memory = harness.session._state
+    check_seen_count(harness, 8)
     assert len(memory.parties) <= 2
     assert len(departed(memory)) <= 2
     assert len(memory.typing or ()) <= 1
     assert len(memory.forms or ()) <= 2
     assert len(memory.call.candidates) <= 2
-    # Containers are dropped when empty, and no deadline is before the bound of them all.
+    # Empty containers are dropped, and no deadline is before `deadline_bound`.
     assert memory.typing != {}
     assert memory.forms != {}
-    assert play.session.deadline is None or memory.deadline_bound <= play.session.deadline
+    assert harness.session.deadline is None or memory.deadline_bound <= harness.session.deadline
 
 
-# Fewer words than a hostile server has, so that breaches are met after all that can go before.
+# A smaller vocabulary than a hostile server's, so that breaches occur in many states.
 NARROW = st.lists(
     st.tuples(
         st.sampled_from([0.0, 31.0]),
@@ -392,8 +394,8 @@ NARROW = st.lists(
                 st.sampled_from(["ICE_CANDIDATE", "ICE_CANDIDATE", "OFFER_CALL"]),
             ),
             st.builds(
-                lambda word, form: {
-                    "event": f"chat_session_{word}",
+                lambda event_name, form: {
+                    "event": f"chat_session_{event_name}",
                     "form_request_id": form,
                     "timestamp": "100",
                 },
@@ -412,22 +414,22 @@ NARROW = st.lists(
 
 @given(NARROW)
 def test_a_strict_session_is_the_lenient_one_without_the_breaches(
-    plays: type[Play], deliveries: list[tuple[float, object]]
+    make_harness: type[Harness], deliveries: list[tuple[float, object]]
 ) -> None:
-    """A strict session that raises is as it would be had the breach never been delivered."""
+    """After a breach a strict session is in the state that it would have without the breach."""
     settings = {"max_parties": 2, "max_typists": 1, "max_forms": 1, "max_candidates": 1}
-    lenient, strict = plays(**settings), plays(strict=True, **settings)
+    lenient, strict = make_harness(**settings), make_harness(strict=True, **settings)
     now = 0.0
     for pause, item in deliveries:
         now += pause
-        strict.ticks(at=now)
-        lenient.ticks(at=now)
-        before = strict.recalls()
+        strict.tick(at=now)
+        lenient.tick(at=now)
+        before = strict.copy_state()
         try:
-            strict.hears_batch(item)
+            strict.feed_batch(item)
         except RemoteProtocolError:
-            assert strict.recalls() == before
+            assert strict.copy_state() == before
         else:
-            lenient.hears_batch(item)
-    assert strict.told == lenient.told
-    assert strict.recalls() == lenient.recalls()
+            lenient.feed_batch(item)
+    assert strict.effects == lenient.effects
+    assert strict.copy_state() == lenient.copy_state()

@@ -7,11 +7,11 @@ import pytest
 from chatfsm.effects import Anomaly, FileReceived, LocationReceived, MessageReceived
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
 @pytest.mark.parametrize(
-    ("word", "fields"),
+    ("name", "fields"),
     [
         ("end", {}),
         ("disconnect", {"party_id": "chat-1"}),
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
         ("form_data", {"form_request_id": "7", "data": "Form not found"}),
     ],
 )
-def test_what_the_client_said_is_only_counted(
-    plays: type[Play], word: str, fields: dict[str, Any]
+def test_client_events_without_an_effect_are_only_counted(
+    make_harness: type[Harness], name: str, fields: dict[str, Any]
 ) -> None:
-    """Client events that change nothing here are counted, in strict sessions without an error."""
-    play = plays(strict=True)
+    """Client events without an effect are only counted, in strict sessions too."""
+    harness = make_harness(strict=True)
 
-    assert play.hears(word, **fields) == []
-    assert play.session.counts.events == 1
-    assert play.session.counts.unknown == 0
-    assert play.session.counts.anomalies == 0
-    assert play.session.counts.duplicates == 0
+    assert harness.feed(name, **fields) == []
+    assert harness.session.counts.events == 1
+    assert harness.session.counts.unknown == 0
+    assert harness.session.counts.anomalies == 0
+    assert harness.session.counts.duplicates == 0
 
 
 @pytest.mark.parametrize(
-    ("word", "fields"),
+    ("name", "fields"),
     [
         ("form_data", {"form_request_id": "7", "data": {"a": "b"}}),
         ("secure_form_data", {"form_request_id": "7", "data": {"a": "b"}}),
@@ -46,31 +46,31 @@ def test_what_the_client_said_is_only_counted(
     ],
 )
 def test_an_answer_to_a_form_never_shown_is_no_violation(
-    plays: type[Play], word: str, fields: dict[str, Any]
+    make_harness: type[Harness], name: str, fields: dict[str, Any]
 ) -> None:
-    """Not even strict sessions raise for it; the anomaly is counted, and nothing else."""
-    play = plays(strict=True)
+    """An answer to an unknown form is an anomaly that strict sessions do not raise."""
+    harness = make_harness(strict=True)
 
-    assert [type(effect) for effect in play.hears(word, **fields)] == [Anomaly]
-    assert play.anomalies == ["form_not_open"]
-    assert play.session.counts.events == 1
-    assert play.session.counts.duplicates == 0
-
-
-def test_the_clients_own_end_does_not_end_the_session(play: Play) -> None:
-    """That the customer asked for the end is not yet the end: the server says when it is."""
-    play.hears("end")
-    play.hears("disconnect")
-
-    assert not play.session.done
-    assert play.session.state == "establishing"
+    assert [type(effect) for effect in harness.feed(name, **fields)] == [Anomaly]
+    assert harness.anomalies == ["form_not_open"]
+    assert harness.session.counts.events == 1
+    assert harness.session.counts.duplicates == 0
 
 
-def test_what_the_customer_shared_is_told_as_own(play: Play) -> None:
-    """Own messages, files and places in a log are told as the customer's own."""
-    [message] = play.hears("message", party_id="CHAT-1", msg="hello", msg_id="1")
-    [file] = play.hears("file", party_id="CHAT-1", file_id="f-1", msg_id="")
-    [place] = play.hears("location", party_id="CHAT-1", latitude=1, longitude=2, msg_id="3")
+def test_the_clients_own_end_does_not_end_the_session(harness: Harness) -> None:
+    """The customer's request to end does not end the session: the server does."""
+    harness.feed("end")
+    harness.feed("disconnect")
+
+    assert not harness.session.done
+    assert harness.session.state == "establishing"
+
+
+def test_what_the_customer_sent_is_reported_as_own(harness: Harness) -> None:
+    """The customer's messages, files and locations in a log are reported as own."""
+    [message] = harness.feed("message", party_id="CHAT-1", msg="hello", msg_id="1")
+    [file] = harness.feed("file", party_id="CHAT-1", file_id="f-1", msg_id="")
+    [place] = harness.feed("location", party_id="CHAT-1", latitude=1, longitude=2, msg_id="3")
 
     assert isinstance(message, MessageReceived)
     assert isinstance(file, FileReceived)
@@ -80,10 +80,10 @@ def test_what_the_customer_shared_is_told_as_own(play: Play) -> None:
     assert place.location.own
 
 
-def test_what_was_filled_in_is_kept_nowhere(play: Play) -> None:
-    """The answers in a form met in a log reach neither the effects nor the memory."""
-    play.shows("7")
-    effects = play.hears("form_data", form_request_id="7", data={"card": "4000-secret"})
+def test_the_answers_of_a_form_are_kept_nowhere(harness: Harness) -> None:
+    """The answers of a form in a log are in no effect and not in the state."""
+    harness.show_form("7")
+    effects = harness.feed("form_data", form_request_id="7", data={"card": "4000-secret"})
 
     assert "4000-secret" not in repr(effects)
-    assert "4000-secret" not in repr(play.session._state)
+    assert "4000-secret" not in repr(harness.session._state)

@@ -17,9 +17,9 @@ from chatfsm.effects import (
 from chatfsm.models import Form
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
-# One of each kind that carries a msg_id, and the same with other content.
+# One of each kind that has a msg_id, and the same kind with another content.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], type]] = {
     "message": ({"msg": "one"}, {"msg": "two"}, MessageReceived),
     "text": ({"msg": "x", "msg_text": "one"}, {"msg": "x", "msg_text": "two"}, MessageReceived),
@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], type]] = {
         SignalReceived,
     ),
 }
-WORDS = {
+EVENT_NAMES = {
     "text": "message",
     "attachments": "message",
     "file type": "file",
@@ -62,108 +62,108 @@ WORDS = {
 }
 
 
-def word_of(kind: str) -> str:
-    """The word of the wire that a case above is about."""
-    return WORDS.get(kind, kind)
+def name_of(kind: str) -> str:
+    """The wire name of a case above, without "chat_session_"."""
+    return EVENT_NAMES.get(kind, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_again_is_absorbed(play: Play, kind: str) -> None:
-    """The same kind, party, id and content is told once, however often it comes."""
-    content, _, told = KINDS[kind]
+def test_a_duplicate_is_counted_and_not_reported(harness: Harness, kind: str) -> None:
+    """The same kind, party, id and content is reported once, however often it is received."""
+    content, _, reported = KINDS[kind]
     fields = {"party_id": "ann", "msg_id": "2", **content}
 
-    assert [type(effect) for effect in play.hears(word_of(kind), **fields)] == [told]
+    assert [type(effect) for effect in harness.feed(name_of(kind), **fields)] == [reported]
     for _again in range(70):
-        assert play.hears(word_of(kind), **fields) == []
-    assert play.session.counts.duplicates == 70
-    assert play.anomalies == []
+        assert harness.feed(name_of(kind), **fields) == []
+    assert harness.session.counts.duplicates == 70
+    assert harness.anomalies == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_id_with_other_content_is_told(play: Play, kind: str) -> None:
-    """Other content under an old id is told, reported, and known from then on; so is the first."""
-    one, two, told = KINDS[kind]
-    word, fields = word_of(kind), {"party_id": "ann", "msg_id": "2"}
-    play.hears(word, **fields, **one)
+def test_the_same_id_with_other_content_is_reported(harness: Harness, kind: str) -> None:
+    """Another content with a known id is reported, with an anomaly, and is known afterwards."""
+    one, two, reported = KINDS[kind]
+    event_name, fields = name_of(kind), {"party_id": "ann", "msg_id": "2"}
+    harness.feed(event_name, **fields, **one)
 
-    effects = play.hears(word, **fields, **two)
+    effects = harness.feed(event_name, **fields, **two)
 
-    assert [type(effect) for effect in effects] == [told, Anomaly]
+    assert [type(effect) for effect in effects] == [reported, Anomaly]
     assert effects[-1] == Anomaly("id_reused", "id '2' came again with other content")
-    assert play.hears(word, **fields, **two) == []
-    assert play.hears(word, **fields, **one) == []
-    assert play.anomalies == ["id_reused"]
-    assert play.session.counts.duplicates == 2
+    assert harness.feed(event_name, **fields, **two) == []
+    assert harness.feed(event_name, **fields, **one) == []
+    assert harness.anomalies == ["id_reused"]
+    assert harness.session.counts.duplicates == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_an_id_nothing_is_a_duplicate(play: Play, kind: str) -> None:
-    """What comes without an id, or with an empty one, is told each time."""
-    content, _, told = KINDS[kind]
+def test_without_an_id_nothing_is_a_duplicate(harness: Harness, kind: str) -> None:
+    """An event without an id, or with an empty one, is reported each time."""
+    content, _, reported = KINDS[kind]
 
     for msg_id in (None, None, "", ""):
-        effects = play.hears(word_of(kind), party_id="ann", msg_id=msg_id, **content)
-        assert [type(effect) for effect in effects] == [told]
-    assert play.session.counts.duplicates == 0
+        effects = harness.feed(name_of(kind), party_id="ann", msg_id=msg_id, **content)
+        assert [type(effect) for effect in effects] == [reported]
+    assert harness.session.counts.duplicates == 0
 
 
-def test_a_file_without_an_id_is_known_by_its_time(play: Play) -> None:
-    """A file without an id of its own is the same file where it was shared at the same time."""
-    play.hears("file", party_id="ann", file_id="f-1", msg_id="", timestamp="100")
+def test_a_file_without_an_id_is_known_by_its_time(harness: Harness) -> None:
+    """A file without an id is a duplicate if its file_id, party and timestamp are known."""
+    harness.feed("file", party_id="ann", file_id="f-1", msg_id="", timestamp="100")
 
-    assert play.hears("file", party_id="ann", file_id="f-1", timestamp=100) == []
-    assert len(play.hears("file", party_id="ann", file_id="f-1", timestamp="101")) == 1
-    assert len(play.hears("file", party_id="ann", file_id="f-2", timestamp="100")) == 1
-    assert len(play.hears("file", party_id="bob", file_id="f-1", timestamp="100")) == 1
-    assert len(play.hears("file", party_id="ann", file_id="f-1")) == 1
-    assert play.session.counts.duplicates == 1
+    assert harness.feed("file", party_id="ann", file_id="f-1", timestamp=100) == []
+    assert len(harness.feed("file", party_id="ann", file_id="f-1", timestamp="101")) == 1
+    assert len(harness.feed("file", party_id="ann", file_id="f-2", timestamp="100")) == 1
+    assert len(harness.feed("file", party_id="bob", file_id="f-1", timestamp="100")) == 1
+    assert len(harness.feed("file", party_id="ann", file_id="f-1")) == 1
+    assert harness.session.counts.duplicates == 1
 
 
-def test_a_file_with_an_id_is_known_by_its_id(play: Play) -> None:
-    """Where a file has an id of its own, the time of it counts for nothing."""
+def test_a_file_with_an_id_is_known_by_its_id(harness: Harness) -> None:
+    """The timestamp of a file with an id makes no difference."""
     fields = {"party_id": "ann", "file_id": "f-1"}
-    play.hears("file", **fields, msg_id="2", timestamp="100")
+    harness.feed("file", **fields, msg_id="2", timestamp="100")
 
-    assert play.hears("file", **fields, msg_id="2", timestamp="101") == []
-    assert len(play.hears("file", **fields, msg_id="4", timestamp="100")) == 1
+    assert harness.feed("file", **fields, msg_id="2", timestamp="101") == []
+    assert len(harness.feed("file", **fields, msg_id="4", timestamp="100")) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ids_count_for_one_party(play: Play, kind: str) -> None:
-    """The same id and content from another party, or from nobody, is no duplicate."""
-    content, _, told = KINDS[kind]
+def test_ids_are_scoped_to_a_party(harness: Harness, kind: str) -> None:
+    """The same id and content of another party, or without a party, is not a duplicate."""
+    content, _, reported = KINDS[kind]
 
     for party_id in ("ann", "bob", None):
-        effects = play.hears(word_of(kind), party_id=party_id, msg_id="2", **content)
-        assert [type(effect) for effect in effects] == [told]
-    assert play.anomalies == []
+        effects = harness.feed(name_of(kind), party_id=party_id, msg_id="2", **content)
+        assert [type(effect) for effect in effects] == [reported]
+    assert harness.anomalies == []
 
 
-def test_ids_count_for_one_kind(play: Play) -> None:
-    """The same party and id in another kind of event is no duplicate and no anomaly."""
+def test_ids_are_scoped_to_a_kind(harness: Harness) -> None:
+    """The same party and id in another kind of event is neither a duplicate nor an anomaly."""
     fields = {"party_id": "ann", "msg_id": "2"}
 
-    assert len(play.hears("message", msg="f-1", **fields)) == 1
-    assert len(play.hears("file", file_id="f-1", **fields)) == 1
-    assert len(play.hears("location", **fields)) == 1
-    assert len(play.hears("signaling", data={"type": "CALL_STATE"}, **fields)) == 1
-    assert len(play.hears("message_read", ref_msg_id="2", party_id="ann")) == 1
-    assert len(play.hears("message_delivered", ref_msg_id="2", party_id="ann")) == 1
-    assert len(play.hears("cobrowsing_started", **fields)) == 1
-    assert play.anomalies == []
-    assert play.session.counts.duplicates == 0
+    assert len(harness.feed("message", msg="f-1", **fields)) == 1
+    assert len(harness.feed("file", file_id="f-1", **fields)) == 1
+    assert len(harness.feed("location", **fields)) == 1
+    assert len(harness.feed("signaling", data={"type": "CALL_STATE"}, **fields)) == 1
+    assert len(harness.feed("message_read", ref_msg_id="2", party_id="ann")) == 1
+    assert len(harness.feed("message_delivered", ref_msg_id="2", party_id="ann")) == 1
+    assert len(harness.feed("cobrowsing_started", **fields)) == 1
+    assert harness.anomalies == []
+    assert harness.session.counts.duplicates == 0
 
 
-def test_many_contents_of_one_id_are_all_known(play: Play) -> None:
-    """Each of several contents of one id is told once."""
+def test_many_contents_of_one_id_are_all_known(harness: Harness) -> None:
+    """Each of several contents of one id is reported once."""
     contents = ["one", "two", "three", "a" * 64, "a" * 65, "", "é"]
     for content in contents:
-        assert isinstance(play.says("ann", content, "2")[0], MessageReceived)
+        assert isinstance(harness.message("ann", content, "2")[0], MessageReceived)
 
     for content in reversed(contents):
-        assert play.says("ann", content, "2") == []
-    assert play.anomalies == ["id_reused"] * 6
+        assert harness.message("ann", content, "2") == []
+    assert harness.anomalies == ["id_reused"] * 6
 
 
 @pytest.mark.parametrize(
@@ -186,103 +186,103 @@ def test_many_contents_of_one_id_are_all_known(play: Play) -> None:
     ],
 )
 def test_contents_that_differ_are_never_confused(
-    play: Play, one: dict[str, Any], two: dict[str, Any]
+    harness: Harness, one: dict[str, Any], two: dict[str, Any]
 ) -> None:
-    """Contents that only look alike are told both."""
+    """Contents that are similar but not equal are both reported."""
     fields = {"party_id": "ann", "msg_id": "2"}
-    play.hears("message", **fields, **one)
+    harness.feed("message", **fields, **one)
 
-    effects = play.hears("message", **fields, **two)
-
-    assert [type(effect) for effect in effects] == [MessageReceived, Anomaly]
-
-
-def test_an_empty_plain_text_is_other_content_than_none(play: Play) -> None:
-    """A message whose plain text is empty says something else than one without plain text."""
-    play.says("ann", "<b>hi</b>", "2")
-
-    effects = play.says("ann", "<b>hi</b>", "2", msg_text="")
+    effects = harness.feed("message", **fields, **two)
 
     assert [type(effect) for effect in effects] == [MessageReceived, Anomaly]
 
 
-def test_no_id_can_be_made_to_look_like_another(play: Play) -> None:
-    """A message is never taken for the other content of another id, whatever its id holds."""
-    play.says("ann", "one", "2")
-    play.says("ann", "two", "2")
+def test_an_empty_plain_text_is_other_content_than_none(harness: Harness) -> None:
+    """An empty plain text is another content than no plain text."""
+    harness.message("ann", "<b>hi</b>", "2")
 
-    effects = play.says("ann", "", "2\0two")
+    effects = harness.message("ann", "<b>hi</b>", "2", msg_text="")
+
+    assert [type(effect) for effect in effects] == [MessageReceived, Anomaly]
+
+
+def test_no_id_imitates_another_id(harness: Harness) -> None:
+    """No msg_id makes a message a duplicate of another id with another content."""
+    harness.message("ann", "one", "2")
+    harness.message("ann", "two", "2")
+
+    effects = harness.message("ann", "", "2\0two")
 
     assert [type(effect) for effect in effects] == [MessageReceived]
 
 
-def test_no_party_can_be_made_to_look_like_another_kind(play: Play) -> None:
-    """A message is never taken for a receipt of another party, whatever its party id holds."""
-    play.hears("message_read", ref_msg_id="2", party_id="ann")
+def test_no_party_id_imitates_another_kind(harness: Harness) -> None:
+    """No party id makes a message a duplicate of another party's receipt."""
+    harness.feed("message_read", ref_msg_id="2", party_id="ann")
 
-    effects = play.says("read\0ann", "", "2")
+    effects = harness.message("read\0ann", "", "2")
 
     assert [type(effect) for effect in effects] == [MessageReceived]
 
 
-def test_the_time_and_the_unknown_fields_make_no_other_content(play: Play) -> None:
-    """A message that comes again with another time is the same message."""
-    play.says("ann", "hello", "2", timestamp="1614718748")
+def test_timestamp_and_unknown_fields_are_not_content(harness: Harness) -> None:
+    """A message with another timestamp or unknown fields is a duplicate."""
+    harness.message("ann", "hello", "2", timestamp="1614718748")
 
-    assert play.says("ann", "hello", "2", timestamp=1614718748000, hop="cache") == []
-    assert play.says("ann", "hello", "2") == []
+    assert harness.message("ann", "hello", "2", timestamp=1614718748000, hop="cache") == []
+    assert harness.message("ann", "hello", "2") == []
 
 
-def test_ids_may_come_as_numbers(play: Play) -> None:
-    """An id as a number is the same id as its digits."""
-    play.says("ann", "hello", "2")
+def test_ids_may_come_as_numbers(harness: Harness) -> None:
+    """An id as a number equals the id of its digits."""
+    harness.message("ann", "hello", "2")
 
-    assert play.hears("message", party_id="ann", msg_id=2, msg="hello") == []
+    assert harness.feed("message", party_id="ann", msg_id=2, msg="hello") == []
 
 
 @pytest.mark.parametrize("kind", ["message", "file", "location"])
-def test_the_customer_is_the_same_party_in_any_case(plays: type[Play], kind: str) -> None:
-    """What the customer said is known under the chat's id in whatever case it comes again."""
-    play = plays("Chat-A")
-    content, other, told = KINDS[kind]
-    play.hears(kind, party_id="Chat-A", msg_id="1", **content)
+def test_the_customer_is_the_same_party_in_any_case(make_harness: type[Harness], kind: str) -> None:
+    """A duplicate of the customer's message is recognized with the chat_id in any case."""
+    harness = make_harness("Chat-A")
+    content, other, reported = KINDS[kind]
+    harness.feed(kind, party_id="Chat-A", msg_id="1", **content)
 
-    assert play.hears(kind, party_id="CHAT-A", msg_id="1", **content) == []
-    assert play.hears(kind, party_id="chat-a", msg_id="1", **content) == []
-    effects = play.hears(kind, party_id="chat-a", msg_id="1", **other)
-    assert [type(effect) for effect in effects] == [told, Anomaly]
+    assert harness.feed(kind, party_id="CHAT-A", msg_id="1", **content) == []
+    assert harness.feed(kind, party_id="chat-a", msg_id="1", **content) == []
+    effects = harness.feed(kind, party_id="chat-a", msg_id="1", **other)
+    assert [type(effect) for effect in effects] == [reported, Anomaly]
 
 
-def test_the_customers_signals_are_known_in_any_case(plays: type[Play]) -> None:
-    """A signal of the customer's is known under the chat's id in whatever case it comes again."""
-    play = plays("Chat-A")
+def test_the_customers_signals_are_known_in_any_case(make_harness: type[Harness]) -> None:
+    """A duplicate of the customer's signal is recognized with the chat_id in any case."""
+    harness = make_harness("Chat-A")
     fields = {"msg_id": "1", "data": {"type": "REQUEST_CALL"}}
-    play.hears("signaling", party_id="Chat-A", **fields)
+    harness.feed("signaling", party_id="Chat-A", **fields)
 
-    assert play.hears("signaling", party_id="CHAT-A", **fields) == []
-
-
-def test_an_own_file_is_known_with_and_without_its_party(play: Play) -> None:
-    """A file from nobody is the customer's, so it is known when it comes with the chat's id."""
-    play.hears("file", file_id="f-1", msg_id="1")
-
-    assert play.hears("file", file_id="f-1", msg_id="1", party_id="CHAT-1") == []
+    assert harness.feed("signaling", party_id="CHAT-A", **fields) == []
 
 
-def test_the_same_party_of_others_is_told_apart_by_case(play: Play) -> None:
-    """Only the customer's id is compared without case."""
-    play.says("ann", "hello", "2")
+def test_an_own_file_is_known_with_and_without_its_party(harness: Harness) -> None:
+    """A file without a party is the customer's, so its duplicate may have the chat_id."""
+    harness.feed("file", file_id="f-1", msg_id="1")
 
-    assert len(play.says("ANN", "hello", "2")) == 1
+    assert harness.feed("file", file_id="f-1", msg_id="1", party_id="CHAT-1") == []
 
 
-def test_history_overlaps_with_the_poll(play: Play) -> None:
-    """A history that holds what the poll has told, and more, tells only the more."""
-    play.joins("ann", type="internal", timestamp="100")
-    play.says("ann", "one", "2", timestamp="101")
-    play.says("chat-1", "two", "1", timestamp="102")
+def test_ids_of_other_parties_are_case_sensitive(harness: Harness) -> None:
+    """Party ids other than the customer's are compared with case."""
+    harness.message("ann", "hello", "2")
 
-    effects = play.hears_batch(
+    assert len(harness.message("ANN", "hello", "2")) == 1
+
+
+def test_history_overlaps_with_the_poll(harness: Harness) -> None:
+    """A history that overlaps with the poll reports only what is new."""
+    harness.join("ann", type="internal", timestamp="100")
+    harness.message("ann", "one", "2", timestamp="101")
+    harness.message("chat-1", "two", "1", timestamp="102")
+
+    effects = harness.feed_batch(
         {
             "event": "chat_session_party_joined",
             "party_id": "ann",
@@ -296,11 +296,11 @@ def test_history_overlaps_with_the_poll(play: Play) -> None:
     )
 
     assert [type(effect) for effect in effects] == [MessageReceived, FileReceived]
-    assert play.session.counts.duplicates == 3
+    assert harness.session.counts.duplicates == 3
 
 
-def test_a_whole_poll_again_tells_nothing(play: Play) -> None:
-    """A batch of joinings, messages, receipts, forms and calls that comes twice is told once."""
+def test_a_repeated_poll_reports_nothing(harness: Harness) -> None:
+    """A batch of joins, messages, receipts, forms and calls received twice is reported once."""
     batch = [
         {"event": "chat_session_status", "state": "connected"},
         {"event": "chat_session_party_joined", "party_id": "ann", "timestamp": "100"},
@@ -316,115 +316,117 @@ def test_a_whole_poll_again_tells_nothing(play: Play) -> None:
         {"event": "chat_session_cobrowsing_ended", "msg_id": "10"},
         {"event": "chat_session_party_left", "party_id": "ann", "timestamp": "103"},
     ]
-    play.hears_batch(*batch)
+    harness.feed_batch(*batch)
 
-    assert play.hears_batch(*batch) == []
-    assert play.anomalies == []
-
-
-def test_a_signal_again_moves_no_call(play: Play) -> None:
-    """An offer that a cached poll brings after the end of the call rings nowhere."""
-    play.signals("OFFER_CALL", msg_id="2", sdp="v=0")
-    play.signals("END_CALL", msg_id="4")
-
-    assert play.signals("OFFER_CALL", msg_id="2", sdp="v=0") == []
-    assert play.session.call == "ended"
-    assert play.signals("OFFER_CALL", msg_id="6", sdp="v=0")[-1] == CallChanged("ended", "offered")
+    assert harness.feed_batch(*batch) == []
+    assert harness.anomalies == []
 
 
-def test_a_dead_form_is_not_opened_by_a_cached_poll(play: Play) -> None:
-    """A form shown again with the same time, after it was closed, stays closed."""
-    play.shows("7", timestamp="100", form_timeout="10")
-    play.ticks(at=10.0)
+def test_a_repeated_signal_changes_no_call(harness: Harness) -> None:
+    """A duplicate offer after the end of the call does not change the call."""
+    harness.signal("OFFER_CALL", msg_id="2", sdp="v=0")
+    harness.signal("END_CALL", msg_id="4")
 
-    assert play.shows("7", timestamp="100", form_timeout="10") == []
-    assert play.session.forms == ()
-    assert play.session.counts.duplicates == 1
-
-
-def test_a_form_may_be_shown_anew(play: Play) -> None:
-    """A form shown at another time, or without one, after it was closed, opens."""
-    play.shows("7", timestamp="100")
-    play.hears("form_data", form_request_id="7")
-
-    assert play.shows("7", timestamp="200") == [FormOpened(Form("7", "survey"))]
-    play.hears("form_data", form_request_id="7")
-    assert play.shows("7") == [FormOpened(Form("7", "survey"))]
+    assert harness.signal("OFFER_CALL", msg_id="2", sdp="v=0") == []
+    assert harness.session.call == "ended"
+    assert harness.signal("OFFER_CALL", msg_id="6", sdp="v=0")[-1] == CallChanged(
+        "ended", "offered"
+    )
 
 
-def test_a_form_shown_without_a_time_cannot_be_known(play: Play) -> None:
-    """Without a time nothing says that a form is an old one, so it opens again."""
-    play.shows("7")
-    play.hears("form_data", form_request_id="7")
+def test_a_closed_form_is_not_opened_by_a_cached_poll(harness: Harness) -> None:
+    """A form that is shown again with the same timestamp, after it was closed, stays closed."""
+    harness.show_form("7", timestamp="100", form_timeout="10")
+    harness.tick(at=10.0)
 
-    assert play.shows("7") == [FormOpened(Form("7", "survey"))]
-
-
-def test_a_replaced_form_does_not_come_back(play: Play) -> None:
-    """The first look of a form, brought again by a cached poll, does not replace the second."""
-    play.shows("7", "short", timestamp="100")
-    play.shows("7", "long", timestamp="200")
-
-    assert play.shows("7", "short", timestamp="100") == []
-    assert [form.name for form in play.session.forms] == ["long"]
+    assert harness.show_form("7", timestamp="100", form_timeout="10") == []
+    assert harness.session.forms == ()
+    assert harness.session.counts.duplicates == 1
 
 
-def test_every_show_of_a_form_is_known_once_it_is_closed(play: Play) -> None:
-    """A show that was absorbed because the form was open is known too, when it comes again."""
-    play.shows("7", timestamp="100")
-    play.shows("7", timestamp="200")
-    play.hears("form_data", form_request_id="7")
+def test_a_form_may_be_shown_anew(harness: Harness) -> None:
+    """A closed form that is shown with another timestamp, or without one, opens."""
+    harness.show_form("7", timestamp="100")
+    harness.feed("form_data", form_request_id="7")
 
-    assert play.shows("7", timestamp="200") == []
-    assert play.session.forms == ()
-
-
-def test_a_cobrowsing_step_again_is_absorbed(play: Play) -> None:
-    """An old step of co-browsing, brought again under its id, changes nothing."""
-    play.hears("cobrowsing_requested", msg_id="2")
-    play.hears("cobrowsing_started", msg_id="4")
-
-    assert play.hears("cobrowsing_requested", msg_id="2") == []
-    assert play.session.cobrowsing == "started"
-    assert play.session.counts.duplicates == 1
+    assert harness.show_form("7", timestamp="200") == [FormOpened(Form("7", "survey"))]
+    harness.feed("form_data", form_request_id="7")
+    assert harness.show_form("7") == [FormOpened(Form("7", "survey"))]
 
 
-def test_a_cobrowsing_id_with_another_step_is_told(play: Play) -> None:
-    """Another step of co-browsing under an old id is told and reported."""
-    play.hears("cobrowsing_requested", msg_id="2")
+def test_a_form_shown_without_a_time_cannot_be_known(harness: Harness) -> None:
+    """A closed form without a timestamp opens again: it cannot be recognized."""
+    harness.show_form("7")
+    harness.feed("form_data", form_request_id="7")
 
-    assert play.hears("cobrowsing_started", msg_id="2") == [
+    assert harness.show_form("7") == [FormOpened(Form("7", "survey"))]
+
+
+def test_a_replaced_form_does_not_come_back(harness: Harness) -> None:
+    """A duplicate of a replaced form does not replace its successor."""
+    harness.show_form("7", "short", timestamp="100")
+    harness.show_form("7", "long", timestamp="200")
+
+    assert harness.show_form("7", "short", timestamp="100") == []
+    assert [form.name for form in harness.session.forms] == ["long"]
+
+
+def test_every_show_of_a_form_is_known_once_it_is_closed(harness: Harness) -> None:
+    """A show that was a duplicate of the open form stays one after the form is closed."""
+    harness.show_form("7", timestamp="100")
+    harness.show_form("7", timestamp="200")
+    harness.feed("form_data", form_request_id="7")
+
+    assert harness.show_form("7", timestamp="200") == []
+    assert harness.session.forms == ()
+
+
+def test_a_repeated_cobrowsing_step_is_a_duplicate(harness: Harness) -> None:
+    """A duplicate step of co-browsing changes nothing."""
+    harness.feed("cobrowsing_requested", msg_id="2")
+    harness.feed("cobrowsing_started", msg_id="4")
+
+    assert harness.feed("cobrowsing_requested", msg_id="2") == []
+    assert harness.session.cobrowsing == "started"
+    assert harness.session.counts.duplicates == 1
+
+
+def test_a_cobrowsing_id_with_another_step_is_reported(harness: Harness) -> None:
+    """Another step of co-browsing with a known id is reported, with an anomaly."""
+    harness.feed("cobrowsing_requested", msg_id="2")
+
+    assert harness.feed("cobrowsing_started", msg_id="2") == [
         CobrowsingChanged("started"),
         Anomaly("id_reused", "id '2' came again with other content"),
     ]
 
 
-def test_cobrowsing_ids_count_for_one_party(play: Play) -> None:
-    """A step of co-browsing from another party is no duplicate, though the id is the same."""
-    play.hears("cobrowsing_requested", msg_id="2", party_id="ann")
-    play.hears("cobrowsing_ended", msg_id="4", party_id="ann")
+def test_cobrowsing_ids_are_scoped_to_a_party(harness: Harness) -> None:
+    """The same id of co-browsing from another party is not a duplicate."""
+    harness.feed("cobrowsing_requested", msg_id="2", party_id="ann")
+    harness.feed("cobrowsing_ended", msg_id="4", party_id="ann")
 
-    assert play.hears("cobrowsing_requested", msg_id="2", party_id="bob") == [
+    assert harness.feed("cobrowsing_requested", msg_id="2", party_id="bob") == [
         CobrowsingChanged("requested"),
     ]
 
 
-def test_a_reused_id_is_named_short_and_in_plain_ascii(play: Play) -> None:
-    """An anomaly quotes a long or odd id in part, escaped, so that it can be printed anywhere."""
+def test_a_reused_id_is_quoted_short_and_in_ascii(harness: Harness) -> None:
+    """An anomaly quotes a long or non-ASCII id shortened and escaped."""
     msg_id = "é" + "x" * 200
-    play.says("ann", "one", msg_id)
+    harness.message("ann", "one", msg_id)
 
-    *_, anomaly = play.says("ann", "two", msg_id)
+    *_, anomaly = harness.message("ann", "two", msg_id)
 
     assert anomaly.text.isascii()
     assert anomaly.text.startswith(r"id '\xe9xxx")
     assert len(anomaly.text) < 140
 
 
-def test_another_address_under_the_same_id_is_another_file(play: Play) -> None:
-    """A file by its address has the address as its content."""
+def test_another_address_under_the_same_id_is_another_file(harness: Harness) -> None:
+    """The content of a file by its address is the address."""
     first = {"party_id": "ann", "msg_id": "4", "file_type": "image"}
-    play.hears("file_url", **first, file_url="https://example.com/a.png")
+    harness.feed("file_url", **first, file_url="https://example.com/a.png")
 
-    told = play.hears("file_url", **first, file_url="https://example.com/b.png")
-    assert {type(effect).__name__ for effect in told} == {"Anomaly", "FileReceived"}
+    reported = harness.feed("file_url", **first, file_url="https://example.com/b.png")
+    assert {type(effect).__name__ for effect in reported} == {"Anomaly", "FileReceived"}

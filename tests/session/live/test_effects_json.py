@@ -12,7 +12,7 @@ from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
 from tests.session.posting import posting
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 ANN = Party("ann", "internal", "Ann")
 ANN_JSON = {
@@ -216,7 +216,7 @@ SIGNALS: list[tuple[signaling.Signal, dict[str, Any]]] = [
 
 
 def nested(levels: int) -> object:
-    """Lists in objects, so many levels deep."""
+    """Lists in objects, `levels` deep."""
     value: object = "the innermost"
     for level in range(levels):
         value = [value] if level % 2 else {"in": value}
@@ -224,16 +224,16 @@ def nested(levels: int) -> object:
 
 
 class Odd:
-    """Something that no JSON has."""
+    """An object without a JSON form."""
 
     def __repr__(self) -> str:
-        raise AssertionError("nobody asked")
+        raise AssertionError("repr must not be called")
 
     __str__ = __repr__
 
 
-# What the wire or a caller may have put where nothing is read, and what is written for it.
-UNREAD: list[tuple[object, object]] = [
+# Values that the wire or a caller may put into uninterpreted fields, and their JSON.
+UNINTERPRETED: list[tuple[object, object]] = [
     (nan, "nan"),
     (inf, "inf"),
     (-inf, "-inf"),
@@ -261,7 +261,7 @@ UNREAD: list[tuple[object, object]] = [
 
 @pytest.mark.parametrize(("effect", "plain"), EXACT, ids=[type(it).__name__ for it, _ in EXACT])
 def test_an_effect_has_its_json(effect: e.Effect, plain: dict[str, Any]) -> None:
-    """Each effect is exactly this JSON, in this order, and comes back from its text unchanged."""
+    """Each effect has exactly this JSON, in this order, and it survives a round trip as text."""
     written = e.to_json(effect)
 
     assert written == plain
@@ -269,16 +269,16 @@ def test_an_effect_has_its_json(effect: e.Effect, plain: dict[str, Any]) -> None
     assert json.loads(json.dumps(written, allow_nan=False)) == plain
 
 
-def test_every_effect_is_met_here() -> None:
-    """The effects above are all that there are, each with a name of its own."""
+def test_every_effect_is_covered() -> None:
+    """The list above contains each effect once, each with its own name."""
     assert {type(effect) for effect, _ in EXACT} == {*get_args(e.Effect)}
     assert len(EXACT) == len(get_args(e.Effect))
     assert len({plain["effect"] for _, plain in EXACT}) == len(EXACT)
 
 
 @pytest.mark.parametrize(("signal", "plain"), SIGNALS)
-def test_a_signal_says_in_json_what_it_is(signal: signaling.Signal, plain: dict[str, Any]) -> None:
-    """Each signal is written with its name, its fields and what is unread."""
+def test_a_signal_has_its_json(signal: signaling.Signal, plain: dict[str, Any]) -> None:
+    """A signal is written with its name, its fields and its unknown fields."""
     written = e.to_json(e.SignalReceived(None, signal))
 
     assert written == {
@@ -289,7 +289,7 @@ def test_a_signal_says_in_json_what_it_is(signal: signaling.Signal, plain: dict[
 
 
 def test_an_unknown_signal_is_written_whole() -> None:
-    """A signal of an unknown type is written with all that came."""
+    """A signal of an unknown type is written with all its fields."""
     signal = signaling.UnknownSignal(None, {"mood": nan})
 
     assert e.to_json(e.SignalReceived(None, signal))["signal"] == {
@@ -300,7 +300,7 @@ def test_an_unknown_signal_is_written_whole() -> None:
 
 
 def carriers(value: object) -> list[e.Effect]:
-    """Every effect that carries something unread, with this in it."""
+    """Every effect with an uninterpreted field, with `value` in it."""
     extra = {"unread": value}
     attachment = events.Attachment(extra=extra)
     return [
@@ -318,10 +318,10 @@ def carriers(value: object) -> list[e.Effect]:
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), UNREAD, ids=[str(number) for number in range(len(UNREAD))]
+    ("value", "written"), UNINTERPRETED, ids=[str(number) for number in range(len(UNINTERPRETED))]
 )
-def test_what_is_unread_is_made_harmless(value: object, written: object) -> None:
-    """Whatever was left unread can be written as strict JSON, and stays as it was if it could."""
+def test_uninterpreted_values_are_written_as_json(value: object, written: object) -> None:
+    """Uninterpreted values are written as strict JSON, unchanged if they are JSON already."""
     assert e.to_json(e.Anomaly("malformed", "x", value))["raw"] == written
     for effect in carriers(value):
         plain = e.to_json(effect)
@@ -329,23 +329,23 @@ def test_what_is_unread_is_made_harmless(value: object, written: object) -> None
 
 
 @pytest.mark.parametrize("levels", [1_000, 100_000])
-def test_what_is_nested_too_deep_is_cut(levels: int) -> None:
-    """What is nested deeper than JSON is written is cut, with a note in its place."""
+def test_a_value_nested_too_deep_is_cut(levels: int) -> None:
+    """A value that is nested too deep to write is cut, with a note in its place."""
     for effect in carriers(nested(levels)):
         text = json.dumps(e.to_json(effect), allow_nan=False)
         assert "(nested too deep to write)" in text
         assert "the innermost" not in text
 
 
-def test_what_is_nested_believably_is_kept() -> None:
-    """What is nested as deep as the codec lets through is written whole."""
+def test_a_value_nested_as_the_codec_allows_is_kept() -> None:
+    """A value as deep as the codec accepts is written whole."""
     value = nested(33)
 
     assert e.to_json(e.UnknownReceived("x", value))["raw"] == value
 
 
 def test_json_shares_nothing_with_its_effect() -> None:
-    """Who changes what was written changes no effect."""
+    """A change of the JSON does not change the effect."""
     raw = {"event": "x", "gift": [1, {"a": 2}]}
     effect = e.UnknownReceived("x", raw)
 
@@ -358,13 +358,13 @@ def test_json_shares_nothing_with_its_effect() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [value for value, _ in UNREAD] + [nested(1_000)], ids=lambda _: "unread"
+    "value", [value for value, _ in UNINTERPRETED] + [nested(1_000)], ids=lambda _: "unread"
 )
-def test_a_session_survives_what_is_unread(play: Play, value: object) -> None:
-    """A session told of events with anything unread in them tells effects that can be written."""
+def test_a_session_accepts_uninterpreted_values(harness: Harness, value: object) -> None:
+    """Events with uninterpreted values give effects that can be written as JSON."""
     extra = {"unread": value}
     attachments = (events.Attachment(extra=extra),)
-    heard = [
+    received = [
         events.Message("ann", "2", "hi", attachments=attachments, extra=extra),
         events.Message("ann", "2", "ho", attachments=attachments, extra=extra),
         events.FormShow("7", extra=extra),
@@ -376,32 +376,32 @@ def test_a_session_survives_what_is_unread(play: Play, value: object) -> None:
         events.Malformed("x", value, "odd"),
         events.Malformed(None, value, "odd"),
     ]
-    for event in heard:
-        play.receives(event)
+    for event in received:
+        harness.receive(event)
 
-    for effect in play.told:
+    for effect in harness.effects:
         plain = e.to_json(effect)
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    assert len(play.told) == 12
+    assert len(harness.effects) == 12
 
 
-def test_extreme_numbers_of_the_wire_can_be_written(play: Play) -> None:
-    """The largest numbers that the wire can bring become effects that can be written."""
-    play.status("queued", ewt=1.7e308)
-    play.shows("7", form_timeout="1.7e308")
-    play.hears("location", latitude="-1.7e308", longitude=1e400)
-    play.hears("message", msg=10**300, timestamp=1e400)
+def test_extreme_numbers_of_the_wire_can_be_written(harness: Harness) -> None:
+    """The largest numbers of the wire give effects that can be written as JSON."""
+    harness.status("queued", ewt=1.7e308)
+    harness.show_form("7", form_timeout="1.7e308")
+    harness.feed("location", latitude="-1.7e308", longitude=1e400)
+    harness.feed("message", msg=10**300, timestamp=1e400)
 
-    for effect in play.told:
+    for effect in harness.effects:
         json.dumps(e.to_json(effect), allow_nan=False)
-    assert len(play.told) == 5
+    assert len(harness.effects) == 5
 
 
-def test_a_deadline_beyond_all_numbers_can_be_written(play: Play) -> None:
-    """A form whose time cannot be counted, however odd the clock, is told in strict JSON."""
-    play.now = 1e308
+def test_a_deadline_that_overflows_can_be_written(harness: Harness) -> None:
+    """A deadline that overflows is written as strict JSON."""
+    harness.now = 1e308
 
-    [opened] = play.shows("7", form_timeout="1.7e308")
+    [opened] = harness.show_form("7", form_timeout="1.7e308")
 
     assert json.dumps(e.to_json(opened), allow_nan=False)
-    assert play.session.deadline is None or play.session.deadline < inf
+    assert harness.session.deadline is None or harness.session.deadline < inf

@@ -8,9 +8,9 @@ from attrs import asdict, evolve
 from chatfsm.effects import StateChanged, Terminated
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
-LATECOMERS = [
+LATE = [
     {"event": "chat_session_status", "state": "failed"},
     {"event": "chat_session_status", "state": "connected"},
     {"event": "chat_session_status", "state": "no such state"},
@@ -45,36 +45,36 @@ LATECOMERS = [
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
-@pytest.mark.parametrize("latecomer", LATECOMERS)
-def test_nothing_follows_the_end(plays: type[Play], latecomer: object, strict: bool) -> None:
-    """After the end every event is counted as late and as nothing else, in strict sessions too."""
-    play = plays(strict=strict)
-    play.joins("ann", type="internal")
-    play.says("ann", "hello", "2")
-    play.ends()
-    before, _ = play.recalls()
+@pytest.mark.parametrize("item", LATE)
+def test_nothing_follows_the_end(make_harness: type[Harness], item: object, strict: bool) -> None:
+    """After the end an event is counted as late and as nothing else, in strict sessions too."""
+    harness = make_harness(strict=strict)
+    harness.join("ann", type="internal")
+    harness.message("ann", "hello", "2")
+    harness.end()
+    before, _ = harness.copy_state()
 
-    assert play.hears_batch(latecomer) == []
+    assert harness.feed_batch(item) == []
 
-    after, _ = play.recalls()
+    after, _ = harness.copy_state()
     assert after == evolve(before, late=1)
 
 
-def test_ticks_after_the_end_do_nothing(play: Play) -> None:
-    """Ticks after the end, however late, change nothing and are not even counted."""
-    play.types("ann")
-    play.shows("7", form_timeout="5")
-    play.ends()
-    before = play.recalls()
+def test_ticks_after_the_end_do_nothing(harness: Harness) -> None:
+    """Ticks after the end change nothing and are not counted."""
+    harness.typing("ann")
+    harness.show_form("7", form_timeout="5")
+    harness.end()
+    before = harness.copy_state()
 
-    assert play.ticks(at=5.0) == []
-    assert play.ticks(at=1e9) == []
-    assert play.recalls() == before
+    assert harness.tick(at=5.0) == []
+    assert harness.tick(at=1e9) == []
+    assert harness.copy_state() == before
 
 
-def test_one_termination_ever(play: Play) -> None:
-    """Endings that come together, or again, terminate once, and the first one decides."""
-    effects = play.hears_batch(
+def test_one_termination_ever(harness: Harness) -> None:
+    """Several endings, together or repeated, terminate once, with the outcome of the first."""
+    effects = harness.feed_batch(
         {"event": "chat_session_inactivity_timeout", "msg": "Too long"},
         {"event": "chat_session_ended"},
         {"event": "chat_session_status", "state": "failed"},
@@ -85,43 +85,43 @@ def test_one_termination_ever(play: Play) -> None:
         StateChanged("establishing", "timed_out"),
         Terminated("timed_out", "Too long"),
     ]
-    assert play.session.outcome == "timed_out"
-    assert play.session.outcome_text == "Too long"
-    assert play.session.counts.late == 3
+    assert harness.session.outcome == "timed_out"
+    assert harness.session.outcome_text == "Too long"
+    assert harness.session.counts.late == 3
 
 
-def test_the_end_lets_go_of_what_it_needs_no_more(play: Play) -> None:
-    """A session that is over remembers no ids, no departures and no candidates."""
-    play.joins("ann", type="internal")
-    play.says("ann", "hello", "2")
-    play.leaves("ann", timestamp="100")
-    play.signals("ICE_CANDIDATE", candidate="host")
-    play.ends()
+def test_the_end_drops_unneeded_state(harness: Harness) -> None:
+    """A terminated session has no ids, no departures and no candidates."""
+    harness.join("ann", type="internal")
+    harness.message("ann", "hello", "2")
+    harness.leave("ann", timestamp="100")
+    harness.signal("ICE_CANDIDATE", candidate="host")
+    harness.end()
 
-    memory, wake = play.recalls()
+    memory, wake = harness.copy_state()
     assert memory.seen_ids == {}
     assert memory.seen_count == 0
     assert memory.departed is None
     assert memory.joined_at == ()
     assert memory.call.candidates == ()
-    assert play.session.early_candidates == ()
+    assert harness.session.early_candidates == ()
     assert wake == float("inf")
 
 
-def test_counts_of_a_whole_chat(play: Play) -> None:
-    """Each event is counted once while the session lives, and each effect once."""
-    play.joins("ann", type="internal")  # 1 effect
-    play.joins("ann", type="internal")  # absorbed
-    play.says("ann", "hello", "2")  # 1
-    play.says("ann", "hello", "2")  # absorbed
-    play.hears("surprise")  # 1
-    play.hears("typing")  # 1 anomaly
-    play.status("no such state")  # 1 anomaly
-    play.ticks(at=1.0)
-    play.ends()  # 2
-    play.ends()  # late
+def test_counts_of_a_whole_chat(harness: Harness) -> None:
+    """Each event is counted once until the end, and each effect once."""
+    harness.join("ann", type="internal")  # 1 effect
+    harness.join("ann", type="internal")  # duplicate
+    harness.message("ann", "hello", "2")  # 1
+    harness.message("ann", "hello", "2")  # duplicate
+    harness.feed("surprise")  # 1
+    harness.feed("typing")  # 1 anomaly
+    harness.status("no such state")  # 1 anomaly
+    harness.tick(at=1.0)
+    harness.end()  # 2
+    harness.end()  # late
 
-    assert asdict(play.session.counts) == {
+    assert asdict(harness.session.counts) == {
         "events": 8,
         "effects": 7,
         "duplicates": 2,
@@ -130,4 +130,4 @@ def test_counts_of_a_whole_chat(play: Play) -> None:
         "anomalies": 2,
         "late": 1,
     }
-    assert len(play.told) == 7
+    assert len(harness.effects) == 7

@@ -11,7 +11,7 @@ from chatfsm.effects import Ignored, TypingStarted
 from chatfsm.inputs import History
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 DUPLICATES: list[tuple[str, dict[str, Any]]] = [
     ("status", {"state": "establishing"}),
@@ -32,53 +32,55 @@ DUPLICATES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("word", "fields"), DUPLICATES, ids=[word for word, _ in DUPLICATES])
-def test_a_duplicate_is_explained(plays: type[Play], word: str, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "fields"), DUPLICATES, ids=[name for name, _ in DUPLICATES])
+def test_a_duplicate_is_explained(
+    make_harness: type[Harness], name: str, fields: dict[str, Any]
+) -> None:
     """Each kind of duplicate is reported with its event, and counted as without `explain`."""
-    silent, play = plays(), plays(explain=True)
-    for stage in (silent, play):
-        stage.hears(word, **fields)
+    silent, harness = make_harness(), make_harness(explain=True)
+    for each in (silent, harness):
+        each.feed(name, **fields)
 
-    [ignored] = play.hears(word, **fields)
+    [ignored] = harness.feed(name, **fields)
 
     assert isinstance(ignored, Ignored)
     assert ignored.reason == "duplicate"
-    assert silent.hears(word, **fields) == []
-    assert play.session.counts.duplicates == silent.session.counts.duplicates
+    assert silent.feed(name, **fields) == []
+    assert harness.session.counts.duplicates == silent.session.counts.duplicates
 
 
-def test_an_explanation_shows_no_text(plays: type[Play]) -> None:
+def test_an_explanation_shows_no_text(make_harness: type[Harness]) -> None:
     """The repr of an ignored event names the reason alone: an app may log it (law L10)."""
-    play = plays(explain=True)
-    play.says("ann", "a secret", "2")
+    harness = make_harness(explain=True)
+    harness.message("ann", "a secret", "2")
 
-    [ignored] = play.says("ann", "a secret", "2")
+    [ignored] = harness.message("ann", "a secret", "2")
 
     assert "secret" not in repr(ignored)
 
 
-def test_a_late_event_is_explained(plays: type[Play]) -> None:
-    """After the end each event is reported as late, those of a history too."""
-    play = plays(explain=True)
-    play.ends()
+def test_a_late_event_is_explained(make_harness: type[Harness]) -> None:
+    """After the end each event is reported as late, also those of a history."""
+    harness = make_harness(explain=True)
+    harness.end()
     typing = events.Typing("ann")
 
-    assert play.receives(typing) == [Ignored("late", typing)]
-    assert play.receives(History((typing,))) == [Ignored("late", typing)]
-    assert play.session.counts.late == 2
+    assert harness.receive(typing) == [Ignored("late", typing)]
+    assert harness.receive(History((typing,))) == [Ignored("late", typing)]
+    assert harness.session.counts.late == 2
 
 
-def test_a_duplicate_of_a_history_is_marked_as_replayed(plays: type[Play]) -> None:
-    """Like every effect that a history brings."""
-    play = plays(explain=True)
+def test_a_duplicate_of_a_history_is_marked_as_replayed(make_harness: type[Harness]) -> None:
+    """A duplicate of a history is marked as replayed, as all effects of a history are."""
+    harness = make_harness(explain=True)
     message = events.Message("ann", "2", "hi")
-    play.receives(message)
+    harness.receive(message)
 
-    assert play.receives(History((message,))) == [Ignored("duplicate", message, replayed=True)]
+    assert harness.receive(History((message,))) == [Ignored("duplicate", message, replayed=True)]
 
 
-def test_without_it_nothing_is_explained(play: Play) -> None:
-    """Off by default: what is new is reported, nothing else."""
-    assert play.types("ann") == [TypingStarted("ann")]
-    play.joins("ann")
-    assert play.joins("ann") == []
+def test_by_default_nothing_is_explained(harness: Harness) -> None:
+    """By default only new facts are reported."""
+    assert harness.typing("ann") == [TypingStarted("ann")]
+    harness.join("ann")
+    assert harness.join("ann") == []

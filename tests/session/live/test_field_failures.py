@@ -1,4 +1,4 @@
-"""Failures that shipped clients have (PROTOCOL.md §6), and that a session must not have."""
+"""Failures of existing clients (PROTOCOL.md §6) that a session must not have."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from chatfsm.effects import (
 from chatfsm.models import Form, Party
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
 @pytest.mark.parametrize(
     "state", ["ivr", "queued", "connecting", "connected", "completed", "failed"]
 )
-def test_every_state_is_modelled(play: Play, state: str) -> None:
-    """Seen: "status decoded without its state; `completed` ignored". Every state is told."""
-    assert play.status(state)[0] == StateChanged("establishing", state)
-    assert play.session.state == state
+def test_every_state_is_modelled(harness: Harness, state: str) -> None:
+    """Seen: "status decoded without its state; `completed` ignored". Every state is reported."""
+    assert harness.status(state)[0] == StateChanged("establishing", state)
+    assert harness.session.state == state
 
 
-def test_a_status_without_its_state_is_no_status(play: Play) -> None:
-    """Seen: "status decoded without its state". Such a status is malformed and moves nothing."""
-    play.status("queued")
-    play.hears("status", ewt="5")
+def test_a_status_without_its_state_is_no_status(harness: Harness) -> None:
+    """Seen: "status decoded without its state". Such a status is malformed and changes no state."""
+    harness.status("queued")
+    harness.feed("status", ewt="5")
 
-    assert play.anomalies == ["malformed"]
-    assert play.session.state == "queued"
+    assert harness.anomalies == ["malformed"]
+    assert harness.session.state == "queued"
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_a_status_without_its_state_is_no_status(play: Play) -> None:
         "no object",
     ],
 )
-def test_one_odd_event_costs_only_itself(play: Play, odd: object) -> None:
+def test_one_odd_event_affects_no_other(harness: Harness, odd: object) -> None:
     """Seen: "one unknown event, missing field or odd type crashes the app or loses the batch"."""
-    effects = play.hears_batch(
+    effects = harness.feed_batch(
         {"event": "chat_session_party_joined", "party_id": "ann"},
         odd,
         {"event": "chat_session_typing", "party_id": "ann"},
@@ -78,29 +78,31 @@ def test_one_odd_event_costs_only_itself(play: Play, odd: object) -> None:
         ],
     ],
 )
-def test_every_terminal_says_that_it_is_over(play: Play, last: list[dict[str, Any]]) -> None:
+def test_every_ending_makes_the_session_done(harness: Harness, last: list[dict[str, Any]]) -> None:
     """Seen: "keeps polling after failed, inactivity or completed+ended". Each makes it done."""
-    play.status("connected")
-    play.types("ann")
-    assert not play.session.done
+    harness.status("connected")
+    harness.typing("ann")
+    assert not harness.session.done
 
-    play.hears_batch(*last)
+    harness.feed_batch(*last)
 
-    assert play.session.done
-    assert play.session.deadline is None
+    assert harness.session.done
+    assert harness.session.deadline is None
 
 
-def test_a_cached_poll_is_told_once(play: Play) -> None:
-    """Seen: "same message shown 70 times a second from a cached poll". It is shown once."""
+def test_a_cached_poll_is_reported_once(harness: Harness) -> None:
+    """Seen: "same message shown 70 times a second from a cached poll". It is reported once."""
     for _each in range(70):
-        play.says("ann", "Please wait for the next available agent", "0", timestamp="1614718748")
+        harness.message(
+            "ann", "Please wait for the next available agent", "0", timestamp="1614718748"
+        )
 
-    assert [type(effect) for effect in play.told] == [MessageReceived]
-    assert play.session.counts.duplicates == 69
+    assert [type(effect) for effect in harness.effects] == [MessageReceived]
+    assert harness.session.counts.duplicates == 69
 
 
-def test_a_history_at_each_resume_tells_nothing_again(play: Play) -> None:
-    """Seen: "history appended again at each resume". What has ids or is known is told once."""
+def test_a_history_at_each_resume_reports_nothing_again(harness: Harness) -> None:
+    """Seen: "history appended again at each resume". Known events are not reported again."""
     history = [
         {"event": "chat_session_party_joined", "party_id": "ann", "timestamp": "100"},
         {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg": "hi"},
@@ -108,102 +110,102 @@ def test_a_history_at_each_resume_tells_nothing_again(play: Play) -> None:
         {"event": "chat_session_file", "party_id": "chat-1", "msg_id": "3", "file_id": "f-1"},
         {"event": "chat_session_party_left", "party_id": "ann", "timestamp": "200"},
     ]
-    assert len(play.hears_batch(*history)) == 5
+    assert len(harness.feed_batch(*history)) == 5
 
     for _each in range(3):
-        assert play.hears_batch(*history) == []
-    assert play.session.parties == ()
+        assert harness.feed_batch(*history) == []
+    assert harness.session.parties == ()
 
 
-def test_failed_and_ended_together_end_once(play: Play) -> None:
+def test_failed_and_ended_together_end_once(harness: Harness) -> None:
     """Seen: "callbacks fire twice when failed and ended come together". One termination, ever."""
-    play.hears_batch(
+    harness.feed_batch(
         {"event": "chat_session_status", "state": "failed"},
         {"event": "chat_session_ended"},
         {"event": "chat_session_status", "state": "failed"},
     )
 
-    assert play.endings == [Terminated("failed")]
+    assert harness.endings == [Terminated("failed")]
 
 
-def test_the_end_of_a_call_is_not_echoed(play: Play) -> None:
-    """Seen: "END_CALL echoed for ever". It moves the call once and asks for nothing to be sent."""
-    play.signals("OFFER_CALL")
+def test_the_end_of_a_call_is_not_echoed(harness: Harness) -> None:
+    """Seen: "END_CALL echoed for ever". It changes the call once and causes no reply."""
+    harness.signal("OFFER_CALL")
 
-    assert [type(effect) for effect in play.signals("END_CALL")] == [SignalReceived, CallChanged]
+    assert [type(effect) for effect in harness.signal("END_CALL")] == [SignalReceived, CallChanged]
     for _each in range(3):
-        assert [type(effect) for effect in play.signals("END_CALL")] == [SignalReceived]
+        assert [type(effect) for effect in harness.signal("END_CALL")] == [SignalReceived]
 
 
-def test_a_typing_indicator_clears(play: Play) -> None:
-    """Seen: "typing indicator never clears". It clears by every way out."""
-    play.joins("ann")
-    ways_out: tuple[tuple[str, dict[str, str], TypingReason], ...] = (
+def test_a_typing_indicator_clears(harness: Harness) -> None:
+    """Seen: "typing indicator never clears". It clears for each reason."""
+    harness.join("ann")
+    reasons: tuple[tuple[str, dict[str, str], TypingReason], ...] = (
         ("not_typing", {"party_id": "ann"}, "event"),
         ("message", {"party_id": "ann", "msg": "hi"}, "message"),
         ("party_left", {"party_id": "ann"}, "left"),
         ("status", {"state": "completed"}, "completed"),
         ("ended", {}, "terminated"),
     )
-    for word, fields, reason in ways_out:
-        assert play.types("ann") == [TypingStarted("ann")]
-        assert TypingStopped("ann", reason) in play.hears(word, **fields)
-        assert play.session.typing == ()
+    for name, fields, reason in reasons:
+        assert harness.typing("ann") == [TypingStarted("ann")]
+        assert TypingStopped("ann", reason) in harness.feed(name, **fields)
+        assert harness.session.typing == ()
 
 
-def test_a_typing_indicator_clears_by_itself(play: Play) -> None:
-    """Seen: "typing indicator never clears". Where nothing says so, time does."""
-    play.types("ann")
+def test_a_typing_indicator_clears_after_the_timeout(harness: Harness) -> None:
+    """Seen: "typing indicator never clears". It clears after the timeout at the latest."""
+    harness.typing("ann")
 
-    assert play.ticks(at=30.0) == [TypingStopped("ann", "timeout")]
+    assert harness.tick(at=30.0) == [TypingStopped("ann", "timeout")]
 
 
-def test_nobody_talks_to_an_agent_who_left(play: Play) -> None:
+def test_an_agent_who_left_is_not_the_agent(harness: Harness) -> None:
     """Seen: "party never removed, messages sent to an agent who left". The agent is recomputed."""
-    play.joins("ann", type="internal")
-    play.joins("bob", type="internal")
-    play.leaves("bob")
-    assert play.session.agent == Party("ann", "internal")
+    harness.join("ann", type="internal")
+    harness.join("bob", type="internal")
+    harness.leave("bob")
+    assert harness.session.agent == Party("ann", "internal")
 
-    play.leaves("ann")
-    assert play.session.agent is None
-    assert play.session.parties == ()
+    harness.leave("ann")
+    assert harness.session.agent is None
+    assert harness.session.parties == ()
 
 
-def test_a_dead_prompt_swallows_no_text(play: Play) -> None:
-    """Seen: "a dead form's prompt swallows later text". A closed prompt is answered by nothing."""
-    for word, fields in (
+def test_a_closed_prompt_takes_no_text(harness: Harness) -> None:
+    """Seen: "a dead form's prompt swallows later text". No text answers a closed prompt."""
+    for name, fields in (
         ("form_data", {"form_request_id": "7"}),
         ("chat_form_data_cancel", {"form_request_id": "7"}),
         ("secure_form_cancel", {"form_request_id": "7"}),
     ):
-        play.shows("7", "")
-        play.hears(word, **fields)
-        assert [type(effect) for effect in play.says("chat-1", "later")] == [MessageReceived]
-    play.shows("7", "", form_timeout="10", at=0.0)
+        harness.show_form("7", "")
+        harness.feed(name, **fields)
+        assert [type(effect) for effect in harness.message("chat-1", "later")] == [MessageReceived]
+    harness.show_form("7", "", form_timeout="10", at=0.0)
 
-    expired, later = play.hears("message", party_id="chat-1", msg="later", at=10.0)
+    expired, later = harness.feed("message", party_id="chat-1", msg="later", at=10.0)
 
     assert expired == FormClosed(Form("7", "", deadline=10.0), "expired")
     assert isinstance(later, MessageReceived)
 
 
-def test_the_end_leaves_no_prompt(play: Play) -> None:
+def test_the_end_closes_the_prompts(harness: Harness) -> None:
     """Seen: "a dead form's prompt swallows later text". The end closes every form."""
-    play.shows("7", "")
+    harness.show_form("7", "")
 
-    assert FormClosed(Form("7", ""), "terminated") in play.ends()
-    assert play.session.forms == ()
+    assert FormClosed(Form("7", ""), "terminated") in harness.end()
+    assert harness.session.forms == ()
 
 
-def test_two_chats_are_told_apart(plays: type[Play]) -> None:
+def test_two_sessions_share_nothing(make_harness: type[Harness]) -> None:
     """Seen: "events without chat id, so two chats cannot be told apart". Sessions share nothing."""
-    one, two = plays("chat-1"), plays("chat-2")
-    for play in (one, two):
-        play.joins("ann", type="internal")
-        assert len(play.says("ann", "hello", "2")) == 1
-    one.types("ann")
-    one.ends()
+    one, two = make_harness("chat-1"), make_harness("chat-2")
+    for harness in (one, two):
+        harness.join("ann", type="internal")
+        assert len(harness.message("ann", "hello", "2")) == 1
+    one.typing("ann")
+    one.end()
 
     assert (one.session.chat_id, two.session.chat_id) == ("chat-1", "chat-2")
     assert not two.session.done

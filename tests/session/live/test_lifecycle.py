@@ -17,9 +17,9 @@ from chatfsm.effects import (
 from chatfsm.models import Form
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
-# As the design says it, on purpose not read from the table.
+# DESIGN §3, written out here so that the test does not depend on the table.
 BEFORE_THE_END = ("establishing", "ivr", "queued", "connecting", "connected", "completed")
 EXPECTED = {
     "establishing": {"ivr", "queued", "connecting", "connected", "completed"},
@@ -38,27 +38,27 @@ ENDINGS = [
 ]
 
 
-def reach(play: Play, state: str) -> None:
+def reach(harness: Harness, state: str) -> None:
     """Bring a new session to a state before the end."""
     if state != "establishing":
-        play.status(state)
-    assert play.session.state == state
+        harness.status(state)
+    assert harness.session.state == state
 
 
-def test_a_session_begins_by_being_established(play: Play) -> None:
-    """A session that has heard nothing is establishing."""
-    assert play.session.state == "establishing"
+def test_a_new_session_is_establishing(harness: Harness) -> None:
+    """A session without inputs is in the state establishing."""
+    assert harness.session.state == "establishing"
 
 
 @pytest.mark.parametrize(("source", "destination"), PAIRS)
-def test_a_status_moves_the_session(play: Play, source: str, destination: str) -> None:
-    """Every new state is obeyed and told, and reported only where no row expects it."""
-    reach(play, source)
+def test_a_status_moves_the_session(harness: Harness, source: str, destination: str) -> None:
+    """Every new state is applied and reported, with an anomaly if the transition is unexpected."""
+    reach(harness, source)
 
-    first, *rest = play.status(destination)
+    first, *rest = harness.status(destination)
 
     assert first == StateChanged(source, destination)
-    assert play.session.state == destination
+    assert harness.session.state == destination
     reported = [effect.kind for effect in rest if isinstance(effect, Anomaly)]
     expected = destination in EXPECTED[source]
     assert reported == ([] if expected else ["unexpected_transition"])
@@ -66,18 +66,18 @@ def test_a_status_moves_the_session(play: Play, source: str, destination: str) -
 
 
 def test_only_going_back_to_establishing_is_unexpected() -> None:
-    """The pairs that no row expects are those that lead back to the beginning."""
+    """The unexpected transitions are those back to establishing."""
     unexpected = {(a, b) for a, b in PAIRS if b not in EXPECTED[a]}
 
     assert unexpected == {(a, "establishing") for a in BEFORE_THE_END[1:]}
     assert unexpected == {(source, destination) for _, source, destination in tables.UNEXPECTED}
 
 
-def test_an_unexpected_transition_is_reported_after_all_that_it_brought(play: Play) -> None:
-    """The anomaly of an unexpected transition stands behind the state and the estimate."""
-    play.status("connected")
+def test_an_unexpected_transition_is_reported_last(harness: Harness) -> None:
+    """The anomaly of an unexpected transition comes after the state and the estimate."""
+    harness.status("connected")
 
-    effects = play.status("establishing", ewt="4")
+    effects = harness.status("establishing", ewt="4")
 
     assert effects == [
         StateChanged("connected", "establishing"),
@@ -86,85 +86,87 @@ def test_an_unexpected_transition_is_reported_after_all_that_it_brought(play: Pl
     ]
 
 
-@pytest.mark.parametrize("word", ["paused", "ended", "timed_out", "gone", "lost"])
-def test_an_unknown_state_word_leaves_the_state(play: Play, word: str) -> None:
-    """A state word that nobody knows is an anomaly and moves nothing, whatever it sounds like."""
-    play.status("queued", ewt="7")
-    play.types("ann")
+@pytest.mark.parametrize("event_name", ["paused", "ended", "timed_out", "gone", "lost"])
+def test_an_unknown_state_changes_nothing(harness: Harness, event_name: str) -> None:
+    """An unknown state is an anomaly and changes nothing, also if it is the name of an outcome."""
+    harness.status("queued", ewt="7")
+    harness.typing("ann")
 
-    effects = play.status(word, ewt="9")
+    effects = harness.status(event_name, ewt="9")
 
-    assert effects == [Anomaly("unknown_state", f"no state is called '{word}'")]
-    assert play.session.state == "queued"
-    assert play.session.typing == ("ann",)
-    assert not play.session.done
+    assert effects == [Anomaly("unknown_state", f"no state is called '{event_name}'")]
+    assert harness.session.state == "queued"
+    assert harness.session.typing == ("ann",)
+    assert not harness.session.done
 
 
 @pytest.mark.parametrize(
     ("ewt", "seconds"), [("10", 10.0), ("0", 0.0), (3, 3.0), (2.5, 2.5), ("1.5", 1.5)]
 )
-def test_a_new_state_brings_its_estimate(play: Play, ewt: object, seconds: float) -> None:
-    """An estimate that holds a number, as text or number, follows the change of state."""
-    assert play.status("queued", ewt=ewt) == [
+def test_a_new_state_is_reported_with_its_estimate(
+    harness: Harness, ewt: object, seconds: float
+) -> None:
+    """An estimate with a number, as text or number, follows the change of state."""
+    assert harness.status("queued", ewt=ewt) == [
         StateChanged("establishing", "queued"),
         WaitEstimated(seconds),
     ]
 
 
 @pytest.mark.parametrize("ewt", ["", None, "soon", -1, True, "NaN"])
-def test_an_estimate_without_a_number_is_none(play: Play, ewt: object) -> None:
-    """An estimate that holds no usable number is not told."""
-    assert play.status("queued", ewt=ewt) == [StateChanged("establishing", "queued")]
+def test_an_estimate_without_a_number_is_not_reported(harness: Harness, ewt: object) -> None:
+    """An estimate without a usable number is not reported."""
+    assert harness.status("queued", ewt=ewt) == [StateChanged("establishing", "queued")]
 
 
-def test_the_same_state_tells_only_a_changed_estimate(play: Play) -> None:
-    """A state told again is news only where its estimate is another number."""
-    play.status("queued", ewt="10")
+def test_the_same_state_reports_only_a_changed_estimate(harness: Harness) -> None:
+    """A repeated state is reported only if its estimate has changed."""
+    harness.status("queued", ewt="10")
 
-    assert play.status("queued", ewt="10") == []
-    assert play.status("queued", ewt=10) == []
-    assert play.status("queued") == []
-    assert play.session.counts.duplicates == 3
-    assert play.status("queued", ewt="8") == [WaitEstimated(8.0)]
-    assert play.status("queued", ewt="10") == [WaitEstimated(10.0)]
-    assert play.session.counts.duplicates == 3
-
-
-def test_the_first_state_may_be_told_again(play: Play) -> None:
-    """The state that every session begins in is no change when the server tells it."""
-    assert play.status("establishing") == []
-    assert play.status("establishing", ewt="20") == [WaitEstimated(20.0)]
+    assert harness.status("queued", ewt="10") == []
+    assert harness.status("queued", ewt=10) == []
+    assert harness.status("queued") == []
+    assert harness.session.counts.duplicates == 3
+    assert harness.status("queued", ewt="8") == [WaitEstimated(8.0)]
+    assert harness.status("queued", ewt="10") == [WaitEstimated(10.0)]
+    assert harness.session.counts.duplicates == 3
 
 
-def test_an_estimate_belongs_to_its_state(play: Play) -> None:
-    """A new state forgets the old estimate, so that the same number is news in it."""
-    play.status("queued", ewt="5")
-    play.status("connecting")
-
-    assert play.status("connecting", ewt="5") == [WaitEstimated(5.0)]
+def test_the_first_state_may_be_repeated(harness: Harness) -> None:
+    """The status establishing in a new session is not a change."""
+    assert harness.status("establishing") == []
+    assert harness.status("establishing", ewt="20") == [WaitEstimated(20.0)]
 
 
-def test_a_new_state_tells_an_estimate_of_the_same_number(play: Play) -> None:
-    """A new state tells its estimate also where the number is the one of before."""
-    play.status("queued", ewt="5")
+def test_an_estimate_belongs_to_its_state(harness: Harness) -> None:
+    """A new state clears the estimate, so that the same number is reported in it."""
+    harness.status("queued", ewt="5")
+    harness.status("connecting")
 
-    assert play.status("connecting", ewt="5") == [
+    assert harness.status("connecting", ewt="5") == [WaitEstimated(5.0)]
+
+
+def test_a_new_state_reports_an_estimate_of_the_same_number(harness: Harness) -> None:
+    """A new state is reported with its estimate, also if the number is the same as before."""
+    harness.status("queued", ewt="5")
+
+    assert harness.status("connecting", ewt="5") == [
         StateChanged("queued", "connecting"),
         WaitEstimated(5.0),
     ]
 
 
-def test_completed_stops_all_typing(play: Play) -> None:
-    """Completed is told with its estimate, then everybody stops typing, and nothing else ends."""
-    play.status("connected")
-    play.joins("ann", type="internal")
-    play.types("ann")
-    play.types("bob")
-    play.shows("7")
-    play.hears("timeout_warning", msg="still there?")
-    play.signals("OFFER_CALL")
+def test_completed_stops_all_typing(harness: Harness) -> None:
+    """Completed is reported with its estimate, then all typing stops, and nothing else ends."""
+    harness.status("connected")
+    harness.join("ann", type="internal")
+    harness.typing("ann")
+    harness.typing("bob")
+    harness.show_form("7")
+    harness.feed("timeout_warning", msg="still there?")
+    harness.signal("OFFER_CALL")
 
-    effects = play.status("completed", ewt="0")
+    effects = harness.status("completed", ewt="0")
 
     assert effects == [
         StateChanged("connected", "completed"),
@@ -172,7 +174,7 @@ def test_completed_stops_all_typing(play: Play) -> None:
         TypingStopped("ann", "completed"),
         TypingStopped("bob", "completed"),
     ]
-    session = play.session
+    session = harness.session
     assert session.typing == ()
     assert not session.done
     assert session.outcome is None
@@ -182,53 +184,55 @@ def test_completed_stops_all_typing(play: Play) -> None:
     assert session.call == "offered"
 
 
-def test_other_states_stop_no_typing(play: Play) -> None:
-    """Only completed and the end stop the typing of everybody."""
-    play.status("connected")
-    play.types("ann")
+def test_other_states_stop_no_typing(harness: Harness) -> None:
+    """Only completed and the end stop all typing."""
+    harness.status("connected")
+    harness.typing("ann")
 
-    assert play.status("queued") == [StateChanged("connected", "queued")]
-    assert play.session.typing == ("ann",)
+    assert harness.status("queued") == [StateChanged("connected", "queued")]
+    assert harness.session.typing == ("ann",)
 
 
-def test_after_completed_the_session_goes_on(play: Play) -> None:
-    """After completed, messages, a survey form and another agent may follow, and at last an end."""
-    play.status("completed")
+def test_after_completed_the_session_goes_on(harness: Harness) -> None:
+    """After completed, messages, a survey form and another agent may follow, and an end."""
+    harness.status("completed")
 
-    assert len(play.says("scenario", "How was it?", "2")) == 1
-    assert len(play.shows("9")) == 1
-    assert play.status("connected") == [StateChanged("completed", "connected")]
-    play.status("completed")
-    assert play.ends()[-1] == Terminated("ended")
+    assert len(harness.message("scenario", "How was it?", "2")) == 1
+    assert len(harness.show_form("9")) == 1
+    assert harness.status("connected") == [StateChanged("completed", "connected")]
+    harness.status("completed")
+    assert harness.end()[-1] == Terminated("ended")
 
 
 @pytest.mark.parametrize(("ending", "final"), ENDINGS)
 @pytest.mark.parametrize("source", BEFORE_THE_END)
-def test_every_state_can_end(play: Play, source: str, ending: object, final: str) -> None:
-    """From every state that is not final, the server may end the session in each of three ways."""
-    reach(play, source)
+def test_every_state_can_end(harness: Harness, source: str, ending: object, final: str) -> None:
+    """From every state that is not final, the server can end the session in three ways."""
+    reach(harness, source)
 
-    assert play.hears_batch(ending) == [StateChanged(source, final), Terminated(final)]
-    assert play.session.state == final
-    assert play.session.outcome == final
-    assert play.session.done
-    assert play.anomalies == []
+    assert harness.feed_batch(ending) == [StateChanged(source, final), Terminated(final)]
+    assert harness.session.state == final
+    assert harness.session.outcome == final
+    assert harness.session.done
+    assert harness.anomalies == []
 
 
 @pytest.mark.parametrize(("ending", "final"), ENDINGS)
-def test_an_end_tells_its_consequences_in_order(play: Play, ending: object, final: str) -> None:
-    """An end tells the state, typing, forms and call, and the termination last."""
-    play.status("connected")
-    play.joins("ann", type="internal", display_name="Ann")
-    play.types("ann")
-    play.types("bob")
-    play.shows("7", form_timeout="60")
-    play.hears("secure_form_show", form_request_id="8", form_id="card")
-    play.signals("OFFER_CALL")
-    play.signals("ANSWER_CALL")
-    parties = play.session.parties
+def test_an_end_reports_its_consequences_in_order(
+    harness: Harness, ending: object, final: str
+) -> None:
+    """An end reports state, typing, forms and call, and the termination last."""
+    harness.status("connected")
+    harness.join("ann", type="internal", display_name="Ann")
+    harness.typing("ann")
+    harness.typing("bob")
+    harness.show_form("7", form_timeout="60")
+    harness.feed("secure_form_show", form_request_id="8", form_id="card")
+    harness.signal("OFFER_CALL")
+    harness.signal("ANSWER_CALL")
+    parties = harness.session.parties
 
-    effects = play.hears_batch(ending)
+    effects = harness.feed_batch(ending)
 
     assert effects == [
         StateChanged("connected", final),
@@ -239,7 +243,7 @@ def test_an_end_tells_its_consequences_in_order(play: Play, ending: object, fina
         CallChanged("active", "ended"),
         Terminated(final),
     ]
-    session = play.session
+    session = harness.session
     assert session.parties == parties != ()
     assert session.typing == ()
     assert session.forms == ()
@@ -247,9 +251,9 @@ def test_an_end_tells_its_consequences_in_order(play: Play, ending: object, fina
     assert session.deadline is None
 
 
-def test_a_failure_tells_no_estimate(play: Play) -> None:
-    """Who has failed waits for nobody: an estimate beside failed is not told."""
-    assert play.status("failed", ewt="5") == [
+def test_a_failure_reports_no_estimate(harness: Harness) -> None:
+    """An estimate beside the state failed is not reported."""
+    assert harness.status("failed", ewt="5") == [
         StateChanged("establishing", "failed"),
         Terminated("failed"),
     ]
@@ -264,23 +268,25 @@ def test_a_failure_tells_no_estimate(play: Play) -> None:
         ({"msg": "Bye", "msg_text": ""}, ""),
     ],
 )
-@pytest.mark.parametrize("word", ["inactivity_timeout", "inactvity_timeout"])
-def test_inactivity_says_why(play: Play, word: str, fields: dict[str, str], text: str) -> None:
-    """The end for inactivity carries the server's text, under both spellings of its name."""
-    assert play.session.outcome_text is None
+@pytest.mark.parametrize("event_name", ["inactivity_timeout", "inactvity_timeout"])
+def test_inactivity_has_the_text_of_the_server(
+    harness: Harness, event_name: str, fields: dict[str, str], text: str
+) -> None:
+    """The end for inactivity has the server's text, with both spellings of its name."""
+    assert harness.session.outcome_text is None
 
-    assert play.hears(word, **fields)[-1] == Terminated("timed_out", text)
-    assert play.session.outcome_text == text
-
-
-def test_an_end_without_words_has_an_empty_text(play: Play) -> None:
-    """After an end about which the server said nothing, the text is empty and not missing."""
-    play.ends()
-
-    assert play.session.outcome_text == ""
+    assert harness.feed(event_name, **fields)[-1] == Terminated("timed_out", text)
+    assert harness.session.outcome_text == text
 
 
-def test_the_law_is_the_machine() -> None:
+def test_an_end_without_a_text_has_an_empty_text(harness: Harness) -> None:
+    """After an end without a text, `outcome_text` is empty, not None."""
+    harness.end()
+
+    assert harness.session.outcome_text == ""
+
+
+def test_the_tables_agree_with_the_machines() -> None:
     """The compiled tables and the machines agree on every pair of state and trigger."""
     for table in (tables.LIFECYCLE, tables.FORM, tables.CALL):
         machine = table.machine
@@ -292,8 +298,8 @@ def test_the_law_is_the_machine() -> None:
         assert table.initial == machine.initial
 
 
-def test_the_law_has_the_finals_of_the_design() -> None:
-    """The final states are the four outcomes of a session, and the five reasons of a form."""
+def test_the_tables_have_the_finals_of_the_design() -> None:
+    """The final states are the four outcomes of a session and the five reasons of a form."""
     assert tables.LIFECYCLE.initial == "establishing"
     assert tables.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"}
     assert tables.FORM.finals == {"submitted", "cancelled", "expired", "replaced", "terminated"}

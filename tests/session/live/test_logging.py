@@ -9,12 +9,12 @@ from chatfsm import RemoteProtocolError
 from chatfsm.effects import Anomaly, to_json
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
-SECRET = "my-very-secret-words"  # noqa: S105 - stands for what people write
+SECRET = "my-very-secret-words"  # noqa: S105 - stands for the text of a message
 
-# Every place in which somebody's words travel.
-SPOKEN: list[dict[str, Any]] = [
+# Every field in which text of a party occurs.
+ITEMS: list[dict[str, Any]] = [
     {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg": SECRET},
     {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg_text": SECRET},
     {"event": "chat_session_message", "party_id": "chat-1", "msg_id": "1", "msg": SECRET},
@@ -50,7 +50,7 @@ SMALL = {"max_parties": 1, "max_forms": 1, "max_candidates": 1, "max_ids": 1}
 
 
 def test_there_is_one_logger_and_it_is_silent() -> None:
-    """The library has one logger, with a handler that does nothing, and sets no level."""
+    """The library has one logger, with a NullHandler and without a level."""
     logger = logging.getLogger("chatfsm")
 
     assert [type(handler) for handler in logger.handlers] == [logging.NullHandler]
@@ -64,17 +64,17 @@ def test_there_is_one_logger_and_it_is_silent() -> None:
     assert names == ["chatfsm"]
 
 
-def test_no_record_holds_what_somebody_wrote(
-    plays: type[Play], caplog: pytest.LogCaptureFixture
+def test_no_record_contains_text_of_a_party(
+    make_harness: type[Harness], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever is said, no record of any level holds a word of it."""
+    """No log record of any level contains text of a party."""
     caplog.set_level(logging.NOTSET)
-    play = plays(**SMALL)
+    harness = make_harness(**SMALL)
 
-    play.hears_batch(*SPOKEN)
+    harness.feed_batch(*ITEMS)
 
-    assert play.session.done
-    assert len(caplog.records) > len(play.anomalies) > 10
+    assert harness.session.done
+    assert len(caplog.records) > len(harness.anomalies) > 10
     for record in caplog.records:
         assert record.name == "chatfsm"
         assert SECRET not in record.getMessage()
@@ -82,37 +82,39 @@ def test_no_record_holds_what_somebody_wrote(
         assert record.exc_info is None
 
 
-@pytest.mark.parametrize("item", SPOKEN)
-def test_no_error_holds_what_somebody_wrote(plays: type[Play], item: dict[str, Any]) -> None:
-    """The errors of a strict session quote nothing that somebody wrote."""
-    play = plays(strict=True, **SMALL)
+@pytest.mark.parametrize("item", ITEMS)
+def test_no_error_contains_text_of_a_party(
+    make_harness: type[Harness], item: dict[str, Any]
+) -> None:
+    """The errors of a strict session quote no text of a party."""
+    harness = make_harness(strict=True, **SMALL)
     texts = []
-    for heard in (*SPOKEN[:1], item, item):
+    for wire_item in (*ITEMS[:1], item, item):
         try:
-            play.hears_batch(heard)
+            harness.feed_batch(wire_item)
         except RemoteProtocolError as error:
             texts += [str(error), repr(error), repr(error.effects)]
 
-    assert play.session.counts.events + len(texts) // 3 + play.session.counts.late == 3
+    assert harness.session.counts.events + len(texts) // 3 + harness.session.counts.late == 3
     assert SECRET not in "".join(texts)
 
 
-def test_no_anomaly_explains_itself_by_what_somebody_wrote(plays: type[Play]) -> None:
-    """The text of an anomaly, and its repr, quote nothing that somebody wrote; raw keeps it."""
-    play = plays(**SMALL)
-    play.hears_batch(*SPOKEN)
+def test_no_text_of_an_anomaly_contains_text_of_a_party(make_harness: type[Harness]) -> None:
+    """The text and the repr of an anomaly quote no text of a party; `raw` has it."""
+    harness = make_harness(**SMALL)
+    harness.feed_batch(*ITEMS)
 
-    anomalies = [effect for effect in play.told if isinstance(effect, Anomaly)]
+    anomalies = [effect for effect in harness.effects if isinstance(effect, Anomaly)]
     assert SECRET not in "".join(repr(anomaly) for anomaly in anomalies)
     assert any(SECRET in str(to_json(anomaly)["raw"]) for anomaly in anomalies)
 
 
-def test_the_records_say_what_happened(play: Play, caplog: pytest.LogCaptureFixture) -> None:
-    """An unknown event, an anomaly and the end are recorded, each with the id of the chat."""
+def test_the_records_say_what_happened(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """An unknown event, an anomaly and the end are logged, each with the chat_id."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
-    play.hears("surprise")
-    play.leaves("ann")
-    play.ends()
+    harness.feed("surprise")
+    harness.leave("ann")
+    harness.end()
 
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.INFO, "chat 'chat-1': unknown event"),
@@ -121,23 +123,27 @@ def test_the_records_say_what_happened(play: Play, caplog: pytest.LogCaptureFixt
     ]
 
 
-def test_an_ordinary_chat_is_not_recorded(play: Play, caplog: pytest.LogCaptureFixture) -> None:
-    """What is as it should be leaves no record."""
+def test_an_ordinary_chat_is_not_recorded(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An ordinary chat is not logged."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
-    play.status("connected")
-    play.joins("ann", type="internal")
-    play.says("ann", "hello", "2")
-    play.types("ann")
-    play.shows("7", form_timeout="5")
-    play.ticks(at=100.0)
+    harness.status("connected")
+    harness.join("ann", type="internal")
+    harness.message("ann", "hello", "2")
+    harness.typing("ann")
+    harness.show_form("7", form_timeout="5")
+    harness.tick(at=100.0)
 
     assert caplog.records == []
 
 
-def test_an_id_breaks_no_line(plays: type[Play], caplog: pytest.LogCaptureFixture) -> None:
-    """An odd id of a chat is escaped, so that a record stays one line of plain text."""
+def test_a_chat_id_is_escaped_in_records(
+    make_harness: type[Harness], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A chat_id with odd characters is escaped, so that a record stays one line of ASCII."""
     caplog.set_level(logging.INFO, logger="chatfsm")
-    plays("chat\n1 é").ends()
+    make_harness("chat\n1 é").end()
 
     assert [record.getMessage() for record in caplog.records] == [
         r"chat 'chat\n1 \xe9': terminated, ended",

@@ -16,14 +16,14 @@ from chatfsm.effects import (
 from chatfsm.models import Party
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
-def test_a_message_is_told_whole(play: Play) -> None:
-    """A message carries its text, its HTML, its sender and everything that the wire gave it."""
-    play.joins("ann", type="internal", display_name="Ann")
+def test_a_message_is_reported_whole(harness: Harness) -> None:
+    """A message has its text, its HTML, its sender and all other fields of the wire."""
+    harness.join("ann", type="internal", display_name="Ann")
 
-    [effect] = play.says(
+    [effect] = harness.message(
         "ann",
         "Hello<br>there",
         "2",
@@ -58,32 +58,32 @@ def test_a_message_is_told_whole(play: Play) -> None:
         ({}, "", None),
     ],
 )
-def test_the_text_is_the_servers_own_where_it_made_one(
-    play: Play, fields: dict[str, str], text: str, html: str | None
+def test_the_text_is_msg_text_if_present(
+    harness: Harness, fields: dict[str, str], text: str, html: str | None
 ) -> None:
-    """The text is msg_text where there is one, else msg; the HTML is msg as it came."""
-    [effect] = play.hears("message", party_id="ann", **fields)
+    """The text is msg_text if present, else msg; the HTML is msg unchanged."""
+    [effect] = harness.feed("message", party_id="ann", **fields)
 
     assert isinstance(effect, MessageReceived)
     assert effect.message.text == text
     assert effect.message.html == html
 
 
-def test_a_message_may_come_from_somebody_never_announced(play: Play) -> None:
-    """A message from a party that never joined is told, without a sender."""
-    play.joins("bob")
+def test_a_message_may_come_from_an_unknown_party(harness: Harness) -> None:
+    """A message of a party that never joined is reported without a sender."""
+    harness.join("bob")
 
-    [effect] = play.says("ann", "hello", "2")
+    [effect] = harness.message("ann", "hello", "2")
 
     assert effect.message.sender is None
     assert effect.message.party_id == "ann"
     assert effect.message.own is False
-    assert play.anomalies == []
+    assert harness.anomalies == []
 
 
-def test_an_empty_message_is_a_message(play: Play) -> None:
-    """A message of which nothing but the name came is told."""
-    [effect] = play.hears("message")
+def test_an_empty_message_is_a_message(harness: Harness) -> None:
+    """A message without any field is reported."""
+    [effect] = harness.feed("message")
 
     assert isinstance(effect, MessageReceived)
     assert (effect.message.party_id, effect.message.msg_id, effect.message.text) == (None, None, "")
@@ -94,39 +94,41 @@ def test_an_empty_message_is_a_message(play: Play) -> None:
     ("party_id", "own"),
     [("Chat-A", True), ("CHAT-A", True), ("chat-a", True), ("chat-b", False), ("chat-a2", False)],
 )
-def test_own_is_who_has_the_id_of_the_chat(plays: type[Play], party_id: str, own: bool) -> None:
-    """A message is the customer's own where its party has the id of the chat, without case."""
-    [effect] = plays("Chat-A").says(party_id, "hello", "1")
+def test_a_message_with_the_chat_id_as_party_is_own(
+    make_harness: type[Harness], party_id: str, own: bool
+) -> None:
+    """A message is own if its party id equals the chat_id, without case."""
+    [effect] = make_harness("Chat-A").message(party_id, "hello", "1")
 
     assert effect.message.own is own
 
 
-def test_the_announced_customer_is_the_sender_in_any_case(plays: type[Play]) -> None:
-    """The customer, announced in whatever case, is here under the chat's id, and the sender."""
-    play = plays("Chat-A")
-    play.joins("CHAT-A", type="external", display_name="Eve")
+def test_the_customer_who_joined_is_the_sender_in_any_case(make_harness: type[Harness]) -> None:
+    """The customer, joined with the id in any case, is the sender, with the chat_id as party id."""
+    harness = make_harness("Chat-A")
+    harness.join("CHAT-A", type="external", display_name="Eve")
 
-    [effect] = play.says("chat-a", "hello", "1")
+    [effect] = harness.message("chat-a", "hello", "1")
 
     assert effect.message.own is True
     assert effect.message.sender == Party("Chat-A", "external", "Eve")
 
 
-def test_a_sender_who_left_is_not_announced_any_more(play: Play) -> None:
-    """The last words of somebody who left are told without a sender."""
-    play.joins("ann", type="internal")
-    play.leaves("ann")
+def test_a_party_that_left_is_not_the_sender(harness: Harness) -> None:
+    """A message of a party that has left is reported without a sender."""
+    harness.join("ann", type="internal")
+    harness.leave("ann")
 
-    [effect] = play.says("ann", "bye", "2")
+    [effect] = harness.message("ann", "bye", "2")
 
     assert effect.message.sender is None
 
 
-def test_a_file_is_told_whole(play: Play) -> None:
-    """A file carries its id, type, name, sender and time."""
-    play.joins("ann", type="internal")
+def test_a_file_is_reported_whole(harness: Harness) -> None:
+    """A file has its id, type, name, sender and timestamp."""
+    harness.join("ann", type="internal")
 
-    [effect] = play.hears(
+    [effect] = harness.feed(
         "file",
         party_id="ann",
         msg_id="4",
@@ -154,11 +156,11 @@ def test_a_file_is_told_whole(play: Play) -> None:
         ({"session_id": "ann"}, False, "ann"),
     ],
 )
-def test_a_file_from_nobody_is_the_customers(
-    play: Play, fields: dict[str, str], own: bool, party_id: str | None
+def test_a_file_without_a_party_is_the_customers(
+    harness: Harness, fields: dict[str, str], own: bool, party_id: str | None
 ) -> None:
-    """A file is the customer's own where it is from nobody, or from the id of the chat."""
-    [effect] = play.hears("file", file_id="f-1", **fields)
+    """A file is own if it has no party, or the chat_id as party id."""
+    [effect] = harness.feed("file", file_id="f-1", **fields)
 
     assert isinstance(effect, FileReceived)
     assert effect.file.own is own
@@ -166,11 +168,11 @@ def test_a_file_from_nobody_is_the_customers(
     assert effect.file.sender is None
 
 
-def test_a_location_is_told_whole(play: Play) -> None:
-    """A place carries its degrees, as numbers or text, its map, sender and time."""
-    play.joins("ann", type="internal")
+def test_a_location_is_reported_whole(harness: Harness) -> None:
+    """A location has its degrees, from numbers or texts, its map, sender and timestamp."""
+    harness.join("ann", type="internal")
 
-    [effect] = play.hears(
+    [effect] = harness.feed(
         "location",
         party_id="ann",
         msg_id="4",
@@ -190,9 +192,9 @@ def test_a_location_is_told_whole(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("party_id", "own"), [("CHAT-1", True), ("ann", False), (None, False)])
-def test_a_location_needs_nothing(play: Play, party_id: str | None, own: bool) -> None:
-    """A place of which hardly anything came is told, as own only from the id of the chat."""
-    [effect] = play.hears("location", party_id=party_id)
+def test_a_location_needs_nothing(harness: Harness, party_id: str | None, own: bool) -> None:
+    """A location without fields is reported, as own only if its party id is the chat_id."""
+    [effect] = harness.feed("location", party_id=party_id)
 
     assert isinstance(effect, LocationReceived)
     assert (effect.location.latitude, effect.location.longitude) == (None, None)
@@ -201,55 +203,55 @@ def test_a_location_needs_nothing(play: Play, party_id: str | None, own: bool) -
 
 @pytest.mark.parametrize("field", ["ref_msg_id", "msg_id"])
 @pytest.mark.parametrize(
-    ("word", "confirmed"),
+    ("event_name", "confirmed"),
     [("message_delivered", DeliveryConfirmed), ("message_read", ReadConfirmed)],
 )
 def test_receipts_name_the_message(
-    play: Play, word: str, confirmed: type[DeliveryConfirmed], field: str
+    harness: Harness, event_name: str, confirmed: type[DeliveryConfirmed], field: str
 ) -> None:
-    """A receipt tells which message reached whom, also under the older name of the field."""
-    assert play.hears(word, **{field: "1", "party_id": "ann"}) == [confirmed("1", "ann")]
-    assert play.hears(word, **{field: "3"}) == [confirmed("3", None)]
+    """A receipt has the id of the message and the party, also with the older name of the field."""
+    assert harness.feed(event_name, **{field: "1", "party_id": "ann"}) == [confirmed("1", "ann")]
+    assert harness.feed(event_name, **{field: "3"}) == [confirmed("3", None)]
 
 
-@pytest.mark.parametrize("word", ["message_delivered", "message_read"])
-def test_a_receipt_is_told_once(play: Play, word: str) -> None:
-    """A receipt of the same message and party is told once, of another party again."""
-    play.hears(word, ref_msg_id="1", party_id="ann")
+@pytest.mark.parametrize("event_name", ["message_delivered", "message_read"])
+def test_a_receipt_is_reported_once(harness: Harness, event_name: str) -> None:
+    """A receipt of the same message and party is reported once, of another party again."""
+    harness.feed(event_name, ref_msg_id="1", party_id="ann")
 
-    assert play.hears(word, ref_msg_id="1", party_id="ann") == []
-    assert play.session.counts.duplicates == 1
-    assert len(play.hears(word, ref_msg_id="1", party_id="bob")) == 1
+    assert harness.feed(event_name, ref_msg_id="1", party_id="ann") == []
+    assert harness.session.counts.duplicates == 1
+    assert len(harness.feed(event_name, ref_msg_id="1", party_id="bob")) == 1
 
 
-def test_delivered_and_read_are_two_things(play: Play) -> None:
-    """That a message was read is news after it was delivered."""
-    play.hears("message_delivered", ref_msg_id="1", party_id="ann")
+def test_delivered_and_read_are_two_things(harness: Harness) -> None:
+    """A read receipt is reported after a delivery receipt."""
+    harness.feed("message_delivered", ref_msg_id="1", party_id="ann")
 
-    assert play.hears("message_read", ref_msg_id="1", party_id="ann") == [
+    assert harness.feed("message_read", ref_msg_id="1", party_id="ann") == [
         ReadConfirmed("1", "ann"),
     ]
 
 
-@pytest.mark.parametrize("word", ["message_delivered", "message_read"])
-def test_the_customers_own_receipts_are_no_news(play: Play, word: str) -> None:
-    """A receipt that the customer sent, met in a history, is only counted."""
-    assert play.hears(word, ref_msg_id="2", party_id="CHAT-1") == []
-    assert play.session.counts.events == 1
-    assert play.session.counts.duplicates == 0
+@pytest.mark.parametrize("event_name", ["message_delivered", "message_read"])
+def test_the_customers_own_receipts_are_not_reported(harness: Harness, event_name: str) -> None:
+    """The customer's own receipt in a history is only counted."""
+    assert harness.feed(event_name, ref_msg_id="2", party_id="CHAT-1") == []
+    assert harness.session.counts.events == 1
+    assert harness.session.counts.duplicates == 0
 
 
 @pytest.mark.parametrize(
     ("given", "read"), [("d-1", "d-1"), (7, "7"), (None, None), ([], None), (True, None), ("", "")]
 )
 def test_a_directive_id_is_for_the_answer(given: object, read: str | None) -> None:
-    """A message may carry one, which the customer's answer repeats; odd ones are none."""
+    """A message has the directive_id that the answer repeats, or None if it is unusable."""
     session = ChatSession("chat-1")
     raw = {"event": "chat_session_message", "party_id": "bot", "msg": "?", "directive_id": given}
     (event,) = decode(raw)
-    (told,) = session.receive(event, now=0.0)
-    assert isinstance(told, MessageReceived)
-    assert told.message.directive_id == read
+    (reported,) = session.receive(event, now=0.0)
+    assert isinstance(reported, MessageReceived)
+    assert reported.message.directive_id == read
     if read:
         command = commands.SendText("yes", directive_id=read)
         (sent,) = session.receive(command, now=1.0)

@@ -7,109 +7,111 @@ import pytest
 from chatfsm.effects import MessageReceived, TypingStarted, TypingStopped
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
-def test_typing_is_told_once(play: Play) -> None:
-    """Somebody who types is told once, announced or not."""
-    assert play.types("ann") == [TypingStarted("ann")]
-    assert play.types("ann") == []
-    assert play.session.typing == ("ann",)
+def test_typing_is_reported_once(harness: Harness) -> None:
+    """Typing is reported once, also if the party did not join."""
+    assert harness.typing("ann") == [TypingStarted("ann")]
+    assert harness.typing("ann") == []
+    assert harness.session.typing == ("ann",)
 
 
-def test_several_may_type(play: Play) -> None:
-    """Those who type are listed in the order of beginning."""
-    play.types("bob")
-    play.types("ann")
-    play.types("bob")
+def test_several_may_type(harness: Harness) -> None:
+    """Typing parties are listed in the order of starting."""
+    harness.typing("bob")
+    harness.typing("ann")
+    harness.typing("bob")
 
-    assert play.session.typing == ("bob", "ann")
-
-
-def test_a_repeat_only_renews_the_deadline(play: Play) -> None:
-    """Typing said again tells nothing and lasts from then on."""
-    play.types("ann", at=0.0)
-    assert play.session.deadline == 30.0
-
-    assert play.types("ann", at=20.0) == []
-
-    assert play.session.deadline == 50.0
-    assert play.ticks(at=49.9) == []
-    assert play.ticks(at=50.0) == [TypingStopped("ann", "timeout")]
+    assert harness.session.typing == ("bob", "ann")
 
 
-def test_typing_stops_by_event(play: Play) -> None:
-    """Not typing stops the typing of that party alone."""
-    play.types("ann")
-    play.types("bob")
+def test_a_repeat_only_renews_the_deadline(harness: Harness) -> None:
+    """Repeated typing is not reported and renews the timeout."""
+    harness.typing("ann", at=0.0)
+    assert harness.session.deadline == 30.0
 
-    assert play.hears("not_typing", party_id="ann") == [TypingStopped("ann", "event")]
-    assert play.session.typing == ("bob",)
+    assert harness.typing("ann", at=20.0) == []
 
-
-def test_who_does_not_type_cannot_stop(play: Play) -> None:
-    """Not typing from somebody who did not type is no news and no anomaly."""
-    assert play.hears("not_typing", party_id="ann") == []
-    play.types("bob")
-    assert play.hears("not_typing", party_id="ann") == []
-    assert play.session.typing == ("bob",)
+    assert harness.session.deadline == 50.0
+    assert harness.tick(at=49.9) == []
+    assert harness.tick(at=50.0) == [TypingStopped("ann", "timeout")]
 
 
-def test_typing_stops_by_a_message(play: Play) -> None:
-    """A message stops the typing of its party first, and nobody else's."""
-    play.types("ann")
-    play.types("bob")
+def test_typing_stops_by_event(harness: Harness) -> None:
+    """A not_typing stops the typing of that party alone."""
+    harness.typing("ann")
+    harness.typing("bob")
 
-    effects = play.says("ann", "hello", "2")
+    assert harness.feed("not_typing", party_id="ann") == [TypingStopped("ann", "event")]
+    assert harness.session.typing == ("bob",)
+
+
+def test_not_typing_without_typing_is_not_reported(harness: Harness) -> None:
+    """A not_typing of a party that was not typing is neither reported nor an anomaly."""
+    assert harness.feed("not_typing", party_id="ann") == []
+    harness.typing("bob")
+    assert harness.feed("not_typing", party_id="ann") == []
+    assert harness.session.typing == ("bob",)
+
+
+def test_typing_stops_by_a_message(harness: Harness) -> None:
+    """A message stops the typing of its party alone, before it is reported."""
+    harness.typing("ann")
+    harness.typing("bob")
+
+    effects = harness.message("ann", "hello", "2")
 
     assert effects[0] == TypingStopped("ann", "message")
     assert [type(effect) for effect in effects] == [TypingStopped, MessageReceived]
-    assert play.session.typing == ("bob",)
+    assert harness.session.typing == ("bob",)
 
 
-def test_a_repeated_message_stops_no_typing(play: Play) -> None:
-    """A message that a cached poll brings again says nothing about who types now."""
-    play.says("ann", "hello", "2")
-    play.types("ann")
+def test_a_repeated_message_stops_no_typing(harness: Harness) -> None:
+    """A duplicate message stops no typing."""
+    harness.message("ann", "hello", "2")
+    harness.typing("ann")
 
-    assert play.says("ann", "hello", "2") == []
-    assert play.session.typing == ("ann",)
+    assert harness.message("ann", "hello", "2") == []
+    assert harness.session.typing == ("ann",)
 
 
-def test_a_message_from_nobody_stops_no_typing(play: Play) -> None:
-    """A message without a party stops nobody's typing."""
-    play.types("ann")
+def test_a_message_without_a_party_stops_no_typing(harness: Harness) -> None:
+    """A message without a party stops no typing."""
+    harness.typing("ann")
 
-    [effect] = play.hears("message", msg="hello")
+    [effect] = harness.feed("message", msg="hello")
 
     assert isinstance(effect, MessageReceived)
-    assert play.session.typing == ("ann",)
+    assert harness.session.typing == ("ann",)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 3, 120.0])
-def test_typing_lasts_as_long_as_the_settings_say(plays: type[Play], seconds: float) -> None:
-    """Typing stops by itself after the timeout of the settings."""
-    play = plays(typing_timeout=seconds)
-    play.types("ann", at=100.0)
+def test_typing_lasts_as_long_as_the_settings_say(
+    make_harness: type[Harness], seconds: float
+) -> None:
+    """Typing stops after `typing_timeout`."""
+    harness = make_harness(typing_timeout=seconds)
+    harness.typing("ann", at=100.0)
 
-    assert play.session.deadline == 100.0 + seconds
-    assert play.ticks(at=100.0 + seconds) == [TypingStopped("ann", "timeout")]
-    assert play.session.typing == ()
-    assert play.session.deadline is None
+    assert harness.session.deadline == 100.0 + seconds
+    assert harness.tick(at=100.0 + seconds) == [TypingStopped("ann", "timeout")]
+    assert harness.session.typing == ()
+    assert harness.session.deadline is None
 
 
-def test_typing_may_begin_again(play: Play) -> None:
-    """After it stopped, typing is told anew."""
-    play.types("ann")
-    play.hears("not_typing", party_id="ann")
+def test_typing_may_begin_again(harness: Harness) -> None:
+    """Typing that stopped may start again."""
+    harness.typing("ann")
+    harness.feed("not_typing", party_id="ann")
 
-    assert play.types("ann") == [TypingStarted("ann")]
+    assert harness.typing("ann") == [TypingStarted("ann")]
 
 
 @pytest.mark.parametrize("party_id", ["chat-1", "CHAT-1", "Chat-1"])
-def test_the_customers_own_typing_is_no_news(play: Play, party_id: str) -> None:
-    """What the customer types is not told to the customer, in whatever case the id comes."""
-    assert play.types(party_id) == []
-    assert play.hears("not_typing", party_id=party_id) == []
-    assert play.session.typing == ()
-    assert play.session.counts.events == 2
+def test_the_customers_own_typing_is_not_reported(harness: Harness, party_id: str) -> None:
+    """The customer's own typing is not reported, with the chat_id in any case."""
+    assert harness.typing(party_id) == []
+    assert harness.feed("not_typing", party_id=party_id) == []
+    assert harness.session.typing == ()
+    assert harness.session.counts.events == 2

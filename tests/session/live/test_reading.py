@@ -8,11 +8,11 @@ from attrs import asdict
 from chatfsm import ChatSession
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
-def test_a_new_session_has_learned_nothing() -> None:
-    """Before anything was heard, the read side says so."""
+def test_a_new_session_is_empty() -> None:
+    """The attributes of a new session have their empty values."""
     session = ChatSession("chat-1")
 
     assert session.chat_id == "chat-1"
@@ -45,82 +45,82 @@ def test_a_new_session_has_learned_nothing() -> None:
     ],
 )
 def test_a_session_shows_its_id_and_its_state(chat_id: str, text: str) -> None:
-    """The repr names the chat, short and in plain text, and the state it is in."""
+    """The repr has the chat_id, shortened and escaped, and the state."""
     assert repr(ChatSession(chat_id)) == text
 
 
-def test_the_repr_follows_the_state(play: Play) -> None:
-    """The repr says the state of the moment."""
-    play.ends()
+def test_the_repr_follows_the_state(harness: Harness) -> None:
+    """The repr has the present state."""
+    harness.end()
 
-    assert repr(play.session) == "<ChatSession 'chat-1', ended>"
+    assert repr(harness.session) == "<ChatSession 'chat-1', ended>"
 
 
-def test_the_counts_are_a_copy(play: Play) -> None:
-    """Who writes into the counts that were given out changes nothing."""
-    play.joins("ann")
-    counts = play.session.counts
+def test_the_counts_are_a_copy(harness: Harness) -> None:
+    """A change of the returned counts does not change the session."""
+    harness.join("ann")
+    counts = harness.session.counts
 
     counts.events = 99
 
-    assert play.session.counts.events == 1
-    play.joins("bob")
+    assert harness.session.counts.events == 1
+    harness.join("bob")
     assert counts.events == 99
 
 
-def test_what_was_read_does_not_change_later(play: Play) -> None:
-    """What the read side gave out is of its moment."""
-    play.joins("ann", type="internal")
-    play.types("ann")
-    play.shows("7")
-    play.signals("ICE_CANDIDATE", candidate="a")
-    session = play.session
+def test_what_was_read_does_not_change_later(harness: Harness) -> None:
+    """Values that the session returned do not change with later inputs."""
+    harness.join("ann", type="internal")
+    harness.typing("ann")
+    harness.show_form("7")
+    harness.signal("ICE_CANDIDATE", candidate="a")
+    session = harness.session
     before = (session.parties, session.typing, session.forms, session.early_candidates)
     lengths = [len(part) for part in before]
 
-    play.joins("bob")
-    play.types("bob")
-    play.shows("8")
-    play.signals("ICE_CANDIDATE", candidate="b")
-    play.ends()
+    harness.join("bob")
+    harness.typing("bob")
+    harness.show_form("8")
+    harness.signal("ICE_CANDIDATE", candidate="b")
+    harness.end()
 
     assert [len(part) for part in before] == lengths == [1, 1, 1, 1]
 
 
-def test_what_was_returned_does_not_change_later(play: Play) -> None:
-    """Each step gives a list of its own, which the caller may keep and change."""
-    first = play.joins("ann")
+def test_what_was_returned_does_not_change_later(harness: Harness) -> None:
+    """Each call of `receive` returns a new list, which the caller may keep and change."""
+    first = harness.join("ann")
     kept = list(first)
-    play.joins("bob")
+    harness.join("bob")
 
     assert first == kept
     first.clear()
-    assert len(play.session.parties) == 2
+    assert len(harness.session.parties) == 2
 
 
-def test_the_same_inputs_give_the_same_effects(plays: type[Play]) -> None:
-    """Two sessions that hear the same at the same times tell the same and remember the same."""
-    one, two = plays(), plays()
-    for play in (one, two):
-        play.status("queued", ewt="5")
-        play.joins("ann", type="internal")
-        play.types("ann", at=1.0)
-        play.shows("7", form_timeout="3")
-        play.says("ann", "hello", "2", at=2.0)
-        play.says("ann", "other", "2")
-        play.ticks(at=9.0)
+def test_the_same_inputs_give_the_same_effects(make_harness: type[Harness]) -> None:
+    """Two sessions with the same inputs at the same times have equal effects and equal states."""
+    one, two = make_harness(), make_harness()
+    for harness in (one, two):
+        harness.status("queued", ewt="5")
+        harness.join("ann", type="internal")
+        harness.typing("ann", at=1.0)
+        harness.show_form("7", form_timeout="3")
+        harness.message("ann", "hello", "2", at=2.0)
+        harness.message("ann", "other", "2")
+        harness.tick(at=9.0)
 
-    assert one.told == two.told
-    assert one.recalls() == two.recalls()
+    assert one.effects == two.effects
+    assert one.copy_state() == two.copy_state()
 
 
-def test_a_session_equals_no_other_thing() -> None:
-    """A comparison with another thing is False, not None."""
+def test_a_session_equals_no_other_object() -> None:
+    """A session does not equal an object of another type: False, not None."""
     assert (ChatSession("chat-1") == "chat-1") is False
     assert (ChatSession("chat-1") != "chat-1") is True
 
 
-def test_the_repr_of_a_memory_is_without_its_settings(play: Play) -> None:
-    """They are the same in many sessions, and long."""
-    play.joins("ann")
-    assert "Settings(" not in repr(play.session._state)
+def test_the_repr_of_a_state_omits_the_settings(harness: Harness) -> None:
+    """The repr of a state omits the settings, which are long and shared by many sessions."""
+    harness.join("ann")
+    assert "Settings(" not in repr(harness.session._state)

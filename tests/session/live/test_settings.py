@@ -12,7 +12,7 @@ COUNTS = ["max_ids", "max_parties", "max_typists", "max_forms", "max_candidates"
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
-    """Without a word from the caller, these hold."""
+    """The default settings are those of DESIGN §3."""
     assert asdict(Settings()) == {
         "strict": False,
         "explain": False,
@@ -33,7 +33,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
 
 @pytest.mark.parametrize("value", ["30", None, True, [30]])
 def test_a_timeout_is_a_number(value: object) -> None:
-    """A timeout of another type is refused, by name."""
+    """A timeout of another type is refused; the error has its name."""
     with pytest.raises(TypeError, match=r"^typing_timeout must be a number of seconds, not \w+$"):
         Settings(typing_timeout=value)  # type: ignore[arg-type]
 
@@ -42,7 +42,7 @@ def test_a_timeout_is_a_number(value: object) -> None:
     "value", [0, 0.0, -1, -0.5, nan, inf, -inf, pytest.param(10**400, id="no float")]
 )
 def test_a_timeout_is_positive_and_finite(value: float) -> None:
-    """A timeout out of range is refused, by name."""
+    """A timeout out of range is refused; the error has its name."""
     with pytest.raises(
         ValueError,
         match=r"^typing_timeout must be (greater than 0|a finite number of) seconds, not .+$",
@@ -53,7 +53,7 @@ def test_a_timeout_is_positive_and_finite(value: float) -> None:
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", ["8", None, True, 8.0, nan])
 def test_a_bound_is_a_whole_number(name: str, value: object) -> None:
-    """A bound of another type is refused, by name."""
+    """A bound of another type is refused; the error has its name."""
     with pytest.raises(TypeError, match=rf"^{name} must be an integer, not \w+$"):
         Settings(**{name: value})
 
@@ -61,19 +61,19 @@ def test_a_bound_is_a_whole_number(name: str, value: object) -> None:
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_bound_is_one_or_more(name: str, value: int) -> None:
-    """A bound out of range is refused, by name."""
+    """A bound out of range is refused; the error has its name."""
     with pytest.raises(ValueError, match=rf"^{name} must be 1 or more, not {value}$"):
         Settings(**{name: value})
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_the_least_bound_is_one(name: str) -> None:
-    """A bound of one is accepted, and the others keep their defaults."""
+    """A bound of 1 is accepted, and the other bounds keep their defaults."""
     assert asdict(Settings(**{name: 1})) == {**asdict(Settings()), name: 1}
 
 
 def test_settings_cannot_be_changed() -> None:
-    """Settings are values: they are changed by making others, which are checked too."""
+    """Settings are immutable; `evolve` makes others, which are validated too."""
     settings = Settings(typing_timeout=5)
 
     with pytest.raises(FrozenInstanceError):
@@ -84,13 +84,13 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_settings_are_given_by_name() -> None:
-    """Settings are said by name alone, so that their order never matters."""
+    """Settings are keyword-only, so that their order does not matter."""
     with pytest.raises(TypeError):
         Settings(True)  # type: ignore[misc]
 
 
 def test_many_sessions_share_settings() -> None:
-    """Sessions use the very settings that they were given."""
+    """A session uses the settings object that it was given."""
     settings = Settings(strict=True)
 
     assert ChatSession("chat-1", settings=settings).settings is settings

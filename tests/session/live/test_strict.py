@@ -19,7 +19,7 @@ from chatfsm.effects import (
 from chatfsm.models import Form
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 Wire = dict[str, Any]
 
@@ -40,7 +40,7 @@ CANDIDATE: Wire = {
 }
 COBROWSING: Wire = {"event": "chat_session_cobrowsing_requested", "msg_id": "2"}
 
-# What went before, and what then breaks the protocol.
+# Kind, the events before, and the event that breaks the protocol.
 BREACHES: dict[str, tuple[str, list[Wire], object]] = {
     "unexpected transition": (
         "unexpected_transition",
@@ -104,58 +104,58 @@ BREACHES: dict[str, tuple[str, list[Wire], object]] = {
 
 
 @pytest.mark.parametrize("case", BREACHES)
-def test_a_breach_raises_and_changes_nothing(plays: type[Play], case: str) -> None:
-    """A strict session raises, naming the kind, and remembers exactly what it did before."""
+def test_a_breach_raises_and_changes_nothing(make_harness: type[Harness], case: str) -> None:
+    """A strict session raises with the kind of the breach, and its state is unchanged."""
     kind, before, breach = BREACHES[case]
-    play = plays(strict=True, **SMALL)
-    play.hears_batch(*before)
-    memory, wake = play.recalls()
+    harness = make_harness(strict=True, **SMALL)
+    harness.feed_batch(*before)
+    memory, wake = harness.copy_state()
 
     with pytest.raises(RemoteProtocolError, match=f"^{kind}: ") as caught:
-        play.hears_batch(breach)
+        harness.feed_batch(breach)
 
     assert caught.value.kind == kind
     assert caught.value.effects == ()
-    assert play.recalls() == (memory, wake)
+    assert harness.copy_state() == (memory, wake)
 
 
-def test_a_refused_text_of_a_history_answers_no_prompt(plays: type[Play]) -> None:
-    """A text of a history that a strict session refuses leaves the open prompts as they are."""
-    play = plays(strict=True)
-    play.says("chat-1", "one", "2", timestamp=1)
-    play.shows("7", "", timestamp=5)
+def test_a_refused_text_of_a_history_answers_no_prompt(make_harness: type[Harness]) -> None:
+    """A text of a history that a strict session refuses leaves the open prompts unchanged."""
+    harness = make_harness(strict=True)
+    harness.message("chat-1", "one", "2", timestamp=1)
+    harness.show_form("7", "", timestamp=5)
     again = {**ANN_SAYS, "party_id": "chat-1", "timestamp": 9, "msg": "two"}
 
     with pytest.raises(RemoteProtocolError, match=r"^id_reused: "):
-        play.receives(History(tuple(decode([again]))))
+        harness.receive(History(tuple(decode([again]))))
 
-    assert [form.request_id for form in play.session.forms] == ["7"]
+    assert [form.request_id for form in harness.session.forms] == ["7"]
 
 
 @pytest.mark.parametrize("case", BREACHES)
-def test_a_breach_is_told_by_a_lenient_session(plays: type[Play], case: str) -> None:
-    """What a strict session raises, a lenient one tells last, with the same kind and text."""
+def test_a_breach_is_reported_by_a_lenient_session(make_harness: type[Harness], case: str) -> None:
+    """The error of a strict session has the kind and text that a lenient session reports last."""
     kind, before, breach = BREACHES[case]
-    lenient, strict = plays(**SMALL), plays(strict=True, **SMALL)
-    for play in (lenient, strict):
-        play.hears_batch(*before)
+    lenient, strict = make_harness(**SMALL), make_harness(strict=True, **SMALL)
+    for harness in (lenient, strict):
+        harness.feed_batch(*before)
 
-    told = lenient.hears_batch(breach)[-1]
+    reported = lenient.feed_batch(breach)[-1]
     with pytest.raises(RemoteProtocolError) as caught:
-        strict.hears_batch(breach)
+        strict.feed_batch(breach)
 
     if kind == "unknown":
-        assert told == UnknownReceived("chat_session_surprise", breach)
+        assert reported == UnknownReceived("chat_session_surprise", breach)
         assert str(caught.value) == "unknown: no event is called 'chat_session_surprise'"
     else:
-        assert isinstance(told, Anomaly)
-        assert told.kind == kind
-        assert str(caught.value) == f"{kind}: {told.text}"
+        assert isinstance(reported, Anomaly)
+        assert reported.kind == kind
+        assert str(caught.value) == f"{kind}: {reported.text}"
     assert lenient.session.counts.anomalies == (0 if kind == "unknown" else 1)
 
 
-def test_every_kind_of_anomaly_is_met_here() -> None:
-    """The breaches above are all the kinds there are, but for those that raise nowhere."""
+def test_every_kind_of_anomaly_is_covered() -> None:
+    """The breaches above are of all kinds but those that never raise."""
     kinds = {kind for kind, _, _ in BREACHES.values()}
 
     assert kinds == {*get_args(AnomalyKind), "unknown"} - {
@@ -166,110 +166,110 @@ def test_every_kind_of_anomaly_is_met_here() -> None:
 
 
 @pytest.mark.parametrize("case", BREACHES)
-def test_a_strict_session_goes_on_after_a_breach(plays: type[Play], case: str) -> None:
-    """After the error the session hears the next event as if there had been none."""
+def test_a_strict_session_goes_on_after_a_breach(make_harness: type[Harness], case: str) -> None:
+    """After the error a strict session handles the next event as if there had been no breach."""
     _, before, breach = BREACHES[case]
-    play, undisturbed = plays(strict=True, **SMALL), plays(strict=True, **SMALL)
-    for each in (play, undisturbed):
-        each.hears_batch(*before)
+    harness, undisturbed = make_harness(strict=True, **SMALL), make_harness(strict=True, **SMALL)
+    for each in (harness, undisturbed):
+        each.feed_batch(*before)
     with pytest.raises(RemoteProtocolError):
-        play.hears_batch(breach)
+        harness.feed_batch(breach)
 
-    assert play.ends() == undisturbed.ends()
-    assert play.session.counts == undisturbed.session.counts
+    assert harness.end() == undisturbed.end()
+    assert harness.session.counts == undisturbed.session.counts
 
 
-# Those that stay breaches though more than one may type and more than one form may be open.
-ROOMY = [
+# Those that stay breaches if more than one party may type and more than one form may be open.
+WITHOUT_BOUNDS = [
     case
     for case, (_, before, _) in BREACHES.items()
     if ANN_TYPES not in before and FORM not in before
 ]
 
 
-@pytest.mark.parametrize("case", ROOMY)
-def test_what_was_due_before_a_breach_stays_done(plays: type[Play], case: str) -> None:
-    """The error carries what was due before the breach, and that is not undone."""
+@pytest.mark.parametrize("case", WITHOUT_BOUNDS)
+def test_effects_due_before_a_breach_are_not_undone(make_harness: type[Harness], case: str) -> None:
+    """The error has the effects that were due before the breach, and they are not undone."""
     _, before, breach = BREACHES[case]
-    play = plays(strict=True, max_parties=1, max_candidates=1)
-    play.hears_batch(*before)
-    play.types("eve", at=0.0)
-    play.shows("9", form_timeout="20")
-    told = play.session.counts.effects
+    harness = make_harness(strict=True, max_parties=1, max_candidates=1)
+    harness.feed_batch(*before)
+    harness.typing("eve", at=0.0)
+    harness.show_form("9", form_timeout="20")
+    reported = harness.session.counts.effects
 
     with pytest.raises(RemoteProtocolError) as caught:
-        play.hears_batch(breach, at=30.0)
+        harness.feed_batch(breach, at=30.0)
 
     assert caught.value.effects == (
         FormClosed(Form("9", "survey", deadline=20.0), "expired"),
         TypingStopped("eve", "timeout"),
     )
-    assert play.session.typing == ()
-    assert play.session.forms == ()
-    assert play.session.deadline is None
-    assert play.session.counts.effects == told + 2
+    assert harness.session.typing == ()
+    assert harness.session.forms == ()
+    assert harness.session.deadline is None
+    assert harness.session.counts.effects == reported + 2
 
 
-def test_what_was_due_makes_room(plays: type[Play]) -> None:
-    """A typist or form is not one too many where what is due makes room for it."""
-    play = plays(strict=True, **SMALL)
-    play.types("ann", at=0.0)
-    play.shows("7", form_timeout="20")
+def test_a_due_effect_makes_space(make_harness: type[Harness]) -> None:
+    """A typing party or form is not one too many if a due effect makes space for it."""
+    harness = make_harness(strict=True, **SMALL)
+    harness.typing("ann", at=0.0)
+    harness.show_form("7", form_timeout="20")
 
-    assert play.types("bob", at=30.0) == [
+    assert harness.typing("bob", at=30.0) == [
         FormClosed(Form("7", "survey", deadline=20.0), "expired"),
         TypingStopped("ann", "timeout"),
         TypingStarted("bob"),
     ]
-    assert play.shows("8") == [FormOpened(Form("8", "survey"))]
+    assert harness.show_form("8") == [FormOpened(Form("8", "survey"))]
 
 
-def test_a_breach_in_a_history_costs_nothing_else(strict: Play) -> None:
-    """What a page tells before and after a breach is in the error, and the present is none."""
+def test_a_breach_in_a_history_affects_no_other_event(strict: Harness) -> None:
+    """The error of a history has the effects of its other events, and the session goes on."""
     one, other = ({**ANN_SAYS, "msg_id": msg_id} for msg_id in ("2", "4"))
     page = decode([one, {**one, "msg": "two"}, ANN_TYPES, {"event": "surprise"}, other])
-    strict.types("eve", at=0.0)
+    strict.typing("eve", at=0.0)
 
     with pytest.raises(RemoteProtocolError, match="id_reused") as caught:
-        strict.receives(History(page), at=30.0)
+        strict.receive(History(page), at=30.0)
 
-    stopped, *told = caught.value.effects
+    stopped, *reported = caught.value.effects
     assert stopped == TypingStopped("eve", "timeout")
-    assert all(isinstance(effect, MessageReceived) and effect.replayed for effect in told)
-    assert [effect.message.msg_id for effect in told] == ["2", "4"]
+    assert all(isinstance(effect, MessageReceived) and effect.replayed for effect in reported)
+    assert [effect.message.msg_id for effect in reported] == ["2", "4"]
     assert strict.session.counts.events == 4
-    assert strict.says("ann", "without an id") == strict.says("ann", "without an id")
+    assert strict.message("ann", "without an id") == strict.message("ann", "without an id")
     with pytest.raises(RemoteProtocolError) as caught:
-        strict.receives(History(page))
+        strict.receive(History(page))
     assert caught.value.effects == ()
 
 
-def test_a_strict_session_tells_what_is_no_breach(strict: Play) -> None:
-    """Duplicates, old leavings and answers to dead forms raise nothing."""
-    strict.joins("ann", timestamp="100")
-    strict.joins("ann", timestamp="100")
-    strict.says("ann", "one", "2")
-    strict.says("ann", "one", "2")
-    strict.leaves("ann", timestamp="200")
-    strict.leaves("ann", timestamp="200")
-    strict.joins("ann", timestamp="100")
-    strict.hears("not_typing", party_id="zoe")
-    strict.hears("form_data", form_request_id="7")
-    strict.signals("END_CALL")
-    strict.signals("TELEPATHY")
+def test_a_strict_session_raises_only_for_breaches(strict: Harness) -> None:
+    """Duplicates, stale leaves and answers to closed forms raise nothing."""
+    strict.join("ann", timestamp="100")
+    strict.join("ann", timestamp="100")
+    strict.message("ann", "one", "2")
+    strict.message("ann", "one", "2")
+    strict.leave("ann", timestamp="200")
+    strict.leave("ann", timestamp="200")
+    strict.join("ann", timestamp="100")
+    strict.feed("not_typing", party_id="zoe")
+    strict.feed("form_data", form_request_id="7")
+    strict.signal("END_CALL")
+    strict.signal("TELEPATHY")
 
     assert strict.session.counts.duplicates == 4
     assert strict.status("connected") == [StateChanged("establishing", "connected")]
 
 
 @pytest.mark.parametrize("odd", [{"event": "chat_session_surprise"}, 7])
-def test_a_breach_is_one_each_time_that_a_history_brings_it(plays: type[Play], odd: object) -> None:
-    """What was raised was not told, so it is not taken for told when its page comes again."""
-    play = plays(strict=True)
-    memory = play.recalls()
+def test_a_breach_in_a_history_raises_each_time(make_harness: type[Harness], odd: object) -> None:
+    """A breach of a history is not remembered, so the same history raises again."""
+    harness = make_harness(strict=True)
+    memory = harness.copy_state()
 
     for _ in range(2):
         with pytest.raises(RemoteProtocolError):
-            play.receives(History(decode([odd])))
+            harness.receive(History(decode([odd])))
 
-    assert play.recalls() == memory
+    assert harness.copy_state() == memory

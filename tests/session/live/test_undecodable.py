@@ -7,10 +7,10 @@ import pytest
 from chatfsm.effects import Anomaly, MessageReceived, UnknownReceived
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
-# Everything that an event cannot do without.
-NEEDED = {
+# The field that each event requires.
+REQUIRED = {
     "status": "state",
     "party_joined": "party_id",
     "party_left": "party_id",
@@ -27,7 +27,7 @@ NEEDED = {
     "message_delivered": "ref_msg_id",
     "message_read": "ref_msg_id",
 }
-NEEDS_NOTHING = [
+WITHOUT_REQUIRED = [
     "ended",
     "message",
     "timeout_warning",
@@ -49,76 +49,76 @@ NEEDS_NOTHING = [
 ]
 
 
-def test_an_unknown_event_is_kept_whole(play: Play) -> None:
-    """An event that nobody knows is told with all that it holds."""
+def test_an_unknown_event_is_kept_whole(harness: Harness) -> None:
+    """An unknown event is reported with all its fields."""
     raw = {"event": "chat_session_surprise", "party_id": "ann", "gift": [1, {"a": None}]}
 
-    assert play.hears_batch(raw) == [UnknownReceived("chat_session_surprise", raw)]
-    assert play.session.counts.unknown == 1
-    assert play.session.counts.events == 1
-    assert play.anomalies == []
+    assert harness.feed_batch(raw) == [UnknownReceived("chat_session_surprise", raw)]
+    assert harness.session.counts.unknown == 1
+    assert harness.session.counts.events == 1
+    assert harness.anomalies == []
 
 
 @pytest.mark.parametrize("value", ["absent", None, "", [], {}, True])
-@pytest.mark.parametrize(("word", "field"), NEEDED.items())
-def test_what_lacks_what_it_needs_is_malformed(
-    play: Play, word: str, field: str, value: object
+@pytest.mark.parametrize(("event_name", "field"), REQUIRED.items())
+def test_an_event_without_its_required_field_is_malformed(
+    harness: Harness, event_name: str, field: str, value: object
 ) -> None:
-    """An event without what it cannot do without, or with an empty one, is kept as malformed."""
-    raw: dict[str, Any] = {"event": f"chat_session_{word}", "hint": "kept"}
+    """An event without its required field, or with an unusable value in it, is malformed."""
+    raw: dict[str, Any] = {"event": f"chat_session_{event_name}", "hint": "kept"}
     if value != "absent":
         raw[field] = value
-    if word == "signaling" and value == {}:
-        raw[field] = "{"  # an object of no type is a signal, half an object is none
+    if event_name == "signaling" and value == {}:
+        raw[field] = "{"  # an object without a type is a signal, half an object is not
 
-    [anomaly] = play.hears_batch(raw)
+    [anomaly] = harness.feed_batch(raw)
 
     assert isinstance(anomaly, Anomaly)
     assert anomaly.kind == "malformed"
-    assert anomaly.text.startswith(f"chat_session_{word}: {field} is ")
+    assert anomaly.text.startswith(f"chat_session_{event_name}: {field} is ")
     assert anomaly.raw == raw
-    assert play.session.counts.malformed == 1
-    assert play.session.counts.anomalies == 1
-    assert play.session.counts.events == 1
+    assert harness.session.counts.malformed == 1
+    assert harness.session.counts.anomalies == 1
+    assert harness.session.counts.events == 1
 
 
-@pytest.mark.parametrize("word", NEEDS_NOTHING)
-def test_everything_else_may_be_missing(play: Play, word: str) -> None:
-    """An event of which only the name came is heard without an anomaly."""
-    play.hears(word)
+@pytest.mark.parametrize("event_name", WITHOUT_REQUIRED)
+def test_all_other_fields_are_optional(harness: Harness, event_name: str) -> None:
+    """An event with only a name causes no anomaly."""
+    harness.feed(event_name)
 
-    assert play.anomalies == []
-    assert play.session.counts.malformed == 0
-    assert play.session.counts.unknown == 0
+    assert harness.anomalies == []
+    assert harness.session.counts.malformed == 0
+    assert harness.session.counts.unknown == 0
 
 
-@pytest.mark.parametrize(("word", "field"), NEEDED.items())
-def test_what_is_needed_is_enough(play: Play, word: str, field: str) -> None:
-    """An event that holds what it needs, and nothing else, is usable."""
+@pytest.mark.parametrize(("event_name", "field"), REQUIRED.items())
+def test_the_required_field_is_enough(harness: Harness, event_name: str, field: str) -> None:
+    """An event with only its required field is usable."""
     values: dict[str, Any] = {"state": "queued", "data": {"type": "END_CALL"}}
-    play.joins("7")
-    play.hears("secure_form_show", form_request_id="7")
+    harness.join("7")
+    harness.feed("secure_form_show", form_request_id="7")
 
-    play.hears(word, **{field: values.get(field, "7")})
+    harness.feed(event_name, **{field: values.get(field, "7")})
 
-    assert play.anomalies == []
+    assert harness.anomalies == []
 
 
 @pytest.mark.parametrize(
     "item", [None, 7, "chat_session_ended", [], {}, {"event": 7}, {"event": None}, True]
 )
-def test_an_item_that_is_no_event_is_malformed(play: Play, item: object) -> None:
-    """An item that is no object, or whose event is no text, is kept as malformed."""
-    [anomaly] = play.hears_batch(item)
+def test_an_item_that_is_no_event_is_malformed(harness: Harness, item: object) -> None:
+    """An item that is not an object, or whose event is not a text, is malformed."""
+    [anomaly] = harness.feed_batch(item)
 
     assert isinstance(anomaly, Anomaly)
     assert anomaly.kind == "malformed"
     assert anomaly.raw == item
 
 
-def test_the_rest_of_a_batch_goes_on(play: Play) -> None:
-    """Unknown and broken items harm none of their neighbours."""
-    effects = play.hears_batch(
+def test_the_rest_of_a_batch_goes_on(harness: Harness) -> None:
+    """Unknown and malformed items do not affect the others of their batch."""
+    effects = harness.feed_batch(
         {"event": "chat_session_message", "msg": "one"},
         {"event": "chat_session_surprise"},
         {"event": "chat_session_message", "msg": "two"},
@@ -137,9 +137,9 @@ def test_the_rest_of_a_batch_goes_on(play: Play) -> None:
     ]
 
 
-def test_a_value_that_cannot_be_used_costs_only_itself(play: Play) -> None:
-    """A field that is not needed and has an odd type leaves its event usable, and is kept."""
-    [effect] = play.hears("message", msg="hello", timestamp="yesterday", msg_id=["2"])
+def test_an_unusable_value_leaves_its_event_usable(harness: Harness) -> None:
+    """An optional field with an unusable value is kept in `extra`, and the event is usable."""
+    [effect] = harness.feed("message", msg="hello", timestamp="yesterday", msg_id=["2"])
 
     assert isinstance(effect, MessageReceived)
     assert effect.message.text == "hello"

@@ -16,7 +16,7 @@ from chatfsm.effects import (
 from chatfsm.models import Form
 
 if TYPE_CHECKING:
-    from tests.session.live.conftest import Play
+    from tests.session.live.conftest import Harness
 
 
 @pytest.mark.parametrize(
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
         ({}, ""),
     ],
 )
-def test_a_warning_is_told(play: Play, fields: dict[str, str], text: str) -> None:
-    """A warning carries the server's text, the plain one where there is one."""
-    assert play.session.warning is None
+def test_a_warning_is_reported(harness: Harness, fields: dict[str, str], text: str) -> None:
+    """A warning has the server's text, the plain one if present."""
+    assert harness.session.warning is None
 
-    assert play.hears("timeout_warning", **fields) == [WarningRaised(text)]
-    assert play.session.warning == text
+    assert harness.feed("timeout_warning", **fields) == [WarningRaised(text)]
+    assert harness.session.warning == text
 
 
-def test_a_warning_is_told_each_time(play: Play) -> None:
-    """The same warning again is told again."""
+def test_a_warning_is_reported_each_time(harness: Harness) -> None:
+    """A repeated warning is reported again."""
     for _each in range(3):
-        assert play.hears("timeout_warning", msg="Still there?") == [
+        assert harness.feed("timeout_warning", msg="Still there?") == [
             WarningRaised("Still there?"),
         ]
-    assert play.session.counts.duplicates == 0
+    assert harness.session.counts.duplicates == 0
 
 
 @pytest.mark.parametrize("text", ["Still there?", ""])
 @pytest.mark.parametrize(
-    ("word", "fields", "told"),
+    ("name", "fields", "reported"),
     [
         ("message", {"party_id": "chat-1", "msg": "yes"}, [WarningCleared, MessageReceived]),
         ("message", {"party_id": "CHAT-1", "msg": "yes"}, [WarningCleared, MessageReceived]),
@@ -66,20 +66,20 @@ def test_a_warning_is_told_each_time(play: Play) -> None:
         ),
     ],
 )
-def test_what_the_customer_does_clears_the_warning(
-    play: Play, text: str, word: str, fields: dict[str, Any], told: list[type]
+def test_own_activity_clears_the_warning(
+    harness: Harness, text: str, name: str, fields: dict[str, Any], reported: list[type]
 ) -> None:
-    """Own activity of each kind clears the warning once, an empty one too, before it is told."""
-    play.shows("7")
-    play.hears("timeout_warning", msg=text)
+    """Own activity of each kind clears the warning once, also an empty one, then is reported."""
+    harness.show_form("7")
+    harness.feed("timeout_warning", msg=text)
 
-    assert [type(effect) for effect in play.hears(word, **fields)] == told
-    assert play.session.warning is None
-    assert WarningCleared() not in play.hears(word, **fields)
+    assert [type(effect) for effect in harness.feed(name, **fields)] == reported
+    assert harness.session.warning is None
+    assert WarningCleared() not in harness.feed(name, **fields)
 
 
 @pytest.mark.parametrize(
-    ("word", "fields"),
+    ("name", "fields"),
     [
         ("message", {"party_id": "ann", "msg": "hello"}),
         ("form_data", {"form_request_id": "7", "data": "Form not found"}),
@@ -93,42 +93,46 @@ def test_what_the_customer_does_clears_the_warning(
         ("status", {"state": "connected"}),
     ],
 )
-def test_what_others_do_clears_no_warning(play: Play, word: str, fields: dict[str, Any]) -> None:
-    """What anybody else does leaves the warning as it is."""
-    play.hears("timeout_warning", msg="Still there?")
+def test_activity_of_other_parties_clears_no_warning(
+    harness: Harness, name: str, fields: dict[str, Any]
+) -> None:
+    """Activity of other parties leaves the warning as it is."""
+    harness.feed("timeout_warning", msg="Still there?")
 
-    assert WarningCleared() not in play.hears(word, **fields)
-    assert play.session.warning == "Still there?"
-
-
-def test_without_a_warning_nothing_is_cleared(play: Play) -> None:
-    """Own activity tells of no clearing where there was no warning."""
-    assert [type(effect) for effect in play.says("chat-1", "hello", "1")] == [MessageReceived]
-    play.shows("7")
-    assert [type(effect) for effect in play.hears("form_data", form_request_id="7")] == [FormClosed]
+    assert WarningCleared() not in harness.feed(name, **fields)
+    assert harness.session.warning == "Still there?"
 
 
-def test_a_repeated_own_message_clears_no_warning(play: Play) -> None:
-    """An own message of before, brought again by a cached poll, is no activity."""
-    play.says("chat-1", "hello", "1")
-    play.hears("timeout_warning", msg="Still there?")
+def test_without_a_warning_nothing_is_cleared(harness: Harness) -> None:
+    """Without a warning, own activity clears nothing."""
+    assert [type(effect) for effect in harness.message("chat-1", "hello", "1")] == [MessageReceived]
+    harness.show_form("7")
+    assert [type(effect) for effect in harness.feed("form_data", form_request_id="7")] == [
+        FormClosed
+    ]
 
-    assert play.says("chat-1", "hello", "1") == []
-    assert play.session.warning == "Still there?"
+
+def test_a_repeated_own_message_clears_no_warning(harness: Harness) -> None:
+    """A duplicate of an own message is not activity."""
+    harness.message("chat-1", "hello", "1")
+    harness.feed("timeout_warning", msg="Still there?")
+
+    assert harness.message("chat-1", "hello", "1") == []
+    assert harness.session.warning == "Still there?"
 
 
-def test_an_answer_closes_its_form_before_the_warning_is_cleared(play: Play) -> None:
-    """An answer tells the form, then the warning; an own text also itself, last."""
-    play.shows("6", "")
-    play.shows("7")
-    play.hears("timeout_warning", msg="Still there?")
+def test_an_answer_closes_its_form_before_the_warning_is_cleared(harness: Harness) -> None:
+    """An answer closes its form, then clears the warning; an own text is reported after both."""
+    harness.show_form("6", "")
+    harness.show_form("7")
+    harness.feed("timeout_warning", msg="Still there?")
 
-    assert play.hears("form_data", form_request_id="7") == [
+    assert harness.feed("form_data", form_request_id="7") == [
         FormClosed(Form("7", "survey"), "submitted"),
         WarningCleared(),
     ]
-    play.hears("timeout_warning", msg="Still there?")
-    effects = play.says("chat-1", "blue", "1")
+    harness.feed("timeout_warning", msg="Still there?")
+    effects = harness.message("chat-1", "blue", "1")
     assert effects[:2] == [FormClosed(Form("6", ""), "submitted"), WarningCleared()]
     assert [type(effect) for effect in effects[2:]] == [MessageReceived]
 
@@ -143,10 +147,10 @@ def test_an_answer_closes_its_form_before_the_warning_is_cleared(play: Play) -> 
     ],
     ids=lambda fields: fields["event"],
 )
-def test_a_history_clears_no_warning(play: Play, fields: dict[str, Any]) -> None:
-    """What the customer did in the past leaves the warning as it is."""
-    play.hears("timeout_warning", msg="Still there?")
+def test_a_history_clears_no_warning(harness: Harness, fields: dict[str, Any]) -> None:
+    """Own events of a history leave the warning as it is."""
+    harness.feed("timeout_warning", msg="Still there?")
 
-    play.receives(History(tuple(decode([{**fields, "party_id": "chat-1", "timestamp": 5}]))))
+    harness.receive(History(tuple(decode([{**fields, "party_id": "chat-1", "timestamp": 5}]))))
 
-    assert play.session.warning == "Still there?"
+    assert harness.session.warning == "Still there?"
