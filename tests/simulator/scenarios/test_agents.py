@@ -1,4 +1,4 @@
-"""Who is free, who waits, and for how long."""
+"""AgentPool: free agents, the queue and the estimated wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define
 
 from chatfsm.simulator.agent_pool import AgentPool
-from tests.simulator.scenarios.playing import agent
+from tests.simulator.scenarios.harness import agent
 
 
 @define(eq=False)
@@ -23,7 +23,7 @@ def callers(*names: str) -> list[Caller]:
 
 
 def test_the_least_busy_takes_the_next_chat() -> None:
-    """And of those the longest idle, up to what each can take."""
+    """Among the least busy agents, the one idle for longest is chosen, up to its capacity."""
     pool = AgentPool([agent("Ada", 2), agent("Bo", 1), agent("Cy", 1)])
     taken = [pool.request(caller) for caller in callers(*"abcd")]
     assert [one.display_name for one in taken if one] == ["Ada", "Bo", "Cy", "Ada"]
@@ -35,7 +35,7 @@ def test_the_least_busy_takes_the_next_chat() -> None:
 
 
 def test_agents_take_turns() -> None:
-    """Of those who are as busy, who was given somebody last comes last."""
+    """Among equally busy agents, the one that got a chat last is chosen last."""
     pool = AgentPool([agent("Ada"), agent("Bo")])
     given = []
     for caller in callers(*"abc"):
@@ -46,8 +46,8 @@ def test_agents_take_turns() -> None:
     assert given == ["Ada", "Bo", "Ada"]
 
 
-def test_who_has_waited_longest_is_first() -> None:
-    """And keeps the place, however often they ask."""
+def test_the_longest_wait_is_served_first() -> None:
+    """The queue is in order of the first request; repeated requests keep the place."""
     pool = AgentPool([agent("Ada")])
     a, b, c = callers(*"abc")
     ada = pool.request(a)
@@ -61,8 +61,8 @@ def test_who_has_waited_longest_is_first() -> None:
     assert pool.request(b) is ada
 
 
-def test_nobody_overtakes_who_was_called() -> None:
-    """An agent who was found for somebody waits for them, not for a newcomer."""
+def test_a_notified_waiter_is_not_overtaken() -> None:
+    """An agent reserved for a notified waiter is not given to a newcomer."""
     pool = AgentPool([agent("Ada")])
     a, b, c = callers(*"abc")
     ada = pool.request(a)
@@ -73,8 +73,8 @@ def test_nobody_overtakes_who_was_called() -> None:
     assert pool.request(b) is ada
 
 
-def test_the_wait_is_estimated_by_the_place() -> None:
-    """A minute a chat, shared by as many as can be had at once."""
+def test_the_wait_is_estimated_from_the_place() -> None:
+    """The estimate is 60 s per place in the queue, divided by the capacity of all agents."""
     pool = AgentPool([agent("Ada"), agent("Bo")])
     a, b, c, d = callers(*"abcd")
     assert pool.estimated_wait() == 0
@@ -85,8 +85,8 @@ def test_the_wait_is_estimated_by_the_place() -> None:
     assert AgentPool([]).estimated_wait() == 60
 
 
-def test_who_leaves_moves_the_others_up() -> None:
-    """And takes nobody, not even an agent who was found already."""
+def test_a_withdrawal_moves_the_queue_up() -> None:
+    """The withdrawal of a waiter frees the agent that was reserved for it."""
     pool = AgentPool([agent("Ada")])
     a, b, c, d = callers(*"abcd")
     ada = pool.request(a)
@@ -103,8 +103,8 @@ def test_who_leaves_moves_the_others_up() -> None:
     assert pool.request(d) is ada
 
 
-def test_some_would_not_do() -> None:
-    """Then the next in the queue may have them."""
+def test_excluded_agents_are_not_given() -> None:
+    """An excluded agent is not given to the waiter, and the next in the queue may have it."""
     pool = AgentPool([agent("Ada")])
     a, b = callers("a", "b")
     assert not pool.has_other_agents({"ID-Ada"})

@@ -1,4 +1,4 @@
-"""The built-in scenarios, heard by a client."""
+"""The built-in scenarios, with a client session as the observer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
-from chatfsm import effects as told
+from chatfsm import effects as effect_types
 from chatfsm._protocol.codec import decode_item
 from chatfsm.simulator.agent_pool import AgentPool
 from chatfsm.simulator.builtin_scenarios import AGENTS, FILE, SCENARIOS
 from chatfsm.simulator.player import ScenarioPlayer
 from chatfsm.simulator.scenario import from_plain, to_plain
-from tests.simulator.scenarios.playing import CHAT, PlayedScenario, awaited, heard_by_a_client, said
+from tests.simulator.scenarios.harness import (
+    CHAT,
+    PlayedScenario,
+    answer_to,
+    customer_text,
+    observe_with_a_session,
+)
 
 WORDS = "form", "prompt", "secure form", "file", "transfer", "queue", "call", "hang up", "help"
 
@@ -25,12 +31,12 @@ def begun(name: str) -> PlayedScenario:
 
 def play_through(name: str) -> PlayedScenario:
     played = begun(name)
-    played.run(awaited)
+    played.run(answer_to)
     return played
 
 
 def states(effects: list[Any]) -> list[str]:
-    return [each.state for each in effects if isinstance(each, told.StateChanged)]
+    return [each.state for each in effects if isinstance(each, effect_types.StateChanged)]
 
 
 @pytest.mark.parametrize(
@@ -45,52 +51,52 @@ def states(effects: list[Any]) -> list[str]:
         ("failure", ["ivr", "queued", "failed"]),
     ],
 )
-def test_a_client_sees_the_whole_story(name: str, passed: list[str]) -> None:
-    """Played with a willing customer, each goes through its states to its end, without anomaly."""
+def test_a_session_goes_through_the_expected_states(name: str, passed: list[str]) -> None:
+    """With an answering customer, the session goes through these states without anomaly."""
     played = play_through(name)
-    session, effects = heard_by_a_client(played)
+    session, effects = observe_with_a_session(played)
     assert states(effects) == passed
     assert session.outcome == passed[-1]
-    assert played.play.done
-    assert isinstance(effects[-1], told.Terminated)
+    assert played.player.done
+    assert isinstance(effects[-1], effect_types.Terminated)
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in {"survey", "echo"}])
-def test_a_story_goes_on_without_answers(name: str) -> None:
-    """A customer who says nothing at all is waited for in vain, and no scenario is stuck."""
+def test_a_scenario_goes_on_without_answers(name: str) -> None:
+    """With a silent customer no scenario gets stuck."""
     played = begun(name)
     played.run()
-    session, _ = heard_by_a_client(played)
+    session, _ = observe_with_a_session(played)
     assert session.done or name == "inactivity"
-    assert not played.play.done or session.done
+    assert not played.player.done or session.done
 
 
-def test_the_queue_tells_two_estimates() -> None:
-    """Forty seconds, then fifteen."""
-    _, effects = heard_by_a_client(play_through("queue"))
-    estimates = [each.seconds for each in effects if isinstance(each, told.WaitEstimated)]
+def test_the_queue_sends_two_estimates() -> None:
+    """The estimates are 40 s, then 15 s."""
+    _, effects = observe_with_a_session(play_through("queue"))
+    estimates = [each.seconds for each in effects if isinstance(each, effect_types.WaitEstimated)]
     assert estimates[:2] == [40.0, 15.0]
 
 
-def test_the_bot_hands_over_to_a_person() -> None:
-    """It shows a form and a prompt, and stays while a person talks."""
+def test_the_bot_hands_over_to_an_agent() -> None:
+    """The bot shows a form and a prompt, and stays while the agent talks."""
     played = play_through("bot")
-    _, effects = heard_by_a_client(played)
-    added = [each.party for each in effects if isinstance(each, told.PartyAdded)]
+    _, effects = observe_with_a_session(played)
+    added = [each.party for each in effects if isinstance(each, effect_types.PartyAdded)]
     assert [party.type for party in added] == ["scenario", "internal"]
-    opened = [each.form for each in effects if isinstance(each, told.FormOpened)]
+    opened = [each.form for each in effects if isinstance(each, effect_types.FormOpened)]
     assert [form.name for form in opened] == ["parcel_number", ""]
-    asked = [each["party_id"] for _, each in played.told if each["event"].endswith("_message")]
+    asked = [each["party_id"] for _, each in played.sent if each["event"].endswith("_message")]
     assert asked[:3] == [added[0].party_id] * 3
     assert asked[3:] == [added[1].party_id] * 2
 
 
 def test_the_transfer_overlaps() -> None:
-    """The colleague joins before the first agent leaves, and talks from then on."""
+    """The second agent joins before the first leaves, and sends the messages from then on."""
     played = play_through("transfer")
     parties = [
         (name, event["party_id"])
-        for name, (_, event) in zip(played.names, played.told, strict=True)
+        for name, (_, event) in zip(played.names, played.sent, strict=True)
         if name in {"party_joined", "party_left", "message"}
     ]
     first, second = AGENTS[0].party_id, AGENTS[1].party_id
@@ -107,14 +113,14 @@ def test_the_transfer_overlaps() -> None:
 
 
 def test_the_survey_comes_after_the_conversation() -> None:
-    """The customer disconnects, the agent goes, a form comes, its answer ends the session."""
+    """After a disconnect the agent leaves, a form follows, and its answer ends the session."""
     played = play_through("survey")
-    assert not played.play.done
-    played.hear({"event": "chat_session_disconnect"})
-    played.run(awaited)
-    session, effects = heard_by_a_client(played)
+    assert not played.player.done
+    played.receive({"event": "chat_session_disconnect"})
+    played.run(answer_to)
+    session, effects = observe_with_a_session(played)
     assert states(effects) == ["connecting", "connected", "completed", "ended"]
-    closed = [each.form.name for each in effects if isinstance(each, told.FormClosed)]
+    closed = [each.form.name for each in effects if isinstance(each, effect_types.FormClosed)]
     assert closed == ["MobileChatSurvey"]
     ending = ["party_left", "completed", "message", "form_show", "message", "ended"]
     assert played.names[-6:] == ending
@@ -122,53 +128,58 @@ def test_the_survey_comes_after_the_conversation() -> None:
 
 
 def test_a_secure_form_is_answered_and_never_repeated() -> None:
-    """Both forms are shown, and what they were answered with stays with the customer."""
+    """Both forms are shown; the session keeps no answer."""
     played = play_through("secure_form")
-    _, effects = heard_by_a_client(played)
-    opened = [each.form for each in effects if isinstance(each, told.FormOpened)]
+    _, effects = observe_with_a_session(played)
+    opened = [each.form for each in effects if isinstance(each, effect_types.FormOpened)]
     assert [form.name for form in opened] == ["identity_check", "balance_consent"]
     assert all(form.secure for form in opened)
-    assert "blue" not in str(played.told)
+    assert "blue" not in str(played.sent)
 
 
 def test_the_call_is_answered_and_ended() -> None:
-    """Candidates come early, the answer makes the call active, the agent hangs up."""
-    _, effects = heard_by_a_client(play_through("call"))
-    calls = [each.state for each in effects if isinstance(each, told.CallChanged)]
+    """The call offer has candidates, the answer makes the call active, and the agent ends it."""
+    _, effects = observe_with_a_session(play_through("call"))
+    calls = [each.state for each in effects if isinstance(each, effect_types.CallChanged)]
     assert calls == ["offered", "active", "ended"]
 
 
-def test_inactivity_is_left_to_the_center() -> None:
-    """After the customer's answer the agent says one thing more, and then nothing, for ever."""
+def test_the_inactivity_scenario_stays_silent() -> None:
+    """After the customer's answer the agent sends one message and then nothing."""
     played = play_through("inactivity")
     assert played.names[-1] == "message"
-    assert played.play.deadline is None
-    assert not played.play.done
+    assert played.player.deadline is None
+    assert not played.player.done
 
 
-def test_the_echo_knows_its_words() -> None:
-    """Each word shows a part of the protocol, a client makes sense of all, and bye ends it."""
+def test_echo_answers_its_keywords() -> None:
+    """Each keyword shows one part of the protocol without anomaly, and "bye" ends the chat."""
     played = begun("echo")
     played.run()
-    greeting = played.told[-1][1]["msg"]
+    greeting = played.sent[-1][1]["msg"]
     for number, word in enumerate(WORDS):
         assert word in greeting
-        played.hear(said(f" {word.upper()}!", str(2 * number + 1)))
+        played.receive(customer_text(f" {word.upper()}!", str(2 * number + 1)))
         played.run()
-    played.hear(said("bye", "99"))
+    played.receive(customer_text("bye", "99"))
     played.run()
-    session, effects = heard_by_a_client(played)
+    session, effects = observe_with_a_session(played)
     kinds = {type(each) for each in effects}
-    assert kinds >= {told.FormOpened, told.FileReceived, told.CallChanged, told.PartyRemoved}
+    assert kinds >= {
+        effect_types.FormOpened,
+        effect_types.FileReceived,
+        effect_types.CallChanged,
+        effect_types.PartyRemoved,
+    }
     assert states(effects)[2:6] == ["connecting", "connected", "queued", "connecting"]
     assert session.outcome == "ended"
-    file = next(each.file for each in effects if isinstance(each, told.FileReceived))
+    file = next(each.file for each in effects if isinstance(each, effect_types.FileReceived))
     assert (file.file_id, file.file_name) == (FILE.file_id, FILE.file_name)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_each_is_the_same_after_a_trip_through_json(name: str) -> None:
-    """What is built in could as well have been read from a file."""
+def test_each_scenario_survives_json(name: str) -> None:
+    """A built-in scenario is equal after a round trip through JSON."""
     scenario = SCENARIOS[name]
     assert scenario.name == name
     assert scenario.title
@@ -176,8 +187,8 @@ def test_each_is_the_same_after_a_trip_through_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_each_frees_its_agents(name: str) -> None:
-    """Whatever happened, a closed play holds nobody."""
+def test_each_scenario_frees_its_agents(name: str) -> None:
+    """Closing the player at any moment frees its agents."""
     agents = AgentPool(AGENTS)
     free = agents.free_slots
     play = ScenarioPlayer(SCENARIOS[name], agents, CHAT)
@@ -188,15 +199,15 @@ def test_each_frees_its_agents(name: str) -> None:
     assert agents.free_slots == free
     assert play.done
     assert play.deadline is None
-    assert play.receive(said("hello?"), now=12.0) == []
+    assert play.receive(customer_text("hello?"), now=12.0) == []
 
 
-def test_receipts_name_what_was_read() -> None:
-    """The agent of echo has read a message before answering it."""
+def test_receipts_name_the_message_that_was_read() -> None:
+    """The agent of `echo` confirms that a message is read before it answers."""
     played = begun("echo")
     played.run()
-    news = played.hear(said("hello", "7"))
+    news = played.receive(customer_text("hello", "7"))
     assert decode_item(news[0]).ref_msg_id == "7"  # type: ignore[union-attr]
     played.run()
     assert played.names[-4:] == ["message_read", "typing", "not_typing", "message"]
-    assert played.told[-1][1]["msg"] == "You said: hello"
+    assert played.sent[-1][1]["msg"] == "You said: hello"

@@ -1,4 +1,4 @@
-"""A recorded log as a scenario."""
+"""scenario_from_log: recorded logs as scenarios."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatfsm.simulator.scenario import (
     from_plain,
     to_plain,
 )
-from tests.simulator.scenarios.playing import CHAT, PlayedScenario, awaited, said
+from tests.simulator.scenarios.harness import CHAT, PlayedScenario, answer_to, customer_text
 
 LOGS = Path(__file__).parents[2] / "logs"
 CUSTOMERS = {
@@ -31,7 +31,7 @@ CUSTOMERS = {
 
 
 def events_of(path: Path) -> list[dict[str, Any]]:
-    """As the command reads a log."""
+    """Return the events that `chatfsm simulate` reads from a log."""
     found = []
     for record in formats.records(Source(str(path))):
         assert isinstance(record.raw, dict)
@@ -41,7 +41,7 @@ def events_of(path: Path) -> list[dict[str, Any]]:
 
 
 def chats() -> list[Any]:
-    """Every chat of every log."""
+    """Return the path and id of every chat of every log."""
     return [
         pytest.param(path, chat_id, id=f"{path.stem}-{chat_id[:8]}")
         for path in sorted(LOGS.glob("*.json*"))
@@ -56,7 +56,7 @@ def is_own(event: dict[str, Any], chat_id: str) -> bool:
 
 
 def of_the_server(path: Path, chat_id: str) -> list[dict[str, Any]]:
-    """What a log says that the server said, without the times."""
+    """Return the server's events in a log, without their times."""
     own = [each for each in events_of(path) if each.get("chat_id", path.stem) == chat_id]
     return [
         {name: value for name, value in each.items() if name not in {"chat_id", "timestamp"}}
@@ -70,30 +70,30 @@ def scenario_of(path: Path, chat_id: str, **more: Any) -> Scenario:
     return scenario_from_log(events, chat_id, default_chat_id=path.stem, **more)
 
 
-def told(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> PlayedScenario:
+def play_log(scenario: Scenario, chat_id: str = CHAT, *, answering: bool = True) -> PlayedScenario:
     played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), chat_id))
     played.begin()
-    played.run(awaited if answering else None)
+    played.run(answer_to if answering else None)
     return played
 
 
 @pytest.mark.parametrize("answering", [True, False])
 @pytest.mark.parametrize(("path", "chat_id"), chats())
-def test_every_log_is_told_again(path: Path, chat_id: str, answering: bool) -> None:
-    """The same events of the server in the same order, whether the customer plays along or not."""
-    played = told(scenario_of(path, chat_id), chat_id, answering=answering)
-    assert [event for _, event in played.told] == of_the_server(path, chat_id)
+def test_every_log_is_replayed_in_order(path: Path, chat_id: str, answering: bool) -> None:
+    """The play sends the log's server events in order, whether or not the customer answers."""
+    played = play_log(scenario_of(path, chat_id), chat_id, answering=answering)
+    assert [event for _, event in played.sent] == of_the_server(path, chat_id)
     assert played.step is None
 
 
 @pytest.mark.parametrize(("path", "chat_id"), chats())
-def test_every_log_is_the_same_after_a_trip_through_json(path: Path, chat_id: str) -> None:
-    """A recorded scenario can be written to a file, and edited there."""
+def test_every_log_survives_json(path: Path, chat_id: str) -> None:
+    """A recorded scenario is equal after a round trip through JSON, so a file can hold it."""
     scenario = scenario_of(path, chat_id)
     assert from_plain(to_plain(scenario)) == scenario
 
 
-# What a scenario made of a log does, with logs made for it.
+# Scenarios from short logs, each made for one property.
 
 OLD = "AAAA-1"
 NESTED: Any = []
@@ -119,8 +119,8 @@ def pauses(*events: dict[str, Any], **more: Any) -> list[float]:
 
 
 def test_events_keep_their_distance() -> None:
-    """In seconds, whatever the log counts in; what has no time takes that of the event before."""
-    told = (
+    """Times are in seconds, whatever the log's unit; a missing time is that of the event before."""
+    log = (
         event("status", state="ivr"),
         message("a", "1745222400"),
         message("b", 1745222405),
@@ -129,27 +129,27 @@ def test_events_keep_their_distance() -> None:
         message("d", "1745222408500"),
         message("e", "1745222408500"),
     )
-    assert pauses(*told) == [5.0, 2.5, 1.0]
+    assert pauses(*log) == [5.0, 2.5, 1.0]
 
 
-def test_a_broken_time_is_no_time() -> None:
-    """It counts as that of the event before; and the clock of a cached poll goes not back."""
-    told = (
+def test_an_invalid_time_is_ignored() -> None:
+    """An invalid time is that of the event before; a time that goes back is ignored."""
+    log = (
         message("a", 100),
         message("b", "soon"),
         message("c", 103),
         message("a", 100),
         message("d", 105),
     )
-    assert pauses(*told) == [3.0, 2.0]
+    assert pauses(*log) == [3.0, 2.0]
 
 
-def test_the_pace_can_be_set() -> None:
-    """Twice as fast, and no pause longer than a limit."""
-    told = (message("a", 0), message("b", 4), message("c", 104))
-    assert pauses(*told) == [4.0, 30.0]
-    assert pauses(*told, speed=2, max_pause=10) == [2.0, 10.0]
-    assert pauses(*told, max_pause=0) == []
+def test_the_speed_can_be_set() -> None:
+    """The speed factor and the longest pause are parameters."""
+    log = (message("a", 0), message("b", 4), message("c", 104))
+    assert pauses(*log) == [4.0, 30.0]
+    assert pauses(*log, speed=2, max_pause=10) == [2.0, 10.0]
+    assert pauses(*log, max_pause=0) == []
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_the_pace_can_be_set() -> None:
         (event("disconnect", 9), ("chat_session_disconnect",)),
     ],
 )
-def test_what_the_customer_said_is_awaited(own: dict[str, Any], kinds: tuple[str, ...]) -> None:
-    """That kind of event; a form may be answered or refused, whatever the log's customer did."""
+def test_events_of_the_customer_are_awaited(own: dict[str, Any], kinds: tuple[str, ...]) -> None:
+    """The step awaits that kind of event; a form may be answered or refused in either case."""
     first, second, third = steps(message("a", 5), own, message("b", 12))[:3]
     assert isinstance(first, Tell)
     assert isinstance(second, Await)
@@ -189,7 +189,7 @@ def test_what_the_customer_said_is_awaited(own: dict[str, Any], kinds: tuple[str
     ],
 )
 def test_signals_are_awaited_by_their_type(kind: str, meant: list[str]) -> None:
-    """An offer may be answered or rejected."""
+    """Either the answer or the rejection of an offer satisfies the step."""
     (own,) = steps(event("signaling", 5, party_id=OLD, data={"type": kind}))
     assert own.where == {"data.type": meant}
 
@@ -206,37 +206,40 @@ def test_signals_are_awaited_by_their_type(kind: str, meant: list[str]) -> None:
         {"event": ["odd"], "party_id": OLD, "timestamp": 9},
     ],
 )
-def test_what_a_customer_may_do_without_is_not_awaited(own: dict[str, Any]) -> None:
-    """The time that it took in the log passes all the same."""
+def test_optional_customer_events_are_not_awaited(own: dict[str, Any]) -> None:
+    """The time that the event took in the log still passes."""
     found = steps(message("a", 5), own, message("b", 12))
     assert [type(step) for step in found] == [Tell, Pause, Tell]
     assert found[1].seconds == 7.0
 
 
-def test_a_silent_customer_is_waited_for_in_vain() -> None:
-    """As long as the one of the log took, and the patience; then the center goes on."""
+def test_waiting_for_a_silent_customer_ends() -> None:
+    """The play goes on after the log's own time plus the patience."""
     scenario = scenario_from_log(
         [message("a", 5), message("hi", 9, OLD), message("b", 12)], OLD, patience=20
     )
-    assert [at for at, _ in told(scenario, answering=False).told] == [0.0, 27.0]
+    assert [at for at, _ in play_log(scenario, answering=False).sent] == [0.0, 27.0]
     played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     played.begin()
     played.until(2.0)
-    played.hear(said("hi"))
+    played.receive(customer_text("hi"))
     played.run()
-    assert [at for at, _ in played.told] == [0.0, 5.0]
+    assert [at for at, _ in played.sent] == [0.0, 5.0]
 
 
 def test_a_text_of_a_cached_poll_is_awaited_once() -> None:
-    """The customer need not say again what the log has twice."""
+    """A message that the log has twice is awaited once."""
     own = message("hi", 9, OLD, msg_id="1")
     assert [type(step) for step in steps(own, message("b", 9), own, message("b", 9))] == [
         *(Await, Tell, Tell)
     ]
 
 
-def test_the_ids_are_those_of_the_chat_that_plays() -> None:
-    """The customer's own, with a number behind it, in lists and objects; no other text changes."""
+def test_the_ids_are_those_of_the_new_chat() -> None:
+    """The log's chat id is replaced in id fields at any depth, also with a suffix.
+
+    Texts are kept.
+    """
     scenario = scenario_from_log(
         [
             message("hi", 1, OLD, msg_id="1"),
@@ -249,17 +252,17 @@ def test_the_ids_are_those_of_the_chat_that_plays() -> None:
     )
     played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     played.begin()
-    played.hear(said("hello", "web-17"))
+    played.receive(customer_text("hello", "web-17"))
     played.run()
-    receipt, numbered, signal, odd = (event for _, event in played.told)
+    receipt, numbered, signal, odd = (event for _, event in played.sent)
     assert receipt["ref_msg_id"] == "web-17"
     assert numbered["ref_msg_id"] == f"{CHAT}:1"
     assert signal["data"] == {"to_id": CHAT, "text": OLD}
     assert (odd["people_id"], odd["msg"]) == ([CHAT, "C", 7], OLD)
 
 
-def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
-    """Whenever the customer disconnects, what the log has after its own disconnect follows."""
+def test_a_disconnect_skips_to_that_of_the_log() -> None:
+    """At a disconnect the play goes on with the events after the log's own disconnect."""
     scenario = scenario_from_log(
         [
             message("a", 5),
@@ -272,10 +275,10 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
     )
     played = PlayedScenario(ScenarioPlayer(scenario, AgentPool(()), CHAT))
     played.begin()
-    played.hear({"event": "chat_session_disconnect"})
+    played.receive({"event": "chat_session_disconnect"})
     played.run()
-    assert [event.get("msg") for _, event in played.told] == ["a", "survey", None]
-    assert played.play.done
+    assert [event.get("msg") for _, event in played.sent] == ["a", "survey", None]
+    assert played.player.done
 
 
 @pytest.mark.parametrize(
@@ -298,14 +301,16 @@ def test_the_disconnect_of_a_log_is_where_it_goes_on() -> None:
         ([event("ended")], {"patience": 1e9}, "patience must be"),
     ],
 )
-def test_what_is_no_chat_is_refused(events: list[Any], more: dict[str, Any], words: str) -> None:
-    """With words that say what to do."""
+def test_a_log_without_a_chat_is_refused(
+    events: list[Any], more: dict[str, Any], words: str
+) -> None:
+    """The error says why the log has no chat to play."""
     with pytest.raises(ScenarioError, match=words):
         scenario_from_log(events, **more)
 
 
 def test_a_chat_is_chosen_by_its_id() -> None:
-    """Events that name no chat belong to the one that was asked for, or to the file's."""
+    """Events without a chat id belong to the requested chat, or to the file's."""
     events = [event("ended", chat_id="A"), event("status", state="ivr")]
     assert [type(step) for step in scenario_from_log(events, "A").steps] == [Tell, Tell]
     assert scenario_from_log([event("ended")], default_chat_id="monday").chat_id == "monday"

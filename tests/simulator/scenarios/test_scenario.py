@@ -1,4 +1,4 @@
-"""Scenarios as JSON, and what is said of JSON that is none."""
+"""Scenarios as JSON, and the errors of invalid JSON."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ STEPS_TUPLE = st.lists(STEP, max_size=4).map(tuple)
 
 @given(st.builds(Scenario, TEXTS, STEPS_TUPLE, STEPS_TUPLE, TEXTS, TEXTS))
 def test_a_scenario_survives_json(scenario: Scenario) -> None:
-    """Written and read again it is equal, whatever it holds."""
+    """Any scenario is equal after a round trip through JSON."""
     assert from_json(json.dumps(to_plain(scenario))) == scenario
 
 
-def test_the_json_is_for_people() -> None:
-    """What is as it would be anyway is left out."""
+def test_the_json_is_short() -> None:
+    """Fields with their default value are omitted."""
     scenario = Scenario(
         "short", (Pause(2), Await("chat_session_message"), FindAgent(), EndSession())
     )
@@ -77,13 +77,13 @@ def test_the_json_is_for_people() -> None:
 
 
 def test_one_event_may_be_awaited_by_its_bare_name() -> None:
-    """A list is for several."""
+    """A list is needed only for several event names."""
     step = {"step": "await", "event": "chat_session_end"}
     assert from_plain({"name": "x", "steps": [step]}).steps == (Await("chat_session_end"),)
 
 
 def test_a_scenario_is_frozen() -> None:
-    """It is played by many chats at once."""
+    """A scenario is immutable, because many chats play it at once."""
     with pytest.raises(FrozenInstanceError):
         Scenario("x", ()).name = "y"  # type: ignore[misc]
     for cls in STEPS.values():
@@ -97,7 +97,7 @@ def refusal(value: object) -> str:
 
 
 def of(step: object) -> str:
-    """What is said of a scenario whose second step is wrong."""
+    """Return the error for a scenario whose second step is this one."""
     return refusal({"name": "x", "steps": [{"step": "end"}, step]})
 
 
@@ -133,8 +133,8 @@ def of(step: object) -> str:
         ({"step": "end", "how": []}, "step 2 (end): how must be 'ended' or"),
     ],
 )
-def test_a_wrong_step_is_named(step: object, words: str) -> None:
-    """By its number and kind, with what is wrong and what would be right."""
+def test_an_invalid_step_is_named(step: object, words: str) -> None:
+    """The error has the step's number and kind, the invalid value, and the valid ones."""
     assert words in of(step)
     assert of(step).startswith("scenario 'x': ")
 
@@ -154,19 +154,19 @@ def test_a_wrong_step_is_named(step: object, words: str) -> None:
         ),
     ],
 )
-def test_what_is_no_scenario_is_refused(value: Any, words: str) -> None:
-    """With words that say what a scenario is."""
+def test_an_invalid_scenario_is_refused(value: Any, words: str) -> None:
+    """The error describes the expected form of a scenario."""
     assert words in refusal(value)
 
 
-def test_what_is_no_json_is_refused() -> None:
-    """As what it is."""
+def test_invalid_json_is_refused() -> None:
+    """The error says that the text is not JSON."""
     with pytest.raises(ScenarioError, match="a scenario is JSON: "):
         from_json("{")
 
 
 def test_steps_are_checked_in_python_too() -> None:
-    """Whoever makes a scenario in code hears of a slip at once."""
+    """A scenario built in Python raises the same errors."""
     with pytest.raises(ValueError, match="must be from 0"):
         Pause(-1)
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""A customer who says what the center waits for, and a stage to see what the center tells."""
+"""A test harness: plays scenarios in virtual time with a scripted customer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from chatfsm import ChatSession, events
-from chatfsm import effects as told
+from chatfsm import effects as effect_types
 from chatfsm._protocol.codec import decode_item
 from chatfsm.simulator.agent_pool import AgentPool
 from chatfsm.simulator.player import ScenarioPlayer
@@ -27,72 +27,75 @@ def agent(name: str, capacity: int = 1) -> Agent:
     return Agent(party_id=f"ID-{name}", display_name=name, first_name=name, capacity=capacity)
 
 
-def said(text: str, msg_id: str = "1") -> dict[str, Any]:
-    """The customer's text."""
+def customer_text(text: str, msg_id: str = "1") -> dict[str, Any]:
+    """Return a text message of the customer."""
     return {"event": "chat_session_message", "msg": text, "msg_id": msg_id}
 
 
 @define
 class PlayedScenario:
-    """One play in virtual time, and all that it told."""
+    """One player in virtual time, and the events that it sent and received."""
 
-    play: ScenarioPlayer
+    player: ScenarioPlayer
     now: float = 0.0
-    told: list[tuple[float, dict[str, Any]]] = field(factory=list)
-    heard: list[tuple[float, dict[str, Any]]] = field(factory=list)
+    sent: list[tuple[float, dict[str, Any]]] = field(factory=list)
+    received: list[tuple[float, dict[str, Any]]] = field(factory=list)
     both: list[tuple[float, dict[str, Any]]] = field(factory=list)
-    """What the center and the customer said, in order."""
+    """All events of the center and of the customer, in order."""
 
-    def take(self, news: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        self.told += [(self.now, event) for event in news]
+    def record(self, news: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.sent += [(self.now, event) for event in news]
         self.both += [(self.now, event) for event in news]
         return news
 
     def begin(self) -> list[dict[str, Any]]:
-        return self.take(self.play.start(now=self.now))
+        return self.record(self.player.start(now=self.now))
 
-    def hear(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def receive(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         own = {**event, "party_id": CHAT}
-        self.heard.append((self.now, own))
+        self.received.append((self.now, own))
         self.both.append((self.now, own))
-        return self.take(self.play.receive(event, now=self.now))
+        return self.record(self.player.receive(event, now=self.now))
 
     def until(self, now: float) -> list[dict[str, Any]]:
-        """Wake the play whenever it wants, until `now`."""
+        """Wake the player at each of its deadlines until `now`."""
         news: list[dict[str, Any]] = []
-        while self.play.deadline is not None and self.play.deadline <= now:
-            self.now = max(self.now, self.play.deadline)
-            news += self.take(self.play.wake(now=self.now))
+        while self.player.deadline is not None and self.player.deadline <= now:
+            self.now = max(self.now, self.player.deadline)
+            news += self.record(self.player.wake(now=self.now))
         self.now = now
         return news
 
     def run(self, answer: Callable[[Await], Mapping[str, Any] | None] | None = None) -> None:
-        """Go on until nothing follows, with a customer who says what is awaited, if any."""
+        """Go on until no deadline is left.
+
+        `answer` gives the customer's reply to a step, or None.
+        """
         while True:
             step = self.step
             reply = answer(step) if answer and isinstance(step, Await) else None
             if reply is not None:
                 self.now += 1.0
-                form = {"form_request_id": self.play._state.form_id} if "data" in reply else {}
-                self.hear({**form, **reply})
-            elif self.play.deadline is not None:
-                self.until(self.play.deadline)
+                form = {"form_request_id": self.player._state.form_id} if "data" in reply else {}
+                self.receive({**form, **reply})
+            elif self.player.deadline is not None:
+                self.until(self.player.deadline)
             else:
                 return
 
     @property
     def step(self) -> ScenarioStep | None:
-        """What the play is busy with."""
-        program = self.play._state.remaining
+        """Return the current step of the player."""
+        program = self.player._state.remaining
         return program[0] if program else None
 
     @property
     def names(self) -> list[str]:
-        return [shortly(event) for _, event in self.told]
+        return [short_name(event) for _, event in self.sent]
 
 
-def shortly(event: Mapping[str, Any]) -> str:
-    """What an event is, in a word or two."""
+def short_name(event: Mapping[str, Any]) -> str:
+    """Return the name of an event, or the state and estimate of a status."""
     name = str(event["event"]).removeprefix("chat_session_")
     if name == "status":
         return " ".join(
@@ -101,8 +104,8 @@ def shortly(event: Mapping[str, Any]) -> str:
     return name
 
 
-def awaited(step: Await) -> dict[str, Any]:
-    """What a willing customer says."""
+def answer_to(step: Await) -> dict[str, Any]:
+    """Return an event that satisfies the step."""
     event: dict[str, Any] = {"event": step.event[0]}
     for name, wanted in step.where.items():
         value = wanted[0] if isinstance(wanted, list) else wanted
@@ -119,8 +122,8 @@ def awaited(step: Await) -> dict[str, Any]:
     return event
 
 
-def perform(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) -> PlayedScenario:
-    """Begin to play some steps."""
+def start(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) -> PlayedScenario:
+    """Start a player with these steps."""
     scenario = Scenario("test", steps, **more)
     played = PlayedScenario(
         ScenarioPlayer(scenario, AgentPool([agent("Ada")]) if pool is None else pool, CHAT)
@@ -129,8 +132,8 @@ def perform(*steps: ScenarioStep, pool: AgentPool | None = None, **more: Any) ->
     return played
 
 
-def heard_by_a_client(played: PlayedScenario) -> tuple[ChatSession, list[Any]]:
-    """A session that hears all of a play, as a center would pass it on, and what it concludes."""
+def observe_with_a_session(played: PlayedScenario) -> tuple[ChatSession, list[Any]]:
+    """Feed all events of a play to a session, in wire format; return it and its effects."""
     session = ChatSession(CHAT)
     found: list[Any] = []
     number = 0
@@ -140,6 +143,10 @@ def heard_by_a_client(played: PlayedScenario) -> tuple[ChatSession, list[Any]]:
             filled["msg_id"], number = str(number), number + 2
         wire = json.loads(json.dumps(filled))
         found += session.receive(decode_item(wire), now=at)
-    assert not [each for each in found if isinstance(each, (told.Anomaly, told.UnknownReceived))]
-    assert not [each for _, each in played.told if isinstance(decode_item(each), events.Malformed)]
+    assert not [
+        each
+        for each in found
+        if isinstance(each, (effect_types.Anomaly, effect_types.UnknownReceived))
+    ]
+    assert not [each for _, each in played.sent if isinstance(decode_item(each), events.Malformed)]
     return session, found
