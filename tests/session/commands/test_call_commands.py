@@ -1,4 +1,4 @@
-"""What the app orders of a call, and to whom it goes."""
+"""Commands of calls, and the destinations of their signals."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from chatfsm.effects import CallChanged
 from tests.session.posting import posting
 
 if TYPE_CHECKING:
-    from tests.session.commands.conftest import Talk
+    from tests.session.commands.conftest import Harness
 
 
 def signal(msg_id: str, kind: str, to: str | None = "ann", **data: Any) -> dict[str, Any]:
-    """The wire's event of a signal."""
+    """The wire event of a signal."""
     address = {} if to is None else {"destination_party_id": to}
     data = {"type": kind, **data}
     return {"event": "chat_session_signaling", "msg_id": msg_id, **address, "data": data}
 
 
 @pytest.mark.parametrize("video", [False, True])
-def test_a_call_is_requested(talk: Talk, video: bool) -> None:
-    """A call is requested of nobody in particular."""
-    talk.connects()
+def test_a_call_is_requested(harness: Harness, video: bool) -> None:
+    """The request of a call has no destination."""
+    harness.connect()
 
-    assert talk.receives(c.RequestCall(video)) == [
+    assert harness.receive(c.RequestCall(video)) == [
         CallChanged("idle", "requested"),
         posting(signal("1", "REQUEST_CALL", None, offerVideo=video)),
     ]
-    assert talk.session.call == "requested"
+    assert harness.session.call == "requested"
 
 
-def test_an_offer_is_answered(talk: Talk) -> None:
-    """An answer goes to whoever offered, and the call is on."""
-    talk.signals("OFFER_CALL", party_id="bob", sdp="offer")
+def test_an_offer_is_answered(harness: Harness) -> None:
+    """An answer goes to the party that offered the call, and the call is active."""
+    harness.signal("OFFER_CALL", party_id="bob", sdp="offer")
 
-    assert talk.receives(c.AnswerCall("v=0")) == [
+    assert harness.receive(c.AnswerCall("v=0")) == [
         CallChanged("offered", "active"),
         posting(signal("1", "ANSWER_CALL", "bob", sdp="v=0")),
     ]
 
 
-def test_an_offer_is_rejected(talk: Talk) -> None:
-    """Who rejects says that it was rejected, then that it has ended, in one post."""
-    talk.signals("OFFER_CALL")
+def test_an_offer_is_rejected(harness: Harness) -> None:
+    """A rejection is posted as CALL_REJECTED, then END_CALL, in one post."""
+    harness.signal("OFFER_CALL")
 
-    assert talk.receives(c.RejectCall("busy", "Not now")) == [
+    assert harness.receive(c.RejectCall("busy", "Not now")) == [
         CallChanged("offered", "rejected"),
         posting(
             signal("1", "CALL_REJECTED", reason_code="busy", reason="Not now"),
@@ -56,71 +56,71 @@ def test_an_offer_is_rejected(talk: Talk) -> None:
     ]
 
 
-def test_a_rejection_goes_to_one_address(talk: Talk) -> None:
-    """Where the app names whom a rejection is for, both of its signals go there."""
-    talk.signals("OFFER_CALL")
+def test_a_rejection_goes_to_one_destination(harness: Harness) -> None:
+    """Both signals of a rejection go to the destination that the app gives."""
+    harness.signal("OFFER_CALL")
 
-    assert talk.orders(c.RejectCall(destination_party_id="bob")) == [
+    assert harness.send(c.RejectCall(destination_party_id="bob")) == [
         signal("1", "CALL_REJECTED", "bob"),
         signal("3", "END_CALL", "bob"),
     ]
 
 
-def test_candidates_go_to_whoever_offered(talk: Talk) -> None:
-    """Candidates go out before and after the answer, with what is known of them."""
-    talk.signals("OFFER_CALL")
-    assert talk.orders(c.SendCandidate("cand", "0", 0)) == [
+def test_candidates_go_to_the_party_that_offered(harness: Harness) -> None:
+    """Candidates are posted before and after the answer, to the party that offered the call."""
+    harness.signal("OFFER_CALL")
+    assert harness.send(c.SendCandidate("cand", "0", 0)) == [
         signal("1", "ICE_CANDIDATE", candidate="cand", sdpMid="0", sdpMLineIndex=0)
     ]
-    talk.orders(c.AnswerCall("v=0"))
+    harness.send(c.AnswerCall("v=0"))
 
-    assert talk.orders(c.SendCandidate("")) == [signal("5", "ICE_CANDIDATE", candidate="")]
-    assert talk.session.call == "active"
+    assert harness.send(c.SendCandidate("")) == [signal("5", "ICE_CANDIDATE", candidate="")]
+    assert harness.session.call == "active"
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_the_app_ends_the_call(talk: Talk, answered: bool) -> None:
-    """A call that is offered or on is ended by one signal."""
-    talk.signals("OFFER_CALL")
+def test_the_app_ends_the_call(harness: Harness, answered: bool) -> None:
+    """An offered or active call is ended by one signal."""
+    harness.signal("OFFER_CALL")
     if answered:
-        talk.orders(c.AnswerCall("v=0"))
+        harness.send(c.AnswerCall("v=0"))
 
-    (event,) = talk.orders(c.EndCall())
+    (event,) = harness.send(c.EndCall())
 
     assert event == signal("3" if answered else "1", "END_CALL")
-    assert talk.session.call == "ended"
-    assert talk.refused(c.EndCall()) == "cannot end call: the call is ended"
+    assert harness.session.call == "ended"
+    assert harness.refused(c.EndCall()) == "cannot end call: the call is ended"
 
 
-def test_a_request_may_be_taken_back(talk: Talk) -> None:
-    """A requested call is ended before anybody offered it."""
-    talk.connects()
-    talk.orders(c.RequestCall())
+def test_a_request_may_be_ended(harness: Harness) -> None:
+    """A requested call can be ended before it is offered."""
+    harness.connect()
+    harness.send(c.RequestCall())
 
-    assert talk.orders(c.EndCall()) == [signal("3", "END_CALL", None)]
-    assert talk.session.call == "ended"
+    assert harness.send(c.EndCall()) == [signal("3", "END_CALL", None)]
+    assert harness.session.call == "ended"
 
 
 @pytest.mark.parametrize("state", ["idle", "requested", "offered", "active", "ended"])
-def test_end_call_is_never_answered(talk: Talk, state: str) -> None:
-    """The other side's END_CALL is told, ends the call where there is one, and sends nothing."""
-    talk.connects()
+def test_end_call_is_never_answered(harness: Harness, state: str) -> None:
+    """A received END_CALL ends the call, if there is one, and posts nothing."""
+    harness.connect()
     if state == "requested":
-        talk.orders(c.RequestCall())
+        harness.send(c.RequestCall())
     if state in {"offered", "active", "ended"}:
-        talk.signals("OFFER_CALL")
+        harness.signal("OFFER_CALL")
     if state == "active":
-        talk.orders(c.AnswerCall("v=0"))
+        harness.send(c.AnswerCall("v=0"))
     if state == "ended":
-        talk.orders(c.EndCall())
-    assert talk.session.call == state
+        harness.send(c.EndCall())
+    assert harness.session.call == state
 
-    effects = talk.signals("END_CALL")
+    effects = harness.signal("END_CALL")
 
-    assert talk.posted(effects) == []
-    assert talk.session.call == ("idle" if state == "idle" else "ended")
-    assert talk.posted(talk.signals("END_CALL")) == []
-    assert talk.posted(talk.ticks(at=100.0)) == []
+    assert harness.posted(effects) == []
+    assert harness.session.call == ("idle" if state == "idle" else "ended")
+    assert harness.posted(harness.signal("END_CALL")) == []
+    assert harness.posted(harness.tick(at=100.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -135,154 +135,154 @@ def test_end_call_is_never_answered(talk: Talk, state: str) -> None:
     ],
     ids=lambda command: type(command).__name__,
 )
-def test_the_echo_of_a_signal_is_no_news(talk: Talk, command: c.Command) -> None:
-    """An own signal that the server sends back is absorbed, and moves and sends nothing."""
-    talk.connects()
-    talk.signals("OFFER_CALL")
-    events = talk.orders(command)
-    call = talk.session.call
+def test_the_echo_of_a_signal_is_a_duplicate(harness: Harness, command: c.Command) -> None:
+    """The echo of an own signal is a duplicate: it changes and posts nothing."""
+    harness.connect()
+    harness.signal("OFFER_CALL")
+    events = harness.send(command)
+    call = harness.session.call
 
     for event in events:
         fields = {name: value for name, value in event.items() if name != "event"}
-        assert talk.hears("signaling", party_id="chat-1", **fields) == []
+        assert harness.feed("signaling", party_id="chat-1", **fields) == []
 
-    assert talk.session.call == call
-    assert talk.session.counts.duplicates == len(events)
-    assert talk.session.counts.anomalies == 0
+    assert harness.session.call == call
+    assert harness.session.counts.duplicates == len(events)
+    assert harness.session.counts.anomalies == 0
 
 
-def test_the_echo_of_a_request_is_no_news(talk: Talk) -> None:
-    """The request of a call that comes back does not request it again."""
-    talk.connects()
-    talk.orders(c.RequestCall(video=True))
-    talk.signals("CALL_REJECTED")
+def test_the_echo_of_a_request_is_a_duplicate(harness: Harness) -> None:
+    """The echo of the request of a call does not request it again."""
+    harness.connect()
+    harness.send(c.RequestCall(video=True))
+    harness.signal("CALL_REJECTED")
 
     data = {"type": "REQUEST_CALL", "offerVideo": "true"}
-    assert talk.hears("signaling", party_id="CHAT-1", msg_id="1", data=data) == []
-    assert talk.session.call == "rejected"
+    assert harness.feed("signaling", party_id="CHAT-1", msg_id="1", data=data) == []
+    assert harness.session.call == "rejected"
 
 
-def test_an_offer_while_a_call_is_on_is_answered_anew(talk: Talk) -> None:
-    """A new offer during a call waits for an answer, which goes to the new party."""
-    talk.signals("OFFER_CALL", party_id="ann")
-    talk.orders(c.AnswerCall("v=0"))
+def test_an_offer_during_a_call_is_answered_again(harness: Harness) -> None:
+    """A new offer during a call is answered to the new party."""
+    harness.signal("OFFER_CALL", party_id="ann")
+    harness.send(c.AnswerCall("v=0"))
 
-    talk.signals("OFFER_CALL", party_id="bob")
+    harness.signal("OFFER_CALL", party_id="bob")
 
-    assert talk.session.call == "offered"
-    assert talk.orders(c.AnswerCall("v=1")) == [signal("3", "ANSWER_CALL", "bob", sdp="v=1")]
-
-
-def test_an_offer_after_a_request_is_answered(talk: Talk) -> None:
-    """What was requested, is offered, answered and ended, all with one party."""
-    talk.connects()
-    talk.orders(c.RequestCall())
-    talk.signals("OFFER_CALL", party_id="bob")
-
-    assert talk.orders(c.AnswerCall("v=0"))[0]["destination_party_id"] == "bob"
-    assert talk.orders(c.EndCall())[0]["destination_party_id"] == "bob"
-    assert talk.session.call == "ended"
+    assert harness.session.call == "offered"
+    assert harness.send(c.AnswerCall("v=1")) == [signal("3", "ANSWER_CALL", "bob", sdp="v=1")]
 
 
-def test_an_offer_from_nobody_is_answered_to_nobody(talk: Talk) -> None:
-    """Where the offer bore no party, signals bear no destination."""
-    talk.signals("OFFER_CALL", party_id="ann")
-    talk.signals("END_CALL")
-    talk.signals("OFFER_CALL", party_id=None)
+def test_an_offer_after_a_request_is_answered(harness: Harness) -> None:
+    """A call can be requested, offered, answered and ended, all with one party."""
+    harness.connect()
+    harness.send(c.RequestCall())
+    harness.signal("OFFER_CALL", party_id="bob")
 
-    assert talk.orders(c.AnswerCall("v=0")) == [signal("1", "ANSWER_CALL", None, sdp="v=0")]
-
-
-def test_an_offer_of_our_own_is_no_address(talk: Talk) -> None:
-    """An offer from another device of the customer's does not make us signal to ourselves."""
-    talk.signals("OFFER_CALL", party_id="ann")
-    talk.signals("OFFER_CALL", party_id="CHAT-1")
-
-    assert talk.orders(c.AnswerCall("v=0"))[0]["destination_party_id"] == "ann"
+    assert harness.send(c.AnswerCall("v=0"))[0]["destination_party_id"] == "bob"
+    assert harness.send(c.EndCall())[0]["destination_party_id"] == "bob"
+    assert harness.session.call == "ended"
 
 
-def test_the_app_may_name_the_address(talk: Talk) -> None:
-    """A destination that the app gives goes before the one that is known."""
-    talk.signals("OFFER_CALL", party_id="ann")
+def test_an_offer_without_a_party_is_answered_without_a_destination(harness: Harness) -> None:
+    """The answer to an offer without a party has no destination."""
+    harness.signal("OFFER_CALL", party_id="ann")
+    harness.signal("END_CALL")
+    harness.signal("OFFER_CALL", party_id=None)
 
-    (event,) = talk.orders(c.AnswerCall("v=0", destination_party_id="bob"))
+    assert harness.send(c.AnswerCall("v=0")) == [signal("1", "ANSWER_CALL", None, sdp="v=0")]
+
+
+def test_an_own_offer_does_not_change_the_destination(harness: Harness) -> None:
+    """An offer from another device of the customer does not change the destination."""
+    harness.signal("OFFER_CALL", party_id="ann")
+    harness.signal("OFFER_CALL", party_id="CHAT-1")
+
+    assert harness.send(c.AnswerCall("v=0"))[0]["destination_party_id"] == "ann"
+
+
+def test_the_app_may_give_the_destination(harness: Harness) -> None:
+    """The destination that the app gives has precedence over the known one."""
+    harness.signal("OFFER_CALL", party_id="ann")
+
+    (event,) = harness.send(c.AnswerCall("v=0", destination_party_id="bob"))
 
     assert event["destination_party_id"] == "bob"
 
 
-def test_a_request_after_a_call_has_ended(talk: Talk) -> None:
-    """After an ended or a rejected call another one may be requested, and ends as any other."""
-    talk.connects()
+def test_a_request_after_a_call_has_ended(harness: Harness) -> None:
+    """After an ended or a rejected call another one can be requested and ended."""
+    harness.connect()
     for party_id in ("ann", "bob"):
-        talk.orders(c.RequestCall())
-        talk.signals("OFFER_CALL", party_id=party_id)
-        talk.orders(c.RejectCall())
-        talk.orders(c.RequestCall())
-        talk.orders(c.EndCall())
+        harness.send(c.RequestCall())
+        harness.signal("OFFER_CALL", party_id=party_id)
+        harness.send(c.RejectCall())
+        harness.send(c.RequestCall())
+        harness.send(c.EndCall())
 
-    assert talk.session.call == "ended"
+    assert harness.session.call == "ended"
 
 
-def test_no_call_outlives_the_session(talk: Talk) -> None:
-    """At the end the call ends, before the termination is told, without a signal."""
-    talk.signals("OFFER_CALL")
-    talk.orders(c.AnswerCall("v=0"))
+def test_the_end_of_the_session_ends_the_call(harness: Harness) -> None:
+    """The end of the session ends the call before the termination, without a signal."""
+    harness.signal("OFFER_CALL")
+    harness.send(c.AnswerCall("v=0"))
 
-    effects = talk.ends()
+    effects = harness.end()
 
     assert CallChanged("active", "ended") in effects[:-1]
-    assert talk.posted(effects) == []
+    assert harness.posted(effects) == []
 
 
 @pytest.mark.parametrize("reached", ["answered", "rejected", "ended"])
-def test_early_candidates_are_kept_until_the_answer(talk: Talk, reached: str) -> None:
-    """Candidates of the other side are there until the app answers, rejects or ends."""
-    talk.signals("OFFER_CALL")
-    talk.signals("ICE_CANDIDATE", candidate="one")
-    assert [kept.candidate for kept in talk.session.early_candidates] == ["one"]
+def test_early_candidates_are_kept_until_the_answer(harness: Harness, reached: str) -> None:
+    """Candidates are kept until the app answers, rejects or ends the call."""
+    harness.signal("OFFER_CALL")
+    harness.signal("ICE_CANDIDATE", candidate="one")
+    assert [kept.candidate for kept in harness.session.early_candidates] == ["one"]
 
     last = {"answered": c.AnswerCall("v=0"), "rejected": c.RejectCall(), "ended": c.EndCall()}
-    talk.orders(last[reached])
+    harness.send(last[reached])
 
-    assert talk.session.early_candidates == ()
+    assert harness.session.early_candidates == ()
 
 
-def test_too_many_early_candidates_do_not_keep_the_app_from_answering(talks: type[Talk]) -> None:
-    """Of more candidates than are kept the first stay, the rest is reported, and all are told."""
-    talk = talks(max_candidates=2)
-    talk.signals("OFFER_CALL")
+def test_with_too_many_candidates_the_app_can_still_answer(make_harness: type[Harness]) -> None:
+    """Candidates beyond `max_candidates` are reported with an anomaly; the call can be answered."""
+    harness = make_harness(max_candidates=2)
+    harness.signal("OFFER_CALL")
     for name in ("one", "two", "three"):
-        assert talk.signals("ICE_CANDIDATE", candidate=name)
+        assert harness.signal("ICE_CANDIDATE", candidate=name)
 
-    assert [kept.candidate for kept in talk.session.early_candidates] == ["one", "two"]
-    assert talk.session.counts.anomalies == 1
-    assert talk.orders(c.AnswerCall("v=0")) == [signal("1", "ANSWER_CALL", sdp="v=0")]
+    assert [kept.candidate for kept in harness.session.early_candidates] == ["one", "two"]
+    assert harness.session.counts.anomalies == 1
+    assert harness.send(c.AnswerCall("v=0")) == [signal("1", "ANSWER_CALL", sdp="v=0")]
 
 
-def test_candidates_after_the_answer_are_not_kept(talk: Talk) -> None:
-    """Once the call is on, candidates are told and not kept."""
-    talk.signals("OFFER_CALL")
-    talk.orders(c.AnswerCall("v=0"))
+def test_candidates_after_the_answer_are_not_kept(harness: Harness) -> None:
+    """Candidates of an active call are reported and not kept."""
+    harness.signal("OFFER_CALL")
+    harness.send(c.AnswerCall("v=0"))
 
-    assert len(talk.signals("ICE_CANDIDATE", candidate="late")) == 1
-    assert talk.session.early_candidates == ()
+    assert len(harness.signal("ICE_CANDIDATE", candidate="late")) == 1
+    assert harness.session.early_candidates == ()
 
 
 @pytest.mark.parametrize("call", ["idle", "ended"])
-def test_the_end_cuts_no_call_that_is_not_on(talk: Talk, call: str) -> None:
-    """Where no call is on, the end of the session tells none."""
+def test_the_end_reports_no_call_that_is_not_ongoing(harness: Harness, call: str) -> None:
+    """Without an ongoing call, the end of the session reports no call."""
     if call == "ended":
-        talk.signals("OFFER_CALL")
-        talk.orders(c.EndCall())
+        harness.signal("OFFER_CALL")
+        harness.send(c.EndCall())
 
-    assert [type(effect).__name__ for effect in talk.ends()] == ["StateChanged", "Terminated"]
-    assert talk.session.call == call
+    assert [type(effect).__name__ for effect in harness.end()] == ["StateChanged", "Terminated"]
+    assert harness.session.call == call
 
 
-def test_a_new_request_is_addressed_to_nobody(talk: Talk) -> None:
-    """Who offered the last call is not asked for the next one, who may have left since."""
-    talk.connects()
-    talk.signals("OFFER_CALL", party_id="ann")
-    talk.orders(c.EndCall())
+def test_a_new_request_has_no_destination(harness: Harness) -> None:
+    """A request after an ended call has no destination: the last party may have left."""
+    harness.connect()
+    harness.signal("OFFER_CALL", party_id="ann")
+    harness.send(c.EndCall())
 
-    assert talk.orders(c.RequestCall()) == [signal("3", "REQUEST_CALL", None, offerVideo=False)]
+    assert harness.send(c.RequestCall()) == [signal("3", "REQUEST_CALL", None, offerVideo=False)]

@@ -1,4 +1,4 @@
-"""What goes to the server for each thing that the customer says or shares."""
+"""Wire events of the commands, and their ids."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chatfsm.effects import MessageReceived, MessageSent, SendEvents, WarningCle
 from tests.session.posting import posting
 
 if TYPE_CHECKING:
-    from tests.session.commands.conftest import Talk
+    from tests.session.commands.conftest import Harness
 
-# Each command that takes the first id, and the one event that it posts.
+# Commands that take the first id, and the one event that each posts.
 NUMBERED: list[tuple[c.Command, dict[str, Any]]] = [
     (c.SendText("hi"), {"event": "chat_session_message", "msg": "hi", "msg_id": "1"}),
     (c.SendText(""), {"event": "chat_session_message", "msg": "", "msg_id": "1"}),
@@ -66,8 +66,8 @@ NUMBERED: list[tuple[c.Command, dict[str, Any]]] = [
     ),
 ]
 
-# Each command without an id of its own, and the one event that it posts.
-NAMELESS: list[tuple[c.Command, dict[str, Any]]] = [
+# Commands without an id, and the one event that each posts.
+WITHOUT_ID: list[tuple[c.Command, dict[str, Any]]] = [
     (c.StartTyping(), {"event": "chat_session_typing"}),
     (c.StartTyping("hel"), {"event": "chat_session_typing", "msg": "hel"}),
     (c.MarkDelivered("2"), {"event": "chat_session_message_delivered", "ref_msg_id": "2"}),
@@ -78,32 +78,32 @@ NAMELESS: list[tuple[c.Command, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("command", "event"), NUMBERED)
-def test_what_is_said_is_posted_with_the_first_id(
-    talk: Talk, command: c.Command, event: dict[str, Any]
+def test_a_message_is_posted_with_the_first_id(
+    harness: Harness, command: c.Command, event: dict[str, Any]
 ) -> None:
-    """What is said goes out as exactly one event with the id 1, whose fate is to be told."""
-    effects = talk.receives(command)
+    """Such a command posts exactly one event with the id 1, which is pending in the outbox."""
+    effects = harness.receive(command)
 
     assert effects == [posting(event, msg_id="1")]
-    assert talk.outbox == {"1": "pending"}
-    assert talk.session.last_msg_id == "1"
-    assert talk.session.counts.effects == 1
-    assert talk.session.counts.events == 0
+    assert harness.outbox == {"1": "pending"}
+    assert harness.session.last_msg_id == "1"
+    assert harness.session.counts.effects == 1
+    assert harness.session.counts.events == 0
 
 
-@pytest.mark.parametrize(("command", "event"), NAMELESS)
-def test_what_has_no_id_is_posted_and_followed_no_further(
-    talk: Talk, command: c.Command, event: dict[str, Any]
+@pytest.mark.parametrize(("command", "event"), WITHOUT_ID)
+def test_a_command_without_an_id_is_posted_and_not_tracked(
+    harness: Harness, command: c.Command, event: dict[str, Any]
 ) -> None:
-    """What bears no id goes out as exactly one event, and no fate of it is awaited."""
-    assert talk.receives(command) == [posting(event)]
-    assert talk.outbox == {}
+    """Such a command posts exactly one event, which is not in the outbox."""
+    assert harness.receive(command) == [posting(event)]
+    assert harness.outbox == {}
 
 
-def test_ids_are_odd_and_count_on(talk: Talk) -> None:
-    """Whatever takes an id takes the next odd number."""
-    talk.connects()
-    said = [
+def test_ids_are_odd_and_ascending(harness: Harness) -> None:
+    """Each event with an id takes the next odd number."""
+    harness.connect()
+    sequence = [
         c.SendText("a"),
         c.SendFile("F1", "image"),
         c.SendLocation(1.0, 2.0),
@@ -113,7 +113,7 @@ def test_ids_are_odd_and_count_on(talk: Talk) -> None:
         c.SendText("b"),
     ]
 
-    assert [talk.orders(command)[0]["msg_id"] for command in said] == [
+    assert [harness.send(command)[0]["msg_id"] for command in sequence] == [
         *("1", "3", "5", "7", "9", "11", "13")
     ]
 
@@ -130,77 +130,83 @@ WITH_ID: list[Callable[[str], c.Command]] = [
 ]
 
 
-def invite(talk: Talk) -> None:
-    """Bring the session to where every command of `WITH_ID` is allowed."""
-    talk.hears("status", state="connected")
-    talk.hears("cobrowsing_requested", msg_id="2")
+def allow_all(harness: Harness) -> None:
+    """Bring the session to a state in which every command of `WITH_ID` is allowed."""
+    harness.feed("status", state="connected")
+    harness.feed("cobrowsing_requested", msg_id="2")
 
 
 @pytest.mark.parametrize("msg_id", ["999", "a-token:4", "free text", "007"])
 @pytest.mark.parametrize("make", WITH_ID)
-def test_a_given_id_is_kept(talk: Talk, make: Callable[[str], c.Command], msg_id: str) -> None:
-    """The msg_id that a command holds goes to the server as it is."""
-    invite(talk)
-    assert [event["msg_id"] for event in talk.orders(make(msg_id))] == [msg_id]
+def test_a_given_id_is_kept(
+    harness: Harness, make: Callable[[str], c.Command], msg_id: str
+) -> None:
+    """The msg_id of a command is on the wire unchanged."""
+    allow_all(harness)
+    assert [event["msg_id"] for event in harness.send(make(msg_id))] == [msg_id]
 
 
-def test_a_given_id_is_that_of_the_message(talk: Talk) -> None:
-    """The outbox, the effects and the echo of a message know it by the id that the app gave."""
-    [send] = [e for e in talk.receives(c.SendText("a", msg_id="mine")) if isinstance(e, SendEvents)]
+def test_a_given_id_is_that_of_the_message(harness: Harness) -> None:
+    """The outbox, the effects and the echo of a message have the id that the app gave."""
+    [send] = [
+        e for e in harness.receive(c.SendText("a", msg_id="mine")) if isinstance(e, SendEvents)
+    ]
     assert send.msg_ids == ("mine",)
-    assert talk.session.outbox == {"mine": "pending"}
-    assert talk.sent("mine") == [MessageSent("mine")]
-    assert talk.echoes("mine", "a") == []
+    assert harness.session.outbox == {"mine": "pending"}
+    assert harness.sent("mine") == [MessageSent("mine")]
+    assert harness.echo("mine", "a") == []
 
 
 @pytest.mark.parametrize(("given", "following"), [("999", "1001"), ("4", "7"), ("free text", "1")])
-def test_the_session_counts_on_from_a_given_id(talk: Talk, given: str, following: str) -> None:
-    """An id that the session takes afterwards is odd, and none that the app gave."""
-    talk.orders(c.SendText("a", msg_id=given))
-    assert talk.orders(c.SendText("b"))[0]["msg_id"] == following
+def test_the_session_counts_on_from_a_given_id(
+    harness: Harness, given: str, following: str
+) -> None:
+    """The next id of the session is odd, and not one that the app gave."""
+    harness.send(c.SendText("a", msg_id=given))
+    assert harness.send(c.SendText("b"))[0]["msg_id"] == following
 
 
 @pytest.mark.parametrize("make", WITH_ID)
 @pytest.mark.parametrize("first", [*WITH_ID[:5], *WITH_ID[6:]])
 def test_an_id_that_was_used_is_refused(
-    talk: Talk, first: Callable[[str], c.Command], make: Callable[[str], c.Command]
+    harness: Harness, first: Callable[[str], c.Command], make: Callable[[str], c.Command]
 ) -> None:
-    """An id names one event of the customer's, of whatever kind: the second is refused."""
-    invite(talk)
-    talk.orders(first("7"))
+    """A msg_id names one event of the customer, of any kind: a second use is refused."""
+    allow_all(harness)
+    harness.send(first("7"))
     if first is make is WITH_ID[4]:
-        assert talk.refused(make("7"))  # for another reason: there is a call already
+        assert harness.refused(make("7"))  # refused for another reason: there is a call already
         return
-    assert talk.refused(make("7")) == "cannot send: msg_id '7' was used before"
+    assert harness.refused(make("7")) == "cannot send: msg_id '7' was used before"
 
 
-def test_an_id_that_was_seen_in_a_history_is_refused(talk: Talk) -> None:
-    """An own message of another device has its id; the agent's ids are no matter."""
-    talk.hears("message", party_id="chat-1", msg_id="5", msg="from elsewhere")
-    talk.hears("message", party_id="ann", msg_id="6", msg="from the agent")
-    assert "'5' was used before" in talk.refused(c.SendText("a", msg_id="5"))
-    assert talk.orders(c.SendText("a", msg_id="6"))[0]["msg_id"] == "6"
+def test_an_id_that_was_seen_in_a_history_is_refused(harness: Harness) -> None:
+    """Ids of own messages of other devices are refused; ids of agents are allowed."""
+    harness.feed("message", party_id="chat-1", msg_id="5", msg="from elsewhere")
+    harness.feed("message", party_id="ann", msg_id="6", msg="from the agent")
+    assert "'5' was used before" in harness.refused(c.SendText("a", msg_id="5"))
+    assert harness.send(c.SendText("a", msg_id="6"))[0]["msg_id"] == "6"
 
 
-def test_an_empty_id_is_refused(talk: Talk) -> None:
-    """The server takes an empty id for a missing one, so an app may not give it."""
-    assert "1 character or more" in talk.refused(c.SendText("a", msg_id=""))
+def test_an_empty_id_is_refused(harness: Harness) -> None:
+    """An empty id is refused, because the server takes it for a missing one."""
+    assert "1 character or more" in harness.refused(c.SendText("a", msg_id=""))
 
 
-def test_ids_may_name_the_chat(talks: type[Talk]) -> None:
-    """With the documentation's format an id is that of the chat, a colon and the number."""
-    talk = talks(msg_id_format="chat_id:n").connects()
+def test_ids_may_contain_the_chat_id(make_harness: type[Harness]) -> None:
+    """With the format "chat_id:n" an id is the chat_id, a colon and the number."""
+    harness = make_harness(msg_id_format="chat_id:n").connect()
 
-    assert talk.says() == "chat-1:1"
-    assert talk.orders(c.RequestCall())[0]["msg_id"] == "chat-1:3"
-    assert talk.outbox == {"chat-1:1": "pending"}
+    assert harness.send_text() == "chat-1:1"
+    assert harness.send(c.RequestCall())[0]["msg_id"] == "chat-1:3"
+    assert harness.outbox == {"chat-1:1": "pending"}
 
 
-def test_files_may_go_without_an_id(talks: type[Talk]) -> None:
-    """Where the settings ask for it a file bears an empty id, and is still followed by its own."""
-    talk = talks(empty_file_ids=True)
+def test_files_may_go_without_an_id(make_harness: type[Harness]) -> None:
+    """With `empty_file_ids` a file has an empty id on the wire, and its own in the outbox."""
+    harness = make_harness(empty_file_ids=True)
 
-    assert talk.receives(c.SendFile("F1", "image")) == [
+    assert harness.receive(c.SendFile("F1", "image")) == [
         posting(
             {
                 "event": "chat_session_file",
@@ -211,15 +217,15 @@ def test_files_may_go_without_an_id(talks: type[Talk]) -> None:
             msg_id="1",
         )
     ]
-    assert talk.outbox == {"1": "pending"}
+    assert harness.outbox == {"1": "pending"}
 
 
-def test_only_files_go_without_an_id(talks: type[Talk]) -> None:
-    """Empty ids are for files: everything else bears its own."""
-    talk = talks(empty_file_ids=True)
+def test_only_files_go_without_an_id(make_harness: type[Harness]) -> None:
+    """`empty_file_ids` concerns files only."""
+    harness = make_harness(empty_file_ids=True)
 
-    assert talk.orders(c.SendText("a"))[0]["msg_id"] == "1"
-    assert talk.orders(c.SendLocation(1.0, 2.0))[0]["msg_id"] == "3"
+    assert harness.send(c.SendText("a"))[0]["msg_id"] == "1"
+    assert harness.send(c.SendLocation(1.0, 2.0))[0]["msg_id"] == "3"
 
 
 OWN_ITEMS = [
@@ -240,48 +246,50 @@ OWN_ITEMS = [
 
 @pytest.mark.parametrize("item", OWN_ITEMS, ids=lambda item: f"{item['event']}-{item['msg_id']}")
 @pytest.mark.parametrize("past", [False, True], ids=["live", "history"])
-def test_ids_count_on_from_own_ids(talk: Talk, item: dict[str, Any], past: bool) -> None:
-    """An own id that another device or an earlier run took is not taken again."""
+def test_ids_continue_after_own_ids(harness: Harness, item: dict[str, Any], past: bool) -> None:
+    """An own id that another device or an earlier process took is not taken again."""
     if past:
-        talk.recalls_history(item)
+        harness.history(item)
     else:
-        talk.hears(item["event"], **{k: v for k, v in item.items() if k != "event"})
+        harness.feed(item["event"], **{k: v for k, v in item.items() if k != "event"})
 
-    assert talk.says() == "9"
+    assert harness.send_text() == "9"
 
 
 @pytest.mark.parametrize(
     "msg_id", ["abc", "", None, "\u0667", "1" * 16, "7:", "-7", "7.5", "\u00b2"]
 )
-def test_ids_that_are_no_numbers_teach_nothing(talk: Talk, msg_id: str | None) -> None:
-    """An own id that no counter made leaves the counter where it was."""
-    talk.echoes(msg_id, "elsewhere")
+def test_ids_that_are_no_numbers_do_not_change_the_counter(
+    harness: Harness, msg_id: str | None
+) -> None:
+    """An own id that is not a number does not change the counter."""
+    harness.echo(msg_id, "elsewhere")
 
-    assert talk.says() == "1"
-
-
-def test_a_lower_id_does_not_turn_the_counter_back(talk: Talk) -> None:
-    """An own id that was passed long ago changes nothing."""
-    talk.echoes("9", "elsewhere")
-    talk.echoes("3", "elsewhere, before")
-
-    assert talk.says() == "11"
+    assert harness.send_text() == "1"
 
 
-def test_ids_of_others_teach_nothing(talk: Talk) -> None:
-    """The server's ids are its own."""
-    talk.hears("message", party_id="ann", msg_id="8", msg="hello")
-    talk.hears("file", party_id="ann", msg_id="18", file_id="f")
+def test_a_lower_id_does_not_turn_the_counter_back(harness: Harness) -> None:
+    """An own id below the counter does not change it."""
+    harness.echo("9", "elsewhere")
+    harness.echo("3", "elsewhere, before")
 
-    assert talk.says() == "1"
+    assert harness.send_text() == "11"
 
 
-def test_what_is_said_is_told_by_nobody(talk: Talk) -> None:
-    """What the app said itself is no message that it receives."""
-    talk.says()
-    talk.echoes("1")
+def test_ids_of_other_parties_do_not_change_the_counter(harness: Harness) -> None:
+    """Ids of other parties do not change the counter."""
+    harness.feed("message", party_id="ann", msg_id="8", msg="hello")
+    harness.feed("file", party_id="ann", msg_id="18", file_id="f")
 
-    assert not [effect for effect in talk.told if isinstance(effect, MessageReceived)]
+    assert harness.send_text() == "1"
+
+
+def test_the_echo_of_a_command_is_not_reported(harness: Harness) -> None:
+    """The echo of a command is not reported as a message."""
+    harness.send_text()
+    harness.echo("1")
+
+    assert not [effect for effect in harness.effects if isinstance(effect, MessageReceived)]
 
 
 @pytest.mark.parametrize(
@@ -295,85 +303,87 @@ def test_what_is_said_is_told_by_nobody(talk: Talk) -> None:
     ],
     ids=lambda command: type(command).__name__,
 )
-def test_activity_clears_the_warning(talk: Talk, command: c.Command) -> None:
-    """What the customer does clears the warning, once."""
-    talk.shows("7")
-    talk.hears("timeout_warning", msg="Still there?")
+def test_activity_clears_the_warning(harness: Harness, command: c.Command) -> None:
+    """Commands that are activity of the customer clear the warning, once."""
+    harness.show_form("7")
+    harness.feed("timeout_warning", msg="Still there?")
 
-    effects = talk.receives(command)
+    effects = harness.receive(command)
 
     assert effects.count(WarningCleared()) == 1
-    assert talk.session.warning is None
-    assert WarningCleared() not in talk.receives(c.SendText("again"))
+    assert harness.session.warning is None
+    assert WarningCleared() not in harness.receive(c.SendText("again"))
 
 
 @pytest.mark.parametrize("command", [c.MarkRead("2"), c.MarkDelivered("2"), c.StopTyping()])
-def test_receipts_are_no_activity(talk: Talk, command: c.Command) -> None:
-    """What an app may do by itself does not clear the warning."""
-    talk.hears("timeout_warning", msg="Still there?")
+def test_receipts_are_not_activity(harness: Harness, command: c.Command) -> None:
+    """Receipts, which an app may send by itself, do not clear the warning."""
+    harness.feed("timeout_warning", msg="Still there?")
 
-    assert WarningCleared() not in talk.receives(command)
-    assert talk.session.warning == "Still there?"
+    assert WarningCleared() not in harness.receive(command)
+    assert harness.session.warning == "Still there?"
 
 
 @pytest.mark.parametrize("mark", [c.MarkDelivered, c.MarkRead])
-def test_a_message_is_marked_once(talk: Talk, mark: type[c.MarkRead | c.MarkDelivered]) -> None:
-    """A receipt goes out once for each message."""
-    assert len(talk.orders(mark("2"))) == 1
-    assert talk.receives(mark("2")) == []
-    assert talk.orders(mark("4"))[0]["ref_msg_id"] == "4"
-    assert talk.receives(mark("2")) == []
+def test_a_message_is_marked_once(
+    harness: Harness, mark: type[c.MarkRead | c.MarkDelivered]
+) -> None:
+    """A receipt is posted once for each message."""
+    assert len(harness.send(mark("2"))) == 1
+    assert harness.receive(mark("2")) == []
+    assert harness.send(mark("4"))[0]["ref_msg_id"] == "4"
+    assert harness.receive(mark("2")) == []
 
 
-def test_delivered_and_read_are_two_things(talk: Talk) -> None:
+def test_delivered_and_read_are_two_things(harness: Harness) -> None:
     """A message may be marked as delivered, and then as read."""
-    talk.orders(c.MarkDelivered("2"))
+    harness.send(c.MarkDelivered("2"))
 
-    assert talk.orders(c.MarkRead("2")) == [
+    assert harness.send(c.MarkRead("2")) == [
         {"event": "chat_session_message_read", "ref_msg_id": "2"}
     ]
 
 
-def test_a_mark_hides_no_message(talk: Talk) -> None:
-    """A message that was marked before it came is told all the same, and so are its receipts."""
-    talk.orders(c.MarkRead("2"))
-    talk.orders(c.MarkDelivered("1"))
+def test_a_receipt_does_not_suppress_its_message(harness: Harness) -> None:
+    """A message that was marked before it was received is reported, and so are receipts for it."""
+    harness.send(c.MarkRead("2"))
+    harness.send(c.MarkDelivered("1"))
 
-    told = talk.hears("message", party_id="ann", msg_id="2", msg="hello")
-    assert [type(effect).__name__ for effect in told] == ["MessageReceived"]
-    assert len(talk.delivered("1")) == 1
-    assert talk.session.counts.anomalies == 0
-
-
-def test_leaving_ends_nothing_by_itself(talk: Talk) -> None:
-    """The server says when the session has ended, not the app."""
-    talk.connects()
-    talk.orders(c.Disconnect())
-    talk.orders(c.End())
-
-    assert talk.session.state == "connected"
-    assert not talk.session.done
-    assert talk.says() == "1"
+    reported = harness.feed("message", party_id="ann", msg_id="2", msg="hello")
+    assert [type(effect).__name__ for effect in reported] == ["MessageReceived"]
+    assert len(harness.delivered("1")) == 1
+    assert harness.session.counts.anomalies == 0
 
 
-def test_asking_to_be_phoned_is_no_call(talk: Talk) -> None:
-    """A wish for a phone call or text messages goes out as a signal and moves no call."""
-    assert talk.orders(c.RequestPhoneCall("+1 555")) == [
+def test_disconnect_does_not_end_the_session(harness: Harness) -> None:
+    """`Disconnect` and `End` do not end the session: the server does."""
+    harness.connect()
+    harness.send(c.Disconnect())
+    harness.send(c.End())
+
+    assert harness.session.state == "connected"
+    assert not harness.session.done
+    assert harness.send_text() == "1"
+
+
+def test_the_request_of_a_phone_call_changes_no_call(harness: Harness) -> None:
+    """The request of a phone call or of text messages is posted as a signal and changes no call."""
+    assert harness.send(c.RequestPhoneCall("+1 555")) == [
         {
             "event": "chat_session_signaling",
             "msg_id": "1",
             "data": {"type": "REQUEST_PHONE_CALL", "number": "+1 555"},
         }
     ]
-    assert talk.orders(c.RequestSms("+1 555")) == [
+    assert harness.send(c.RequestSms("+1 555")) == [
         {
             "event": "chat_session_signaling",
             "msg_id": "3",
             "data": {"type": "REQUEST_SMS", "number": "+1 555"},
         }
     ]
-    assert talk.session.call == "idle"
-    assert talk.outbox == {}
+    assert harness.session.call == "idle"
+    assert harness.outbox == {}
 
 
 COBROWSING = [
@@ -387,37 +397,37 @@ COBROWSING = [
 
 
 @pytest.mark.parametrize(("state", "fields"), COBROWSING)
-def test_cobrowsing_is_answered(talk: Talk, state: Any, fields: dict[str, str]) -> None:
-    """A reply to co-browsing goes out with an id, and is where co-browsing then is."""
-    talk.hears("cobrowsing_requested", msg_id="2")
+def test_cobrowsing_is_answered(harness: Harness, state: Any, fields: dict[str, str]) -> None:
+    """A reply to co-browsing is posted with an id, and changes the state of co-browsing."""
+    harness.feed("cobrowsing_requested", msg_id="2")
 
-    effects = talk.receives(c.CobrowsingReply(state, **fields))
+    effects = harness.receive(c.CobrowsingReply(state, **fields))
 
     event = {"event": f"chat_session_cobrowsing_{state}", "msg_id": "1", **fields}
-    assert talk.posted(effects) == [event]
+    assert harness.posted(effects) == [event]
     assert [type(effect).__name__ for effect in effects] == ["CobrowsingChanged", "SendEvents"]
-    assert talk.session.cobrowsing == state
-    assert talk.hears(f"cobrowsing_{state}", party_id="chat-1", msg_id="1", **fields) == []
+    assert harness.session.cobrowsing == state
+    assert harness.feed(f"cobrowsing_{state}", party_id="chat-1", msg_id="1", **fields) == []
 
 
-def test_cobrowsing_ends_after_it_started(talk: Talk) -> None:
-    """What was started may be ended, and what has ended is over."""
-    talk.hears("cobrowsing_requested", msg_id="2")
-    talk.orders(c.CobrowsingReply("started"))
-    talk.orders(c.CobrowsingReply("ended"))
+def test_cobrowsing_ends_after_it_started(harness: Harness) -> None:
+    """Co-browsing that was started may be ended, once."""
+    harness.feed("cobrowsing_requested", msg_id="2")
+    harness.send(c.CobrowsingReply("started"))
+    harness.send(c.CobrowsingReply("ended"))
 
-    assert talk.refused(c.CobrowsingReply("ended")) == (
+    assert harness.refused(c.CobrowsingReply("ended")) == (
         "cannot reply that co-browsing is ended: it is ended"
     )
-    talk.hears("cobrowsing_requested", msg_id="4")
-    assert len(talk.orders(c.CobrowsingReply("rejected"))) == 1
+    harness.feed("cobrowsing_requested", msg_id="4")
+    assert len(harness.send(c.CobrowsingReply("rejected"))) == 1
 
 
-def test_a_step_of_cobrowsing_is_told_once(talk: Talk) -> None:
-    """A step that is known already is absorbed, under the same id or another."""
-    assert len(talk.hears("cobrowsing_requested", msg_id="2")) == 1
+def test_a_step_of_cobrowsing_is_reported_once(harness: Harness) -> None:
+    """A known step of co-browsing is a duplicate, with the same id or another."""
+    assert len(harness.feed("cobrowsing_requested", msg_id="2")) == 1
 
-    assert talk.hears("cobrowsing_requested", msg_id="2") == []
-    assert talk.hears("cobrowsing_requested", msg_id="4") == []
-    assert talk.session.counts.duplicates == 2
-    assert len(talk.orders(c.CobrowsingReply("started"))) == 1
+    assert harness.feed("cobrowsing_requested", msg_id="2") == []
+    assert harness.feed("cobrowsing_requested", msg_id="4") == []
+    assert harness.session.counts.duplicates == 2
+    assert len(harness.send(c.CobrowsingReply("started"))) == 1

@@ -1,4 +1,4 @@
-"""Whatever happens to what was said: never twice, never lost, and at last exactly one fate."""
+"""Delivery with any inputs: no message arrives twice or is lost, and each has one final state."""
 
 from __future__ import annotations
 
@@ -20,17 +20,28 @@ from chatfsm.effects import (
 
 if TYPE_CHECKING:
     from chatfsm.effects import Effect
-    from tests.session.commands.conftest import Talk
+    from tests.session.commands.conftest import Harness
 
 CHAT = "chat-1"
 NUMBERS = st.integers(0, 5).map(lambda number: str(2 * number + 1))
 TEXTS = st.sampled_from(("hello", "a < b", "&lt;", "", "x" * 70))
 
-# One step of a life: what happens, and to which message.
+# One step: an input, and the message that it concerns.
 STEPS = st.tuples(
     st.sampled_from(
         (
-            *("say", "say", "say", "sent", "doubt", "doubt", "fail", "echo", "escaped", "foreign"),
+            *(
+                "send",
+                "send",
+                "send",
+                "sent",
+                "unconfirmed",
+                "unconfirmed",
+                "fail",
+                "echo",
+                "escaped",
+                "foreign",
+            ),
             *("delivered", "read", "page", "history", "history with it", "tick"),
         )
     ),
@@ -39,58 +50,62 @@ STEPS = st.tuples(
 )
 
 
-def happens(talk: Talk, word: str, msg_id: str, text: str, said: dict[str, str]) -> list[Effect]:
-    """One step; the effects of it."""
-    words = said.get(msg_id, "nothing")
-    line = {"event": "message", "party_id": CHAT, "msg_id": msg_id, "msg": words}
-    if word == "say":
-        effects = talk.receives(c.SendText(text))
-        said[next(reversed(talk.outbox))] = text
+def perform_step(
+    harness: Harness, kind: str, msg_id: str, text: str, sent_texts: dict[str, str]
+) -> list[Effect]:
+    """Feed one step; return its effects."""
+    content = sent_texts.get(msg_id, "nothing")
+    line = {"event": "message", "party_id": CHAT, "msg_id": msg_id, "msg": content}
+    if kind == "send":
+        effects = harness.receive(c.SendText(text))
+        sent_texts[next(reversed(harness.outbox))] = text
         return effects
     steps: dict[str, Any] = {
-        "sent": lambda: talk.sent(msg_id),
-        "doubt": lambda: talk.doubts(msg_id),
-        "fail": lambda: talk.fails(msg_id),
-        "echo": lambda: talk.echoes(msg_id, words) if msg_id in said else [],
-        "escaped": lambda: talk.echoes(msg_id, html.escape(words)) if msg_id in said else [],
-        "foreign": lambda: talk.echoes("1", "of another device"),
-        "delivered": lambda: talk.delivered(msg_id),
-        "read": lambda: talk.read(msg_id),
-        "page": lambda: talk.recalls_history(complete=False),
-        "history": talk.recalls_history,
-        "history with it": lambda: talk.recalls_history(*([line] if msg_id in said else [])),
-        "tick": lambda: talk.ticks(at=talk.now + 7.0),
+        "sent": lambda: harness.sent(msg_id),
+        "unconfirmed": lambda: harness.unconfirmed(msg_id),
+        "fail": lambda: harness.failed(msg_id),
+        "echo": lambda: harness.echo(msg_id, content) if msg_id in sent_texts else [],
+        "escaped": lambda: (
+            harness.echo(msg_id, html.escape(content)) if msg_id in sent_texts else []
+        ),
+        "foreign": lambda: harness.echo("1", "of another device"),
+        "delivered": lambda: harness.delivered(msg_id),
+        "read": lambda: harness.read(msg_id),
+        "page": lambda: harness.history(complete=False),
+        "history": harness.history,
+        "history with it": lambda: harness.history(*([line] if msg_id in sent_texts else [])),
+        "tick": lambda: harness.tick(at=harness.now + 7.0),
     }
-    effects: list[Effect] = steps[word]()
+    effects: list[Effect] = steps[kind]()
     return effects
 
 
 @given(steps=st.lists(STEPS, max_size=40), ends=st.booleans())
-def test_every_message_has_one_fate(
-    talks: type[Talk], steps: list[tuple[str, str, str]], ends: bool
+def test_every_message_has_one_final_state(
+    make_harness: type[Harness], steps: list[tuple[str, str, str]], ends: bool
 ) -> None:
-    """Every message said is at each moment in one state, reached by a row, and told once."""
-    talk = talks(max_unsent=64)
-    said: dict[str, str] = {}
+    """At each moment each message is in one state, reached by a row of the table, reported once."""
+    harness = make_harness(max_unsent=64)
+    sent_texts: dict[str, str] = {}
     before: dict[str, str] = {}
-    for word, msg_id, text in steps:
-        effects = happens(talk, word, msg_id, text, said)
-        follow(before, talk.outbox, effects, again=word.startswith("history"))
-        before = talk.outbox
-        assert list(before) == list(said), "forgotten, or never said"
+    for kind, msg_id, text in steps:
+        effects = perform_step(harness, kind, msg_id, text, sent_texts)
+        check_changes(before, harness.outbox, effects, again=kind.startswith("history"))
+        before = harness.outbox
+        assert list(before) == list(sent_texts), "forgotten, or never sent"
     if ends:
-        effects = talk.ends()
+        effects = harness.end()
         for msg_id, state in before.items():
-            now_in_doubt = MessageUnconfirmed(msg_id, "the session is over") in effects
-            assert now_in_doubt == (state == "pending")
-            assert talk.outbox[msg_id] == ("unconfirmed" if state == "pending" else state)
-    tell_once(talk.told)
+            now_unconfirmed = MessageUnconfirmed(msg_id, "the session is over") in effects
+            assert now_unconfirmed == (state == "pending")
+            assert harness.outbox[msg_id] == ("unconfirmed" if state == "pending" else state)
+    check_reported_once(harness.effects)
 
 
-def follow(
+def check_changes(
     before: dict[str, str], after: dict[str, str], effects: list[Effect], *, again: bool
 ) -> None:
-    """A step tells what it moves, and moves nothing that it does not tell."""
+    """Assert that a step reports each change of state, and changes no state silently."""
     posted = [i for effect in effects if isinstance(effect, SendEvents) for i in effect.msg_ids]
     arrived = [effect.msg_id for effect in effects if isinstance(effect, MessageSent)]
     failed = [effect.msg_id for effect in effects if isinstance(effect, MessageFailed)]
@@ -100,30 +115,30 @@ def follow(
         if was is None:
             assert (state, posted.count(msg_id)) == ("pending", 1)
             continue
-        assert state == was or state in DELIVERY.moves[was].values(), "a move that is in no row"
+        assert state == was or state in DELIVERY.moves[was].values(), "not a row of the table"
         was_open, is_open = (s in {"pending", "unconfirmed"} for s in (was, state))
         assert arrived.count(msg_id) == (was_open and not is_open and state != "failed")
         assert failed.count(msg_id) == (was != "failed" and state == "failed")
         assert doubted.count(msg_id) == (was == "pending" and state == "unconfirmed")
         sent_again = again and was == "unconfirmed" and state == "pending"
-        assert posted.count(msg_id) == sent_again, "sent again where nobody knows"
+        assert posted.count(msg_id) == sent_again, "sent again without a complete history"
 
 
-def tell_once(told: list[Effect]) -> None:
-    """A message arrives or fails once, and never both."""
-    ids = [effect.msg_id for effect in told if isinstance(effect, (MessageSent, MessageFailed))]
+def check_reported_once(reported: list[Effect]) -> None:
+    """Assert that each message arrives or fails at most once."""
+    ids = [effect.msg_id for effect in reported if isinstance(effect, (MessageSent, MessageFailed))]
     assert len(ids) == len(set(ids))
 
 
 class Server:
-    """A server that receives posts, and whose replies may be lost; its log is the truth."""
+    """A server that receives posts and logs what has arrived."""
 
     def __init__(self) -> None:
         self.log: list[dict[str, Any]] = []
         self.escapes = False
 
-    def receives(self, events: tuple[dict[str, Any], ...]) -> None:
-        """A post has arrived."""
+    def receive(self, events: tuple[dict[str, Any], ...]) -> None:
+        """Log the events of a post."""
         for event in events:
             line = {**event, "party_id": CHAT.upper() if self.escapes else CHAT}
             if self.escapes and "msg" in line:
@@ -135,102 +150,104 @@ class Server:
         return [str(line["msg_id"]) for line in self.log if line.get("msg_id")]
 
 
-class Wire:
-    """A transport between a session and a server: posts arrive or not, replies come or not."""
+class Transport:
+    """A transport between a session and a server that may lose posts and replies."""
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk, self.server = talk, Server()
+    def __init__(self, harness: Harness) -> None:
+        self.harness, self.server = harness, Server()
         self.waiting: list[SendEvents] = []
 
-    def carries(self, effects: list[Effect]) -> None:
-        """What is to be sent waits for its turn."""
+    def enqueue(self, effects: list[Effect]) -> None:
+        """Queue the posts among effects."""
         self.waiting += [effect for effect in effects if isinstance(effect, SendEvents)]
 
-    def posts(self, *, arrives: bool, replied: bool) -> None:
-        """The oldest post goes out; without a reply nobody knows whether it arrived."""
+    def post_next(self, *, arrives: bool, replied: bool) -> None:
+        """Deliver or lose the oldest post, and its reply."""
         if not self.waiting:
             return
         post = self.waiting.pop(0)
         if arrives:
-            self.server.receives(post.events)
+            self.server.receive(post.events)
         if arrives and replied:
-            self.carries(self.talk.sent(*post.msg_ids))
+            self.enqueue(self.harness.sent(*post.msg_ids))
         else:
-            self.carries(self.talk.doubts(*post.msg_ids))
+            self.enqueue(self.harness.unconfirmed(*post.msg_ids))
 
-    def asks(self, first: int, last: int, *, complete: bool) -> None:
-        """A part of the history comes, or all of it."""
+    def ask_history(self, first: int, last: int, *, complete: bool) -> None:
+        """Feed a part of the history, or all of it."""
         log = self.server.log if complete else self.server.log[first:last]
-        self.carries(self.talk.recalls_history(*log, complete=complete))
+        self.enqueue(self.harness.history(*log, complete=complete))
 
-    def echoes(self, number: int) -> None:
-        """The server sends one line of its log to those who poll."""
+    def echo(self, number: int) -> None:
+        """Feed one line of the server's log, as a poll perform."""
         if self.server.log:
             line = self.server.log[number % len(self.server.log)]
             fields = {name: value for name, value in line.items() if name != "event"}
-            self.carries(self.talk.hears(line["event"], **fields))
+            self.enqueue(self.harness.feed(line["event"], **fields))
 
 
-SAID = st.one_of(
+MESSAGES = st.one_of(
     st.builds(c.SendText, TEXTS),
     st.builds(c.SendText, TEXTS, st.just("<b>hi</b>")),
     st.builds(c.SendFile, st.sampled_from(("F1", "F2")), st.just("image")),
     st.builds(c.SendLocation, st.sampled_from((1.5, 2.25, 0.1)), st.sampled_from((0.5, -0.1))),
 )
-DEEDS = st.one_of(
-    st.tuples(st.just("say"), SAID),
+ACTIONS = st.one_of(
+    st.tuples(st.just("send"), MESSAGES),
     st.tuples(st.just("post"), st.sampled_from(((True, True), (True, False), (False, False)))),
     st.tuples(st.just("ask"), st.tuples(st.integers(0, 9), st.integers(0, 9), st.booleans())),
     st.tuples(st.just("echo"), st.integers(0, 9)),
     st.tuples(st.just("prompt"), st.integers(0, 9)),
-    st.tuples(st.just("key"), st.none()),
+    st.tuples(st.just("typing"), st.none()),
 )
 
 
-def does(wire: Wire, deed: str, how: Any) -> None:
-    """One deed of an app, a transport or a server."""
-    talk = wire.talk
-    if deed == "say":
-        wire.carries(talk.receives(how))
-    elif deed == "post":
-        wire.posts(arrives=how[0], replied=how[1])
-    elif deed == "ask":
-        wire.asks(how[0], how[1], complete=how[2])
-    elif deed == "echo":
-        wire.echoes(how)
-    elif deed == "prompt":
-        wire.carries(talk.shows(str(how), ""))
+def perform(transport: Transport, action: str, argument: Any) -> None:
+    """One step of the app, the transport or the server."""
+    harness = transport.harness
+    if action == "send":
+        transport.enqueue(harness.receive(argument))
+    elif action == "post":
+        transport.post_next(arrives=argument[0], replied=argument[1])
+    elif action == "ask":
+        transport.ask_history(argument[0], argument[1], complete=argument[2])
+    elif action == "echo":
+        transport.echo(argument)
+    elif action == "prompt":
+        transport.enqueue(harness.show_form(str(argument), ""))
     else:
-        wire.carries(talk.receives(c.StartTyping()))
+        transport.enqueue(harness.receive(c.StartTyping()))
 
 
-@given(deeds=st.lists(DEEDS, max_size=40), escapes=st.booleans())
+@given(actions=st.lists(ACTIONS, max_size=40), escapes=st.booleans())
 def test_nothing_arrives_twice_and_nothing_is_lost(
-    talks: type[Talk], deeds: list[tuple[str, Any]], escapes: bool
+    make_harness: type[Harness], actions: list[tuple[str, Any]], escapes: bool
 ) -> None:
-    """Whatever posts and replies get lost, each message arrives once, after a complete history.
+    """Whatever posts and replies are lost, each message arrives once, after a complete history.
 
-    At no moment has the server anything twice; and once a complete history has come and the posts
-    that follow from it went through, it has everything, and the session knows that it has.
+    The server never has a message twice. After a complete history and the posts that it causes, the
+    server has all messages, and the session knows it.
     """
-    wire = Wire(talks())
-    wire.server.escapes = escapes
-    for deed, how in deeds:
-        does(wire, deed, how)
-        assert len(wire.server.ids()) == len(set(wire.server.ids())), "arrived twice"
+    transport = Transport(make_harness())
+    transport.server.escapes = escapes
+    for action, argument in actions:
+        perform(transport, action, argument)
+        assert len(transport.server.ids()) == len(set(transport.server.ids())), "arrived twice"
 
-    wire.asks(0, 0, complete=True)
-    while wire.waiting:
-        wire.posts(arrives=True, replied=True)
+    transport.ask_history(0, 0, complete=True)
+    while transport.waiting:
+        transport.post_next(arrives=True, replied=True)
 
-    said = [how for deed, how in deeds if deed == "say"]
-    assert sorted(wire.server.ids(), key=int) == [str(2 * n + 1) for n in range(len(said))]
-    assert set(wire.talk.outbox.values()) <= {"sent"}
-    assert len(wire.talk.outbox) == len(said)
-    tell_once(wire.talk.told)
-    assert not [effect for effect in wire.talk.told if isinstance(effect, MessageReceived)]
-    wire.asks(0, 0, complete=True)
-    assert wire.waiting == []
+    messages = [argument for action, argument in actions if action == "send"]
+    assert sorted(transport.server.ids(), key=int) == [str(2 * n + 1) for n in range(len(messages))]
+    assert set(transport.harness.outbox.values()) <= {"sent"}
+    assert len(transport.harness.outbox) == len(messages)
+    check_reported_once(transport.harness.effects)
+    assert not [
+        effect for effect in transport.harness.effects if isinstance(effect, MessageReceived)
+    ]
+    transport.ask_history(0, 0, complete=True)
+    assert transport.waiting == []
 
 
 @given(
@@ -238,40 +255,40 @@ def test_nothing_arrives_twice_and_nothing_is_lost(
     arrives=st.lists(st.booleans(), min_size=8, max_size=8),
     cut=st.integers(0, 8),
 )
-def test_pages_in_any_order_resolve_all_doubt(
-    talks: type[Talk], texts: list[str], arrives: list[bool], cut: int
+def test_pages_in_any_order_resolve_all_unconfirmed_messages(
+    make_harness: type[Harness], texts: list[str], arrives: list[bool], cut: int
 ) -> None:
-    """What arrived is confirmed and what did not is sent again, whichever page comes first."""
-    wire = Wire(talks())
+    """Arrived messages are confirmed and missing ones sent again, whichever page comes first."""
+    transport = Transport(make_harness())
     for text, arrived in zip(texts, arrives, strict=False):
-        wire.carries(wire.talk.receives(c.SendText(text)))
-        wire.posts(arrives=arrived, replied=False)
-    assert set(wire.talk.outbox.values()) == {"unconfirmed"}
+        transport.enqueue(transport.harness.receive(c.SendText(text)))
+        transport.post_next(arrives=arrived, replied=False)
+    assert set(transport.harness.outbox.values()) == {"unconfirmed"}
 
-    wire.asks(cut, 99, complete=False)
-    assert wire.waiting == []
-    wire.carries(wire.talk.recalls_history(*wire.server.log[:cut]))
+    transport.ask_history(cut, 99, complete=False)
+    assert transport.waiting == []
+    transport.enqueue(transport.harness.history(*transport.server.log[:cut]))
 
     states = ["sent" if arrived else "pending" for arrived in arrives[: len(texts)]]
-    assert list(wire.talk.outbox.values()) == states
-    sent_again = [i for post in wire.waiting for i in post.msg_ids]
-    assert sent_again == [i for i, state in wire.talk.outbox.items() if state == "pending"]
+    assert list(transport.harness.outbox.values()) == states
+    sent_again = [i for post in transport.waiting for i in post.msg_ids]
+    assert sent_again == [i for i, state in transport.harness.outbox.items() if state == "pending"]
 
 
 @given(steps=st.lists(STEPS, max_size=40), limit=st.integers(1, 4))
 def test_the_outbox_stays_bounded(
-    talks: type[Talk], steps: list[tuple[str, str, str]], limit: int
+    make_harness: type[Harness], steps: list[tuple[str, str, str]], limit: int
 ) -> None:
-    """Whatever comes, no more wait than may, and no more are remembered than that beside them."""
-    talk = talks(max_unsent=limit)
-    said: dict[str, str] = {}
-    for word, msg_id, text in steps:
-        waiting = sum(state in {"pending", "unconfirmed"} for state in talk.outbox.values())
-        if word == "say" and waiting >= limit:
-            assert "messages wait to be sent" in talk.tried(c.SendText(text))
+    """The numbers of open messages and of all messages keep their bounds, whatever the inputs."""
+    harness = make_harness(max_unsent=limit)
+    sent_texts: dict[str, str] = {}
+    for kind, msg_id, text in steps:
+        waiting = sum(state in {"pending", "unconfirmed"} for state in harness.outbox.values())
+        if kind == "send" and waiting >= limit:
+            assert "messages wait to be sent" in harness.try_command(c.SendText(text))
         else:
-            happens(talk, word, msg_id, text, said)
-        states = list(talk.outbox.values())
+            perform_step(harness, kind, msg_id, text, sent_texts)
+        states = list(harness.outbox.values())
         open_now = sum(state in {"pending", "unconfirmed"} for state in states)
         assert open_now <= limit
         assert len(states) <= 2 * limit

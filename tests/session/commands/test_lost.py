@@ -1,4 +1,4 @@
-"""A session that the server no longer knows, and secrets that nobody may find."""
+"""Sessions that the server no longer knows, and secrets in reprs, logs and errors."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from chatfsm.models import Form
 
 if TYPE_CHECKING:
     from chatfsm.inputs import Input
-    from tests.session.commands.conftest import Talk
+    from tests.session.commands.conftest import Harness
 
-SECRET = "4929-MARKED-SECRET"  # noqa: S105  # marked, so that it can be looked for
+SECRET = "4929-MARKED-SECRET"  # noqa: S105  # marked, so that tests can search for it
 
 
 @pytest.mark.parametrize(
     "state", ["establishing", "ivr", "queued", "connecting", "connected", "completed"]
 )
-def test_a_lost_session_is_gone(talk: Talk, state: str) -> None:
-    """A session that the server does not know is gone, from whatever state."""
-    talk.hears("status", state=state)
+def test_a_lost_session_is_gone(harness: Harness, state: str) -> None:
+    """A session that the server does not know is gone, from any state."""
+    harness.feed("status", state=state)
 
-    assert talk.is_lost("error 5005") == [
+    assert harness.lose("error 5005") == [
         StateChanged(state, "gone"),
         Terminated("gone", "error 5005"),
     ]
-    assert talk.session.done
-    assert talk.session.outcome == "gone"
-    assert talk.session.outcome_text == "error 5005"
-    assert talk.session.deadline is None
+    assert harness.session.done
+    assert harness.session.outcome == "gone"
+    assert harness.session.outcome_text == "error 5005"
+    assert harness.session.deadline is None
 
 
-def test_a_loss_may_have_no_reason(talk: Talk) -> None:
+def test_a_loss_may_have_no_reason(harness: Harness) -> None:
     """Without a reason the text of the end is empty."""
-    assert talk.receives(Lost())[-1] == Terminated("gone", "")
-    assert talk.session.outcome_text == ""
+    assert harness.receive(Lost())[-1] == Terminated("gone", "")
+    assert harness.session.outcome_text == ""
 
 
-def test_a_loss_closes_everything(talk: Talk) -> None:
-    """Typing, forms, the call and what was on its way end with a lost session, in this order."""
-    talk.hears("typing", party_id="ann")
-    talk.shows("7")
-    talk.signals("OFFER_CALL")
-    talk.says()
+def test_a_loss_closes_everything(harness: Harness) -> None:
+    """A loss ends typing, forms, the call and pending messages, in this order."""
+    harness.feed("typing", party_id="ann")
+    harness.show_form("7")
+    harness.signal("OFFER_CALL")
+    harness.send_text()
 
-    assert talk.is_lost() == [
+    assert harness.lose() == [
         StateChanged("establishing", "gone"),
         TypingStopped("ann", "terminated"),
         FormClosed(Form("7", "survey"), "terminated"),
@@ -68,24 +68,24 @@ def test_a_loss_closes_everything(talk: Talk) -> None:
     ]
 
 
-def test_a_session_is_lost_once(talk: Talk) -> None:
-    """After the end a loss is no news, and neither is an end after a loss."""
-    talk.is_lost("first")
-    before = talk.recalls()
+def test_a_session_is_lost_once(harness: Harness) -> None:
+    """After the end a loss is not reported, and neither is an end after a loss."""
+    harness.lose("first")
+    before = harness.copy_state()
 
-    assert talk.is_lost("second") == []
-    assert talk.recalls() == before
-    assert talk.ends() == []
-    assert talk.session.outcome == "gone"
-    assert talk.session.outcome_text == "first"
+    assert harness.lose("second") == []
+    assert harness.copy_state() == before
+    assert harness.end() == []
+    assert harness.session.outcome == "gone"
+    assert harness.session.outcome_text == "first"
 
 
-def test_a_loss_after_the_end_changes_nothing(talk: Talk) -> None:
-    """What has ended cannot be lost."""
-    talk.ends()
+def test_a_loss_after_the_end_changes_nothing(harness: Harness) -> None:
+    """A session that has ended cannot be lost."""
+    harness.end()
 
-    assert talk.is_lost() == []
-    assert talk.session.outcome == "ended"
+    assert harness.lose() == []
+    assert harness.session.outcome == "ended"
 
 
 @pytest.mark.parametrize(
@@ -100,37 +100,39 @@ def test_a_loss_after_the_end_changes_nothing(talk: Talk) -> None:
     ],
     ids=lambda item: type(item).__name__,
 )
-def test_nothing_of_the_transport_is_heard_after_the_end(talk: Talk, item: Input) -> None:
-    """After the end no word of the transport changes anything."""
-    talk.says()
-    talk.is_lost()
-    before = talk.recalls()
+def test_inputs_of_the_transport_after_the_end_change_nothing(
+    harness: Harness, item: Input
+) -> None:
+    """After the end no input of the transport changes anything."""
+    harness.send_text()
+    harness.lose()
+    before = harness.copy_state()
 
-    assert talk.receives(item, at=1e6) == []
-    assert talk.recalls() == before
+    assert harness.receive(item, at=1e6) == []
+    assert harness.copy_state() == before
 
 
 def test_the_answers_of_a_secure_form_are_nowhere(
-    talk: Talk, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What answers a secure form is in what goes to the server, and nowhere else."""
+    """The answers of a secure form are in the post, and nowhere else."""
     caplog.set_level(logging.DEBUG)
-    talk.hears("secure_form_show", form_request_id="8", form_id="card")
+    harness.feed("secure_form_show", form_request_id="8", form_id="card")
     command = c.SubmitForm("8", {"card": SECRET, SECRET: "1", "deep": [{"a": SECRET}]})
-    effects = talk.receives(command)
-    talk.refused(command)
-    again = talk.refused(c.SubmitForm("8", {"card": SECRET}), at=5.0)
+    effects = harness.receive(command)
+    harness.refused(command)
+    again = harness.refused(c.SubmitForm("8", {"card": SECRET}), at=5.0)
 
-    assert talk.posted(effects)[0]["data"]["card"] == SECRET
-    assert json.dumps(talk.posted(effects)).count(SECRET) == 3
+    assert harness.posted(effects)[0]["data"]["card"] == SECRET
+    assert json.dumps(harness.posted(effects)).count(SECRET) == 3
     seen = [
         repr(command),
         repr(effects),
         str(effects),
         *map(repr, effects),
-        repr(talk.session),
-        repr(talk.session._state),
-        json.dumps(talk.session.snapshot(now=talk.now)),
+        repr(harness.session),
+        repr(harness.session._state),
+        json.dumps(harness.session.snapshot(now=harness.now)),
         *(json.dumps(to_json(effect)) for effect in effects),
         again,
         *(record.getMessage() for record in caplog.records),
@@ -139,35 +141,35 @@ def test_the_answers_of_a_secure_form_are_nowhere(
     assert not [text for text in seen if SECRET in text]
 
 
-def test_the_answers_of_a_secure_form_are_not_sent_again(talk: Talk) -> None:
-    """A text said right after a secure form takes nothing of it into what may be sent again."""
-    talk.hears("secure_form_show", form_request_id="8", form_id="card")
-    talk.orders(c.StartTyping())
-    talk.orders(c.SubmitForm("8", {"card": SECRET}))
-    talk.says("done")
-    talk.doubts("1")
+def test_the_answers_of_a_secure_form_are_not_sent_again(harness: Harness) -> None:
+    """A text after a secure form is sent again without the answers of the form."""
+    harness.feed("secure_form_show", form_request_id="8", form_id="card")
+    harness.send(c.StartTyping())
+    harness.send(c.SubmitForm("8", {"card": SECRET}))
+    harness.send_text("done")
+    harness.unconfirmed("1")
 
-    again = talk.posted(talk.recalls_history())
+    again = harness.posted(harness.history())
 
     assert again[-1]["msg"] == "done"
     assert SECRET not in json.dumps(again)
-    assert SECRET not in json.dumps(talk.session.snapshot(now=0.0))
+    assert SECRET not in json.dumps(harness.session.snapshot(now=0.0))
 
 
-def test_what_was_said_is_in_no_repr_and_no_log(
-    talk: Talk, caplog: pytest.LogCaptureFixture
+def test_message_texts_are_in_no_repr_and_no_log(
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No repr of an effect or a session shows what was said, and no log above DEBUG holds it."""
+    """No repr of an effect or a session contains message texts, and no log above DEBUG."""
     caplog.set_level(logging.INFO)
-    effects = talk.receives(c.SendText(SECRET))
-    effects += talk.doubts("1")
-    effects += talk.recalls_history()
-    effects += talk.echoes("1", SECRET)
-    effects += talk.is_lost()
+    effects = harness.receive(c.SendText(SECRET))
+    effects += harness.unconfirmed("1")
+    effects += harness.history()
+    effects += harness.echo("1", SECRET)
+    effects += harness.lose()
 
     assert len(effects) > 4
     assert SECRET not in repr(effects)
-    assert SECRET not in repr(talk.session)
+    assert SECRET not in repr(harness.session)
     assert SECRET not in caplog.text
     assert "terminated" in caplog.text
 
@@ -190,17 +192,17 @@ REFUSED = (
 
 @pytest.mark.parametrize("command", REFUSED, ids=lambda command: type(command).__name__)
 @pytest.mark.parametrize("situation", ["new", "full", "used", "over"])
-def test_no_refusal_quotes_what_the_app_sends(
-    talks: type[Talk], command: c.Command, situation: str
+def test_no_refusal_quotes_the_content_of_a_command(
+    make_harness: type[Harness], command: c.Command, situation: str
 ) -> None:
-    """The error of a refused command holds nothing of its content, whatever the reason."""
-    talk = talks(max_unsent=1 if situation == "full" else 9)
+    """The error of a refused command contains nothing of its content, whatever the reason."""
+    harness = make_harness(max_unsent=1 if situation == "full" else 9)
     if situation != "new":
-        talk.says()
+        harness.send_text()
     if situation == "over":
-        talk.ends()
+        harness.end()
 
-    text = talk.tried(command)
+    text = harness.try_command(command)
 
     assert SECRET not in text
     assert text or situation != "over"
