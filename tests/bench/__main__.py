@@ -1,10 +1,10 @@
-"""Measures chatfsm, beside its peers, in one run: `python -m tests.bench`.
+"""Benchmarks of chatfsm and its peers in one run: `python -m tests.bench`.
 
-What is measured together is interleaved, and what counts is the ratio of two medians, since
-machines are noisy; `spread` is how far the middle half of the rounds' ratios is apart. Peers do the
-same work on the same decoded events, and a check before the first round proves that they tell the
-same. What is not installed is "not there". How to set up the peers, and how to read the table, is
-in `notes.md` beside this file.
+Measurements that are compared are interleaved, and a result is the ratio of two medians, because
+machines are noisy; `spread` is the distance between the quartiles of the rounds' ratios. Peers do
+the same work on the same decoded events; before the first round a check compares their effects. A
+peer that is not installed is reported as "not there". `notes.md` beside this file describes the
+installation of the peers and the columns of the table.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from attrs import asdict, evolve
 
-from tests.bench.groups import GROUPS, measured
-from tests.bench.machine import calibrated, this_machine
+from tests.bench.groups import GROUPS, measure_group
+from tests.bench.machine import calibrate, this_machine
 from tests.bench.measure import progress
 from tests.bench.report import document, head, table
 from tests.bench.scale import FULL, QUICK
 
 
 def main() -> None:
-    """Measure what was asked for, and print it."""
+    """Measure the groups that the options name, and print the table or the JSON document."""
     options = _options()
     if options.list:
         print("\n".join(GROUPS))
@@ -32,11 +32,11 @@ def main() -> None:
     if options.rounds:
         scale = evolve(scale, rounds=options.rounds, command_rounds=options.rounds)
     machine = this_machine()
-    calibration = calibrated()
+    calibration = calibrate()
     rows = []
     for name in options.only or GROUPS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += measured(name, scale)
+        rows += measure_group(name, scale)
         progress("")
     about = {"on": asdict(machine), "calibration_us": calibration, "scale": asdict(scale)}
     found = document(rows, about)

@@ -1,4 +1,4 @@
-"""cattrs as it comes: a Converter, a tagged union on the `event` word, and `structure`."""
+"""cattrs with its defaults: a Converter, a tagged union by the key `event`, and `structure`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["structure"]
 
 @frozen
 class Status:
-    """As it comes, `ewt` and all: cattrs by itself makes no number of an empty text."""
+    """A status with `ewt` as text: by default cattrs cannot convert an empty text to a number."""
 
     state: str
     ewt: str | None = None
@@ -60,5 +60,5 @@ configure_tagged_union(Event, converter, tag_generator=lambda cls: NAMES[cls], t
 
 
 def structure(raw: dict[str, Any]) -> Any:
-    """The event that a parsed dict is."""
+    """Return the event of a parsed dict."""
     return converter.structure(raw, Event)

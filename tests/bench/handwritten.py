@@ -1,7 +1,7 @@
-"""Parsed dicts to events by hand: what a good engineer writes for hostile input.
+"""Constructors by hand, from parsed dicts to events, for hostile input.
 
-As chatfsm's codec does: every value is looked at, lengths are bounded, what is needed must be
-there, times are seconds, what is not known is kept, and one broken item is no exception.
+They do the work of chatfsm's codec: they check every value, bound lengths, require the necessary
+fields, convert times to seconds, keep unknown fields, and raise no exception for a malformed item.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST_NAME: Final = 4_096
 
 
 def construct(raw: Any) -> Any:
-    """The event that a parsed item is."""
+    """Return the event of a parsed item."""
     if not isinstance(raw, dict):
         return e.Malformed(None, raw, "not an object")
     name = raw.get("event")
@@ -38,7 +38,7 @@ def text(value: Any) -> str | None:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    raise ValueError("is not text")  # one error for all that cannot be used
+    raise ValueError("is not text")  # one exception for every invalid value
 
 
 def word(value: Any) -> str | None:
@@ -83,7 +83,7 @@ def moment(value: Any) -> float | None:
 
 
 def rest(raw: Raw, known: frozenset[str]) -> Raw:
-    """What the class does not know, as it came."""
+    """Return the fields that the class does not have, unchanged."""
     if raw.keys() <= known:
         return {}
     return {key: value for key, value in raw.items() if key not in known}

@@ -1,4 +1,4 @@
-"""The events of the workloads as plain frozen attrs classes, to compare the codec with."""
+"""The events of the workloads as plain frozen attrs classes, for comparison with the codec."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from attrs import field, frozen
 
 
 @frozen(kw_only=True)
-class Said:
+class ServerEvent:
     timestamp: float | None = None
     extra: dict[str, Any] = field(factory=dict)
 
 
 @frozen
-class Status(Said):
+class Status(ServerEvent):
     state: str
     ewt: float | None = None
 
 
 @frozen
-class Ended(Said):
+class Ended(ServerEvent):
     pass
 
 
 @frozen
-class PartyJoined(Said):
+class PartyJoined(ServerEvent):
     party_id: str
     type: str | None = None
     display_name: str | None = None
@@ -34,7 +34,7 @@ class PartyJoined(Said):
 
 
 @frozen
-class PartyLeft(Said):
+class PartyLeft(ServerEvent):
     party_id: str
     type: str | None = None
 
@@ -48,7 +48,7 @@ class Attachment:
 
 
 @frozen
-class Message(Said):
+class Message(ServerEvent):
     party_id: str | None = None
     msg_id: str | None = None
     msg: str | None = None
@@ -58,29 +58,29 @@ class Message(Said):
 
 
 @frozen
-class MessageDelivered(Said):
+class MessageDelivered(ServerEvent):
     ref_msg_id: str
     party_id: str | None = None
 
 
 @frozen
-class MessageRead(Said):
+class MessageRead(ServerEvent):
     ref_msg_id: str
     party_id: str | None = None
 
 
 @frozen
-class Typing(Said):
+class Typing(ServerEvent):
     party_id: str
 
 
 @frozen
-class NotTyping(Said):
+class NotTyping(ServerEvent):
     party_id: str
 
 
 @frozen
-class FormShow(Said):
+class FormShow(ServerEvent):
     form_request_id: str
     form_name: str | None = None
     form_timeout: float | None = None
@@ -89,7 +89,7 @@ class FormShow(Said):
 
 
 @frozen
-class FormData(Said):
+class FormData(ServerEvent):
     form_request_id: str | None = None
     form_name: str | None = None
     secure: bool = False
@@ -97,19 +97,19 @@ class FormData(Said):
 
 
 @frozen
-class TimeoutWarning(Said):
+class TimeoutWarning(ServerEvent):
     msg: str | None = None
     msg_text: str | None = None
 
 
 @frozen
-class InactivityTimeout(Said):
+class InactivityTimeout(ServerEvent):
     msg: str | None = None
     msg_text: str | None = None
 
 
 @frozen
-class File(Said):
+class File(ServerEvent):
     file_id: str
     file_type: str | None = None
     file_name: str | None = None

@@ -1,4 +1,4 @@
-"""What the numbers were measured on, and how fast it is: so that tables of two can be compared."""
+"""Description and speed of a machine, so that tables of two machines can be compared."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.bench.measure import Times, Work, interleave, timed
 from tests.bench.peers.with_xstate import FOLDER
 from tests.bench.workloads import chats
 
-__all__ = ["Machine", "calibrated", "this_machine"]
+__all__ = ["Machine", "calibrate", "this_machine"]
 
-# What is compared, and what it is made of.
+# The peers, and the packages that chatfsm and the peers use.
 PACKAGES: Final = (
     *("attrs", "cattrs", "transitions", "orjson", "msgspec"),
     *("Automat", "python-statemachine", "duckdb", "polars"),
 )
-# Short and many: what else the machine does then falls into few of them.
+# Many short rounds, so that other work of the machine disturbs only a few of them.
 ROUNDS: Final = 51
 CALLS: Final = 500
 
@@ -37,21 +37,21 @@ LINE: Final = "json.loads of one line"
 
 @frozen(kw_only=True)
 class Machine:
-    """An interpreter, what is installed beside it, and where it runs."""
+    """An interpreter, the packages that are installed, and the platform."""
 
     python: str
     optimised: bool
-    """Whether the build says so of itself; that of a distribution may be, and not say it."""
+    """Whether the build reports `--enable-optimizations`; some optimized builds do not."""
     compiler: str
     platform: str
     cores: int
-    """Those that this process may use."""
+    """The cores that this process may use."""
     versions: dict[str, str | None]
-    """By name; None: not there."""
+    """The versions by package; None if a package is not installed."""
 
 
 def this_machine() -> Machine:
-    """What can be known without measuring anything."""
+    """Return the description of this machine, without a measurement."""
     found: dict[str, str | None] = {name: _version(name) for name in PACKAGES}
     return Machine(
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -63,8 +63,8 @@ def this_machine() -> Machine:
     )
 
 
-def calibrated(rounds: int = ROUNDS) -> dict[str, float]:
-    """The microseconds of three things that every Python does, by name."""
+def calibrate(rounds: int = ROUNDS) -> dict[str, float]:
+    """Return the microseconds of three operations that every Python has, by name."""
     (chat,) = chats(1)
     line = next(line for line in chat.lines() if b"session_message" in line)
     works: dict[str, Work] = {
@@ -113,8 +113,8 @@ def _node() -> str | None:
     node = shutil.which("node")
     if node is None:
         return None
-    said = subprocess.run([node, "--version"], check=True, stdout=subprocess.PIPE, text=True)
-    return said.stdout.strip()
+    done = subprocess.run([node, "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
 
 
 def _xstate() -> str | None:

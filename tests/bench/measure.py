@@ -1,8 +1,8 @@
-"""Measuring several things in one run, interleaved: A B C, C A B, and so on, from a seed.
+"""Interleaved measurement of several works in one run: A B C, C A B, and so on, from a seed.
 
-Machines are noisy, so what counts is the ratio of two medians of the same rounds. The garbage
-collector is emptied before and off during each measurement, for all alike: generous to whatever
-makes garbage in cycles, and the same for everybody.
+Machines are noisy, so a result is the ratio of two medians of the same rounds. The garbage
+collector runs before each measurement and is disabled during it, for all works alike, which favors
+the works that make garbage in cycles.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from time import thread_time
 __all__ = ["Times", "Work", "interleave", "progress", "ratio", "scatter", "spread", "timed"]
 
 Work = Callable[[], float]
-"""Does something once; returns the seconds that it took a unit: an event, a line, a session."""
+"""Do the work once; return its seconds per unit: an event, a line, a session."""
 
 Times = dict[str, list[float]]
-"""By the name of what was done: the seconds a unit of each round."""
+"""The seconds per unit in each round, by the name of the work."""
 
 
 def timed(work: Callable[[], object], units: int) -> Work:
-    """What measures the processor time of `work`, which deals with so many units."""
+    """Return a Work that measures the processor time of `work`, which has so many units."""
 
     def run() -> float:
         gc.collect()
@@ -40,10 +40,10 @@ def timed(work: Callable[[], object], units: int) -> Work:
 
 
 def interleave(works: Mapping[str, Work], rounds: int, *, warm_up: bool = True) -> Times:
-    """The times of so many rounds, after one that warms everything up and does not count.
+    """Return the times of so many rounds, after a warm-up round that does not count.
 
-    Each round has another order, so that nobody always comes after the same one: who comes after a
-    long pause, or after another process, finds nothing in the processor's caches.
+    Each round has another order, so that no work always runs after the same one: the first work
+    after a pause or after another process finds empty processor caches.
     """
     times: Times = {name: [] for name in works}
     for number in range(0 if warm_up else 1, rounds + 1):
@@ -57,23 +57,23 @@ def interleave(works: Mapping[str, Work], rounds: int, *, warm_up: bool = True) 
 
 
 def ratio(times: Times, one: str, other: str) -> float:
-    """How many times the other's time the one takes."""
+    """Return the ratio of the median times of two works."""
     return median(times[one]) / median(times[other])
 
 
 def spread(times: Times, one: str, other: str) -> float:
-    """How far the middle half of the rounds is apart, as a part of the ratio."""
+    """Return the scatter of the rounds' ratios of two works."""
     return scatter([a / b for a, b in zip(times[one], times[other], strict=True)])
 
 
 def scatter(values: list[float]) -> float:
-    """How far the middle half of the values is apart, as a part of the median."""
+    """Return the distance between the quartiles, as a share of the median."""
     low, middle, high = quantiles(values, n=4)
     return (high - low) / middle
 
 
 def progress(text: str) -> None:
-    """Say on standard error what is being done, in one line that is written over."""
+    """Show the current work on standard error, in one line that is overwritten."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
     elif text.startswith("round 0"):

@@ -1,4 +1,4 @@
-"""Other processes of Python: what they print, and how long they take."""
+"""Python in other processes: its output and its times."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any, Final
 
 __all__ = [
     "ENVIRONMENT",
-    "HIDING",
     "ROOT",
+    "WITHOUT_FAST",
     "Start",
-    "printed",
-    "spent",
-    "started",
-    "started_together",
+    "cpu_time",
+    "output_of",
+    "wall_time",
+    "wall_time_together",
     "worker_times",
 ]
 
 ROOT: Final = Path(__file__).parents[2]
 
-# Compiled once, as an installed package is, whatever the caller's settings: else a folder of
-# sources is compiled at each start, and what pip has installed is not.
+# Compiled once, as an installed package is, whatever the caller's settings: else each start
+# compiles this folder of sources, but no package that pip has installed.
 _COMPILED: Final = TemporaryDirectory(prefix="chatfsm-bench-")
 atexit.register(_COMPILED.cleanup)
 ENVIRONMENT: Final = {
@@ -37,14 +37,14 @@ ENVIRONMENT: Final = {
     "PYTHONPYCACHEPREFIX": _COMPILED.name,
 }
 
-# The extra `fast` cannot be imported, before anything has looked for it.
-HIDING: Final = "import sys; sys.modules['orjson'] = sys.modules['msgspec'] = None; "
+# Code that runs before the imports, after which the extra `fast` cannot be imported.
+WITHOUT_FAST: Final = "import sys; sys.modules['orjson'] = sys.modules['msgspec'] = None; "
 
 Start = Callable[[], float]
 
 
-def printed(*arguments: str) -> str:
-    """What Python prints with these arguments. Raises CalledProcessError where it fails."""
+def output_of(*arguments: str) -> str:
+    """Return the standard output of Python; raise CalledProcessError if it fails."""
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True
@@ -52,23 +52,23 @@ def printed(*arguments: str) -> str:
     return done.stdout
 
 
-def started(*arguments: str, units: int = 1) -> Start:
-    """What measures a whole process, in seconds a unit; what it prints is thrown away."""
+def wall_time(*arguments: str, units: int = 1) -> Start:
+    """Return a function that measures the wall time of a process, in seconds per unit."""
 
     def run() -> float:
         start = perf_counter()
-        printed(*arguments)
+        output_of(*arguments)
         return (perf_counter() - start) / units
 
     return run
 
 
-def spent(*arguments: str) -> Start:
-    """What measures the processor time of a whole process, in seconds, of all its threads."""
+def cpu_time(*arguments: str) -> Start:
+    """Return a function that measures the processor time of a process, all threads, in seconds."""
 
     def run() -> float:
         before = os.times()
-        printed(*arguments)
+        output_of(*arguments)
         after = os.times()
         user = after.children_user - before.children_user
         return user + after.children_system - before.children_system
@@ -76,8 +76,8 @@ def spent(*arguments: str) -> Start:
     return run
 
 
-def started_together(*commands: Sequence[str]) -> Start:
-    """What measures several whole processes that run at the same time, in seconds."""
+def wall_time_together(*commands: Sequence[str]) -> Start:
+    """Return a function that measures the wall time of simultaneous processes, in seconds."""
 
     def run() -> float:
         start = perf_counter()
@@ -95,8 +95,10 @@ def started_together(*commands: Sequence[str]) -> Start:
     return run
 
 
-def worker_times(module: str, numbers: Sequence[int], *, hiding: bool) -> dict[str, Any]:
-    """The times that a module of workers/ has measured, in a process without the extra if so."""
+def worker_times(module: str, numbers: Sequence[int], *, without_fast: bool) -> dict[str, Any]:
+    """Return the times that a module of workers/ measures in a process of its own."""
     call = f"from tests.bench.workers.{module} import main; main(*{list(numbers)})"
-    found: dict[str, Any] = json.loads(printed("-c", (HIDING if hiding else "") + call))
+    found: dict[str, Any] = json.loads(
+        output_of("-c", (WITHOUT_FAST if without_fast else "") + call)
+    )
     return found

@@ -1,8 +1,8 @@
-"""Where the time of a replay goes: `python -m tests.bench.profile`.
+"""The time of a replay by stage, event and function: `python -m tests.bench.profile`.
 
-Three tables: by stage, by kind of event beside the floor, and by function. The first two are times
-as they are; a profiler (cProfile) makes the third, and burdens every call: what calls much looks
-slower there than it is, so read its shares and counts, not its times.
+Three tables: by stage, by kind of event compared with the plain reducer, and by function. The times
+of the first two are those of an unprofiled program. A profiler (cProfile) makes the third and adds
+a cost to every call, so its shares and counts are more reliable than its times.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from chatfsm._protocol import codec, json_input
 from chatfsm._protocol import lines as typed_lines
 from chatfsm._protocol.codec import fast_decode_all, typed_parser
 from chatfsm._protocol.lines import parse_typed
-from tests.bench.floor import Floor
-from tests.bench.hearing import Heard, hear_all, heard, lines_to_effects
-from tests.bench.machine import calibrated, this_machine
+from tests.bench.machine import calibrate, this_machine
 from tests.bench.measure import interleave, timed
+from tests.bench.plain_reducer import PlainReducer
 from tests.bench.report import head
+from tests.bench.usage import DecodedChat, decode_chat, feed_all, feed_events
 from tests.bench.workloads import EVENTS_A_CHAT, Chat, chats
 
 __all__ = ["by_function", "by_kind", "by_stage", "main"]
 
 PACKAGE: Final = Path(chatfsm.__file__).parent
-# What is below a hundredth of the time is many lines, and no news.
+# Functions with less than a hundredth of the time are many, and are left out.
 LEAST_SHARE: Final = 0.01
 
 EVENTS: Final = "events → effects"
@@ -46,10 +46,10 @@ ALL: Final = "all: bytes → effects"
 
 
 def main() -> None:
-    """Measure what was asked for, and print it."""
+    """Measure a log of the given size, and print the three tables."""
     options = _options()
     log = chats(options.chats)
-    print(head(this_machine(), calibrated()))
+    print(head(this_machine(), calibrate()))
     for found in (
         by_stage(log, options.rounds),
         by_kind(log, options.rounds),
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def by_stage(log: Sequence[Chat], rounds: int) -> Iterator[str]:
-    """What each stage takes by itself: with the extra `fast`, and with the standard library."""
+    """Yield the times of each stage alone, with the extra `fast` and the standard library."""
     parse = typed_parser()
     lines = [chat.lines() for chat in log]
     if parse is not None:
@@ -86,12 +86,12 @@ def by_stage(log: Sequence[Chat], rounds: int) -> Iterator[str]:
 def _stages(
     name: str, log: Sequence[Chat], rounds: int, stages: dict[str, Callable[[], object]]
 ) -> Iterator[str]:
-    """The rows of stages, of the session after them, and of all three."""
+    """Yield the rows of the stages, of the session after them, and of all three."""
     texts = [(chat.chat_id, b"\n".join(chat.lines())) for chat in log]
-    events = [heard(chat) for chat in log]
+    events = [decode_chat(chat) for chat in log]
     works = stages | {
-        EVENTS: lambda: hear_all(events),
-        ALL: lambda: [lines_to_effects(chat_id, decode_lines(text)) for chat_id, text in texts],
+        EVENTS: lambda: feed_all(events),
+        ALL: lambda: [feed_events(chat_id, decode_lines(text)) for chat_id, text in texts],
     }
     units = len(log) * EVENTS_A_CHAT
     with _only(name):
@@ -104,7 +104,7 @@ def _stages(
 
 @contextmanager
 def _only(name: str) -> Iterator[None]:
-    """Without the extra `fast` for a while, unless it has this name."""
+    """Disable the extra `fast` for the block, unless it has this name."""
     if name == "extra fast":
         yield
         return
@@ -119,45 +119,45 @@ def _only(name: str) -> Iterator[None]:
 
 @frozen
 class _Kind:
-    """The events of one class: how many, and the seconds that they took."""
+    """The events of one class: their number, and their seconds in session and reducer."""
 
     name: str
     count: int
     ours: float
-    floor: float
+    reducer: float
 
 
 def by_kind(log: Sequence[Chat], rounds: int) -> Iterator[str]:
-    """What each kind of event takes, here and in the floor, without making the sessions."""
-    kinds = sorted(_kinds([heard(chat) for chat in log], rounds), key=lambda kind: -kind.ours)
+    """Yield the times of each kind of event in session and reducer, without their creation."""
+    kinds = sorted(_kinds([decode_chat(chat) for chat in log], rounds), key=lambda kind: -kind.ours)
     events, seconds = sum(kind.count for kind in kinds), sum(kind.ours for kind in kinds)
     yield (
-        f"{'by kind of event, the least of the rounds':42} {'µs':>8}  {'floor':>8}  {'times':>6}"
+        f"{'by kind of event, the least of the rounds':42} {'µs':>8}  {'reducer':>8}  {'times':>6}"
         f"  {'of the log':>10}  {'of the time':>11}"
     )
-    for kind in [*kinds, _Kind("all", events, seconds, sum(kind.floor for kind in kinds))]:
-        ours, floor = (took / kind.count * 1e6 for took in (kind.ours, kind.floor))
+    for kind in [*kinds, _Kind("all", events, seconds, sum(kind.reducer for kind in kinds))]:
+        ours, reducer = (took / kind.count * 1e6 for took in (kind.ours, kind.reducer))
         yield (
-            f"  {kind.name:40} {ours:8.2f}  {floor:8.2f}  {ours / floor:6.2f}"
+            f"  {kind.name:40} {ours:8.2f}  {reducer:8.2f}  {ours / reducer:6.2f}"
             f"  {kind.count / events:10.1%}  {kind.ours / seconds:11.1%}"
         )
 
 
 def by_function(log: Sequence[Chat]) -> Iterator[str]:
-    """Who spends the time between parsed values and effects, by itself."""
+    """Yield the functions from parsed values to effects, by the time in each function alone."""
     items = [(chat.chat_id, _parsed(chat)) for chat in log]
     for chat_id, values in items[:20]:
-        lines_to_effects(chat_id, decode(values))  # what is made when it is first needed
-    profile = Profile(process_time)  # what others do on the machine is nobody's time
+        feed_events(chat_id, decode(values))  # create the lazy objects
+    profile = Profile(process_time)  # without the time of other processes
     profile.enable()
     for chat_id, values in items:
-        lines_to_effects(chat_id, decode(values))
+        feed_events(chat_id, decode(values))
     profile.disable()
     events = len(log) * EVENTS_A_CHAT
     rows = [_Called(*key, calls=row[0], own=row[2]) for key, row in _entries(profile)]
     seconds = sum(row.own for row in rows)
     yield (
-        f"{'by function, decoding and session, burdened':60} {'µs an event':>11}  {'share':>6}"
+        f"{'by function, decoding and session, profiled':60} {'µs an event':>11}  {'share':>6}"
         f"  {'calls an event':>14}"
     )
     for row in sorted(rows, key=lambda row: (-row.own, row.name)):
@@ -170,18 +170,18 @@ def by_function(log: Sequence[Chat]) -> Iterator[str]:
 
 @frozen
 class _Called:
-    """A function, as a profiler met it."""
+    """A function in the profile."""
 
     path: str
     line: int
     word: str
     calls: int = field(kw_only=True)
     own: float = field(kw_only=True)
-    """Seconds in the function itself, not in what it called."""
+    """Seconds in the function itself, without the functions that it calls."""
 
     @property
     def name(self) -> str:
-        """By its module; what was compiled at import has none, what is written in C neither."""
+        """The module and name; functions compiled at import or written in C have no module."""
         if self.path == "~":
             return f"C: {self.word.strip('<>')}"
         if self.path == "<string>":
@@ -198,53 +198,56 @@ def _entries(profile: Profile) -> Iterator[tuple[tuple[str, int, str], tuple[Any
 
 
 def _parsed(chat: Chat) -> list[Any]:
-    """The values of a chat, parsed: the keys of written ones are constants of this program."""
+    """Return the parsed lines of a chat; the keys of literals would be interned constants."""
     return [json.loads(line) for line in chat.lines()]
 
 
-def _kinds(log: Sequence[Heard], rounds: int) -> Iterator[_Kind]:
+def _kinds(log: Sequence[DecodedChat], rounds: int) -> Iterator[_Kind]:
     count = sum(len(chat.timed) for chat in log)
-    ours, floor = [float("inf")] * count, [float("inf")] * count
+    ours, reducer = [float("inf")] * count, [float("inf")] * count
     for _ in range(rounds):
         ours = list(map(min, ours, _one_by_one(log, ChatSession)))
-        floor = list(map(min, floor, _one_by_one(log, Floor)))
-    clock = _of_the_clock()
+        reducer = list(map(min, reducer, _one_by_one(log, PlainReducer)))
+    clock = _clock_overhead()
     found: dict[str, list[float]] = {}
     names = (type(event).__name__ for chat in log for event, _ in chat.timed)
-    for name, one, other in zip(names, ours, floor, strict=True):
+    for name, one, other in zip(names, ours, reducer, strict=True):
         total = found.setdefault(name, [0, 0.0, 0.0])
         total[0] += 1
         total[1] += one - clock
         total[2] += other - clock
-    for name, (met, one, other) in found.items():
-        yield _Kind(name, int(met), one, other)
+    for name, (number, one, other) in found.items():
+        yield _Kind(name, int(number), one, other)
 
 
-def _one_by_one(log: Sequence[Heard], make: Callable[[str], Any]) -> list[float]:
-    """The seconds that each event took, the clock's own counted; each is called as it is used."""
+def _one_by_one(log: Sequence[DecodedChat], make: Callable[[str], Any]) -> list[float]:
+    """Return the seconds of each event, the clock's overhead included.
+
+    A session takes the time by name and the reducer by position, as in their usual calls.
+    """
     took = []
     gc.collect()
     gc.disable()
     try:
         for chat in log:
-            hear = make(chat.chat_id).receive
+            receive = make(chat.chat_id).receive
             if make is ChatSession:
                 for event, now in chat.timed:
                     start = perf_counter()
-                    hear(event, now=now)
+                    receive(event, now=now)
                     took.append(perf_counter() - start)
             else:
                 for event, now in chat.timed:
                     start = perf_counter()
-                    hear(event, now)
+                    receive(event, now)
                     took.append(perf_counter() - start)
     finally:
         gc.enable()
     return took
 
 
-def _of_the_clock() -> float:
-    """What reading the clock twice takes."""
+def _clock_overhead() -> float:
+    """Return the seconds of two readings of the clock."""
     return min(-perf_counter() + perf_counter() for _ in range(1_000))
 
 
@@ -255,7 +258,9 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--chats", type=_some, default=400, metavar="N", help="fifty events each")
-    parser.add_argument("--rounds", type=_some, default=7, metavar="N", help="of what is timed")
+    parser.add_argument(
+        "--rounds", type=_some, default=7, metavar="N", help="rounds of the timings"
+    )
     return parser.parse_args()
 
 

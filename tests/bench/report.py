@@ -1,4 +1,4 @@
-"""What was measured, as rows: for people a table, for programs JSON."""
+"""Results as rows: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["Row", "absent", "absolute", "at_least", "at_most", "document", "head
 
 @frozen(kw_only=True)
 class Row:
-    """One number: what was measured, what it should be, and whether it is."""
+    """One result: the measured number, its target and the verdict."""
 
     group: str
     name: str
     ours: str = ""
-    """What was measured of chatfsm, with its unit."""
+    """The result of chatfsm, with its unit."""
     other: str = ""
-    """What it is compared with, likewise."""
+    """The result and the name of the peer, with its unit."""
     measured: float | None = None
-    """The number that the target speaks of; None: it could not be measured."""
+    """The number that the target limits; None if it could not be measured."""
     unit: str = "times"
     target: float | None = None
-    """None: there is none, the row is for information."""
+    """None if the row is for information only."""
     is_minimum: bool = False
-    """Whether the target is the least that will do, and not the most."""
+    """Whether the target is a minimum; otherwise it is a maximum."""
     spread: float | None = None
-    """How far the middle half of the rounds is apart, as a part of what was measured."""
+    """The distance between the quartiles of the rounds, as a share of `measured`."""
     instructions: float | None = None
-    """The same ratio by instructions; None: they were not counted."""
+    """The same ratio by instructions; None if they were not counted."""
     note: str = ""
 
     @property
     def verdict(self) -> str:
-        """Met, not met, shown (no target), or not there."""
+        """The verdict: "met", "not met", "shown" (no target), or "not there"."""
         if self.measured is None:
             return "not there"
         if self.target is None:
@@ -56,7 +56,7 @@ class Row:
         return f"{'≥' if self.is_minimum else '≤'} {_short(self.target)} {self.unit}"
 
     def as_json(self) -> dict[str, Any]:
-        """The row, for programs."""
+        """Return the row as JSON-safe values."""
         return {
             "group": self.group,
             "name": self.name,
@@ -76,7 +76,7 @@ class Row:
 def at_most(
     group: str, name: str, times: Times, pair: tuple[str, str], target: float | None
 ) -> Row:
-    """Our time as so many times the other's, which must not be more."""
+    """Return a row of chatfsm's time divided by the peer's, which has a maximum."""
     ours, other = pair
     return Row(
         group=group,
@@ -92,7 +92,7 @@ def at_most(
 def at_least(
     group: str, name: str, times: Times, pair: tuple[str, str], target: float | None
 ) -> Row:
-    """How many times as fast as the other we are, which must not be less."""
+    """Return a row of the peer's time divided by chatfsm's, which has a minimum."""
     ours, other = pair
     return Row(
         group=group,
@@ -107,29 +107,29 @@ def at_least(
     )
 
 
-def absolute(group: str, name: str, times: Times, what: str, most_microseconds: float) -> Row:
-    """Our time by itself, in microseconds."""
+def absolute(group: str, name: str, times: Times, work: str, most_microseconds: float) -> Row:
+    """Return a row of chatfsm's time alone, in microseconds."""
     return Row(
         group=group,
         name=name,
-        ours=_time(times, what),
-        measured=median(times[what]) * 1e6,
+        ours=_time(times, work),
+        measured=median(times[work]) * 1e6,
         unit="µs",
         target=most_microseconds,
-        spread=scatter(times[what]),
+        spread=scatter(times[work]),
     )
 
 
 def absent(group: str, name: str, why: str) -> Row:
-    """What could not be measured, and why."""
+    """Return a row of a measurement that was not possible, with the reason."""
     return Row(group=group, name=name, note=why)
 
 
 def head(machine: Machine, calibration: Mapping[str, float]) -> str:
-    """What the rows were measured on, for people."""
+    """Return the lines above the table, which describe the machine."""
     there = [f"{name} {number}" for name, number in machine.versions.items() if number]
     missing = [name for name, number in machine.versions.items() if not number]
-    built = "built with" if machine.optimised else "a build that does not speak of"
+    built = "built with" if machine.optimised else "a build that does not report"
     cores = f"{machine.cores} core{'' if machine.cores == 1 else 's'}"
     lines = [
         f"{machine.python}, {built} --enable-optimizations, {machine.compiler}",
@@ -141,7 +141,7 @@ def head(machine: Machine, calibration: Mapping[str, float]) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for people: a heading a group, a line a row."""
+    """Return the table: a heading for each group, a line for each row."""
     titles = f"{'ours':>12}  {'measured':>16}  {'target':>15}  {'spread':>7}  "
     titles += f"{'by instr.':>9}  {'verdict':9} other"
     lines = [f"{'':44} {titles}"]
@@ -170,7 +170,7 @@ def _line(row: Row) -> str:
 
 
 def document(rows: Sequence[Row], about: dict[str, Any]) -> str:
-    """The rows for programs, and what they were measured on: one JSON document."""
+    """Return one JSON document: the rows, the machine and the scale."""
     found = {**about, "rows": [row.as_json() for row in rows]}
     return json.dumps(found, ensure_ascii=False, indent=1)
 

@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or as much as fits into a minute."""
+"""Sizes of the measurements: the full ones, and quick ones that take a minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["FULL", "QUICK", "Scale"]
 
 @frozen(kw_only=True)
 class Scale:
-    """The sizes of the workloads; slow peers hear fewer chats, since times are an event."""
+    """Sizes of the workloads; slow peers get fewer chats, since times are per event."""
 
     rounds: int
     chats: int
@@ -20,13 +20,13 @@ class Scale:
     statemachine_chats: int
     command_chats: int
     command_rounds: int
-    """Each takes seconds, and starts processes."""
+    """Rounds of whole processes, each of which takes seconds."""
     open_sessions: int
     heavy_sessions: int
-    """Of peers whose sessions take tens of kilobytes."""
+    """Sessions of peers whose sessions take tens of kilobytes."""
     long_blocks: int
     counted_chats: int
-    """Of which the instructions are counted, which takes a minute a library; 0: they are not."""
+    """Chats whose instructions are counted, a minute for each library; 0 disables counting."""
     starts: int
 
 

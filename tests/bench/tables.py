@@ -1,8 +1,8 @@
 """Tables of events, by one process, two jobs, DuckDB and Spark: `python -m tests.bench.tables`.
 
-All read the same events: JSON lines, or Parquet where an engine sorts them. Each is a process of
-its own that does its work twice, on a few chats and then on all, and measures the second; but for
-the command, whose start counts. It needs the extras `fast` and `spark`, DuckDB, and Java.
+All read the same events: JSON lines, or Parquet if an engine sorts them. Each runs in a process of
+its own, which does its work twice, on a few chats and then on all, and measures the second run; the
+measurement of the command includes its start. Needs the extras `fast` and `spark`, DuckDB and Java.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COUNTS: Final = """
 
 
 def write_tables(folder: Path, name: str, chats: int) -> None:
-    """Write the events of so many chats, 200 of which take turns at a time, in both formats."""
+    """Write the events of so many chats in both formats; groups of 200 chats alternate."""
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     rows: list[dict[str, Any]] = []
     made = workloads.chats(chats)
@@ -57,7 +57,7 @@ def write_tables(folder: Path, name: str, chats: int) -> None:
             log.write(f'{{"chat_id": "{row["chat_id"]}", {row["event"][1:]}\n')
 
 
-# What the processes do, by name; each takes the path of the files without its suffix.
+# The works of the processes; each takes the path of the files without the suffix.
 
 
 def _replay(path: str) -> None:
@@ -108,7 +108,7 @@ COMMANDS: Final = {"`replay --summary`": "1", "`replay --summary --jobs 2`": "2"
 
 
 def _measure(folder: Path, name: str) -> tuple[float, float]:
-    """The seconds of a work, and the largest memory of its processes in MB."""
+    """Return the seconds of a work, and the largest memory of its processes in MB."""
     if name in COMMANDS:
         words = ["chatfsm", "replay", "--summary", "--jobs", COMMANDS[name]]
         words.append(str(folder / "all.jsonl"))
@@ -132,16 +132,16 @@ def _measure(folder: Path, name: str) -> tuple[float, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    printed, _ = process.communicate()
+    output, _ = process.communicate()
     took = perf_counter() - start
     watcher.join()
     if process.returncode:
         raise RuntimeError(f"{name} failed: {' '.join(words)}")
-    return took if name in COMMANDS else float(printed.split()[-1]), memory[0]
+    return took if name in COMMANDS else float(output.split()[-1]), memory[0]
 
 
 def _memory_of(pid: int) -> float:
-    """The resident memory of a process and of all below it, in MB, as Linux counts it."""
+    """Return the resident memory of a process and its descendants in MB, as Linux counts it."""
     children: dict[int, list[tuple[int, int]]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -159,7 +159,7 @@ def _memory_of(pid: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure all, in rounds, and print a table with the medians."""
+    """Measure all works in rounds, and print a table of the medians."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.tables", description=__doc__)
     parser.add_argument("--chats", type=int, default=20_000, help="chats of fifty events")
     parser.add_argument("--rounds", type=int, default=5)

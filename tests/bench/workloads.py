@@ -1,7 +1,7 @@
-"""Chats as real logs have them, made from a seed: the same seed makes the same items anywhere.
+"""Generated chats that resemble real logs: the same seed gives the same items on every machine.
 
-The shapes are those of PROTOCOL.md §2 and §3; people, ids and texts are invented. What a chat holds
-and how often follows `tests/logs/`.
+The shapes are those of PROTOCOL.md §2 and §3; names, ids and texts are invented. The mix of events
+follows `tests/logs/`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EVENTS_A_CHAT: Final = 50
 EVENTS_A_BLOCK: Final = 1_000
 _LONGEST_TURN: Final = 5
 
-# What may come again from a cached poll without moving the session.
+# Events that a cached poll may repeat without a change of the session's state.
 _CACHED: Final = {
     "chat_session_message",
     "chat_session_message_delivered",
@@ -31,7 +31,7 @@ _CACHED: Final = {
     "chat_session_file",
 }
 _NAMES: Final = (("Tove", "Lindgaard"), ("Idris", "Okonjo"), ("Pilar", "Zamorra"), ("Ada", ""))
-# What is said, and how often: one text in ten is longer than 64 characters, one in thirty HTML.
+# Texts with their weights: one in ten is longer than 64 characters, one in thirty is HTML.
 _SENTENCES: Final = {
     "Good morning!": 10,
     "Yes": 8,
@@ -49,13 +49,13 @@ _SENTENCES: Final = {
 
 @frozen
 class Chat:
-    """One recorded session, as the server said it."""
+    """One recorded session: the items that the server sent."""
 
     chat_id: str
     items: tuple[Item, ...]
 
     def lines(self, *, named: bool = False) -> list[bytes]:
-        """One JSON line an event; named: with the chat's id, as logs of many chats have it."""
+        """Return a JSON line for each event; with `named`, each line contains the chat's id."""
         named_by = {"chat_id": self.chat_id} if named else {}
         return [
             json.dumps(item | named_by, sort_keys=True, separators=(",", ":")).encode()
@@ -64,12 +64,12 @@ class Chat:
 
 
 def chats(count: int, seed: int = SEED) -> list[Chat]:
-    """So many chats of fifty events, from the first status to the end."""
+    """Return so many chats of fifty events, from the first status to the end."""
     return [_chat(number, seed) for number in range(count)]
 
 
 def block(number: int, seed: int = SEED) -> Chat:
-    """A thousand events in the middle of one long chat; its ids go on from the block before."""
+    """Return a thousand events in the middle of one long chat; ids continue between blocks."""
     script = _Script(Random(f"{seed}, block {number}"), number * EVENTS_A_BLOCK)
     script.chat_id = _uuid(Random(f"{seed}, long")).lower()
     script.status("queued", "10")
@@ -80,7 +80,7 @@ def block(number: int, seed: int = SEED) -> Chat:
 
 
 def mid_conversation(messages: int = 20, seed: int = SEED) -> Chat:
-    """A chat with two parties and so many messages, that goes on; no receipts were told yet."""
+    """Return an open chat with two parties, so many messages and no receipts."""
     script = _Script(Random(f"{seed}, middle"))
     script.scenario_greets(announced=True)
     script.status("queued", "30")
@@ -112,7 +112,7 @@ def _uuid(random: Random) -> str:
 
 
 class _Script:
-    """Writes down what a server says, as time goes by."""
+    """The items that a server sends, with times that advance."""
 
     def __init__(self, random: Random, start: int = 0) -> None:
         self.random = random
@@ -142,13 +142,13 @@ class _Script:
         self._say("party_left", party_id=self.agent)
 
     def talk(self, until: int) -> None:
-        """Turns of the conversation, until there are so many events: mostly somebody speaks."""
+        """Add turns of the conversation, most of them messages, until there are so many events."""
         turns = (
             *(self.agent_says, self.customer_says, self._poll_again),
             *(self._file, self._warning, self._transfer, self._form_now),
         )
-        while (room := until - len(self.items)) > 0:
-            if room < _LONGEST_TURN:
+        while (missing := until - len(self.items)) > 0:
+            if missing < _LONGEST_TURN:
                 self._message(self._text(), self.agent)
             else:
                 (turn,) = self.random.choices(turns, (45, 40, 6, 4, 2, 2, 2))
@@ -175,7 +175,7 @@ class _Script:
                 self._say("message_read", **receipt)
 
     def form(self, answered: float) -> None:
-        """A form, which so often is answered; the others expire."""
+        """Add a form, which is answered with this probability and otherwise expires."""
         asked = {"form_name": "parcel_number", "form_request_id": str(self._even)}
         self._even += 2
         timeout = self.random.choice(("60", "300"))
@@ -185,7 +185,7 @@ class _Script:
             self._say("form_data", data={"parcel": "TW-20417"}, party_id=own, **asked)
 
     def end(self) -> None:
-        """Three events: two of the chat, and its one end."""
+        """Add the last three events, one of which ends the chat."""
         if self.random.random() < 0.1:
             self._say("timeout_warning", msg="Are you still there?")
             self._say("typing", party_id=self.agent)

@@ -1,4 +1,4 @@
-"""The tools beside the benchmarks say what they claim to say."""
+"""The tools beside the benchmarks print correct tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import reading
-from tests.bench.machine import calibrated, this_machine
+from tests.bench import code_size
+from tests.bench.machine import calibrate, this_machine
 from tests.bench.profile import by_function, by_kind, by_stage
 from tests.bench.report import head
 from tests.bench.workloads import chats
@@ -23,7 +23,7 @@ of which two are this docstring's."""
 LIMIT = 3  # a reason
 
 def outer():
-    """Says nothing."""
+    """A docstring."""
 
     # a comment
     def inner():
@@ -35,8 +35,8 @@ that is code"""
 
 
 def test_the_head_names_the_machine() -> None:
-    """Whoever reads a table learns what it was measured on, and how fast that is."""
-    lines = head(this_machine(), calibrated(2)).splitlines()
+    """The lines above a table name the interpreter, the machine, the versions and the speed."""
+    lines = head(this_machine(), calibrate(2)).splitlines()
     assert lines[0].startswith(sys.implementation.name.capitalize()[0])
     assert "--enable-optimizations" in lines[0]
     assert "core" in lines[1]
@@ -44,15 +44,15 @@ def test_the_head_names_the_machine() -> None:
     assert lines[3].count("µs") == 3
 
 
-def test_what_is_not_there_is_said() -> None:
-    """A package that is not installed is named as such, and not left out."""
+def test_missing_packages_are_named() -> None:
+    """A package that is not installed is listed as "not there"."""
     machine = this_machine()
     machine.versions["orjson"] = None
     assert "not there: orjson" in head(machine, {}).splitlines()[2]
 
 
 def test_kinds_make_up_the_whole_log() -> None:
-    """Every kind of event has its line, and the lines add up."""
+    """Every kind of event has a line, and the shares add up to 100 %."""
     _, *lines, whole = by_kind(CHATS, 2)
     assert {"Message", "Typing", "Status", "PartyJoined"} <= {line.split()[0] for line in lines}
     assert sum(float(line.split()[-2][:-1]) for line in lines) == pytest.approx(100, abs=1)
@@ -60,36 +60,38 @@ def test_kinds_make_up_the_whole_log() -> None:
 
 
 def test_functions_are_named_by_their_modules() -> None:
-    """Who is called is named so that a reader finds it, with the calls of an event."""
+    """A function has its module, its name and its calls per event."""
     rows = {line[:60].strip(): line.split() for line in by_function(CHATS)}
     assert rows["_session.session.receive"][-1] == "1.00"
 
 
 def test_the_profile_is_printed() -> None:
     """The command prints its three tables, and no line is wider than a screen."""
-    printed = run("tests.bench.profile", "--chats", "2", "--rounds", "2").stdout
-    assert [table for table in ("by stage", "by kind", "by function") if table in printed] == [
+    output = run("tests.bench.profile", "--chats", "2", "--rounds", "2").stdout
+    assert [table for table in ("by stage", "by kind", "by function") if table in output] == [
         "by stage",
         "by kind",
         "by function",
     ]
-    assert max(map(len, printed.split("\n\n", 1)[1].splitlines())) <= 100
+    assert max(map(len, output.split("\n\n", 1)[1].splitlines())) <= 100
     assert "bytes → values" in "\n".join(by_stage(CHATS, 2))
 
 
-def test_lines_that_hold_no_code_are_not_counted() -> None:
-    """Docstrings, comments and blank lines are no code; a text that is returned is."""
-    room = reading.rooms({"chatfsm/room/module.py": MODULE, "chatfsm/room/empty.py": ""})["room"]
-    assert (room.lines, room.code, room.functions) == (14, 6, 2)
-    assert room.longest_function == ("module.outer", 5)
-    assert room.longest_module == ("module", 14)
+def test_lines_without_code_are_not_counted() -> None:
+    """Docstrings, comments and blank lines do not count as code; a returned text does."""
+    sources = {"chatfsm/part/module.py": MODULE, "chatfsm/part/empty.py": ""}
+    size = code_size.package_sizes(sources)["part"]
+    assert (size.lines, size.code, size.functions) == (14, 6, 2)
+    assert size.longest_function == ("module.outer", 5)
+    assert size.longest_module == ("module", 14)
 
 
-def test_rooms_of_two_revisions_stand_side_by_side() -> None:
-    """What is called the same is compared, and what is only in one has one line."""
-    before = reading.rooms({"chatfsm/session/a.py": "x = 1\n"})
-    after = reading.rooms({"chatfsm/session/a.py": "x = 1\ny = 2\n", "chatfsm/new/b.py": ""})
-    _, *lines = reading.table({"before": before, "after": after})
+def test_sizes_of_two_revisions_are_compared() -> None:
+    """A package of both revisions has two lines, a package of one revision has one."""
+    before = code_size.package_sizes({"chatfsm/session/a.py": "x = 1\n"})
+    sources = {"chatfsm/session/a.py": "x = 1\ny = 2\n", "chatfsm/new/b.py": ""}
+    after = code_size.package_sizes(sources)
+    _, *lines = code_size.table({"before": before, "after": after})
     assert [line.split()[:3] for line in lines] == [
         ["session", "before", "1"],
         ["after", "2", "2"],
@@ -99,16 +101,16 @@ def test_rooms_of_two_revisions_stand_side_by_side() -> None:
     ]
 
 
-def test_the_rooms_are_printed() -> None:
-    """The command prints a line a room."""
-    printed = run("tests.bench.reading").stdout
-    assert {"_session", "_protocol", "all"} <= {line.split()[0] for line in printed.splitlines()}
-    assert max(map(len, printed.splitlines())) <= 100
+def test_the_sizes_are_printed() -> None:
+    """The command prints a line for each package."""
+    output = run("tests.bench.code_size").stdout
+    assert {"_session", "_protocol", "all"} <= {line.split()[0] for line in output.splitlines()}
+    assert max(map(len, output.splitlines())) <= 100
 
 
-def test_a_revision_that_is_not_there_is_said(tmp_path: Path) -> None:
-    """Outside of a git checkout, or for a revision that it has not, the command says so."""
-    done = run("tests.bench.reading", "no-such-revision")
+def test_an_unknown_revision_is_an_error() -> None:
+    """For an unknown revision, or outside of a git checkout, the command prints an error."""
+    done = run("tests.bench.code_size", "no-such-revision")
     assert done.returncode == 1
     assert "no-such-revision" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Automat in its usual way: a protocol of inputs, built once, an instance a session."""
+"""Automat in its usual way: a protocol of inputs, one machine, an instance for each session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from automat import TypeMachineBuilder
 
 from chatfsm import events
-from tests.bench.peers.triggers import ENDS, HEARD, LIVE, STATUSES, Driven
+from tests.bench.peers.triggers import ENDS, LIVE, NAMES, STATUSES, LibraryDriven
 
 __all__ = ["Chat"]
 
@@ -15,7 +15,7 @@ Effects = list[Any]
 
 
 class Inputs(Protocol):
-    """The triggers, one method each, as Automat wants them."""
+    """The triggers, one method each, as Automat requires."""
 
     def status_establishing(self, item: events.Status, now: float, effects: Effects) -> None: ...
     def status_ivr(self, item: events.Status, now: float, effects: Effects) -> None: ...
@@ -24,23 +24,23 @@ class Inputs(Protocol):
     def status_connected(self, item: events.Status, now: float, effects: Effects) -> None: ...
     def status_completed(self, item: events.Status, now: float, effects: Effects) -> None: ...
     def status_failed(self, item: events.Status, now: float, effects: Effects) -> None: ...
-    def hear_ended(self, item: events.Ended, now: float, effects: Effects) -> None: ...
-    def hear_timed_out(self, item: events.Event, now: float, effects: Effects) -> None: ...
-    def hear_joined(self, item: events.PartyJoined, now: float, effects: Effects) -> None: ...
-    def hear_left(self, item: events.PartyLeft, now: float, effects: Effects) -> None: ...
-    def hear_message(self, item: events.Message, now: float, effects: Effects) -> None: ...
-    def hear_delivered(self, item: events.Event, now: float, effects: Effects) -> None: ...
-    def hear_read(self, item: events.Event, now: float, effects: Effects) -> None: ...
-    def hear_types(self, item: events.Typing, now: float, effects: Effects) -> None: ...
-    def hear_not_typing(self, item: events.NotTyping, now: float, effects: Effects) -> None: ...
-    def hear_form_shown(self, item: events.FormShow, now: float, effects: Effects) -> None: ...
-    def hear_form_answered(self, item: events.FormData, now: float, effects: Effects) -> None: ...
-    def hear_warned(self, item: events.Event, now: float, effects: Effects) -> None: ...
-    def hear_file(self, item: events.File, now: float, effects: Effects) -> None: ...
+    def receive_ended(self, item: events.Ended, now: float, effects: Effects) -> None: ...
+    def receive_timed_out(self, item: events.Event, now: float, effects: Effects) -> None: ...
+    def receive_joined(self, item: events.PartyJoined, now: float, effects: Effects) -> None: ...
+    def receive_left(self, item: events.PartyLeft, now: float, effects: Effects) -> None: ...
+    def receive_message(self, item: events.Message, now: float, effects: Effects) -> None: ...
+    def receive_delivered(self, item: events.Event, now: float, effects: Effects) -> None: ...
+    def receive_read(self, item: events.Event, now: float, effects: Effects) -> None: ...
+    def receive_typing(self, item: events.Typing, now: float, effects: Effects) -> None: ...
+    def receive_not_typing(self, item: events.NotTyping, now: float, effects: Effects) -> None: ...
+    def receive_form_shown(self, item: events.FormShow, now: float, effects: Effects) -> None: ...
+    def receive_answered(self, item: events.FormData, now: float, effects: Effects) -> None: ...
+    def receive_warning(self, item: events.Event, now: float, effects: Effects) -> None: ...
+    def receive_file(self, item: events.File, now: float, effects: Effects) -> None: ...
 
 
-class Chat(Driven):
-    """The core of an instance of the machine; as its own caller it keeps the instance too."""
+class Chat(LibraryDriven):
+    """The core of a machine instance; it also holds the instance, as its only caller."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__(chat_id)
@@ -58,23 +58,23 @@ def _built() -> Any:
         for word in STATUSES:
             if word != source:
                 trigger = getattr(Inputs, f"status_{word}")
-                states[source].upon(trigger).to(states[word])(_status_moved(source))
+                states[source].upon(trigger).to(states[word])(_status_changed(source))
         for outcome in ENDS.values():
-            trigger = getattr(Inputs, f"hear_{outcome}")
+            trigger = getattr(Inputs, f"receive_{outcome}")
             states[source].upon(trigger).to(states[outcome])(_has_ended(source, outcome))
-        for name in HEARD.values():
-            states[source].upon(getattr(Inputs, f"hear_{name}")).loop()(_concluded(name))
+        for name in NAMES.values():
+            states[source].upon(getattr(Inputs, f"receive_{name}")).loop()(_calling(name))
     return builder.build()
 
 
-def _status_moved(source: str) -> Any:
-    def moved(
+def _status_changed(source: str) -> Any:
+    def conclude(
         _inputs: Inputs, chat: Chat, item: events.Status, now: float, effects: Effects
     ) -> None:
         chat.state = item.state
-        chat.moved(source, item, effects)
+        chat.conclude_transition(source, item, effects)
 
-    return moved
+    return conclude
 
 
 def _has_ended(source: str, outcome: str) -> Any:
@@ -83,20 +83,18 @@ def _has_ended(source: str, outcome: str) -> Any:
     ) -> None:
         chat.state = outcome
         text = item.msg if isinstance(item, events.InactivityTimeout) else None
-        chat.moved(source, None, effects, text or "")
+        chat.conclude_transition(source, None, effects, text or "")
 
     return ended
 
 
-def _concluded(name: str) -> Any:
-    conclude = getattr(Chat, name)
+def _calling(name: str) -> Any:
+    handler = getattr(Chat, f"on_{name}")
 
-    def concluded(
-        _inputs: Inputs, chat: Chat, item: events.Event, now: float, effects: Effects
-    ) -> None:
-        conclude(chat, item, now, effects)
+    def call(_inputs: Inputs, chat: Chat, item: events.Event, now: float, effects: Effects) -> None:
+        handler(chat, item, now, effects)
 
-    return concluded
+    return call
 
 
 new_machine = _built()

@@ -1,7 +1,7 @@
 """python-statemachine, as its README shows it: a chart of states and events, values by name.
 
-The README makes every chart a `StateChart`. `Plain` is the older `StateMachine`, which stays nearer
-to a table: it raises what goes wrong, and takes on the new state in one step.
+All charts of the README are a `StateChart`. `NoStatechart` is the older `StateMachine`, which is
+closer to a table: it raises errors, and enters the new state in one step.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any, Final
 from statemachine import State, StateChart, StateMachine
 
 from chatfsm import events
-from tests.bench.peers.triggers import ENDS, HEARD, LIVE, STATUSES, Driven
+from tests.bench.peers.triggers import ENDS, LIVE, NAMES, STATUSES, LibraryDriven
 
-__all__ = ["Chat", "Plain"]
+__all__ = ["Chat", "NoStatechart"]
 
 FINAL: Final = ("failed", "ended", "timed_out")
 
 
 def _chart(kind: type[StateChart]) -> type[StateChart]:
-    """The class statement, for states and events that are written in tables."""
+    """Return a chart class, made from the tables of states and events."""
     states = {
         **{name: State(name, initial=name == "establishing") for name in LIVE},
         **{name: State(name, final=True) for name in FINAL},
     }
     rows = {
-        **{f"status_{state}": _moves(states, "status_moved", state) for state in STATUSES},
-        **{f"hear_{state}": _moves(states, "has_ended", state) for state in ENDS.values()},
-        **{f"hear_{name}": _stays(states, name) for name in HEARD.values()},
+        **{f"status_{state}": _moves(states, "status_changed", state) for state in STATUSES},
+        **{f"receive_{state}": _moves(states, "has_ended", state) for state in ENDS.values()},
+        **{f"receive_{name}": _stays(states, name) for name in NAMES.values()},
     }
     return type(kind)(f"Chat{kind.__name__}", (kind,), {**states, **rows})
 
@@ -40,16 +40,16 @@ def _moves(states: dict[str, State], trigger: str, destination: str) -> Any:
     return rows
 
 
-def _stays(states: dict[str, State], conclusion: str) -> Any:
+def _stays(states: dict[str, State], name: str) -> Any:
     first, *others = (states[name] for name in LIVE)
-    rows = first.to.itself(internal=True, on=conclusion)
+    rows = first.to.itself(internal=True, on=f"on_{name}")
     for source in others:
-        rows |= source.to.itself(internal=True, on=conclusion)
+        rows |= source.to.itself(internal=True, on=f"on_{name}")
     return rows
 
 
-class Chat(Driven):
-    """The model: the chart keeps the state in it, and calls it back by name."""
+class Chat(LibraryDriven):
+    """The model: the chart stores the state in it, and calls its methods by name."""
 
     chart: type[StateChart] = _chart(StateChart)
 
@@ -65,15 +65,15 @@ class Chat(Driven):
     def remember_state(self) -> None:
         self.previous = self.state
 
-    def status_moved(self, item: events.Status, effects: list[Any]) -> None:
-        self.moved(self.previous, item, effects)
+    def status_changed(self, item: events.Status, effects: list[Any]) -> None:
+        self.conclude_transition(self.previous, item, effects)
 
     def has_ended(self, item: events.Ended | events.InactivityTimeout, effects: list[Any]) -> None:
         text = item.msg if isinstance(item, events.InactivityTimeout) else None
-        self.moved(self.previous, None, effects, text or "")
+        self.conclude_transition(self.previous, None, effects, text or "")
 
 
-class Plain(Chat):
-    """The same by a machine that is no statechart."""
+class NoStatechart(Chat):
+    """A chat with the older machine, which is not a statechart."""
 
     chart = _chart(StateMachine)

@@ -1,8 +1,8 @@
 """transitions, as its README shows it: a Machine a session, a trigger an event, callbacks by name.
 
-The README's first example is `Chat`: a Machine of the object itself, with all that a Machine is
-given unless one says otherwise. The README also says how to have less of it: without the triggers
-`to_STATE` that nobody asked for (`Lean`), and one Machine that many objects share (`Sharing`).
+`Chat` is the README's first example: a Machine for each object, with the defaults. The README also
+shows two smaller ones: without the triggers `to_STATE` (`NoAutoTransitions`), and one Machine that
+many objects share (`SharedMachine`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Final
 from transitions import Machine
 
 from chatfsm import events
-from tests.bench.peers.triggers import ENDS, HEARD, LIVE, STATUSES, Driven
+from tests.bench.peers.triggers import ENDS, LIVE, NAMES, STATUSES, LibraryDriven
 
-__all__ = ["Chat", "Lean", "Sharing"]
+__all__ = ["Chat", "NoAutoTransitions", "SharedMachine"]
 
 STATES: Final = [*LIVE, "failed", "ended", "timed_out"]
 ROWS: Final[list[dict[str, Any]]] = [
@@ -24,13 +24,13 @@ ROWS: Final[list[dict[str, Any]]] = [
             "source": [source for source in LIVE if source != state],
             "dest": state,
             "before": "remember_state",
-            "after": "status_moved",
+            "after": "status_changed",
         }
         for state in STATUSES
     ),
     *(
         {
-            "trigger": f"hear_{state}",
+            "trigger": f"receive_{state}",
             "source": list(LIVE),
             "dest": state,
             "before": "remember_state",
@@ -39,37 +39,37 @@ ROWS: Final[list[dict[str, Any]]] = [
         for state in ENDS.values()
     ),
     *(
-        {"trigger": f"hear_{name}", "source": list(LIVE), "dest": None, "after": name}
-        for name in HEARD.values()
+        {"trigger": f"receive_{name}", "source": list(LIVE), "dest": None, "after": f"on_{name}"}
+        for name in NAMES.values()
     ),
 ]
 
 
-class Called(Driven):
-    """What a machine moves, and calls back by name."""
+class Model(LibraryDriven):
+    """The model of a machine, which sets its state and calls its methods by name."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__(chat_id)
         self.previous = self.state
 
     def fire(self, trigger: str, item: events.Event, now: float, effects: list[Any]) -> None:
-        """Call the method that the machine has added."""
+        """Call the method that the machine has added to the model."""
         getattr(self, trigger)(item, now, effects)
 
     def remember_state(self, item: events.Event, now: float, effects: list[Any]) -> None:
         self.previous = self.state
 
-    def status_moved(self, item: events.Status, now: float, effects: list[Any]) -> None:
-        self.moved(self.previous, item, effects)
+    def status_changed(self, item: events.Status, now: float, effects: list[Any]) -> None:
+        self.conclude_transition(self.previous, item, effects)
 
     def has_ended(
         self, item: events.Ended | events.InactivityTimeout, now: float, effects: list[Any]
     ) -> None:
         text = item.msg if isinstance(item, events.InactivityTimeout) else None
-        self.moved(self.previous, None, effects, text or "")
+        self.conclude_transition(self.previous, None, effects, text or "")
 
 
-class Chat(Called):
+class Chat(Model):
     """A chat with a Machine of its own, which adds a method for each trigger."""
 
     def __init__(self, chat_id: str) -> None:
@@ -77,8 +77,8 @@ class Chat(Called):
         self.machine = Machine(model=self, states=STATES, transitions=ROWS, initial="establishing")
 
 
-class Lean(Called):
-    """The same, and no more methods than there are triggers."""
+class NoAutoTransitions(Model):
+    """A chat with a Machine of its own, without the triggers `to_STATE`."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__(chat_id)
@@ -91,8 +91,8 @@ class Lean(Called):
         )
 
 
-class Sharing(Called):
-    """A chat that one Machine for all of them moves, until it is over."""
+class SharedMachine(Model):
+    """A chat of a Machine that all chats share, until the chat is over."""
 
     machine: Final = Machine(
         model=None,

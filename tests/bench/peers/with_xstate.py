@@ -1,4 +1,4 @@
-"""XState's actor, in a node of its own, which times itself."""
+"""XState's actor, in a node process, which measures its own times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from attrs import asdict
 
 from chatfsm import events
-from tests.bench.hearing import Heard
+from tests.bench.usage import DecodedChat
 
 __all__ = ["FOLDER", "Node", "is_there"]
 
@@ -37,14 +37,14 @@ TYPES: Final[dict[type, str]] = {
 
 
 def is_there() -> bool:
-    """Whether node is here, and the package that the documented command brings."""
+    """Whether node and the XState package are installed."""
     return shutil.which("node") is not None and (FOLDER / "node_modules" / "xstate").is_dir()
 
 
 class Node:
-    """A node that has read the chats, and hears them all when told to; see `run.mjs`."""
+    """A node process that has read the chats, and feeds them to actors on request: `run.mjs`."""
 
-    def __init__(self, chats: list[Heard], *ways: str) -> None:
+    def __init__(self, chats: list[DecodedChat], *ways: str) -> None:
         self._folder = TemporaryDirectory()
         path = Path(self._folder.name) / "chats.json"
         path.write_text(json.dumps([_plain(chat) for chat in chats]))
@@ -66,8 +66,8 @@ class Node:
         self._process.communicate()
         self._folder.cleanup()
 
-    def hear_all(self) -> float:
-        """Let it hear all chats; returns the seconds that it took by its own clock."""
+    def feed_all(self) -> float:
+        """Feed all chats to new actors; return the seconds by node's own clock."""
         self._process.stdin.write("again\n")
         self._process.stdin.flush()
         return int(self._line()) / 1e9
@@ -76,13 +76,13 @@ class Node:
         return self._process.stdout.readline()
 
 
-def _plain(chat: Heard) -> dict[str, Any]:
-    sent = [{**_fields(event), "now": now} for event, now in chat.timed]
-    return {"chatId": chat.chat_id, "events": sent}
+def _plain(chat: DecodedChat) -> dict[str, Any]:
+    timed = [{**_fields(event), "now": now} for event, now in chat.timed]
+    return {"chatId": chat.chat_id, "events": timed}
 
 
 def _fields(event: events.Event) -> dict[str, Any]:
-    """The event as an actor's event, whose `type` is the trigger."""
+    """Return the event for an actor; its `type` is the trigger."""
     fields = asdict(event, filter=lambda attribute, _: attribute.name != "extra")
     fields["party_type"] = fields.pop("type", None)
     is_status = isinstance(event, events.Status)

@@ -1,4 +1,4 @@
-"""A session to plain JSON, and back."""
+"""Snapshots of a session to plain JSON, and back."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from typing import Final
 
 from chatfsm import ChatSession
-from tests.bench.hearing import heard
 from tests.bench.measure import interleave, timed
 from tests.bench.report import Row, absolute
 from tests.bench.scale import Scale
+from tests.bench.usage import decode_chat
 from tests.bench.workloads import mid_conversation
 
-__all__ = ["there_and_back"]
+__all__ = ["round_trip"]
 
 GROUP: Final = "sessions"
 TIMES: Final = 50
 
 
-def there_and_back(scale: Scale) -> Iterator[Row]:
-    """Of a session with two parties and twenty messages."""
-    chat = heard(mid_conversation())
+def round_trip(scale: Scale) -> Iterator[Row]:
+    """Yield the row of a session with two parties and twenty messages."""
+    chat = decode_chat(mid_conversation())
     session = ChatSession(chat.chat_id)
     for event, now in chat.timed:
         session.receive(event, now=now)

@@ -1,4 +1,4 @@
-"""How long it takes until there is something: imports, the command's help."""
+"""Times of starting: imports, and the help of the command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.bench.measure import interleave
-from tests.bench.processes import Start, printed, started
+from tests.bench.processes import Start, output_of, wall_time
 from tests.bench.report import Row, at_most
 from tests.bench.scale import Scale
 
@@ -17,15 +17,15 @@ EMPTY: Final = "import argparse, chatfsm; argparse.ArgumentParser().parse_args()
 
 
 def imports(scale: Scale) -> Iterator[Row]:
-    """Fresh processes; of an import only the import is measured, of a program all of it."""
+    """Yield the rows of new processes; imports are measured alone, programs as a whole."""
     times = interleave(
         {
             "import chatfsm": _timed("import chatfsm"),
             "a session": _timed('import chatfsm; chatfsm.ChatSession("x")'),
             "all names": _timed("from chatfsm import *"),
             "transitions, attrs, cattrs": _timed("import transitions, attrs, cattrs"),
-            "chatfsm --help": started("-m", "chatfsm", "--help"),
-            "empty argparse program": started("-c", EMPTY),
+            "chatfsm --help": wall_time("-m", "chatfsm", "--help"),
+            "empty argparse program": wall_time("-c", EMPTY),
         },
         scale.starts,
     )
@@ -43,4 +43,4 @@ def _timed(statements: str) -> Start:
         "from time import perf_counter; start = perf_counter()\n"
         f"{statements}\nprint(perf_counter() - start)"
     )
-    return lambda: float(printed("-c", program))
+    return lambda: float(output_of("-c", program))

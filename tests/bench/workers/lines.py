@@ -1,4 +1,4 @@
-"""Log bytes to effects beside parsing alone, in a process where orjson is there or not."""
+"""Log bytes to effects compared with parsing alone, in a process with or without orjson."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from chatfsm import decode_lines
-from tests.bench.hearing import line_by_line, lines_to_effects
 from tests.bench.measure import Times, Work, interleave, timed
+from tests.bench.usage import decode_each, feed_events
 from tests.bench.workloads import EVENTS_A_CHAT, chats
 
 __all__ = ["AT_ONCE", "LINE_BY_LINE", "ORJSON", "STDLIB", "main"]
@@ -23,21 +23,21 @@ Log = list[tuple[str, list[bytes]]]
 
 
 def main(count: int, rounds: int) -> None:
-    """Measure so many chats, and print the times as JSON."""
+    """Measure `count` chats, and print the times as JSON."""
     print(json.dumps(measured(count, rounds)))
 
 
 def measured(count: int, rounds: int) -> Times:
-    """The times a line; the lines are split beforehand for those that want them one by one."""
+    """Return the times per line; works that take single lines get lines that are split already."""
     log = [(chat.chat_id, chat.lines()) for chat in chats(count)]
     whole = [(chat_id, b"\n".join(lines)) for chat_id, lines in log]
     works: dict[str, Callable[[], object]] = {
         STDLIB: lambda: _parse(json.loads, log),
-        AT_ONCE: lambda: _hear(decode_lines, whole),
-        LINE_BY_LINE: lambda: _hear(line_by_line, log),
+        AT_ONCE: lambda: _feed(decode_lines, whole),
+        LINE_BY_LINE: lambda: _feed(decode_each, log),
     }
     if _has_orjson():
-        import orjson  # noqa: PLC0415  # it may not be there
+        import orjson  # noqa: PLC0415  # may not be installed
 
         works[ORJSON] = lambda: _parse(orjson.loads, log)
     timing: dict[str, Work] = {
@@ -49,7 +49,7 @@ def measured(count: int, rounds: int) -> Times:
 def _has_orjson() -> bool:
     try:
         return find_spec("orjson") is not None
-    except ValueError:  # hidden, for this process
+    except ValueError:  # None in sys.modules
         return False
 
 
@@ -59,6 +59,6 @@ def _parse(loads: Callable[[bytes], Any], log: Log) -> None:
             loads(line)
 
 
-def _hear(decoded: Callable[[Any], Iterable[Any]], log: Iterable[tuple[str, Any]]) -> None:
+def _feed(decoded: Callable[[Any], Iterable[Any]], log: Iterable[tuple[str, Any]]) -> None:
     for chat_id, data in log:
-        lines_to_effects(chat_id, decoded(data))
+        feed_events(chat_id, decoded(data))

@@ -1,7 +1,7 @@
-"""How many bytes a session takes, by tracemalloc, in a process of its own.
+"""Bytes of a session, by tracemalloc, in a process of its own.
 
-`python -m tests.bench.workers.memory WHAT COUNT` prints the bytes of a session. Ids, events and
-payload texts are shared by all sessions, so that only what a session adds is counted.
+`python -m tests.bench.workers.memory SUBJECT COUNT` prints the bytes per session. All sessions
+share ids, events and payload texts, so that only the objects of the session itself are counted.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from importlib import import_module
 from typing import Any, Final
 
 from chatfsm import ChatSession
-from tests.bench.floor import Floor
-from tests.bench.hearing import heard
+from tests.bench.plain_reducer import PlainReducer
+from tests.bench.usage import decode_chat
 from tests.bench.workloads import mid_conversation
 
 __all__ = ["main"]
 
-MIDDLE: Final = heard(mid_conversation())
+MIDDLE: Final = decode_chat(mid_conversation())
 
 
-def main(what: str, count: int) -> float:
-    """The bytes of one of so many."""
-    return _a_session(_maker(what), count)
+def main(subject: str, count: int) -> float:
+    """Return the bytes per session, measured on `count` sessions."""
+    return _bytes_per_session(_maker(subject), count)
 
 
-def _maker(what: str) -> Callable[[], object]:
-    name, _, stage = what.partition(" ")
+def _maker(subject: str) -> Callable[[], object]:
+    name, _, stage = subject.partition(" ")
     if name == "chatfsm":
         return _at(stage, ChatSession)
-    if name == "floor":
-        return _at(stage, Floor)
+    if name == "reducer":
+        return _at(stage, PlainReducer)
     module, _, peer = name.partition(".")
     return _at(stage, getattr(import_module(f"tests.bench.peers.{module}"), peer))
 
@@ -51,9 +51,9 @@ def _at(stage: str, cls: Callable[[str], Any]) -> Callable[[], object]:
     return {"fresh": fresh, "middle": in_mid_conversation}[stage]
 
 
-def _a_session(make: Callable[[], object], count: int) -> float:
+def _bytes_per_session(make: Callable[[], object], count: int) -> float:
     kept: list[object] = [None] * count
-    make()  # what is made once, however many sessions there are
+    make()  # create the objects that all sessions share
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()

@@ -1,10 +1,11 @@
 // XState's actor over the chats of a file: `node run.mjs CHATS.json [in-place]`.
 //
-// The context is never changed in place, as XState's documentation asks; with `in-place`, the one
-// part of it that grows with the chat, what was told, is.
+// The context is never changed in place, as XState's documentation asks; with `in-place`, the seen
+// ids are, which are the only part of it that grows with the chat.
 //
-// For each line on standard input all chats are heard once, by new actors, and the nanoseconds
-// that it took are written, with what was told by kind. Reading the file is not measured.
+// First the kinds of effects of each chat are written. Then, for each line on standard input, all
+// chats are fed once to new actors, and the nanoseconds are written. Reading the file is not
+// measured.
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -16,28 +17,28 @@ const inPlace = process.argv[3] === "in-place";
 const chats = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const live = ["establishing", "ivr", "queued", "connecting", "connected", "completed"];
 
-const told = (context, effect, more = {}) => ({ ...more, effects: [...context.effects, effect] });
+const withEffect = (context, effect, more = {}) => ({ ...more, effects: [...context.effects, effect] });
 const textOf = (event) => `${event.msg}\0${event.msg_text}`;
 const fileOf = (event) => `${event.file_id}\0${event.file_type}\0${event.file_name}`;
 const formOf = (event) => `${event.form_name}\0${event.form_timeout}\0${event.timestamp}`;
 const key = (kind, event, id) => `${kind}\0${event.party_id}\0${id}`;
 
-// What was told is an object that is copied, or one Map.
-const contentOf = (told, name) => (inPlace ? told.get(name) : told[name]);
+// The seen ids are an object that is copied, or one Map.
+const contentOf = (seenIds, name) => (inPlace ? seenIds.get(name) : seenIds[name]);
 
-function remembered({ told, ids }, name, content) {
+function remembered({ seenIds, ids }, name, content) {
   if (inPlace) {
-    if (told.size >= MAX_IDS) told.delete(told.keys().next().value);
-    return { told: told.set(name, content) };
+    if (seenIds.size >= MAX_IDS) seenIds.delete(seenIds.keys().next().value);
+    return { seenIds: seenIds.set(name, content) };
   }
-  if (ids < MAX_IDS) return { told: { ...told, [name]: content }, ids: ids + 1 };
-  const { [Object.keys(told)[0]]: _, ...rest } = told;
-  return { told: { ...rest, [name]: content } };
+  if (ids < MAX_IDS) return { seenIds: { ...seenIds, [name]: content }, ids: ids + 1 };
+  const { [Object.keys(seenIds)[0]]: _, ...rest } = seenIds;
+  return { seenIds: { ...rest, [name]: content } };
 }
 
-// What is told unless it was told before.
-function unlessRepeated(context, name, content, conclude) {
-  if (contentOf(context.told, name) === content) return {};
+// The changes of a new event; none if it is a duplicate.
+function unlessDuplicate(context, name, content, conclude) {
+  if (contentOf(context.seenIds, name) === content) return {};
   return { ...conclude(), ...remembered(context, name, content) };
 }
 
@@ -73,10 +74,10 @@ const step = (conclude) =>
     return { ...due, ...conclude({ context: { ...context, ...due }, event }) };
   });
 
-const conclusions = {
+const actions = {
   waits: step(({ context, event }) => {
     if (event.ewt === null || event.ewt === context.ewt) return {};
-    return told(context, { kind: "WaitEstimated", seconds: event.ewt }, { ewt: event.ewt });
+    return withEffect(context, { kind: "WaitEstimated", seconds: event.ewt }, { ewt: event.ewt });
   }),
   moves: step(({ context, event }) => {
     const effects = [{ kind: "StateChanged", previous: context.state, state: event.state }];
@@ -109,7 +110,7 @@ const conclusions = {
     if (before?.name === event.display_name || (last !== undefined && at < last)) return {};
     const party = { id, type: event.party_type, name: event.display_name, at };
     const kind = before === undefined ? "PartyAdded" : "PartyChanged";
-    return told(context, { kind, party }, { parties: { ...context.parties, [id]: party } });
+    return withEffect(context, { kind, party }, { parties: { ...context.parties, [id]: party } });
   }),
   leaves: step(({ context, event }) => {
     const { [event.party_id]: party, ...parties } = context.parties;
@@ -121,7 +122,7 @@ const conclusions = {
     return { parties, typing, left, effects: [...context.effects, ...effects] };
   }),
   speaks: step(({ context, event }) =>
-    unlessRepeated(context, key("message", event, event.msg_id), textOf(event), () => {
+    unlessDuplicate(context, key("message", event, event.msg_id), textOf(event), () => {
       const own = event.party_id?.toLowerCase() === context.chatId;
       const effects = [];
       const typing = stopTyping(context, effects, event.party_id);
@@ -133,25 +134,25 @@ const conclusions = {
     }),
   ),
   shares: step(({ context, event }) =>
-    unlessRepeated(context, key("file", event, event.msg_id), fileOf(event), () => {
+    unlessDuplicate(context, key("file", event, event.msg_id), fileOf(event), () => {
       const sender = context.parties[event.party_id] ?? null;
-      return told(context, { kind: "FileReceived", event, sender });
+      return withEffect(context, { kind: "FileReceived", event, sender });
     }),
   ),
   isDelivered: step(({ context, event }) =>
-    unlessRepeated(context, key("delivered", event, event.ref_msg_id), "", () =>
-      told(context, { kind: "DeliveryConfirmed", id: event.ref_msg_id }),
+    unlessDuplicate(context, key("delivered", event, event.ref_msg_id), "", () =>
+      withEffect(context, { kind: "DeliveryConfirmed", id: event.ref_msg_id }),
     ),
   ),
   isRead: step(({ context, event }) =>
-    unlessRepeated(context, key("read", event, event.ref_msg_id), "", () =>
-      told(context, { kind: "ReadConfirmed", id: event.ref_msg_id }),
+    unlessDuplicate(context, key("read", event, event.ref_msg_id), "", () =>
+      withEffect(context, { kind: "ReadConfirmed", id: event.ref_msg_id }),
     ),
   ),
   types: step(({ context, event }) => {
     const typing = { ...context.typing, [event.party_id]: event.now + TYPING_TIMEOUT };
     if (event.party_id in context.typing) return { typing };
-    return told(context, { kind: "TypingStarted", partyId: event.party_id }, { typing });
+    return withEffect(context, { kind: "TypingStarted", partyId: event.party_id }, { typing });
   }),
   stops: step(({ context, event }) => {
     const effects = [];
@@ -159,11 +160,11 @@ const conclusions = {
     return { typing, effects: [...context.effects, ...effects] };
   }),
   shows: step(({ context, event }) =>
-    unlessRepeated(context, `form\0${event.form_request_id}`, formOf(event), () => {
+    unlessDuplicate(context, `form\0${event.form_request_id}`, formOf(event), () => {
       const deadline = event.form_timeout ? event.now + event.form_timeout : null;
       const form = { id: event.form_request_id, name: event.form_name, deadline };
       const forms = { ...context.forms, [form.id]: form };
-      return told(context, { kind: "FormOpened", form }, { forms });
+      return withEffect(context, { kind: "FormOpened", form }, { forms });
     }),
   ),
   answers: step(({ context, event }) => {
@@ -174,11 +175,11 @@ const conclusions = {
     return { forms, warning: null, effects: [...context.effects, ...effects] };
   }),
   warns: step(({ context, event }) =>
-    told(context, { kind: "WarningRaised", text: event.msg }, { warning: event.msg }),
+    withEffect(context, { kind: "WarningRaised", text: event.msg }, { warning: event.msg }),
   ),
 };
 
-const heard = {
+const actionOf = {
   party_joined: "joins",
   party_left: "leaves",
   message: "speaks",
@@ -191,7 +192,7 @@ const heard = {
   form_data: "answers",
   timeout_warning: "warns",
 };
-const stays = Object.entries(heard).map(([type, action]) => [type, { actions: action }]);
+const stays = Object.entries(actionOf).map(([type, action]) => [type, { actions: action }]);
 const ends = ["ended", "timed_out"].map((type) => [
   type,
   { target: type, actions: "ends" },
@@ -207,7 +208,7 @@ function row(source) {
   return { on: Object.fromEntries([...moves, ...ends, ...stays]) };
 }
 
-const machine = setup({ actions: conclusions }).createMachine({
+const machine = setup({ actions }).createMachine({
   id: "chat",
   initial: "establishing",
   context: ({ input }) => ({
@@ -219,7 +220,7 @@ const machine = setup({ actions: conclusions }).createMachine({
     left: {},
     typing: {},
     forms: {},
-    told: inPlace ? new Map() : {},
+    seenIds: inPlace ? new Map() : {},
     ids: 0,
     effects: [],
   }),
@@ -230,26 +231,26 @@ const machine = setup({ actions: conclusions }).createMachine({
   },
 });
 
-function hearAll(tell) {
+function feedAll(report) {
   for (const { chatId, events } of chats) {
     const actor = createActor(machine, { input: { chatId } });
     actor.start();
     for (const event of events) {
       actor.send(event);
       const { effects } = actor.getSnapshot().context;
-      if (tell) tell(chatId, effects);
+      if (report) report(chatId, effects);
     }
   }
 }
 
 const kinds = {};
-hearAll((chatId, effects) => {
+feedAll((chatId, effects) => {
   (kinds[chatId] ??= []).push(...effects.map((effect) => effect.kind));
 });
 console.log(JSON.stringify(kinds));
 
 for await (const _ of createInterface({ input: process.stdin })) {
   const start = process.hrtime.bigint();
-  hearAll(null);
+  feedAll(null);
   console.log(String(process.hrtime.bigint() - start));
 }

@@ -1,7 +1,8 @@
-"""The floor: a plain reducer that does what chatfsm does for the events of the workloads.
+"""A plain reducer that returns chatfsm's effects for the events of the workloads.
 
-One class, one dict from event class to method, frozen effects, bounded memory: what a good engineer
-writes by hand for this one purpose. It knows no commands, histories, snapshots, calls or cases.
+One class, one dict from event class to method, frozen effects, bounded memory: code that an
+engineer writes by hand for this one purpose. It has no commands, histories, snapshots, calls and
+cases.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from math import inf
 from typing import Any, Final
 
 from chatfsm import events
-from tests.bench import floor_effects as e
-from tests.bench.floor_told import SHORT, digest
-from tests.bench.floor_waiting import Waiting
+from tests.bench import reducer_effects as e
+from tests.bench.deadlines import Deadlines
+from tests.bench.duplicates import SHORT, digest
 
-__all__ = ["Floor"]
+__all__ = ["PlainReducer"]
 
 FINAL: Final = {"failed", "ended", "timed_out"}
 STATES: Final = {"establishing", "ivr", "queued", "connecting", "connected", "completed", "failed"}
@@ -23,8 +24,8 @@ MAX_PARTIES: Final = 256
 MAX_FORMS: Final = 64
 
 
-class Floor(Waiting):
-    """One chat: `receive` takes an event and the time, and returns what follows."""
+class PlainReducer(Deadlines):
+    """One chat: `receive` takes an event and the time, and returns effects."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__()
@@ -41,49 +42,49 @@ class Floor(Waiting):
         self.events = self.effects = self.late = 0
 
     def receive(self, item: events.Event, now: float) -> list[Any]:
-        """Hear one event: what is due first, then what it brings."""
+        """Return the effects of the deadlines that are due, then those of the event."""
         if self.outcome is not None:
             self.late += 1
             return []
         effects: list[Any] = []
-        if not -inf < now < self.wake:
-            self.lapse(now, effects)
+        if not -inf < now < self.deadline_bound:
+            self.expire_due(now, effects)
         HANDLERS[item.__class__](self, item, now, effects)
         self.events += 1
         self.effects += len(effects)
         return effects
 
-    def status(self, item: events.Status, now: float, effects: list[Any]) -> None:
+    def on_status(self, item: events.Status, now: float, effects: list[Any]) -> None:
         if item.state == self.state:
-            self.wait_again(item, effects)
+            self.on_repeated_status(item, effects)
         elif item.state not in STATES:
             self.report("unknown_state", item.state, effects)
         else:
             previous, self.state = self.state, item.state
             if item.state == "establishing":
                 self.report("unexpected_transition", previous, effects)
-            self.moved(previous, item, effects)
+            self.conclude_transition(previous, item, effects)
 
-    def wait_again(self, item: events.Status, effects: list[Any]) -> None:
+    def on_repeated_status(self, item: events.Status, effects: list[Any]) -> None:
         if item.ewt is None or item.ewt == self.ewt:
             self.duplicates += 1
         else:
             self.ewt = item.ewt
             effects.append(e.WaitEstimated(item.ewt))
 
-    def ended(self, _item: events.Ended, now: float, effects: list[Any]) -> None:
+    def on_ended(self, _item: events.Ended, now: float, effects: list[Any]) -> None:
         previous, self.state = self.state, "ended"
-        self.moved(previous, None, effects)
+        self.conclude_transition(previous, None, effects)
 
-    def timed_out(self, item: events.InactivityTimeout, now: float, effects: list[Any]) -> None:
+    def on_timed_out(self, item: events.InactivityTimeout, now: float, effects: list[Any]) -> None:
         previous, self.state = self.state, "timed_out"
         text = item.msg_text if item.msg_text is not None else item.msg
-        self.moved(previous, None, effects, text or "")
+        self.conclude_transition(previous, None, effects, text or "")
 
-    def moved(
+    def conclude_transition(
         self, previous: str, item: events.Status | None, effects: list[Any], text: str = ""
     ) -> None:
-        """What follows once the state is another."""
+        """Append the effects of a state change; `state` is the new state already."""
         state = self.state
         effects.append(e.StateChanged(previous, state))
         is_final = state in FINAL
@@ -97,11 +98,11 @@ class Floor(Waiting):
         if is_final:
             effects += [e.FormClosed(form, "terminated") for form, _ in self.forms.values()]
             self.forms.clear()
-            self.told.clear()
+            self.seen_ids.clear()
             self.outcome = state
             effects.append(e.Terminated(state, text))
 
-    def joined(self, item: events.PartyJoined, now: float, effects: list[Any]) -> None:
+    def on_joined(self, item: events.PartyJoined, now: float, effects: list[Any]) -> None:
         party_id, stamp = self.party_key(item.party_id), item.timestamp
         names = (item.display_name, item.first_name, item.last_name)
         party = e.Party(party_id, item.type, *names)
@@ -120,7 +121,7 @@ class Floor(Waiting):
             self.parties[party_id], self.joined_at[party_id] = party, stamp
             effects.append(e.PartyAdded(party))
 
-    def left(self, item: events.PartyLeft, now: float, effects: list[Any]) -> None:
+    def on_left(self, item: events.PartyLeft, now: float, effects: list[Any]) -> None:
         party_id, stamp = self.party_key(item.party_id), item.timestamp
         party = self.parties.get(party_id)
         if party is None:
@@ -144,11 +145,11 @@ class Floor(Waiting):
                 self.report("too_many_parties", "the first to leave are forgotten", effects)
         self.left_at[party_id] = stamp
 
-    def message(self, item: events.Message, now: float, effects: list[Any]) -> None:
+    def on_message(self, item: events.Message, now: float, effects: list[Any]) -> None:
         own = self.is_own(item.party_id)
-        if self.is_repeated_message(item, own, effects):
+        if self.is_duplicate_message(item, own, effects):
             return
-        self.spoke(item, own, effects)
+        self.conclude_message(item, own, effects)
         sender = self.parties.get(self.chat_id if own else item.party_id)
         text = item.msg_text if item.msg_text is not None else item.msg or ""
         effects.append(
@@ -165,15 +166,15 @@ class Floor(Waiting):
             )
         )
 
-    def is_repeated_message(self, item: events.Message, own: bool, effects: list[Any]) -> bool:
+    def is_duplicate_message(self, item: events.Message, own: bool, effects: list[Any]) -> bool:
         content = item.msg or ""
         if item.msg_text is not None or item.attachments:
             content = f"{content}\0{item.msg_text}\0{item.attachments or ''}"
-        speaker = self.chat_id if own else item.party_id
-        return self.is_repeat("message", speaker, item.msg_id, content, effects)
+        scope = self.chat_id if own else item.party_id
+        return self.is_duplicate("message", scope, item.msg_id, content, effects)
 
-    def spoke(self, item: events.Message, own: bool, effects: list[Any]) -> None:
-        """What a message ends: typing, and of the customer's also a text prompt and a warning."""
+    def conclude_message(self, item: events.Message, own: bool, effects: list[Any]) -> None:
+        """End the sender's typing; an own message also ends a text prompt and the warning."""
         if item.party_id in self.typing:
             self.stop_typing(item.party_id, effects)
         if own:
@@ -183,36 +184,36 @@ class Floor(Waiting):
                     break
             self.clear_warning(effects)
 
-    def file(self, item: events.File, now: float, effects: list[Any]) -> None:
+    def on_file(self, item: events.File, now: float, effects: list[Any]) -> None:
         own = item.party_id is None or self.is_own(item.party_id)
-        if self.is_repeated_file(item, own, effects):
+        if self.is_duplicate_file(item, own, effects):
             return
         if own:
             self.clear_warning(effects)
         sender = self.parties.get(self.chat_id if own else item.party_id)
-        what = (item.file_id, item.file_type, item.file_name)
+        file = (item.file_id, item.file_type, item.file_name)
         effects.append(
-            e.FileReceived(item.msg_id, item.party_id, sender, own, *what, item.timestamp)
+            e.FileReceived(item.msg_id, item.party_id, sender, own, *file, item.timestamp)
         )
 
-    def is_repeated_file(self, item: events.File, own: bool, effects: list[Any]) -> bool:
+    def is_duplicate_file(self, item: events.File, own: bool, effects: list[Any]) -> bool:
         content = f"{item.file_id}\0{item.file_type}\0{item.file_name}"
-        speaker = self.chat_id if own else item.party_id
-        return self.is_repeat("file", speaker, item.msg_id, content, effects)
+        scope = self.chat_id if own else item.party_id
+        return self.is_duplicate("file", scope, item.msg_id, content, effects)
 
-    def delivered(self, item: events.MessageDelivered, now: float, effects: list[Any]) -> None:
-        if not self.is_own(item.party_id) and not self.is_repeat(
+    def on_delivered(self, item: events.MessageDelivered, now: float, effects: list[Any]) -> None:
+        if not self.is_own(item.party_id) and not self.is_duplicate(
             "delivered", item.party_id, item.ref_msg_id, "", effects
         ):
             effects.append(e.DeliveryConfirmed(item.ref_msg_id, item.party_id))
 
-    def read(self, item: events.MessageRead, now: float, effects: list[Any]) -> None:
-        if not self.is_own(item.party_id) and not self.is_repeat(
+    def on_read(self, item: events.MessageRead, now: float, effects: list[Any]) -> None:
+        if not self.is_own(item.party_id) and not self.is_duplicate(
             "read", item.party_id, item.ref_msg_id, "", effects
         ):
             effects.append(e.ReadConfirmed(item.ref_msg_id, item.party_id))
 
-    def types(self, item: events.Typing, now: float, effects: list[Any]) -> None:
+    def on_typing(self, item: events.Typing, now: float, effects: list[Any]) -> None:
         if self.is_own(item.party_id):
             return
         if item.party_id not in self.typing:
@@ -221,19 +222,19 @@ class Floor(Waiting):
                 return
             effects.append(e.TypingStarted(item.party_id))
         deadline = self.typing[item.party_id] = now + TYPING_TIMEOUT
-        self.wake = min(self.wake, deadline)
+        self.deadline_bound = min(self.deadline_bound, deadline)
 
-    def not_typing(self, item: events.NotTyping, now: float, effects: list[Any]) -> None:
+    def on_not_typing(self, item: events.NotTyping, now: float, effects: list[Any]) -> None:
         self.stop_typing(item.party_id, effects)
 
-    def form_shown(self, item: events.FormShow, now: float, effects: list[Any]) -> None:
+    def on_form_shown(self, item: events.FormShow, now: float, effects: list[Any]) -> None:
         request_id = item.form_request_id
         content = f"{item.form_name}\0{item.form_timeout}\0{item.channel}\0{item.extra or ''}"
         if len(content) > SHORT:
             content = digest(content)
         waiting = self.forms.get(request_id)
         key = ("form", item.timestamp, request_id)
-        if (waiting is not None and waiting[1] == content) or self.told.get(key) == content:
+        if (waiting is not None and waiting[1] == content) or self.seen_ids.get(key) == content:
             self.duplicates += 1
             return
         if waiting is not None:
@@ -246,14 +247,14 @@ class Floor(Waiting):
         self.forms[request_id] = (form, content)
         self.remember(key, content, effects)
         if deadline is not None:
-            self.wake = min(self.wake, deadline)
+            self.deadline_bound = min(self.deadline_bound, deadline)
         effects.append(e.FormOpened(form))
 
-    def form_answered(self, item: events.FormData, now: float, effects: list[Any]) -> None:
+    def on_answered(self, item: events.FormData, now: float, effects: list[Any]) -> None:
         self.close_form(item.form_request_id, "submitted", effects)
         self.clear_warning(effects)
 
-    def warned(self, item: events.TimeoutWarning, now: float, effects: list[Any]) -> None:
+    def on_warning(self, item: events.TimeoutWarning, now: float, effects: list[Any]) -> None:
         self.warning = item.msg_text if item.msg_text is not None else item.msg or ""
         effects.append(e.WarningRaised(self.warning))
 
@@ -270,18 +271,18 @@ class Floor(Waiting):
 
 
 HANDLERS: Final[dict[type, Any]] = {
-    events.Status: Floor.status,
-    events.Ended: Floor.ended,
-    events.InactivityTimeout: Floor.timed_out,
-    events.PartyJoined: Floor.joined,
-    events.PartyLeft: Floor.left,
-    events.Message: Floor.message,
-    events.MessageDelivered: Floor.delivered,
-    events.MessageRead: Floor.read,
-    events.Typing: Floor.types,
-    events.NotTyping: Floor.not_typing,
-    events.FormShow: Floor.form_shown,
-    events.FormData: Floor.form_answered,
-    events.TimeoutWarning: Floor.warned,
-    events.File: Floor.file,
+    events.Status: PlainReducer.on_status,
+    events.Ended: PlainReducer.on_ended,
+    events.InactivityTimeout: PlainReducer.on_timed_out,
+    events.PartyJoined: PlainReducer.on_joined,
+    events.PartyLeft: PlainReducer.on_left,
+    events.Message: PlainReducer.on_message,
+    events.MessageDelivered: PlainReducer.on_delivered,
+    events.MessageRead: PlainReducer.on_read,
+    events.Typing: PlainReducer.on_typing,
+    events.NotTyping: PlainReducer.on_not_typing,
+    events.FormShow: PlainReducer.on_form_shown,
+    events.FormData: PlainReducer.on_answered,
+    events.TimeoutWarning: PlainReducer.on_warning,
+    events.File: PlainReducer.on_file,
 }

@@ -1,6 +1,6 @@
-"""Parsed dicts to events by hand, without a look at them: a type that is wrong goes through.
+"""Constructors by hand, from parsed dicts to events, without checks: they accept wrong types.
 
-Less than chatfsm does, and shown as what no reader of hostile input can be.
+They do less than chatfsm's codec, and are no option for hostile input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["construct"]
 
 
 def construct(raw: dict[str, Any]) -> Any:
-    """The event that a parsed dict is, if it is one."""
+    """Return the event of a parsed dict that is well-formed."""
     return MAKERS[raw["event"]](raw.get, _time(raw))
 
 

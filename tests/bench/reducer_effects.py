@@ -1,4 +1,4 @@
-"""What the floor concludes: frozen attrs classes, as anybody would write them."""
+"""Effects of the plain reducer: frozen attrs classes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What one would write to count the chats of a log, without a state machine.
+"""Programs that count the chats of a log without a state machine.
 
-`python -m tests.bench.workers.counting WAY FILE` prints the numbers as JSON: chats, chats that
-ended, and messages, a cached one counted once. Each way takes a message for the same if party and
-msg_id are; none of them knows more of a chat than that.
+`python -m tests.bench.workers.chat_counters WAY FILE` prints the numbers as JSON: chats, chats that
+ended, and messages, without duplicates. Two messages are duplicates if party and msg_id are equal;
+the programs know nothing else of a chat.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ QUERY: Final = """
 
 
 def with_loop(path: str) -> tuple[int, ...]:
-    """A loop with orjson and sets."""
-    import orjson  # noqa: PLC0415  # it may not be there
+    """Count in a loop with orjson and sets."""
+    import orjson  # noqa: PLC0415  # may not be installed
 
     chats, ended, messages = set(), set(), set()
     with Path(path).open("rb") as log:
@@ -45,8 +45,8 @@ def with_loop(path: str) -> tuple[int, ...]:
 
 
 def with_duckdb(path: str) -> tuple[int, ...]:
-    """A query of DuckDB on the file, with one thread."""
-    import duckdb  # noqa: PLC0415  # it may not be there
+    """Count by a query of DuckDB on the file, with one thread."""
+    import duckdb  # noqa: PLC0415  # may not be installed
 
     connection = duckdb.connect(config={"threads": 1})
     found: Any = connection.execute(QUERY, [path, dict.fromkeys(COLUMNS, "VARCHAR")]).fetchone()
@@ -54,8 +54,8 @@ def with_duckdb(path: str) -> tuple[int, ...]:
 
 
 def with_polars(path: str) -> tuple[int, ...]:
-    """A lazy query of Polars on the file; the environment has POLARS_MAX_THREADS=1."""
-    import polars as pl  # noqa: PLC0415  # it may not be there
+    """Count by a lazy query of Polars on the file; the environment has POLARS_MAX_THREADS=1."""
+    import polars as pl  # noqa: PLC0415  # may not be installed
 
     event, chat = pl.col("event"), pl.col("chat_id")
     message = pl.struct("chat_id", pl.col("party_id").str.to_uppercase(), "msg_id")
@@ -79,7 +79,7 @@ WAYS: Final[dict[str, Callable[[str], tuple[int, ...]]]] = {
 
 
 def main(way: str, path: str) -> None:
-    """Print what a way counts in a file."""
+    """Print the counts of a file by one of the programs."""
     print(json.dumps(WAYS[way](path)))
 
 

@@ -1,4 +1,4 @@
-"""One session of a million events beside sessions of a thousand, over the same events."""
+"""One session of a million events compared with sessions of a thousand, over the same events."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from types import FunctionType, ModuleType
 from typing import Final
 
 from chatfsm import ChatSession, decode_lines
-from tests.bench.hearing import Timed, on_the_clock
 from tests.bench.measure import Times, progress, timed
 from tests.bench.report import Row, at_most
 from tests.bench.scale import Scale
+from tests.bench.usage import TimedEvent, with_times
 from tests.bench.workloads import EVENTS_A_BLOCK, block
 
-__all__ = ["endless"]
+__all__ = ["compare_long_session"]
 
 GROUP: Final = "one session of many events"
 LONG, SHORT = "one session", "sessions of 1,000 events"
 
 
-def endless(scale: Scale) -> Iterator[Row]:
-    """The cost an event, block by block; each block is made, heard by both, and let go."""
+def compare_long_session(scale: Scale) -> Iterator[Row]:
+    """Yield the rows of cost per event and memory; each block is generated, fed and dropped."""
     times: Times = {LONG: [], SHORT: []}
     session = ChatSession(block(0).chat_id)
     quarter, blocks = scale.long_blocks // 4, scale.long_blocks
     sizes = []
     for number in range(blocks):
         progress(f"round {number} of {blocks}: one long session")
-        _hear_both(session, number, times)
+        _feed_both(session, number, times)
         if number + 1 in {quarter, blocks}:
             sizes.append(_size(session))
-    # The first quarter is the long one's youth, in which it is no different.
+    # In the first quarter the long session is not yet larger than the short ones.
     grown = {name: rounds[quarter:] for name, rounds in times.items()}
     name = f"{blocks * EVENTS_A_BLOCK:,} events, vs of 1,000 each"
     yield at_most(GROUP, name, grown, (LONG, SHORT), 1.1)
@@ -54,36 +54,36 @@ def _bounded(sizes: list[int], blocks: int) -> Row:
     )
 
 
-def _hear_both(session: ChatSession, number: int, times: Times) -> None:
-    """Let the long session hear a block, and a new one, which is made and dropped for it.
+def _feed_both(session: ChatSession, number: int, times: Times) -> None:
+    """Feed a block to the long session and to a new one, whose creation and removal count.
 
-    Each hears events that nobody else holds, just decoded, and lets go of them: what a session
-    remembers of a block is its own to keep and to free. Who is first changes.
+    Each session gets newly decoded events of its own and is their only owner, so that it frees what
+    it does not keep. The order of the two alternates.
     """
     text = b"\n".join(block(number).lines())
-    works = [(LONG, partial(_hear, session)), (SHORT, partial(_hear_anew, session.chat_id))]
-    for name, hear in works if number % 2 else reversed(works):
-        events = list(on_the_clock(decode_lines(text)))
-        times[name].append(timed(partial(hear, events), EVENTS_A_BLOCK)())
+    works = [(LONG, partial(_feed, session)), (SHORT, partial(_feed_new, session.chat_id))]
+    for name, feed in works if number % 2 else reversed(works):
+        events = list(with_times(decode_lines(text)))
+        times[name].append(timed(partial(feed, events), EVENTS_A_BLOCK)())
 
 
-def _hear_anew(chat_id: str, events: list[Timed]) -> None:
-    _hear(ChatSession(chat_id), events)
+def _feed_new(chat_id: str, events: list[TimedEvent]) -> None:
+    _feed(ChatSession(chat_id), events)
 
 
-def _hear(session: ChatSession, events: list[Timed]) -> None:
+def _feed(session: ChatSession, events: list[TimedEvent]) -> None:
     for event, now in events:
         session.receive(event, now=now)
     events.clear()
 
 
 def _size(session: ChatSession) -> int:
-    """The bytes of all that a session holds on to, classes and functions not counted."""
-    met: dict[int, object] = {}
-    waiting: list[object] = [session]
-    while waiting:
-        item = waiting.pop()
-        if id(item) not in met and not isinstance(item, (type, FunctionType, ModuleType)):
-            met[id(item)] = item
-            waiting += gc.get_referents(item)
-    return sum(sys.getsizeof(item) for item in met.values())
+    """Return the bytes of all objects that a session refers to, without classes and functions."""
+    seen: dict[int, object] = {}
+    pending: list[object] = [session]
+    while pending:
+        item = pending.pop()
+        if id(item) not in seen and not isinstance(item, (type, FunctionType, ModuleType)):
+            seen[id(item)] = item
+            pending += gc.get_referents(item)
+    return sum(sys.getsizeof(item) for item in seen.values())

@@ -1,11 +1,11 @@
-"""The effects of the lean floor: they carry the event, and copy nothing of it."""
+"""Effects that carry the event, in place of copies of its fields."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
 from chatfsm import events
-from tests.bench.floor_effects import Party
+from tests.bench.reducer_effects import Party
 
 
 @frozen

@@ -1,41 +1,41 @@
-"""What ends by itself in the floor: typing, and forms with a deadline."""
+"""Deadlines of the plain reducer: typing indicators, and forms with a timeout."""
 
 from __future__ import annotations
 
 from math import inf
 from typing import Any
 
-from tests.bench import floor_effects as e
-from tests.bench.floor_told import Told
+from tests.bench import reducer_effects as e
+from tests.bench.duplicates import DuplicateFilter
 
-__all__ = ["Waiting"]
+__all__ = ["Deadlines"]
 
 
-class Waiting(Told):
-    """Knows who types and which forms are open; `wake`: nothing is due before."""
+class Deadlines(DuplicateFilter):
+    """Typing parties and open forms; `deadline_bound` is a lower bound of the next deadline."""
 
     def __init__(self) -> None:
         super().__init__()
         self.typing: dict[str, float] = {}
         self.forms: dict[str, tuple[e.Form, str]] = {}
-        self.wake = inf
+        self.deadline_bound = inf
 
-    def lapse(self, now: float, effects: list[Any]) -> None:
-        """Let what is due happen, the oldest first."""
+    def expire_due(self, now: float, effects: list[Any]) -> None:
+        """Append the effects of the deadlines that are due, the earliest first."""
         if not -inf < now < inf:
             raise ValueError(f"now must be a finite number of seconds, not {now}")
-        due = [(at, self.stop_typing, who) for who, at in self.typing.items() if now >= at]
+        due = [(at, self.stop_typing, key) for key, at in self.typing.items() if now >= at]
         due += [
-            (form.deadline, self.expire, request_id)
+            (form.deadline, self.expire_form, request_id)
             for request_id, (form, _) in self.forms.items()
             if form.deadline is not None and now >= form.deadline
         ]
         for _, end, subject in sorted(due, key=lambda one: one[0]):
             end(subject, effects)
         deadlines = [form.deadline for form, _ in self.forms.values() if form.deadline is not None]
-        self.wake = min(*self.typing.values(), *deadlines, inf, inf)
+        self.deadline_bound = min(*self.typing.values(), *deadlines, inf, inf)
 
-    def expire(self, request_id: str, effects: list[Any]) -> None:
+    def expire_form(self, request_id: str, effects: list[Any]) -> None:
         self.close_form(request_id, "expired", effects)
 
     def close_form(self, request_id: str | None, reason: str, effects: list[Any]) -> None:

@@ -1,7 +1,7 @@
-"""How much there is to read, room by room: `python -m tests.bench.reading [REVISION…]`.
+"""The code size of each package: `python -m tests.bench.code_size [REVISION…]`.
 
-Code is what is left of lines without docstrings, comments and blank ones; a function is as long as
-its code, what is defined inside it counted. With revisions, those stand beside what is here now.
+Lines of code are the lines without docstrings, comments and blank lines; a function includes the
+functions that it defines. Given revisions are compared with the working tree.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["Room", "main", "rooms", "table"]
+__all__ = ["PackageSize", "main", "package_sizes", "table"]
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "chatfsm"
 HERE: Final = "here, now"
 
 Sources = Mapping[str, str]
-"""By path, with slashes, from the root of the project: the text of each module."""
+"""The text of each module, by its path from the root of the project, with slashes."""
 
 _NO_CODE: Final = {
     tokenize.COMMENT,
@@ -40,8 +40,8 @@ _NO_CODE: Final = {
 
 
 @frozen
-class Room:
-    """A folder of modules; the longest of something by name and in lines."""
+class PackageSize:
+    """The size of a folder of modules; a longest part is given by its name and lines."""
 
     name: str
     lines: int
@@ -51,41 +51,41 @@ class Room:
     longest_module: tuple[str, int]
 
 
-class UnreadError(Exception):
-    """A revision whose files cannot be had."""
+class RevisionError(Exception):
+    """A revision whose files cannot be read."""
 
 
 def main(arguments: Sequence[str] | None = None) -> str | None:
-    """Print the table; returns what went wrong."""
+    """Print the table; return the error text if a revision cannot be read."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench.reading",
+        prog="python -m tests.bench.code_size",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("revisions", nargs="*", metavar="REVISION", help="as git knows them")
     revisions = parser.parse_args(arguments).revisions
     try:
-        found = {revision: rooms(_in_revision(revision)) for revision in revisions}
-    except UnreadError as error:
+        found = {revision: package_sizes(_in_revision(revision)) for revision in revisions}
+    except RevisionError as error:
         return str(error)
-    print("\n".join(table({**found, HERE: rooms(_in_folder())})))
+    print("\n".join(table({**found, HERE: package_sizes(_in_folder())})))
     return None
 
 
-def rooms(sources: Sources) -> dict[str, Room]:
-    """Each room by name, and all of them together as the last."""
-    by_room: dict[str, dict[str, str]] = {}
+def package_sizes(sources: Sources) -> dict[str, PackageSize]:
+    """Return the size of each package by name, and of all packages together as the last."""
+    by_package: dict[str, dict[str, str]] = {}
     for path, text in sorted(sources.items()):
         folders = PurePosixPath(path).parts[1:-1]
-        by_room.setdefault(".".join(folders) or PACKAGE, {})[path] = text
-    found = {name: _room(name, modules) for name, modules in by_room.items()}
-    return {**found, "all": _room("all", sources)}
+        by_package.setdefault(".".join(folders) or PACKAGE, {})[path] = text
+    found = {name: _size_of(name, modules) for name, modules in by_package.items()}
+    return {**found, "all": _size_of("all", sources)}
 
 
-def table(found: Mapping[str, Mapping[str, Room]]) -> Iterator[str]:
-    """For each room a line a revision, in the order given."""
+def table(found: Mapping[str, Mapping[str, PackageSize]]) -> Iterator[str]:
+    """Yield a line for each package and revision, the revisions in the given order."""
     yield (
-        f"{'room':13} {'revision':10} {'lines':>6} {'code':>6} {'functions':>9}  "
+        f"{'package':13} {'revision':10} {'lines':>6} {'code':>6} {'functions':>9}  "
         f"{'longest function':29} longest module"
     )
     names = dict.fromkeys(name for revision in found.values() for name in revision)
@@ -98,14 +98,14 @@ def table(found: Mapping[str, Mapping[str, Room]]) -> Iterator[str]:
                 heading = ""
 
 
-def _numbers(room: Room) -> str:
+def _numbers(size: PackageSize) -> str:
     function, module = (
-        f"{lines:3} {name}" for name, lines in (room.longest_function, room.longest_module)
+        f"{lines:3} {name}" for name, lines in (size.longest_function, size.longest_module)
     )
-    return f"{room.lines:6,} {room.code:6,} {room.functions:9,}  {function[:29]:29} {module[:22]}"
+    return f"{size.lines:6,} {size.code:6,} {size.functions:9,}  {function[:29]:29} {module[:22]}"
 
 
-def _room(name: str, modules: Sources) -> Room:
+def _size_of(name: str, modules: Sources) -> PackageSize:
     code, functions, lengths = 0, [("", 0)], [("", 0)]
     for path, text in modules.items():
         word = PurePosixPath(path).stem
@@ -117,7 +117,7 @@ def _room(name: str, modules: Sources) -> Room:
             for node in ast.walk(ast.parse(text))
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         ]
-    return Room(
+    return PackageSize(
         name,
         lines=sum(length for _, length in lengths),
         code=code,
@@ -128,7 +128,7 @@ def _room(name: str, modules: Sources) -> Room:
 
 
 def _code_lines(text: str) -> set[int]:
-    """The numbers of the lines that hold code."""
+    """Return the numbers of the lines that contain code."""
     found: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in _NO_CODE:
@@ -157,10 +157,10 @@ def _in_revision(revision: str) -> dict[str, str]:
     try:
         done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     except FileNotFoundError:
-        raise UnreadError("revisions are read with git, which is not there") from None
+        raise RevisionError("revisions are read with git, which is not installed") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise UnreadError(f"revision {revision!r} cannot be read from a git checkout here: {said}")
+        error = done.stderr.decode("utf-8", "replace").strip()
+        raise RevisionError(f"revision {revision!r} cannot be read from this checkout: {error}")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         return {
             member.name: archive.extractfile(member).read().decode("utf-8")

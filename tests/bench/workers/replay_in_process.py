@@ -1,8 +1,8 @@
-"""A log of many chats to effects in this process: what `chatfsm replay` is compared with.
+"""A replay of many chats in this process, for comparison with `chatfsm replay`.
 
-`python -m tests.bench.workers.named_log FILE` prints the seconds of the processor from bytes to
-effects, without starting Python and without reading the file. The lines are decoded as the command
-does it.
+`python -m tests.bench.workers.replay_in_process FILE` prints the processor seconds from bytes to
+effects, without the start of Python and without reading the file. It decodes the lines as the
+command does.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chatfsm._protocol import json_input
 from chatfsm._protocol.codec import decode_item, typed_parser
 from chatfsm._protocol.lines import parse_typed
 
-__all__ = ["hear"]
+__all__ = ["replay"]
 
-# As much at a time as a reader of large files takes.
+# The block size of the command for large files.
 _PORTION: Final = 1 << 20
 
 
-def hear(data: bytes) -> int:
-    """Hear all chats, each on its own clock, told apart by `chat_id`; returns how many."""
+def replay(data: bytes) -> int:
+    """Replay all chats by `chat_id`, each on its own clock; return their number."""
     sessions: dict[object, tuple[ChatSession, list[float]]] = {}
     for portion in _portions(data):
         for chat_id, event in _decoded(portion.splitlines()):
@@ -41,7 +41,7 @@ def hear(data: bytes) -> int:
 
 
 def _decoded(lines: list[bytes]) -> Iterable[tuple[object, Any]]:
-    """The chat_id and the event of each line."""
+    """Yield the chat_id and the event of each line."""
     parse = typed_parser(chat_id=None)
     if parse is None:
         for item in json_input.parse_lines(lines):
@@ -71,5 +71,5 @@ def _portions(data: bytes) -> Iterator[bytes]:
 if __name__ == "__main__":
     log = Path(sys.argv[1]).read_bytes()
     begin = process_time()
-    hear(log)
+    replay(log)
     print(process_time() - begin)
