@@ -32,7 +32,7 @@ class ClientExit:
 
     @property
     def reason(self) -> str:
-        """How it ended, in words that follow its name."""
+        """Reason for the end, as words that follow the name of the process."""
         if self.status is None:
             return "was still running, and was ended"
         if self.status < 0:

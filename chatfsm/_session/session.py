@@ -78,7 +78,7 @@ class SessionView:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the session ended: ended, timed_out, failed or gone; None before the end."""
+        """The outcome of the session: ended, timed_out, failed or gone; None before the end."""
         return OUTCOMES.get(self._state.state)
 
     @property

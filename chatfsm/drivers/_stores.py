@@ -195,7 +195,7 @@ ASKED_IN_TRANSACTION: Final = (
 
 @define(eq=False)
 class Transaction:
-    """What the app writes together with the chat that it handles an effect of."""
+    """SQL statements of the app, written in the same transaction as the record of the chat."""
 
     is_supported: bool = field(repr=False)
     statements: list[Statement] = field(factory=list, init=False, repr=False)

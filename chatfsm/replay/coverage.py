@@ -66,7 +66,7 @@ _CLASSES: Final = {
 
 @frozen
 class Section:
-    """What one part has of one kind, and how often the logs exercise each of it."""
+    """The items of one kind in one part, each with the number of times that logs exercise it."""
 
     part: str
     """One of `chatfsm.replay.COVERAGE_PARTS`."""
@@ -106,7 +106,7 @@ class _SeenChat:
 
 @define
 class Coverage:
-    """What logs exercise, added up step by step: `add` is an `on_step` of `replay_logs`.
+    """Coverage by logs, added up step by step: `add` is an `on_step` of `replay_logs`.
 
     A duplicate or a late event is an effect only in sessions with `Settings(explain=True)`.
     """

@@ -48,7 +48,7 @@ class ReplayedChat:
 
 @define
 class OpenChats:
-    """What a replay of the first part of a stream hands over to a replay of the rest."""
+    """Open chats that a replay of the first part of a stream hands over to one of the rest."""
 
     records: int = 0
     """Number of records so far."""

@@ -34,7 +34,7 @@ _COMPRESSION_RATIO: Final = 8
 
 @frozen
 class Shard:
-    """What one of several processes reads: the sources of all shards, in order, are the logs."""
+    """The sources that one of several processes reads; all shards, in order, are the logs."""
 
     index: int
     sources: list[Source]

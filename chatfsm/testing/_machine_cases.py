@@ -48,7 +48,7 @@ _INDENT: Final = "\n    "
 
 @attrs.frozen
 class Runs:
-    """How often and how long cases run."""
+    """Number, length and seed of the cases to run."""
 
     examples: int = attrs.field(validator=count)
     steps: int = attrs.field(validator=count)

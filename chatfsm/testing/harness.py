@@ -100,7 +100,7 @@ class _Line:
 
 
 class _HttpFacts:
-    """What a client needs to know for its requests."""
+    """The address and the ids that a client needs for its requests."""
 
     url: str = "https://chat.example.com"
     """The address of the center, without a path."""

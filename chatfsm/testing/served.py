@@ -77,7 +77,7 @@ class ServedCenter:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs, as variables of its environment."""
+        """Variables of the environment with the address and the ids that a client needs."""
         return {f"CHATFSM_{name.upper()}": value for name, value in self._values().items()}
 
     def expand(self, text: str) -> str:

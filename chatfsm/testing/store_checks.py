@@ -39,7 +39,7 @@ _RECORDS: Final[tuple[dict[str, Any], ...]] = (
 
 
 class StoredRecordLike(Protocol):
-    """What `load` and `list` return: a `chatfsm.drivers.storage.StoredRecord`."""
+    """The result of `load` and `list`: a `chatfsm.drivers.storage.StoredRecord`."""
 
     @property
     def key(self) -> str:
