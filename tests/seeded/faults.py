@@ -30,8 +30,8 @@ JOINING: Final = "tests/client/test_faults.py::TestJoining"
 HOSTILE: Final = "tests/client/test_hostile.py"
 ERRORS: Final = "tests/client/test_any_error.py::test_any"
 REFUSED: Final = "tests/client/test_refused_history.py::test_any_refusals_change_no_order"
-STORM: Final = "tests/simulator/world/test_any_storm.py::test_any_weather"
-WORLD: Final = "tests/simulator/world/test_world.py"
+STORM: Final = "tests/simulator/network/test_any_storm.py::test_any_temporary_faults"
+WORLD: Final = "tests/simulator/network/test_world.py"
 CODEC: Final = "tests/protocol/test_fuzz.py::test_any_items"
 TARGETS: Final = "tests/fuzz/test_targets.py"
 SESSION: Final = "chatfsm/_session"
@@ -388,7 +388,7 @@ FAULTS: Final = (
         f"{SESSION}/outbox.py",
         'f"{session.token}:{number}" if session.token else str(number)',
         "str(number)",
-        ("tests/client/test_joining.py", "tests/simulator/world/test_second_device.py"),
+        ("tests/client/test_joining.py", "tests/simulator/network/test_second_device.py"),
     ),
     Fault(
         "posts-before-history",

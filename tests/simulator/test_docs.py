@@ -1,4 +1,4 @@
-"""The example at the top of the package."""
+"""The examples in the docstrings of chatfsm.simulator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import chatfsm.simulator
 
 
 def test_the_example_works() -> None:
-    """A center, a world and a server do what the package says of them."""
+    """The example of the package runs, and its doctests pass."""
     results = doctest.testmod(chatfsm.simulator)
     assert (results.failed, results.attempted) == (0, 15)

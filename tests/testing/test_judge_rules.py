@@ -11,7 +11,7 @@ from chatfsm.simulator.network import BrokenExchange
 from chatfsm.testing.judge import Judge
 from chatfsm.testing.judge_rules import RULES
 from chatfsm.transport import HttpReply
-from tests.simulator.world.conftest import world_of
+from tests.simulator.network.conftest import world_of
 from tests.testing.tape import AUTH, Tape
 
 HISTORY = "chats/c1/history"

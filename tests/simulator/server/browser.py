@@ -1,4 +1,4 @@
-"""A page in Chromium without a window, driven over the DevTools protocol."""
+"""A page in headless Chromium, driven over the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from attrs import define, field
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-# Seconds for one thing to happen: a machine that runs other tests beside is slow.
+# The timeout of each step in seconds, long because other tests may run at the same time.
 PATIENCE = 20.0
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -30,35 +30,35 @@ _COMPLAINTS = {"Runtime.exceptionThrown", "Log.entryAdded"}
 
 @define(eq=False)
 class Page:
-    """One page; `complaints` are the errors that the browser told of it."""
+    """One page; `complaints` are the errors that the browser reported for it."""
 
     socket: ClientWebSocketResponse
     complaints: list[str] = field(factory=list)
     _numbers: count[int] = field(factory=lambda: count(1))
 
     async def do(self, method: str, **params: Any) -> dict[str, Any]:
-        """Give an order, and wait for what it gives."""
+        """Send a DevTools command and return its result."""
         number = next(self._numbers)
         await self.socket.send_json({"id": number, "method": method, "params": params})
         async with asyncio.timeout(PATIENCE):
             while True:
-                told = await self.socket.receive_json()
-                if told.get("method") in _COMPLAINTS:
-                    self.complaints.append(str(told["params"]))
-                if told.get("id") == number:
-                    assert "error" not in told, told["error"]
-                    return dict(told["result"])
+                message = await self.socket.receive_json()
+                if message.get("method") in _COMPLAINTS:
+                    self.complaints.append(str(message["params"]))
+                if message.get("id") == number:
+                    assert "error" not in message, message["error"]
+                    return dict(message["result"])
 
     async def value(self, expression: str) -> Any:
-        """What an expression is in the page."""
+        """Return the value of an expression in the page."""
         found = await self.do("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Wait for something to be true in the page."""
+        """Wait until an expression is true in the page."""
         async with asyncio.timeout(PATIENCE):
-            while not await self.value(f"Boolean({expression})"):  # noqa: ASYNC110  # nobody tells
+            while not await self.value(f"Boolean({expression})"):  # noqa: ASYNC110  # the page sends no notification
                 await asyncio.sleep(0.05)
 
     async def click(self, selector: str) -> None:
@@ -66,14 +66,14 @@ class Page:
         await self.value(f"document.querySelector({selector!r}).click()")
 
     async def write(self, selector: str, text: str) -> None:
-        """Type a text, as a keyboard would."""
+        """Type a text by key events."""
         await self.value(f"document.querySelector({selector!r}).focus()")
         await self.do("Input.insertText", text=text)
 
 
 @asynccontextmanager
 async def page_at(url: str) -> AsyncIterator[Page]:
-    """A fresh browser with a page open; it is gone with the block."""
+    """Open a page in a new browser, which is closed at the end of the block."""
     assert CHROMIUM
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
@@ -96,7 +96,7 @@ async def page_at(url: str) -> AsyncIterator[Page]:
                         await page.do(f"{domain}.enable")
                     await page.do("Page.navigate", url=url)
                     yield page
-                    with suppress(Exception):  # it may be gone before it says so
+                    with suppress(Exception):  # the browser may exit before it replies
                         await page.do("Browser.close")
         finally:
             with suppress(ProcessLookupError):
@@ -106,7 +106,7 @@ async def page_at(url: str) -> AsyncIterator[Page]:
 
 
 async def _listening(process: Process) -> str:
-    """The host and port where the browser takes orders."""
+    """Return the host and port of the DevTools server."""
     assert process.stderr
     async with asyncio.timeout(PATIENCE):
         while line := await process.stderr.readline():
@@ -116,7 +116,7 @@ async def _listening(process: Process) -> str:
 
 
 async def _drained(process: Process) -> None:
-    """What it goes on to say is taken, so that it does not wait to be heard."""
+    """Read and drop the output of the browser, so that it does not block on a full pipe."""
     assert process.stderr
     while await process.stderr.read(65_536):
         pass

@@ -1,4 +1,4 @@
-"""A contact center behind a server, and clients of it."""
+"""Fixtures: a contact center behind a server, and HTTP clients of it."""
 
 from __future__ import annotations
 
@@ -25,55 +25,55 @@ SCHEME = "MOBILE-API-140-327-PLAIN"
 
 @define
 class Client:
-    """A customer who speaks HTTP by hand; `api` is the version."""
+    """A customer that sends raw HTTP requests; `api` is the version."""
 
     url: str
     send: Sender = field(factory=Sender)
     api: int = 2
     who: str = 'appId="demo", clientId="me"'
-    news: list[dict[str, Any]] = field(factory=list)
+    events: list[dict[str, Any]] = field(factory=list)
 
-    def ask(self, method: Any, path: str, body: object = None, timeout: float = 10.0) -> Any:
-        """What comes of a request: a reply, or a failure."""
+    def request(self, method: Any, path: str, body: object = None, timeout: float = 10.0) -> Any:
+        """Send a request; return the reply or the failure."""
         url = f"{self.url}/clientweb/api/v{self.api}/{path}?tenantUrl={simulate.TENANT_URL}"
         headers = (("Authorization", f"{SCHEME} {self.who}"),)
         text = b"" if body is None else json.dumps(body).encode()
         return self.send(HttpRequest(1, method, url, headers, text, timeout))
 
     def read(self, method: str, path: str, body: object = None) -> Any:
-        """What a reply that has to be a success says."""
-        reply = self.ask(method, path, body)
+        """Send a request that must succeed; return the parsed body."""
+        reply = self.request(method, path, body)
         assert isinstance(reply, HttpReply), reply
         assert reply.status == 200, reply.body
         return json.loads(reply.body or b"{}")
 
     def open(self) -> str:
-        """Request a chat; returns its id."""
+        """Request a chat; return its id."""
         return str(self.read("POST", "chats", {})["chat_id"])
 
-    def hear(self, chat_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Poll until such an event comes."""
+    def wait_for(self, chat_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Poll until an event satisfies `wanted`."""
         for _ in range(50):
-            while self.news:
-                event = self.news.pop(0)
+            while self.events:
+                event = self.events.pop(0)
                 if wanted(event):
                     return event
-            self.news += self.read("GET", f"chats/{chat_id}/events")["events"]
-        raise AssertionError("it never came")
+            self.events += self.read("GET", f"chats/{chat_id}/events")["events"]
+        raise AssertionError("the event did not come")
 
-    def say(self, chat_id: str, **event: Any) -> None:
-        """Post an event; version 1 answers with news."""
+    def post(self, chat_id: str, **event: Any) -> None:
+        """Post an event; version 1 answers with new events."""
         said = self.read("POST", f"chats/{chat_id}/events", {"events": [event]})
-        self.news += said.get("events", [])
+        self.events += said.get("events", [])
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self.send.close()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SimulatorServer]:
-    """A center whose agents repeat what they hear, twenty times as fast as people."""
+    """A server with the echo scenario, at twenty times the normal speed."""
     center = ContactCenter(
         [simulate.build_tenant(simulate.builtin_scenario("echo"))], CenterSettings(hold=5.0)
     )
@@ -88,7 +88,7 @@ def client(server: SimulatorServer) -> Iterator[Client]:
 
 
 def raw(url: str, method: str, path: str = "/", **headers: str) -> http.client.HTTPResponse:
-    """One request as the standard library sends it, whatever the method."""
+    """Send one request with the standard library, which allows any method."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
     connection.request(method, path, headers=headers)
     reply = connection.getresponse()
@@ -98,6 +98,6 @@ def raw(url: str, method: str, path: str = "/", **headers: str) -> http.client.H
 
 
 def failed(outcome: object) -> HttpFailure:
-    """The failure that an outcome has to be."""
+    """Assert that an outcome is a failure, and return it."""
     assert isinstance(outcome, HttpFailure), outcome
     return outcome

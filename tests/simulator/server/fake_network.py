@@ -1,4 +1,4 @@
-"""A network that does with each request what its path says, in place of the simulator's."""
+"""A fake of the simulator's network with a fixed answer for each path."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ REPLY = HttpReply(0, 200, {"content-type": "application/json"}, b'{"events": []}
 
 
 @define(eq=False)
-class Wire:
-    """`answers`: what comes of a path, at once; what is not in it is held until `release`."""
+class FakeNetwork:
+    """A network that answers the paths in `answers` at once and holds others until `release`."""
 
     answers: dict[str, HttpReply | BrokenExchange] = field(factory=dict)
     requests: list[HttpRequest] = field(factory=list)
@@ -24,7 +24,7 @@ class Wire:
     cancelled: list[int] = field(factory=list)
     deadline: float | None = None
     center: object = None
-    when_collecting: Callable[[], object] = lambda: None
+    on_collect: Callable[[], object] = lambda: None
     _ready: list[HttpReply | BrokenExchange] = field(factory=list)
 
     def send(self, request: HttpRequest, *, now: float) -> None:
@@ -36,7 +36,7 @@ class Wire:
             self._ready.append(evolve(answer, id=request.id))
 
     def collect(self, *, now: float) -> list[HttpReply | BrokenExchange]:
-        self.when_collecting()
+        self.on_collect()
         ready, self._ready = self._ready, []
         return ready
 
@@ -44,7 +44,7 @@ class Wire:
         self.cancelled.append(request_id)
 
     def release(self, answer: HttpReply = REPLY) -> None:
-        """Answer all that is held."""
+        """Answer all held requests."""
         self._ready += [evolve(answer, id=request.id) for request in self.held]
         self.held.clear()
 

@@ -1,4 +1,4 @@
-"""Access to the server: pages of other origins, other hosts, many clients and slow ones."""
+"""Access to the server: pages of other origins, host names, many clients and slow ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def serve(**options: Any) -> SimulatorServer:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[SimulatorServer]:
-    """A server that a shop's pages may use."""
+    """A server that allows the origin of a shop."""
     with serve(allow_origins=(SHOP,)) as server:
         yield server
 
@@ -42,7 +42,7 @@ def served() -> Iterator[SimulatorServer]:
 def test_an_allowed_page_is_named_and_may_send_credentials(
     served: SimulatorServer, origin: str
 ) -> None:
-    """Browsers refuse `*` to a page that sends cookies, as the vendor's do."""
+    """Browsers refuse `*` for a page that sends cookies, as the vendor's pages do."""
     reply = raw(served.url, "GET", PATH, Origin=origin, Authorization=WHO)
     assert reply.status == 200
     assert reply.getheader("Access-Control-Allow-Origin") == origin
@@ -58,16 +58,18 @@ def test_an_allowed_page_is_named_and_may_send_credentials(
     "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://[bad", ""]
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_another_page_may_not_read(served: SimulatorServer, origin: str, method: str) -> None:
-    """Its browser finds no header that lets it."""
+def test_a_page_of_another_origin_may_not_read(
+    served: SimulatorServer, origin: str, method: str
+) -> None:
+    """The reply has no CORS header for a page of another origin."""
     reply = raw(served.url, method, PATH, Origin=origin, Authorization=WHO)
     assert reply.getheader("Access-Control-Allow-Origin") is None
     assert reply.getheader("Access-Control-Allow-Headers") is None
     assert reply.getheader("Vary") == "Origin", "no cache may give it to another page"
 
 
-def test_all_pages_may_be_let_in() -> None:
-    """By the origin `*`, of which each page is told its own."""
+def test_all_origins_may_be_allowed() -> None:
+    """The origin `*` allows all; the reply names the origin of the page."""
     headers = AccessRules(origins=("*",)).reply_headers("null")
     assert headers["Access-Control-Allow-Origin"] == "null"
 
@@ -87,17 +89,15 @@ def test_all_pages_may_be_let_in() -> None:
         ("shop.example", 200),
     ],
 )
-def test_the_server_answers_to_its_own_names(
-    served: SimulatorServer, host: str, status: int
-) -> None:
-    """A page whose name resolves to this machine sends its own name (DNS rebinding)."""
+def test_foreign_host_names_are_refused(served: SimulatorServer, host: str, status: int) -> None:
+    """A page whose name resolves to this machine sends its own name (DNS rebinding): 421."""
     for path in (PATH, "/web/chats"):
         found = raw(served.url, "GET", path, Host=host, Authorization=WHO).status
         assert (found == 421) == (status == 421)
 
 
-def test_a_name_may_be_that_of_the_option_host() -> None:
-    """And with the origin `*`, it may be any."""
+def test_the_name_of_the_option_host_is_allowed() -> None:
+    """The name given as `--host` is allowed; with the origin `*`, any name is."""
     assert AccessRules(("Box.example",)).allows_host("box.example:80")
     assert AccessRules((), ("*",)).allows_host("any.example")
     assert AccessRules().allows_host(None), "HTTP/1.0 needs none"
@@ -117,8 +117,8 @@ def test_a_name_may_be_that_of_the_option_host() -> None:
         ("", False),
     ],
 )
-def test_what_an_origin_is(text: str, is_one: bool) -> None:
-    """A scheme and a host, and perhaps a port."""
+def test_is_origin(text: str, is_one: bool) -> None:
+    """An origin is a scheme, a host and an optional port, or `null` or `*`."""
     assert is_origin(text) is is_one
 
 
@@ -132,8 +132,8 @@ def connect(server: SimulatorServer, sent: bytes = b"") -> socket.socket:
 
 
 @pytest.mark.parametrize("body", [b"xx", b""])
-def test_a_body_that_is_not_compressed_as_it_says(served: SimulatorServer, body: bytes) -> None:
-    """It is refused with 5003, and never a reason for an internal error."""
+def test_a_body_that_cannot_be_decompressed(served: SimulatorServer, body: bytes) -> None:
+    """It is refused with 5003, not with an internal error."""
     head = (
         f"POST /clientweb/api/v2/chats?tenantUrl={simulate.TENANT_URL} HTTP/1.1\r\n"
         f"Host: localhost\r\nAuthorization: {WHO}\r\nContent-Encoding: gzip\r\n"
@@ -149,8 +149,8 @@ def test_a_body_that_is_not_compressed_as_it_says(served: SimulatorServer, body:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: local"])
-def test_headers_that_never_end_are_not_waited_for(sent: bytes) -> None:
-    """Neither of a first request nor of one after another; a held poll is waited for."""
+def test_incomplete_headers_time_out(sent: bytes) -> None:
+    """A connection with incomplete headers is closed, both at the first and at a later request."""
     first = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {WHO}\r\n\r\n".encode()
     with serve(header_timeout=0.3) as server:
         for before in (b"", first):
@@ -165,8 +165,8 @@ def test_headers_that_never_end_are_not_waited_for(sent: bytes) -> None:
                 assert time.monotonic() - began < 10
 
 
-def test_a_quiet_connection_between_requests_is_kept() -> None:
-    """No request has begun, so none is late."""
+def test_an_idle_connection_between_requests_is_kept() -> None:
+    """The header timeout starts with a request, not with the end of the one before."""
     first = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {WHO}\r\n\r\n".encode()
     with serve(header_timeout=0.2) as server, connect(server, first) as connection:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
@@ -175,8 +175,8 @@ def test_a_quiet_connection_between_requests_is_kept() -> None:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
-def test_connections_are_counted() -> None:
-    """One more than the most is closed at once, and its place is free again later."""
+def test_the_number_of_connections_is_limited() -> None:
+    """One connection more than the limit is closed at once; a closed one frees its place."""
     lines: list[str] = []
     with serve(max_connections=3, log=lines.append) as server, ExitStack() as stack:
         held = [stack.enter_context(connect(server)) for _ in range(3)]
@@ -189,14 +189,14 @@ def test_connections_are_counted() -> None:
     assert "closed a connection: 3 are open" in lines
 
 
-def test_the_most_connections_are_fewer_than_the_system_allows() -> None:
-    """And one at least."""
+def test_the_connection_limit_is_below_that_of_the_system() -> None:
+    """The limit is at least one."""
     assert 1 <= connection_limit() <= 10_000
     assert connection_limit(5) <= 5
 
 
 def test_a_flood_leaves_a_short_log() -> None:
-    """A bounded number of lines a second, and how many were left out."""
+    """The log has a bounded number of lines per second, and the number of omitted ones."""
     lines: list[str] = []
     now = [0.0]
     log = LimitedLog(lines.append, most=2, clock=lambda: now[0])
@@ -208,8 +208,8 @@ def test_a_flood_leaves_a_short_log() -> None:
     assert lines == ["0", "1", "and 3 more lines", "next"]
 
 
-def test_what_is_no_http_leaves_a_line() -> None:
-    """Without a traceback, and without what was sent."""
+def test_invalid_http_leaves_a_line() -> None:
+    """The line has no traceback and nothing of the input."""
     lines: list[str] = []
     with serve(log=lines.append) as server:
         with connect(server, b"GET / HTTP/1.1\r\nsecret \x00: y\r\n\r\n") as connection:

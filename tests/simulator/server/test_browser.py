@@ -1,4 +1,4 @@
-"""A person's chat in a real browser, at the customer's page and at the agent's seat."""
+"""Chats in a real browser, at the customer's page and at the agent's seat."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server() -> Iterator[SimulatorServer]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_a_chat_in_the_browser(server: SimulatorServer) -> None:
-    """A form is answered and the chat ends, and what is hostile in it stays text."""
+    """The form is answered, the chat ends, and hostile content is shown as text."""
     center: Any = server.network.center
     seen = asyncio.run(_chatted(server.url))
     [chat] = server.call_in_loop(lambda: list(center.chats.values()))
@@ -61,7 +61,7 @@ def test_a_chat_in_the_browser(server: SimulatorServer) -> None:
 
 
 async def _chatted(url: str) -> dict[str, Any]:
-    """Chat as a person does, on a telephone; returns what there is to see in the end."""
+    """Chat on a screen of the size of a phone; return the state of the page at the end."""
     async with page_at(url) as page:
         await phone(page, 360, 700)
         await page.until("document.querySelector('#app')?.options.length > 1")
@@ -78,7 +78,7 @@ async def _chatted(url: str) -> dict[str, Any]:
 
 
 async def phone(page: Page, width: int, height: int) -> None:
-    """Hold a telephone in this way."""
+    """Set the size of the screen."""
     await page.do(
         "Emulation.setDeviceMetricsOverride",
         width=width,
@@ -117,7 +117,7 @@ LAST_ROW_IS_WHOLE = """(() => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_a_reload_keeps_the_chat(echo_server: SimulatorServer) -> None:
-    """All rows are there again and the chat goes on, to its end, which a reload keeps too."""
+    """After a reload all rows are there, and the chat goes on to its end; so is an ended chat."""
     seen = asyncio.run(_reloaded(echo_server.url))
     center: Any = echo_server.network.center
     [chat] = echo_server.call_in_loop(lambda: list(center.chats.values()))
@@ -170,7 +170,7 @@ async def _reloaded(url: str) -> dict[str, Any]:
 
 
 async def _last_row_is_whole(page: Page) -> bool:
-    """Whether it is seen after the page was drawn again."""
+    """Return whether the last row is fully visible after the page was drawn again."""
     await page.value("window.drawn = 0")
     await page.value(
         "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { drawn = 1; })))"
@@ -187,10 +187,10 @@ async def _reload(page: Page, rows: int) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-def test_a_chat_that_is_not_kept_is_reported(
+def test_an_unknown_chat_is_reported(
     echo_server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a row, and without an error of the browser; a reload then begins without a chat."""
+    """The page reports it in a row, without a browser error; a reload then shows no chat."""
     monkeypatch.setattr(web_chat, "_MAX_CHATS", 1)
     assert asyncio.run(_lost(echo_server.url)) == []
 
@@ -219,8 +219,8 @@ def echo_server() -> Iterator[SimulatorServer]:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-def test_a_person_sits_at_the_agents_seat(server: SimulatorServer) -> None:
-    """Answers, types, shows a form, transfers, presses a fault, ends; hostile text stays text."""
+def test_the_agents_seat_in_the_browser(server: SimulatorServer) -> None:
+    """The seat sends texts, typing, a form, a transfer, a fault and the end."""
     seen = asyncio.run(_seated(server.url))
     assert seen["typing"] == "Odile F. is typing"
     assert seen["theirs"][-2:] == ["A person answers.", HOSTILE]

@@ -1,4 +1,4 @@
-"""What a browser makes of the API: pages of another origin, images, and the offer of a call."""
+"""The API in a browser: pages of another origin, images, and the offer of a call."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def api() -> Iterator[SimulatorServer]:
 
 
 def evaluated(server: SimulatorServer, expression: str, *, path: str = "") -> Any:
-    """The value of an expression in a page of the server at another name."""
+    """Return the value of an expression in a page of the server at another host name."""
 
     async def visit() -> Any:
         async with page_at(server.url.replace("127.0.0.1", "localhost") + path) as page:
@@ -70,7 +70,7 @@ def evaluated(server: SimulatorServer, expression: str, *, path: str = "") -> An
 
 
 def test_a_page_of_another_site_uses_the_api(api: SimulatorServer) -> None:
-    """It keeps no cookie, and needs none."""
+    """The browser keeps no cookie, and the API needs none."""
     who = json.dumps(f'{SCHEME} appId="demo", clientId="WebChat"')
     script = VISIT.replace("URL", api.url).replace("WHO", who)
     script = script.replace("PARTY", AGENTS[0].party_id)
@@ -80,8 +80,8 @@ def test_a_page_of_another_site_uses_the_api(api: SimulatorServer) -> None:
 
 
 @pytest.mark.parametrize("video", [False, True])
-def test_a_browser_takes_the_offer_of_a_call(api: SimulatorServer, video: bool) -> None:
-    """With its candidates, and answers each medium."""
+def test_a_browser_accepts_the_offer_of_a_call(api: SimulatorServer, video: bool) -> None:
+    """WebRTC accepts the offer with its candidates, and answers each medium."""
     first, *others = (step.event["data"] for step in call_offer(video=video))  # type: ignore[union-attr]
     names = ("candidate", "sdpMid", "sdpMLineIndex")
     candidates = [{name: data[name] for name in names} for data in others]

@@ -1,4 +1,4 @@
-"""The control door: tests in other languages see requests, and steer events, faults and time."""
+"""The control door: an API with which tests read requests and set events, faults and time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
 from chatfsm.transport import HttpReply
 from tests.simulator.server.conftest import Client, failed
-from tests.simulator.server.fake_network import Wire
+from tests.simulator.server.fake_network import FakeNetwork
 
 
 @define
-class Door:
-    """A test that speaks to the door; `client` is a customer beside it."""
+class ControlClient:
+    """An HTTP client of the control door; `client` is a customer of the same server."""
 
     server: SimulatorServer
     prefix: str = "__control"
@@ -36,7 +36,7 @@ class Door:
     def __attrs_post_init__(self) -> None:
         self.client = Client(self.server.url)
 
-    def ask(
+    def request(
         self, method: str, path: str, value: object = None, **headers: str
     ) -> tuple[int, dict[str, Any]]:
         connection = HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
@@ -50,33 +50,33 @@ class Door:
         return reply.status, found
 
     def do(self, method: str, path: str, value: object = None) -> dict[str, Any]:
-        """What a request that has to succeed answers."""
-        status, found = self.ask(method, path, value)
+        """Send a request that must succeed; return the parsed body."""
+        status, found = self.request(method, path, value)
         assert status == 200, found
         return found
 
     def chat(self) -> str:
-        """A chat in which the agent has joined and greeted."""
+        """Open a chat in which the agent has joined and sent its greeting."""
         chat_id = self.client.open()
-        self.client.hear(chat_id, lambda event: event["event"] == "chat_session_message")
+        self.client.wait_for(chat_id, lambda event: event["event"] == "chat_session_message")
         return chat_id
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
+def door() -> Iterator[ControlClient]:
     tenant = simulate.build_tenant(simulate.builtin_scenario("echo"))
     center = ContactCenter([tenant], CenterSettings(hold=2.0, inactivity_timeout=600.0))
     network = Network(center, Faults.parse("delay=0:poll"))
     with SimulatorServer(network, control=True, speed=5.0) as server:
-        door = Door(server)
+        door = ControlClient(server)
         with closing(door.client):
             yield door
 
 
-def test_requests_are_seen_as_they_were_sent(door: Door) -> None:
-    """Method, path, query, headers and body, with the status; a page of them after the other."""
+def test_requests_are_recorded_as_they_were_sent(door: ControlClient) -> None:
+    """Each has method, path, query, headers, body and status; they are read in pages."""
     chat_id = door.chat()
-    door.client.say(chat_id, event="chat_session_message", msg="heron", msg_id="1")
+    door.client.post(chat_id, event="chat_session_message", msg="heron", msg_id="1")
     found = door.do("GET", "requests?limit=1000")
     first, last = found["requests"][0], found["requests"][-1]
     assert (first["method"], first["path"]) == ("POST", "/clientweb/api/v2/chats")
@@ -92,8 +92,8 @@ def test_requests_are_seen_as_they_were_sent(door: Door) -> None:
     assert second == found["requests"][1]
 
 
-def test_requests_are_forgotten_when_that_is_asked(door: Door) -> None:
-    """Their numbers go on, so that no page is read twice."""
+def test_recorded_requests_can_be_removed(door: ControlClient) -> None:
+    """The numbers go on after a reset, so that no page is read twice."""
     door.client.open()
     before = door.do("GET", "requests")
     door.do("DELETE", "requests")
@@ -103,12 +103,12 @@ def test_requests_are_forgotten_when_that_is_asked(door: Door) -> None:
     assert seen["number"] == before["total"] + 1
 
 
-def test_the_lists_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest requests and events go, a body is cut, and a limit out of range is refused."""
+def test_the_lists_are_bounded(door: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest entries are dropped, bodies are cut, and an invalid limit is refused."""
     assert (request_journal.MAX_REQUESTS, chat_log.MAX_EVENTS) == (1_000, 1_000)
     monkeypatch.setattr(request_journal, "_MAX_BODY", 10)
     for _ in range(1_010):
-        door.client.ask("POST", "chats", {"parameters": {"a": "x" * 20}})
+        door.client.request("POST", "chats", {"parameters": {"a": "x" * 20}})
     found = door.do("GET", "requests?limit=1000")
     assert (len(found["requests"]), found["requests"][0]["number"]) == (1_000, 11)
     assert len(found["requests"][0]["body"]) == 10
@@ -121,21 +121,21 @@ def test_the_lists_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> N
     found = door.do("GET", f"{path}?limit=1000")
     assert len(found["events"]) == 1_000
     assert found["events"][0]["number"] > 256
-    assert door.ask("GET", "requests?limit=1001")[0] == 400
-    assert door.ask("POST", path, {"events": events * 2})[0] == 400
+    assert door.request("GET", "requests?limit=1001")[0] == 400
+    assert door.request("POST", path, {"events": events * 2})[0] == 400
 
 
-def test_an_event_is_sent_to_the_customer(door: Door) -> None:
-    """One or several; they arrive by the poll, and the events of both sides can be read."""
+def test_an_event_is_sent_to_the_customer(door: ControlClient) -> None:
+    """Events arrive by the poll, and the events of both sides can be read."""
     chat_id = door.chat()
     door.do("POST", f"chats/{chat_id}/events", {"event": "chat_session_info", "service_name": "a"})
     names = ["chat_session_info", "x_new"]
     events = [{"event": name, "service_name": "b"} for name in names]
     assert door.do("POST", f"chats/{chat_id}/events", {"events": events}) == {"sent": 2}
     for name, service in (("chat_session_info", "a"), ("chat_session_info", "b"), ("x_new", "b")):
-        event = door.client.hear(chat_id, lambda event: "service_name" in event)
+        event = door.client.wait_for(chat_id, lambda event: "service_name" in event)
         assert (event["event"], event["service_name"]) == (name, service)
-    door.client.say(chat_id, event="chat_session_message", msg="heron", msg_id="1")
+    door.client.post(chat_id, event="chat_session_message", msg="heron", msg_id="1")
     seen = door.do("GET", f"chats/{chat_id}/events")["events"]
     [own] = [one for one in seen if one["event"].get("msg") == "heron"]
     assert own["sender"] == "customer"
@@ -154,79 +154,79 @@ def test_an_event_is_sent_to_the_customer(door: Door) -> None:
         ({"event": "a", "b": json.loads("[" * 40 + "]" * 40)}, "nested deeper than 32"),
     ],
 )
-def test_an_event_that_is_wrong_is_refused(door: Door, value: object, words: str) -> None:
-    """All events of a request are, with the reason, before the first one is sent."""
+def test_an_invalid_event_is_refused(door: ControlClient, value: object, words: str) -> None:
+    """All events of the request are refused, with the reason, before the first is sent."""
     chat_id = door.chat()
     before = door.do("GET", f"chats/{chat_id}")["events"]
-    status, found = door.ask("POST", f"chats/{chat_id}/events", value)
+    status, found = door.request("POST", f"chats/{chat_id}/events", value)
     assert status == 400
     assert words in found["error"]
     assert door.do("GET", f"chats/{chat_id}")["events"] == before
 
 
 @pytest.mark.parametrize("how", ["ended", "failed", "timed_out"])
-def test_a_chat_is_ended(door: Door, how: str) -> None:
-    """The customer learns it; a chat that is over takes nothing more."""
+def test_a_chat_is_ended(door: ControlClient, how: str) -> None:
+    """The customer receives the end; an ended chat accepts no more events."""
     chat_id = door.chat()
     assert door.do("POST", f"chats/{chat_id}/end", {"how": how})["outcome"] == how
-    assert door.ask("POST", f"chats/{chat_id}/end")[0] == 409
-    status, found = door.ask("POST", f"chats/{chat_id}/events", {"event": "x"})
+    assert door.request("POST", f"chats/{chat_id}/end")[0] == 409
+    status, found = door.request("POST", f"chats/{chat_id}/events", {"event": "x"})
     assert (status, found["error"]) == (
         409,
         f"cannot send an event in chat {chat_id}: it is over",
     )
-    reply = door.client.ask("GET", f"chats/{chat_id}/events")
+    reply = door.client.request("GET", f"chats/{chat_id}/events")
     assert isinstance(reply, HttpReply)
     assert reply.status == 200
 
 
-def test_a_test_is_the_agent(door: Door) -> None:
-    """It joins in place of the scenario, and says what the customer then receives."""
+def test_a_test_can_be_the_agent(door: ControlClient) -> None:
+    """The agent's seat replaces the scenario, and its messages reach the customer."""
     chat_id = door.chat()
-    status, found = door.ask("POST", f"chats/{chat_id}/agent", {"action": "say", "text": "a"})
+    status, found = door.request("POST", f"chats/{chat_id}/agent", {"action": "say", "text": "a"})
     assert (status, found["error"]) == (
         409,
         f"cannot say in chat {chat_id}: the agent must join first",
     )
     assert door.do("POST", f"chats/{chat_id}/agent", {"action": "join"})["is_seat"] is True
     door.do("POST", f"chats/{chat_id}/agent", {"action": "say", "text": "By hand."})
-    door.client.hear(chat_id, lambda event: event.get("msg") == "By hand.")
-    status, found = door.ask("POST", f"chats/{chat_id}/agent", {"action": "dance"})
+    door.client.wait_for(chat_id, lambda event: event.get("msg") == "By hand.")
+    status, found = door.request("POST", f"chats/{chat_id}/agent", {"action": "dance"})
     assert status == 400
     assert found["error"].startswith("action must be one of join, say")
 
 
-def test_faults_are_set_and_cleared(door: Door) -> None:
-    """As text; a numbered fault counts from there, and a wrong text changes nothing."""
+def test_faults_are_set_and_cleared(door: ControlClient) -> None:
+    """Faults are set as text; counts start at that moment, and an invalid text changes nothing."""
     chat_id = door.chat()
     assert door.do("GET", "faults")["faults"] == "delay=0:poll"
     assert door.do("PUT", "faults", {"faults": "503:post@1"})["faults"] == "503:post@1"
     path = f"chats/{chat_id}/events"
     event = {"events": [{"event": "chat_session_typing"}]}
-    statuses = [door.client.ask("POST", path, event).status for _ in range(2)]
+    statuses = [door.client.request("POST", path, event).status for _ in range(2)]
     assert statuses == [503, 200]
     assert door.do("GET", "faults")["hits"]["503"] == 1
-    status, found = door.ask("PUT", "faults", {"faults": "explode"})
+    status, found = door.request("PUT", "faults", {"faults": "explode"})
     assert status == 400
     assert "'explode'" in found["error"]
-    assert door.ask("PUT", "faults", {})[0] == 400
+    assert door.request("PUT", "faults", {})[0] == 400
     assert door.do("GET", "faults")["faults"] == "503:post@1"
     listed = door.do("PUT", "faults", {"faults": [{"kind": "reset", "on": "post"}]})
     assert listed["faults"] == "reset:post"
-    failed(door.client.ask("POST", path, event))
+    failed(door.client.request("POST", path, event))
     assert door.do("DELETE", "faults")["faults"] == ""
-    assert door.client.ask("POST", path, event).status == 200
+    assert door.client.request("POST", path, event).status == 200
 
 
-def test_time_passes_when_it_is_asked(door: Door) -> None:
-    """An inactivity warning after 300 s comes at once, and its chat then ends."""
+def test_time_can_be_advanced(door: ControlClient) -> None:
+    """An inactivity warning after 300 s comes at once, and then the chat ends."""
     chat_id = door.chat()
     door.do("POST", f"chats/{chat_id}/agent", {"action": "join"})
     assert door.do("POST", "advance", {"seconds": 150})["now"] >= 150
     events = door.client.read("GET", f"chats/{chat_id}/events")["events"]
     assert "chat_session_timeout_warning" not in {event["event"] for event in events}
     door.do("POST", "advance", {"seconds": 150})
-    door.client.hear(chat_id, lambda event: event["event"] == "chat_session_timeout_warning")
+    door.client.wait_for(chat_id, lambda event: event["event"] == "chat_session_timeout_warning")
     door.client.read("GET", f"chats/{chat_id}/events")
     door.do("POST", "advance", {"seconds": 170})
     door.client.read("GET", f"chats/{chat_id}/events")
@@ -235,16 +235,16 @@ def test_time_passes_when_it_is_asked(door: Door) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 3601, "30", None, True, 10**400])
-def test_a_time_out_of_range_is_refused(door: Door, seconds: object) -> None:
-    """With the range."""
-    status, found = door.ask("POST", "advance", {"seconds": seconds})
+def test_a_time_out_of_range_is_refused(door: ControlClient, seconds: object) -> None:
+    """The error names the range."""
+    status, found = door.request("POST", "advance", {"seconds": seconds})
     assert status == 400
     assert found["error"].startswith("seconds must be above 0 and at most 3600, not ")
     assert len(found["error"]) <= 200
 
 
-def test_a_reset_ends_all_chats(door: Door) -> None:
-    """The requests are forgotten, and the faults are those of the start."""
+def test_a_reset_ends_all_chats(door: ControlClient) -> None:
+    """The recorded requests are removed, and the faults are those of the start again."""
     chat_id = door.chat()
     door.do("PUT", "faults", {"faults": "storm"})
     door.do("POST", "reset")
@@ -254,8 +254,8 @@ def test_a_reset_ends_all_chats(door: Door) -> None:
     assert door.client.open() != chat_id
 
 
-def test_the_chats_are_listed(door: Door) -> None:
-    """The newest first, with their state and parties; credentials are in none."""
+def test_the_chats_are_listed(door: ControlClient) -> None:
+    """The newest chat is first, each with its state and parties, and without credentials."""
     chat_id = door.chat()
     door.client.who = 'appId="plain", clientId="secret-17"'
     other = door.client.open()
@@ -283,10 +283,10 @@ def test_the_chats_are_listed(door: Door) -> None:
     ],
 )
 def test_other_requests_are_refused(
-    door: Door, method: str, path: str, status: int, words: str
+    door: ControlClient, method: str, path: str, status: int, words: str
 ) -> None:
-    """With the reason, as JSON."""
-    found, answer = door.ask(method, path)
+    """The error is JSON and names the reason."""
+    found, answer = door.request(method, path)
     assert found == status
     assert words in answer["error"]
 
@@ -300,28 +300,28 @@ def test_other_requests_are_refused(
         {"Host": "localhost.elsewhere.example:80"},
     ],
 )
-def test_pages_of_elsewhere_are_refused(door: Door, headers: dict[str, str]) -> None:
-    """A page of another origin, and one whose name was made to lead here."""
-    status, found = door.ask("POST", "reset", {}, **headers)
-    if "Host" in headers:  # the server answers to no such name at all
+def test_pages_of_other_origins_are_refused(door: ControlClient, headers: dict[str, str]) -> None:
+    """Pages of another origin and rebound host names are refused."""
+    status, found = door.request("POST", "reset", {}, **headers)
+    if "Host" in headers:  # the server refuses the host name itself
         assert status == 421
         assert "names another server" in found["error_message"]
     else:
         assert status == 403
         assert "may use this" in found["error"]
-    assert door.ask("GET", "chats", Origin=door.server.url)[0] == 200
+    assert door.request("GET", "chats", Origin=door.server.url)[0] == 200
 
 
 def test_only_this_machine_is_answered() -> None:
-    """An address that is not loopback is refused, also if the server listens there."""
+    """An address other than loopback is refused, even if the server listens there."""
     assert is_loopback("127.3.2.1")
     assert is_loopback("::1")
     assert is_loopback("::ffff:127.0.0.1")
-    assert not any(map(is_loopback, ("192.168.1.7", "::", "0.0.0.0", "", "localhost.x")))  # noqa: S104  # it is refused
+    assert not any(map(is_loopback, ("192.168.1.7", "::", "0.0.0.0", "", "localhost.x")))  # noqa: S104  # the address is refused
 
 
-def test_the_door_is_closed_unless_it_is_asked_for(door: Door) -> None:
-    """Its paths are then the center's to refuse, and no request is kept."""
+def test_the_control_door_is_off_by_default(door: ControlClient) -> None:
+    """Without the option its paths get the center's refusal, and no request is recorded."""
     assert "POST /__control/advance" in door.do("GET", "")["paths"]
     tenant = simulate.build_tenant(simulate.builtin_scenario("echo"))
     with SimulatorServer(Network(ContactCenter([tenant]))) as server:
@@ -332,12 +332,12 @@ def test_the_door_is_closed_unless_it_is_asked_for(door: Door) -> None:
         assert server.pump.journal is None
 
 
-def test_the_seat_of_the_page_can_less(door: Door) -> None:
-    """Chats, their streams, the agent's actions and faults; no requests, no time, no other page."""
+def test_the_seat_of_the_page_has_fewer_rights(door: ControlClient) -> None:
+    """It has chats, streams, agent actions and faults, but no requests, time or foreign origins."""
     tenant = simulate.build_tenant(simulate.builtin_scenario("echo"))
     network = Network(ContactCenter([tenant]))
     with SimulatorServer(network, pages=simulate.build_pages(tenant)) as server:
-        seat = Door(server, "web/agent")
+        seat = ControlClient(server, "web/agent")
         with closing(seat.client):
             chat_id = seat.chat()
             assert seat.do("POST", f"chats/{chat_id}/agent", {"action": "join"})["is_seat"]
@@ -349,15 +349,15 @@ def test_the_seat_of_the_page_can_less(door: Door) -> None:
                 ("POST", f"chats/{chat_id}/events"),
                 ("POST", f"chats/{chat_id}/end"),
             ):
-                assert seat.ask(method, path)[0] == 404
+                assert seat.request(method, path)[0] == 404
             elsewhere = {"Origin": "http://elsewhere.example"}
-            assert seat.ask("GET", "chats", **elsewhere)[0] == 403
+            assert seat.request("GET", "chats", **elsewhere)[0] == 403
             door.server = server
-            assert door.ask("GET", "chats")[0] == 404
+            assert door.request("GET", "chats")[0] == 404
 
 
-def test_the_stream_goes_on_where_it_broke(door: Door) -> None:
-    """Each event with its number, from the one after the last that the page has."""
+def test_a_broken_stream_can_be_resumed(door: ControlClient) -> None:
+    """Events are numbered, and a stream starts after the last number that the page has."""
     chat_id = door.chat()
     whole = door.do("GET", f"chats/{chat_id}/events")["events"]
     for last in (None, 2):
@@ -373,12 +373,12 @@ def test_the_stream_goes_on_where_it_broke(door: Door) -> None:
         connection.close()
 
 
-def test_another_center_has_no_door(wire_network: Network) -> None:
-    """Only a contact center can be steered."""
+def test_a_fake_center_has_no_control_door(network_without_center: Network) -> None:
+    """The control door needs a ContactCenter."""
     with pytest.raises(TypeError, match="control needs a network with a ContactCenter"):
-        SimulatorServer(wire_network, control=True)
+        SimulatorServer(network_without_center, control=True)
 
 
 @pytest.fixture
-def wire_network() -> Network:
-    return Wire().network
+def network_without_center() -> Network:
+    return FakeNetwork().network

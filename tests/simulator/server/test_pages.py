@@ -1,4 +1,4 @@
-"""The web page: its files, that nothing hostile runs in it, and that it draws the lifecycle."""
+"""The web page: its files, its content security policy, and its diagram of the lifecycle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatfsm.simulator.scenario import ShowForm, ShowSecureForm
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.server.web_page import PageFiles
 from tests.simulator.server.conftest import raw
-from tests.simulator.server.fake_network import Wire
+from tests.simulator.server.fake_network import FakeNetwork
 
 PAGE = files("chatfsm.simulator.server") / "page"
 TEXTS = {item.name: item.read_text("utf-8") for item in PAGE.iterdir()}
@@ -29,14 +29,14 @@ INDEX = TEXTS["index.html"].replace("<!-- lifecycle -->", DRAWING)
 
 
 @pytest.fixture
-def wire() -> Wire:
-    return Wire()
+def fake() -> FakeNetwork:
+    return FakeNetwork()
 
 
 @pytest.fixture
-def server(wire: Wire) -> Iterator[SimulatorServer]:
+def server(fake: FakeNetwork) -> Iterator[SimulatorServer]:
     with SimulatorServer(
-        wire.network, pages=PageFiles.for_apps("tenant.example", {"demo": "a play"})
+        fake.network, pages=PageFiles.for_apps("tenant.example", {"demo": "a play"})
     ) as served:
         yield served
 
@@ -51,25 +51,27 @@ def server(wire: Wire) -> Iterator[SimulatorServer]:
         *[(f"/{name}", "text/javascript; charset=utf-8") for name in sorted(SCRIPTS)],
     ],
 )
-def test_the_page_is_served(server: SimulatorServer, wire: Wire, path: str, kind: str) -> None:
-    """Each file as it lies in the package, under its own type; the network hears nothing of it."""
-    with urlopen(f"{server.url}{path}?v=1") as reply:  # noqa: S310  # it is the server's own
+def test_the_page_is_served(
+    server: SimulatorServer, fake: FakeNetwork, path: str, kind: str
+) -> None:
+    """The files of the package are served with their content type, without the network."""
+    with urlopen(f"{server.url}{path}?v=1") as reply:  # noqa: S310  # a URL of the test's own server
         assert reply.headers["Content-Type"] == kind
         whole = {"/": INDEX, "/agent": TEXTS["agent.html"]}
         assert reply.read().decode() == (whole.get(path) or TEXTS[path.removeprefix("/")])
-    assert wire.requests == []
+    assert fake.requests == []
 
 
-def test_it_is_told_whom_it_may_chat_with(server: SimulatorServer) -> None:
-    """The tenant, and the ids of apps with their titles."""
-    with urlopen(f"{server.url}/simulator.json") as reply:  # noqa: S310  # as above
-        told = json.load(reply)
+def test_the_page_gets_its_apps(server: SimulatorServer) -> None:
+    """It has the tenant, and the ids and titles of the apps."""
+    with urlopen(f"{server.url}/simulator.json") as reply:  # noqa: S310  # a URL of the test's own server
+        apps_file = json.load(reply)
     apps = [{"app_id": "demo", "title": "a play"}]
-    assert told == {"tenant": "tenant.example", "apps": apps}
+    assert apps_file == {"tenant": "tenant.example", "apps": apps}
 
 
-def test_nothing_but_its_own_scripts_may_run(server: SimulatorServer) -> None:
-    """The policy allows no script or style within the page, and nothing from elsewhere."""
+def test_only_own_scripts_may_run(server: SimulatorServer) -> None:
+    """The policy allows no inline script or style, and no foreign source."""
     policy = raw(server.url, "GET").getheader("Content-Security-Policy") or ""
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
@@ -87,40 +89,40 @@ def test_nothing_but_its_own_scripts_may_run(server: SimulatorServer) -> None:
         ("/apple-touch-icon-precomposed.png", 204),
     ],
 )
-def test_what_browsers_ask_by_themselves_is_there(
-    server: SimulatorServer, wire: Wire, path: str, status: int
+def test_automatic_requests_of_browsers_are_answered(
+    server: SimulatorServer, fake: FakeNetwork, path: str, status: int
 ) -> None:
-    """No page has a 404 of its own."""
+    """The automatic requests of browsers get no 404."""
     assert raw(server.url, "GET", path).status == status
-    assert wire.requests == []
+    assert fake.requests == []
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_text_is_only_ever_set_as_text(name: str) -> None:
-    """What people say cannot become markup: no script has a way to make any."""
+def test_text_is_set_only_as_text(name: str) -> None:
+    """No script uses an API that turns text into markup."""
     ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\b"
     assert re.search(ways, SCRIPTS[name]) is None
 
 
-def test_without_pages_the_center_is_asked(wire: Wire) -> None:
-    """Only `--web` serves a page; else every path is the center's to refuse."""
-    with SimulatorServer(wire.network) as server, pytest.raises(OSError, match="timed out"):
-        urlopen(server.url, timeout=0.2)  # noqa: S310  # as above
-    assert len(wire.requests) == 1
+def test_without_pages_the_center_answers(fake: FakeNetwork) -> None:
+    """Only `--web` serves a page; without it the center refuses every path."""
+    with SimulatorServer(fake.network) as server, pytest.raises(OSError, match="timed out"):
+        urlopen(server.url, timeout=0.2)  # noqa: S310  # a URL of the test's own server
+    assert len(fake.requests) == 1
 
 
 def drawn(attribute: str) -> list[str]:
-    found = [node.get(attribute) for node in ET.fromstring(DRAWING).iter()]  # noqa: S314  # ours
+    found = [node.get(attribute) for node in ET.fromstring(DRAWING).iter()]  # noqa: S314  # a constant of the package
     return [value for value in found if value is not None]
 
 
 def test_the_states_drawn_are_those_of_the_table() -> None:
-    """The diagram has every state of the lifecycle, once, and no other."""
+    """The diagram has each state of the lifecycle once and no other."""
     assert sorted(drawn("data-state")) == sorted(LIFECYCLE.states)
 
 
-def test_the_moves_drawn_are_in_the_table() -> None:
-    """The arrows are the expected transitions between live states, each once, and no others."""
+def test_the_arrows_drawn_are_in_the_table() -> None:
+    """The arrows are the expected transitions between live states, each once and no other."""
     unexpected = {(source, to) for _, source, to in UNEXPECTED}
     moves = {(source, to) for source, moves in LIFECYCLE.moves.items() for to in moves.values()}
     live = {(a, b) for a, b in moves - unexpected if a != b and b not in OUTCOMES}
@@ -129,14 +131,14 @@ def test_the_moves_drawn_are_in_the_table() -> None:
     assert set(arrows) == live
 
 
-def test_the_page_knows_the_end() -> None:
-    """The states that are drawn as final are those of the table."""
+def test_the_final_states_are_those_of_the_table() -> None:
+    """The states drawn as final are those of the table."""
     ends = re.findall(r'data-state="(\w+)" class="end"', DRAWING)
     assert sorted(ends) == sorted(OUTCOMES)
 
 
 def test_forms_of_the_scenarios_have_fields() -> None:
-    """Every form that a built-in agent shows is known to the page by its name."""
+    """The page knows the fields of each form that a built-in agent shows."""
     [table] = re.findall(r"const FIELDS = \{\n(.*?)\n\};", SCRIPTS["forms.js"], flags=re.DOTALL)
     known = set(re.findall(r"^  (\w+): \[\[", table, flags=re.MULTILINE))
     spoken = [step for word in KEYWORDS.values() for step in word(0.0)]

@@ -1,4 +1,4 @@
-"""What happens in the chats, written down as it happens."""
+"""EventRecorder: writes the events of the chats to a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatfsm._cli.simulate import EventRecorder
 
 
 def test_each_event_is_a_line_with_its_chat(tmp_path: Path) -> None:
-    """The chat's id is the center's, whatever the event holds; what is not ASCII is escaped."""
+    """The chat id is the center's, even if the event has one; non-ASCII text is escaped."""
     file = tmp_path / "chats.jsonl"
     with EventRecorder(str(file), pytest.fail) as write:
         write("A", {"event": "chat_session_message", "msg": "ä\ud800\n"})
@@ -25,8 +25,8 @@ def test_each_event_is_a_line_with_its_chat(tmp_path: Path) -> None:
     ]
 
 
-def test_a_line_tells_when_the_event_was_sent(tmp_path: Path) -> None:
-    """By the center's clock, which gives a replay the time of events without a timestamp."""
+def test_a_line_has_the_time_of_the_event(tmp_path: Path) -> None:
+    """The time is the center's, so that a replay has times for events without a timestamp."""
     file = tmp_path / "chats.jsonl"
     with EventRecorder(str(file), pytest.fail) as write:
         write.wall_clock = lambda: 1_767_268_800.12345
@@ -39,28 +39,26 @@ def test_a_line_tells_when_the_event_was_sent(tmp_path: Path) -> None:
     }
 
 
-def test_a_full_disk_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The center goes on, and nothing more is written: half a record would be none."""
-    told: list[str] = []
+def test_a_full_disk_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The center goes on, and recording stops, because half a record would be invalid."""
+    reported: list[str] = []
     file = tmp_path / "chats.jsonl"
 
     def full(_descriptor: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with EventRecorder(str(file), told.append) as write:
+    with EventRecorder(str(file), reported.append) as write:
         write("A", {"event": "one"})
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", full)
             write("A", {"event": "two"})
         write("A", {"event": "three"})
-    assert told == [f"{file}: No space left on device: recording stops here"]
+    assert reported == [f"{file}: No space left on device: recording stops here"]
     assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == ["one"]
 
 
-def test_what_the_system_takes_in_parts_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A write that took less than all of it is gone on with."""
+def test_partial_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partial write is continued."""
     file = tmp_path / "chats.jsonl"
     write_really = os.write
     with EventRecorder(str(file), pytest.fail) as write, monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The command `chatfsm simulate`: what it says, serves and records, and what it refuses."""
+"""The command `chatfsm simulate`: its output, its server, its record and its errors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from chatfsm.simulator.scenario import Tell
 from tests.simulator.server.conftest import Client
 
 LOGS = Path(__file__).parents[2] / "logs"
-# Seconds that a child of ours has; one that takes longer is stuck, however slow the machine.
+# The timeout in seconds of a child process; a longer run means that it is stuck.
 PATIENCE = 60
 SCENARIO = {"name": "short", "steps": [{"step": "say", "text": "Hi.", "by": "scenario"}]}
 
 
 @contextmanager
 def simulating(*words: str) -> Iterator[tuple[subprocess.Popen[str], list[str], str]]:
-    """The command in a process: itself, the lines that it greets with, and its URL."""
+    """Run the command in a process; yield it, the lines of its greeting and its URL."""
     program = [sys.executable, "-m", "chatfsm", "simulate", "--port", "0", *words]
     with subprocess.Popen(
         program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -49,14 +49,14 @@ def simulating(*words: str) -> Iterator[tuple[subprocess.Popen[str], list[str], 
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
-    """Its status and what more it said, when it was sent a signal."""
+    """Send a signal; return the exit status and the rest of both outputs."""
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
 def credentials_of(lines: list[str], url: str) -> str:
-    """Whose the request is that the command says to try, read as a shell would."""
+    """Return the credentials in the curl command of the greeting, parsed as by a shell."""
     program, *words = shlex.split("\n".join(lines[lines.index("try it:") + 1 :]))
     assert (program, words[:2]) == ("curl", ["-X", "POST"])
     assert words[2] == f"{url}/clientweb/api/v2/chats?tenantUrl=tenant.example"
@@ -65,8 +65,8 @@ def credentials_of(lines: list[str], url: str) -> str:
     return value.removeprefix("MOBILE-API-140-327-PLAIN ")
 
 
-def test_it_serves_records_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The chat that it served is told by replay, and its log of requests tells no secret."""
+def test_a_run_serves_records_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Replay reads the recorded chat, and the log of requests has no secrets."""
     file = tmp_path / "chats.jsonl"
     words = ("--scenario", "echo", "--record", str(file), "--speed", "20")
     with simulating(*words) as (process, lines, url):
@@ -75,37 +75,37 @@ def test_it_serves_records_and_stops(tmp_path: Path, capsys: pytest.CaptureFixtu
         credentials = credentials_of(lines, url).replace('"me"', '"secret-17"')
         with closing(Client(url, who=credentials)) as client:
             chat_id = client.open()
-            client.hear(chat_id, lambda event: event.get("state") == "connected")
-            client.say(chat_id, event="chat_session_message", msg="heron-17", msg_id="1")
-            client.hear(chat_id, lambda event: event.get("msg") == "You said: heron-17")
-            client.say(chat_id, event="chat_session_end")
-            client.hear(chat_id, lambda event: event["event"] == "chat_session_ended")
+            client.wait_for(chat_id, lambda event: event.get("state") == "connected")
+            client.post(chat_id, event="chat_session_message", msg="heron-17", msg_id="1")
+            client.wait_for(chat_id, lambda event: event.get("msg") == "You said: heron-17")
+            client.post(chat_id, event="chat_session_end")
+            client.wait_for(chat_id, lambda event: event["event"] == "chat_session_ended")
         status, out, err = stopped(process, signal.SIGTERM)
     assert (status, out) == (0, "")
     assert re.search(r"^\d\d:\d\d:\d\d POST /clientweb/api/v2/chats 200 \d+ ms$", err, re.MULTILINE)
     assert "17" not in re.sub(r"\d+ ms|^\S+|" + chat_id, "", err, flags=re.MULTILINE)
     assert file.stat().st_mode & 0o777 == 0o600
     assert main(["replay", "--fail-on", "any", str(file)]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith(f"{chat_id}  ended")
-    assert re.search(r"customer +heron-17", told)
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{chat_id}  ended")
+    assert re.search(r"customer +heron-17", printed)
 
 
-def test_an_interrupt_ends_it_too_and_quiet_is_quiet() -> None:
-    """Ctrl-C while a poll is held: status 0, no traceback; `--quiet` says nothing of requests."""
+def test_an_interrupt_ends_the_run_and_quiet_logs_nothing() -> None:
+    """Ctrl-C during a held poll gives status 0 and no traceback; `--quiet` logs no requests."""
     with simulating("--quiet", "--web", "--speed", "20") as (process, lines, url):
         assert f"web page        {url}/" in lines
         with closing(Client(url)) as client:
             chat_id = client.open()
-            client.hear(chat_id, lambda event: event["event"] == "chat_session_message")
-            polling = Thread(target=client.ask, args=("GET", f"chats/{chat_id}/events"))
+            client.wait_for(chat_id, lambda event: event["event"] == "chat_session_message")
+            polling = Thread(target=client.request, args=("GET", f"chats/{chat_id}/events"))
             polling.start()
             assert stopped(process, signal.SIGINT) == (0, "", "")
             polling.join(PATIENCE)
 
 
-def test_the_list_names_all_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    """Scenarios with their titles, kinds of faults, and faults by name."""
+def test_the_list_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has scenarios with their titles, kinds of faults, and presets."""
     assert main(["simulate", "--list"]) == 0
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[0] == " "]
     assert words == [*SCENARIOS, *KINDS, *PRESETS]
@@ -116,7 +116,7 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """What the command says when it does not begin."""
+    """Run the command, which must fail, and return its error."""
 
     def of(*words: str) -> str:
         assert main(["simulate", *words]) == 2
@@ -130,20 +130,20 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 
 
 def test_an_unknown_scenario_is_refused(refused: Refused) -> None:
-    """With the names of those there are."""
+    """The error lists the scenarios."""
     said = refused("--scenario", "quue")
     assert said == f"scenario must be one of {', '.join(SCENARIOS)}, not 'quue'"
 
 
-def test_faults_that_cannot_be_read_are_refused(refused: Refused) -> None:
-    """With the part that is wrong, and where to look."""
+def test_invalid_faults_are_refused(refused: Refused) -> None:
+    """The error has the invalid part, and the place of the documentation."""
     said = refused("--faults", "reset:0.1,explode:0.5")
     assert said.startswith("cannot read the fault 'explode:0.5': ")
     assert said.endswith("; see chatfsm simulate --list")
 
 
 def test_a_port_that_is_taken_is_refused(refused: Refused) -> None:
-    """In one line, with the place."""
+    """The error is one line with the address."""
     with create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert refused("--port", str(port)) == (
@@ -151,8 +151,8 @@ def test_a_port_that_is_taken_is_refused(refused: Refused) -> None:
         )
 
 
-def test_a_host_that_is_none_is_refused(refused: Refused) -> None:
-    """In one line, with the place."""
+def test_an_invalid_host_is_refused(refused: Refused) -> None:
+    """The error is one line with the address."""
     assert refused("--host", "256.0.0.1").startswith("cannot listen on 256.0.0.1:8765: ")
 
 
@@ -167,10 +167,10 @@ def test_a_host_that_is_none_is_refused(refused: Refused) -> None:
         ('{"journal": {}, "v": 1, "chat_id": "A", "at": 0.0}', "journal"),
     ],
 )
-def test_what_cannot_be_played_is_refused(
+def test_an_invalid_scenario_file_is_refused(
     refused: Refused, tmp_path: Path, text: str, why: str
 ) -> None:
-    """With the file's name, and what is wrong with it."""
+    """The error has the file's name and the reason."""
     file = tmp_path / "played.json"
     file.write_text(text)
     said = refused(str(file))
@@ -178,16 +178,16 @@ def test_what_cannot_be_played_is_refused(
     assert why in said
 
 
-def test_a_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path) -> None:
-    """A script, and a folder that a record should go to."""
+def test_a_missing_file_is_refused(refused: Refused, tmp_path: Path) -> None:
+    """This holds for a scenario file and for the folder of a record."""
     missing = tmp_path / "missing"
     assert refused(str(missing)) == f"{missing}: cannot be read: No such file or directory"
     record = missing / "chats.jsonl"
     assert refused("--record", str(record)).startswith(f"{record}: cannot be written: No such")
 
 
-def test_a_record_is_not_written_over(refused: Refused, tmp_path: Path) -> None:
-    """Chats of two runs may have the same ids, so they are not mixed in one file."""
+def test_a_record_is_not_overwritten(refused: Refused, tmp_path: Path) -> None:
+    """Chats of two runs may have the same ids, so they are never mixed in one file."""
     file = tmp_path / "chats.jsonl"
     file.write_text("mine")
     assert refused("--record", str(file)) == f"{file}: cannot be written: File exists"
@@ -197,7 +197,7 @@ def test_a_record_is_not_written_over(refused: Refused, tmp_path: Path) -> None:
 def test_without_aiohttp_the_extra_is_named(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What to install is said; the list does without it."""
+    """The error says what to install; `--list` works without it."""
     for name in ("aiohttp", "chatfsm.simulator.server.server", "chatfsm.simulator.server.handler"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "aiohttp", None)
@@ -206,7 +206,7 @@ def test_without_aiohttp_the_extra_is_named(
 
 
 def test_the_list_needs_no_aiohttp() -> None:
-    """In a process where it cannot be imported at all."""
+    """The test runs in a process in which the import fails."""
     words = "import sys; sys.modules['aiohttp'] = None; from chatfsm._cli import main"
     program = f"{words}; sys.exit(main(['simulate', '--list']))"
     run = subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE)
@@ -228,7 +228,7 @@ def test_the_list_needs_no_aiohttp() -> None:
 def test_a_wrong_command_line_is_refused(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Status 2, with the usage and what is wrong."""
+    """Status 2, with the usage and the reason."""
     with pytest.raises(SystemExit) as stop:
         main(["simulate", *words])
     out, err = capsys.readouterr()
@@ -241,7 +241,7 @@ Begun = Callable[..., Any]
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
-    """The server that the command would serve, which is not served."""
+    """Return the server that the command would run, without running it."""
 
     def of(*words: str) -> Any:
         servers: list[Any] = []
@@ -257,7 +257,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
 
 
 def test_the_options_reach_the_center(begun: Begun) -> None:
-    """Hold, inactivity, timestamps, seed, faults, speed and place are as they were given."""
+    """Hold, inactivity, timestamps, seed, faults, speed and address reach the server."""
     words = ("--hold", "7", "--inactivity", "90", "--milliseconds", "--speed", "2", "--seed=-3")
     server = begun(*words, "--faults", "reset:poll:0.5", "--port", "0", "--quiet")
     settings = server.network.center.settings
@@ -270,10 +270,13 @@ def test_the_options_reach_the_center(begun: Begun) -> None:
     assert (usual.hold, usual.inactivity_timeout, usual.milliseconds) == (12.0, 600.0, False)
 
 
-def test_the_door_for_tests_is_opened_when_asked(
+def test_the_control_door_is_an_option(
     begun: Begun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only with `--control`, which then names its address; `--web` names the agent's seat."""
+    """`--control` opens the control door and prints its address.
+
+    `--web` prints that of the seat.
+    """
     assert begun("--control").control is True
     assert begun("--web").control is False
 
@@ -288,8 +291,8 @@ def test_the_door_for_tests_is_opened_when_asked(
     assert "agent's seat    /agent" in lines
 
 
-def test_a_recorded_log_is_played_again(begun: Begun) -> None:
-    """Its chat is what `demo` plays; of a log with two, one is chosen."""
+def test_a_recorded_log_is_played(begun: Begun) -> None:
+    """The app `demo` plays the chat of the log; one of several can be chosen."""
     assert played(begun(str(LOGS / "transfer.jsonl"))).name == "transfer"
     two = LOGS / "two_chats.jsonl"
     chat_ids = [json.loads(line)["chat_id"] for line in two.read_text().splitlines()]
@@ -297,7 +300,7 @@ def test_a_recorded_log_is_played_again(begun: Begun) -> None:
     assert chosen.chat_id == chat_ids[0]
 
 
-def test_what_a_log_could_not_say_is_not_said_again(begun: Begun, tmp_path: Path) -> None:
+def test_broken_lines_of_a_log_are_left_out(begun: Begun, tmp_path: Path) -> None:
     """Broken lines and broken events are left out, and the rest is played."""
     file = tmp_path / "broken.jsonl"
     good = '{"event": "chat_session_ended"}'
@@ -306,15 +309,15 @@ def test_what_a_log_could_not_say_is_not_said_again(begun: Begun, tmp_path: Path
     assert [step.event for step in tells] == [json.loads(good)] * 2
 
 
-def test_a_large_file_is_a_log(refused: Refused, tmp_path: Path) -> None:
-    """What nobody can have written by hand is not taken for a scenario."""
+def test_a_large_file_is_read_as_a_log(refused: Refused, tmp_path: Path) -> None:
+    """A file too large to be written by hand is not read as a scenario."""
     file = tmp_path / "large.json"
     file.write_text(json.dumps({**SCENARIO, "title": "x" * 5_000_000}))
     assert "scenario" not in refused(str(file))
 
 
-def test_a_scenario_of_ones_own_is_played(begun: Begun, tmp_path: Path) -> None:
-    """It is what `demo` plays; the built-in ones stay there under their names."""
+def test_a_scenario_file_is_played(begun: Begun, tmp_path: Path) -> None:
+    """The app `demo` plays it; the built-in scenarios keep their names."""
     file = tmp_path / "short.json"
     file.write_text(json.dumps(SCENARIO))
     server = begun(str(file))
@@ -332,12 +335,12 @@ def played(server: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("host", "is_warned"),
-    [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True), ("x", True)],  # noqa: S104  # that is what it warns of
+    [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True), ("x", True)],  # noqa: S104  # the address that causes the warning
 )
-def test_listening_to_everybody_is_said(
+def test_listening_beyond_loopback_causes_a_warning(
     host: str, is_warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line warns when others than this machine can come in, and only then."""
+    """A line warns if other machines can connect, and only then."""
 
     async def serve(_server: object, begun: Callable[[], object]) -> None:
         begun()
@@ -348,8 +351,8 @@ def test_listening_to_everybody_is_said(
     assert bool(warned) is is_warned
 
 
-def test_the_line_for_a_chat_works(tmp_path: Path) -> None:
-    """As it is printed; and without the tenant the refusal says which option names it."""
+def test_the_printed_curl_command_works(tmp_path: Path) -> None:
+    """The printed command works; without the tenant, the error names the option for it."""
     with simulating("--scenario", "echo", "--speed", "20") as (_process, lines, _url):
         (line,) = [line for line in lines if line.startswith("chat with it")]
         program, *words = shlex.split(line.removeprefix("chat with it"))
@@ -368,8 +371,8 @@ def test_the_line_for_a_chat_works(tmp_path: Path) -> None:
     assert "name the tenant by --tenant-url" in refused.stderr
 
 
-def test_the_staff_and_the_tenant_are_options(begun: Begun) -> None:
-    """The domain of a URL, as many agents as wanted, and the origins of pages."""
+def test_agents_and_tenant_are_options(begun: Begun) -> None:
+    """The options set the domain of a URL, the number of agents and the origins of pages."""
     server = begun(
         *("--tenant", "https://Bank.example/", "--agents", "5", "--capacity", "2"),
         *("--allow-origin", "https://a.example", "--allow-origin", "null"),
@@ -394,8 +397,8 @@ def test_the_staff_and_the_tenant_are_options(begun: Begun) -> None:
         ("--allow-origin", "https://shop.example/path"),
     ],
 )
-def test_options_that_make_no_sense(words: tuple[str, str], capsys: Any) -> None:
-    """They are refused with the value and what is possible."""
+def test_invalid_options_are_refused(words: tuple[str, str], capsys: Any) -> None:
+    """The error has the value and the allowed ones."""
     with pytest.raises(SystemExit) as ended:
         main(["simulate", *words])
     assert ended.value.code == 2

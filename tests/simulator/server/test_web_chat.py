@@ -1,4 +1,4 @@
-"""Chats of the web page: commands go in by POST, and the effects of a client come as a stream."""
+"""Chats of the web page: commands come by POST, and effects of a client go out as a stream."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Record = dict[str, Any]
 
 @define
 class Page:
-    """A page without a browser: it speaks to the server as the scripts do."""
+    """A client that sends the requests of the page's scripts."""
 
     server: SimulatorServer
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes = b"", **headers: str
     ) -> tuple[int, bytes, dict[str, str]]:
         connection = HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
@@ -39,7 +39,7 @@ class Page:
         return reply.status, content, {key.lower(): value for key, value in reply.getheaders()}
 
     def post(self, path: str, value: object, **headers: str) -> tuple[int, Any]:
-        status, content, _ = self.ask("POST", path, json.dumps(value).encode(), **headers)
+        status, content, _ = self.request("POST", path, json.dumps(value).encode(), **headers)
         return status, json.loads(content)
 
     def open(self, app_id: str = "demo") -> str:
@@ -50,7 +50,7 @@ class Page:
     def records(
         self, chat: str, until: Callable[[Record], object], **headers: str
     ) -> Iterator[tuple[int, Record]]:
-        """The numbered records of the stream, up to one."""
+        """Yield the numbered records of the stream until one satisfies `until`."""
         connection = HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
         connection.request("GET", f"{chat}/effects", headers=headers)
         reply = connection.getresponse()
@@ -95,7 +95,7 @@ def page() -> Iterator[Page]:
 
 
 def test_a_chat_is_what_a_client_reports(page: Page) -> None:
-    """Effects in their order, the page's own messages among them, from the opening to the end."""
+    """The records are the effects in order, with the page's own messages, up to the end."""
     chat = page.open()
     page.follow(chat, is_effect("message_received"))
     assert page.post(f"{chat}/commands", {"command": "send_text", "text": "Hi <b>"}) == (200, {})
@@ -114,8 +114,8 @@ def test_a_chat_is_what_a_client_reports(page: Page) -> None:
     assert times == sorted(times)
 
 
-def test_a_stream_goes_on_where_it_broke(page: Page) -> None:
-    """A page that comes again gets the same records, or those after the last that it has."""
+def test_a_broken_stream_can_be_resumed(page: Page) -> None:
+    """A page that reconnects gets all records, or those after the last that it has."""
     chat = page.open()
     first = list(page.records(chat, is_effect("message_received")))
     assert list(page.records(chat, is_effect("message_received"))) == first
@@ -123,16 +123,16 @@ def test_a_stream_goes_on_where_it_broke(page: Page) -> None:
     assert list(page.records(chat, is_effect("message_received"), **last)) == first[3:]
 
 
-def test_a_page_asks_whether_its_chat_is_kept(page: Page) -> None:
-    """After a reload: the app's id, or null without an error that a browser would show."""
-    status, content, _ = page.ask("GET", page.open("plain"))
+def test_a_page_can_ask_for_its_chat(page: Page) -> None:
+    """After a reload the reply is the app's id, or null without an error status."""
+    status, content, _ = page.request("GET", page.open("plain"))
     assert (status, json.loads(content)) == (200, {"app_id": "plain"})
-    status, content, _ = page.ask("GET", "/web/chats/none")
+    status, content, _ = page.request("GET", "/web/chats/none")
     assert (status, json.loads(content)) == (200, {"app_id": None})
 
 
 def test_answers_to_forms_are_in_no_record(page: Page) -> None:
-    """They go to the center and nowhere else."""
+    """They are sent to the center only."""
     chat = page.open()
     page.follow(chat, is_effect("message_received"))
     page.post(f"{chat}/commands", {"command": "send_text", "text": "secure form"})
@@ -143,23 +143,23 @@ def test_answers_to_forms_are_in_no_record(page: Page) -> None:
     assert "heron-17" not in json.dumps(records)
 
 
-def test_a_file_goes_there_and_comes_back(page: Page) -> None:
-    """What is uploaded is shared, and what agents share can be had; none of it is a document."""
+def test_files_are_uploaded_and_downloaded(page: Page) -> None:
+    """Uploads are shared, files of agents can be downloaded, and none is shown as a page."""
     chat = page.open()
     page.follow(chat, is_effect("message_received"))
     content = bytes(range(256)) * 100
     kind = {"Content-Type": "image/png"}
-    assert page.ask("POST", f"{chat}/files?name=a%20b.png", content, **kind)[0] == 200
+    assert page.request("POST", f"{chat}/files?name=a%20b.png", content, **kind)[0] == 200
     *_, own = page.follow(chat, lambda record: record.get("command") == "send_file")
     assert own["text"] == "a b.png"
-    status, back, headers = page.ask("GET", f"{chat}/files/{own['file_id']}")
+    status, back, headers = page.request("GET", f"{chat}/files/{own['file_id']}")
     assert (status, back, headers["content-type"]) == (200, content, "image/png")
-    status, back, headers = page.ask("GET", f"{chat}/files/{FILE.file_id}")
+    status, back, headers = page.request("GET", f"{chat}/files/{FILE.file_id}")
     assert (status, back) == (200, FILE.content)
     assert headers["content-disposition"] == "attachment"
     assert headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert headers["content-type"] == "application/octet-stream"
-    assert page.ask("GET", f"{chat}/profilephotos/nobody")[0] == 204
+    assert page.request("GET", f"{chat}/profilephotos/nobody")[0] == 204
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,8 @@ def test_a_file_goes_there_and_comes_back(page: Page) -> None:
         ({"command": "submit_form", "request_id": "7", "data": {}}, 409, "form '7'"),
     ],
 )
-def test_a_command_that_is_wrong_is_refused(
-    page: Page, value: object, status: int, words: str
-) -> None:
-    """With its reason; the chat goes on."""
+def test_an_invalid_command_is_refused(page: Page, value: object, status: int, words: str) -> None:
+    """The error has the reason; the chat goes on."""
     chat = page.open()
     page.follow(chat, is_effect("message_received"))
     found, answer = page.post(f"{chat}/commands", value)
@@ -187,21 +185,21 @@ def test_a_command_that_is_wrong_is_refused(
 
 
 def test_other_requests_are_refused(page: Page) -> None:
-    """Unknown chats and paths, bodies that are no JSON, and pages of another origin."""
+    """Unknown chats and paths, invalid JSON and pages of another origin get an error."""
     chat = page.open()
     assert page.post("/web/chats/none/commands", {})[0] == 404
     assert page.post(f"{chat}/dance", {})[0] == 404
-    assert page.ask("POST", f"{chat}/commands", b"{")[0] == 400
+    assert page.request("POST", f"{chat}/commands", b"{")[0] == 400
     for wrong in ([], {}, {"app_id": 7}, {"app_id": 'a"b'}):
         assert page.post("/web/chats", wrong)[0] == 400
     elsewhere = {"Origin": "http://elsewhere.example"}
     assert page.post(f"{chat}/commands", {"command": "end"}, **elsewhere)[0] == 403
-    status, _, headers = page.ask("POST", "/web/chats", b"{}", Origin=page.server.url)
+    status, _, headers = page.request("POST", "/web/chats", b"{}", Origin=page.server.url)
     assert (status, headers.get("access-control-allow-origin")) == (400, None)
 
 
-def test_an_app_that_is_none_is_reported(page: Page) -> None:
-    """As the client reports it."""
+def test_an_unknown_app_is_reported(page: Page) -> None:
+    """The stream has the error that the client reports."""
     *_, failed = page.follow(page.open("nowhere"), is_effect("api_failed"))
     assert failed["request"] == "request_chat"
     assert "3000" in failed["error"]
@@ -213,8 +211,8 @@ def test_chats_and_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_chat, "_MAX_RECORDS", 4)
     with serving() as page:
         first, second, third = (page.open() for _ in range(3))
-        assert page.ask("GET", f"{first}/effects")[0] == 204, "ends the stream"
-        assert page.ask("POST", f"{first}/commands")[0] == 404
+        assert page.request("GET", f"{first}/effects")[0] == 204, "ends the stream"
+        assert page.request("POST", f"{first}/commands")[0] == 404
         for chat in (second, third):
             page.follow(chat, is_effect("message_received"))
             records = list(page.records(chat, is_effect("message_received")))
@@ -222,8 +220,8 @@ def test_chats_and_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             assert records[0][0] > 0
 
 
-def test_a_server_that_closes_ends_the_streams() -> None:
-    """The page sees it at once, and asks again."""
+def test_closing_the_server_ends_the_streams() -> None:
+    """The streams end at once, so that the page reconnects."""
     with serving() as page:
         records = page.records(page.open(), lambda _record: False)
         assert next(records)[1]["effect"] == "chat_opened"

@@ -1,4 +1,4 @@
-"""A soak in small, and whether it sees a session that does wrong."""
+"""Short soaks, and planted bugs that a soak must detect."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ from tests.soak.ledger import Ledger, is_reply_in_flight
 
 
 def test_a_few_chats_in_a_storm(capsys: pytest.CaptureFixture[str]) -> None:
-    """All that was said has arrived once, all that was answered was told once."""
+    """Each text arrives once, and each answer is reported once."""
     assert main(["--chats", "6", "--minutes", "0.7", "--seed", "1"]) == 0
-    told = capsys.readouterr().out
-    assert "chats       6\n" in told
-    assert "violations  0\n" in told
+    printed = capsys.readouterr().out
+    assert "chats       6\n" in printed
+    assert "violations  0\n" in printed
 
 
 def test_a_few_chats_that_end(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where faults end sessions, each end is told with its reason, and each loss."""
+    """If faults end sessions, each end is reported with its reason, and each loss is reported."""
     outcome = play(3, 7, 8, "lossy,404/5005:poll:0.05", 0.7)
     assert outcome.violations == []
     assert outcome.ends["gone"] > 0
 
 
 def test_the_same_seed_is_the_same_soak() -> None:
-    """What was seen once can be seen again."""
+    """A soak with the same seed has the same outcome."""
     assert play(4, 0, 2, "storm", 0.5) == play(4, 0, 2, "storm", 0.5)
 
 
-def test_a_session_that_tells_twice_is_caught(
+def test_a_duplicate_report_is_caught(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bug is planted: no message is known again. It is named, with the way to see it again."""
+    """The planted bug turns off the detection of duplicates.
+
+    The output has the options to repeat.
+    """
 
     def never(*_args: Any) -> bool:
         return False
@@ -47,22 +50,23 @@ def test_a_session_that_tells_twice_is_caught(
     monkeypatch.setattr(messages, "is_duplicate", never)
     spec = "duplicate:poll:0.5"
     assert main(["--chats", "2", "--minutes", "1", "--seed", "5", "--faults", spec]) == 1
-    told = capsys.readouterr().out
-    assert "--seed 5 --minutes 1 --chats 2 --faults duplicate:poll:0.5 --group 0: Violation" in told
-    assert "was reported twice" in told
+    printed = capsys.readouterr().out
+    options = "--seed 5 --minutes 1 --chats 2 --faults duplicate:poll:0.5 --group 0"
+    assert f"{options}: Violation" in printed
+    assert "was reported twice" in printed
 
 
 def test_a_violation_is_repeated_by_the_options_it_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The length of the trouble, the faults and the size of the last group are among them."""
-    said = Ledger.note_text
+    """The options include the minutes, the faults and the size of the last group."""
+    note_text = Ledger.note_text
 
-    def invents(self: Ledger, text: str, customer: Any) -> None:
-        said(self, text, customer)
-        self.texts.append("never said")
+    def note_twice(self: Ledger, text: str, customer: Any) -> None:
+        note_text(self, text, customer)
+        self.texts.append("never sent")
 
-    monkeypatch.setattr(Ledger, "note_text", invents)
+    monkeypatch.setattr(Ledger, "note_text", note_twice)
     assert main(["--chats", "22", "--minutes", "0.5", "--seed", "6", "--faults", "delay=1"]) == 1
     *_, line = capsys.readouterr().err.splitlines()
     options, _, _ = line.partition(": ViolationError")
@@ -71,7 +75,7 @@ def test_a_violation_is_repeated_by_the_options_it_names(
 
 
 def test_a_chat_is_not_settled_while_a_reply_is_in_flight() -> None:
-    """The center holds the message no more, and the client has not received it yet."""
+    """The center's pending list is empty, but the client has not received the message yet."""
     group = Group(1, 0, 1, "", lasting=False, opaque=False)
     (chat,) = group.chats
     world, network = group.world, group.world.network
@@ -91,21 +95,21 @@ def test_a_chat_is_not_settled_while_a_reply_is_in_flight() -> None:
     assert not is_reply_in_flight(chat.customer)
 
 
-def test_a_snapshot_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another: what waits to be sent is not in the snapshot."""
+def test_an_incomplete_snapshot_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted bug omits the outbox from snapshots."""
     taken = snapshots.write_snapshot
 
-    def forgetful(memory: Any, now: float) -> Any:
+    def without_outbox(memory: Any, now: float) -> Any:
         whole = taken(memory, now)
         body = {name: held for name, held in whole["memory"].items() if name != "outbox"}
         return {**whole, "memory": body, "digest": snapshots._digest(body)}
 
-    monkeypatch.setattr(snapshots, "write_snapshot", forgetful)
+    monkeypatch.setattr(snapshots, "write_snapshot", without_outbox)
     assert play(1, 0, 6, "storm", 1.0).violations
 
 
-def test_a_few_chats_that_no_client_can_see_through() -> None:
-    """Late requests and cached histories: copies to the letter, nothing told twice or invented."""
+def test_a_few_chats_with_faults_that_no_client_can_detect() -> None:
+    """With late requests and cached histories copies are exact, and nothing is invented."""
     outcome = play(2, 4, 10, "late=40:post:0.1,drop-reply:0.1", 2.0)
     assert outcome.violations == []
     assert outcome.faults["late"] > 0
@@ -113,7 +117,7 @@ def test_a_few_chats_that_no_client_can_see_through() -> None:
 
 
 def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody can know for a copy is none."""
+    """A message under a new id is not accepted as a copy."""
     post_body = http_api.post_body
     numbers = count(1_001, 2)
 
@@ -127,8 +131,8 @@ def test_a_copy_under_another_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     assert "first arrived" in violation or "not calm" in violation
 
 
-def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message under an id that it shares with another is no copy of it."""
+def test_a_copy_with_another_text_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A different text under the same id is not accepted as a copy."""
     post_body = http_api.post_body
     seen: set[str] = set()
 
@@ -145,21 +149,21 @@ def test_a_copy_in_other_words_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("group", [0, 4])
-def test_what_is_lost_is_caught(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
-    """And one in the books: a text that was never said does not arrive."""
-    said = Ledger.note_text
+def test_a_lost_text_is_caught(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    """The planted bug is a text in the ledger that no customer sent."""
+    note_text = Ledger.note_text
 
-    def invents(self: Ledger, text: str, customer: Any) -> None:
-        said(self, text, customer)
-        self.texts.append("never said")
+    def note_twice(self: Ledger, text: str, customer: Any) -> None:
+        note_text(self, text, customer)
+        self.texts.append("never sent")
 
-    monkeypatch.setattr(Ledger, "note_text", invents)
+    monkeypatch.setattr(Ledger, "note_text", note_twice)
     (violation,) = play(1, group, 3, "", 0.5).violations
-    assert "never said" in violation
+    assert "never sent" in violation
 
 
-def test_faults_that_cannot_be_read_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything begins."""
+def test_invalid_faults_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error comes before the first chat."""
     with pytest.raises(SystemExit):
         main(["--faults", "fire:0.1"])
     assert "no fault is called 'fire'" in capsys.readouterr().err

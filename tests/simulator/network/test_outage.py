@@ -1,4 +1,4 @@
-"""A center that is away for a while, and forgets what it had not delivered."""
+"""An outage of the center that loses its pending events."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Worlds = Callable[..., World]
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("away", ["refuse", "503/5001"])
-def test_news_of_an_outage_are_told(
+def test_events_lost_in_an_outage_are_reported(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch, away: str, version: int
 ) -> None:
-    """What a restart lost amid an outage is told from one history, though no poll ever broke."""
+    """Events lost by a restart in an outage are reported from one history; no poll broke."""
     world = worlds(hold=5.0, poll_timeout=600.0)
     center: Any = world.center
     customer = world.add_customer("a-client", version=version)

@@ -1,4 +1,4 @@
-"""A network to a center that answers anything, and the words to use it."""
+"""A fake center that answers any request, and a harness for the network in front of it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PATHS = {
 }
 
 
-class Center:
-    """It answers each request with how many it has seen, and holds polls that it is told to."""
+class FakeCenter:
+    """A center that answers with the number of requests so far, or holds GET requests."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.holds = False
         self.held: list[int] = []
-        self.given_up: list[int] = []
+        self.aborted: list[int] = []
         self.jumped = 0.0
         self.restarts = 0
         self.ready: list[HttpReply] = []
@@ -39,7 +39,7 @@ class Center:
             return None
         return HttpReply(request.id, 200, {}, str(len(self.seen)).encode())
 
-    def answers(self) -> None:
+    def answer_held(self) -> None:
         self.ready += [HttpReply(number, 200, {}, b"news") for number in self.held]
         self.held.clear()
 
@@ -48,7 +48,7 @@ class Center:
         return ready
 
     def abort_poll(self, request_id: int, *, now: float) -> None:
-        self.given_up.append(request_id)
+        self.aborted.append(request_id)
         self.held.remove(request_id)
 
     def restart(self, *, now: float) -> list[int]:
@@ -60,15 +60,15 @@ class Center:
         self.jumped += seconds
 
 
-class Wire:
-    """A network to a center, and the words to use it."""
+class NetworkHarness:
+    """A network to the fake center, with methods to send requests and collect arrivals."""
 
     def __init__(self, spec: str = "", **more: Any) -> None:
-        self.center = Center()
+        self.center = FakeCenter()
         self.network = Network(self.center, Faults.parse(spec), **more)
         self.sent = 0
 
-    def sends(self, on: str = "poll", *, at: float = 0.0, who: str = "me") -> int:
+    def send(self, on: str = "poll", *, at: float = 0.0, who: str = "me") -> int:
         self.sent += 1
         method, path = PATHS[on]
         url = f"{HOST}{path}?tenantUrl=tenant.example&_={self.sent}"
@@ -76,11 +76,11 @@ class Wire:
         self.network.send(HttpRequest(self.sent, method, url, headers), now=at)  # type: ignore[arg-type]
         return self.sent
 
-    def arrived(self, *, at: float = 0.0) -> list[Any]:
+    def arrivals(self, *, at: float = 0.0) -> list[Any]:
         return self.network.collect(now=at)
 
-    def meets(self, on: str = "poll") -> Any:
-        """The one thing that comes back for a request."""
-        self.sends(on)
-        (arrival,) = self.arrived()
+    def exchange(self, on: str = "poll") -> Any:
+        """Send a request; return its only arrival."""
+        self.send(on)
+        (arrival,) = self.arrivals()
         return arrival

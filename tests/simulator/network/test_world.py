@@ -1,4 +1,4 @@
-"""Hours of chats in no time: what customers, a network and a center do together."""
+"""World: customers, a network and a center in virtual time, over hours."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from chatfsm.api import RequestChat
 from chatfsm.client_effects import ApiFailed, LinkChanged
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.world import SimulatedCustomer, World
-from tests.simulator.world.conftest import world_of
+from tests.simulator.network.conftest import world_of
 
 Worlds = Callable[..., World]
 
 
-def opened(world: World, **more: Any) -> SimulatedCustomer:
-    """A customer whose agent has said hello."""
+def customer_with_a_chat(world: World, **more: Any) -> SimulatedCustomer:
+    """Return a customer that has received the agent's greeting."""
     customer = world.add_customer("a-client", **more)
     customer.open_chat()
     world.run_until(lambda: customer.received_texts)
     return customer
 
 
-def arrived(customer: SimulatedCustomer) -> list[str]:
-    """The texts that the center took from a customer."""
+def accepted_texts(customer: SimulatedCustomer) -> list[str]:
+    """Return the customer's texts that the center accepted."""
     center: Any = customer.world.center
     taken = center.chats[customer.chat_id].customer_events
     return [event["msg"] for event in taken if "msg" in event]
@@ -40,9 +40,9 @@ def arrived(customer: SimulatedCustomer) -> list[str]:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_hour_of_chat(worlds: Worlds, version: int) -> None:
-    """A word every minute, each answered; and then the end, once."""
+    """One text per minute is answered, and then the chat ends once."""
     world = worlds()
-    customer = opened(world, version=version)
+    customer = customer_with_a_chat(world, version=version)
     for minute in range(60):
         world.call_at(
             60.0 * minute + 10.0, lambda minute=minute: customer.send_text(f"text {minute}")
@@ -57,8 +57,8 @@ def test_an_hour_of_chat(worlds: Worlds, version: int) -> None:
     ]
 
 
-def test_nothing_happens_by_itself(worlds: Worlds) -> None:
-    """A world without customers has no deadline, and its time runs all the same."""
+def test_an_empty_world_has_no_deadline(worlds: Worlds) -> None:
+    """A World without customers has no deadline, and its time can be advanced."""
     world = worlds()
     assert world.deadline is None
     world.run(60.0)
@@ -66,27 +66,27 @@ def test_nothing_happens_by_itself(worlds: Worlds) -> None:
     assert "0 customers" in repr(world)
 
 
-def test_a_world_may_go_unwatched() -> None:
-    """And its faults be given as such."""
+def test_on_step_is_optional() -> None:
+    """`on_step` is optional, and faults may be a `Faults` object."""
     plan = Faults.parse("delay=1:post")
     world = World(world_of().center, faults=plan)
     assert world.network.faults == plan
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     assert len(customer.received_texts) == 1
 
 
-def test_what_does_not_come_is_not_waited_for(worlds: Worlds) -> None:
-    """`run_until` gives up after its limit, or when nothing more can happen."""
+def test_run_until_has_a_limit(worlds: Worlds) -> None:
+    """`run_until` raises after its limit, or if no deadline is left."""
     world = worlds()
     with pytest.raises(TimeoutError, match="not true after 60 s"):
         world.run_until(lambda: False, limit=60.0)
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     with pytest.raises(TimeoutError):
         world.run_until(lambda: customer.done, limit=60.0)
 
 
-def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) -> None:
-    """What is always due at once, an action or a center, is an error and no endless loop."""
+def test_endless_actions_at_one_moment_are_an_error(worlds: Worlds, monkeypatch: Any) -> None:
+    """An action or a center that is always due at once raises an error."""
     monkeypatch.setattr("chatfsm.simulator.world._MAX_ACTIONS_AT_ONCE", 100)
     world, other = worlds(), worlds()
 
@@ -97,25 +97,25 @@ def test_a_world_that_goes_in_circles_stops(worlds: Worlds, monkeypatch: Any) ->
     with pytest.raises(RuntimeError, match="more than 100 actions at one moment: <World at 1 s"):
         world.run(2.0)
 
-    class Restless:
+    class AlwaysDue:
         deadline = 2.0
 
         def collect(self, *, now: float) -> list[Any]:
             return []
 
-    other.network.center = Restless()  # type: ignore[assignment]
+    other.network.center = AlwaysDue()  # type: ignore[assignment]
     with pytest.raises(RuntimeError, match="more than 100 actions at one moment: <World at 2 s"):
         other.run(5.0)
 
 
 @pytest.mark.parametrize("ahead", [None, 0.0, -500.0, 1e6])
 @pytest.mark.parametrize("before_sending", [False, True])
-def test_a_customer_is_killed_and_comes_back(
+def test_a_customer_is_killed_and_restarted(
     worlds: Worlds, before_sending: bool, ahead: float | None
 ) -> None:
-    """On whatever clock; what was said before arrives once, and what is said meanwhile is told."""
+    """On any clock, earlier texts arrive once, and events during the stop are reported."""
     world = worlds()
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     customer.kill(before_sending=before_sending)
     if before_sending:
         customer.send_text("last words")
@@ -124,15 +124,15 @@ def test_a_customer_is_killed_and_comes_back(
     customer.restart(clock_offset=ahead)
     customer.send_text("back again")
     world.run(60.0)
-    said = ["last words"] * before_sending + ["back again"]
-    assert arrived(customer) == said
-    assert customer.received_texts[1:] == [f"You said: {text}" for text in said]
+    texts = ["last words"] * before_sending + ["back again"]
+    assert accepted_texts(customer) == texts
+    assert customer.received_texts[1:] == [f"You said: {text}" for text in texts]
     assert customer.lives == 2
     assert "life 2" in repr(customer)
 
 
 def test_killed_before_there_is_a_chat(worlds: Worlds) -> None:
-    """Who comes back asks again, and gets the chat that is there."""
+    """The restarted process requests again, and gets the existing chat."""
     world = worlds()
     customer = world.add_customer("a-client")
     customer.open_chat()
@@ -144,13 +144,13 @@ def test_killed_before_there_is_a_chat(worlds: Worlds) -> None:
     other = world.add_customer("another")
     other.kill()
     other.restart()
-    assert other.session is None, "who asked for nothing gets nothing"
+    assert other.session is None, "no request, so no chat"
 
 
-def test_the_dead_do_not_speak(worlds: Worlds) -> None:
-    """And the living need no restart."""
+def test_a_killed_customer_sends_nothing(worlds: Worlds) -> None:
+    """Commands of a stopped customer and restarts of a running one raise an error."""
     world = worlds()
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     with pytest.raises(RuntimeError, match="customer 1 is running"):
         customer.restart()
     customer.kill()
@@ -160,11 +160,11 @@ def test_the_dead_do_not_speak(worlds: Worlds) -> None:
     assert len(customer.received_texts) == 1
 
 
-def test_copies_reach_no_dead(worlds: Worlds) -> None:
-    """The second copy of a reply finds nobody, where the first was the last that was heard."""
+def test_a_killed_customer_receives_no_copies(worlds: Worlds) -> None:
+    """The second copy of a reply is dropped, if the first was the last input of the process."""
     world = worlds("twice")
     customer = world.add_customer("a-client")
-    world.on_step = lambda who, item, told: who.kill() if who.session and who.is_alive else None
+    world.on_step = lambda one, item, effects: one.kill() if one.session and one.is_alive else None
     customer.open_chat()
     world.run(10.0)
     assert not customer.is_alive
@@ -172,8 +172,8 @@ def test_copies_reach_no_dead(worlds: Worlds) -> None:
 
 
 @pytest.mark.parametrize("again", [5.0, None])
-def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
-    """Where that failed in passing, and as long as there is none."""
+def test_a_failed_request_for_a_chat_is_repeated(worlds: Worlds, again: float | None) -> None:
+    """The request is repeated after a temporary failure, until there is a chat."""
     world = worlds("refuse:open@1")
     customer = world.add_customer("a-client")
     customer.open_chat(RequestChat(sender="me"), retry_after=again)
@@ -182,8 +182,8 @@ def test_a_chat_is_asked_for_again(worlds: Worlds, again: float | None) -> None:
     assert (customer.session is None) == (again is None)
 
 
-def test_a_chat_is_asked_for_again_when_the_server_wishes(worlds: Worlds) -> None:
-    """A Retry-After that is longer than the customer's own delay counts."""
+def test_a_retry_after_is_respected(worlds: Worlds) -> None:
+    """A Retry-After that is longer than the customer's own delay is used."""
     world = worlds("429=30:open@1")
     customer = world.add_customer("a-client")
     customer.open_chat(retry_after=5.0)
@@ -193,8 +193,8 @@ def test_a_chat_is_asked_for_again_when_the_server_wishes(worlds: Worlds) -> Non
     assert customer.session is not None
 
 
-def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
-    """Nor is one by somebody who has died meanwhile."""
+def test_a_refused_request_for_a_chat_is_not_repeated(worlds: Worlds) -> None:
+    """A stopped customer does not repeat its request either."""
     world = worlds("403/3000:open@1,refuse:open@2")
     first, second = world.add_customer("first"), world.add_customer("second")
     first.open_chat()
@@ -206,8 +206,8 @@ def test_a_chat_that_is_refused_is_not_asked_for_again(worlds: Worlds) -> None:
     assert world.network.request_count == 2
 
 
-def test_another_life_asks_for_the_same_chat(worlds: Worlds) -> None:
-    """Who dies before there is a chat asks in the same words when restarted."""
+def test_a_restarted_customer_requests_the_same_chat(worlds: Worlds) -> None:
+    """A restarted process repeats the request that had no chat with the same parameters."""
     world = worlds("refuse:open@1")
     customer = world.add_customer("a-client")
     customer.open_chat(RequestChat(phone_number="5550100"))
@@ -220,7 +220,7 @@ def test_another_life_asks_for_the_same_chat(worlds: Worlds) -> None:
 
 
 def test_a_lost_reply_times_out(worlds: Worlds) -> None:
-    """As with an HTTP library: after the request's timeout, and the center hears of it."""
+    """The request fails after its timeout, as with an HTTP library, and is cancelled."""
     world = worlds("drop-reply:open@1")
     customer = world.add_customer("a-client")
     customer.open_chat(retry_after=1.0)
@@ -237,10 +237,10 @@ def test_a_lost_reply_times_out(worlds: Worlds) -> None:
     ("spec", "why"),
     [("reset:poll@3", "reset"), ("refuse:poll@3", "refused"), ("garbage:poll@3", "garbage")],
 )
-def test_what_breaks_is_a_failure(worlds: Worlds, spec: str, why: str) -> None:
-    """The client is told in words of its own, and goes on."""
+def test_a_broken_exchange_is_a_failure(worlds: Worlds, spec: str, why: str) -> None:
+    """The client reports the failure and goes on."""
     world = worlds(spec)
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     world.run(30.0)
     links = [e for e in customer.effects if isinstance(e, LinkChanged) and e.state == "retrying"]
     assert [why in link.why for link in links] == [True]
@@ -250,9 +250,9 @@ def test_what_breaks_is_a_failure(worlds: Worlds, spec: str, why: str) -> None:
 
 
 def test_forms_typing_and_disconnecting(worlds: Worlds) -> None:
-    """The words of a customer go where they should."""
+    """Each method of a customer has its effect on the chat."""
     world = worlds()
-    customer = opened(world)
+    customer = customer_with_a_chat(world)
     customer.start_typing()
     customer.send_text("form")
     world.run_until(lambda: customer.forms)
@@ -263,8 +263,8 @@ def test_forms_typing_and_disconnecting(worlds: Worlds) -> None:
     world.run_until(lambda: customer.done)
 
 
-def story(seed: int, spec: str) -> SimulatedCustomer:
-    """A customer says ten things, dies twice, and all calms down."""
+def chat_with_restarts(seed: int, spec: str) -> SimulatedCustomer:
+    """Return a customer that sent ten texts and was killed twice, after the faults ended."""
     world = world_of(spec, seed=seed, poll_timeout=1e6)
     customer = world.add_customer("a-client", version=1 + seed % 2, clock_offset=seed * 7.0)
     customer.open_chat()
@@ -281,14 +281,14 @@ def story(seed: int, spec: str) -> SimulatedCustomer:
     return customer
 
 
-@settings(max_examples=12)  # each is ten minutes of a chat
+@settings(max_examples=12)  # each example is ten minutes of a chat
 @given(st.integers(0, 1_000), st.sampled_from(("lossy", "proxy", "sick", "storm")))
-def test_nothing_is_lost_and_nothing_is_twice(seed: int, spec: str) -> None:
-    """Whatever goes wrong, and whoever dies: all arrives once, in order, and is answered once."""
-    customer = story(seed, spec)
-    said = [f"text {number}" for number in range(10)]
-    assert arrived(customer) == said
-    answers = sorted(f"You said: {text}" for text in said)
+def test_nothing_is_lost_or_doubled(seed: int, spec: str) -> None:
+    """With any faults and restarts, each text arrives once, in order, and is answered once."""
+    customer = chat_with_restarts(seed, spec)
+    texts = [f"text {number}" for number in range(10)]
+    assert accepted_texts(customer) == texts
+    answers = sorted(f"You said: {text}" for text in texts)
     assert (
         sorted(customer.received_texts[1:]) == answers
         or sorted(customer.received_texts)[1:] == answers
@@ -296,8 +296,12 @@ def test_nothing_is_lost_and_nothing_is_twice(seed: int, spec: str) -> None:
 
 
 def test_the_same_seed_is_the_same_world() -> None:
-    """Byte for byte; and another seed is another."""
-    first, second, other = story(5, "storm"), story(5, "storm"), story(7, "storm")
+    """The same seed gives equal bytes, and another seed does not."""
+    first, second, other = (
+        chat_with_restarts(5, "storm"),
+        chat_with_restarts(5, "storm"),
+        chat_with_restarts(7, "storm"),
+    )
     assert first.effects == second.effects
     assert first.client.snapshot(now=0.0) == second.client.snapshot(now=0.0)
     assert first.effects != other.effects
@@ -305,9 +309,9 @@ def test_the_same_seed_is_the_same_world() -> None:
 
 WORLD_AND_SESSION = """
 from chatfsm import ChatSession, commands
-from tests.simulator.world.test_world import story
+from tests.simulator.network.test_world import chat_with_restarts
 
-customer = story(5, "storm")
+customer = chat_with_restarts(5, "storm")
 print(customer.effects, customer.client.snapshot(now=0.0))
 session = ChatSession("chat-1")
 session.receive(commands.SendText("a &lt; b", "<i>a</i> &lt;<br>b"), now=0.0)
@@ -316,7 +320,7 @@ print(session.snapshot(now=0.0))
 
 
 def test_another_process_is_the_same_world() -> None:
-    """Nothing depends on the order of a set, which differs from process to process (law L1)."""
+    """Law L1: nothing depends on the order of a set, which differs between processes."""
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", WORLD_AND_SESSION],

@@ -1,4 +1,4 @@
-"""The soak in small, for any seed and any weather: all arrives once, all is told once."""
+"""Short soaks with any seed and faults: no message is lost or reported twice."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ORDINARY, LASTING, OPAQUE = 0, LASTING_EVERY - 1, OPAQUE_EVERY // 2
 
 @settings(max_examples=SOAKS)
 @given(SEEDS, WEATHERS)
-def test_any_weather(seed: int, faults: str) -> None:
-    """Faults that pass: nothing is lost, nothing is doubled, and the roster is the center's."""
+def test_any_temporary_faults(seed: int, faults: str) -> None:
+    """With temporary faults nothing is lost or doubled, and the roster is the center's."""
     assert play(seed, ORDINARY, 4, faults, 1.0).violations == []
 
 
 @settings(max_examples=SOAKS)
 @given(SEEDS, WEATHERS)
-def test_any_weather_that_ends_chats(seed: int, faults: str) -> None:
-    """Faults that end sessions too: each end and each loss is told."""
+def test_any_faults_that_end_chats(seed: int, faults: str) -> None:
+    """With faults that end sessions, each end and each loss is reported."""
     assert play(seed, LASTING, 4, faults, 1.0).violations == []
 
 
 @settings(max_examples=SOAKS)
 @given(SEEDS, WEATHERS)
-def test_any_weather_that_no_client_sees_through(seed: int, faults: str) -> None:
-    """Late requests and cached histories too: copies may arrive, nothing else goes wrong."""
+def test_any_faults_that_no_client_can_detect(seed: int, faults: str) -> None:
+    """With late requests and cached histories copies may arrive, and nothing else goes wrong."""
     assert play(seed, OPAQUE, 4, faults, 1.0).violations == []

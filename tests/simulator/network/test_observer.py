@@ -1,4 +1,4 @@
-"""What an observer of a network sees."""
+"""NetworkObserver: the calls that an observer of a network receives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from chatfsm.simulator.network import BrokenExchange
 from chatfsm.transport import HttpReply, HttpRequest
-from tests.simulator.world.fake_center import Wire
+from tests.simulator.network.fake_center import NetworkHarness
 
 
 class Observer:
-    """It writes down what it sees, each in few words."""
+    """An observer that records each call as a short tuple."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Any, ...]] = []
@@ -31,18 +31,18 @@ class Observer:
         self.seen.append(("cancel", request_id, now))
 
 
-def observed(spec: str = "", **more: Any) -> tuple[Wire, Observer]:
-    wire, observer = Wire(spec, **more), Observer()
-    wire.network.observer = observer
-    return wire, observer
+def observed(spec: str = "", **more: Any) -> tuple[NetworkHarness, Observer]:
+    harness, observer = NetworkHarness(spec, **more), Observer()
+    harness.network.observer = observer
+    return harness, observer
 
 
-def test_a_request_is_seen_on_its_way() -> None:
-    """Sent, handled by the center, and arrived at the client, each at its time."""
-    wire, observer = observed(latency=0.5)
-    wire.sends("post", at=1.0)
-    wire.arrived(at=1.5)
-    wire.arrived(at=2.0)
+def test_a_request_is_observed_at_each_stage() -> None:
+    """The calls are sent, handled and arrived, each with its time."""
+    harness, observer = observed(latency=0.5)
+    harness.send("post", at=1.0)
+    harness.arrivals(at=1.5)
+    harness.arrivals(at=2.0)
     assert observer.seen == [
         ("request", 1, 1.0),
         ("handled", 1, 200, 1.5),
@@ -51,14 +51,14 @@ def test_a_request_is_seen_on_its_way() -> None:
 
 
 def test_a_held_poll_is_handled_when_it_is_answered() -> None:
-    """And not before."""
-    wire, observer = observed()
-    wire.center.holds = True
-    wire.sends(at=1.0)
-    wire.arrived(at=2.0)
+    """The call comes with the reply, not with the hold."""
+    harness, observer = observed()
+    harness.center.holds = True
+    harness.send(at=1.0)
+    harness.arrivals(at=2.0)
     assert observer.seen == [("request", 1, 1.0)]
-    wire.center.answers()
-    wire.arrived(at=3.0)
+    harness.center.answer_held()
+    harness.arrivals(at=3.0)
     assert observer.seen[1:] == [("handled", 1, 200, 3.0), ("arrival", 1, 200, 3.0)]
 
 
@@ -71,27 +71,27 @@ def test_a_held_poll_is_handled_when_it_is_answered() -> None:
         ("busy", [("handled", 1, 200, 0.0), ("arrival", 1, 429, 0.0)]),
     ],
 )
-def test_the_reply_and_what_became_of_it_are_two_things(spec: str, seen: list[Any]) -> None:
-    """The center may have handled what the client sees fail."""
-    wire, observer = observed(spec)
-    wire.meets()
+def test_handling_and_arrival_are_separate(spec: str, seen: list[Any]) -> None:
+    """The center may have handled a request that fails at the client."""
+    harness, observer = observed(spec)
+    harness.exchange()
     assert observer.seen[1:] == seen
 
 
-def test_a_reply_that_comes_twice_is_seen_twice() -> None:
-    """As the client sees it."""
-    wire, observer = observed("twice")
-    wire.sends()
-    wire.arrived()
+def test_a_reply_that_comes_twice_is_observed_twice() -> None:
+    """The observer gets two arrivals, as the client does."""
+    harness, observer = observed("twice")
+    harness.send()
+    harness.arrivals()
     assert observer.seen[-2:] == [("arrival", 1, 200, 0.0)] * 2
 
 
-def test_a_request_that_is_given_up_is_seen() -> None:
-    """Also one of which nothing is left in the network; its reply arrives no more."""
-    wire, observer = observed("late=5")
-    wire.sends("post")
-    wire.network.cancel(1, now=1.0)
-    wire.network.cancel(1, now=2.0)
-    wire.arrived(at=9.0)
+def test_a_cancelled_request_is_observed() -> None:
+    """A cancelled request has its call, also if the network no longer has it, and no arrival."""
+    harness, observer = observed("late=5")
+    harness.send("post")
+    harness.network.cancel(1, now=1.0)
+    harness.network.cancel(1, now=2.0)
+    harness.arrivals(at=9.0)
     seen = [("cancel", 1, 1.0), ("cancel", 1, 2.0), ("handled", 1, 200, 9.0)]
     assert observer.seen[1:] == seen

@@ -9,7 +9,7 @@ import pytest
 from chatfsm import effects
 from chatfsm.simulator.faults import Faults
 from chatfsm.simulator.world import World
-from tests.simulator.world.test_world import arrived, opened
+from tests.simulator.network.test_world import accepted_texts, customer_with_a_chat
 
 Worlds = Callable[..., World]
 
@@ -17,9 +17,9 @@ Worlds = Callable[..., World]
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("fault", ["drop-request:post@1", "drop-reply:post@1", "reset:post@1"])
 def test_a_second_device_whose_post_is_dropped(worlds: Worlds, version: int, fault: str) -> None:
-    """The texts of both arrive once, each is confirmed as itself, and both devices see all."""
+    """The texts of both arrive once, each is confirmed by its id, and both devices see all."""
     world = worlds()
-    first = opened(world, version=version, token="first")
+    first = customer_with_a_chat(world, version=version, token="first")
     first.send_text("from the phone")
     world.run_until(lambda: "You said: from the phone" in first.received_texts)
     first.kill()
@@ -29,7 +29,7 @@ def test_a_second_device_whose_post_is_dropped(worlds: Worlds, version: int, fau
     world.run_until(lambda: second.session is not None)
     second.send_text("from the desk")
     world.run(60.0)
-    assert arrived(first) == ["from the phone", "from the desk"]
+    assert accepted_texts(first) == ["from the phone", "from the desk"]
     assert second.session is not None
     assert list(second.session.outbox) == ["second:1"]
     assert set(second.session.outbox.values()) <= {"sent", "delivered", "read"}

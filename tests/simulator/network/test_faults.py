@@ -1,4 +1,4 @@
-"""Faults are data: written, read, and told what does not go together."""
+"""Fault specifications: parsing, writing and errors."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ SPECS: dict[str, Fault] = {
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_a_fault(spec: str) -> None:
-    """What is written on a command line is this fault, and is written so again."""
+    """The text parses to this fault, which is written as the same text."""
     assert Faults.parse(spec).entries == (SPECS[spec],)
     assert str(Faults.parse(f" {spec} ")) == spec
 
 
 @given(fault_plans())
 def test_faults_survive_being_written(plan: Faults) -> None:
-    """As a text and as JSON, in their order."""
+    """Faults are equal after a round trip through text and through JSON, in the same order."""
     assert Faults.parse(str(plan)) == plan
     assert Faults.from_json(json.loads(json.dumps([asdict(one) for one in plan]))) == plan
     assert tuple(plan) == plan.entries
 
 
 def test_no_faults_are_an_empty_text() -> None:
-    """Nothing goes wrong where nothing is asked for."""
+    """The empty text means no faults."""
     assert Faults.parse("") == Faults.parse("  ") == Faults.parse("calm") == Faults()
     assert str(Faults()) == ""
 
 
 def test_a_preset_stands_for_its_faults() -> None:
-    """By name, also beside others and within one another; none ends a chat."""
+    """A preset expands anywhere in a list, also within another preset; none ends a chat."""
     storm = Faults.parse("storm")
     assert Faults.parse("restart:@50,lossy").entries[1:] == Faults.parse(PRESETS["lossy"]).entries
     assert set(Faults.parse("lossy")) < set(storm)
@@ -97,8 +97,8 @@ def test_a_preset_stands_for_its_faults() -> None:
         ("5000", "no fault is called '5000'"),
     ],
 )
-def test_what_is_wrong_is_named(spec: str, why: str) -> None:
-    """The part, and what is wrong with it."""
+def test_an_invalid_spec_is_named(spec: str, why: str) -> None:
+    """The error has the invalid part and the reason."""
     with pytest.raises(ValueError, match="cannot read the fault") as caught:
         Faults.parse(spec)
     assert why in str(caught.value)
@@ -129,8 +129,8 @@ def test_what_is_wrong_is_named(spec: str, why: str) -> None:
         ),
     ],
 )
-def test_bad_json_is_named(value: Any, why: str) -> None:
-    """Which fault it is, and what is wrong with it."""
+def test_invalid_json_is_named(value: Any, why: str) -> None:
+    """The error has the number of the fault and the reason."""
     with pytest.raises(ValueError, match="fault") as caught:
         Faults.from_json(value)
     assert why in str(caught.value)

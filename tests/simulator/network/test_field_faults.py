@@ -1,4 +1,4 @@
-"""Faults that were seen in the field: polls of another client, and bytes that are no text."""
+"""Faults observed in the field: polls of another client, and bytes that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.transport import HttpReply, HttpRequest
 from tests.simulator.center.harness import TENANT, Script, agent_message
-from tests.simulator.world.fake_center import Wire
+from tests.simulator.network.fake_center import NetworkHarness
 
 
 @pytest.mark.parametrize(("version", "status"), [(1, 400), (2, 429)])
 def test_another_client_polls(version: int, status: int) -> None:
-    """The poll is refused as busy, and what it would have brought is with the other client."""
+    """The poll is refused as busy, and its pending events go to the other client."""
     center = ContactCenter([TENANT], make_player=lambda *_: Script([agent_message("Hi")]))
     network = Network(center, "busy")
     who = (("Authorization", 'MOBILE-API-140-327-PLAIN appId="demo", clientId="anna"'),)
     base = f"https://any.example/clientweb/api/v{version}/chats"
     query = "?tenantUrl=tenant.example"
 
-    def meets(number: int, method: Any, path: str) -> HttpReply:
+    def exchange(number: int, method: Any, path: str) -> HttpReply:
         request = HttpRequest(number, method, f"{base}{path}{query}", who, b"")
         network.send(request, now=0.0)
         (reply,) = network.collect(now=0.0)
         assert isinstance(reply, HttpReply)
         return reply
 
-    chat_id = json.loads(meets(1, "POST", "").body)["chat_id"]
+    chat_id = json.loads(exchange(1, "POST", "").body)["chat_id"]
     for number in (2, 3):  # with an event that is pending, and with none
-        reply = meets(number, "GET", f"/{chat_id}/events")
+        reply = exchange(number, "GET", f"/{chat_id}/events")
         assert (reply.status, json.loads(reply.body)["error_code"]) == (status, "5509")
         assert center.chats[chat_id].pending == []
         assert center.chats[chat_id].held_poll is None
-    history = json.loads(meets(4, "GET", f"/{chat_id}/history").body)["events"]
+    history = json.loads(exchange(4, "GET", f"/{chat_id}/history").body)["events"]
     assert [event["msg"] for event in history] == ["Hi"]
     assert network.fault_counts == {"busy": 2}
 
 
 def test_a_byte_that_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the fields of the reply, which are whole; a reply that is no object stays."""
-    wire = Wire("bad-byte")
-    assert wire.meets().body == b"1"
+    """The byte is put between the intact fields of the reply; a reply without fields stays."""
+    harness = NetworkHarness("bad-byte")
+    assert harness.exchange().body == b"1"
     whole = HttpReply(2, 200, {}, b'{"events": []}')
-    monkeypatch.setattr(wire.center, "handle", lambda _request, *, now: whole)
-    body = wire.meets().body
+    monkeypatch.setattr(harness.center, "handle", lambda _request, *, now: whole)
+    body = harness.exchange().body
     with pytest.raises(UnicodeDecodeError):
         body.decode()
     lenient = body.decode(errors="replace")

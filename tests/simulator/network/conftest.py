@@ -1,4 +1,4 @@
-"""A world with the echo scenario, and watchers on all its customers."""
+"""Fixtures: a World with the echo scenario that checks the invariants of all its customers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from chatfsm.testing.invariants import ClientChecker
 
 
 def world_of(faults: str = "", *, seed: int = 0, **settings: Any) -> World:
-    """A world of one tenant, in which whoever does wrong is seen at once."""
+    """Return a World of one tenant that raises at the first broken invariant of a client."""
     entry = AppEntry(app_id="demo", scenario=SCENARIOS["echo"])
     tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
     center = ContactCenter([tenant], CenterSettings(**settings), seed=seed)
     watchers: dict[int, tuple[int, ClientChecker]] = {}
 
-    def watch(customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]) -> None:
+    def watch(customer: SimulatedCustomer, item: ClientInput, effects: list[ClientEffect]) -> None:
         lives, watcher = watchers.setdefault(customer.number, (1, ClientChecker()))
         if lives != customer.lives:
             watcher.on_restart()
             watchers[customer.number] = customer.lives, watcher
-        watcher.check(item, told, customer.client, now=customer.client_time)
+        watcher.check(item, effects, customer.client, now=customer.client_time)
 
     return World(center, faults=faults, seed=seed, on_step=watch)
 
 
 @pytest.fixture(scope="session")
 def worlds() -> Callable[..., World]:
-    """A maker of worlds: `worlds("storm", seed=3)`."""
+    """Return a function that makes Worlds: `worlds("storm", seed=3)`."""
     return world_of
