@@ -1,4 +1,4 @@
-"""Recorded plays: logs written to disk, the command that replays them, and what it printed."""
+"""Log files, runs of `chatfsm replay`, and the captured output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOGS = Path(__file__).resolve().parent.parent / "logs"
 
 
 class Wire:
-    """Events as the wire writes them; `at` is the timestamp, in seconds."""
+    """Events as JSON objects of the wire; `at` is the timestamp in seconds."""
 
     def event(self, word: str, /, *, at: object = None, **fields: Any) -> dict[str, Any]:
         """Any event; `word` is its name without "chat_session_"."""
@@ -29,11 +29,11 @@ class Wire:
         return {"event": name, **fields, **({} if at is None else {"timestamp": at})}
 
     def status(self, state: str, **fields: Any) -> dict[str, Any]:
-        """The server tells a state."""
+        """A status event."""
         return self.event("status", state=state, **fields)
 
     def ended(self, **fields: Any) -> dict[str, Any]:
-        """The server ends the session."""
+        """An event that ends the session."""
         return self.event("ended", **fields)
 
     def joins(self, party_id: str, name: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -42,37 +42,37 @@ class Wire:
         return self.event("party_joined", **{**usual, "display_name": name, **fields})
 
     def leaves(self, party_id: str, **fields: Any) -> dict[str, Any]:
-        """Somebody leaves."""
+        """A party leaves."""
         return self.event("party_left", party_id=party_id, **fields)
 
     def says(self, party_id: str, msg: str, **fields: Any) -> dict[str, Any]:
-        """Somebody says something."""
+        """A party sends a message."""
         return self.event("message", party_id=party_id, msg=msg, **fields)
 
     def types(self, party_id: str, **fields: Any) -> dict[str, Any]:
-        """Somebody types."""
+        """A party types."""
         return self.event("typing", party_id=party_id, **fields)
 
     def shows(self, request_id: str, name: str = "survey", **fields: Any) -> dict[str, Any]:
-        """The server shows a form."""
+        """A form is shown."""
         return self.event("form_show", form_request_id=request_id, form_name=name, **fields)
 
     def unknown(self, **fields: Any) -> dict[str, Any]:
-        """An event that nobody knows."""
+        """An event of an unknown type."""
         return self.event("weather", **fields)
 
     def broken(self, **fields: Any) -> dict[str, Any]:
-        """An event that lacks what it needs, and whose name is known."""
+        """A malformed event of a known type."""
         return self.event("typing", **fields)
 
-    def heard(self, *items: dict[str, Any]) -> list[Event]:
-        """The same events, decoded."""
+    def decoded(self, *items: dict[str, Any]) -> list[Event]:
+        """The events, decoded."""
         return [decode_item(item) for item in items]
 
 
 @frozen
-class Ran:
-    """What came of one run of the command."""
+class CommandResult:
+    """The exit status and the output of one run of the command."""
 
     status: int
     out: str
@@ -80,50 +80,50 @@ class Ran:
 
     @property
     def lines(self) -> list[str]:
-        """What was printed, line by line, without the ends."""
+        """The lines of standard output, without line ends."""
         return self.out.splitlines()
 
     @property
     def effects(self) -> list[dict[str, Any]]:
-        """What `--json` printed."""
+        """The effects that `--json` printed."""
         return [json.loads(line) for line in self.lines]
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one document that `--summary` printed."""
+        """The document that `--summary` printed."""
         document: dict[str, Any] = json.loads(self.out)
         return document
 
     @property
     def sessions(self) -> list[dict[str, Any]]:
-        """The sessions of that document."""
+        """The sessions of the document."""
         sessions: list[dict[str, Any]] = self.document["sessions"]
         return sessions
 
     @property
     def session(self) -> dict[str, Any]:
-        """The one session of that document."""
+        """The only session of the document."""
         (session,) = self.sessions
         return session
 
     @property
     def totals(self) -> dict[str, Any]:
-        """The totals of that document."""
+        """The totals of the document."""
         totals: dict[str, Any] = self.document["totals"]
         return totals
 
 
 class Terminal(io.StringIO):
-    """A terminal that remembers what was written on it."""
+    """A fake terminal that keeps its output."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """True: a program takes the stream for a terminal."""
         return True
 
 
 @pytest.fixture(scope="session")
 def wire() -> Wire:
-    """A writer of wire events."""
+    """A factory of wire events."""
     return Wire()
 
 
@@ -135,7 +135,7 @@ def recorded() -> list[Path]:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a log: objects become JSON lines, text and bytes stand as they are."""
+    """Write a log: objects become JSON lines; text and bytes are written unchanged."""
 
     def write(name: str, *lines: dict[str, Any] | str | bytes, packed: bool = False) -> Path:
         path = tmp_path / name
@@ -154,31 +154,33 @@ def _line(line: dict[str, Any] | str | bytes) -> bytes:
 
 
 @pytest.fixture
-def calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that says nothing about colours and widths."""
+def neutral_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without settings for colours and width."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
 @pytest.fixture
-def replays(calm: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Runs `chatfsm replay` with these words, in this process and with its output in a pipe."""
+def replays(
+    neutral_environment: None, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CommandResult]:
+    """Run `chatfsm replay` with these arguments in this process, with its output in a pipe."""
 
-    def run(*words: object) -> Ran:
+    def run(*words: object) -> CommandResult:
         capsys.readouterr()
         try:
             status = main(["replay", *map(str, words)])
         except SystemExit as stop:
             status = int(stop.code or 0)
-        return Ran(status, *capsys.readouterr())
+        return CommandResult(status, *capsys.readouterr())
 
     return run
 
 
 @pytest.fixture
 def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], io.TextIOWrapper]:
-    """Puts bytes on standard input."""
+    """Put bytes on standard input."""
 
     def put(data: bytes) -> io.TextIOWrapper:
         stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(data)), encoding="utf-8")
@@ -189,7 +191,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], io.TextIOWrapper
 
 
 @pytest.fixture
-def terminal(calm: None, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(neutral_environment: None, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     return Terminal()

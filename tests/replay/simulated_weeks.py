@@ -40,7 +40,7 @@ _TEXT = Await("chat_session_message", timeout=120.0)
 
 
 def scenario(name: str, questions: int) -> Scenario:
-    """An agent answers a number of questions, looks up something for each, and leaves."""
+    """A scenario: an agent answers some questions, each after a look-up, and leaves."""
     answers = [step for n in range(questions) for step in (_TEXT, Pause(20.0), Say(f"{n}", 15.0))]
     steps = (FindAgent(ring=2.0), Pause(5.0), Say("Hello", 3.0), *answers)
     return Scenario(name, (*steps, AgentLeaves(), EndSession()))
@@ -52,7 +52,7 @@ SCENARIOS = (scenario("short", 2), scenario("usual", 5), scenario("long", 9))
 def write_week(
     path: Path, chats: int, *, agents: int, monday: float = MONDAY, days: int = DAYS
 ) -> None:
-    """Write the log of a week of chats, with the times at which the events happened."""
+    """Write the log of a week of chats, with the real times of the events."""
     random = Random(7)
     tenant = Tenant(
         url="tenant.example",
@@ -67,7 +67,11 @@ def write_week(
             log.write(f"{json.dumps(line)}\n")
 
         center.on_event = write
-        world = World(center, seed=7, on_step=lambda customer, _item, told: react(customer, told))
+        world = World(
+            center,
+            seed=7,
+            on_step=lambda customer, _item, client_effects: react(customer, client_effects),
+        )
         react = _reactions(world, random.getrandbits(32))
         for number in range(chats):
             day, at = number % days, random.uniform(0, _OPEN)
@@ -77,7 +81,7 @@ def write_week(
 
 
 def _arrival(world: World, number: int, app_id: str, patience: float) -> Callable[[], object]:
-    """A customer who opens a chat, and ends it if no agent has come in time."""
+    """A customer who opens a chat and ends it if no agent has come within `patience` seconds."""
 
     def arrive() -> None:
         customer = world.add_customer(f"client-{number}", app_id=app_id)
@@ -92,10 +96,10 @@ def _arrival(world: World, number: int, app_id: str, patience: float) -> Callabl
 
 
 def _reactions(world: World, seed: int) -> Callable[[SimulatedCustomer, list[ClientEffect]], None]:
-    """Customers answer each text after some time to think, the same in every week."""
+    """Customers answer each text after a delay, which is the same in every week."""
 
-    def react(customer: SimulatedCustomer, told: list[ClientEffect]) -> None:
-        for effect in told:
+    def react(customer: SimulatedCustomer, client_effects: list[ClientEffect]) -> None:
+        for effect in client_effects:
             if isinstance(effect, effects.MessageReceived) and not effect.message.own:
                 texts = len(customer.received_texts)
                 pause = Random(f"{seed} {customer.number} {texts}").uniform(5, 40)
@@ -109,7 +113,7 @@ def _reactions(world: World, seed: int) -> Callable[[SimulatedCustomer, list[Cli
 
 
 def count_by_hand(path: Path) -> dict[str, float]:
-    """The main figures of a week, from the lines of its log alone."""
+    """The main figures of a week, computed from the lines of its log only."""
     chats: dict[str, list[dict[str, Any]]] = {}
     for line in path.read_text("utf-8").splitlines():
         event = json.loads(line)
@@ -127,7 +131,7 @@ def count_by_hand(path: Path) -> dict[str, float]:
         if "connected" in at:
             answered_waits.append(waits[-1])
             handled.append(at.get("party_left", end) - at["party_joined"])
-            if "message" in at:  # the customer may leave before it
+            if "message" in at:  # the customer may leave before an agent joins
                 firsts.append(at["message"] - max(at["connected"], at["party_joined"]))
     answered, total = len(answered_waits), len(chats)
     return {

@@ -1,4 +1,4 @@
-"""Work for one line, one document and one file is bounded; beyond a bound comes an error."""
+"""Bounds for one line, one document and one file; beyond a bound the file is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TINY = 4_000_000
 
 
 def refusal(path: Path) -> tuple[int, str]:
-    """The number of records before the error, and the error without the file's name."""
+    """The number of records before the error, and the error without the name of the file."""
     places: list[int] = []
     with pytest.raises(UnreadableLogError) as caught:
         places.extend(record.place for record in records(Source(str(path))))
@@ -31,7 +31,7 @@ def refusal(path: Path) -> tuple[int, str]:
 
 
 def measured(path: Path) -> tuple[tuple[int, str], int]:
-    """The refusal of a file, and the largest number of bytes in memory."""
+    """The refusal of a file, and the peak of memory in bytes."""
     tracemalloc.start()
     try:
         return refusal(path), tracemalloc.get_traced_memory()[1]
@@ -42,7 +42,7 @@ def measured(path: Path) -> tuple[tuple[int, str], int]:
 @pytest.mark.parametrize("item", [b"{}", b"1", b"[]"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_millions_of_items_in_a_line_are_refused(log: Log, item: bytes, *, packed: bool) -> None:
-    """A file of some KB cannot make the reader work for minutes."""
+    """A file of some KB cannot keep the reader busy for minutes."""
     line = b'{"events":[' + (item + b",") * TINY + item + b"]}\n"
     path = log("a.jsonl", EVENT + b"\n", line, EVENT, packed=packed)
     found, memory = measured(path)
@@ -52,7 +52,7 @@ def test_millions_of_items_in_a_line_are_refused(log: Log, item: bytes, *, packe
 
 @pytest.mark.parametrize("shape", ["one event", "text of commas", "several on a line"])
 def test_other_lines_with_too_many_values_are_refused(log: Log, shape: str) -> None:
-    """Whatever the values are for; a text of so many commas is not told apart."""
+    """The bound counts commas, also those in texts."""
     lines = {
         "one event": b'{"event":"chat_session_ended","x":[' + b"0," * MAX_VALUES + b"0]}",
         "text of commas": b'{"event":"chat_session_message","msg":"' + b"," * MAX_VALUES + b'"}',
@@ -76,20 +76,20 @@ def test_other_lines_with_too_many_values_are_refused(log: Log, shape: str) -> N
 def test_the_number_of_events_in_a_line_is_bounded(
     log: Log, start: bytes, item: bytes, end: bytes
 ) -> None:
-    """The limit itself is allowed; beyond it the error says what to do."""
+    """The limit itself is allowed; beyond it the error suggests one event on each line."""
     line = start + item * MAX_EVENTS + end
     why = "line 2: more than 100,000 events: write one on each line"
     assert refusal(log("a.jsonl", EVENT + b"\n", line)) == (1, why)
 
 
 def test_a_line_may_have_as_many_events_as_the_limit(log: Log) -> None:
-    """Nothing is lost up to the limit."""
+    """A line with exactly the limit is read completely."""
     path = log("a.jsonl", b"[" + (EVENT + b",") * (MAX_EVENTS - 1) + EVENT + b"]")
     assert sum(1 for _ in records(Source(str(path)))) == MAX_EVENTS
 
 
 def test_the_number_of_events_in_a_document_is_bounded(log: Log) -> None:
-    """As for a line."""
+    """The bound of a document is that of a line."""
     path = log("a.json", b'{"events":[\n', b"{},\n" * MAX_EVENTS, b"{}\n]}\n")
     why = "the JSON document has more than 100,000 events: write one on each line"
     assert refusal(path) == (0, why)
@@ -107,7 +107,7 @@ def test_a_list_of_events_one_a_line_has_no_bound(
 def test_a_document_with_too_many_values_is_refused(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says why the lines were not read as a document."""
+    """The error says why the file was not parsed as one document."""
     monkeypatch.setattr(formats, "MAX_VALUES", 200_000)
     path = log("a.json", b'{"events":[\n', b"{},\n" * 400_000, b"{}\n]}\n")
     (count, why), memory = measured(path)
@@ -120,7 +120,7 @@ def test_a_document_with_too_many_values_is_refused(
 @pytest.mark.parametrize("line", [b"\n", b"\r\n", b" \t\n"])
 @pytest.mark.parametrize("head", [b"", EVENT + b"\n"])
 def test_a_file_of_blank_lines_is_refused(log: Log, line: bytes, head: bytes) -> None:
-    """Hundreds of millions of lines of nothing, a few KB as gzip, end soon and in an error."""
+    """A small gzip file of millions of blank lines ends soon, with an error."""
     path = log("a.jsonl", head, line * (12 * MAX_BLANK_LINES), packed=True)
     (count, why), memory = measured(path)
     assert count == (head != b"")
@@ -132,7 +132,7 @@ def test_a_file_of_blank_lines_is_refused(log: Log, line: bytes, head: bytes) ->
 
 @pytest.mark.parametrize("line", [b"\n", b"\r\n", b"  \t\r\n"])
 def test_blank_lines_between_events_are_skipped_and_counted(log: Log, line: bytes) -> None:
-    """They cost next to nothing, and the numbers of the lines after them are right."""
+    """Blank lines are skipped at little cost, and line numbers stay correct."""
     every = 20_000
     path = log("a.jsonl", (line * every + b" " + EVENT + b"\n") * 20, line, EVENT)
     places = [record.place for record in records(Source(str(path)))]
@@ -140,7 +140,7 @@ def test_blank_lines_between_events_are_skipped_and_counted(log: Log, line: byte
 
 
 def test_blank_lines_do_not_change_a_broken_line(log: Log) -> None:
-    """Its text is kept with the spaces before it."""
+    """The text of a malformed line keeps its leading spaces."""
     path = log("a.jsonl", EVENT + b"\n\n  broken \r\n\n", EVENT)
     broken = [record.event for record in records(Source(str(path)))][1]
     assert getattr(broken, "raw", None) == "  broken "
@@ -149,7 +149,7 @@ def test_blank_lines_do_not_change_a_broken_line(log: Log) -> None:
 def test_long_broken_lines_at_the_beginning_are_not_kept(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file may begin with a hundred broken lines, but not with a hundred times 64 MiB."""
+    """A file may begin with a hundred broken lines, but not with a hundred of 64 MiB."""
     monkeypatch.setattr(reader, "MAX_LINE_BYTES", 1_000)
     _, why = refusal(log("a.jsonl", b"x" * 600 + b"\n", b"x" * 600 + b"\n", EVENT))
     assert why.startswith("line 1: not a log of chat events")
@@ -158,7 +158,7 @@ def test_long_broken_lines_at_the_beginning_are_not_kept(
 def test_workers_refuse_what_one_process_refuses(
     log: Log, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bound is met once, whatever the number of workers."""
+    """A bound is reported once, for any number of workers."""
     from chatfsm._cli import main  # noqa: PLC0415  # for this alone
 
     monkeypatch.setattr(sources, "MAX_BLANK_LINES", 10)

@@ -1,4 +1,4 @@
-"""Whose an event of a log is: its own chat_id counts before that of its envelope."""
+"""The chat_id of an event in a log: its own one, or else that of its envelope."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def with_id(chat_id: str | None, **fields: Any) -> dict[str, Any]:
 def test_an_event_without_a_chat_id_is_of_the_envelopes_chat(
     own_ids: list[str | None], chat_id: str | None
 ) -> None:
-    """Whichever chats the events beside it are of; an empty id counts as missing."""
+    """The chat_ids of other events do not matter; an empty one counts as missing."""
     events = [with_id(own, event="chat_session_ended") for own in own_ids]
     found = items_in(json.loads(json.dumps(with_id(chat_id, events=events))))
     assert found is not None

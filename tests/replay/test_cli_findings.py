@@ -1,4 +1,4 @@
-"""What is wrong with a log: `--fail-on`, `--strict`, and the exit status."""
+"""Findings of a log: `--fail-on`, `--strict` and the exit code."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Replays = Callable[..., Any]
 
 
 def test_the_exit_statuses_are_those_that_help_names() -> None:
-    """0 success, 1 failure, 2 error, and 128 and the number of SIGINT."""
+    """The exit codes are 0 success, 1 failure, 2 error, and 130 (128 + SIGINT)."""
     assert [code.value for code in ExitCode] == [0, 1, 2, 130]
 
 
 @pytest.fixture
 def odd(wire: Any, log: Log) -> dict[str, Path]:
-    """A log for each kind of finding, and one that is clean."""
+    """A log for each kind of finding, and a clean one."""
     batch = [wire.ended(at=10), wire.status("completed", at=10), wire.says("ann", "x", at=25)]
     return {
         "clean": log("clean.jsonl", wire.says("ann", "x", at=1), *batch),
@@ -38,14 +38,14 @@ def odd(wire: Any, log: Log) -> dict[str, Path]:
 def test_fail_on_a_kind_fails_on_that_kind(
     odd: dict[str, Path], replays: Replays, kind: str
 ) -> None:
-    """Exit status 1 where it is met, 0 where it is not; a broken event is an anomaly too."""
+    """The exit code is 1 for logs with the finding, else 0; a malformed event is an anomaly too."""
     for name, path in odd.items():
         is_met = name == kind or (kind, name) == ("anomalies", "malformed")
         assert replays("--quiet", "--fail-on", kind, path).status == is_met
 
 
 def test_without_fail_on_no_finding_fails(odd: dict[str, Path], replays: Replays) -> None:
-    """What is odd about a log is told, and the command has done what it was asked for."""
+    """Findings are reported without `--fail-on`, with exit code 0."""
     ran = replays("--summary", *odd.values())
     assert ran.status == 0
     assert ran.totals["findings"] == {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 1}
@@ -64,13 +64,13 @@ def test_without_fail_on_no_finding_fails(odd: dict[str, Path], replays: Replays
 def test_fail_on_takes_several_kinds(
     odd: dict[str, Path], replays: Replays, words: list[str], failing: set[str]
 ) -> None:
-    """As a list, given several times, or any."""
+    """Kinds may be given as a list, several times, or as "any"."""
     failed = {name for name, path in odd.items() if replays("--quiet", *words, path).status}
     assert failed == failing
 
 
 def test_a_finding_of_any_chat_fails(odd: dict[str, Path], replays: Replays) -> None:
-    """The exit status is that of all files, and all of them are told."""
+    """The exit code is that of all files, and all of them are reported."""
     ran = replays("--summary", "--fail-on=late", odd["late"], odd["clean"], odd["unknown"])
     assert ran.status == 1
     assert [each["chat_id"] for each in ran.sessions] == ["late", "clean", "unknown"]
@@ -80,7 +80,7 @@ def test_a_finding_of_any_chat_fails(odd: dict[str, Path], replays: Replays) -> 
 def test_unreadable_input_is_worse_than_a_finding(
     odd: dict[str, Path], tmp_path: Path, replays: Replays
 ) -> None:
-    """2 wins over 1: nobody knows what the rest would have held."""
+    """Exit code 2 takes precedence over 1, since the rest of the input is unknown."""
     missing = tmp_path / "missing"
     assert replays("--quiet", "--fail-on=any", odd["unknown"], missing).status == 2
 
@@ -98,7 +98,7 @@ def test_unreadable_input_is_worse_than_a_finding(
 def test_strict_stops_at_the_first_violation(
     wire: Any, log: Log, replays: Replays, kind: str, why: str
 ) -> None:
-    """Exit status 1, with file, line and reason; what came before it is told, the rest is not."""
+    """Exit code 1, with file, line and reason; only the events before it are reported."""
     bad = {
         "unknown": wire.unknown(),
         "broken": wire.broken(),
@@ -116,7 +116,7 @@ def test_strict_stops_at_the_first_violation(
 
 
 def test_strict_names_the_event_of_a_document(wire: Any, log: Log, replays: Replays) -> None:
-    """A pretty-printed file has no line for an event, so that its number is told."""
+    """Events of a pretty-printed file are named by their number, not by a line."""
     text = json.dumps({"events": [wire.status("ivr", at=1), wire.unknown()]}, indent=2)
     ran = replays("--strict", "--quiet", log("a.json", text))
     assert (ran.status, ran.out) == (1, "")
@@ -124,7 +124,7 @@ def test_strict_names_the_event_of_a_document(wire: Any, log: Log, replays: Repl
 
 
 def test_strict_reads_no_further_file(wire: Any, log: Log, replays: Replays) -> None:
-    """The first violation ends it all."""
+    """The replay stops at the first violation."""
     ran = replays(
         "--strict",
         "--summary",
@@ -135,7 +135,7 @@ def test_strict_reads_no_further_file(wire: Any, log: Log, replays: Replays) -> 
 
 
 def test_strict_says_nothing_about_a_clean_log(wire: Any, log: Log, replays: Replays) -> None:
-    """Duplicates, own events, unknown fields and late events break nothing."""
+    """Duplicates, own events, unknown fields and late events are no violations."""
     hello = wire.says("ann", "hello", msg_id="1", at=1, mood="fine")
     path = log("a.jsonl", hello, hello, wire.event("navigation"), wire.ended(), wire.unknown())
     ran = replays("--strict", path)
@@ -147,7 +147,7 @@ def test_strict_says_nothing_about_a_clean_log(wire: Any, log: Log, replays: Rep
 def test_strict_may_stop_at_the_very_first_event(
     wire: Any, log: Log, replays: Replays, output: list[str]
 ) -> None:
-    """A chat of which nothing was told yet is no trouble in any output."""
+    """A violation in the first event of a log gives no output of the chat."""
     ran = replays("--strict", *output, log("a.jsonl", wire.unknown(at=1), wire.ended()))
     assert ran.status == 1
     assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 1: unknown: .*\n", ran.err)
@@ -157,7 +157,7 @@ def test_strict_may_stop_at_the_very_first_event(
 def test_strict_judges_a_chat_without_time_at_the_end(
     wire: Any, log: Log, replays: Replays, output: list[str]
 ) -> None:
-    """A violation that shows only when all input is read is one like any other."""
+    """A violation that is found only when all input is read fails in the same way."""
     path = log(
         "a.jsonl", {**wire.status("ivr"), "chat_id": "x"}, {**wire.unknown(), "chat_id": "x"}
     )
@@ -170,7 +170,7 @@ def test_strict_judges_a_chat_without_time_at_the_end(
 
 
 def test_strict_has_one_first_violation(wire: Any, log: Log, replays: Replays) -> None:
-    """Where chats that still waited hold further ones, the status stays 1 and one is named."""
+    """Only the first violation is reported if waiting chats hold more."""
     path = log("a.jsonl", {**wire.unknown(at=1), "chat_id": "x"})
     waiting = log("b.jsonl", {**wire.unknown(), "chat_id": "y"})
     ran = replays("--strict", "--summary", waiting, path)
@@ -182,7 +182,7 @@ def test_strict_has_one_first_violation(wire: Any, log: Log, replays: Replays) -
 def test_strict_names_a_broken_line_before_later_violations(
     wire: Any, log: Log, replays: Replays
 ) -> None:
-    """The first in the file is named, though a broken line has neither time nor chat."""
+    """The first violation in the file is named, even a line without time and chat."""
     path = log(
         "a.jsonl",
         {**wire.status("ivr", at=1), "chat_id": "x"},

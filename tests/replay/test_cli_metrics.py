@@ -1,4 +1,4 @@
-"""`chatfsm metrics` and `chatfsm diff` as a person or a program runs them."""
+"""`chatfsm metrics` and `chatfsm diff`: output, options and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STUCK = str(LOGS / "stuck_typing.jsonl")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
-    """What the command prints."""
+    """The output of the command."""
     assert main(words) == status
     return capsys.readouterr().out
 
@@ -33,7 +33,7 @@ def expected() -> MetricsReport:
 
 
 def test_json_is_what_the_library_measures(capsys: pytest.CaptureFixture[str]) -> None:
-    """One document of chats, agents and totals; the days if they are asked for."""
+    """`--format json` prints chats, agents and totals; days are added by `--per day`."""
     found = json.loads(printed(capsys, "metrics", *ALL, "--format", "json"))
     assert found == json.loads(json.dumps(expected().to_json()))
     with_days = json.loads(printed(capsys, "metrics", *ALL, "--format", "json", "--per", "day"))
@@ -45,13 +45,13 @@ def test_json_is_what_the_library_measures(capsys: pytest.CaptureFixture[str]) -
 def test_any_number_of_jobs_gives_one_answer(
     capsys: pytest.CaptureFixture[str], per: str, format_: str
 ) -> None:
-    """Byte for byte."""
+    """The output is identical, byte for byte."""
     words = ("metrics", *ALL, "--per", per, "--format", format_)
     assert printed(capsys, *words) == printed(capsys, *words, "--jobs", "3")
 
 
 def test_the_totals_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line a metric; shares in percent, seconds with one decimal, a dash where there is none."""
+    """One line for each metric; shares in percent, seconds with one decimal, a dash for none."""
     lines = dict(line.split() for line in printed(capsys, "metrics", STUCK).splitlines())
     assert lines["aht_seconds"] == "466.0"
     assert lines["service_level"] == "100.0%"
@@ -66,7 +66,7 @@ def test_a_threshold(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_csv_has_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is nested has a column a part; a list is one text."""
+    """Each part of a nested value has its column; a list is one text."""
     out = printed(capsys, "metrics", *ALL, "--per", "chat", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == len(expected().chats)
@@ -82,7 +82,7 @@ def test_csv_has_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_parquet_has_the_same_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """With types: numbers, texts and truths."""
+    """Parquet holds the same rows with typed columns."""
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "metrics.parquet"
     words = ("metrics", *ALL, "--per", "chat")
@@ -95,13 +95,13 @@ def test_parquet_has_the_same_rows(capsys: pytest.CaptureFixture[str], tmp_path:
 
 
 def test_parquet_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is no text for a terminal."""
+    """Parquet is binary and needs --output."""
     assert main(("metrics", STUCK, "--format", "parquet")) == 2
     assert "name a file with --output" in capsys.readouterr().err
 
 
 def test_a_hostile_name_is_harmless(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """No control character reaches a terminal, no formula a spreadsheet, no long name a column."""
+    """Control characters, formulas and very long names are made safe."""
     log = tmp_path / "log.jsonl"
     joined = {"event": "chat_session_party_joined", "type": "internal", "chat_id": "C"}
     names = ("=cmd|' /C calc'!A0", "\x1b[2J\r\nhello", "x" * 5_000)
@@ -120,7 +120,7 @@ def test_a_hostile_name_is_harmless(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_a_file_for_the_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Or an error, if it cannot be written."""
+    """The output is written to the file; exit code 2 if it cannot be written."""
     path = tmp_path / "metrics.json"
     words = ("metrics", STUCK, "--format", "json", "-o")
     assert printed(capsys, *words, str(path)) == ""
@@ -129,8 +129,8 @@ def test_a_file_for_the_output(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_what_can_be_read_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that is not there is named, and the exit code tells."""
+def test_readable_files_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file is named, the others are measured, and the exit code is 2."""
     assert main(("metrics", "missing.jsonl", STUCK, "--format", "json")) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["totals"]["chats"] == 1
@@ -141,7 +141,7 @@ def test_what_can_be_read_is_measured(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_equal_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing but the totals."""
+    """For equal logs only the totals are printed."""
     assert printed(capsys, "diff", STUCK, STUCK).splitlines() == [
         "1 chats are the same, 0 differ, 0 are only in A, 0 only in B",
         f"A: {STUCK}  B: {STUCK}",
@@ -149,7 +149,7 @@ def test_equal_logs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_two_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first effect that differs, on both sides."""
+    """The first different effect of both sides is printed."""
     words = ("diff", STUCK, STUCK, "--set-b", "typing_timeout=100")
     first, a, b, *_ = printed(capsys, *words, status=1).splitlines()
     assert first == "stuck_typing: different after 8 equal effects"
@@ -162,7 +162,7 @@ def test_two_settings(capsys: pytest.CaptureFixture[str]) -> None:
 def test_printed_effects_of_another_version(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A file of `replay --json` is compared with the log, or with another such file."""
+    """A file of `replay --json` is compared with a log or with another such file."""
     path = tmp_path / "effects.jsonl"
     path.write_text(printed(capsys, "replay", "--json", STUCK), encoding="utf-8")
     assert printed(capsys, "diff", str(path), STUCK).startswith("1 chats are the same")
@@ -172,7 +172,7 @@ def test_printed_effects_of_another_version(
 
 
 def test_chats_of_one_side(capsys: pytest.CaptureFixture[str]) -> None:
-    """They are named."""
+    """Chats of one side are named."""
     out = printed(capsys, "diff", str(LOGS / "two_chats.jsonl"), STUCK, status=1)
     assert "stuck_typing: only in B" in out
     assert "2 are only in A, 1 only in B" in out
@@ -197,7 +197,7 @@ def test_chats_of_one_side(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_use_of_diff(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
 ) -> None:
-    """One line says why, and nothing is printed as a result."""
+    """One line on standard error gives the reason, and nothing is printed as a result."""
     assert main(("diff", *words)) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -207,7 +207,7 @@ def test_bad_use_of_diff(
 def test_settings_do_not_change_printed_effects(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """They were applied when it was printed."""
+    """Settings cannot change effects that are printed already."""
     path = tmp_path / "effects.jsonl"
     path.write_text(printed(capsys, "replay", "--json", STUCK), encoding="utf-8")
     assert main(("diff", STUCK, str(path), "--set-b", "msg_id_format=n")) == 2
@@ -215,7 +215,7 @@ def test_settings_do_not_change_printed_effects(
 
 
 def test_two_periods(capsys: pytest.CaptureFixture[str]) -> None:
-    """The totals side by side, with the change; `change` is B less A."""
+    """The totals side by side; `change` is B minus A."""
     words = ("diff", STUCK, str(LOGS / "transfer.jsonl"), "--metrics")
     lines = [line.split() for line in printed(capsys, *words).splitlines()]
     assert lines[0] == ["A", "B", "change"]

@@ -1,4 +1,4 @@
-"""The command among others: pipes that close or stay open, Ctrl-C, and a terminal."""
+"""The command as a process: pipes that close or stay open, Ctrl-C, and a terminal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from chatfsm._cli import main
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
-# A child of ours that takes longer than this is stuck, however slow the machine.
-PATIENCE = 60
-# As a terminal starts it: a shell may start what runs in the background deaf to Ctrl-C.
+# A child that takes longer than this is stuck, even on a slow machine.
+TIMEOUT = 60
+# Set the handler, since a shell may start background processes with SIGINT ignored.
 COMMAND = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,19 +33,19 @@ sys.exit(main())
 """
 
 
-class Keyboard(io.RawIOBase):
-    """A pipe that gives some bytes, and then somebody presses Ctrl-C."""
+class InterruptedPipe(io.RawIOBase):
+    """A pipe that yields some bytes and then raises KeyboardInterrupt."""
 
     def __init__(self, data: bytes) -> None:
         pieces = range(0, len(data), 1024)
         self._left = [data[at : at + 1024] for at in reversed(pieces)]
 
     def readable(self) -> bool:
-        """It can be read."""
+        """True: the stream can be read."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        """Give the bytes; then the keys are pressed."""
+        """Yield the bytes, then raise KeyboardInterrupt."""
         if not self._left:
             raise KeyboardInterrupt
         data = self._left.pop()
@@ -55,17 +55,17 @@ class Keyboard(io.RawIOBase):
 
 @pytest.fixture
 def interrupted(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard input gives a chat of two events, and then Ctrl-C."""
+    """Standard input yields a chat of two events, then Ctrl-C."""
     items = [wire.status("queued", at=1), wire.says("ann", "hello", at=2)]
     data = "".join(json.dumps(item) + "\n" for item in items).encode()
-    stream = io.TextIOWrapper(io.BufferedReader(Keyboard(data)))
+    stream = io.TextIOWrapper(io.BufferedReader(InterruptedPipe(data)))
     monkeypatch.setattr(sys, "stdin", stream)
 
 
 def test_ctrl_c_prints_the_partial_summary(
     interrupted: None, wire: Any, log: Log, replays: Replays
 ) -> None:
-    """All that was read so far is told, as one document, with status 130; later files are not."""
+    """One document of the events so far, with exit code 130; later files are not read."""
     early, never = log("early.jsonl", wire.ended()), log("never.jsonl", wire.ended())
     ran = replays("--summary", early, "-", never)
     assert ran.status == 130
@@ -78,20 +78,20 @@ def test_ctrl_c_prints_the_partial_summary(
 
 
 def test_ctrl_c_prints_the_timeline_so_far(interrupted: None, replays: Replays) -> None:
-    """People get the chat as far as it was read."""
+    """The timeline shows the chat as far as it was read."""
     ran = replays("-")
     assert ran.status == 130
     assert "stdin  not over: queued at the end of the log, after 1 s" in ran.lines
     assert ran.lines[-1].endswith("message  ann  hello")
 
 
-def test_ctrl_c_prints_no_more_rows_than_a_person_waits_for(
+def test_ctrl_c_limits_the_rows(
     wire: Any, replays: Replays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if --rows asks for all."""
+    """The rows after Ctrl-C are limited even if --rows asks for all."""
     items = [wire.says("ann", f"text {n}", msg_id=f"m{n}", at=n) for n in range(1, 1500)]
     data = "".join(json.dumps(item) + "\n" for item in items).encode()
-    keyboard = io.TextIOWrapper(io.BufferedReader(Keyboard(data)))
+    keyboard = io.TextIOWrapper(io.BufferedReader(InterruptedPipe(data)))
     monkeypatch.setattr(sys, "stdin", keyboard)
     ran = replays("--rows", "0", "-")
     assert ran.status == 130
@@ -101,8 +101,8 @@ def test_ctrl_c_prints_no_more_rows_than_a_person_waits_for(
 
 
 def test_ctrl_c_wins_over_findings(monkeypatch: pytest.MonkeyPatch, replays: Replays) -> None:
-    """Status 130 says that the rest is not known."""
-    stream = io.TextIOWrapper(io.BufferedReader(Keyboard(b"")))
+    """Exit code 130 takes precedence over findings, since the rest is unknown."""
+    stream = io.TextIOWrapper(io.BufferedReader(InterruptedPipe(b"")))
     monkeypatch.setattr(sys, "stdin", stream)
     assert replays("--quiet", "--fail-on=any", "-").status == 130
 
@@ -110,7 +110,7 @@ def test_ctrl_c_wins_over_findings(monkeypatch: pytest.MonkeyPatch, replays: Rep
 def test_a_reader_that_stops_gets_no_error(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A closed pipe at standard output ends the command well, also where the end is buffered."""
+    """A closed pipe at standard output ends the command with exit code 0."""
     for times in (1, 5_000):
         path = log("a.jsonl", *[wire.says("ann", "hello")] * times)
         reader, writer = os.pipe()
@@ -123,7 +123,7 @@ def test_a_reader_that_stops_gets_no_error(
 
 @contextlib.contextmanager
 def running(*words: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The command in a process of its own, which is gone afterwards whatever happens."""
+    """Run the command in a process that is killed at the end."""
     child = subprocess.Popen(
         [sys.executable, "-u", "-c", COMMAND, "replay", *words],
         stdout=subprocess.PIPE,
@@ -137,7 +137,7 @@ def running(*words: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_the_head_of_a_long_output_is_enough(wire: Any, log: Log) -> None:
-    """`chatfsm replay --json big | head -1` prints a line and no complaint."""
+    """`chatfsm replay --json big | head -1` prints one line and no error."""
     path = log("big.jsonl", *[wire.says("ann", "hello " * 20)] * 3_000)
     with running("--json", str(path)) as child:
         assert child.stdout is not None
@@ -145,11 +145,11 @@ def test_the_head_of_a_long_output_is_enough(wire: Any, log: Log) -> None:
         assert json.loads(child.stdout.readline())["seq"] == 0
         child.stdout.close()
         assert child.stderr.read() == b""
-        assert child.wait(PATIENCE) == 0
+        assert child.wait(TIMEOUT) == 0
 
 
 def next_line(child: subprocess.Popen[bytes]) -> bytes:
-    """What the child prints next; it is not waited for forever."""
+    """The next line of the child's output, within ten seconds."""
     assert child.stdout is not None
     ready, _, _ = select.select([child.stdout], [], [], 10)
     assert ready, "nothing was told of a line that was written"
@@ -157,27 +157,27 @@ def next_line(child: subprocess.Popen[bytes]) -> bytes:
 
 
 def test_ctrl_c_in_a_pipe_that_stays_open(wire: Any) -> None:
-    """What came through the pipe is told as it comes, and Ctrl-C ends it with status 130."""
+    """Lines are reported as they arrive; Ctrl-C ends the command with exit code 130."""
     with running("--json", "-", stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
         child.stdin.write(json.dumps(wire.says("ann", "hello", at=1)).encode() + b"\n")
         child.stdin.flush()
         assert json.loads(next_line(child))["effect"] == "message_received"
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=TIMEOUT)
         assert (child.returncode, out) == (130, b"")
         assert err == b"chatfsm: interrupted: this is what was read so far\n"
 
 
 def test_ctrl_c_gives_a_whole_document(wire: Any) -> None:
-    """The summary of a log that was being read is one JSON document."""
+    """The summary of an interrupted run is one JSON document."""
     line = json.dumps(wire.says("ann", "hello", at=1)).encode() + b"\n"
     with running("--summary", "-", stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
-        # More than any pipe holds: when it is written, the child has begun to hear it.
+        # More than a pipe holds: once it is written, the child has begun to read.
         child.stdin.write(line * (2 * 1024 * 1024 // len(line)))
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=PATIENCE)
+        out, err = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 130
     assert err == b"chatfsm: interrupted: this is what was read so far\n"
     document = json.loads(out)
@@ -186,14 +186,14 @@ def test_ctrl_c_gives_a_whole_document(wire: Any) -> None:
 
 
 def drawn_on(master: int) -> str:
-    """All that is drawn on a terminal, until nobody holds it any more."""
+    """All output on a terminal, until no process holds it open."""
     taken = b""
     while True:
-        ready, _, _ = select.select([master], [], [], PATIENCE)
+        ready, _, _ = select.select([master], [], [], TIMEOUT)
         assert ready, "nothing is drawn, and the terminal is still held"
         try:
             part = os.read(master, 4_096)
-        except OSError:  # Linux says so where the other end is closed
+        except OSError:  # Linux raises OSError if the other end is closed
             part = b""
         if not part:
             return taken.decode()
@@ -202,12 +202,12 @@ def drawn_on(master: int) -> str:
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
 def test_a_terminal_sees_the_bar(wire: Any, log: Log, quiet: list[str]) -> None:
-    """On a real terminal the bar comes and goes, and nothing of it is in the output."""
+    """The progress bar is drawn on the terminal and removed; standard output does not hold it."""
     path = log("a.jsonl", *[wire.says("ann", "hello")] * 5_000)
     master, slave = pty.openpty()
-    hasty = "from chatfsm._cli import terminal; terminal._DELAY = 0.0; "
+    without_delay = "from chatfsm._cli import terminal; terminal._DELAY = 0.0; "
     child = subprocess.Popen(
-        [sys.executable, "-c", hasty + COMMAND, "replay", "--rows=1", *quiet, str(path)],
+        [sys.executable, "-c", without_delay + COMMAND, "replay", "--rows=1", *quiet, str(path)],
         stdout=subprocess.PIPE,
         stderr=slave,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
@@ -215,7 +215,7 @@ def test_a_terminal_sees_the_bar(wire: Any, log: Log, quiet: list[str]) -> None:
     os.close(slave)
     try:
         shown = drawn_on(master)
-        out, _ = child.communicate(timeout=PATIENCE)
+        out, _ = child.communicate(timeout=TIMEOUT)
     finally:
         os.close(master)
         child.kill()

@@ -1,4 +1,4 @@
-"""Options for questions: where a finding stands, which chats, when, and why not."""
+"""Options of `replay` for investigations: places of findings, chats, times and explanations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Replays = Callable[..., Any]
 
 @pytest.fixture
 def path(wire: Any, log: Log) -> Path:
-    """Two chats, one of them with things to find."""
+    """A log of two chats, one of them with findings."""
     return log(
         "a.jsonl",
         {"chat_id": "A", **wire.status("queued")},
@@ -38,7 +38,7 @@ def rows(ran: Any) -> list[str]:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_each_finding_has_its_file_and_line(path: Path, replays: Replays, jobs: str) -> None:
-    """Those that waited for the first time of their chat, too."""
+    """Findings of events that waited for the first time of their chat have their line too."""
     found = [line for line in rows(replays("--jobs", jobs, path)) if "a.jsonl" in line]
     assert found == [
         f"+0:00 unknown chat_session_weather ({path}: line 2)",
@@ -49,14 +49,14 @@ def test_each_finding_has_its_file_and_line(path: Path, replays: Replays, jobs: 
 def test_a_finding_of_a_chat_without_any_time_has_its_line(
     wire: Any, log: Log, replays: Replays
 ) -> None:
-    """Its events are told when the log ends."""
+    """The events are reported when the log ends."""
     path = log("a.jsonl", wire.status("queued"), wire.unknown(), wire.unknown())
     found = [line for line in rows(replays(path)) if "unknown chat" in line]
     assert [line.rpartition(": ")[2] for line in found] == ["line 2)", "line 3)"]
 
 
 def test_a_finding_of_a_journal_has_its_line(log: Log, replays: Replays) -> None:
-    """As that of any log."""
+    """Findings of a journal have their lines, as those of any log."""
     event = {"input": "unknown", "name": "weather", "raw": {"event": "weather"}}
     line = {"v": 1, "chat_id": "a", "seq": 0, "at": 1.0, "in": event, "out": []}
     path = log("j.jsonl", line)
@@ -65,7 +65,7 @@ def test_a_finding_of_a_journal_has_its_line(log: Log, replays: Replays) -> None
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_only_findings_are_printed(path: Path, replays: Replays, jobs: str) -> None:
-    """And only the chats that have some; the totals are those of all."""
+    """Only chats with findings are printed; the totals count all chats."""
     ran = replays("--only-findings", "--jobs", jobs, path)
     assert [line.split()[1] for line in rows(ran) if line.startswith("+")] == ["unknown", "anomaly"]
     assert not any(line.startswith("B ") for line in ran.lines)
@@ -78,15 +78,15 @@ def test_only_findings_are_printed(path: Path, replays: Replays, jobs: str) -> N
 def test_only_findings_needs_an_output_with_effects(
     path: Path, replays: Replays, word: str
 ) -> None:
-    """A summary has none to choose from."""
+    """A summary has no effects to select."""
     ran = replays("--only-findings", word, path)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == "chatfsm: --only-findings is for timelines and --json\n"
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_what_is_ignored_is_explained(path: Path, replays: Replays, jobs: str) -> None:
-    """A late event is a finding, a duplicate is none."""
+def test_ignored_events_are_explained(path: Path, replays: Replays, jobs: str) -> None:
+    """A late event is a finding, a duplicate is not."""
     ran = replays("--explain", "--jobs", jobs, path)
     assert [line for line in rows(ran) if " ignored " in line] == [
         "+0:12 ignored duplicate: message",
@@ -97,7 +97,7 @@ def test_what_is_ignored_is_explained(path: Path, replays: Replays, jobs: str) -
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_chat_is_chosen(path: Path, replays: Replays, jobs: str) -> None:
-    """The others are neither told nor counted."""
+    """Other chats are neither printed nor counted."""
     ran = replays("--summary", "--chat", "B", "--jobs", jobs, path)
     assert [each["chat_id"] for each in ran.sessions] == ["B"]
     assert ran.totals["sessions"] == 1
@@ -106,7 +106,7 @@ def test_a_chat_is_chosen(path: Path, replays: Replays, jobs: str) -> None:
 
 
 def test_a_chat_that_is_named_by_its_file_is_chosen(wire: Any, log: Log, replays: Replays) -> None:
-    """Or by `--unnamed-chat`, which is called `--chat-id` too."""
+    """Unnamed events may be named by `--unnamed-chat` or its alias `--chat-id`."""
     path = log("a.jsonl", wire.ended())
     assert replays("--summary", "--chat", "a", path).totals["sessions"] == 1
     for name in ("--unnamed-chat", "--chat-id"):
@@ -114,7 +114,7 @@ def test_a_chat_that_is_named_by_its_file_is_chosen(wire: Any, log: Log, replays
 
 
 def test_a_chat_that_is_not_there_is_an_error(path: Path, replays: Replays) -> None:
-    """A wrong id is no empty log."""
+    """An unknown chat_id is an error."""
     ran = replays("--quiet", "--chat", "C", "--chat", "D", path)
     assert (ran.status, ran.err) == (2, "chatfsm: no chat has the id of --chat: C, D\n")
 
@@ -132,7 +132,7 @@ def test_times_of_day_have_their_date_above(path: Path, replays: Replays) -> Non
 def test_local_times_have_their_offset(
     path: Path, replays: Replays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock of this machine is named by its distance from UTC."""
+    """Local times have their offset from UTC."""
     if not hasattr(time, "tzset"):  # Windows
         return
     with monkeypatch.context() as patch:
@@ -144,7 +144,7 @@ def test_local_times_have_their_offset(
 
 
 def test_a_clock_that_does_not_count_from_1970_stays_relative(log: Log, replays: Replays) -> None:
-    """A journal's clock tells no time of day."""
+    """The clock of a journal has no time of day."""
     line = {"v": 1, "chat_id": "a", "seq": 0, "at": 5.0, "in": {"input": "tick"}, "out": []}
     status = {"event": "chat_session_status", "state": "queued"}
     path = log("j.jsonl", line, {"chat_id": "b", **status})
@@ -152,7 +152,7 @@ def test_a_clock_that_does_not_count_from_1970_stays_relative(log: Log, replays:
 
 
 def test_json_has_no_places(path: Path, replays: Replays) -> None:
-    """Its lines are the same wherever the file is."""
+    """The output does not depend on the path of the file."""
     assert "a.jsonl" not in json.dumps(replays("--json", path).effects)
 
 
@@ -174,7 +174,7 @@ def says(wire: Any, *ids: object) -> list[dict[str, Any]]:
 def test_gaps_in_the_numbers_of_messages_are_hinted_at(
     wire: Any, log: Log, replays: Replays, ids: list[str], hint: str
 ) -> None:
-    """Servers give even numbers one after the other; the order does not matter."""
+    """Servers assign consecutive even numbers; their order does not matter."""
     ran = replays(log("a.jsonl", *says(wire, *ids)))
     assert f"hint msg_id {hint} may be missing from the log" in rows(ran)
 
@@ -192,7 +192,7 @@ def test_gaps_in_the_numbers_of_messages_are_hinted_at(
 def test_other_numbers_are_no_gaps(
     wire: Any, log: Log, replays: Replays, ids: list[object]
 ) -> None:
-    """The customer's are odd, and some servers use other ids."""
+    """The customer's numbers are odd, and some servers use other ids."""
     ran = replays(log("a.jsonl", *says(wire, *ids)))
     assert not [row for row in rows(ran) if row.startswith("hint")]
 
@@ -200,7 +200,7 @@ def test_other_numbers_are_no_gaps(
 def test_a_message_that_cannot_be_used_is_not_missing(
     wire: Any, log: Log, replays: Replays
 ) -> None:
-    """It is in the log."""
+    """A malformed message with the id counts as present."""
     broken = wire.event("file", msg_id="4")
     ran = replays(log("a.jsonl", *says(wire, "2", "6"), broken))
     assert not [row for row in rows(ran) if row.startswith("hint")]

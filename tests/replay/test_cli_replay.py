@@ -1,4 +1,4 @@
-"""What `chatfsm replay` prints of the files that it is given."""
+"""Output of `chatfsm replay`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Replays = Callable[..., Any]
 
 
 def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> None:
-    """The exact lines of a small log: chat, index, time, effect, fields; deadlines in between."""
+    """The exact lines of a small log: chat, seq, time, effect and fields; deadlines included."""
     path = log(
         "small.jsonl",
         wire.status("queued", ewt="40"),
@@ -57,7 +57,7 @@ def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> No
 
 
 def test_json_reports_chats_as_they_happen(wire: Any, log: Log, replays: Replays) -> None:
-    """Effects of several chats come in the order of the log, each with its chat's own index."""
+    """Effects of several chats are in the order of the log, each with the seq of its chat."""
     path = log(
         "two.jsonl",
         *[
@@ -65,12 +65,12 @@ def test_json_reports_chats_as_they_happen(wire: Any, log: Log, replays: Replays
             for chat_id, state in (("a", "ivr"), ("b", "ivr"), ("a", "queued"), ("b", "queued"))
         ],
     )
-    told = [(each["chat_id"], each["seq"]) for each in replays("--json", path).effects]
-    assert told == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    reported = [(each["chat_id"], each["seq"]) for each in replays("--json", path).effects]
+    assert reported == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
 
 
 def test_every_effect_has_its_line(wire: Any, log: Log, replays: Replays) -> None:
-    """As many lines as effects are counted, each a JSON object in ASCII."""
+    """One line of ASCII JSON for each counted effect."""
     path = log("a.jsonl", wire.joins("ann", "🐧"), wire.unknown(x="\ud800"), "{\n", wire.ended())
     ran = replays("--json", path)
     assert ran.out.isascii()
@@ -78,15 +78,15 @@ def test_every_effect_has_its_line(wire: Any, log: Log, replays: Replays) -> Non
 
 
 def test_an_empty_log_is_clean_in_every_output(log: Log, replays: Replays) -> None:
-    """No chats, no lines, no failure."""
+    """An empty log gives no output and exit code 0."""
     path = log("empty.jsonl")
     for words in (["--json"], ["--quiet"], []):
         ran = replays(*words, path)
         assert (ran.status, ran.out, ran.err) == (0, "", "")
 
 
-def test_people_get_each_chat_and_a_last_line(wire: Any, log: Log, replays: Replays) -> None:
-    """Several chats are followed by how many there were; one is not."""
+def test_timelines_end_with_the_totals(wire: Any, log: Log, replays: Replays) -> None:
+    """Several chats are followed by a line with the totals; one chat is not."""
     one = log("a.jsonl", wire.says("ann", "hello"))
     assert "chats" not in replays(one).out
     two = log("b.jsonl", wire.says("ann", "hello"), wire.says("ann", "bye"))
@@ -99,7 +99,7 @@ def test_people_get_each_chat_and_a_last_line(wire: Any, log: Log, replays: Repl
 
 
 def test_a_pipe_gets_no_escape_codes(wire: Any, log: Log, replays: Replays) -> None:
-    """Plain text, whatever is in the log."""
+    """The output in a pipe is plain text, whatever the log holds."""
     path = log("a.jsonl", wire.joins("ann", "\x1b[31mAnn"), wire.says("ann", "\x1b[2Jhello"))
     ran = replays(path)
     assert (ran.status, ran.err) == (0, "")
@@ -107,14 +107,14 @@ def test_a_pipe_gets_no_escape_codes(wire: Any, log: Log, replays: Replays) -> N
 
 
 def test_color_always_colours_a_pipe(wire: Any, log: Log, replays: Replays) -> None:
-    """As when the output goes to a pager."""
+    """`--color always` is for pipes to a pager."""
     assert "\x1b[" in replays("--color", "always", log("a.jsonl", wire.ended())).out
 
 
 def test_a_terminal_gets_colours_unless_never(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
-    """Auto looks at standard output."""
+    """`--color auto` depends on whether standard output is a terminal."""
     path = log("a.jsonl", wire.ended())
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "\x1b[" in replays(path).out
@@ -124,7 +124,7 @@ def test_a_terminal_gets_colours_unless_never(
 def test_color_always_without_rich_says_what_is_missing(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
-    """The extra is named, and nothing is printed."""
+    """The error names the extra, and nothing is printed."""
     monkeypatch.setattr(terminal, "find_spec", lambda name: None)
     ran = replays("--color", "always", log("a.jsonl", wire.ended()))
     assert (ran.status, ran.out) == (2, "")
@@ -132,10 +132,10 @@ def test_color_always_without_rich_says_what_is_missing(
     assert replays(log("a.jsonl", wire.ended())).status == 0
 
 
-def test_what_the_encoding_lacks_is_escaped(
+def test_characters_outside_the_encoding_are_escaped(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A terminal that knows only ASCII shows the rest by its codes."""
+    """Characters outside the encoding of the output are escaped."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     assert main(["replay", str(log("a.jsonl", wire.says("ann", "你好 →")))]) == 0
@@ -143,7 +143,7 @@ def test_what_the_encoding_lacks_is_escaped(
 
 
 def test_rows_limits_a_timeline(wire: Any, log: Log, replays: Replays) -> None:
-    """The first and the last half are shown, with how many were left out between them; 0: all."""
+    """The first and the last half are shown, with the number of omitted rows; 0 shows all."""
     path = log("a.jsonl", *[wire.says("ann", x * 3) for x in "abcdefghij"])
     ran = replays("--rows=4", path)
     rows = [line.split()[-1] for line in ran.lines[ran.lines.index("") + 1 :]]
@@ -155,7 +155,7 @@ def test_rows_limits_a_timeline(wire: Any, log: Log, replays: Replays) -> None:
 
 
 def test_a_thousand_rows_are_shown_by_default(wire: Any, log: Log, replays: Replays) -> None:
-    """A longer chat is cut, and its counts are not."""
+    """A longer chat is cut; its counts are complete."""
     ran = replays(log("a.jsonl", *[wire.says("ann", "x")] * 1_001))
     assert "1 rows left out" in ran.out
     assert ran.out.count("message  ann") == 1_000
@@ -163,7 +163,7 @@ def test_a_thousand_rows_are_shown_by_default(wire: Any, log: Log, replays: Repl
 
 
 def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
-    """Only the exit status tells."""
+    """`--quiet` prints nothing; the exit code has the result."""
     path = log("a.jsonl", wire.unknown(), wire.ended())
     quiet = replays("--quiet", path)
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
@@ -172,14 +172,14 @@ def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
 
 
 def test_quiet_still_says_what_cannot_be_read(tmp_path: Path, replays: Replays) -> None:
-    """An error is no output."""
+    """`--quiet` does not suppress errors."""
     ran = replays("--quiet", tmp_path / "missing.jsonl")
     assert (ran.status, ran.out) == (2, "")
     assert "missing.jsonl" in ran.err
 
 
-def test_chat_id_names_what_has_no_name(wire: Any, log: Log, replays: Replays) -> None:
-    """Unnamed events of all files are one chat then, and it knows its own events."""
+def test_chat_id_names_unnamed_events(wire: Any, log: Log, replays: Replays) -> None:
+    """Unnamed events of all files become one chat, whose own events are recognized."""
     first = log("a.jsonl", wire.status("queued", at=1), wire.says("CHAT-7", "hi", at=2))
     second = log("b.jsonl", {**wire.ended(at=3), "chat_id": ""})
     ran = replays("--summary", "--chat-id", "chat-7", first, second)
@@ -193,7 +193,7 @@ def test_chat_id_names_what_has_no_name(wire: Any, log: Log, replays: Replays) -
 
 
 def test_a_chat_over_two_files_is_one(wire: Any, log: Log, replays: Replays) -> None:
-    """A log that was cut in two by a rotation is read as a whole."""
+    """A log that was split by rotation is read as one."""
     first = log("a.jsonl", {**wire.status("queued", at=1), "chat_id": "x"})
     second = log("b.jsonl.gz", {**wire.ended(at=5), "chat_id": "x"}, packed=True)
     ran = replays("--summary", first, second)
@@ -201,7 +201,7 @@ def test_a_chat_over_two_files_is_one(wire: Any, log: Log, replays: Replays) -> 
 
 
 def test_the_same_name_in_two_folders_is_two_chats(wire: Any, log: Log, replays: Replays) -> None:
-    """They look the same in the summary, and are told one after the other."""
+    """Two files of the same name are two chats with the same chat_id."""
     ran = replays(
         "--summary",
         log("here/chat.jsonl", wire.status("queued")),
@@ -214,7 +214,7 @@ def test_the_same_name_in_two_folders_is_two_chats(wire: Any, log: Log, replays:
 
 
 def test_close_after_reports_a_silent_chat(wire: Any, log: Log, replays: Replays) -> None:
-    """A chat met again after the silence is reported anew, with indexes from 0 on."""
+    """A chat that continues after the silence is reported again, with seq from 0."""
     path = log(
         "a.jsonl",
         *[
@@ -225,8 +225,8 @@ def test_close_after_reports_a_silent_chat(wire: Any, log: Log, replays: Replays
     assert len(replays("--summary", path).sessions) == 2
     ran = replays("--summary", "--close-after", "30", path)
     assert [each["chat_id"] for each in ran.sessions] == ["x", "y", "x"]
-    told = replays("--json", "--close-after=30.5", path).effects
-    assert [(each["chat_id"], each["seq"]) for each in told] == [("x", 0), ("y", 0), ("x", 0)]
+    reported = replays("--json", "--close-after=30.5", path).effects
+    assert [(each["chat_id"], each["seq"]) for each in reported] == [("x", 0), ("y", 0), ("x", 0)]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -236,7 +236,7 @@ def test_standard_input_is_a_log(
     replays: Replays,
     pack: Callable[[bytes], bytes],
 ) -> None:
-    """`-` reads it, packed or not, and its unnamed chat is called stdin."""
+    """`-` reads standard input, compressed or not; its unnamed chat is "stdin"."""
     stdin(pack(json.dumps(wire.ended()).encode()))
     session = replays("--summary", "-").session
     assert (session["chat_id"], session["outcome"]) == ("stdin", "ended")
@@ -245,7 +245,7 @@ def test_standard_input_is_a_log(
 def test_a_missing_file_does_not_hide_the_others(
     wire: Any, log: Log, tmp_path: Path, replays: Replays
 ) -> None:
-    """The files that can be read are told, each that cannot is named, and the status is 2."""
+    """Readable files are reported, each unreadable one is named, and the exit code is 2."""
     ran = replays(
         "--summary",
         log("a.jsonl", wire.ended()),
@@ -264,20 +264,20 @@ def test_a_missing_file_does_not_hide_the_others(
     "data", [b"\x7fELF\x00\xff\n\x00", b"%PDF-1.7\n\xff", b'{"chat": "available"}', b'{\n"a": 1\n}']
 )
 @pytest.mark.parametrize("output", [[], ["--json"], ["--quiet"]])
-def test_what_is_no_log_is_reported_in_a_line(
+def test_other_content_is_reported_in_a_line(
     log: Log, replays: Replays, data: bytes, output: list[str]
 ) -> None:
-    """Garbage and JSON of no known shape: status 2, one line on standard error, nothing else."""
+    """Other content gives exit code 2, one line on standard error and no output."""
     ran = replays(*output, log("a.bin", data))
     assert (ran.status, ran.out) == (2, "")
     assert re.fullmatch(r"chatfsm: \S*a\.bin: .+\n", ran.err)
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--summary"]])
-def test_what_was_read_before_an_error_is_reported(
+def test_events_before_an_error_are_reported(
     wire: Any, log: Log, replays: Replays, output: list[str]
 ) -> None:
-    """A packed log whose end is missing: status 2, and all that could be unpacked."""
+    """A truncated gzip file gives exit code 2, and its readable part is reported."""
     data = b"".join(json.dumps(wire.says("ann", f"word{n}")).encode() + b"\n" for n in range(3))
     ran = replays(*output, log("cut.jsonl.gz", gzip.compress(data)[:-8]))
     assert ran.status == 2
@@ -289,7 +289,7 @@ def test_what_was_read_before_an_error_is_reported(
 
 
 def test_a_log_cut_at_both_ends_is_reported(wire: Any, log: Log, replays: Replays) -> None:
-    """A broken first line does not hide what was read before the input broke off."""
+    """A malformed first line does not hide the rest of the readable part."""
     lines = b'"cut": 1}\n' + json.dumps(wire.says("ann", "hello")).encode() + b"\n"
     ran = replays("--summary", log("cut.jsonl.gz", gzip.compress(lines)[:-8]))
     assert ran.status == 2
@@ -298,28 +298,28 @@ def test_a_log_cut_at_both_ends_is_reported(wire: Any, log: Log, replays: Replay
 
 
 def test_the_command_may_print_into_a_text(wire: Any, log: Log) -> None:
-    """A program that calls it with its own standard output gets the same."""
+    """The output can be redirected to a text stream."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert main(["replay", "--json", str(log("a.jsonl", wire.status("queued")))]) == 0
     assert json.loads(out.getvalue())["effect"] == "state_changed"
 
 
-def test_the_bar_is_asked_now_and_then(
+def test_the_progress_bar_is_updated_for_each_block(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
-    """At the start of each file, and after as much as is read at once, which costs no more."""
-    asked: list[tuple[str, int]] = []
+    """The progress bar is updated for each file and for each block."""
+    updates: list[tuple[str, int]] = []
 
     def show(self: object, source: Any, events: int) -> None:
-        asked.append((source.stem, events))
+        updates.append((source.stem, events))
 
     monkeypatch.setattr(terminal.ProgressBar, "show", show)
     long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
     assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
-    assert [stem for stem, _ in asked] == ["long"] * (len(asked) - 1) + ["short"]
-    assert asked[0] == ("long", 0)
-    assert asked[-1] == ("short", 0)
-    apart = [later - earlier for (_, earlier), (_, later) in pairwise(asked[:-1])]
+    assert [stem for stem, _ in updates] == ["long"] * (len(updates) - 1) + ["short"]
+    assert updates[0] == ("long", 0)
+    assert updates[-1] == ("short", 0)
+    apart = [later - earlier for (_, earlier), (_, later) in pairwise(updates[:-1])]
     assert 0 < len(apart) < 10
     assert all(0 < number <= 2_000 for number in apart)

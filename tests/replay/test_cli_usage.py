@@ -1,4 +1,4 @@
-"""The command line itself: help, version, and what is refused."""
+"""The command line: help, version, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from chatfsm._cli import main
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
-# A child of ours that takes longer than this is stuck, however slow the machine.
-PATIENCE = 60
+# A child that takes longer than this is stuck, even on a slow machine.
+TIMEOUT = 60
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ PATIENCE = 60
 def test_a_wrong_command_line_is_refused(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Status 2, with the usage and what is wrong; nothing on standard output."""
+    """Exit code 2, usage and reason on standard error, nothing on standard output."""
     with pytest.raises(SystemExit) as stop:
         main(words)
     out, err = capsys.readouterr()
@@ -68,13 +68,13 @@ def test_a_wrong_command_line_is_refused(
     ],
 )
 def test_a_refusal_says_what_would_do(replays: Replays, word: str, why: str) -> None:
-    """A wrong value is quoted, with what it should have been."""
+    """The error quotes the value and the allowed ones."""
     ran = replays(word, "x")
     assert (ran.status, ran.err.splitlines()[-1].endswith(why)) == (2, True)
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    """`chatfsm --version` prints it and ends well."""
+    """`chatfsm --version` prints the version, with exit code 0."""
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
@@ -82,7 +82,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_help_shows_every_option(replays: Replays) -> None:
-    """All options and statuses, and what a FILE may be."""
+    """The help has all options, the exit codes and the kinds of FILE."""
     ran = replays("--help")
     assert (ran.status, ran.err) == (0, "")
     options = {
@@ -113,7 +113,7 @@ def test_help_shows_every_option(replays: Replays) -> None:
 
 
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    """`chatfsm --help` shows what can be done."""
+    """`chatfsm --help` lists the commands."""
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "replay recorded chats" in capsys.readouterr().out
@@ -122,11 +122,11 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_module_is_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m chatfsm` does what `chatfsm` does; importing the module does nothing."""
+    """`python -m chatfsm` runs the command; importing the module does nothing."""
     assert importlib.import_module("chatfsm.__main__").main is main
     monkeypatch.delitem(sys.modules, "chatfsm.__main__")
     monkeypatch.setattr(sys, "argv", ["chatfsm", "--version"])
-    # pytest loads a package with a plugin by a finder of its own, from which nothing can be run.
+    # The import hook of pytest cannot run a package, so that it is removed.
     finders = [each for each in sys.meta_path if type(each).__name__ != "AssertionRewritingHook"]
     monkeypatch.setattr(sys, "meta_path", finders)
     with pytest.raises(SystemExit) as stop:
@@ -136,31 +136,31 @@ def test_the_module_is_the_command(
 
 
 def test_python_m_chatfsm_works(wire: Any, log: Log) -> None:
-    """In a process of its own, with its exit status."""
+    """`python -m chatfsm` runs in a process and returns its exit code."""
     path = log("a.jsonl", wire.unknown())
     words = ["replay", "--summary", "--fail-on", "any", str(path)]
     ran = subprocess.run(
         [sys.executable, "-m", "chatfsm", *words],
         capture_output=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (ran.returncode, ran.stderr) == (1, b"")
     assert json.loads(ran.stdout)["totals"]["findings"]["unknown"] == 1
 
 
 def test_help_needs_none_of_the_rest() -> None:
-    """`chatfsm --help` is fast: what replays and prints is imported only to replay."""
+    """`chatfsm --help` is fast: it does not import the replay and its output."""
     code = (
         "import sys; from chatfsm._cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     )
     code += "\nsys.exit('chatfsm._cli.replay' in sys.modules or 'rich' in sys.modules)"
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE
+        [sys.executable, "-c", code], capture_output=True, check=False, timeout=TIMEOUT
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 def test_the_public_name_of_the_command_is_main() -> None:
-    """What the console script calls stands beside the exit codes."""
+    """The console script calls `main`, next to the exit codes."""
     assert _cli.__all__ == ["ExitCode", "main"]

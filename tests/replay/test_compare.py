@@ -1,4 +1,4 @@
-"""Comparison of two replays: logs, settings, and printed effects."""
+"""Comparison of two replays: logs, settings and printed effects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWO = str(LOGS / "two_chats.jsonl")
 
 
 def printed(path: Path, log: str, settings: Settings | None = None) -> str:
-    """The effects of a log in a file, as `chatfsm replay --json` prints them."""
+    """Write the effects of a log to a file, as `chatfsm replay --json` prints them."""
     lines: list[str] = []
 
     def keep(chat_id: str, effect: ReportedEffect) -> None:
@@ -35,16 +35,16 @@ def printed(path: Path, log: str, settings: Settings | None = None) -> str:
 
 
 def test_a_log_equals_itself() -> None:
-    """And nothing is read a second time for it."""
+    """A log equals itself."""
     result = compare(ReplayedLogs((TWO,)), ReplayedLogs((TWO,)))
     assert result.to_json() == {"same": 2, "different": [], "only_a": [], "only_b": []}
     assert result.is_equal
 
 
 def test_two_settings_of_one_log() -> None:
-    """With a longer timeout, the third typing goes on where the first run stops it."""
-    patient = Settings(typing_timeout=100.0)
-    result = compare(ReplayedLogs((STUCK,)), ReplayedLogs((STUCK,), patient))
+    """With a longer timeout the third typing indicator continues."""
+    longer_timeout = Settings(typing_timeout=100.0)
+    result = compare(ReplayedLogs((STUCK,)), ReplayedLogs((STUCK,), longer_timeout))
     (difference,) = result.different
     assert difference.a is not None
     assert difference.b is not None
@@ -60,7 +60,7 @@ def test_two_settings_of_one_log() -> None:
 
 
 def test_a_chat_that_is_longer_on_one_side(tmp_path: Path) -> None:
-    """The other side has no further effect; which side it is, is told."""
+    """The shorter side has no further effect, and the difference says which side it is."""
     lines = (LOGS / "late.jsonl").read_bytes().splitlines(keepends=True)
     short = tmp_path / "late.jsonl"
     short.write_bytes(b"".join(lines[:4]))
@@ -75,7 +75,7 @@ def test_a_chat_that_is_longer_on_one_side(tmp_path: Path) -> None:
 
 
 def test_chats_of_one_side_alone(tmp_path: Path) -> None:
-    """They are named, and the others are compared."""
+    """Chats of one side are named, and the others are compared."""
     first = json.loads(Path(TWO).read_bytes().splitlines()[0])["chat_id"]
     some = tmp_path / "some.jsonl"
     some.write_bytes(
@@ -91,23 +91,25 @@ def test_chats_of_one_side_alone(tmp_path: Path) -> None:
 
 
 def test_one_chat_a_side_is_matched_whatever_its_id(tmp_path: Path) -> None:
-    """A log without chat_ids is named like its file."""
+    """The only chats of two logs are compared even if their ids differ."""
     other = tmp_path / "another_name.jsonl"
     other.write_bytes(Path(STUCK).read_bytes())
     assert compare(ReplayedLogs((STUCK,)), ReplayedLogs((str(other),))).is_equal
-    patient = ReplayedLogs((str(other),), Settings(typing_timeout=100.0))
-    (difference,) = compare(ReplayedLogs((STUCK,)), patient).different
+    longer_timeout = ReplayedLogs((str(other),), Settings(typing_timeout=100.0))
+    (difference,) = compare(ReplayedLogs((STUCK,)), longer_timeout).different
     assert difference.b is not None
 
 
 def test_printed_effects_stand_for_their_log(tmp_path: Path) -> None:
-    """So two versions can be compared."""
+    """Printed effects replace their log, so that two versions can be compared."""
     name = printed(tmp_path / "effects.jsonl", TWO)
     assert is_effect_file(name)
     assert compare(EffectFile(name), ReplayedLogs((TWO,))).is_equal
     assert not compare(
         EffectFile(printed(tmp_path / "stuck.jsonl", STUCK)),
-        EffectFile(printed(tmp_path / "patient.jsonl", STUCK, Settings(typing_timeout=100.0))),
+        EffectFile(
+            printed(tmp_path / "longer_timeout.jsonl", STUCK, Settings(typing_timeout=100.0))
+        ),
     ).is_equal
 
 
@@ -123,7 +125,7 @@ def test_printed_effects_stand_for_their_log(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_is_no_effect_is_named(tmp_path: Path, line: str) -> None:
-    """By file and number."""
+    """The error names file and line."""
     path = tmp_path / "effects.jsonl"
     path.write_text(f"\n{line}\n", encoding="utf-8")
     assert not is_effect_file(str(path))
@@ -132,7 +134,7 @@ def test_a_line_that_is_no_effect_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """It is no effect file, and cannot be read as one."""
+    """A missing file is not an effect file and cannot be read as one."""
     missing = str(tmp_path / "missing")
     assert not is_effect_file(missing)
     with pytest.raises(UnreadableLogError, match="missing: No such file"):

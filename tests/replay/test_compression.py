@@ -1,4 +1,4 @@
-"""Compressed logs are told by their content, and bounded in what they expand to."""
+"""Compressed logs are detected by content, and the size of their content is bounded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def zstd_compress(data: bytes) -> bytes:
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """A zip file."""
+    """A zip file with these files."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -63,40 +63,40 @@ def refusal(path: Path) -> str:
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_a_compressed_log_is_read(log: Log, name: str) -> None:
-    """Whatever the file is called."""
+    """The name of the file does not matter."""
     assert kinds(log("a.jsonl", COMPRESSIONS[name](LOG))) == ["Status", "Ended"]
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_compressed_logs_may_be_joined(log: Log, name: str) -> None:
-    """Two compressed files that follow each other are one log."""
+    """Two concatenated compressed files are one log."""
     compress = COMPRESSIONS[name]
     assert kinds(log("a.log", compress(STATUS), compress(ENDED))) == ["Status", "Ended"]
 
 
 def test_padding_between_xz_streams_is_skipped(log: Log) -> None:
-    """Tools fill xz streams up with zeros."""
+    """Zero bytes between xz streams are padding."""
     data = lzma.compress(STATUS) + b"\0" * 8 + lzma.compress(ENDED) + b"\0" * 4
     assert kinds(log("a.xz", data)) == ["Status", "Ended"]
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_a_log_larger_than_a_read_is_whole(log: Log, name: str) -> None:
-    """Content that takes many reads loses nothing."""
+    """Content of many blocks is read completely."""
     path = log("a.log", COMPRESSIONS[name](LOG * 20_000))
     assert len(kinds(path)) == 40_000
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_a_cut_off_file_gives_what_can_be_read(log: Log, name: str) -> None:
-    """A file without its end is an error that names the last line."""
+    """A truncated file gives an error with the last line."""
     whole = COMPRESSIONS[name](LOG)
     assert refusal(log("cut.log", whole[:-5])).startswith("cannot be read")
 
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz"])  # zstd has no checksum by default
 def test_a_damaged_file_is_unreadable(log: Log, name: str) -> None:
-    """Wrong bytes in the middle are an error of the file."""
+    """Changed bytes in the middle are an error."""
     whole = bytearray(COMPRESSIONS[name](LOG * 10))
     whole[len(whole) // 2] ^= 0xFF
     path = log("damaged.log", bytes(whole))
@@ -105,7 +105,7 @@ def test_a_damaged_file_is_unreadable(log: Log, name: str) -> None:
 
 
 def test_a_file_may_be_compressed_twice_but_not_thrice(log: Log) -> None:
-    """More layers than two are a bomb."""
+    """Two layers of compression are the limit."""
     twice = gzip.compress(bz2.compress(LOG))
     assert kinds(log("twice.gz", twice)) == ["Status", "Ended"]
     assert refusal(log("thrice.gz", gzip.compress(twice))) == "compressed more than 2 times"
@@ -113,21 +113,21 @@ def test_a_file_may_be_compressed_twice_but_not_thrice(log: Log) -> None:
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_a_bomb_of_events_is_refused(log: Log, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A file that expands to far more than its size is an error, once it is large."""
+    """A large file that expands to far more than its size is refused."""
     monkeypatch.setattr(compression, "_FREE_BYTES", 100_000)
     monkeypatch.setattr(compression, "_MAX_RATIO", 20)
     path = log("bomb", COMPRESSIONS[name](ENDED * 100_000))
     assert refusal(path) == "expands to more than 20 times its size"
 
 
-def test_what_expands_less_is_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound is for bombs alone."""
+def test_a_lower_ratio_is_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound does not concern ordinary files."""
     monkeypatch.setattr(compression, "_FREE_BYTES", 1_000)
     assert len(kinds(log("a.gz", gzip.compress(LOG * 1_000, 1)))) == 2_000
 
 
 def test_xz_may_not_demand_any_memory(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory that a file asks for is bounded."""
+    """The memory that a file may request is bounded."""
     monkeypatch.setattr(compression, "_XZ_MEMORY", 100_000)
     assert refusal(log("a.xz", lzma.compress(LOG))) == "cannot be read: Memory usage limit exceeded"
 
@@ -143,12 +143,12 @@ def test_zstd_needs_its_extra(log: Log, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_zip_file_of_one_log_is_read_by_its_name(log: Log) -> None:
-    """It needs no `open_logs`."""
+    """A zip file with one file needs no `open_logs`."""
     assert kinds(log("a.zip", zipped({"a.jsonl": LOG}))) == ["Status", "Ended"]
 
 
 def test_a_zip_file_stands_for_its_files(log: Log) -> None:
-    """Each is a log by itself, sorted by name, compressed or not; hidden ones are left out."""
+    """Each file is a log, sorted by name, compressed or not; hidden files are skipped."""
     hidden = {"__MACOSX/x": b"x", "a/.hidden": b"x", "folder/": b""}
     data = zipped({"b.jsonl": LOG, "a/c.jsonl": gzip.compress(LOG), **hidden})
     path = log("a.zip", data)
@@ -159,18 +159,18 @@ def test_a_zip_file_stands_for_its_files(log: Log) -> None:
 
 
 def test_a_zip_file_of_many_must_be_opened_by_open_logs(log: Log) -> None:
-    """The error says how many files it has."""
+    """The error has the number of files."""
     path = log("a.zip", zipped({"a.jsonl": LOG, "b.jsonl": LOG}))
     assert refusal(path) == "a zip file with 2 files: name one of them"
 
 
 def test_an_empty_zip_file_has_no_logs(log: Log) -> None:
-    """There is nothing to read, and no error."""
+    """An empty zip file has no logs and no error."""
     assert open_logs(log("a.zip", zipped({}))) == []
 
 
 def test_a_path_in_a_zip_file_writes_nothing(log: Log, tmp_path: Path) -> None:
-    """Files are read where they are, whatever their names say."""
+    """Members are read in place, whatever their names are; no file is written."""
     path = log("deep/a.zip", zipped({}))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../evil.jsonl", LOG)
@@ -182,7 +182,7 @@ def test_a_path_in_a_zip_file_writes_nothing(log: Log, tmp_path: Path) -> None:
 def test_the_number_of_files_in_a_zip_file_is_bounded(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told before they are listed."""
+    """The number of members is checked before they are listed."""
     monkeypatch.setattr(compression, "MAX_ZIP_FILES", 2)
     path = log("a.zip", zipped({"a": LOG, "b": LOG, "c": LOG}))
     (source,) = open_logs(path)
@@ -191,7 +191,7 @@ def test_the_number_of_files_in_a_zip_file_is_bounded(
 
 
 def test_an_encrypted_zip_file_is_unreadable(log: Log) -> None:
-    """The error says why."""
+    """The error says that the file is encrypted."""
     data = bytearray(zipped({"a.jsonl": LOG}))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(mark) + offset] |= 1
@@ -200,7 +200,7 @@ def test_an_encrypted_zip_file_is_unreadable(log: Log) -> None:
 
 @pytest.mark.parametrize("cut", [40, -10])
 def test_a_cut_off_zip_file_is_unreadable(log: Log, cut: int) -> None:
-    """Whether its directory is there or not."""
+    """A truncated zip file is refused, with or without its directory."""
     path = log("a.zip", zipped({"a.jsonl": LOG})[:cut])
     (source,) = open_logs(path)
     with pytest.raises(UnreadableLogError, match=r"cannot be read"):
@@ -208,7 +208,7 @@ def test_a_cut_off_zip_file_is_unreadable(log: Log, cut: int) -> None:
 
 
 def test_a_zip_file_with_a_wrong_checksum_is_unreadable(log: Log) -> None:
-    """Damage in a member is an error of the member."""
+    """A damaged member is an error of the member."""
     data = bytearray(zipped({"a.jsonl": LOG}))
     place = data.index(b"PK\x01\x02") + 16
     struct.pack_into("<L", data, place, 7)
@@ -218,7 +218,7 @@ def test_a_zip_file_with_a_wrong_checksum_is_unreadable(log: Log) -> None:
 
 
 def test_a_member_that_is_gone_is_unreadable(log: Log) -> None:
-    """A zip file may change after its files were listed."""
+    """The zip file may change after its members were listed."""
     path = log("a.zip", zipped({"a.jsonl": LOG}))
     source = Source(f"{path}/b.jsonl", member="b.jsonl")
     with pytest.raises(UnreadableLogError, match="the zip file has no such file"):
@@ -226,7 +226,7 @@ def test_a_member_that_is_gone_is_unreadable(log: Log) -> None:
 
 
 def test_an_office_document_is_no_zip_file_of_logs(log: Log) -> None:
-    """It is refused by its kind."""
+    """An Office document is refused by its kind."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("[Content_Types].xml", "<x/>")
@@ -236,7 +236,7 @@ def test_an_office_document_is_no_zip_file_of_logs(log: Log) -> None:
 
 
 def test_a_zip_file_cannot_come_through_a_pipe(stdin: Callable[[bytes], object]) -> None:
-    """Its directory is at its end."""
+    """A zip file needs seeking, since its directory is at its end."""
     stdin(zipped({"a.jsonl": LOG}))
     with pytest.raises(UnreadableLogError, match="from a pipe"):
         list(records(Source("-")))
@@ -244,6 +244,6 @@ def test_a_zip_file_cannot_come_through_a_pipe(stdin: Callable[[bytes], object])
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_standard_input_may_be_compressed(stdin: Callable[[bytes], object], name: str) -> None:
-    """As a file may be."""
+    """Standard input may be compressed in the same ways as a file."""
     stdin(COMPRESSIONS[name](LOG))
     assert len(list(records(Source("-")))) == 2

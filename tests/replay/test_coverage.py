@@ -1,4 +1,4 @@
-"""Coverage: what logs exercise is counted as it is, and shown in three forms."""
+"""Coverage: states and transitions that logs exercise are counted and shown in three forms."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Measure = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def measure(capsys: pytest.CaptureFixture[str]) -> Measure:
-    """Run `chatfsm coverage`: exit code, output and errors."""
+    """Run `chatfsm coverage` and return exit code, output and errors."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = main(["coverage", *arguments])
@@ -56,12 +56,12 @@ def measure(capsys: pytest.CaptureFixture[str]) -> Measure:
 
 
 def journal(file: Path, *inputs: Any) -> str:
-    """The journal of a session that receives these, one a second."""
+    """Write the journal of a session that receives these inputs, one a second."""
     return journal_of(file, FoundPath("form", "", tuple(Step(item, after=1.0) for item in inputs)))
 
 
 def journal_of(file: Path, path: FoundPath, chat_id: str = "chat-1") -> str:
-    """The journal of a session that is driven along a path, at the end of the file."""
+    """Append the journal of a session that is driven along a path."""
     with file.open("a", encoding="utf-8") as out:
         session: Any = Recorded(ChatSession(chat_id), lambda line: print(line, file=out))
         drive(session, path)
@@ -74,7 +74,7 @@ def moves(found: Coverage, machine: str) -> dict[tuple[str, str, str], int]:
 
 @pytest.mark.parametrize("machine", ["lifecycle", "form", "call", "delivery"])
 def test_journals_of_all_paths_exercise_all_of_a_machine(machine: Any, tmp_path: Path) -> None:
-    """What `paths` drives is what `coverage` counts: each transition by its own trigger."""
+    """`coverage` counts each transition that `paths` drives, by its own trigger."""
     for number, path in enumerate(transition_paths(machine).values()):
         file = journal_of(tmp_path / "paths.jsonl", path, f"chat-{number}")
     found = coverage_of([file])
@@ -91,8 +91,8 @@ def test_a_path_adds_its_own_transitions_and_no_other(machine: Any, tmp_path: Pa
         assert list(moves(coverage_of([file]), machine)) == list(dict.fromkeys(path.rows))
 
 
-def test_the_recorded_logs_exercise_what_they_did() -> None:
-    """The figures of tests/logs; more is better, less is a loss."""
+def test_the_recorded_logs_do_not_lose_coverage() -> None:
+    """The figures of tests/logs: they may grow, but not shrink."""
     found = {section.name: section for section in coverage_of(LOGS).sections()}
     assert {name: section.exercised for name, section in found.items()} == {
         "lifecycle states": 9,
@@ -110,7 +110,7 @@ def test_the_recorded_logs_exercise_what_they_did() -> None:
     assert found["events"].missing == ["MessageEdit", "MessageDelete", "FileUrl"]
 
 
-def test_counts_are_of_what_happened(wire: Any, log: Log) -> None:
+def test_counts_are_those_of_the_log(wire: Any, log: Log) -> None:
     items = [
         wire.status("queued", at=1),
         wire.status("connected", at=2),
@@ -179,7 +179,7 @@ def test_each_message_of_the_app_begins_as_pending(tmp_path: Path) -> None:
 
 
 def test_a_step_may_be_of_an_unknown_input(wire: Any, log: Log) -> None:
-    """A step of another make has its effects."""
+    """A step without an input counts by its effects only."""
     found, steps = Coverage(), []
     items = [wire.status("ivr", at=1), wire.ended(at=2)]
     [chat] = replay_logs([str(log("a.jsonl", *items))], on_step=lambda _, step: steps.append(step))
@@ -206,7 +206,7 @@ def test_a_long_list_is_wrapped(measure: Measure, log: Log) -> None:
     assert re.search(r"(?m)^  events: Status, .*,\n    \w+", out)
 
 
-def test_nothing_is_missing_of_nothing_missing(measure: Measure) -> None:
+def test_only_selects_the_parts(measure: Measure) -> None:
     status, out, _ = measure("--only", "call,form", "--only", "form", *LOGS)
     assert status == 0
     assert [line.split("  ")[0] for line in out.splitlines()[1:5]] == [
@@ -226,8 +226,8 @@ def test_json_is_one_document(measure: Measure) -> None:
     assert found["lifecycle"]["states"]["gone"] == 0
 
 
-def test_the_diagram_tells_by_lines_and_words_what_colours_tell(measure: Measure) -> None:
-    """Each transition is drawn once; solid with a number, or dotted without."""
+def test_the_diagram_does_not_rely_on_colours(measure: Measure) -> None:
+    """Each transition is drawn once, solid with a number or dotted without."""
     status, out, _ = measure("--mermaid", *LOGS)
     assert (status, out.splitlines()[1]) == (0, "flowchart LR")
     edges = re.findall(r'(?m)^    (\w+) (-->|-\.->)\|"(.*)"\| (\w+)$', out)
@@ -247,7 +247,7 @@ def test_the_diagram_tells_by_lines_and_words_what_colours_tell(measure: Measure
     assert 'lifecycle_gone["gone"]:::missing' in out
 
 
-def test_the_diagram_of_what_is_all_exercised_has_no_box() -> None:
+def test_the_diagram_of_full_coverage_has_no_box() -> None:
     found = coverage_of(LOGS)
     _, transitions = found.sections(["form"])
     found.transitions.update(("form", row) for row in transitions.counts)
@@ -271,7 +271,7 @@ def test_an_output_that_cannot_be_written_is_an_error(measure: Measure, tmp_path
 
 
 @pytest.mark.parametrize(("percent", "status"), [("0", 0), ("54.3", 0), ("54.4", 1), ("100", 1)])
-def test_too_little_fails(measure: Measure, percent: str, status: int) -> None:
+def test_low_coverage_fails(measure: Measure, percent: str, status: int) -> None:
     found, out, err = measure("--fail-under", percent, *LOGS)
     assert found == status
     assert "% exercised" in out
@@ -303,7 +303,7 @@ def test_an_interrupted_run_shows_what_was_read(
 
 
 def test_logs_are_read_as_replay_reads_them(measure: Measure, wire: Any, log: Log) -> None:
-    """`--chat-id` joins files to one chat; `--close-after` ends one that is silent."""
+    """`--chat-id` joins files to one chat; `--close-after` ends a silent one."""
     one = str(log("a.jsonl", wire.status("ivr", at=1)))
     other = str(log("b.jsonl", wire.status("queued", at=2000)))
     assert json.loads(measure("--json", one, other)[1])["chats"] == 2

@@ -1,4 +1,4 @@
-"""The recipes of docs/dataframes.md, run as they stand there, where their libraries are."""
+"""The recipes of docs/dataframes.md, if their libraries are installed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recipe(library: str) -> Any:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """The events of chats that take turns, as Parquet, in the order of receipt."""
+    """The events of interleaved chats as Parquet, in the order of receipt."""
     rows = [
         {"chat_id": chat.chat_id, "received_at": float(turn), "seq": turn, "event": item}
         for chat in workloads.chats(20)
@@ -65,7 +65,7 @@ def by_chat(rows: list[dict[str, Any]]) -> dict[str, tuple[object, ...]]:
 
 
 def test_the_recipe_of_duckdb(table: Path) -> None:
-    """DuckDB sorts, and takes the metrics as a table."""
+    """DuckDB sorts the events and receives the metrics as a table."""
     duckdb = pytest.importorskip("duckdb")
     chats = recipe("duckdb").metrics(str(table))
     assert by_chat(chats.read_all().to_pylist()) == wanted(table)
@@ -74,6 +74,6 @@ def test_the_recipe_of_duckdb(table: Path) -> None:
 
 
 def test_the_recipe_of_polars(table: Path) -> None:
-    """Polars sorts, and takes the metrics as a frame."""
+    """Polars sorts the events and receives the metrics as a frame."""
     chats = recipe("polars").metrics(str(table))
     assert by_chat(chats.to_dicts()) == wanted(table)

@@ -1,4 +1,4 @@
-"""Where there is nowhere to write to, and lines that only look like a journal's."""
+"""Missing or full output, interrupts, and lines that resemble a journal's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT = json.dumps({"event": "chat_session_status", "state": "queued"})
 def test_without_standard_output_that_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A program started without standard output gets a message and status 2."""
+    """Without standard output the command prints an error and exits with code 2."""
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["replay", "any.jsonl"]) == 2
     monkeypatch.undo()
@@ -30,7 +30,7 @@ def test_without_standard_output_that_is_reported(
 
 
 def test_a_full_disk_is_reported(tmp_path: Path) -> None:
-    """Output that cannot be written is an error of status 2, without a traceback."""
+    """A failed write gives exit code 2 and no traceback."""
     log = tmp_path / "log.jsonl"
     log.write_text(EVENT)
     command = [sys.executable, "-m", "chatfsm", "replay", "--json", str(log)]
@@ -44,7 +44,7 @@ def test_a_full_disk_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_that_no_command_expects_has_no_traceback(tmp_path: Path) -> None:
-    """Ctrl-C while a log is scrubbed: a word, status 130, and no half of a file."""
+    """Ctrl-C while scrubbing gives one line, exit code 130 and no partial file."""
     scrub = [sys.executable, "-m", "chatfsm", "scrub", "-", str(tmp_path / "scrubbed.jsonl")]
     with subprocess.Popen(scrub, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -53,13 +53,13 @@ def test_an_interrupt_that_no_command_expects_has_no_traceback(tmp_path: Path) -
         while not any(partial.stat().st_size for partial in tmp_path.iterdir()):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, b"chatfsm: interrupted\n")
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, b"chatfsm: interrupted\n")
     assert not any(tmp_path.iterdir())
 
 
 def test_a_document_that_is_a_newer_journal_is_unreadable(tmp_path: Path) -> None:
-    """A line of a journal, spread over lines, and of another version, is no log."""
+    """A journal line of another version, spread over several lines, is not a log."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps(NEWER, indent=2))
     with pytest.raises(UnreadableLogError, match="contains no chat events"):
@@ -67,7 +67,7 @@ def test_a_document_that_is_a_newer_journal_is_unreadable(tmp_path: Path) -> Non
 
 
 def test_a_newer_journal_behind_a_broken_line_is_named(tmp_path: Path) -> None:
-    """Lines of a journal of another version are no parts of a document, and are named."""
+    """Journal lines of another version are named, and not parsed as parts of a document."""
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(["{broken", json.dumps(NEWER), json.dumps(NEWER)]))
     with pytest.raises(

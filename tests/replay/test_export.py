@@ -1,4 +1,4 @@
-"""Exports: rows of what happened, tables of them, and logs for process mining, read back."""
+"""Exports: rows, tables and logs for process mining, read back."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ CHAT = [
 
 @pytest.fixture
 def log(tmp_path: Path) -> str:
-    """A log of one chat, with an agent named like a formula and a text that no file can hold."""
+    """A log of one chat whose agent has a formula as name, with a text that XML forbids."""
     path = tmp_path / "chat.jsonl"
     path.write_text("".join(f"{json.dumps(event)}\n" for event in CHAT))
     return str(path)
 
 
 def rows_of(*paths: str) -> list[dict[str, Any]]:
-    """All rows, before they are written."""
+    """All rows of the logs, before they are written."""
     rows: list[dict[str, Any]] = []
     stream = StreamReplay(
         on_step=lambda chat, step: rows.extend(step_rows(chat, step)), prefers_received=True
@@ -77,7 +77,7 @@ def rows_of(*paths: str) -> list[dict[str, Any]]:
 
 
 def test_rows_of_a_chat(log: str) -> None:
-    """Each event is followed by its effects; what a row is about has its own column."""
+    """Each event is followed by its effects; parties, messages and forms have columns."""
     rows = rows_of(log)
     assert [(row["seq"], row["kind"], row["name"], row["state"]) for row in rows] == [
         (0, "event", "status", "queued"),
@@ -112,7 +112,7 @@ def test_rows_of_a_chat(log: str) -> None:
 
 
 def test_rows_have_the_published_columns() -> None:
-    """Every row of every recorded log has the columns in their order, and fits the schema."""
+    """Every row of the recorded logs has the columns in order, and fits the schema."""
     validator = pytest.importorskip("jsonschema").Draft202012Validator(schema("export"))
     rows = rows_of(*RECORDED)
     assert len(rows) > 1_000
@@ -122,7 +122,7 @@ def test_rows_have_the_published_columns() -> None:
 
 
 def test_rows_of_a_journal(tmp_path: Path) -> None:
-    """Commands and other inputs have kinds of their own; a tick is none."""
+    """Commands and other inputs have their own kinds; a tick has no row."""
     path = tmp_path / "journal.jsonl"
     with path.open("w") as file:
         session = Recorded(ChatSession("chat-1"), file.write)
@@ -142,7 +142,7 @@ def test_rows_of_a_journal(tmp_path: Path) -> None:
 
 
 def test_a_journal_with_the_time_of_day(tmp_path: Path) -> None:
-    """The time of receipt counts, not that of the session's clock."""
+    """The time of receipt takes precedence over the session's clock."""
     path = tmp_path / "journal.jsonl"
     with path.open("w") as file:
         session = Recorded(ChatSession("chat-1"), lambda line: file.write(stamp(line, 1.7e9)))
@@ -156,7 +156,7 @@ def test_a_journal_with_the_time_of_day(tmp_path: Path) -> None:
 
 
 def test_csv(log: str, tmp_path: Path) -> None:
-    """All values are there; a text that begins like a formula begins with an apostrophe."""
+    """All values are exported; a text that begins like a formula gets an apostrophe."""
     out = tmp_path / "out.csv"
     rows = rows_of(log)
     assert export_logs([log], out, "csv") == len(rows)
@@ -172,13 +172,13 @@ def test_csv(log: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(start: str) -> None:
-    """Texts are made safe; numbers stay numbers."""
+    """Texts are escaped; numbers stay numbers."""
     assert export_tables.safe_cell(f"{start}1") == f"'{start}1"
     assert export_tables.safe_cell(-1.5) == -1.5
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same rows with types, in groups of a bounded size, and the descriptions of columns."""
+    """Parquet has typed rows in bounded groups, and descriptions of its columns."""
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(export_tables, "ROW_GROUP", 100)
     out = tmp_path / "out.parquet"
@@ -194,7 +194,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_parquet_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pyarrow the error says what to install."""
+    """Without pyarrow the error names the extra."""
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ChatError, match=r"pip install 'chatfsm\[parquet\]'"):
         writer_for("parquet", tmp_path / "out.parquet")
@@ -210,7 +210,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_xes(tmp_path: Path) -> None:
-    """A trace for each chat, with its effects in order, and attributes of the standard."""
+    """XES has a trace for each chat, with its effects in order and standard attributes."""
     out = tmp_path / "out.xes"
     export_logs(RECORDED, out, "xes")
     root = ET.parse(out).getroot()  # noqa: S314  # our own file
@@ -233,7 +233,7 @@ def test_xes(tmp_path: Path) -> None:
 
 
 def test_xes_is_well_formed_for_hostile_text(log: str, tmp_path: Path) -> None:
-    """What XML forbids is replaced; quotes, brackets and line ends come back as they were."""
+    """Characters that XML forbids are replaced; all others are unchanged."""
     out = tmp_path / "out.xes"
     export_logs([log], out, "xes")
     texts = [each.get("value") for each in ET.parse(out).iter() if each.get("key") == "text"]  # noqa: S314
@@ -249,7 +249,7 @@ def test_xes_is_well_formed_for_hostile_text(log: str, tmp_path: Path) -> None:
 
 
 def test_ocel(tmp_path: Path) -> None:
-    """Types are declared, ids are unique, and each relation leads to an object."""
+    """Types are declared, ids are unique, and each relation refers to an object."""
     out = tmp_path / "out.json"
     export_logs(RECORDED, out, "ocel")
     log = json.loads(out.read_text())
@@ -269,7 +269,7 @@ def test_ocel(tmp_path: Path) -> None:
 
 
 def test_an_agent_of_two_chats_is_one_object(tmp_path: Path) -> None:
-    """A party is the same in all chats; a message is another one in each."""
+    """A party is one object for all chats; messages and forms are separate for each chat."""
     path, out = tmp_path / "chats.jsonl", tmp_path / "out.json"
     lines = [{"chat_id": chat, **event} for chat in ("c1", "c2") for event in CHAT]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -299,14 +299,14 @@ def test_pm4py_reads_both(log: str, tmp_path: Path) -> None:
 
 
 def test_times_beyond_the_calendar() -> None:
-    """A time of a clock that does not count from 1970, or is hostile, is a time all the same."""
+    """Times outside the calendar are clamped."""
     assert time_text(12.5) == "1970-01-01T00:00:12.500+00:00"
     assert time_text(-5.0) == "1970-01-01T00:00:00.000+00:00"
     assert time_text(1e300) == "9999-12-31T23:59:59.000+00:00"
 
 
 def test_a_chat_that_is_not_finished_is_written(log: str, tmp_path: Path) -> None:
-    """A writer that is closed early leaves a whole file."""
+    """A writer that is closed early leaves a complete file."""
     writer = writer_for("xes", tmp_path / "out.xes")
     for row in rows_of(log):
         writer.add(1, row)
@@ -319,8 +319,8 @@ def test_a_chat_that_is_not_finished_is_written(log: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("to", FORMATS)
-def test_the_command_writes_what_the_library_writes(to: str, tmp_path: Path) -> None:
-    """The bytes are equal, with one process and with two."""
+def test_the_command_writes_the_bytes_of_the_library(to: str, tmp_path: Path) -> None:
+    """The bytes are equal, with one worker and with two."""
     if to == "parquet":
         pytest.importorskip("pyarrow")
     files = [path for path in RECORDED if "transfer" in path or "two_chats" in path]
@@ -334,7 +334,7 @@ def test_the_command_writes_what_the_library_writes(to: str, tmp_path: Path) -> 
 def test_the_command_overwrites_only_if_told(
     log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without --force an existing file stays as it is; a folder is never replaced."""
+    """Without --force an existing file is kept; a directory is never replaced."""
     out = tmp_path / "out.csv"
     out.write_text("mine")
     call = ["export", log, "--to", "csv", "-o"]
@@ -351,7 +351,7 @@ def test_the_command_overwrites_only_if_told(
 
 
 def test_a_file_that_cannot_be_read(log: str, tmp_path: Path) -> None:
-    """The others are exported; where nothing can be read nothing is written."""
+    """The other files are exported; if none can be read, nothing is written."""
     out = tmp_path / "out.csv"
     missing = str(tmp_path / "missing.jsonl")
     assert main(["export", missing, "--scrub", "--to", "csv", "-o", str(out)]) == 2
@@ -368,7 +368,7 @@ def test_a_file_that_cannot_be_read(log: str, tmp_path: Path) -> None:
 def test_scrubbed_exports_have_no_texts_and_names(
     log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """States, times and the order of effects stay; the same key gives the same file."""
+    """States, times and the order of effects are kept; the same key gives the same file."""
     monkeypatch.setenv("CHATFSM_SCRUB_KEY", "secret")
     outs = [tmp_path / "1.csv", tmp_path / "2.csv"]
     for out in outs:
@@ -387,7 +387,7 @@ def test_scrubbed_exports_have_no_texts_and_names(
 
 
 def test_scrubbed_exports_keep_the_times_of_receipt(tmp_path: Path) -> None:
-    """A log whose events have no time of their own has those of receipt."""
+    """Events without a timestamp have the time of receipt."""
     path, out = tmp_path / "chat.jsonl", tmp_path / "out.csv"
     path.write_text('{"event": "chat_session_ended", "received_at": "2026-01-01T12:00:00Z"}\n')
     assert main(["export", str(path), "--scrub", "--to", "csv", "-o", str(out)]) == 0

@@ -1,4 +1,4 @@
-"""What a file holds is told by its content."""
+"""The format of a file is detected by its content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDED = '{"event":"chat_session_ended"}\n'
 
 @frozen
 class Found:
-    """What a test wants to know of a record."""
+    """The parts of a record that the tests compare."""
 
     chat_id: str | None
     kind: str
@@ -40,7 +40,7 @@ def found(path: Path) -> list[Found]:
 
 
 def in_lines(*kinds: str, chat_id: str | None = None) -> list[Found]:
-    """One record a line, from line 1 on."""
+    """One record on each line, from line 1 on."""
     return [Found(chat_id, kind, "line", place) for place, kind in enumerate(kinds, start=1)]
 
 
@@ -50,7 +50,7 @@ def events_of(path: Path) -> list[e.Event]:
 
 
 def refusal(path: Path) -> str:
-    """What is said about a file that is no log, without its name."""
+    """The error for a file that is not a log, without its name."""
     with pytest.raises(UnreadableLogError) as caught:
         list(records(Source(str(path))))
     text = str(caught.value)
@@ -64,12 +64,12 @@ def test_raw_events_one_a_line(log: Log) -> None:
 
 
 def test_one_event_on_one_line_is_a_log(log: Log) -> None:
-    """A log of a single event is read as such."""
+    """A log of a single event is read."""
     assert found(log("a.json", ENDED)) == in_lines("Ended")
 
 
 def test_one_event_over_many_lines_is_a_log(log: Log) -> None:
-    """A single pretty-printed event is a document of one event."""
+    """A single pretty-printed event is a document."""
     path = log("a.json", json.dumps(json.loads(STATUS), indent=2))
     assert found(path) == [Found(None, "Status", "event", 1)]
 
@@ -90,7 +90,7 @@ def test_replies_one_a_line(log: Log) -> None:
 
 
 def test_events_lists_and_envelopes_may_be_mixed(log: Log) -> None:
-    """Every line is looked at for itself."""
+    """Each line has its own shape."""
     path = log("mixed.jsonl", STATUS, f"[{STATUS.strip()}]\n", f'{{"events":[{ENDED.strip()}]}}\n')
     assert found(path) == in_lines("Status", "Status", "Ended")
 
@@ -98,7 +98,7 @@ def test_events_lists_and_envelopes_may_be_mixed(log: Log) -> None:
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("shape", ["envelope", "list"])
 def test_one_document_on_one_line_or_many(log: Log, shape: str, indent: int | None) -> None:
-    """An envelope or a list is read whole, however it is printed."""
+    """An envelope or a list is read completely, however it is printed."""
     items = [json.loads(STATUS), json.loads(ENDED)]
     value: object = {"events": items} if shape == "envelope" else items
     path = log("a.json", json.dumps(value, indent=indent))
@@ -108,7 +108,7 @@ def test_one_document_on_one_line_or_many(log: Log, shape: str, indent: int | No
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_case_history_keeps_its_sessions_apart(log: Log, indent: int | None) -> None:
-    """Each session's chat_id is that of its events."""
+    """The chat_id of a session applies to its events."""
     value = {
         "sessions": [
             {"chat_id": "a", "created_time": 1, "events": [json.loads(STATUS)]},
@@ -123,8 +123,8 @@ def test_a_case_history_keeps_its_sessions_apart(log: Log, indent: int | None) -
 @pytest.mark.parametrize(
     "session", [None, 17, "text", [], {}, {"chat_id": "a"}, {"events": 5}, {"events": {}}]
 )
-def test_a_session_that_is_none_harms_no_other(log: Log, session: object) -> None:
-    """What is no session of a case history is malformed, and its neighbours are read."""
+def test_a_malformed_session_does_not_affect_others(log: Log, session: object) -> None:
+    """A malformed session of a case history does not affect the others."""
     good = {"chat_id": "a", "events": [json.loads(STATUS)]}
     path = log("case.json", json.dumps({"sessions": [good, session, good]}))
     (_, broken, _) = events_of(path)
@@ -150,26 +150,26 @@ def test_a_session_that_is_none_harms_no_other(log: Log, session: object) -> Non
 )
 @pytest.mark.parametrize("indent", [None, 2])
 def test_the_innermost_chat_id_counts(log: Log, value: object, indent: int | None) -> None:
-    """An event, an envelope and a session may say whose they are; the event knows best."""
+    """The chat_id of an event takes precedence over those of its envelope and session."""
     (each,) = found(log("a.json", json.dumps(value, indent=indent)))
     assert (each.chat_id, each.kind) == ("a", "Ended")
 
 
 def test_a_chat_id_is_no_field_of_the_event(log: Log) -> None:
-    """It is taken off, so that the event is as the server said it."""
+    """The chat_id is removed, so that the event is as the server sent it."""
     (event,) = events_of(log("a.jsonl", '{"event":"chat_session_ended","chat_id":"a","x":1}\n'))
     assert event == e.Ended(extra={"x": 1})
 
 
 def test_a_chat_id_may_be_a_number(log: Log) -> None:
-    """Numbers are taken as their digits, as everywhere on this wire."""
+    """A number becomes its digits, as everywhere in the protocol."""
     (each,) = found(log("a.jsonl", '{"event":"chat_session_ended","chat_id":17}\n'))
     assert each.chat_id == "17"
 
 
 @pytest.mark.parametrize("chat_id", [{"a": 1}, ["a"], True, "x" * 1_025])
-def test_a_chat_id_that_is_none_stays_with_the_event(log: Log, chat_id: object) -> None:
-    """What cannot name a chat names none, and is kept as a field that nobody knows."""
+def test_an_invalid_chat_id_stays_with_the_event(log: Log, chat_id: object) -> None:
+    """A value that cannot be a chat_id is kept as an unknown field."""
     path = log("a.jsonl", {"event": "chat_session_ended", "chat_id": chat_id})
     (record,) = records(Source(str(path)))
     assert record.chat_id is None
@@ -178,7 +178,7 @@ def test_a_chat_id_that_is_none_stays_with_the_event(log: Log, chat_id: object) 
 
 @pytest.mark.parametrize("chat_id", [None, ""])
 def test_an_empty_chat_id_is_none(log: Log, chat_id: object) -> None:
-    """Neither null nor "" names a chat; the envelope then does."""
+    """Null and "" are no chat_id; that of the envelope applies."""
     item = {"event": "chat_session_ended", "chat_id": chat_id}
     (each,) = found(log("a.jsonl", {"chat_id": "outer", "events": [item]}))
     assert each.chat_id == "outer"
@@ -195,13 +195,13 @@ def test_an_empty_chat_id_is_none(log: Log, chat_id: object) -> None:
     ],
     ids=["byte order mark", "CRLF", "no newline at the end", "indented", "mark in the middle"],
 )
-def test_what_editors_do_to_lines_does_no_harm(log: Log, data: bytes) -> None:
-    """Marks, line ends and spaces around a line are not part of it."""
+def test_changes_of_editors_are_tolerated(log: Log, data: bytes) -> None:
+    """Byte order marks, line ends and surrounding spaces are not part of a line."""
     assert found(log("a.jsonl", data)) == in_lines("Status", "Ended")
 
 
 def test_a_document_may_start_with_a_mark(log: Log) -> None:
-    """The byte order mark of a pretty-printed document is no harm either."""
+    """A byte order mark before a pretty-printed document is skipped."""
     text = json.dumps({"events": [json.loads(STATUS)]}, indent=1).replace("\n", "\r\n")
     assert found(log("a.json", b"\xef\xbb\xbf" + text.encode())) == [
         Found(None, "Status", "event", 1)
@@ -209,7 +209,7 @@ def test_a_document_may_start_with_a_mark(log: Log) -> None:
 
 
 def test_a_document_may_be_utf_16(log: Log) -> None:
-    """JSON in UTF-16, as some tools export it, is read as a whole."""
+    """JSON in UTF-16 is read completely."""
     text = json.dumps([json.loads(STATUS), json.loads(ENDED)], indent=1)
     assert [each.kind for each in found(log("a.json", text.encode("utf-16")))] == [
         "Status",
@@ -218,7 +218,7 @@ def test_a_document_may_be_utf_16(log: Log) -> None:
 
 
 def test_blank_lines_are_skipped_and_counted(log: Log) -> None:
-    """A line number is the one that an editor shows."""
+    """Line numbers count blank lines, as editors do."""
     path = log("a.jsonl", "\n \r\n", STATUS, "\n\t\n", ENDED, "\n")
     assert found(path) == [Found(None, "Status", "line", 3), Found(None, "Ended", "line", 6)]
 
@@ -226,12 +226,12 @@ def test_blank_lines_are_skipped_and_counted(log: Log) -> None:
 @pytest.mark.parametrize("data", [b"", b"\n", b" \r\n\n\t", b'{"events":[]}', b"[]"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_file_without_events_is_an_empty_log(log: Log, data: bytes, *, packed: bool) -> None:
-    """Nothing happened, which is no error."""
+    """A file without events is an empty log, not an error."""
     assert found(log("empty.jsonl", data, packed=packed)) == []
 
 
 def test_a_case_history_without_sessions_is_an_empty_log(log: Log) -> None:
-    """A case of which nothing is known is no error."""
+    """A case history without sessions is an empty log, not an error."""
     assert found(log("case.json", '{\n"sessions": []\n}')) == []
 
 
@@ -249,7 +249,7 @@ def test_a_case_history_without_sessions_is_an_empty_log(log: Log) -> None:
     ],
 )
 def test_a_broken_line_is_malformed_among_good_ones(log: Log, line: bytes, why: str) -> None:
-    """One bad line harms no other, keeps its text and says what is wrong with it."""
+    """A malformed line does not affect others, keeps its text and has a reason."""
     path = log("a.jsonl", STATUS, line, ENDED)
     assert found(path) == in_lines("Status", "Malformed", "Ended")
     broken = events_of(path)[1]
@@ -259,13 +259,13 @@ def test_a_broken_line_is_malformed_among_good_ones(log: Log, line: bytes, why: 
 
 
 def test_the_last_line_may_be_cut(log: Log) -> None:
-    """A log that was still being written ends with a malformed line."""
+    """A log that is still being written may end with a malformed line."""
     assert found(log("a.jsonl", STATUS, ENDED[:20])) == in_lines("Status", "Malformed")
 
 
 @pytest.mark.parametrize("line", [b'{"event": \n', b"5\n", b"\x00\x01\xff\n", b"# a comment\n"])
 def test_the_first_line_may_be_broken(log: Log, line: bytes) -> None:
-    """It is malformed like any other, once a good line shows that this is a log."""
+    """A malformed first line is reported once a valid line shows that the file is a log."""
     path = log("a.jsonl", "\n", line, "\n", STATUS, ENDED)
     assert found(path) == [
         Found(None, "Malformed", "line", 2),
@@ -275,19 +275,19 @@ def test_the_first_line_may_be_broken(log: Log, line: bytes) -> None:
 
 
 def test_a_log_may_start_with_ninety_nine_broken_lines(log: Log) -> None:
-    """As long as a good line comes within a hundred, it is a log."""
+    """A valid line within the first hundred shows that the file is a log."""
     path = log("a.jsonl", *["broken\n"] * 99, ENDED)
     assert found(path) == in_lines(*["Malformed"] * 99, "Ended")
 
 
 def test_a_hundred_broken_lines_are_no_log(log: Log) -> None:
-    """Then the rest is not looked at any more, and the error is that of the first line."""
+    """After a hundred malformed lines the file is refused with the error of the first."""
     path = log("a.jsonl", "\n", *["broken\n"] * 100, ENDED)
     assert refusal(path) == "line 2: not a log of chat events: this is plain text"
 
 
 def test_broken_lines_later_are_never_too_many(log: Log) -> None:
-    """Once a file is known as a log, any number of its lines may be broken."""
+    """Once a file is known as a log, any number of its lines may be malformed."""
     path = log("a.jsonl", ENDED, *["broken\n"] * 150)
     assert found(path) == in_lines("Ended", *["Malformed"] * 150)
 
@@ -306,20 +306,20 @@ def test_broken_lines_later_are_never_too_many(log: Log) -> None:
         (b'{"event": "chat_session_ended"', "line 1: not a log of chat events: not JSON: "),
     ],
 )
-def test_what_is_no_log_is_refused(log: Log, data: bytes, why: str) -> None:
-    """A file without anything that chatfsm knows is an error that says where and why."""
+def test_another_file_is_refused(log: Log, data: bytes, why: str) -> None:
+    """The error for another file has place and reason."""
     assert refusal(log("a.bin", data)).startswith(why)
 
 
-def test_a_refusal_quotes_nothing_of_the_file(log: Log) -> None:
-    """Whatever a wrong file holds, it does not end up in an error."""
+def test_a_refusal_quotes_no_content(log: Log) -> None:
+    """The error quotes no content of the file."""
     assert "secret" not in refusal(log("a.txt", b"the secret is 17\n"))
 
 
 def test_a_document_too_large_to_parse_whole_is_read_line_by_line(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log with a broken first line may be of any size: it is no document."""
+    """A log with a malformed first line may have any size: it is not one document."""
     monkeypatch.setattr(formats, "_MAX_DOCUMENT_BYTES", 200)
     path = log("a.jsonl", "broken\n", *[STATUS] * 50)
     assert found(path) == in_lines("Malformed", *["Status"] * 50)
@@ -338,7 +338,7 @@ def test_a_document_up_to_the_limit_is_parsed_whole(
 
 
 def test_a_record_says_where_it_stood(log: Log) -> None:
-    """The place reads like a sentence's beginning, with the file as it was named."""
+    """The place begins like an error message: the file as given, then the line."""
     path = log("a.jsonl", "\n", ENDED)
     (record,) = records(Source(str(path)))
     assert record.where == f"{path}: line 2"
@@ -347,7 +347,7 @@ def test_a_record_says_where_it_stood(log: Log) -> None:
 
 
 def test_a_record_is_reported_before_the_next_line_is_read(log: Log) -> None:
-    """A log is a stream: nothing is read ahead of what was asked for."""
+    """A log is read as a stream, without reading ahead."""
     path = log("a.jsonl", STATUS, *[ENDED] * 5_000)
     source = Source(str(path))
     stream = records(source)
@@ -359,7 +359,7 @@ def test_a_record_is_reported_before_the_next_line_is_read(log: Log) -> None:
 
 @pytest.mark.parametrize("shape", ["lines", "list", "pretty", "envelope", "polls", "case", "gzip"])
 def test_every_shape_holds_the_same_events(log: Log, recorded: list[Path], shape: str) -> None:
-    """A shipped log written in any shape is the same log."""
+    """A shipped log gives the same events in each shape."""
     plain = next(path for path in recorded if path.name == "unknown_events.jsonl")
     items: list[Any] = [json.loads(line) for line in plain.read_bytes().splitlines()]
     text: str = {

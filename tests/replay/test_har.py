@@ -1,4 +1,4 @@
-"""HAR 1.2: the chats in what a browser recorded."""
+"""HAR 1.2: chats in the network log of a browser."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def entry(  # noqa: PLR0913, PLR0917  # the parts of an exchange
     status: int = 200,
     **content: Any,
 ) -> dict[str, Any]:
-    """An exchange that starts at a second after noon, and takes some."""
+    """A HAR entry that starts `second` seconds after noon and takes `took` seconds."""
     headers = [{"name": "Authorization", "value": 'appId="a secret"'}]
     request = {"method": method, "url": f"{url}?tenantUrl=secret", "headers": headers}
     if sent is not None:
@@ -68,7 +68,7 @@ def briefly(found: list[Record]) -> list[tuple[str | None, Any, int, float | Non
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_both_directions_are_read(log: Log, indent: int | None) -> None:
-    """The customer's events have the customer as their party."""
+    """Events of the customer get the customer's party_id."""
     found, notes = read(
         log,
         entry(0, 1, "POST", f"{CHAT}/events", envelope(HELLO), envelope()),
@@ -85,7 +85,7 @@ def test_both_directions_are_read(log: Log, indent: int | None) -> None:
 
 
 def test_exchanges_are_in_the_order_of_their_completion(log: Log) -> None:
-    """A poll is asked long before it is answered."""
+    """A poll is answered long after it was sent."""
     found, _ = read(
         log,
         entry(0, 20, reply=envelope(ENDED)),
@@ -94,8 +94,8 @@ def test_exchanges_are_in_the_order_of_their_completion(log: Log) -> None:
     assert [each.place for each in found] == [2, 1]
 
 
-def test_the_reply_to_a_request_for_a_chat_tells_its_state(log: Log) -> None:
-    """And the request may say the first message."""
+def test_the_reply_to_a_request_for_a_chat_has_its_state(log: Log) -> None:
+    """The reply gives a status event, the request the initial message."""
     reply = json.dumps({"chat_id": "C1", "state": "queued", "ewt": "5"})
     sent = json.dumps({"parameters": {}, "initial_message": HELLO})
     found, _ = read(log, entry(0, 1, "POST", f"{API}/chats", sent, reply))
@@ -108,20 +108,20 @@ def test_the_reply_to_a_request_for_a_chat_tells_its_state(log: Log) -> None:
 @pytest.mark.parametrize(
     "reply", ["", "[]", "{", '{"state": 5}', '{"state": "queued", "chat_id": []}']
 )
-def test_another_reply_to_it_tells_nothing(log: Log, reply: str) -> None:
-    """It is no event."""
+def test_another_reply_to_it_gives_no_event(log: Log, reply: str) -> None:
+    """A reply without a state gives no event."""
     assert read(log, entry(0, 1, "POST", f"{API}/chats", "{}", reply))[0] == []
 
 
-def test_an_active_chat_tells_its_state(log: Log) -> None:
-    """As a request for a chat does."""
+def test_the_reply_about_an_active_chat_has_its_state(log: Log) -> None:
+    """The reply about an active chat gives a status event too."""
     reply = json.dumps({"chat_id": "C1", "state": "queued"})
     found, _ = read(log, entry(url=f"{API}/chats/active", reply=reply))
     assert [each.chat_id for each in found] == ["C1"]
 
 
-def test_a_history_tells_what_no_other_exchange_told(log: Log) -> None:
-    """The events that were told before are not told again."""
+def test_a_history_adds_only_new_events(log: Log) -> None:
+    """Events that were reported before are not reported again."""
     own = {**HELLO, "party_id": "c1"}
     found, _ = read(
         log,
@@ -133,7 +133,7 @@ def test_a_history_tells_what_no_other_exchange_told(log: Log) -> None:
 
 
 def test_a_body_may_be_base64(log: Log) -> None:
-    """As browsers save what they do not take for text."""
+    """Browsers save bodies that they do not take for text as base64."""
     text = base64.b64encode(envelope({**ANSWER, "msg": "é"}).encode()).decode()
     (record,), _ = read(log, entry(reply=text, encoding="base64"))
     assert isinstance(record.event, e.Message)
@@ -142,7 +142,7 @@ def test_a_body_may_be_base64(log: Log) -> None:
 
 @pytest.mark.parametrize("reply", ["%%%", base64.b64encode(b"\xff\xfe").decode()])
 def test_a_body_that_is_no_base64_is_malformed(log: Log, reply: str) -> None:
-    """It is reported with its entry."""
+    """A malformed body is reported with its entry."""
     (record,), _ = read(log, entry(reply=reply, encoding="base64"))
     assert isinstance(record.event, e.Malformed)
     assert record.event.why == "the body is not base64 of a text"
@@ -157,7 +157,7 @@ def test_a_body_that_is_no_json_is_malformed(log: Log, reply: str) -> None:
 
 
 def test_entries_without_a_body_are_counted(log: Log) -> None:
-    """A browser may save a HAR without them."""
+    """A browser may save a HAR without bodies."""
     empty_post = entry(3, 1, "POST", f"{CHAT}/events", envelope(HELLO), status=200)
     lost_post = entry(4, 1, "POST", f"{CHAT}/events", None, "")
     lost_reply = entry(5, 1, "POST", f"{CHAT}/events", envelope(ANSWER), None, size=99)
@@ -186,8 +186,8 @@ def test_entries_without_a_body_are_counted(log: Log) -> None:
         5,
     ],
 )
-def test_other_entries_tell_nothing(log: Log, other: object) -> None:
-    """Neither an event nor a missing body."""
+def test_other_entries_give_no_event(log: Log, other: object) -> None:
+    """Other entries give neither an event nor a missing body."""
     found, notes = read(log, other, entry(reply=envelope(ENDED)))
     assert [each.event for each in found] == [e.Ended()]
     assert notes == []
@@ -195,14 +195,14 @@ def test_other_entries_tell_nothing(log: Log, other: object) -> None:
 
 @pytest.mark.parametrize("path", ["/chats/C%2F1/events", "//chats//C%2F1//events/"])
 def test_a_path_is_read_as_servers_do(log: Log, path: str) -> None:
-    """Escapes and doubled slashes."""
+    """Escapes are decoded, and double slashes are one."""
     found, _ = read(log, entry(url=API + path, reply=envelope(ENDED)))
     assert [each.chat_id for each in found] == ["C/1"]
 
 
 @pytest.mark.parametrize("took", [-1, None, True, "x", float("inf")])
-def test_a_duration_that_is_none_counts_as_0(log: Log, took: Any) -> None:
-    """An exchange that was broken off has -1."""
+def test_an_invalid_duration_counts_as_0(log: Log, took: Any) -> None:
+    """An aborted exchange has the duration -1."""
     broken = entry(reply=envelope(ENDED))
     broken["time"] = took
     (record,), _ = read(log, broken)
@@ -210,7 +210,7 @@ def test_a_duration_that_is_none_counts_as_0(log: Log, took: Any) -> None:
 
 
 def test_a_start_that_cannot_be_read_is_a_finding(log: Log, replays: Callable[..., Any]) -> None:
-    """The entry stays where it stands in the file."""
+    """The entry keeps its position in the file."""
     entries = [entry(second, 1, reply=envelope(STATUS)) for second in range(3)]
     entries[1]["startedDateTime"] = "soon"
     del entries[2]["startedDateTime"]
@@ -218,8 +218,8 @@ def test_a_start_that_cannot_be_read_is_a_finding(log: Log, replays: Callable[..
     assert replays("--summary", path).totals["findings"]["anomalies"] == 2
 
 
-def test_headers_and_credentials_are_not_told(log: Log, replays: Callable[..., Any]) -> None:
-    """Whatever goes wrong."""
+def test_headers_and_credentials_are_not_printed(log: Log, replays: Callable[..., Any]) -> None:
+    """Headers and credentials are in no output and no error."""
     entries = [entry(reply="{"), entry(1, reply="%", encoding="base64"), entry(2)]
     path = log("a.har", json.dumps(har_file(*entries)))
     for words in ((), ("--json",), ("--summary",), ("--strict",)):
@@ -229,7 +229,7 @@ def test_headers_and_credentials_are_not_told(log: Log, replays: Callable[..., A
 
 
 def test_a_har_file_without_chats_is_refused(log: Log) -> None:
-    """It is one of another site."""
+    """A HAR of another site is refused."""
     with pytest.raises(UnreadableLogError, match="a HAR file without entries on /clientweb/api/"):
         read(log, entry(url="https://shop.example/"))
 
@@ -243,13 +243,13 @@ def test_a_har_file_without_chats_is_refused(log: Log) -> None:
     ],
 )
 def test_a_damaged_har_file_is_refused(log: Log, text: str, why: str) -> None:
-    """The error says what it is."""
+    """The error says that the HAR is damaged or not a HAR."""
     with pytest.raises(UnreadableLogError, match=why):
         list(records(open_logs(log("a.har", text))[0]))
 
 
 def test_a_har_file_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In bytes and in values, but not in the commas of its texts."""
+    """Bytes and values are bounded; commas in texts do not count."""
     monkeypatch.setattr(har, "MAX_VALUES", 60)
     found, _ = read(log, entry(reply=envelope({**ANSWER, "msg": "," * 1_000})))
     assert len(found) == 1
@@ -261,7 +261,7 @@ def test_a_har_file_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_deep_nesting_is_no_crash(log: Log) -> None:
-    """It is malformed, as in any log."""
+    """Deep nesting is malformed, as in any log."""
     deep = '{"event": "chat_session_message", "x": ' + "[" * 700 + "]" * 700 + "}"
     found, _ = read(log, entry(reply=f'{{"events": [{deep}]}}'), entry(2, reply=envelope(ENDED)))
     assert [type(each.event) for each in found] == [e.Malformed, e.Ended]

@@ -1,4 +1,4 @@
-"""A file of another kind is refused by its kind."""
+"""Files of other kinds are refused by their kind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_file_is_refused_by_its_kind(log: Log, kind: str) -> None:
     "head", [b"", b"{", b'{"event":', b"[\n", b"\xef\xbb\xbf{", b"2026-01-01 "]
 )
 def test_the_beginning_of_a_log_is_of_no_other_kind(head: bytes) -> None:
-    """A log is not refused by its first bytes."""
+    """The first bytes of a log are of no other kind."""
     assert kind_of(head) is None
 
 
@@ -59,7 +59,7 @@ def test_the_beginning_of_a_log_is_of_no_other_kind(head: bytes) -> None:
     ],
 )
 def test_a_line_that_is_no_json_has_a_kind(line: bytes, kind: str | None) -> None:
-    """A line that begins like JSON keeps the error of JSON."""
+    """A line that begins like JSON keeps the error of the JSON parser."""
     assert kind_of_line(line) == kind
 
 

@@ -1,4 +1,4 @@
-"""The files that paths stand for, and the same answer for all formats and any number of jobs."""
+"""Files for given paths, and the same output for all formats and any number of workers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def names(sources: list[Source], folder: Path) -> list[str]:
 
 
 def test_a_directory_stands_for_its_files(folder: Path) -> None:
-    """Sorted by name, with those of its directories, without hidden ones."""
+    """Files of subdirectories are included, sorted by name, without hidden ones."""
     sources = open_logs(folder)
     assert names(sources, folder) == ["README.md", "a.json", "b.jsonl", "deep/c.har.txt", "picture"]
 
@@ -48,7 +48,7 @@ def test_a_directory_stands_for_its_files(folder: Path) -> None:
 def test_files_of_a_directory_that_are_no_logs_are_left_out(
     folder: Path, replays: Callable[..., Any]
 ) -> None:
-    """With a note each, and without an error."""
+    """Each is named in a note, without an error."""
     ran = replays("--summary", folder)
     assert (ran.status, ran.totals["sessions"], ran.totals["complete"]) == (0, 3, True)
     text, picture = ran.err.splitlines()
@@ -58,10 +58,10 @@ def test_files_of_a_directory_that_are_no_logs_are_left_out(
     assert picture == f"chatfsm: {folder}/picture: {why}"
 
 
-def test_a_file_that_is_called_like_a_log_must_be_one(
+def test_a_file_with_the_name_of_a_log_must_be_one(
     log: Log, folder: Path, replays: Callable[..., Any]
 ) -> None:
-    """It is an error, and the others are read."""
+    """A file with the name of a log is an error if it is not one; the others are read."""
     log("logs/a.csv", "# nothing\n")
     ran = replays("--summary", folder)
     assert (ran.status, ran.totals["sessions"]) == (2, 3)
@@ -79,52 +79,52 @@ def test_a_file_that_is_called_like_a_log_must_be_one(
 def test_a_pattern_stands_for_the_files_that_match(
     folder: Path, pattern: str, found: list[str]
 ) -> None:
-    """As a shell would expand it, sorted, without directories."""
+    """Patterns are expanded as in a shell, sorted, without directories."""
     assert names(open_logs(folder / pattern), folder) == found
     assert names(open_logs([str(folder / pattern)]), folder) == found
 
 
 def test_a_file_whose_name_is_a_pattern_is_that_file(log: Log) -> None:
-    """What is there is meant."""
+    """An existing path takes precedence over a pattern."""
     path = log("[a].jsonl", ENDED)
     assert [source.name for source in open_logs(path)] == [str(path)]
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "missing*.jsonl"])
-def test_what_is_not_there_is_an_error_when_it_is_read(tmp_path: Path, name: str) -> None:
-    """The others can be read before."""
+def test_a_missing_file_is_an_error_when_it_is_read(tmp_path: Path, name: str) -> None:
+    """The files before it can be read."""
     (source,) = open_logs(tmp_path / name)
     with pytest.raises(UnreadableLogError, match="No such file"):
         list(records(source))
 
 
 def test_an_empty_directory_has_no_logs(tmp_path: Path) -> None:
-    """There is nothing to read."""
+    """An empty directory has no logs."""
     assert open_logs(tmp_path) == []
 
 
 def test_links_in_a_directory_do_not_lead_in_circles(folder: Path) -> None:
-    """A link to a directory is not followed, a dead one is no file."""
+    """A link to a directory is not followed, and a dead link is skipped."""
     (folder / "again").symlink_to(folder)
     (folder / "dead.jsonl").symlink_to(folder / "gone")
     assert "dead.jsonl" not in names(open_logs(folder), folder)
 
 
 def test_the_number_of_files_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong directory is an error, and not an hour of work."""
+    """A directory with too many files is an error."""
     monkeypatch.setattr(log_files, "MAX_FILES", 3)
     with pytest.raises(UnreadableLogError, match="a directory with more than 3 files"):
         open_logs(folder)
 
 
 def test_replay_takes_sources(folder: Path) -> None:
-    """As it takes paths."""
+    """`replay_logs` takes sources and paths."""
     assert len(list(replay_logs(open_logs(folder)))) == 3
     assert len(list(replay_logs([str(folder / "a.json")]))) == 1
 
 
 def test_scrub_takes_all_formats(log: Log, tmp_path: Path, replays: Callable[..., Any]) -> None:
-    """And many files at once, with their notes."""
+    """`scrub` takes a directory of many formats, and prints its notes."""
     from chatfsm._cli import main  # noqa: PLC0415  # for this alone
 
     log("logs/a.csv", "chat_id,event\nC1,chat_session_ended\n")
@@ -136,11 +136,11 @@ def test_scrub_takes_all_formats(log: Log, tmp_path: Path, replays: Callable[...
     assert ran.totals["outcomes"] == {"ended": 2}
 
 
-# One answer whatever the number of jobs
+# The same output for any number of workers
 
 
 def chats() -> list[dict[str, Any]]:
-    """Five chats that take turns, with times of receipt and things to find."""
+    """Five interleaved chats with times of receipt and findings."""
     found: list[dict[str, Any]] = []
     for number in range(200):
         chat = {"chat_id": f"chat-{number % 5}", "received_at": 1_767_268_800 + number}
@@ -218,7 +218,7 @@ FORMATS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
 def test_jobs_give_the_same_answer(
     log: Log, tmp_path: Path, replays: Callable[..., Any], name: str
 ) -> None:
-    """Byte for byte, notes and findings too."""
+    """The output is identical, byte for byte, including notes and findings."""
     log(f"logs/a.{name}", FORMATS[name](chats()))
     log("logs/note.txt", "nothing\n")
     for words in (("--summary",), ("--json",)):
@@ -231,7 +231,7 @@ def test_jobs_give_the_same_answer(
 def test_notes_are_not_repeated_when_a_run_begins_anew(
     log: Log, tmp_path: Path, replays: Callable[..., Any]
 ) -> None:
-    """A violation in one worker makes one process read again."""
+    """A violation in one worker makes a single process read the input again."""
     log("logs/a.txt", "nothing\n")
     log("logs/b.jsonl", as_lines(chats()))
     one, two = (replays("--json", "--strict", "--jobs", n, tmp_path / "logs") for n in ("1", "2"))
@@ -240,5 +240,5 @@ def test_notes_are_not_repeated_when_a_run_begins_anew(
 
 
 def test_quiet_prints_no_notes(folder: Path, replays: Callable[..., Any]) -> None:
-    """They are no errors."""
+    """Notes are not errors, so that `--quiet` suppresses them."""
     assert replays("--quiet", folder) == type(replays("--quiet", folder))(0, "", "")

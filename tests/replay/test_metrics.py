@@ -1,4 +1,4 @@
-"""Metrics of five recorded chats, worked out by hand line by line, and the edges of each metric."""
+"""Metrics of five recorded chats, calculated by hand, and the edge cases of each metric."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NAMES = ("inactivity", "transfer", "stuck_typing", "expired_form", "call_rejecte
 
 
 def measured(name: str) -> ChatMetrics:
-    """The metrics of the one chat of a recorded log."""
+    """The metrics of the only chat of a recorded log."""
     (chat,) = measure_logs([str(LOGS / f"{name}.jsonl")])
     return chat
 
 
 def report(threshold: float = 20.0) -> MetricsReport:
-    """The metrics of all five."""
+    """The metrics of all five chats."""
     found = MetricsReport(threshold)
     for name in NAMES:
         found.add(measured(name))
@@ -79,7 +79,7 @@ def test_a_chat_with_two_transfers() -> None:
 
 
 def test_an_agent_whose_typing_never_stops() -> None:
-    """stuck_typing.jsonl; seconds after 1744272000. No line names the chat, so none is its own."""
+    """stuck_typing.jsonl; seconds after 1744272000. No line has a chat_id, so no event is own."""
     chat = measured("stuck_typing")
     assert (chat.duration_seconds, chat.queue_seconds, chat.handle_seconds) == (473.0, 7.0, 466.0)
     assert chat.first_response_seconds == 3.0  # from 7; message at 10
@@ -143,7 +143,7 @@ def test_the_json_of_a_chat() -> None:
 
 
 def test_the_totals() -> None:
-    """Of the five chats, four were answered, after 11, 12, 7 and 0 seconds."""
+    """Four of the five chats were answered, after 11, 12, 7 and 0 seconds."""
     assert report().totals() == {
         "chats": 5,
         "answered": 4,
@@ -163,7 +163,7 @@ def test_the_totals() -> None:
 
 
 def test_the_agents() -> None:
-    """By party id, each with all chats."""
+    """Agents are sorted by party_id; each has the figures of all its chats."""
     agents = {agent["display_name"]: agent for agent in report().by_agent()}
     assert agents["Idris"] == {
         "party_id": "F1A9E6D3-28F2-4342-AB2C-A43C2CEF6CE2",
@@ -179,7 +179,7 @@ def test_the_agents() -> None:
 
 
 def test_the_days() -> None:
-    """Chats belong to the day on which they start."""
+    """A chat belongs to the day on which it starts."""
     days = report().by_day()
     assert [(day["day"], day["chats"]) for day in days] == [
         ("2025-03-03", 1),
@@ -190,8 +190,8 @@ def test_the_days() -> None:
     ]
 
 
-def test_nothing_is_measured_of_nothing() -> None:
-    """Shares and means of no chats are not defined."""
+def test_the_metrics_of_no_chats_are_none() -> None:
+    """Shares and means of no chats are None."""
     totals = MetricsReport().totals()
     assert totals.pop("chats") == totals.pop("answered") == totals.pop("abandoned") == 0
     assert set(totals.values()) == {None}
@@ -207,11 +207,11 @@ BEN = {**AGENT, "party_id": "B", "type": "msteams", "display_name": "Ben"}
 
 
 def status(state: str, **more: Any) -> dict[str, Any]:
-    """An event that moves the session."""
+    """A status event."""
     return {"event": "chat_session_status", "state": state, **more}
 
 
-def said(party_id: str, msg_id: int) -> dict[str, Any]:
+def message(party_id: str, msg_id: int) -> dict[str, Any]:
     """A message."""
     return {
         "event": "chat_session_message",
@@ -221,8 +221,8 @@ def said(party_id: str, msg_id: int) -> dict[str, Any]:
     }
 
 
-def played(tmp_path: Path, *events: tuple[float | None, dict[str, Any]]) -> ChatMetrics:
-    """The metrics of a chat whose events come at these seconds after 1740000000."""
+def metrics_of(tmp_path: Path, *events: tuple[float | None, dict[str, Any]]) -> ChatMetrics:
+    """The metrics of a chat whose events have these seconds after 1740000000."""
     path = tmp_path / "log.jsonl"
     lines = [
         json.dumps(
@@ -237,8 +237,8 @@ def played(tmp_path: Path, *events: tuple[float | None, dict[str, Any]]) -> Chat
 
 
 def test_a_customer_who_leaves_the_queue(tmp_path: Path) -> None:
-    """Abandoned: it waited, it is over, and it was never answered."""
-    chat = played(tmp_path, (0, status("queued")), (45, {"event": "chat_session_ended"}))
+    """Abandoned: the chat waited and ended without an answer."""
+    chat = metrics_of(tmp_path, (0, status("queued")), (45, {"event": "chat_session_ended"}))
     assert (chat.abandoned, chat.answered, chat.queue_seconds) == (True, False, 45.0)
     report = MetricsReport()
     report.add(chat)
@@ -247,34 +247,34 @@ def test_a_customer_who_leaves_the_queue(tmp_path: Path) -> None:
 
 
 def test_a_customer_who_still_waits(tmp_path: Path) -> None:
-    """Not abandoned, but the wait so far counts."""
-    chat = played(tmp_path, (0, status("queued")), (30, status("queued", ewt="9")))
+    """Not abandoned; the wait so far counts."""
+    chat = metrics_of(tmp_path, (0, status("queued")), (30, status("queued", ewt="9")))
     assert (chat.abandoned, chat.outcome, chat.queue_seconds) == (False, None, 30.0)
 
 
 def test_connected_to_a_bot_is_not_answered(tmp_path: Path) -> None:
-    """A scenario may connect a chat; a human agent has to be there."""
+    """A scenario may connect a chat; an answer needs a human agent."""
     bot = {**AGENT, "type": "scenario"}
-    chat = played(tmp_path, (0, status("queued")), (5, bot), (6, status("connected")))
+    chat = metrics_of(tmp_path, (0, status("queued")), (5, bot), (6, status("connected")))
     assert (chat.answered, chat.queue_seconds, chat.handle_seconds) == (False, 6.0, 0.0)
 
 
-def test_an_agent_who_is_there_before_the_chat_is_connected(tmp_path: Path) -> None:
-    """The first response counts from the moment when both are true; an earlier text is none."""
-    chat = played(
+def test_an_agent_who_joins_before_the_chat_is_connected(tmp_path: Path) -> None:
+    """The first response counts from the moment at which agent and connection exist."""
+    chat = metrics_of(
         tmp_path,
         (0, status("connecting")),
         (2, AGENT),
-        (3, said("A", 2)),
+        (3, message("A", 2)),
         (10, status("connected")),
-        (14, said("A", 4)),
+        (14, message("A", 4)),
     )
     assert (chat.first_response_seconds, chat.handle_seconds) == (4.0, 12.0)
 
 
 def test_a_party_that_becomes_an_agent_and_stops_being_one(tmp_path: Path) -> None:
-    """Its type alone decides, at every moment."""
-    chat = played(
+    """The type of the party decides at each moment."""
+    chat = metrics_of(
         tmp_path,
         (0, status("connected")),
         (1, {**AGENT, "type": "scenario"}),
@@ -288,7 +288,7 @@ def test_a_party_that_becomes_an_agent_and_stops_being_one(tmp_path: Path) -> No
 def test_an_agent_who_returns_is_a_transfer_only_after_another(tmp_path: Path) -> None:
     """A leaves and returns: none. B joins: one. A returns after B: two."""
     left = {"event": "chat_session_party_left"}
-    chat = played(
+    chat = metrics_of(
         tmp_path,
         (0, AGENT),
         (1, {**left, "party_id": "A"}),
@@ -308,24 +308,24 @@ def test_an_agent_who_returns_is_a_transfer_only_after_another(tmp_path: Path) -
 
 def test_a_run_of_questions_counts_from_its_first(tmp_path: Path) -> None:
     """A scenario's answer ends no run, and a run without an answer does not count."""
-    chat = played(
+    chat = metrics_of(
         tmp_path,
         (0, AGENT),
-        (1, said("C", 1)),
-        (4, said("c", 3)),
-        (5, said("bot", 2)),
-        (11, said("A", 4)),
-        (12, said("A", 6)),
-        (20, said("C", 5)),
+        (1, message("C", 1)),
+        (4, message("c", 3)),
+        (5, message("bot", 2)),
+        (11, message("A", 4)),
+        (12, message("A", 6)),
+        (20, message("C", 5)),
     )
     assert chat.response_seconds == (10.0,)
     assert chat.messages == {"customer": 3, "agent": 2, "scenario": 1}
 
 
 def test_forms_that_are_cancelled_and_replaced(tmp_path: Path) -> None:
-    """A replaced form was opened, and no more."""
+    """A replaced form counts as opened only."""
     form = {"event": "chat_session_form_show", "form_request_id": "1", "form_name": "a"}
-    chat = played(
+    chat = metrics_of(
         tmp_path,
         (0, form),
         (1, {**form, "form_name": "b"}),
@@ -336,8 +336,8 @@ def test_forms_that_are_cancelled_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_chat_without_any_time(tmp_path: Path) -> None:
-    """It has no dates, and takes no seconds."""
-    chat = played(tmp_path, (None, status("queued")), (None, {"event": "chat_session_ended"}))
+    """A chat without timestamps has no dates and a duration of 0."""
+    chat = metrics_of(tmp_path, (None, status("queued")), (None, {"event": "chat_session_ended"}))
     found = chat.to_json()
     assert (found["started_at"], found["ended_at"], found["duration_seconds"]) == (None, None, 0.0)
     report = MetricsReport()
@@ -346,7 +346,7 @@ def test_a_chat_without_any_time(tmp_path: Path) -> None:
 
 
 def test_times_that_no_calendar_has() -> None:
-    """They are None, not an error."""
+    """Times outside the calendar are None, not an error."""
     assert utc_text(1e300) is None
     assert utc_text(float("inf")) is None
     assert utc_text(None) is None

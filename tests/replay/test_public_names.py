@@ -1,4 +1,4 @@
-"""The public names of `chatfsm.replay`: complete, loaded on first use, and their examples true."""
+"""The public names of `chatfsm.replay`: complete, loaded on first use, with valid examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("[a-z]*.p
 
 
 def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example of the package's docstring prints what stands below it."""
+    """Every doctest of the package prints its expected output."""
     monkeypatch.chdir(ROOT)
     test = doctest.DocTestParser().get_doctest(face.__doc__ or "", {}, "replay", None, 0)
     assert len(test.examples) > 15
@@ -29,7 +29,7 @@ def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_name_is_what_type_checkers_take_it_for() -> None:
-    """The imports that type checkers read name the module that the first use loads."""
+    """The imports for type checkers name the modules that the lazy loader uses."""
     source = ast.parse(Path(face.__file__).read_text("utf-8"))
     checking, _ = [node for node in source.body if isinstance(node, ast.If)]
     read = {
@@ -50,20 +50,20 @@ def test_a_name_is_what_type_checkers_take_it_for() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_lists_its_names(module: str) -> None:
-    """`__all__` of each module names what it defines."""
+    """`__all__` of each module names its definitions."""
     loaded = importlib.import_module(f"chatfsm.replay.{module}")
     assert loaded.__all__
     assert all(hasattr(loaded, name) for name in loaded.__all__)
 
 
 def test_an_unknown_name_is_refused() -> None:
-    """As by any module."""
+    """An unknown name raises AttributeError."""
     with pytest.raises(AttributeError, match="has no attribute 'replay_all'"):
         _ = face.replay_all
 
 
 def test_the_findings_load_no_library() -> None:
-    """The command's help imports them."""
+    """The help of the command imports the findings."""
     code = (
         "import sys; from chatfsm.replay import FINDINGS\n"
         "sys.exit(not {'attr', 'cattrs', 'transitions'}.isdisjoint(sys.modules))"

@@ -1,4 +1,4 @@
-"""The time at which a log received an event is the clock where the event has none."""
+"""The time of receipt is the clock for events without a timestamp."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_time_is_read(value: object) -> None:
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_no_time_is_none(value: object) -> None:
-    """A field may be there and empty."""
+    """A field may be present and empty."""
     assert read_time(value) is None
 
 
@@ -62,7 +62,7 @@ def test_no_time_is_none(value: object) -> None:
     ],
 )
 def test_a_value_that_is_no_time_is_unreadable(value: object) -> None:
-    """It is told from a missing one."""
+    """An unreadable time is distinguished from a missing one."""
     assert read_time(value) is UNREADABLE
 
 
@@ -75,13 +75,13 @@ def test_a_value_that_is_no_time_is_unreadable(value: object) -> None:
     ],
 )
 def test_a_line_may_begin_with_a_time(line: str) -> None:
-    """After the name of a container, too."""
+    """A line may begin with a time, also after the name of a container."""
     assert leading_time(line) == NOON
 
 
 @pytest.mark.parametrize("line", ["got", "12:00:00 got", "2026-99-01 12:00:00 got"])
 def test_a_line_may_begin_without_a_time(line: str) -> None:
-    """What is no time is no finding there: no option names it as one."""
+    """A line without a leading time is no finding, since no option names it."""
     assert leading_time(line) is None
 
 
@@ -110,7 +110,7 @@ def steps(*paths: Path, **options: Any) -> list[tuple[float, list[str]]]:
 
 @pytest.mark.parametrize("name", ["received_at", "recv_ts", "@timestamp"])
 def test_events_without_a_time_have_that_of_their_receipt(log: Log, name: str) -> None:
-    """The first event does not wait for a timestamp, and the field is no field of the event."""
+    """The first event does not wait for a timestamp, and the field is removed from the event."""
     lines = [status("queued", **{name: NOON}), status("connected", **{name: NOON + 5})]
     path = log("a.jsonl", *lines)
     assert steps(path) == [(NOON, ["StateChanged"]), (NOON + 5, ["StateChanged"])]
@@ -122,7 +122,7 @@ def test_events_without_a_time_have_that_of_their_receipt(log: Log, name: str) -
 
 
 def test_a_field_of_another_name_is_named(log: Log) -> None:
-    """Then the usual ones are fields of the event."""
+    """With a named field the usual ones stay fields of the event."""
     path = log("a.jsonl", status("queued", at="2026-01-01T12:00:00Z", recv_ts=7))
     (source,) = open_logs(path, received_at="at")
     (record,) = records(source)
@@ -132,13 +132,13 @@ def test_a_field_of_another_name_is_named(log: Log) -> None:
 
 @pytest.mark.parametrize("at", [1_700_000_000, "1700000000", 1_700_000_000_000])
 def test_the_time_of_an_event_goes_before_that_of_its_receipt(log: Log, at: object) -> None:
-    """It is the server's."""
+    """The timestamp of the server takes precedence."""
     path = log("a.jsonl", status("queued", received_at=1_700_000_009, timestamp=at))
     assert steps(path) == [(1_700_000_000, ["StateChanged"])]
 
 
 def test_the_receipt_may_be_preferred(log: Log) -> None:
-    """For questions of a client's, such as how long a customer waited."""
+    """Metrics prefer it, for example for the customer's time in the queue."""
     path = log(
         "a.jsonl",
         status("queued", received_at=NOON, timestamp=NOON - 50),
@@ -148,7 +148,7 @@ def test_the_receipt_may_be_preferred(log: Log) -> None:
 
 
 def test_an_envelope_may_tell_when_it_was_received(log: Log) -> None:
-    """For all its events that do not tell it themselves."""
+    """The time applies to all events of the envelope that have none."""
     queued = {"event": "chat_session_status", "state": "queued"}
     envelope = {"chat_id": "C1", "received_at": NOON, "events": [queued, {**queued, "recv_ts": 5}]}
     path = log("a.jsonl", envelope)
@@ -157,7 +157,7 @@ def test_an_envelope_may_tell_when_it_was_received(log: Log) -> None:
 
 @pytest.mark.parametrize("own", ["2026-01-01T12:00:00Z", int(NOON) * 1_000_000])
 def test_an_event_whose_own_time_was_written_otherwise_has_it(log: Log, own: object) -> None:
-    """A log may have written timestamps anew, as ISO 8601 or in microseconds."""
+    """A log may have rewritten timestamps as ISO 8601 or in microseconds."""
     assert steps(log("a.jsonl", status("queued", timestamp=own))) == [(NOON, ["StateChanged"])]
 
 
@@ -166,7 +166,7 @@ def test_an_event_whose_own_time_was_written_otherwise_has_it(log: Log, own: obj
 def test_a_time_that_cannot_be_read_is_a_finding(
     log: Log, replays: Callable[..., Any], field: str, jobs: str
 ) -> None:
-    """It is counted as an anomaly; the event is not lost, and the clock stands still."""
+    """An unreadable time is an anomaly; the event is kept, and the clock does not advance."""
     path = log("a.jsonl", status("queued", recv_ts=NOON), status("connected", **{field: "soon"}))
     ran = replays("--summary", "--jobs", jobs, path)
     assert ran.totals["findings"]["anomalies"] == 1
@@ -176,14 +176,14 @@ def test_a_time_that_cannot_be_read_is_a_finding(
 
 
 def test_an_unreadable_time_does_not_start_the_clock(log: Log) -> None:
-    """The event waits for the first time of its chat, as one without any time does."""
+    """The event waits for the first time of its chat, as one without a time does."""
     path = log("a.jsonl", status("queued", recv_ts="soon"), status("connected", recv_ts=NOON))
     (chat,) = replay_logs([str(path)])
     assert (chat.stats.first_at, chat.stats.unreadable_times) == (NOON, 1)
 
 
 def test_silence_is_counted_by_the_receipt(log: Log, replays: Callable[..., Any]) -> None:
-    """`--close-after` knows it too, and an unreadable time is none."""
+    """`--close-after` uses the time of receipt; an unreadable time does not count."""
     path = log(
         "a.jsonl",
         status("queued", recv_ts=NOON),
@@ -194,7 +194,7 @@ def test_silence_is_counted_by_the_receipt(log: Log, replays: Callable[..., Any]
 
 
 def test_thousands_of_events_keep_their_times(log: Log) -> None:
-    """Also in logs whose lines are parsed many at once, with the fields in other orders."""
+    """Lines that are parsed in blocks keep their times, with fields in any order."""
     lines = [
         {"recv_ts": NOON + n, **status("queued" if n % 2 else "ivr")} if n % 3 else status("queued")
         for n in range(2_000)
@@ -206,7 +206,7 @@ def test_thousands_of_events_keep_their_times(log: Log) -> None:
 
 
 def test_the_first_of_two_fields_counts_whatever_lines_before_had(tmp_path: Path) -> None:
-    """So that a range of a log is read as it is in the whole."""
+    """The first field takes precedence, so that a range of a log is read like the whole."""
     event = {"event": "chat_session_message", "msg": "x"}
     both = {**event, "recv_ts": 5, "received_at": 7}
     path = tmp_path / "a.jsonl"

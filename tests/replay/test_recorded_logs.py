@@ -1,4 +1,4 @@
-"""The logs that the repository ships, replayed: what is known of each, and that nothing breaks."""
+"""Replays of the shipped logs: known results, and the same output every time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGS = Path(__file__).resolve().parent.parent / "logs"
 
 @frozen
 class Known:
-    """What is known of a chat, counted by hand."""
+    """Results of a chat, counted by hand."""
 
     outcome: str
     messages: int
@@ -32,8 +32,8 @@ class Known:
     late: int = 0
 
 
-# Counted from the files by a reader of their own, not by chatfsm: lines that are not late, what
-# each kind of line brings, messages that are not repeats.
+# Counted with a separate reader, not with chatfsm: lines that are not late, effects of each kind of
+# line, and messages that are not repeated.
 KNOWN = {
     "call.jsonl": [Known("ended", 7, 23, 30)],
     "call_rejected.jsonl": [Known("ended", 5, 17, 23)],
@@ -64,9 +64,9 @@ KNOWN = {
     "two_chats.jsonl": [Known("ended", 5, 11, 15), Known("ended", 4, 13, 17)],
     "unknown_events.jsonl": [Known("ended", 8, 34, 41, unknown=3, malformed=10, anomalies=14)],
 }
-# Only these bring anomalies or unknown events, as the logs' README says.
+# The logs with anomalies or unknown events, as their README says.
 ODD = {"unknown_events.jsonl", "hostile.jsonl"}
-# And this one an event that came by itself after the end.
+# The log with a late event outside the terminal batch.
 LATE = {"late.jsonl"}
 OUTPUTS = ["--summary", "--json", "--rows=0", "--color=always"]
 
@@ -74,7 +74,7 @@ every_log = pytest.mark.parametrize("name", KNOWN)
 
 
 def test_every_shipped_log_is_known(recorded: list[Path]) -> None:
-    """A new log gets its row in the table, and its line in the README."""
+    """A new log needs a row in the table and a line in the README."""
     assert {path.name for path in recorded} == set(KNOWN)
     readme = (LOGS / "README.md").read_text(encoding="utf-8")
     assert [name for name in KNOWN if f"| `{name}` |" not in readme] == []
@@ -82,7 +82,7 @@ def test_every_shipped_log_is_known(recorded: list[Path]) -> None:
 
 @every_log
 def test_each_log_ends_and_counts_as_known(replays: Replays, name: str) -> None:
-    """The outcome and every count of each chat are those that were counted by hand."""
+    """The outcome and every count of each chat equal those counted by hand."""
     ran = replays("--summary", LOGS / name)
     assert (ran.status, ran.err) == (0, "")
     found = [Known(each["outcome"], each["messages"], **each["counts"]) for each in ran.sessions]
@@ -92,7 +92,7 @@ def test_each_log_ends_and_counts_as_known(replays: Replays, name: str) -> None:
 @every_log
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_each_log_is_reported_the_same_way_twice(replays: Replays, name: str, output: str) -> None:
-    """Byte for byte, in every output."""
+    """The output is identical, byte for byte, in every format."""
     once, again = replays(output, LOGS / name), replays(output, LOGS / name)
     assert (once.status, once.err) == (0, "")
     assert once.out == again.out != ""
@@ -100,7 +100,7 @@ def test_each_log_is_reported_the_same_way_twice(replays: Replays, name: str, ou
 
 @every_log
 def test_each_log_is_strict_where_it_is_clean(replays: Replays, name: str) -> None:
-    """A log that brings nothing odd is told the same way in strict; an odd one is stopped."""
+    """A clean log gives the same output with --strict; any other one stops."""
     strict = replays("--strict", "--json", LOGS / name)
     lenient = replays("--json", LOGS / name)
     assert strict.status == (name in ODD)
@@ -114,18 +114,18 @@ def test_each_log_is_strict_where_it_is_clean(replays: Replays, name: str) -> No
 
 @every_log
 def test_each_log_has_the_findings_that_its_readme_says(replays: Replays, name: str) -> None:
-    """Only the logs that say so bring any."""
+    """Only the logs named in the README have findings."""
     assert replays("--quiet", "--fail-on=any", LOGS / name).status == (name in ODD | LATE)
     assert replays("--quiet", "--fail-on=late", LOGS / name).status == (name in LATE)
 
 
 @every_log
 def test_each_log_is_harmless_in_a_pipe(replays: Replays, name: str) -> None:
-    """A row for each effect, and nothing that acts on a terminal."""
+    """One row for each effect, and no control characters."""
     ran = replays("--rows=0", LOGS / name)
     assert [line for line in ran.out.split("\n") if line != harmless_text(line)] == []
     rows = [line for line in ran.lines if re.match(r" +\+[0-9:]+ ", line)]
-    times = name == "unknown_events.jsonl"  # one time in it cannot be read, which no session sees
+    times = name == "unknown_events.jsonl"  # its one unreadable time has a row, but no effect
     assert len(rows) == sum(known.effects for known in KNOWN[name]) + times
     assert not any(line != line.rstrip() for line in ran.lines)
 
@@ -143,17 +143,17 @@ def test_all_logs_at_once(recorded: list[Path], replays: Replays) -> None:
 
 
 def test_the_duplicates_are_reported_once_and_counted(replays: Replays) -> None:
-    """What a cached poll brings again and again is one message each time."""
-    told = [
+    """Messages that a cached poll repeats are reported once."""
+    reported = [
         (each["message"]["party_id"], each["message"]["msg_id"])
         for each in replays("--json", LOGS / "duplicates.jsonl").effects
         if each["effect"] == "message_received"
     ]
-    assert len(told) == len(set(told)) == 6
+    assert len(reported) == len(set(reported)) == 6
 
 
 def test_stuck_typing_ends_by_its_deadline(replays: Replays) -> None:
-    """Half a minute after the last sign of it, and before the event that follows."""
+    """The typing indicator ends 30 s after its last event, and before the next one."""
     started: dict[str, float] = {}
     gaps = []
     for each in replays("--json", LOGS / "stuck_typing.jsonl").effects:
@@ -161,12 +161,12 @@ def test_stuck_typing_ends_by_its_deadline(replays: Replays) -> None:
             started[each["party_id"]] = each["at"]
         elif each["effect"] == "typing_stopped":
             gaps.append(each["at"] - started[each["party_id"]])
-    # Said again after 20 and 45 s; then ended by a message, and thrice never said again.
+    # Repeated after 20 and 45 s; then ended by a message, and three times by the timeout.
     assert gaps == [75.0, 12.0, 30.0, 30.0, 30.0]
 
 
 def test_the_forms_expire_in_time(replays: Replays) -> None:
-    """A form of two minutes and a prompt of one, each at its own time."""
+    """A form of two minutes and a prompt of one expire at their own times."""
     effects = replays("--json", LOGS / "expired_form.jsonl").effects
     opened = {
         each["form"]["request_id"]: each["at"]
@@ -185,7 +185,7 @@ def test_the_forms_expire_in_time(replays: Replays) -> None:
 
 
 def test_two_chats_keep_their_own_time(replays: Replays) -> None:
-    """Interleaved in one file, each is told on its own clock and with its own indexes."""
+    """Interleaved chats have their own clocks and their own seq."""
     effects = replays("--json", LOGS / "two_chats.jsonl").effects
     chats = list(dict.fromkeys(each["chat_id"] for each in effects))
     assert len(chats) == 2
@@ -199,7 +199,7 @@ def test_two_chats_keep_their_own_time(replays: Replays) -> None:
 
 
 def test_the_twelve_events_of_the_specification(replays: Replays) -> None:
-    """Every event that the specification prints is understood, in milliseconds and misspelled."""
+    """All twelve events of the specification are recognized, in milliseconds and misspelled."""
     lines = (LOGS / "spec_twelve.jsonl").read_text(encoding="utf-8").splitlines()
     assert len({json.loads(line)["event"] for line in lines}) == len(lines) == 12
     effects = replays("--json", LOGS / "spec_twelve.jsonl").effects

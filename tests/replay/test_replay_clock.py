@@ -13,19 +13,19 @@ from chatfsm.replay.chat_replay import MAX_UNSTAMPED, ChatReplay, ReplayStep, re
 from chatfsm.replay.stats import ChatStats
 
 
-def told(wire: Any, *items: dict[str, Any], **settings: Any) -> list[ReplayStep]:
+def steps_of(wire: Any, *items: dict[str, Any], **settings: Any) -> list[ReplayStep]:
     """The steps of a chat."""
-    return list(replay_chat(wire.heard(*items), "chat", Settings(**settings)))
+    return list(replay_chat(wire.decoded(*items), "chat", Settings(**settings)))
 
 
-def fed(chat: ChatReplay, *events: Event) -> list[ReplayStep]:
-    """The steps of these events, which one call feeds."""
+def feed(chat: ChatReplay, *events: Event) -> list[ReplayStep]:
+    """The steps of these events, feed in one call."""
     steps: list[ReplayStep] = []
     chat.feed(events, ChatStats(chat.session), steps.append)
     return steps
 
 
-def finished(chat: ChatReplay) -> list[ReplayStep]:
+def finish(chat: ChatReplay) -> list[ReplayStep]:
     """The steps of events that waited until the end."""
     steps: list[ReplayStep] = []
     chat.finish(ChatStats(chat.session), steps.append)
@@ -33,24 +33,24 @@ def finished(chat: ChatReplay) -> list[ReplayStep]:
 
 
 def moments(steps: list[ReplayStep]) -> list[tuple[int, float]]:
-    """When each step was, and which event it belongs to."""
+    """The seq and the time of each step."""
     return [(step.seq, step.at) for step in steps]
 
 
 def kinds(step: ReplayStep) -> list[str]:
-    """What was told in a step, by name."""
+    """The names of the effects of a step."""
     return [type(effect).__name__ for effect in step.effects]
 
 
 def test_the_time_of_an_event_is_its_timestamp(wire: Any) -> None:
-    """Each event happens when the server stamped it."""
-    steps = told(wire, wire.status("queued", at=10), wire.status("connected", at="12.5"))
+    """The time of each event is its timestamp."""
+    steps = steps_of(wire, wire.status("queued", at=10), wire.status("connected", at="12.5"))
     assert moments(steps) == [(0, 10.0), (1, 12.5)]
 
 
 def test_milliseconds_are_read_as_seconds(wire: Any) -> None:
-    """A log in milliseconds runs on the same clock."""
-    steps = told(
+    """Timestamps in milliseconds use the same clock."""
+    steps = steps_of(
         wire,
         wire.status("queued", at=1_700_000_000_250),
         wire.status("connected", at="1700000001"),
@@ -60,8 +60,8 @@ def test_milliseconds_are_read_as_seconds(wire: Any) -> None:
 
 
 def test_an_event_without_a_timestamp_happens_with_the_one_before(wire: Any) -> None:
-    """Time stays where an event has none."""
-    steps = told(
+    """An event without a timestamp has the time of the one before."""
+    steps = steps_of(
         wire,
         wire.status("queued", at=10),
         wire.status("connected"),
@@ -73,14 +73,14 @@ def test_an_event_without_a_timestamp_happens_with_the_one_before(wire: Any) -> 
 
 @pytest.mark.parametrize("stamp", ["soon", -5, True, 1e15, {"s": 1}, "NaN"])
 def test_a_timestamp_that_is_none_moves_nothing(wire: Any, stamp: object) -> None:
-    """A time that no chat can have leaves the clock where it was."""
-    steps = told(wire, wire.status("queued", at=10), wire.status("connected", at=stamp))
+    """An invalid timestamp does not move the clock."""
+    steps = steps_of(wire, wire.status("queued", at=10), wire.status("connected", at=stamp))
     assert moments(steps) == [(0, 10.0), (1, 10.0)]
 
 
 def test_time_never_runs_backwards(wire: Any) -> None:
-    """An event stamped earlier than the one before happens when that one did."""
-    steps = told(
+    """An event with an earlier timestamp has the time of the one before."""
+    steps = steps_of(
         wire,
         wire.status("queued", at=20),
         wire.status("connecting", at=10),
@@ -91,64 +91,64 @@ def test_time_never_runs_backwards(wire: Any) -> None:
 
 
 def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
-    """They wait for it, and none is told before."""
+    """Events before the first timestamp wait for it."""
     chat = ChatReplay(ChatSession("chat"))
-    first, second, third = wire.heard(
+    first, second, third = wire.decoded(
         wire.status("queued"), wire.status("connecting"), wire.status("connected", at=50)
     )
-    assert fed(chat, first, second) == []
+    assert feed(chat, first, second) == []
     assert (chat.now, chat.event_count) == (None, 0)
-    steps = fed(chat, third)
+    steps = feed(chat, third)
     assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
     assert [step.effects for step in steps] == [
         (f.StateChanged("establishing", "queued"),),
         (f.StateChanged("queued", "connecting"),),
         (f.StateChanged("connecting", "connected"),),
     ]
-    assert finished(chat) == []
+    assert finish(chat) == []
 
 
 def test_a_timestamp_of_zero_is_one(wire: Any) -> None:
-    """The first timestamp may be 0, as in logs made by hand."""
-    steps = told(wire, wire.status("queued", at=0), wire.status("connected", at=7))
+    """The first timestamp may be 0, as in hand-written logs."""
+    steps = steps_of(wire, wire.status("queued", at=0), wire.status("connected", at=7))
     assert moments(steps) == [(0, 0.0), (1, 7.0)]
 
 
 def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
-    """Its events are told at the end of the log, all at 0."""
+    """The events are reported at the end of the log, all at 0."""
     chat = ChatReplay(ChatSession("chat"))
-    events = wire.heard(wire.status("queued"), wire.ended())
-    assert fed(chat, *events) == []
-    steps = finished(chat)
+    events = wire.decoded(wire.status("queued"), wire.ended())
+    assert feed(chat, *events) == []
+    steps = finish(chat)
     assert moments(steps) == [(0, 0.0), (1, 0.0)]
     assert kinds(steps[1]) == ["StateChanged", "Terminated"]
-    assert finished(chat) == []
+    assert finish(chat) == []
 
 
 def test_a_log_of_nothing_reports_nothing() -> None:
-    """No event, no step."""
+    """No event gives no step."""
     assert list(replay_chat([], "chat")) == []
 
 
 def test_a_thousand_events_wait_for_the_first_timestamp(wire: Any) -> None:
-    """The thousandth still waits."""
+    """The thousandth event still waits."""
     assert MAX_UNSTAMPED == 1_000
     items = [wire.status("queued")] * 1_000 + [wire.status("connected", at=50)]
-    assert moments(told(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
+    assert moments(steps_of(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
 
 
 def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
-    """With the next one the chat starts at 0, so that memory stays bounded; later time counts."""
+    """The next event starts the chat at 0, so that memory is bounded; later times count."""
     chat = ChatReplay(ChatSession("chat"))
-    (event, stamped) = wire.heard(wire.status("queued"), wire.status("connected", at=50))
-    assert fed(chat, *[event] * 1_000) == []
-    assert moments(fed(chat, event)) == [(seq, 0.0) for seq in range(1_001)]
-    assert moments(fed(chat, stamped)) == [(1_001, 50.0)]
+    (event, stamped) = wire.decoded(wire.status("queued"), wire.status("connected", at=50))
+    assert feed(chat, *[event] * 1_000) == []
+    assert moments(feed(chat, event)) == [(seq, 0.0) for seq in range(1_001)]
+    assert moments(feed(chat, stamped)) == [(1_001, 50.0)]
 
 
 def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
-    """Each fires at its own time, and carries the index of the event that follows it."""
-    steps = told(
+    """Each deadline has its own time and the seq of the next event."""
+    steps = steps_of(
         wire,
         wire.status("connected", at=0),
         wire.shows("late", at=10, form_timeout=60),
@@ -171,8 +171,8 @@ def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
 
 
 def test_a_deadline_at_the_very_time_of_an_event_comes_first(wire: Any) -> None:
-    """What is due when an event happens is told before it."""
-    steps = told(wire, wire.types("ann", at=10), wire.types("ann", at=40))
+    """A deadline at the time of an event passes before the event."""
+    steps = steps_of(wire, wire.types("ann", at=10), wire.types("ann", at=40))
     assert moments(steps) == [(0, 10.0), (1, 40.0), (1, 40.0)]
     assert [kinds(step) for step in steps] == [
         ["TypingStarted"],
@@ -182,15 +182,15 @@ def test_a_deadline_at_the_very_time_of_an_event_comes_first(wire: Any) -> None:
 
 
 def test_a_deadline_after_an_event_waits(wire: Any) -> None:
-    """An event just before a deadline changes it, or comes before it."""
-    steps = told(wire, wire.types("ann", at=10), wire.types("ann", at=39.5), wire.ended(at=69))
+    """An event just before a deadline postpones it, or comes before it."""
+    steps = steps_of(wire, wire.types("ann", at=10), wire.types("ann", at=39.5), wire.ended(at=69))
     assert moments(steps) == [(0, 10.0), (1, 39.5), (2, 69.0)]
     assert kinds(steps[2]) == ["StateChanged", "TypingStopped", "Terminated"]
 
 
 def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
-    """Two that are due together are told together."""
-    steps = told(wire, wire.types("ann", at=10), wire.types("bob", at=10), wire.ended(at=99))
+    """Deadlines at one time give one step."""
+    steps = steps_of(wire, wire.types("ann", at=10), wire.types("bob", at=10), wire.ended(at=99))
     assert moments(steps)[2:] == [(2, 40.0), (2, 99.0)]
     assert steps[2].effects == (
         f.TypingStopped("ann", "timeout"),
@@ -199,31 +199,31 @@ def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
 
 
 def test_events_that_waited_start_their_deadlines_at_the_first_timestamp(wire: Any) -> None:
-    """Who typed before the clock ran is believed from its start on."""
-    steps = told(wire, wire.types("ann"), wire.status("connected", at=50), wire.ended(at=99))
+    """The timeout of a typing indicator starts at the first timestamp."""
+    steps = steps_of(wire, wire.types("ann"), wire.status("connected", at=50), wire.ended(at=99))
     assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 80.0), (2, 99.0)]
 
 
 def test_without_time_nothing_is_due(wire: Any) -> None:
     """Events that do not move the clock let no deadline pass."""
-    steps = told(wire, wire.types("ann", at=10), *[wire.status("queued")] * 100)
+    steps = steps_of(wire, wire.types("ann", at=10), *[wire.status("queued")] * 100)
     assert [step for step in steps if "TypingStopped" in kinds(step)] == []
 
 
-def test_nothing_fires_after_the_last_event(wire: Any) -> None:
-    """The log knows nothing of what came after it: who typed then still types."""
+def test_no_deadline_passes_after_the_last_event(wire: Any) -> None:
+    """No deadline passes after the last event of the log."""
     chat = ChatReplay(ChatSession("chat"))
-    for event in wire.heard(wire.types("ann", at=10), wire.shows("7", at=10, form_timeout=1)):
-        assert len(fed(chat, event)) == 1
-    assert finished(chat) == []
+    for event in wire.decoded(wire.types("ann", at=10), wire.shows("7", at=10, form_timeout=1)):
+        assert len(feed(chat, event)) == 1
+    assert finish(chat) == []
     assert chat.session.typing == ("ann",)
     assert [form.request_id for form in chat.session.forms] == ["7"]
     assert chat.session.deadline == 11.0
 
 
-def test_after_the_end_time_goes_on_in_silence(wire: Any) -> None:
-    """Late events have their steps, which are empty, and no deadline is left to pass."""
-    steps = told(
+def test_late_events_have_empty_steps(wire: Any) -> None:
+    """Late events have empty steps, and no deadline is left."""
+    steps = steps_of(
         wire,
         wire.types("ann", at=10),
         wire.ended(at=11),
@@ -235,16 +235,18 @@ def test_after_the_end_time_goes_on_in_silence(wire: Any) -> None:
 
 
 def test_the_settings_are_those_of_the_session(wire: Any) -> None:
-    """A replay hears with the settings that it is given."""
-    steps = told(wire, wire.types("ann", at=10), wire.status("queued", at=99), typing_timeout=7.0)
+    """The session of a replay has the given settings."""
+    steps = steps_of(
+        wire, wire.types("ann", at=10), wire.status("queued", at=99), typing_timeout=7.0
+    )
     assert moments(steps) == [(0, 10.0), (1, 17.0), (1, 99.0)]
 
 
 def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) -> None:
-    """What was due before it is reported, and `event_count` is the index of the event."""
+    """Deadlines before it are reported, and `event_count` is the index of the event."""
     chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
-    typing, unknown = wire.heard(wire.types("ann", at=10), wire.unknown(at=99))
-    assert moments(fed(chat, typing)) == [(0, 10.0)]
+    typing, unknown = wire.decoded(wire.types("ann", at=10), wire.unknown(at=99))
+    assert moments(feed(chat, typing)) == [(0, 10.0)]
     steps: list[ReplayStep] = []
     with pytest.raises(RemoteProtocolError):
         chat.feed([unknown], ChatStats(chat.session), steps.append)
@@ -254,12 +256,12 @@ def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) 
 
 
 def test_a_strict_replay_names_the_event_that_waited(wire: Any) -> None:
-    """An event that broke the protocol before the first timestamp is found when it is heard."""
+    """A violation before the first timestamp is found when the event is replayed."""
     chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
-    events = wire.heard(
+    events = wire.decoded(
         wire.status("queued"), wire.unknown(), wire.ended(), wire.status("connected", at=5)
     )
-    assert fed(chat, *events[:3]) == []
+    assert feed(chat, *events[:3]) == []
     steps: list[ReplayStep] = []
     with pytest.raises(RemoteProtocolError):
         chat.feed([events[3]], ChatStats(chat.session), steps.append)

@@ -1,4 +1,4 @@
-"""What holds for the replay of any log."""
+"""Properties of the replay of any log."""
 
 from __future__ import annotations
 
@@ -63,44 +63,44 @@ ITEMS = st.one_of(
     _event("timeout_warning", msg=st.text(max_size=3)),
     _event("signaling", party_id=PARTIES, data=st.just({"type": "OFFER_CALL", "sdp": "s"})),
     _event("weather"),
-    # Rare, so that most logs go on for a while.
-    st.integers(0, 9).flatmap(lambda dice: JUNK if dice else _event("ended")),
+    # Rare, so that most logs continue for a while.
+    st.integers(0, 9).flatmap(lambda number: JUNK if number else _event("ended")),
 )
 LOGS = st.lists(ITEMS, max_size=40).map(decode)
 
 
 @frozen
-class Heard:
-    """One input of a session, and what came of it."""
+class ReceivedInput:
+    """One input of a session, and its effects."""
 
     item: Input
     now: float
     effects: tuple[Effect, ...]
 
 
-class Witness(ChatSession):
-    """A session that remembers what it heard."""
+class RecordingSession(ChatSession):
+    """A session that records its inputs."""
 
     def __init__(self, chat_id: str) -> None:
         super().__init__(chat_id)
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedInput] = []
 
     def receive(self, item: Input, *, now: float) -> list[Effect]:
-        """Hear, and remember."""
+        """Receive the input and record it."""
         effects = super().receive(item, now=now)
-        self.heard.append(Heard(item, now, tuple(effects)))
+        self.received.append(ReceivedInput(item, now, tuple(effects)))
         return effects
 
 
-def witnessed(events: list[Event]) -> tuple[list[ReplayStep], list[Heard]]:
-    """The steps of a replay, and what its session heard."""
-    session = Witness("chat")
+def replay_recorded(events: list[Event]) -> tuple[list[ReplayStep], list[ReceivedInput]]:
+    """The steps of a replay, and the inputs of its session."""
+    session = RecordingSession("chat")
     chat = ChatReplay(session)
     stats, steps = ChatStats(session), list[ReplayStep]()
     for event in events:
         chat.feed([event], stats, steps.append)
     chat.finish(stats, steps.append)
-    return steps, session.heard
+    return steps, session.received
 
 
 @given(events=LOGS)
@@ -111,20 +111,20 @@ def test_the_same_log_is_reported_the_same_way_twice(events: list[Event]) -> Non
 
 @given(events=LOGS)
 def test_time_goes_forward(events: list[Event]) -> None:
-    """No step happens before the one that was told before it."""
+    """The times of the steps do not decrease."""
     times = [step.at for step in replay_chat(events, "chat")]
     assert times == sorted(times)
 
 
 @given(events=LOGS)
 def test_each_event_has_one_step_of_its_own(events: list[Event]) -> None:
-    """Every event is heard once and in order; all other steps are deadlines, before their event."""
-    steps, heard = witnessed(events)
-    assert [(step.at, step.effects) for step in steps] == [(h.now, h.effects) for h in heard]
-    is_lapse = [isinstance(each.item, Tick) for each in heard]
+    """Each event is received once and in order; other steps are deadlines before their event."""
+    steps, received = replay_recorded(events)
+    assert [(step.at, step.effects) for step in steps] == [(h.now, h.effects) for h in received]
+    is_lapse = [isinstance(each.item, Tick) for each in received]
     own = [step.seq for step, lapse in zip(steps, is_lapse, strict=True) if not lapse]
     assert own == list(range(len(events)))
-    assert [each.item for each in heard if not isinstance(each.item, Tick)] == events
+    assert [each.item for each in received if not isinstance(each.item, Tick)] == events
     seqs = [step.seq for step in steps]
     assert seqs == sorted(seqs)
     assert not is_lapse or not is_lapse[-1]
@@ -132,9 +132,9 @@ def test_each_event_has_one_step_of_its_own(events: list[Event]) -> None:
 
 @given(events=LOGS)
 def test_a_lapse_always_reports_something(events: list[Event]) -> None:
-    """A deadline is only met where something is due, at its time and not later."""
-    _, heard = witnessed(events)
-    for each in heard:
+    """A tick is passed only if a deadline is due, at the time of the deadline."""
+    _, received = replay_recorded(events)
+    for each in received:
         if isinstance(each.item, Tick):
             assert each.effects
             assert {type(effect).__name__ for effect in each.effects} <= {
@@ -145,7 +145,7 @@ def test_a_lapse_always_reports_something(events: list[Event]) -> None:
 
 @given(events=LOGS)
 def test_the_clock_starts_at_the_first_timestamp(events: list[Event]) -> None:
-    """All that comes before it happens at it; without any, all happens at 0."""
+    """Events before it have that time; without any timestamp all events have 0."""
     first = next((e.timestamp for e in events if e.timestamp is not None), 0.0)
     steps = list(replay_chat(events, "chat"))
     assert all(step.at >= first for step in steps)
@@ -154,7 +154,7 @@ def test_the_clock_starts_at_the_first_timestamp(events: list[Event]) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_a_shipped_log_cut_short_begins_the_same(recorded: list[Path], count: int) -> None:
-    """What a log tells first does not depend on what comes later."""
+    """The first steps do not depend on later events."""
     for path in recorded:
         events = [record.event for record in records(Source(str(path)))]
         whole = list(replay_chat(events, "chat"))

@@ -1,4 +1,4 @@
-"""The schemas describe what chatfsm writes, and refuse what it does not write."""
+"""The schemas accept the output of chatfsm, and refuse anything else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Draft202012Validator = pytest.importorskip("jsonschema").Draft202012Validator
 
 LOGS = Path(__file__).resolve().parent.parent / "logs"
 RECORDED = sorted(str(path) for path in LOGS.iterdir() if path.suffix != ".md")
-# Few examples: each is compared with schemas of hundreds of properties.
+# Few examples, since each is validated against hundreds of properties.
 few = settings(max_examples=10)
 
 
@@ -44,7 +44,7 @@ def validator(name: str) -> Any:
 
 
 def parsed(value: object) -> Any:
-    """The value as a reader of its JSON text has it."""
+    """The value after a round trip through JSON text."""
     return json.loads(json_text(value))
 
 
@@ -59,7 +59,7 @@ def is_valid(name: str, value: object) -> bool:
 
 @pytest.mark.parametrize("name", schema_names())
 def test_each_is_a_schema_of_2020_12(name: str) -> None:
-    """The schema follows the schema of schemas, and has a name and a title."""
+    """The schema is valid against the meta-schema, and has a name and a title."""
     document = schema(name)
     Draft202012Validator.check_schema(document)
     assert document["$id"] == f"urn:chatfsm:schema:{name}"
@@ -81,7 +81,7 @@ def test_effects_and_snapshots_of_the_recorded_logs(path: str) -> None:
 
 
 def test_events_of_the_recorded_logs() -> None:
-    """Valid are exactly the events that chatfsm can read, with every field that it knows."""
+    """The schema accepts exactly the events that chatfsm can decode, with every known field."""
     raws = [record.raw for path in RECORDED for record in records(Source(path))]
     read = {True: 0, False: 0}
     for raw in raws:
@@ -94,7 +94,7 @@ def test_events_of_the_recorded_logs() -> None:
 
 
 def test_metrics_of_the_recorded_logs() -> None:
-    """The document of all logs, of none, and the one with days."""
+    """The documents of all logs, of none, and the one with days are valid."""
     report = MetricsReport()
     assert_valid("metrics", report.to_json())
     for chat in measure_logs(RECORDED):
@@ -104,7 +104,7 @@ def test_metrics_of_the_recorded_logs() -> None:
 
 
 def journal_of(path: str) -> list[str]:
-    """The journal of a session that receives the events of a log, and is restored half-way."""
+    """The journal of a session that is restored in the middle of the events of a log."""
     lines: list[str] = []
     events = [record.event for record in records(Source(path))]
     session = ChatSession("chat-1")
@@ -119,7 +119,7 @@ def journal_of(path: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["call", "secure_form", "unknown_events"])
 def test_journals_of_recorded_logs(name: str) -> None:
-    """Each line of a journal, with a snapshot in its header and with the time of day."""
+    """Each line of a journal is valid, with a snapshot in its header and with a time of receipt."""
     lines = [json.loads(line) for line in journal_of(str(LOGS / f"{name}.jsonl"))]
     assert sum("snapshot" in line for line in lines) == 1
     for line in lines:
@@ -128,7 +128,7 @@ def test_journals_of_recorded_logs(name: str) -> None:
 
 
 def test_a_refused_input_is_in_the_journal() -> None:
-    """The line of a refusal has the reason in place of the effects."""
+    """The line of a refusal has the reason instead of the effects."""
     lines: list[str] = []
     session = Recorded(ChatSession("chat-1"), lines.append)
     with pytest.raises(ChatError):
@@ -148,7 +148,7 @@ def new_client() -> ChatClient:
 
 
 def test_snapshots_of_a_client() -> None:
-    """New, while it requests a chat, with one, with messages that wait, and after a lost poll."""
+    """Snapshots: new, requesting a chat, with one, with pending messages, after a lost poll."""
     client = new_client()
     assert_valid("client", client.snapshot(now=0.0))
     [request] = client.receive(RequestChat(), now=1.0)
@@ -167,20 +167,20 @@ def test_snapshots_of_a_client() -> None:
     assert_valid("client", snapshot)
 
 
-# What strategies draw.
+# Hypothesis strategies.
 
 
 @few
 @given(st.one_of(chats.wire_events(), chats.quirky_wire_events()))
 def test_events_that_servers_send(event: dict[str, Any]) -> None:
-    """Every event that is as servers write it, with the spellings that they have."""
+    """Every well-formed event is valid, in all accepted spellings."""
     assert_valid("event", event)
 
 
 @few
 @given(st.lists(chats.inputs(), max_size=8))
-def test_whatever_a_session_receives(inputs: list[Any]) -> None:
-    """Journal, effects and snapshots of any inputs, hostile ones among them."""
+def test_any_inputs_of_a_session(inputs: list[Any]) -> None:
+    """Journal, effects and snapshots of any inputs are valid, hostile ones included."""
     lines: list[str] = []
     session = Recorded(ChatSession("chat-1", settings=Settings(explain=True)), lines.append)
     for number, item in enumerate(inputs):
@@ -198,14 +198,14 @@ def test_whatever_a_session_receives(inputs: list[Any]) -> None:
 @few
 @given(chats.hostile_events())
 def test_hostile_events(event: Any) -> None:
-    """A line of a journal with an event that is meant to harm."""
+    """A journal line with a hostile event is valid."""
     lines: list[str] = []
     Recorded(ChatSession("chat-1"), lines.append).receive(event, now=1.0)
     for line in lines:
         assert_valid("journal", json.loads(line))
 
 
-# Wrong documents.
+# Invalid documents.
 
 
 def export_rows(path: str) -> Iterator[dict[str, Any]]:
@@ -216,7 +216,7 @@ def export_rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 def documents() -> dict[str, Any]:
-    """A right document for each schema."""
+    """A valid document for each schema."""
     session = ChatSession("chat-1")
     lines = [json.loads(line) for line in journal_of(str(LOGS / "survey.jsonl"))]
     report = MetricsReport()
@@ -238,7 +238,7 @@ def documents() -> dict[str, Any]:
 
 
 def changes(value: Any) -> Iterator[Callable[[Any], Any]]:
-    """Ways to break a value: the place by keys, and what is put there."""
+    """Functions that break a value: each removes or replaces one key."""
     for key, inner in value.items():
         yield lambda broken, key=key: broken.pop(key)
         yield lambda broken, key=key: broken.update({key: [[[[]]]]})
@@ -249,28 +249,28 @@ def changes(value: Any) -> Iterator[Callable[[Any], Any]]:
 
 @pytest.mark.parametrize("name", schema_names())
 def test_a_wrong_document_is_refused(name: str) -> None:
-    """Another type, an unknown property, a property with another type, a missing one."""
-    right = parsed(documents()[name])
-    assert is_valid(name, right)
-    for wrong in (None, 1, "text", [], {}, [right]):
-        assert not is_valid(name, wrong)
-    assert is_valid(name, {**right, "surprise": 1}) == (name == "event")
+    """Other types, unknown properties, invalid types and missing properties are refused."""
+    valid = parsed(documents()[name])
+    assert is_valid(name, valid)
+    for invalid in (None, 1, "text", [], {}, [valid]):
+        assert not is_valid(name, invalid)
+    assert is_valid(name, {**valid, "surprise": 1}) == (name == "event")
     accepted = 0
-    for change in changes(right):
-        broken = deepcopy(right)
+    for change in changes(valid):
+        broken = deepcopy(valid)
         change(broken)
         accepted += is_valid(name, broken)
     assert accepted == OPTIONAL.get(name, 0)
 
 
-# How many properties of these documents may be missing: the timestamp of the event; the state and
-# two counts of the session, which then have their defaults.
+# Numbers of optional properties in these documents: the timestamp of the event; the state and two
+# counts of the session, which have defaults.
 OPTIONAL = {"event": 1, "session": 3}
 
 
 @pytest.mark.parametrize("cls", get_args(Effect), ids=lambda cls: cls.__name__)
 def test_each_effect_has_its_fields(cls: type) -> None:
-    """The definition of an effect requires all its fields, but `replayed`."""
+    """The definition of an effect requires all its fields except `replayed`."""
     definitions = schema("effect")["$defs"]
     known = definitions[snake_case(cls)]
     assert set(known["properties"]) - set(known["required"]) == {"replayed"}
@@ -279,8 +279,8 @@ def test_each_effect_has_its_fields(cls: type) -> None:
         assert set(known["properties"]) == {"effect", *(field.name for field in fields(cls))}
 
 
-def test_all_words_of_the_wire_are_described() -> None:
-    """Each event and each signal has its definition; others are taken as unknown ones."""
+def test_all_events_and_signals_are_described() -> None:
+    """Each event and each signal has a definition; any other is an unknown one."""
     for name, cls in EVENTS.items():
         assert cls is ClientEvent or not is_valid("event", {"event": name, "timestamp": -1})
     for kind in SIGNALS:
@@ -299,30 +299,30 @@ def test_all_words_of_the_wire_are_described() -> None:
         {"event": "chat_session_message", "attachments": [1]},
     ],
 )
-def test_an_event_without_what_it_needs_is_refused(event: dict[str, Any]) -> None:
-    """A missing or empty required field, as the codec refuses it."""
+def test_an_event_without_a_required_field_is_refused(event: dict[str, Any]) -> None:
+    """A missing or empty required field is refused, as by the codec."""
     assert isinstance(decode_item(event), Malformed) or "attachments" in event
     assert not is_valid("event", event)
 
 
-# The command, and the generator.
+# The command and the generator.
 
 
 def test_the_command_lists_the_schemas(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each, with its title."""
+    """One line for each schema, with its title."""
     assert main(["schema"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(schema_names())
 
 
 def test_the_command_prints_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the one of the library."""
+    """The command prints the schema of the library."""
     assert main(["schema", "session"]) == 0
     assert json.loads(capsys.readouterr().out) == schema("session")
 
 
 def test_the_command_names_the_schemas_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown name is an error."""
+    """An unknown name is an error that lists the valid ones."""
     assert main(["schema", "sesion"]) == 2
     error = capsys.readouterr().err
     assert "NAME must be one of event, effect" in error
@@ -330,7 +330,7 @@ def test_the_command_names_the_schemas_that_there_are(capsys: pytest.CaptureFixt
 
 
 def test_a_type_without_a_json_form_is_refused() -> None:
-    """A new field of an unexpected type is an error, no schema that allows anything."""
+    """A field of an unsupported type is an error, not a schema that allows anything."""
     types = schema_types.TypeSchemas(lambda _types, _kind: None)
     with pytest.raises(TypeError, match=r"set\[int\] has no JSON Schema"):
         types.of(set[int])
@@ -338,5 +338,5 @@ def test_a_type_without_a_json_form_is_refused() -> None:
 
 
 def test_without_the_source_there_are_no_descriptions_of_fields() -> None:
-    """A class of a module that has no source has none, and is described all the same."""
+    """A class without source code has no descriptions of its fields."""
     assert schema_types.field_docs(int) == {}

@@ -1,4 +1,4 @@
-"""Where a scrubbed log is written to, when that is no plain file."""
+"""Targets of a scrubbed log that are not plain files."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_a_pipe_is_written_and_stays_a_pipe(log: Path, tmp_path: Path) -> None:
-    """No file is put in the place of a pipe or a device, --force or not."""
+    """A pipe or a device is written to and not replaced by a file, even with --force."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    heard: list[str] = []
-    reading = Thread(target=lambda: heard.append(pipe.read_text()), daemon=True)
+    received: list[str] = []
+    reading = Thread(target=lambda: received.append(pipe.read_text()), daemon=True)
     reading.start()
 
     assert main(["scrub", str(log), str(pipe), "--force"]) == 0
 
     assert pipe.is_fifo()
     reading.join(10.0)
-    assert '"state": "queued"' in heard[0]
+    assert '"state": "queued"' in received[0]
 
 
-def test_what_a_link_points_to_is_written(log: Path, tmp_path: Path) -> None:
-    """A link stays a link."""
+def test_the_target_of_a_link_is_written(log: Path, tmp_path: Path) -> None:
+    """A symbolic link is kept; its target is written."""
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("before")
     link.symlink_to(target)
@@ -50,7 +50,7 @@ def test_what_a_link_points_to_is_written(log: Path, tmp_path: Path) -> None:
 def test_a_new_file_has_the_mode_of_the_umask(
     log: Path, tmp_path: Path, umask: int, mode: int
 ) -> None:
-    """As any other file that a command writes."""
+    """A new file has the mode of the umask, like any other."""
     before = os.umask(umask)
     try:
         assert main(["scrub", str(log), str(tmp_path / "scrubbed")]) == 0
@@ -60,7 +60,7 @@ def test_a_new_file_has_the_mode_of_the_umask(
 
 
 def test_a_replaced_file_keeps_its_mode(log: Path, tmp_path: Path) -> None:
-    """Who could read the file before can read it now, and no one else."""
+    """The mode is kept, so that access does not change."""
     target = tmp_path / "scrubbed"
     target.write_text("before")
     target.chmod(0o640)

@@ -47,7 +47,7 @@ def texts(found: list[Record]) -> list[str | None]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_each_shape_holds_the_same_events(log: Log, shape: str, end: str) -> None:
-    """Each event of a log is read, whatever stands between two of them."""
+    """All events are read, whatever separates them."""
     found = read(log("a.jsonl", SHAPES[shape].replace("\n", end)))
     assert texts(found) == TEXTS
     assert {record.chat_id for record in found} == {"C1"}
@@ -57,7 +57,7 @@ def test_each_shape_holds_the_same_events(log: Log, shape: str, end: str) -> Non
 def test_each_shape_is_split_among_workers(
     log: Log, capsys: pytest.CaptureFixture[str], shape: str
 ) -> None:
-    """Two workers print what one process prints, also for events without a chat_id."""
+    """Two workers print the output of one process, also for events without a chat_id."""
     text = SHAPES[shape]
     path = log("a.jsonl", text + text.replace('"chat_id": "C1", ', ""))
     printed = []
@@ -68,8 +68,8 @@ def test_each_shape_is_split_among_workers(
     assert printed[0].count("message_received") > 0
 
 
-def test_what_follows_a_whole_event_on_its_line_is_malformed(log: Log) -> None:
-    """Two writers, one of which was cut off: the whole event is read, the other reported."""
+def test_text_after_an_event_on_its_line_is_malformed(log: Log) -> None:
+    """Two concurrent writers, one of them cut off: the complete event is read."""
     whole, _, broken = found = read(log("a.jsonl", LINES[0] + "\n" + LINES[1] + LINES[2][:30]))
     assert texts(found) == [*TEXTS[:2], None]
     assert isinstance(broken.event, e.Malformed)
@@ -78,7 +78,7 @@ def test_what_follows_a_whole_event_on_its_line_is_malformed(log: Log) -> None:
 
 
 def test_a_cut_off_stream_of_documents_ends_malformed(log: Log) -> None:
-    """The documents before it are read."""
+    """The documents before the cut are read."""
     *whole, broken = read(log("a.json", SHAPES["jq"][:-20]))
     assert texts(whole) == TEXTS[:3]
     assert isinstance(broken.event, e.Malformed)
@@ -100,7 +100,7 @@ def test_brackets_alone_are_no_log(log: Log, text: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_log_in_utf_16_or_32_is_read(log: Log, encoding: str, *, packed: bool) -> None:
-    """Windows writes logs so, with a byte order mark; the first event is read too."""
+    """Windows writes logs in these encodings, with a byte order mark."""
     text = "\ufeff" + "".join(json.dumps(each, ensure_ascii=False) + "\r\n" for each in EVENTS)
     found = read(log("a.jsonl", text.encode(encoding), packed=packed))
     assert texts(found) == TEXTS
@@ -108,7 +108,7 @@ def test_a_log_in_utf_16_or_32_is_read(log: Log, encoding: str, *, packed: bool)
 
 
 def test_a_cut_off_character_is_an_error_after_the_lines_before(log: Log) -> None:
-    """Half a character at the end of a UTF-16 log is reported."""
+    """A truncated character at the end of a UTF-16 log is reported."""
     data = ("\ufeff" + LINES[0] + "\n").encode("utf-16-le") + b"{"
     stream = records(Source(str(log("a.jsonl", data))))
     assert texts([next(stream)]) == TEXTS[:1]
@@ -117,7 +117,7 @@ def test_a_cut_off_character_is_an_error_after_the_lines_before(log: Log) -> Non
 
 
 def test_a_lone_surrogate_in_utf_16_harms_no_other_event(log: Log) -> None:
-    """Half of an emoji is kept as it is."""
+    """A lone surrogate is kept and does not affect other events."""
     text = '\ufeff{"event":"chat_session_message","msg":"\ud83d"}\n' + LINES[0]
     found = read(log("a.jsonl", text.encode("utf-16-le", "surrogatepass")))
     assert texts(found) == ["\ud83d", TEXTS[0]]

@@ -1,4 +1,4 @@
-"""Shards: the ranges of all of them together are the logs, record by record."""
+"""Shards: their ranges together have the records of the logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatfsm.replay.sharding import shards_of
 from chatfsm.replay.sources import Source, SourceRange
 from tests.cli.parallel.mixed import logs
 
-# The folder is written anew for each example.
+# The directory is shared by all examples, and each writes its file again.
 many = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -26,35 +26,35 @@ many = settings(
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little is read at once, so that small logs are cut."""
+    """Read small blocks, so that small logs are split."""
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 128)
     monkeypatch.setattr(sharding, "_MIN_RANGE_BYTES", 256)
 
 
 def lines(count: int, chat_id: str = "c") -> bytes:
-    """So many events of one chat."""
+    """Lines of `count` events of one chat."""
     line = '{"chat_id":"%s","event":"chat_session_message","msg":"x","timestamp":%d}\n'
     return "".join(line % (chat_id, number) for number in range(count)).encode()
 
 
 def found(parts: list[Source]) -> list[Any]:
-    """The records of some sources; with the error that ends them."""
-    told: list[Any] = []
+    """The records of some sources, and the error that ends them."""
+    results: list[Any] = []
     try:
         for source in parts:
-            told.extend(
+            results.extend(
                 (record.where, record.chat_id, record.event, record.received_at)
                 for record in records(source)
             )
     except UnreadableLogError as error:
-        told.append(str(error))
-    return told
+        results.append(str(error))
+    return results
 
 
 @many
 @given(data=logs(), jobs=st.sampled_from((2, 3, 5)))
 def test_ranges_have_the_records_of_their_file(tmp_path: Path, data: bytes, jobs: int) -> None:
-    """With their chats and places, whatever stands in it."""
+    """Ranges have the records of the file, with chats and places, for any content."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(data)
     whole = Source(str(path))
@@ -63,7 +63,7 @@ def test_ranges_have_the_records_of_their_file(tmp_path: Path, data: bytes, jobs
 
 
 def test_shards_are_of_about_the_same_size(tmp_path: Path) -> None:
-    """A file is cut at the end of a line, and small files are kept whole."""
+    """A file is split at the end of a line, and small files are kept whole."""
     names = []
     for name, count in (("a", 40), ("b", 2), ("c", 2), ("d", 40)):
         path = tmp_path / f"{name}.jsonl"
@@ -101,7 +101,7 @@ def test_shards_are_of_about_the_same_size(tmp_path: Path) -> None:
     ids=["gzip", "utf-16", "list", "wrapped", "broken", "empty", "version", "unnamed", "no line"],
 )
 def test_other_files_are_not_cut(tmp_path: Path, data: bytes) -> None:
-    """Those whose format depends on more than their head, and those of which no line has a chat."""
+    """A format that depends on more than the head, or lines without a chat, prevent a split."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(data)
     (shard,) = shards_of([Source(str(path))], 2)
@@ -110,7 +110,7 @@ def test_other_files_are_not_cut(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_border_in_a_file_that_is_not_cut_is_moved(tmp_path: Path) -> None:
-    """To its start or its end, whichever is nearer; a file that is missing has no size."""
+    """The border moves to the nearer end of the file; a missing file has no size."""
     parts = []
     for name, count in (("a", 30), ("b", 30), ("c", 30)):
         path = tmp_path / f"{name}.jsonl"

@@ -1,4 +1,4 @@
-"""Two periods compared: the same customers meet two agents, then one."""
+"""Comparison of two periods: the same customers with two agents, then with one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.replay.simulated_weeks import count_by_hand, write_week
 
 
 def test_two_periods_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`diff --metrics` has the figures that the lines of the logs give, and their change."""
+    """`diff --metrics` gives the figures that the lines of the logs give, and their change."""
     logs = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     for agents, log in zip((2, 1), logs, strict=True):
         write_week(log, 20, agents=agents, days=1)

@@ -1,4 +1,4 @@
-"""What there is to say about a chat, and about many."""
+"""Statistics of one chat and of many."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NOTHING = {**NONE, "anomalies": 0, "late": 0}
 
 
 def counts(**numbers: int) -> dict[str, int]:
-    """Counts, 0 where not given."""
+    """Counts, 0 if not given."""
     return {**NOTHING, **numbers}
 
 
-def test_the_summary_of_a_chat_says_it_all(wire: Any, log: Log, replays: Replays) -> None:
-    """The exact document of a chat that is going on: keys, order, values, totals."""
+def test_the_summary_of_an_open_chat(wire: Any, log: Log, replays: Replays) -> None:
+    """The exact document of an open chat: keys, order, values and totals."""
     path = log(
         "chat-1.jsonl",
         wire.status("connected", at=10),
@@ -88,7 +88,7 @@ def test_the_summary_of_a_chat_says_it_all(wire: Any, log: Log, replays: Replays
 
 
 def test_the_summary_of_an_ended_chat(wire: Any, log: Log, replays: Replays) -> None:
-    """Its exact document, line by line: what stood at the end stays, what was open is closed."""
+    """The exact document of an ended chat: the final state, with open items closed."""
     path = log(
         "a.jsonl",
         wire.joins("ann", "Ann", at=10),
@@ -113,7 +113,7 @@ def test_the_summary_of_an_ended_chat(wire: Any, log: Log, replays: Replays) -> 
 
 
 def test_the_summary_of_no_chat_is_a_document(log: Log, replays: Replays) -> None:
-    """An empty log has no sessions and totals of 0, and is no failure."""
+    """An empty log has no sessions, totals of 0 and exit code 0."""
     ran = replays("--summary", log("empty.jsonl"))
     assert (ran.status, ran.err) == (0, "")
     assert ran.document == {
@@ -130,7 +130,7 @@ def test_the_summary_of_no_chat_is_a_document(log: Log, replays: Replays) -> Non
 
 
 def test_the_summary_of_many_chats_is_one_document(wire: Any, log: Log, replays: Replays) -> None:
-    """Every chat is in it once, and the totals are the sums."""
+    """Each chat is in it once, and the totals are the sums."""
     ends = {"a": wire.ended(), "b": wire.status("failed"), "c": wire.event("inactivity_timeout")}
     path = log(
         "many.jsonl",
@@ -156,7 +156,7 @@ def test_the_summary_of_many_chats_is_one_document(wire: Any, log: Log, replays:
 
 
 def test_late_events_count_as_nothing_else(wire: Any, log: Log, replays: Replays) -> None:
-    """After the end duplicates, unknown and broken events are late, and only that."""
+    """After the end, duplicates, unknown and malformed events count as late only."""
     hello = wire.says("ann", "hello", msg_id="1")
     path = log(
         "a.jsonl", hello, wire.ended(), hello, wire.unknown(), wire.broken(), wire.ended(), "{\n"
@@ -166,8 +166,8 @@ def test_late_events_count_as_nothing_else(wire: Any, log: Log, replays: Replays
     assert session["messages"] == 1
 
 
-def test_duplicates_are_events_and_tell_nothing(wire: Any, log: Log, replays: Replays) -> None:
-    """What was told already is absorbed: an event, a duplicate, no effect, no finding."""
+def test_duplicates_are_events_without_effects(wire: Any, log: Log, replays: Replays) -> None:
+    """A duplicate is an event without effects, and no finding."""
     hello = wire.says("ann", "hello", msg_id="1")
     ran = replays("--summary", "--fail-on", "any", log("a.jsonl", hello, hello, hello))
     assert ran.session["counts"] == counts(events=3, effects=1, duplicates=2)
@@ -175,7 +175,7 @@ def test_duplicates_are_events_and_tell_nothing(wire: Any, log: Log, replays: Re
 
 
 def test_an_own_client_event_is_no_finding(wire: Any, log: Log, replays: Replays) -> None:
-    """What the customer's side sent comes back in logs, and is only counted."""
+    """Events of the customer's side come back in logs, and are only counted."""
     path = log(
         "a.jsonl",
         wire.event("end"),
@@ -189,22 +189,22 @@ def test_an_own_client_event_is_no_finding(wire: Any, log: Log, replays: Replays
 
 
 def test_a_malformed_event_is_an_anomaly_too(wire: Any, log: Log, replays: Replays) -> None:
-    """Anomalies are of every kind, malformed among them."""
+    """Anomalies are of all kinds, malformed events included."""
     path = log("a.jsonl", wire.broken(), wire.status("parked"), wire.leaves("nobody"))
     session = replays("--summary", path).session
     assert session["counts"] == counts(events=3, effects=3, malformed=1, anomalies=3)
 
 
 def test_the_text_of_an_end_without_words_is_empty(wire: Any, log: Log, replays: Replays) -> None:
-    """It is "" once the chat is over, and null before."""
+    """The text is "" once the chat is over, and null before."""
     over = replays("--summary", log("a.jsonl", wire.ended())).session
     assert (over["outcome"], over["text"]) == ("ended", "")
     going = replays("--summary", log("b.jsonl", wire.status("ivr"))).session
     assert (going["outcome"], going["text"]) == (None, None)
 
 
-def test_without_people_there_is_no_agent(wire: Any, log: Log, replays: Replays) -> None:
-    """A scenario is no agent, and neither is one who has left."""
+def test_without_agents_the_agent_is_null(wire: Any, log: Log, replays: Replays) -> None:
+    """A scenario is no agent, and neither is a party that has left."""
     path = log(
         "a.jsonl",
         wire.joins("bot", "Otto", type="scenario"),
@@ -217,7 +217,7 @@ def test_without_people_there_is_no_agent(wire: Any, log: Log, replays: Replays)
 
 
 def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Replays) -> None:
-    """Emoji and controls are escaped, lone surrogates replaced: any reader takes the document."""
+    """Emoji and controls are escaped, and lone surrogates replaced, for any JSON reader."""
     path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
     ran = replays("--summary", path)
     assert ran.out.isascii()
@@ -226,7 +226,7 @@ def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Repl
 
 
 def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:
-    """A log with more parties tells the first by name, and the number of the rest."""
+    """Beyond the bound the first parties are named, and the number of the others is given."""
     people = [f"p{index}" for index in range(MAX_PARTIES + 3)]
     path = log("a.jsonl", *[item for who in people for item in (wire.joins(who), wire.leaves(who))])
     there = replays(path).lines[1]
@@ -234,14 +234,14 @@ def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replay
     assert there.count("(internal)") == MAX_PARTIES
 
 
-def test_who_comes_back_is_met_once(wire: Any, log: Log, replays: Replays) -> None:
+def test_a_party_that_returns_is_counted_once(wire: Any, log: Log, replays: Replays) -> None:
     """A party that leaves and joins again is one party, with its last name."""
     path = log("a.jsonl", wire.joins("ann", "Ann"), wire.leaves("ann"), wire.joins("ann", "Ann B."))
     assert replays(path).lines[1] == "  parties   Ann B. (internal)"
 
 
-def test_a_chat_of_nothing_lasted_no_time() -> None:
-    """A chat that told nothing has no first moment, and no findings."""
+def test_a_chat_without_events_has_no_duration() -> None:
+    """A chat without events has a duration of 0 and no findings."""
     stats = ChatStats(ChatSession("a"))
     assert stats.duration == 0.0
     assert stats.findings() == {}
@@ -252,7 +252,7 @@ def test_a_chat_of_nothing_lasted_no_time() -> None:
 def test_a_chat_lasts_until_its_end_or_that_of_its_log(
     wire: Any, log: Log, replays: Replays, end: str, lasted: float
 ) -> None:
-    """Late events make no chat longer."""
+    """Late events do not extend a chat."""
     path = log(
         "a.jsonl",
         wire.status("queued", at=10),
@@ -265,11 +265,11 @@ def test_a_chat_lasts_until_its_end_or_that_of_its_log(
 
 
 def test_totals_add_up_findings(wire: Any) -> None:
-    """Findings of several chats are added, kind by kind; those never met are 0."""
+    """Findings of several chats are added, kind by kind; absent kinds are 0."""
     totals = Totals()
     for number in (1, 2):
         session = ChatSession(f"chat-{number}")
-        for event in wire.heard(*[wire.unknown()] * number, wire.broken()):
+        for event in wire.decoded(*[wire.unknown()] * number, wire.broken()):
             session.receive(event, now=0.0)
         totals.add(ChatTotals.of(ChatStats(session)))
     assert totals.summary()["findings"] == {

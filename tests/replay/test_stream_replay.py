@@ -1,4 +1,4 @@
-"""Many chats in one stream: each has its own session, and is let go once it is over."""
+"""Replay of many chats in one stream: each has a session, and is released once it is over."""
 
 from __future__ import annotations
 
@@ -29,199 +29,199 @@ Log = Callable[..., Path]
 Input = dict[str, Any]
 
 
-class Listener:
-    """Feeds records of one file after the other, and keeps what was reported."""
+class ChatFeeder:
+    """Feeds the records of one file after the other, and keeps the reported steps."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.chats = StreamReplay(settings, on_step=self.step, **options)
-        self.told: list[tuple[ReplayedChat, ReplayStep | None]] = []
+        self.reported: list[tuple[ReplayedChat, ReplayStep | None]] = []
         self._taken = 0
         self._source = Source("first.jsonl")
         self._lines = count(1)
 
     def step(self, chat: ReplayedChat, step: ReplayStep) -> None:
-        """Something followed."""
-        self.told.append((chat, step))
+        """Record a step."""
+        self.reported.append((chat, step))
 
     def finished(self, chats: Iterable[ReplayedChat]) -> None:
-        """Chats that were finished."""
+        """Record the end of chats."""
         for chat in chats:
-            self.told.append((chat, None))
+            self.reported.append((chat, None))
 
-    def opens(self, name: str) -> None:
+    def open_file(self, name: str) -> None:
         """The next records are of this file."""
         self._source = Source(name)
         self._lines = count(1)
 
-    def hears(self, item: Input, chat_id: str | None = None) -> list[str]:
-        """One record is heard; gives what it told, in short."""
+    def feed(self, item: Input, chat_id: str | None = None) -> list[str]:
+        """Feed one record, and return its reports in short."""
         place = next(self._lines)
         event = decode_item(dict(item))
         run = RecordRun(chat_id, self._source, "line", [place], [event], None)
         self.finished(self.chats.feed(RecordBatch(self._source, [run])))
         return self._news()
 
-    def ends(self) -> list[str]:
-        """The file ends."""
+    def end_file(self) -> list[str]:
+        """The file end_file."""
         self.finished(self.chats.end_file(self._source))
         return self._news()
 
-    def finishes(self) -> list[str]:
-        """Everything ends."""
+    def finish(self) -> list[str]:
+        """The input end_file."""
         self.finished(self.chats.finish())
         return self._news()
 
     @property
     def open(self) -> list[str]:
-        """The chats that are kept, the least recently heard first."""
+        """The open chats, the least recently active first."""
         return [chat.stats.session.chat_id for chat in self.chats._open.values()]
 
     def _news(self) -> list[str]:
-        told, self._taken = self.told[self._taken :], len(self.told)
+        reported, self._taken = self.reported[self._taken :], len(self.reported)
         return [
             f"{chat.stats.session.chat_id} is over"
             if step is None
             else f"{chat.stats.session.chat_id} {step.seq} at {step.at:g}"
-            for chat, step in told
+            for chat, step in reported
         ]
 
 
-def listener(*, strict: bool = False, **options: Any) -> Listener:
-    """A listener to chats with these options."""
-    return Listener(Settings(strict=strict), **options)
+def feeder(*, strict: bool = False, **options: Any) -> ChatFeeder:
+    """A feeder with these options."""
+    return ChatFeeder(Settings(strict=strict), **options)
 
 
 def test_the_chats_of_a_file_do_not_mix(wire: Any) -> None:
-    """Each chat has its own session, clock and numbers."""
-    play = listener()
-    assert play.hears(wire.status("queued", at=10), "a") == ["a 0 at 10"]
-    assert play.hears(wire.status("queued", at=5), "b") == ["b 0 at 5"]
-    assert play.hears(wire.status("connected"), "a") == ["a 1 at 10"]
-    assert play.hears(wire.ended(at=7), "b") == ["b 1 at 7"]
-    assert play.finishes() == ["a is over", "b is over"]
-    states = [chat.stats.session.state for chat, step in play.told if step is None]
+    """Each chat has its own session, clock and seq."""
+    replay = feeder()
+    assert replay.feed(wire.status("queued", at=10), "a") == ["a 0 at 10"]
+    assert replay.feed(wire.status("queued", at=5), "b") == ["b 0 at 5"]
+    assert replay.feed(wire.status("connected"), "a") == ["a 1 at 10"]
+    assert replay.feed(wire.ended(at=7), "b") == ["b 1 at 7"]
+    assert replay.finish() == ["a is over", "b is over"]
+    states = [chat.stats.session.state for chat, step in replay.reported if step is None]
     assert states == ["connected", "ended"]
 
 
 def test_a_chat_without_a_name_is_called_like_its_file(wire: Any) -> None:
-    """Records that name no chat are of one chat a file."""
-    play = listener()
-    play.opens("here/plain.jsonl")
-    assert play.hears(wire.status("queued", at=1)) == ["plain 0 at 1"]
-    assert play.hears(wire.status("connected", at=2)) == ["plain 1 at 2"]
-    assert play.ends() == ["plain is over"]
+    """Records without a chat_id are one chat for each file."""
+    replay = feeder()
+    replay.open_file("here/plain.jsonl")
+    assert replay.feed(wire.status("queued", at=1)) == ["plain 0 at 1"]
+    assert replay.feed(wire.status("connected", at=2)) == ["plain 1 at 2"]
+    assert replay.end_file() == ["plain is over"]
 
 
 def test_files_of_the_same_name_in_two_folders_are_two_chats(wire: Any) -> None:
-    """What they are called is the same; they are not."""
-    play = listener()
-    play.opens("here/plain.jsonl")
-    play.hears(wire.status("queued", at=1))
-    play.opens("there/plain.jsonl")
-    assert play.hears(wire.status("queued", at=1)) == ["plain 0 at 1"]
-    assert play.open == ["plain", "plain"]
-    assert play.finishes() == ["plain is over", "plain is over"]
+    """The chats have the same chat_id and stay separate."""
+    replay = feeder()
+    replay.open_file("here/plain.jsonl")
+    replay.feed(wire.status("queued", at=1))
+    replay.open_file("there/plain.jsonl")
+    assert replay.feed(wire.status("queued", at=1)) == ["plain 0 at 1"]
+    assert replay.open == ["plain", "plain"]
+    assert replay.finish() == ["plain is over", "plain is over"]
 
 
 def test_a_chat_that_is_called_like_a_file_is_not_that_of_the_file(wire: Any) -> None:
-    """A chat_id in the log and the stem of a file may be the same word."""
-    play = listener()
-    play.opens("a.jsonl")
-    play.hears(wire.status("queued", at=1))
-    assert play.hears(wire.status("queued", at=1), "a") == ["a 0 at 1"]
-    assert play.open == ["a", "a"]
+    """A chat_id in the log and the stem of a file may be equal."""
+    replay = feeder()
+    replay.open_file("a.jsonl")
+    replay.feed(wire.status("queued", at=1))
+    assert replay.feed(wire.status("queued", at=1), "a") == ["a 0 at 1"]
+    assert replay.open == ["a", "a"]
 
 
 def test_a_chat_goes_on_in_the_next_file(wire: Any) -> None:
-    """What has a chat_id is one chat over many files; only unnamed chats end with theirs."""
-    play = listener()
-    play.hears(wire.status("queued", at=1), "a")
-    play.hears(wire.status("queued", at=1))
-    assert play.ends() == ["first is over"]
-    play.opens("second.jsonl")
-    assert play.hears(wire.status("connected", at=2), "a") == ["a 1 at 2"]
-    assert play.ends() == []
-    assert play.finishes() == ["a is over"]
+    """A chat with a chat_id continues over files; unnamed ones end with their file."""
+    replay = feeder()
+    replay.feed(wire.status("queued", at=1), "a")
+    replay.feed(wire.status("queued", at=1))
+    assert replay.end_file() == ["first is over"]
+    replay.open_file("second.jsonl")
+    assert replay.feed(wire.status("connected", at=2), "a") == ["a 1 at 2"]
+    assert replay.end_file() == []
+    assert replay.finish() == ["a is over"]
 
 
 def test_an_ended_chat_ends_with_the_file(wire: Any) -> None:
-    """A chat that is over needs no next file."""
-    play = listener()
-    play.hears(wire.ended(at=1), "a")
-    play.hears(wire.status("queued", at=1), "b")
-    assert play.ends() == ["a is over"]
-    assert play.open == ["b"]
-    assert len(play.chats._over) == 0
+    """An ended chat is released at the end of its file."""
+    replay = feeder()
+    replay.feed(wire.ended(at=1), "a")
+    replay.feed(wire.status("queued", at=1), "b")
+    assert replay.end_file() == ["a is over"]
+    assert replay.open == ["b"]
+    assert len(replay.chats._over) == 0
 
 
 def test_unnamed_records_are_of_the_default_chat(wire: Any) -> None:
-    """With a default, unnamed records of all files are one chat, also where one is named so."""
-    play = listener(default_chat_id="x")
-    assert play.hears(wire.status("queued", at=1)) == ["x 0 at 1"]
-    assert play.hears(wire.status("connected", at=2), "x") == ["x 1 at 2"]
-    assert play.hears(wire.status("queued", at=2), "y") == ["y 0 at 2"]
-    assert play.ends() == []
-    play.opens("second.jsonl")
-    assert play.hears(wire.ended(at=3)) == ["x 2 at 3"]
-    assert play.finishes() == ["x is over", "y is over"]
+    """With a default, unnamed records of all files are one chat, with those of its chat_id."""
+    replay = feeder(default_chat_id="x")
+    assert replay.feed(wire.status("queued", at=1)) == ["x 0 at 1"]
+    assert replay.feed(wire.status("connected", at=2), "x") == ["x 1 at 2"]
+    assert replay.feed(wire.status("queued", at=2), "y") == ["y 0 at 2"]
+    assert replay.end_file() == []
+    replay.open_file("second.jsonl")
+    assert replay.feed(wire.ended(at=3)) == ["x 2 at 3"]
+    assert replay.finish() == ["x is over", "y is over"]
 
 
-def test_chats_are_released_in_the_order_in_which_they_were_met(wire: Any) -> None:
-    """However they were heard later."""
-    play = listener()
+def test_chats_are_released_in_the_order_of_their_first_events(wire: Any) -> None:
+    """The order of release is that of the first events."""
+    replay = feeder()
     for chat_id in "abcab":
-        play.hears(wire.status("queued", at=1), chat_id)
-    assert play.open == ["c", "a", "b"]
-    assert play.finishes() == ["a is over", "b is over", "c is over"]
+        replay.feed(wire.status("queued", at=1), chat_id)
+    assert replay.open == ["c", "a", "b"]
+    assert replay.finish() == ["a is over", "b is over", "c is over"]
 
 
 def test_events_that_wait_are_reported_when_their_chat_is_released(wire: Any) -> None:
-    """A chat without any timestamp happens at 0, before it is over."""
-    play = listener()
-    assert play.hears(wire.status("queued"), "a") == []
-    assert play.hears(wire.status("queued")) == []
-    assert play.ends() == ["first 0 at 0", "first is over"]
-    assert play.finishes() == ["a 0 at 0", "a is over"]
+    """A chat without timestamps is reported at 0 when it is released."""
+    replay = feeder()
+    assert replay.feed(wire.status("queued"), "a") == []
+    assert replay.feed(wire.status("queued")) == []
+    assert replay.end_file() == ["first 0 at 0", "first is over"]
+    assert replay.finish() == ["a 0 at 0", "a is over"]
 
 
 def test_a_silent_chat_is_released(wire: Any) -> None:
-    """After so many seconds without an event, on the clock of the log; not before."""
-    play = listener(close_after=60.0)
-    play.hears(wire.status("queued", at=100), "a")
-    assert play.hears(wire.status("queued", at=160), "b") == ["b 0 at 160"]
-    assert play.hears(wire.status("connected", at=160.5), "b") == ["a is over", "b 1 at 160.5"]
-    assert play.open == ["b"]
+    """A chat is released after `close_after` seconds without an event, by the clock of the log."""
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.status("queued", at=100), "a")
+    assert replay.feed(wire.status("queued", at=160), "b") == ["b 0 at 160"]
+    assert replay.feed(wire.status("connected", at=160.5), "b") == ["a is over", "b 1 at 160.5"]
+    assert replay.open == ["b"]
 
 
 def test_the_time_of_all_chats_is_one(wire: Any) -> None:
-    """Events without a timestamp, and events of the past, are heard at the time of the log."""
-    play = listener(close_after=60.0)
-    play.hears(wire.status("queued", at=150), "a")
-    play.hears(wire.status("connected"), "a")
-    play.hears(wire.status("connecting", at=1), "b")
-    assert play.hears(wire.status("queued", at=210), "c") == ["c 0 at 210"]
-    assert play.hears(wire.status("queued", at=211), "c") == [
+    """Events without a timestamp, or with an earlier one, have the time of the log."""
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.status("queued", at=150), "a")
+    replay.feed(wire.status("connected"), "a")
+    replay.feed(wire.status("connecting", at=1), "b")
+    assert replay.feed(wire.status("queued", at=210), "c") == ["c 0 at 210"]
+    assert replay.feed(wire.status("queued", at=211), "c") == [
         "a is over",
         "b is over",
         "c 1 at 211",
     ]
 
 
-def test_a_chat_met_again_after_silence_is_a_new_one(wire: Any) -> None:
-    """What was let go is forgotten; the same id is reported anew, from 0 on."""
-    play = listener(close_after=60.0)
-    play.hears(wire.status("queued", at=100), "a")
-    assert play.hears(wire.status("connected", at=200), "a") == ["a is over", "a 0 at 200"]
-    assert play.finishes() == ["a is over"]
-    assert len({chat for chat, step in play.told if step is None}) == 2
+def test_a_chat_that_continues_after_silence_is_a_new_one(wire: Any) -> None:
+    """The same chat_id after a release is a new chat, with seq from 0."""
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.status("queued", at=100), "a")
+    assert replay.feed(wire.status("connected", at=200), "a") == ["a is over", "a 0 at 200"]
+    assert replay.finish() == ["a is over"]
+    assert len({chat for chat, step in replay.reported if step is None}) == 2
 
 
 def test_a_silent_chat_that_waits_is_reported_first(wire: Any) -> None:
-    """A chat without timestamps falls silent too, from the log's first time on."""
-    play = listener(close_after=60.0)
-    play.hears(wire.status("queued"), "a")
-    assert play.hears(wire.status("queued", at=500), "b") == ["b 0 at 500"]
-    assert play.hears(wire.status("queued", at=561), "b") == [
+    """A chat without timestamps becomes silent too, counted from the first time of the log."""
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.status("queued"), "a")
+    assert replay.feed(wire.status("queued", at=500), "b") == ["b 0 at 500"]
+    assert replay.feed(wire.status("queued", at=561), "b") == [
         "a 0 at 0",
         "a is over",
         "b is over",
@@ -230,118 +230,118 @@ def test_a_silent_chat_that_waits_is_reported_first(wire: Any) -> None:
 
 
 def test_a_chat_that_begins_without_a_time_is_not_split(wire: Any) -> None:
-    """The log's first time is no silence of the chat that began before it."""
-    play = listener(close_after=60.0)
-    play.hears(wire.status("queued"), "a")
-    assert play.hears(wire.status("connected", at=500), "a") == ["a 0 at 500", "a 1 at 500"]
-    assert play.open == ["a"]
+    """The first time of the log is no silence of a chat that began before it."""
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.status("queued"), "a")
+    assert replay.feed(wire.status("connected", at=500), "a") == ["a 0 at 500", "a 1 at 500"]
+    assert replay.open == ["a"]
 
 
 def test_without_a_limit_no_silence_is_too_long(wire: Any) -> None:
-    """By default chats are kept until the log ends."""
-    play = listener()
-    play.hears(wire.status("queued", at=1), "a")
-    assert play.hears(wire.status("queued", at=10_000_000), "b") == ["b 0 at 1e+07"]
-    assert play.open == ["a", "b"]
+    """By default chats are kept until the end of the log."""
+    replay = feeder()
+    replay.feed(wire.status("queued", at=1), "a")
+    assert replay.feed(wire.status("queued", at=10_000_000), "b") == ["b 0 at 1e+07"]
+    assert replay.open == ["a", "b"]
 
 
 def test_an_ended_chat_lingers_so_that_late_events_are_late(
     wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept for so many records of other chats, and each of its own keeps it longer."""
+    """An ended chat is kept for a number of other records, and longer after each of its own."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
-    play = listener()
-    play.hears(wire.ended(at=1), "a")
-    play.hears(wire.status("queued", at=1), "b")
-    assert play.hears(wire.says("ann", "late", at=2), "a") == ["a 1 at 2"]
-    assert play.hears(wire.status("queued", at=1), "b") == ["b 1 at 1"]
-    assert play.hears(wire.status("queued", at=1), "b") == ["b 2 at 1"]
-    assert play.hears(wire.status("queued", at=1), "b") == ["a is over", "b 3 at 1"]
-    (over,) = [chat for chat, step in play.told if step is None]
+    replay = feeder()
+    replay.feed(wire.ended(at=1), "a")
+    replay.feed(wire.status("queued", at=1), "b")
+    assert replay.feed(wire.says("ann", "late", at=2), "a") == ["a 1 at 2"]
+    assert replay.feed(wire.status("queued", at=1), "b") == ["b 1 at 1"]
+    assert replay.feed(wire.status("queued", at=1), "b") == ["b 2 at 1"]
+    assert replay.feed(wire.status("queued", at=1), "b") == ["a is over", "b 3 at 1"]
+    (over,) = [chat for chat, step in replay.reported if step is None]
     assert (over.stats.session.counts.events, over.stats.session.counts.late) == (1, 1)
-    assert play.hears(wire.status("queued", at=9), "a") == ["a 0 at 9"]
+    assert replay.feed(wire.status("queued", at=9), "a") == ["a 0 at 9"]
 
 
 def test_an_ended_chat_is_released_within_a_run(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of another chat's events is fed up to that record."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
-    play = listener()
-    play.hears(wire.ended(at=1), "a")
-    play.hears(wire.status("queued", at=1), "b")
+    replay = feeder()
+    replay.feed(wire.ended(at=1), "a")
+    replay.feed(wire.status("queued", at=1), "b")
     events = [decode_item(wire.says("ann", "hello", at=at)) for at in range(2, 9)]
     source = Source("first.jsonl")
     run = RecordRun("b", source, "line", range(7), events, None)
-    chats = play.chats.feed(RecordBatch(source, [run]))
-    assert [play.chats.output_key[0] for _chat in chats] == [4]
-    assert play.chats.records == 9
+    chats = replay.chats.feed(RecordBatch(source, [run]))
+    assert [replay.chats.output_key[0] for _chat in chats] == [4]
+    assert replay.chats.records == 9
 
 
 def test_an_ended_chat_falls_silent_only_once(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chat that is over and silent at the same record is let go, and told, once."""
+    """A chat that is over and silent at the same record is released and reported once."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 1)
-    play = listener(close_after=60.0)
-    play.hears(wire.ended(at=1), "a")
-    assert play.hears(wire.status("queued", at=100), "b") == ["a is over", "b 0 at 100"]
+    replay = feeder(close_after=60.0)
+    replay.feed(wire.ended(at=1), "a")
+    assert replay.feed(wire.status("queued", at=100), "b") == ["a is over", "b 0 at 100"]
 
 
 def test_an_ended_chat_lingers_for_thousands_of_records() -> None:
-    """So that what other chats say between its end and its late events does not matter."""
+    """The delay is long enough for late events after many events of other chats."""
     assert chats_module._LINGER_RECORDS >= 1_000
 
 
 @pytest.mark.parametrize(
     ("first", "last", "alone"), [(10, 25, 0), (10, 25.5, 1), (10, None, 0), (10, 3, 0)]
 )
-def test_what_is_late_beyond_the_terminal_batch_is_counted(
+def test_late_events_outside_the_terminal_batch_are_counted(
     wire: Any, first: float, last: float | None, alone: int
 ) -> None:
-    """What is stamped within 15 s of the end came in its batch; what has no time did as well."""
-    play = listener()
-    play.hears(wire.ended(at=first), "a")
-    play.hears(wire.says("ann", "late", at=last), "a")
-    (chat,) = play.chats._open.values()
+    """Events within 15 s of the end, or without a time, count as part of the terminal batch."""
+    replay = feeder()
+    replay.feed(wire.ended(at=first), "a")
+    replay.feed(wire.says("ann", "late", at=last), "a")
+    (chat,) = replay.chats._open.values()
     assert chat.stats.late_outside_batch == alone
     assert chat.stats.session.counts.late == 1
 
 
 def test_a_violation_names_file_line_and_reason(wire: Any) -> None:
-    """A strict log stops where it breaks the protocol."""
-    play = listener(strict=True)
-    play.hears(wire.status("queued", at=1), "a")
+    """A strict replay stops at the first violation."""
+    replay = feeder(strict=True)
+    replay.feed(wire.status("queued", at=1), "a")
     with pytest.raises(ViolationError) as caught:
-        play.hears(wire.unknown(at=2), "a")
+        replay.feed(wire.unknown(at=2), "a")
     assert str(caught.value) == (
         "first.jsonl: line 2: unknown: no event is called 'chat_session_weather'"
     )
 
 
 def test_a_violation_names_the_line_of_the_event_that_waited(wire: Any) -> None:
-    """What was heard only at the first timestamp, lines later, is named by its own line."""
-    play = listener(strict=True)
-    play.hears(wire.status("queued"), "a")
-    play.hears(wire.status("queued", at=5), "b")
-    play.hears(wire.broken(), "a")
-    play.hears(wire.status("connecting"), "a")
+    """An event that waited for a timestamp is named by its own line."""
+    replay = feeder(strict=True)
+    replay.feed(wire.status("queued"), "a")
+    replay.feed(wire.status("queued", at=5), "b")
+    replay.feed(wire.broken(), "a")
+    replay.feed(wire.status("connecting"), "a")
     with pytest.raises(ViolationError, match=r"^first\.jsonl: line 3: malformed: "):
-        play.hears(wire.status("connected", at=5), "a")
+        replay.feed(wire.status("connected", at=5), "a")
 
 
 def test_a_violation_after_events_that_waited_names_its_own_line(wire: Any) -> None:
-    """Lines are not counted from those that waited, nor from those before them."""
-    play = listener(strict=True)
-    play.hears(wire.status("queued"), "a")
-    play.hears(wire.status("connecting", at=5), "a")
-    play.hears(wire.status("connected", at=5), "a")
+    """The line is not counted from the events that waited."""
+    replay = feeder(strict=True)
+    replay.feed(wire.status("queued"), "a")
+    replay.feed(wire.status("connecting", at=5), "a")
+    replay.feed(wire.status("connected", at=5), "a")
     with pytest.raises(ViolationError, match=r"^first\.jsonl: line 4: unknown: "):
-        play.hears(wire.unknown(), "a")
+        replay.feed(wire.unknown(), "a")
 
 
-def test_what_waits_forever_breaks_the_protocol_at_the_end(wire: Any) -> None:
-    """A chat without any timestamp is judged when it is let go."""
-    play = listener(strict=True)
-    play.hears(wire.unknown())
+def test_a_chat_without_timestamps_is_checked_at_the_end(wire: Any) -> None:
+    """A chat without timestamps is checked when it is released."""
+    replay = feeder(strict=True)
+    replay.feed(wire.unknown())
     with pytest.raises(ViolationError, match=r"^first\.jsonl: line 1: unknown: "):
-        play.ends()
+        replay.end_file()
 
 
 def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterator[Input]:
@@ -353,35 +353,35 @@ def short_chats(wire: Any, number: int, *, ended: bool, apart: float) -> Iterato
         yield wire.ended(**about) if ended else wire.leaves("ann", **about)
 
 
-def most_open(play: Listener, items: Iterable[Input]) -> tuple[int, int]:
-    """How many chats were kept at most, and how many were let go."""
+def most_open(replay: ChatFeeder, items: Iterable[Input]) -> tuple[int, int]:
+    """The largest number of open chats, and the number of released ones."""
     most = 0
     for item in items:
-        play.hears(item, item.pop("chat_id"))
-        most = max(most, len(play.chats._open), len(play.chats._over))
-    return most, sum(step is None for _, step in play.told)
+        replay.feed(item, item.pop("chat_id"))
+        most = max(most, len(replay.chats._open), len(replay.chats._over))
+    return most, sum(step is None for _, step in replay.reported)
 
 
 def test_chats_that_have_ended_are_not_kept(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many chats a log holds, only those are kept that ended lately."""
+    """Only chats that ended lately are kept, for any number of chats in a log."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 30)
-    play = listener()
-    most, over = most_open(play, short_chats(wire, 1_000, ended=True, apart=1.0))
+    replay = feeder()
+    most, over = most_open(replay, short_chats(wire, 1_000, ended=True, apart=1.0))
     assert 5 <= most <= 12
-    assert over == 1_000 - len(play.chats._open)
+    assert over == 1_000 - len(replay.chats._open)
 
 
 def test_chats_that_fell_silent_are_not_kept(wire: Any) -> None:
-    """Chats that never end are let go after the silence that was asked for."""
-    play = listener(close_after=60.0)
-    most, over = most_open(play, short_chats(wire, 1_000, ended=False, apart=10.0))
+    """Chats that never end are released after the given silence."""
+    replay = feeder(close_after=60.0)
+    most, over = most_open(replay, short_chats(wire, 1_000, ended=False, apart=10.0))
     assert most == 7
-    assert over == 1_000 - len(play.chats._open)
+    assert over == 1_000 - len(replay.chats._open)
 
 
 def peak(words: list[str]) -> int:
-    """The most bytes that a run of the command held at once."""
-    gc.collect()  # what was let go of before is not this run's
+    """The peak of memory of a run of the command, in bytes."""
+    gc.collect()  # garbage of earlier runs does not count
     tracemalloc.start()
     try:
         assert main(["replay", *words]) == 0
@@ -395,9 +395,9 @@ def peak(words: list[str]) -> int:
 def test_a_longer_log_needs_no_more_memory(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, output: str, *, ended: bool
 ) -> None:
-    """Four times as many chats that are over need the memory of those that are not."""
+    """Four times as many finished chats need no more memory."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 30)
-    monkeypatch.setattr(source_module, "_BLOCK_BYTES", 2_048)  # what is read at once is far less
+    monkeypatch.setattr(source_module, "_BLOCK_BYTES", 2_048)  # blocks are far smaller than the log
     files = {
         number: log(f"{number}.jsonl", *short_chats(wire, number, ended=ended, apart=10.0))
         for number in (50, 200)
@@ -405,15 +405,15 @@ def test_a_longer_log_needs_no_more_memory(
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         words = [output, "--close-after", "60"]
-        main(["replay", *words, str(files[50])])  # what is imported and cached once counts not
+        main(["replay", *words, str(files[50])])  # imports and caches do not count
         less, more = (peak([*words, str(path)]) for path in files.values())
     assert more < less * 1.2 + 20_000
 
 
-def test_a_log_in_a_pipe_is_no_different(
+def test_a_log_may_come_through_a_pipe(
     wire: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stream that is made while it is read gives one report a chat, as soon as it is over."""
+    """Each chat of a growing stream is reported once, when it is over."""
     monkeypatch.setattr(chats_module, "_LINGER_RECORDS", 3)
     lines = map(json.dumps, short_chats(wire, 5, ended=True, apart=1.0))
     data = "\n".join(lines).encode()

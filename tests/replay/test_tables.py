@@ -1,4 +1,4 @@
-"""Tables: an event in each row of a CSV or Parquet file."""
+"""Tables: CSV and Parquet files with one event in each row."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def refusal(path: Path) -> str:
 def test_columns_are_the_fields_of_an_event(
     log: Log, delimiter: str, end: str, encoding: str
 ) -> None:
-    """Empty cells are missing fields; a cell may have line ends."""
+    """Empty cells are missing fields; a cell may hold line ends."""
     text = table(delimiter=delimiter, end=end)
     found = read(log("a.csv", text.encode(encoding)))
     assert [each.event for each in found] == EVENTS
@@ -87,7 +87,7 @@ def test_columns_are_the_fields_of_an_event(
 
 
 def test_a_column_may_hold_events_as_json(log: Log) -> None:
-    """Beside the chat and the time of receipt."""
+    """Other columns may hold the chat_id and the time of receipt."""
     rows = [
         {"id": n, "chat_id": "C1", "recv_ts": NOON + n, "payload": json.dumps({"event": name})}
         for n, name in enumerate(["chat_session_info", "chat_session_ended"])
@@ -98,7 +98,7 @@ def test_a_column_may_hold_events_as_json(log: Log) -> None:
 
 
 def test_a_column_of_another_name_is_named(log: Log) -> None:
-    """With `--unwrap`, as a field of a line."""
+    """The columns may be named by `unwrap` and `received_at`, as fields of a line."""
     rows = [{"id": 1, "what": json.dumps({"event": "chat_session_ended"}), "when": NOON}]
     path = log("a.csv", table(rows))
     (record,) = read(path, unwrap="what", received_at="when")
@@ -106,13 +106,13 @@ def test_a_column_of_another_name_is_named(log: Log) -> None:
 
 
 def test_a_column_alone_is_a_table(log: Log) -> None:
-    """It needs no delimiter."""
+    """A table with one column needs no delimiter."""
     rows = [{"payload": json.dumps({"event": "chat_session_ended"})}]
     assert [each.event for each in read(log("a.csv", table(rows)))] == [e.Ended()]
 
 
 def test_names_in_capitals_are_those_of_a_database(log: Log) -> None:
-    """Some databases know no others."""
+    """Some databases have uppercase names only."""
     text = "CHAT_ID,EVENT,STATE\nC1,chat_session_status,queued\n"
     (record,) = read(log("a.csv", text))
     assert (record.chat_id, record.event) == ("C1", e.Status("queued"))
@@ -120,7 +120,7 @@ def test_names_in_capitals_are_those_of_a_database(log: Log) -> None:
 
 @pytest.mark.parametrize("name", ["data", "data.type"])
 def test_an_object_is_a_cell_of_json_or_columns_with_a_dot(log: Log, name: str) -> None:
-    """As tools flatten it."""
+    """Both forms are those of common export tools."""
     cell = json.dumps({"type": "END_CALL"}) if name == "data" else "END_CALL"
     rows = [{"event": "chat_session_signaling", name: cell}]
     (record,) = read(log("a.csv", table(rows)))
@@ -129,21 +129,21 @@ def test_an_object_is_a_cell_of_json_or_columns_with_a_dot(log: Log, name: str) 
 
 @pytest.mark.parametrize("written", ["2026-01-01 12:00:00", "1767268800.0", "2026-01-01T12:00:00Z"])
 def test_a_time_may_be_written_as_tables_do(log: Log, written: str) -> None:
-    """It becomes the timestamp of the event."""
+    """The time becomes the timestamp of the event."""
     rows = [{"event": "chat_session_message", "msg": "x", "timestamp": written}]
     (record,) = read(log("a.csv", table(rows)))
     assert record.event.timestamp == NOON  # type: ignore[union-attr]
 
 
 def test_an_unreadable_time_stays_for_the_finding(log: Log, replays: Callable[..., Any]) -> None:
-    """It is not lost."""
+    """An unreadable time is an anomaly."""
     rows = [{"event": "chat_session_message", "msg": "x", "timestamp": "soon"}]
     ran = replays("--summary", log("a.csv", table(rows)))
     assert ran.totals["findings"]["anomalies"] == 1
 
 
 def test_a_row_with_other_columns_is_malformed(log: Log) -> None:
-    """It is reported with its line, and the rest is read."""
+    """The row is reported with its line, and the rest is read."""
     text = (
         "chat_id,event\nC1,chat_session_info\nC1,chat_session_ended,more\n\nC1,chat_session_ended\n"
     )
@@ -155,7 +155,7 @@ def test_a_row_with_other_columns_is_malformed(log: Log) -> None:
 
 
 def test_a_cell_is_bounded(log: Log) -> None:
-    """A quote that is never closed does not swallow the whole file."""
+    """An unclosed quote does not take the whole file."""
     text = 'event,msg\nchat_session_message,"' + "x" * 200_000 + "\nchat_session_ended,\n"
     found = read(log("a.csv", text))
     broken, last = found[0].event, found[-1].event
@@ -165,36 +165,36 @@ def test_a_cell_is_bounded(log: Log) -> None:
 
 
 def test_the_number_of_columns_is_bounded(log: Log) -> None:
-    """A header of thousands is none."""
+    """A header with thousands of columns is refused."""
     names = ",".join(f"c{number}" for number in range(1_100))
     assert refusal(log("a.csv", f"event,{names}\n")) == "a table with more than 1,000 columns"
 
 
 def test_a_table_without_events_is_refused(log: Log) -> None:
-    """Though it has a column that could have some."""
+    """A table with a possible column of events, but without events, is refused."""
     why = "not a log of chat events: a table without events"
     assert refusal(log("a.csv", "message,level\nhello,info\n")) == why
 
 
 def test_a_table_whose_column_has_no_events_is_refused(log: Log) -> None:
-    """Though the column was named."""
+    """A named column without events is an error."""
     path = log("a.csv", "id,what\n1,hello\n")
     with pytest.raises(UnreadableLogError, match="no line has an event in it"):
         read(path, unwrap="what")
 
 
 def test_an_empty_table_is_an_empty_log(log: Log) -> None:
-    """Nothing happened, which is no error."""
+    """An empty table is an empty log, not an error."""
     assert read(log("a.csv", "chat_id,event,state\n")) == []
 
 
 def test_another_table_is_no_log(log: Log) -> None:
-    """It is refused as text."""
+    """Another table is refused as plain text."""
     assert refusal(log("a.csv", "name,age\nx,1\n")).endswith("this is plain text")
 
 
 def test_parquet_columns_are_the_fields_of_an_event(tmp_path: Path) -> None:
-    """As those of CSV."""
+    """The columns of Parquet are used as those of CSV."""
     found = read(parquet(tmp_path / "a.parquet", ROWS))
     assert [each.event for each in found] == EVENTS
     assert [(each.unit, each.place) for each in found] == [("row", 1), ("row", 2), ("row", 3)]
@@ -210,14 +210,14 @@ def test_parquet_columns_are_the_fields_of_an_event(tmp_path: Path) -> None:
     ],
 )
 def test_parquet_has_times_of_its_own(tmp_path: Path, at: object) -> None:
-    """In the event and for its receipt."""
+    """Native timestamps are read, in the event and as its time of receipt."""
     rows = [{"recv_ts": at, "payload": json.dumps({"event": "chat_session_ended"})}]
     (record,) = read(parquet(tmp_path / "a.parquet", rows))
     assert record.received_at == NOON
 
 
 def test_parquet_has_values_of_many_kinds(tmp_path: Path) -> None:
-    """Objects, lists, maps, bytes, dates and decimals become what JSON has."""
+    """Objects, lists, maps, bytes, dates and decimals become JSON values."""
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
     row = {
@@ -253,7 +253,7 @@ def test_parquet_has_values_of_many_kinds(tmp_path: Path) -> None:
 def test_parquet_may_be_compressed_or_come_through_a_pipe(
     tmp_path: Path, stdin: Callable[[bytes], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is then read as a whole, up to a limit."""
+    """Such a file is read into memory, up to a limit."""
     data = parquet(tmp_path / "a.parquet", ROWS).read_bytes()
     (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(data))
     assert len(read(tmp_path / "a.parquet.gz")) == 3
@@ -272,7 +272,7 @@ def test_parquet_needs_its_extra(tmp_path: Path, log: Log, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("place", [20, -20])
 def test_a_damaged_parquet_file_is_unreadable(tmp_path: Path, place: int) -> None:
-    """The error says that it is damaged, in one line."""
+    """The error says in one line that the file is damaged."""
     path = parquet(tmp_path / "a.parquet", ROWS * 10)
     data = bytearray(path.read_bytes())
     data[place:] = b"\0" * len(data[place:])
@@ -287,13 +287,13 @@ def test_a_damaged_parquet_file_is_unreadable(tmp_path: Path, place: int) -> Non
 def test_a_parquet_file_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
 ) -> None:
-    """A few bytes may stand for many."""
+    """A few bytes may expand to many."""
     path = parquet(tmp_path / "a.parquet", ROWS)
     monkeypatch.setattr(tables, name, 1)
     assert why in refusal(path)
 
 
 def test_many_rows_are_read_in_batches(tmp_path: Path, log: Log) -> None:
-    """More than one batch loses nothing."""
+    """Rows of several batches are read completely."""
     assert len(read(parquet(tmp_path / "a.parquet", ROWS * 500))) == 1_500
     assert len(read(log("a.csv", table(ROWS * 500)))) == 1_500

@@ -1,4 +1,4 @@
-"""Timelines on paper and on terminals, and the bar of a long reading."""
+"""Timelines in pipes and on terminals, and the progress bar."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from chatfsm.replay.sources import Source
 from chatfsm.replay.stats import ChatStats, ChatTotals, Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
-Begins = Callable[..., ProgressBar]
+MakeBar = Callable[..., ProgressBar]
 ESCAPE = "\x1b["
 COLOUR = re.compile(r"\x1b\[([0-9]+;)*3[0-9](;[0-9]+)*m")
 
 
 def drawn(text: str) -> str:
-    """What a terminal shows of a text with colours."""
+    """The text that a terminal shows, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def cells(text: str) -> int:
-    """How many columns a text takes."""
+    """The number of columns that a text takes."""
     return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
 
 
@@ -44,7 +44,7 @@ def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Tim
     chat = ChatReplay(ChatSession(chat_id))
     stats = ChatStats(chat.session)
     timeline = Timeline(stats, None)
-    chat.feed(wire.heard(*items), stats, timeline.add)
+    chat.feed(wire.decoded(*items), stats, timeline.add)
     chat.finish(stats, timeline.add)
     return timeline
 
@@ -56,8 +56,8 @@ def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
 
 
-def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> None:
-    """The verdict first, then rows whose columns stand under each other; exactly this."""
+def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, neutral_environment: None) -> None:
+    """The verdict comes first, then rows in aligned columns; exactly this text."""
     out = io.StringIO()
     printer_for(out, "auto").print(
         timeline_of(
@@ -82,22 +82,24 @@ def test_a_pipe_gets_plain_text_in_aligned_columns(wire: Any, calm: None) -> Non
     )
 
 
-def test_without_names_there_is_no_column_for_them(wire: Any, calm: None) -> None:
-    """A column that would be empty takes no room."""
+def test_without_names_there_is_no_column_for_them(wire: Any, neutral_environment: None) -> None:
+    """An empty column is omitted."""
     out = io.StringIO()
     printer_for(out, "auto").print(timeline_of(wire, wire.status("queued")))
     assert out.getvalue().endswith("\n  +0:00  state  establishing → queued\n")
 
 
-def test_a_chat_in_which_nothing_followed_is_its_verdict(wire: Any, calm: None) -> None:
-    """No rows, no empty line for them."""
+def test_a_chat_in_which_nothing_followed_is_its_verdict(
+    wire: Any, neutral_environment: None
+) -> None:
+    """A chat without effects has no rows and no empty line."""
     out = io.StringIO()
     printer_for(out, "auto").print(timeline_of(wire, wire.event("navigation")))
     assert out.getvalue().endswith("  findings  none\n")
 
 
-def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
-    """None before the first, one before each other, and one before what is said in the end."""
+def test_chats_are_parted_by_an_empty_line(wire: Any, neutral_environment: None) -> None:
+    """Empty lines separate chats, and the totals from the chats."""
     out = io.StringIO()
     timelines = Timelines(style_for(out, "never"), None)
     printer, totals = Printer(out, timelines), Totals()
@@ -117,8 +119,8 @@ def test_chats_are_parted_by_an_empty_line(wire: Any, calm: None) -> None:
     assert lines[-2:] == ["", "2 chats, 0 messages"]
 
 
-def test_wide_characters_take_two_columns(wire: Any, calm: None) -> None:
-    """Names in scripts of double width, and marks that take none, keep the columns aligned."""
+def test_wide_characters_take_two_columns(wire: Any, neutral_environment: None) -> None:
+    """Wide and combining characters keep the columns aligned."""
     out = io.StringIO()
     printer_for(out, "auto").print(
         timeline_of(
@@ -131,15 +133,15 @@ def test_wide_characters_take_two_columns(wire: Any, calm: None) -> None:
     assert len(widths) == 1
 
 
-def test_a_pipe_gets_a_row_in_one_line(wire: Any, calm: None) -> None:
-    """However long a text is: what reads a pipe counts lines."""
+def test_a_pipe_gets_a_row_in_one_line(wire: Any, neutral_environment: None) -> None:
+    """A row is one line for any length of text, so that readers of a pipe can count lines."""
     out = io.StringIO()
     printer_for(out, "auto").print(timeline_of(wire, wire.says("ann", "word " * 500)))
     assert out.getvalue().splitlines()[-1].count("word") == 500
 
 
 def test_a_terminal_gets_colours(wire: Any, terminal: Any) -> None:
-    """Bold names, and colours for what is good and bad; the words are those of the pipe."""
+    """Names are bold, and good and bad results coloured; the text is that of a pipe."""
     printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "hello"), wire.ended()))
     assert COLOUR.search(terminal.getvalue())
     pipe = io.StringIO()
@@ -151,7 +153,7 @@ def test_a_terminal_gets_colours(wire: Any, terminal: Any) -> None:
 def test_a_terminal_may_want_no_colours(
     wire: Any, terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NO_COLOR turns them off; the text is still wrapped for the terminal."""
+    """NO_COLOR turns colours off; the text is still wrapped."""
     monkeypatch.setenv("NO_COLOR", "1")
     printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert ESCAPE not in terminal.getvalue()
@@ -159,16 +161,16 @@ def test_a_terminal_may_want_no_colours(
 
 
 def test_never_means_no_colours_on_a_terminal(wire: Any, terminal: Any) -> None:
-    """The option wins over the terminal."""
+    """The option takes precedence over the terminal."""
     printer_for(terminal, "never").print(timeline_of(wire, wire.ended()))
     assert ESCAPE not in terminal.getvalue()
 
 
 @pytest.mark.parametrize("no_color", [None, "1"])
 def test_always_means_colours_in_a_pipe(
-    wire: Any, calm: None, monkeypatch: pytest.MonkeyPatch, no_color: str | None
+    wire: Any, neutral_environment: None, monkeypatch: pytest.MonkeyPatch, no_color: str | None
 ) -> None:
-    """The option wins over the pipe, and over what the environment wants in general."""
+    """The option takes precedence over the pipe and over NO_COLOR."""
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
     out = io.StringIO()
@@ -176,8 +178,8 @@ def test_always_means_colours_in_a_pipe(
     assert COLOUR.search(out.getvalue())
 
 
-def test_always_in_a_pipe_does_not_wrap(wire: Any, calm: None) -> None:
-    """A pipe has no width, in colours neither."""
+def test_always_in_a_pipe_does_not_wrap(wire: Any, neutral_environment: None) -> None:
+    """A pipe has no width, with colours neither."""
     out = io.StringIO()
     printer_for(out, "always").print(timeline_of(wire, wire.says("ann", "word " * 500)))
     assert out.getvalue().splitlines()[-1].count("word") == 500
@@ -185,7 +187,7 @@ def test_always_in_a_pipe_does_not_wrap(wire: Any, calm: None) -> None:
 
 @pytest.mark.parametrize("colour", ["auto", "never"])
 def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> None:
-    """No line is longer than the terminal is wide, and what goes on stands under its words."""
+    """No line is wider than the terminal; continued lines are indented to the text."""
     words = " ".join(f"word{number}" for number in range(60))
     printer_for(terminal, colour).print(timeline_of(wire, wire.says("ann", words)))
     lines = [line.rstrip() for line in drawn(terminal.getvalue()).splitlines()]
@@ -198,7 +200,7 @@ def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> 
 
 
 def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None:
-    """Characters of double width fill a line with half as many."""
+    """A line holds half as many wide characters."""
     text = " ".join(["你好世界"] * 60)
     printer_for(terminal, "never").print(timeline_of(wire, wire.says("ann", text)))
     lines = terminal.getvalue().splitlines()
@@ -207,7 +209,7 @@ def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None
 
 
 def test_the_verdict_is_wrapped_too(wire: Any, terminal: Any) -> None:
-    """A long list of people goes on under its first."""
+    """A long list of parties continues below its first item."""
     people = [wire.joins(f"p{n}", f"Person {n}") for n in range(20)]
     printer_for(terminal, "never").print(timeline_of(wire, *people))
     lines = terminal.getvalue().splitlines()
@@ -220,7 +222,7 @@ def test_the_verdict_is_wrapped_too(wire: Any, terminal: Any) -> None:
 def test_a_narrow_terminal_wraps_by_itself(
     wire: Any, terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where columns leave no room for words, the words are left alone."""
+    """If the columns leave no space for the text, it is not wrapped."""
     monkeypatch.setenv("COLUMNS", "30")
     printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert drawn(terminal.getvalue()).splitlines()[-1].count("word") == 50
@@ -228,14 +230,14 @@ def test_a_narrow_terminal_wraps_by_itself(
 
 @pytest.mark.parametrize("colour", ["auto", "never"])
 def test_a_row_without_words_is_a_row(wire: Any, terminal: Any, colour: Any) -> None:
-    """A party of no type joins, and there is nothing to wrap."""
+    """A row with an empty text is not wrapped."""
     printer_for(terminal, colour).print(timeline_of(wire, wire.joins("ann", "Ann", type=None)))
     assert drawn(terminal.getvalue()).splitlines()[-1].rstrip() == "  +0:00  joined  Ann"
 
 
 @pytest.mark.parametrize("colour", ["never", "always"])
-def test_nothing_in_a_text_acts_on_a_terminal(wire: Any, terminal: Any, colour: Any) -> None:
-    """Escapes, turned text and lone surrogates are shown, not sent."""
+def test_control_characters_are_escaped(wire: Any, terminal: Any, colour: Any) -> None:
+    """Control sequences, bidirectional marks and lone surrogates are escaped."""
     bad = "\x1b[2J\x1b]0;title\x07\u202edrawkcab\ud800\r\n\x9b1m"
     chat = timeline_of(wire, wire.joins("ann", bad), wire.says("ann", bad), chat_id=bad)
     printer_for(terminal, colour).print(chat)
@@ -245,7 +247,7 @@ def test_nothing_in_a_text_acts_on_a_terminal(wire: Any, terminal: Any, colour: 
 
 
 def test_markup_in_a_text_is_text(wire: Any, terminal: Any) -> None:
-    """What looks like rich's own markup, emoji codes or links is shown as it came."""
+    """Markup of rich, emoji codes and links are shown unchanged."""
     text = "[bold red]no[/] [link=https://joke.example]x[/link] :smile: [/] \\[x]"
     chat = timeline_of(wire, wire.joins("[b]ann", "[red]Ann[/]"), wire.says("[b]ann", text))
     printer_for(terminal, "always").print(chat)
@@ -254,8 +256,8 @@ def test_markup_in_a_text_is_text(wire: Any, terminal: Any) -> None:
     assert "[red]Ann[/] (internal)" in shown
 
 
-def test_numbers_and_words_are_not_highlighted(wire: Any, calm: None) -> None:
-    """Colours mean something; a number or a True in a message has none."""
+def test_numbers_and_words_are_not_highlighted(wire: Any, neutral_environment: None) -> None:
+    """Numbers and constants in messages get no colour."""
     out = io.StringIO()
     printer_for(out, "always").print(timeline_of(wire, wire.says("ann", "42 True None 'x' /a/b")))
     assert out.getvalue().rstrip().endswith("42 True None 'x' /a/b")
@@ -263,54 +265,54 @@ def test_numbers_and_words_are_not_highlighted(wire: Any, calm: None) -> None:
 
 @pytest.mark.usefixtures("no_rich")
 def test_without_rich_a_terminal_gets_plain_text(wire: Any, terminal: Any) -> None:
-    """Nothing is missing but the colours."""
+    """Only the colours are missing."""
     printer_for(terminal, "auto").print(timeline_of(wire, wire.says("ann", "word " * 50)))
     assert ESCAPE not in terminal.getvalue()
     assert max(map(len, terminal.getvalue().splitlines())) <= 80
 
 
 @pytest.mark.usefixtures("no_rich")
-def test_without_rich_colours_cannot_be_had() -> None:
-    """Who wants them always is told which extra is missing."""
+def test_colours_need_rich() -> None:
+    """The error names the missing extra."""
     with pytest.raises(ChatError, match=re.escape("pip install 'chatfsm[cli]'")):
         printer_for(io.StringIO(), "always")
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that is moved by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def monotonic(self) -> float:
-        """The time on it."""
+        """The time of the clock."""
         return self.now
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that the bar looks at."""
+    """The clock of the progress bar."""
     clock = Clock()
     monkeypatch.setattr(terminal, "time", clock)
     return clock
 
 
 @pytest.fixture
-def begins(
+def make_bar(
     terminal: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., ProgressBar]:
-    """Begins to read, with the terminal at standard error."""
+    """Create a progress bar, with a terminal at standard error."""
 
-    def begin(*, wanted: bool = True) -> ProgressBar:
+    def make(*, wanted: bool = True) -> ProgressBar:
         monkeypatch.setattr(sys, "stderr", terminal)
         return ProgressBar(wanted=wanted)
 
-    return begin
+    return make
 
 
 @pytest.fixture
 def reading(tmp_path: Path) -> Iterator[Source]:
-    """A source called `[red]long`, half of which is read."""
+    """A source called `[red]long` that is read to its half."""
     path = tmp_path / "[red]long.jsonl"
     path.write_bytes(b'{"event":"chat_session_ended"}\n' * 10_000)
     source = Source(str(path))
@@ -322,10 +324,10 @@ def reading(tmp_path: Path) -> Iterator[Source]:
 
 
 def test_a_short_reading_shows_no_bar(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """Within the first second nothing is drawn."""
-    progress = begins()
+    """Nothing is drawn within the first second."""
+    progress = make_bar()
     for now in (100.0, 100.5, 100.999):
         clock.now = now
         progress.show(reading, 1_024)
@@ -334,10 +336,10 @@ def test_a_short_reading_shows_no_bar(
 
 
 def test_a_long_reading_shows_a_bar(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """After a second it says which file, how many events, and how far it has come."""
-    progress = begins()
+    """After a second the bar shows the file, the number of events and the progress."""
+    progress = make_bar()
     clock.now = 101.0
     progress.show(reading, 5_000)
     shown = drawn(terminal.getvalue())
@@ -346,11 +348,11 @@ def test_a_long_reading_shows_a_bar(
     progress.hide()
 
 
-def test_the_bar_is_not_drawn_all_the_time(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+def test_the_bar_is_drawn_five_times_a_second_at_most(
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """It is drawn again after a fifth of a second, and not before."""
-    progress = begins()
+    """The bar is drawn again after a fifth of a second, not before."""
+    progress = make_bar()
     clock.now = 101.0
     progress.show(reading, 5_000)
     once = len(terminal.getvalue())
@@ -363,11 +365,11 @@ def test_the_bar_is_not_drawn_all_the_time(
     progress.hide()
 
 
-def test_the_bar_goes_and_comes_again(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+def test_the_bar_is_hidden_and_shown_again(
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """It is taken away for what is printed, and hiding it twice does no harm."""
-    progress = begins()
+    """The bar is removed before other output; hiding it twice has no effect."""
+    progress = make_bar()
     clock.now = 101.0
     progress.show(reading, 5_000)
     progress.hide()
@@ -382,9 +384,9 @@ def test_the_bar_goes_and_comes_again(
 
 
 def test_no_bar_in_a_pipe(
-    clock: Clock, calm: None, reading: Source, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, neutral_environment: None, reading: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Standard error that is no terminal gets none, however long it takes."""
+    """A standard error that is not a terminal gets no bar."""
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "stderr", pipe)
     progress = ProgressBar(wanted=True)
@@ -395,10 +397,10 @@ def test_no_bar_in_a_pipe(
 
 
 def test_a_bar_that_is_not_wanted_is_not_drawn(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """`--quiet` is quiet."""
-    progress = begins(wanted=False)
+    """`--quiet` suppresses the bar."""
+    progress = make_bar(wanted=False)
     clock.now = 999.0
     progress.show(reading, 5_000)
     assert terminal.getvalue() == ""
@@ -406,34 +408,34 @@ def test_a_bar_that_is_not_wanted_is_not_drawn(
 
 @pytest.mark.usefixtures("no_rich")
 def test_without_rich_there_is_no_bar(
-    begins: Begins, clock: Clock, terminal: Any, reading: Source
+    make_bar: MakeBar, clock: Clock, terminal: Any, reading: Source
 ) -> None:
-    """The bar is an extra, and its lack is no error."""
-    progress = begins()
+    """The bar is optional: without rich there is no error."""
+    progress = make_bar()
     clock.now = 999.0
     progress.show(reading, 5_000)
     progress.hide()
     assert terminal.getvalue() == ""
 
 
-def test_a_bar_of_unknown_length_is_drawn(begins: Begins, clock: Clock, terminal: Any) -> None:
-    """Standard input has no size: the events are counted all the same."""
-    progress = begins()
+def test_a_bar_of_unknown_length_is_drawn(make_bar: MakeBar, clock: Clock, terminal: Any) -> None:
+    """Standard input has no size, so that only the events are counted."""
+    progress = make_bar()
     clock.now = 101.0
     progress.show(Source("-"), 2_048)
     assert "stdin: 2,048 events" in drawn(terminal.getvalue())
     progress.hide()
 
 
-def test_paper_needs_no_console() -> None:
-    """Paper is anything that text can be written to."""
+def test_a_printer_needs_no_console() -> None:
+    """A printer writes to any text stream."""
     out = io.StringIO()
     TimelinePrinter(out, None, None).note("words  ")
     assert out.getvalue() == "\nwords\n"
 
 
 class Shown:
-    """Chats on a terminal, step by step, and what stands there."""
+    """Timelines of chats on a terminal, step by step, with the output so far."""
 
     def __init__(self, rows: int | None = None, **options: Any) -> None:
         self._out = io.StringIO()
@@ -442,7 +444,7 @@ class Shown:
         self._chats: dict[str, ReplayedChat] = {}
 
     def feed(self, chat_id: str, item: dict[str, Any]) -> None:
-        """An event of a chat."""
+        """Feed an event of a chat."""
         if chat_id not in self._chats:
             replay = ChatReplay(ChatSession(chat_id))
             chat = ReplayedChat(("", chat_id), 1, replay, ChatStats(replay.session))
@@ -455,18 +457,18 @@ class Shown:
         )
 
     def finish(self, chat_id: str) -> None:
-        """The end of a chat."""
+        """End a chat."""
         self._printer.write_chat(self.timelines.chat_text(self._chats.pop(chat_id)))
 
     def lines(self) -> list[str]:
-        """The lines so far, without those of verdicts but for the first."""
+        """The lines so far; of each verdict only the first."""
         beside = ("  parties", "  effects", "  findings", "  ignored")
         lines = self._out.getvalue().splitlines()
         return [line for line in lines if not line.startswith(beside)]
 
 
-def test_a_chat_is_printed_as_it_goes(wire: Any, calm: None) -> None:
-    """Each row at once, under the chat's id, and the verdict at the end."""
+def test_a_chat_is_printed_as_it_goes(wire: Any, neutral_environment: None) -> None:
+    """Each row is printed at once, below the chat_id, and the verdict at the end."""
     shown = Shown()
     shown.feed("a", wire.says("ann", "one", at=1))
     rows = ["a", "   +0:00  message   ann       one"]
@@ -479,8 +481,10 @@ def test_a_chat_is_printed_as_it_goes(wire: Any, calm: None) -> None:
     assert shown.lines() == [*rows, "", verdict]
 
 
-def test_a_chat_that_ends_beside_another_is_printed_between_its_rows(wire: Any, calm: None) -> None:
-    """As a whole; then the first one goes on, under its id."""
+def test_a_chat_that_ends_beside_another_is_printed_between_its_rows(
+    wire: Any, neutral_environment: None
+) -> None:
+    """The second chat is printed as a whole; then the first continues, below its chat_id."""
     shown = Shown()
     shown.feed("a", wire.says("ann", "one", at=1))
     shown.feed("b", wire.says("bob", "hello", at=1))
@@ -502,8 +506,8 @@ def test_a_chat_that_ends_beside_another_is_printed_between_its_rows(wire: Any, 
     ]
 
 
-def test_rows_that_may_be_left_out_wait_for_the_end(wire: Any, calm: None) -> None:
-    """The first half is printed as it comes, the last one after what was left out."""
+def test_rows_that_may_be_left_out_wait_for_the_end(wire: Any, neutral_environment: None) -> None:
+    """The first half is printed at once, the last one after the number of omitted rows."""
     shown = Shown(4)
     for number in range(7):
         shown.feed("a", wire.says("ann", f"message {number}", at=1))
@@ -514,8 +518,10 @@ def test_rows_that_may_be_left_out_wait_for_the_end(wire: Any, calm: None) -> No
     assert words[:8] == ["a", "0", "1", "out", "5", "6", "", "s"]
 
 
-def test_only_chats_with_findings_are_shown_as_they_go(wire: Any, calm: None) -> None:
-    """A chat without any does not keep the others waiting, and is not named."""
+def test_only_chats_with_findings_are_shown_as_they_go(
+    wire: Any, neutral_environment: None
+) -> None:
+    """A chat without findings does not delay others, and is not printed."""
     shown = Shown(only_findings=True)
     shown.feed("a", wire.says("ann", "one", at=1))
     shown.feed("b", wire.unknown(at=1))
@@ -525,8 +531,8 @@ def test_only_chats_with_findings_are_shown_as_they_go(wire: Any, calm: None) ->
     assert [line.split()[0] for line in shown.lines() if line] == ["b", "+0:00", "b"]
 
 
-def test_few_rows_follow_an_interrupt(wire: Any, calm: None) -> None:
-    """Of each chat that is open, however many there are."""
+def test_few_rows_follow_an_interrupt(wire: Any, neutral_environment: None) -> None:
+    """After an interrupt few rows of each open chat are printed."""
     shown = Shown()
     for number in range(50):
         shown.feed("a", wire.says("ann", f"message {number}", at=1))

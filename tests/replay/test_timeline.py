@@ -1,4 +1,4 @@
-"""A chat as people read it: the verdict, then a row for each thing that happened."""
+"""Timelines: the verdict of a chat, then a row for each effect."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def timeline_of(wire: Any, *items: dict[str, Any], limit: int | None = None) -> 
     chat, stats = ChatReplay(session), ChatStats(session)
     timeline = Timeline(stats, limit)
 
-    chat.feed(wire.heard(*items), stats, timeline.add)
+    chat.feed(wire.decoded(*items), stats, timeline.add)
     chat.finish(stats, timeline.add)
     return timeline
 
 
 def rows_of(wire: Any, *items: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What, who and the words of each row."""
+    """Kind, party and text of each row."""
     return [(row.what, row.who, row.text) for row in timeline_of(wire, *items).rows()]
 
 
@@ -45,12 +45,12 @@ def headings(wire: Any, *items: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_effect_has_words() -> None:
-    """No effect is left out of a timeline."""
+    """Every effect has a builder of its row."""
     assert set(_ROW_BUILDERS) == set(get_args(f.Effect))
 
 
-def test_each_thing_that_happens_is_a_row(wire: Any) -> None:
-    """What, who, and words, in the order of the effects."""
+def test_each_effect_is_a_row(wire: Any) -> None:
+    """Kind, party and text are in the order of the effects."""
     assert rows_of(
         wire,
         wire.event("info", service_name="Zoo"),
@@ -104,7 +104,7 @@ def test_each_thing_that_happens_is_a_row(wire: Any) -> None:
 
 
 def test_forms_are_reported_by_kind_name_and_request(wire: Any) -> None:
-    """A form, a secure form and a text prompt read differently, and closing says why."""
+    """Forms, secure forms and text prompts have different texts; closing has a reason."""
     assert rows_of(
         wire,
         wire.shows("1", "survey"),
@@ -132,7 +132,7 @@ def test_forms_are_reported_by_kind_name_and_request(wire: Any) -> None:
 
 
 def test_calls_are_reported_by_signal_and_state(wire: Any) -> None:
-    """A signal names its kind, and a call its states."""
+    """A signal has its kind, and a call its states."""
     offer = {"type": "OFFER_CALL", "sdp": "v=0"}
     assert rows_of(
         wire,
@@ -148,8 +148,8 @@ def test_calls_are_reported_by_signal_and_state(wire: Any) -> None:
     ]
 
 
-def test_what_is_shared_is_reported_with_what_is_known_of_it(wire: Any) -> None:
-    """Files, places and attachments are named as well as they can be."""
+def test_files_and_locations_are_described_by_their_fields(wire: Any) -> None:
+    """Files, locations and attachments are described by the fields that they have."""
     attached = [{"id": "1", "name": "map.png"}, {"id": "2"}]
     assert rows_of(
         wire,
@@ -181,12 +181,12 @@ def test_what_is_shared_is_reported_with_what_is_known_of_it(wire: Any) -> None:
     ],
 )
 def test_the_last_row_says_how_it_ended(wire: Any, end: dict[str, Any], words: str) -> None:
-    """An end is told in words, with what the server said about it."""
+    """The end is described in words, with the server's text."""
     assert rows_of(wire, end)[-1] == ("over", "", words)
 
 
 def test_time_counts_from_the_first_event(wire: Any) -> None:
-    """Minutes and seconds, and hours where there are any."""
+    """Minutes and seconds, with hours from the first hour on."""
     timeline = timeline_of(
         wire,
         *[wire.says("ann", "x", at=1_000 + after) for after in (0, 0.4, 59.4, 60, 3_599, 3_600)],
@@ -215,13 +215,13 @@ def test_time_counts_from_the_first_event(wire: Any) -> None:
         (90_061, "25 h 1 min"),
     ],
 )
-def test_a_length_of_time_reads_as_a_person_says_it(seconds: float, words: str) -> None:
+def test_a_duration_is_written_in_words(seconds: float, words: str) -> None:
     """Seconds, then minutes, then hours."""
     assert duration_text(seconds) == words
 
 
 def test_a_party_is_called_by_the_name_that_it_has_now(wire: Any) -> None:
-    """Who joined without a name and got one later is called by it from then on."""
+    """A party that gets a name later has it in the rows from then on."""
     rows = rows_of(
         wire, wire.joins("4f2a-77"), wire.joins("4f2a-77", "Ann"), wire.says("4f2a-77", "hello")
     )
@@ -229,13 +229,13 @@ def test_a_party_is_called_by_the_name_that_it_has_now(wire: Any) -> None:
 
 
 def test_the_verdict_calls_a_party_by_its_last_name(wire: Any) -> None:
-    """Who was there is told by the name that became known."""
+    """The verdict has the last name of a party."""
     found = headings(wire, wire.joins("4f2a-77"), wire.joins("4f2a-77", "Ann"), wire.ended())
     assert found["parties"] == "Ann (internal)"
 
 
 def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
-    """How it ended, after how long, who was there, how much was told, and no finding."""
+    """Outcome, duration, parties, counts and no findings."""
     lines = list(
         verdict(
             timeline_of(
@@ -257,7 +257,7 @@ def test_the_verdict_on_a_clean_chat(wire: Any) -> None:
 
 
 def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
-    """The server's text, every finding by kind, and what was ignored."""
+    """The server's text, all findings by kind, and the ignored events."""
     hello = wire.says("ann", "hello", msg_id="1", at=10)
     lines = list(
         verdict(
@@ -285,7 +285,7 @@ def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
 
 
 def test_the_verdict_separates_late_events(wire: Any, log: Log, replays: Replays) -> None:
-    """Those of the terminal batch are ignored, those that came by themselves are a finding."""
+    """Late events of the terminal batch are ignored, others are a finding."""
     path = log(
         "a.jsonl",
         wire.ended(at=10),
@@ -300,14 +300,14 @@ def test_the_verdict_separates_late_events(wire: Any, log: Log, replays: Replays
 
 @pytest.mark.parametrize(("state", "tone"), [("failed", "bad"), ("queued", "state")])
 def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
-    """A failure is bad; a chat that goes on at the end of the log is neither good nor bad."""
+    """A failure is bad; a chat that is still open is neither good nor bad."""
     (first, *_) = verdict(timeline_of(wire, wire.status(state)).stats)
     assert first[2] == tone
     assert (first[1] == "not over: queued at the end of the log, after 0 s") == (state == "queued")
 
 
 @pytest.mark.parametrize(
-    ("limit", "told", "left_out"),
+    ("limit", "expected", "left_out"),
     [
         (None, "abcdefghij", 0),
         (20, "abcdefghij", 0),
@@ -320,12 +320,12 @@ def test_the_verdict_is_toned(wire: Any, state: str, tone: str) -> None:
     ],
 )
 def test_a_long_chat_is_reported_by_its_first_and_last_rows(
-    wire: Any, limit: int | None, told: str, left_out: int
+    wire: Any, limit: int | None, expected: str, left_out: int
 ) -> None:
-    """In place of the rows between them stands how many there were."""
+    """The number of omitted rows replaces them."""
     timeline = timeline_of(wire, *[wire.says("ann", x) for x in "abcdefghij"], limit=limit)
     rows = list(timeline.rows())
-    assert "".join("*" if row.what == "…" else row.text for row in rows) == told
+    assert "".join("*" if row.what == "…" else row.text for row in rows) == expected
     assert timeline.omitted == left_out
     if left_out:
         assert Row("", "…", "", f"{left_out} rows left out", "quiet") in rows
@@ -336,7 +336,7 @@ def test_a_long_chat_is_reported_by_its_first_and_last_rows(
 def test_a_timeline_that_is_cut_is_as_if_it_had_been_shorter(
     wire: Any, first_limit: int | None, limit: int
 ) -> None:
-    """Also for the rows that come later; a shorter one stays as it is."""
+    """Later rows are cut in the same way; a shorter timeline is unchanged."""
     said = [wire.says("ann", x) for x in "abcdefghij"]
     timeline = timeline_of(wire, *said, limit=first_limit)
     timeline.cut(limit)
@@ -347,7 +347,7 @@ def test_a_timeline_that_is_cut_is_as_if_it_had_been_shorter(
 
 
 def test_long_names_are_shortened(wire: Any) -> None:
-    """In the column of names and above it; the ends of short ones stay."""
+    """Long names are shortened in the column and in the verdict; short ones are not."""
     names = ["x" * 40, "y" * 41, "z" * 3_000]
     people = [wire.joins(f"p{n}", name, type="t" * 99) for n, name in enumerate(names)]
     shown = ["x" * 40, "y" * 39 + "…", "z" * 39 + "…"]
@@ -379,13 +379,13 @@ def test_long_names_are_shortened(wire: Any) -> None:
     ],
 )
 def test_text_is_made_harmless(text: str, harmless: str) -> None:
-    """Nothing in it moves a cursor, changes colours or turns the direction; words stay words."""
+    """No part moves the cursor, changes colours or reverses the text; words are unchanged."""
     assert harmless_text(text) == harmless
 
 
 @given(text=st.text(st.characters()))
 def test_harmless_text_holds_nothing_that_acts(text: str) -> None:
-    """No control, no surrogate, no line end and no format character but joiners is left."""
+    """No control, surrogate, line end or format character but joiners is left."""
     left = harmless_text(text)
     left.encode("utf-8")
     assert len(left.splitlines()) <= 1
@@ -395,7 +395,7 @@ def test_harmless_text_holds_nothing_that_acts(text: str) -> None:
 
 
 def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
-    """Names, types, ids, texts, reasons: whatever the wire brings is shown escaped."""
+    """Names, types, ids, texts and reasons are shown escaped."""
     bad = "\x1b[2J\u202e\ud800\n"
     timeline = timeline_of(
         wire,
@@ -430,6 +430,6 @@ def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
 
 
 def test_the_name_of_the_chat_is_harmless() -> None:
-    """The id of a chat comes from the log as well."""
+    """The chat_id comes from the log, and is escaped too."""
     (first, *_) = verdict(ChatStats(ChatSession("\x1b[31mchat")))
     assert first[0] == "\\x1b[31mchat"

@@ -1,4 +1,4 @@
-"""A watched chat: events in any order, again and again, give the effects of a sorted log."""
+"""A watched chat: events in any order, with repetitions, give the effects of a sorted log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recorded_events(name: str) -> list[WatchedEvent]:
     return [(12.0 * seq, seq, json.dumps(item)) for seq, item in enumerate(items)]
 
 
-def told(chat: WatchedChat, until: float) -> list[str]:
+def effect_names(chat: WatchedChat, until: float) -> list[str]:
     """The names of the effects up to a time."""
     return [row["effect"] for row in chat.advance(until)]
 
@@ -77,7 +77,7 @@ def test_the_effects_are_those_of_a_replay(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", NAMES)
 def test_order_repetition_and_batches_make_no_difference(name: str, seed: int) -> None:
-    """Events that come up to 30 s late and twice, with the chat as JSON between two batches."""
+    """Events may come up to 30 s late and twice; between batches the chat is JSON."""
     random, events = Random(seed), recorded_events(name)
     at_once = WatchedChat.new("a")
     at_once.receive(events)
@@ -86,7 +86,7 @@ def test_order_repetition_and_batches_make_no_difference(name: str, seed: int) -
     while arrivals:
         count = random.randint(1, 7)
         batch, arrivals = arrivals[:count], arrivals[count:]
-        # Spark drops what is older than the watermark: here, repetitions alone.
+        # Spark drops events older than the watermark: here only repetitions.
         chat.receive(each for _, each in batch if each[0] > watermark)
         watermark = max(watermark, batch[-1][0] - 30)
         rows += chat.advance(watermark)
@@ -95,26 +95,31 @@ def test_order_repetition_and_batches_make_no_difference(name: str, seed: int) -
 
 
 def test_events_wait_for_the_watermark() -> None:
-    """What is received after it has no effects yet."""
+    """Events after the watermark have no effects yet."""
     chat = WatchedChat.new("a")
     chat.receive([event(5.0, "ended", 2), event(3.0, "status", 1, state="queued", ewt="")])
-    assert told(chat, 2.9) == []
-    assert told(chat, 3.0) == ["state_changed"]
-    assert told(chat, 5.0) == ["state_changed", "terminated"]
+    assert effect_names(chat, 2.9) == []
+    assert effect_names(chat, 3.0) == ["state_changed"]
+    assert effect_names(chat, 5.0) == ["state_changed", "terminated"]
 
 
 def test_events_of_one_time_are_in_the_order_of_seq() -> None:
-    """Whatever the order in which they come."""
+    """The order of arrival does not matter."""
     chat = WatchedChat.new("a")
     chat.receive([event(1.0, "ended", 2), event(1.0, "status", 1, state="queued", ewt="9")])
-    assert told(chat, 1.0) == ["state_changed", "wait_estimated", "state_changed", "terminated"]
+    assert effect_names(chat, 1.0) == [
+        "state_changed",
+        "wait_estimated",
+        "state_changed",
+        "terminated",
+    ]
 
 
 def test_a_deadline_fires_without_an_event() -> None:
-    """At its own time, once the watermark is there, also after the chat was JSON."""
+    """The deadline passes at its own time, also after a round trip through JSON."""
     chat = WatchedChat.new("a")
     chat.receive([event(1.0, "form_show", **FORM)])
-    assert told(chat, 1.0) == ["form_opened"]
+    assert effect_names(chat, 1.0) == ["form_opened"]
     assert chat.deadline() == 21.0
     chat = WatchedChat.from_json(chat.to_json())
     assert chat.advance(20.9) == []
@@ -127,7 +132,7 @@ def test_a_deadline_fires_without_an_event() -> None:
 
 
 def test_the_next_turn_is_at_an_event_a_deadline_or_the_end() -> None:
-    """Whichever is the first."""
+    """The next turn is at the earliest of them."""
     chat = WatchedChat.new("a")
     chat.receive([event(1.0, "form_show", **FORM), event(9.0, "status", state="ivr", ewt="")])
     assert chat.deadline() == 1.0
@@ -143,7 +148,7 @@ def test_the_next_turn_is_at_an_event_a_deadline_or_the_end() -> None:
 
 
 def test_a_late_event_happens_now() -> None:
-    """Time never runs backwards: it is handled at the time of the last event."""
+    """A late event has the time of the last event, since time never decreases."""
     chat = WatchedChat.new("a")
     chat.receive([event(8.0, "status", state="queued", ewt="")])
     chat.advance(8.0)
@@ -152,7 +157,7 @@ def test_a_late_event_happens_now() -> None:
 
 
 def test_of_too_many_events_the_earliest_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state of a chat is bounded, and nothing is lost."""
+    """The state of a chat is bounded, and no event is lost."""
     monkeypatch.setattr(watched_chat, "MAX_WAITING", 2)
     chat = WatchedChat.new("a")
     chat.receive(event(float(at), "status", state=state) for at, state in enumerate(STATES))
@@ -164,16 +169,16 @@ STATES = ("ivr", "queued", "connecting", "connected")
 
 
 def test_settings_are_those_of_the_stream() -> None:
-    """They are no part of the state."""
+    """Settings are not part of the state."""
     chat = WatchedChat.new("a", Settings(explain=True))
     chat.receive([event(1.0, "ended"), event(2.0, "ended", 1)])
-    assert told(chat, 9.0)[-1] == "ignored"
+    assert effect_names(chat, 9.0)[-1] == "ignored"
     restored = WatchedChat.from_json(chat.to_json())
     assert restored.replay.session.settings == Settings()
 
 
 def test_a_row_has_the_published_columns() -> None:
-    """In their order, and with their types."""
+    """The columns are in order, with their types."""
     chat = WatchedChat.new("a")
     chat.receive([event(1.0, "ended")])
     for row in chat.advance(1.0):
@@ -201,13 +206,13 @@ def test_a_row_has_the_published_columns() -> None:
     ],
 )
 def test_another_text_is_no_chat(text: str) -> None:
-    """A state that was not written by `to_json` is refused."""
+    """A state that `to_json` did not write is refused."""
     with pytest.raises(SnapshotError):
         WatchedChat.from_json(text)
 
 
 def test_the_examples_of_the_module_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are run in the folder of the project."""
+    """The doctests run in the root of the project."""
     monkeypatch.chdir(LOGS.parents[1])
     results = doctest.testmod(watched_chat)
     assert (results.failed, results.attempted > 3) == (0, True)

@@ -1,4 +1,4 @@
-"""Events inside of what tools write around them."""
+"""Events inside the lines of other tools."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ WRAPPERS: dict[str, Callable[[str, int], str]] = {
 @pytest.mark.parametrize("name", WRAPPERS)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_wrapper_is_recognized_where_all_lines_agree(log: Log, name: str, end: str) -> None:
-    """The event is found, with the time that stands around it."""
+    """The event is found, with the time of the wrapper."""
     lines = [WRAPPERS[name](text, second).replace("\n", end) for second, text in enumerate(EVENTS)]
     found, notes = read(log("a.log", *lines))
     assert briefly(found) == TWO
@@ -97,20 +97,20 @@ def test_a_wrapper_is_recognized_where_all_lines_agree(log: Log, name: str, end:
     ],
 )
 def test_a_wrapper_may_be_named(log: Log, name: str, unwrap: str) -> None:
-    """Then nothing has to be recognized."""
+    """A named wrapper is not detected."""
     lines = [WRAPPERS[name](text, second) for second, text in enumerate(EVENTS)]
     assert briefly(read(log("a.log", *lines), unwrap=unwrap)[0]) == TWO
 
 
 def test_a_field_with_a_dot_in_its_name(log: Log) -> None:
-    """Some tools write nested fields so."""
+    """Some tools write nested fields as one name with a dot."""
     lines = [json.dumps({"a.b": json.loads(text)}) + "\n" for text in EVENTS]
     assert len(read(log("a.log", *lines), unwrap="a.b")[0]) == 2
 
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_lines_of_the_same_form_without_an_event_are_counted(log: Log, name: str) -> None:
-    """A service writes more than events, and nothing is left out in silence."""
+    """Lines without an event are counted in a note."""
     other = '{"level": "info"}' if name in {"structlog", "an object in a field"} else "started"
     if name == "docker and a field":
         other = '{"payload": 1}'
@@ -122,7 +122,7 @@ def test_lines_of_the_same_form_without_an_event_are_counted(log: Log, name: str
 
 
 def test_the_first_line_may_be_another_one(log: Log) -> None:
-    """A service greets before it works."""
+    """A service may write other lines before its first event."""
     lines = [WRAPPERS["docker"](text, n) for n, text in enumerate(["Starting", *EVENTS])]
     found, notes = read(log("a.log", *lines))
     assert [each.place for each in found] == [2, 3]
@@ -130,14 +130,14 @@ def test_the_first_line_may_be_another_one(log: Log) -> None:
 
 
 def test_lines_that_do_not_agree_are_not_taken_for_wrapped(log: Log) -> None:
-    """Two fields that may be meant are a question, not a guess."""
+    """Two possible fields are an error, not a guess."""
     lines = [f'{{"one": {EVENTS[0]}}}\n', f'{{"two": {EVENTS[1]}}}\n']
     with pytest.raises(UnreadableLogError, match="neither an event nor an envelope of events"):
         read(log("a.log", *lines))
 
 
 def test_a_plain_log_is_not_taken_for_wrapped(log: Log) -> None:
-    """Whatever its first event has in it."""
+    """The fields of its first event do not matter."""
     weather = {"event": "chat_session_weather", "payload": STATUS}
     found, _ = read(log("a.log", weather, STATUS, ENDED))
     assert [type(each.event).__name__ for each in found] == ["Unknown", "Status", "Ended"]
@@ -145,7 +145,7 @@ def test_a_plain_log_is_not_taken_for_wrapped(log: Log) -> None:
 
 @pytest.mark.parametrize("form", ["[{},\n{}]\n", "[\n{},\n{}\n]\n"])
 def test_a_list_may_have_an_object_on_each_line(log: Log, form: str) -> None:
-    """As databases export it."""
+    """Databases export this form."""
     rows = [json.dumps({"recv_ts": NOON, "payload": text}) for text in EVENTS]
     found, notes = read(log("a.json", form.format(*rows)))
     assert [type(each.event).__name__ for each in found] == ["Status", "Ended"]
@@ -154,7 +154,7 @@ def test_a_list_may_have_an_object_on_each_line(log: Log, form: str) -> None:
 
 
 def test_a_broken_event_is_malformed_and_the_rest_is_read(log: Log) -> None:
-    """With its line, and in the chat of the line before."""
+    """The event keeps its line and the chat of the line before."""
     lines = [WRAPPERS["logging"](text, n) for n, text in enumerate(EVENTS)]
     broken = lines[1][:-9] + "\n"
     found, _ = read(log("a.log", lines[0], broken, lines[1]))
@@ -168,7 +168,7 @@ def test_a_broken_event_is_malformed_and_the_rest_is_read(log: Log) -> None:
     [("{", "not JSON: "), ('{"other": 1}', "without the field 'payload'"), ("5", None)],
 )
 def test_a_line_that_is_not_wrapped_is_malformed(log: Log, line: str, why: str | None) -> None:
-    """It is reported and stops nothing."""
+    """The line is reported, and reading continues."""
     good = [f'{{"payload": {text}}}\n' for text in EVENTS]
     found, notes = read(log("a.log", good[0], line + "\n", good[1]), unwrap="payload")
     broken = [each.event for each in found if isinstance(each.event, Malformed)]
@@ -177,7 +177,7 @@ def test_a_line_that_is_not_wrapped_is_malformed(log: Log, line: str, why: str |
 
 
 def test_lines_that_docker_cut_are_joined(log: Log) -> None:
-    """It cuts after 16 KiB, and each stream by itself."""
+    """Docker splits lines after 16 KiB, for each stream separately."""
     event = json.dumps({**STATUS, "x": "y" * 100})
     err = json.dumps({"log": "oops\n", "stream": "stderr", "time": "2026-01-01T12:00:00Z"})
     parts = [
@@ -192,7 +192,7 @@ def test_lines_that_docker_cut_are_joined(log: Log) -> None:
 
 
 def test_lines_that_a_container_runtime_cut_are_joined(log: Log) -> None:
-    """Spaces at the places of the cuts are kept."""
+    """Spaces at the cuts are kept."""
     start = "2026-01-01T12:00:00Z stdout"
     event = EVENTS[1]
     at = event.index(" ")
@@ -209,7 +209,7 @@ def test_lines_that_a_container_runtime_cut_are_joined(log: Log) -> None:
 
 
 def test_a_line_whose_end_never_comes_is_reported(log: Log) -> None:
-    """A container that was killed leaves half a line."""
+    """A killed container leaves an incomplete line."""
     found, _ = read(log("a.log", docker(EVENTS[0] + "\n", 0), docker(EVENTS[1][:9], 1)))
     assert [each.place for each in found] == [1, 2]
     assert isinstance(found[1].event, Malformed)
@@ -217,7 +217,7 @@ def test_a_line_whose_end_never_comes_is_reported(log: Log) -> None:
 
 
 def test_a_line_in_parts_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts without an end do not fill the memory."""
+    """Parts without an end do not exhaust the memory."""
     monkeypatch.setattr(wrapped, "MAX_LINE_BYTES", 1_000)
     lines = [docker(EVENTS[0] + "\n", 0), *[docker("x" * 100, 1)] * 11]
     with pytest.raises(UnreadableLogError, match="a line in parts is too long"):
@@ -225,7 +225,7 @@ def test_a_line_in_parts_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_number_of_streams_is_bounded(log: Log) -> None:
-    """There are two."""
+    """There are two streams."""
     lines = [
         json.dumps({"log": "x", "stream": f"s{number}", "time": "2026-01-01T12:00:00Z"}) + "\n"
         for number in range(20)
@@ -235,13 +235,13 @@ def test_the_number_of_streams_is_bounded(log: Log) -> None:
 
 
 def test_a_log_without_any_event_is_refused(log: Log) -> None:
-    """Though its lines are wrapped as they should be."""
+    """A log of valid wrappers without an event is an error."""
     with pytest.raises(UnreadableLogError, match="no line has an event in it"):
         read(log("a.log", docker("Starting\n", 0)), unwrap="docker")
 
 
 def test_a_chat_may_be_named_around_the_event(log: Log) -> None:
-    """The name inside goes before it."""
+    """The chat_id of the event takes precedence."""
     bare = {"event": "chat_session_ended"}
     lines = [{"chat_id": "outer", "payload": bare}, {"chat_id": "outer", "payload": ENDED}]
     found, _ = read(log("a.log", *lines))
@@ -249,14 +249,14 @@ def test_a_chat_may_be_named_around_the_event(log: Log) -> None:
 
 
 def test_a_named_time_is_looked_for_around_the_event(log: Log) -> None:
-    """And the others are not taken for one."""
+    """With a named field, others are not taken for a time."""
     line = {"heard": NOON, "time": 5, "payload": {"event": "chat_session_ended"}}
     (record,), _ = read(log("a.log", line), received_at="heard")
     assert record.received_at == NOON
 
 
 def test_an_envelope_and_a_list_may_be_wrapped(log: Log) -> None:
-    """As the replies of polls."""
+    """An envelope or a list may be wrapped, as a reply of a poll."""
     lines = [{"payload": {"events": [STATUS, ENDED]}}, {"payload": [ENDED]}]
     found, _ = read(log("a.log", *lines))
     assert [(type(each.event).__name__, each.place) for each in found] == [
@@ -267,7 +267,7 @@ def test_an_envelope_and_a_list_may_be_wrapped(log: Log) -> None:
 
 
 def test_a_wrapped_journal_is_one(log: Log) -> None:
-    """And a line of it that cannot be used is an error, as everywhere."""
+    """An unusable line of a wrapped journal is an error, as in a plain one."""
     line = {"v": 1, "chat_id": "a", "seq": 0, "at": 1.0, "in": {"input": "tick"}, "out": []}
     (record,), _ = read(log("a.log", {"payload": line}))
     assert type(record.event).__name__ == "JournalEntry"
@@ -277,7 +277,7 @@ def test_a_wrapped_journal_is_one(log: Log) -> None:
 
 @pytest.mark.parametrize("separator", ["\x1e", "\ufeff", "  ", ","])
 def test_separators_are_no_words_before_an_event(log: Log, separator: str) -> None:
-    """RFC 7464, marks and commas are read as ever."""
+    """RFC 7464 separators, byte order marks and commas are skipped."""
     path = log("a.log", *(separator + text + "\n" for text in EVENTS))
     assert [type(each.event).__name__ for each in records(Source(str(path)))] == [
         "Status",
@@ -286,7 +286,7 @@ def test_separators_are_no_words_before_an_event(log: Log, separator: str) -> No
 
 
 def test_deep_wrapping_is_not_followed(log: Log) -> None:
-    """Three fields deep is enough."""
+    """Fields are searched three levels deep."""
     value: object = STATUS
     for _ in range(5):
         value = {"payload": value}
@@ -296,7 +296,7 @@ def test_deep_wrapping_is_not_followed(log: Log) -> None:
 
 @pytest.mark.parametrize("unwrap", [None, "payload", "text"])
 def test_deep_nesting_is_no_crash(log: Log, unwrap: str | None) -> None:
-    """Neither in the wrapper nor in the event."""
+    """Deep nesting in the wrapper or in the event raises no RecursionError."""
     deep = "[" * 700 + "]" * 700
     good = [f'{{"payload": {text}}}\n' for text in EVENTS]
     bad = [f'{{"payload": {deep}}}\n', f'{{"payload": {"[" * 100_000}\n']

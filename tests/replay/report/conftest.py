@@ -16,7 +16,7 @@ from attrs import define, field
 
 from chatfsm._cli import main
 from chatfsm.replay.report import ReportBuilder
-from tests.replay.conftest import Ran
+from tests.replay.conftest import CommandResult
 
 TRACE = re.compile(r"trace-(\d+)")
 
@@ -91,16 +91,18 @@ def build_page() -> Callable[..., ReportPage]:
 
 
 @pytest.fixture
-def reports(calm: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def reports(
+    neutral_environment: None, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CommandResult]:
     """Run `chatfsm report` with these arguments in this process."""
 
-    def run(*words: object) -> Ran:
+    def run(*words: object) -> CommandResult:
         capsys.readouterr()
         try:
             status = main(["report", *map(str, words)])
         except SystemExit as stop:
             status = int(stop.code or 0)
-        return Ran(status, *capsys.readouterr())
+        return CommandResult(status, *capsys.readouterr())
 
     return run
 

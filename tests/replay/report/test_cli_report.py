@@ -10,10 +10,10 @@ import pytest
 
 from chatfsm._cli import report as command
 from chatfsm.replay.stream_replay import StreamReplay
-from tests.replay.conftest import Ran, Wire
+from tests.replay.conftest import CommandResult, Wire
 from tests.replay.report.conftest import ReportPage
 
-Run = Callable[..., Ran]
+Run = Callable[..., CommandResult]
 Log = Callable[..., Path]
 
 

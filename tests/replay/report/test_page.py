@@ -150,9 +150,9 @@ def test_no_text_ends_its_element(build_page: Build, log: Log, wire: Wire) -> No
         {**wire.says(HOSTILE, HOSTILE, msg_id=HOSTILE, at=2), "chat_id": HOSTILE},
         {**wire.event(HOSTILE, at=3), "chat_id": HOSTILE},
     )
-    calm = build_page(log("b.jsonl", wire.status("queued", at=1)), title="calm")
+    harmless = build_page(log("b.jsonl", wire.status("queued", at=1)), title="calm")
     page = build_page(path, title=f"<!-- data -->{HOSTILE}", command=HOSTILE)
-    assert [tag for tag, _ in page.tags] == [tag for tag, _ in calm.tags]
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags]
     assert page.facts["title"].endswith(HOSTILE)
     assert page.facts["command"] == HOSTILE
     assert page.chats[0]["chat_id"] == HOSTILE
