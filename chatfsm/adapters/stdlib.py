@@ -28,6 +28,7 @@ class Sender(Closable):
     """
 
     context: ssl.SSLContext | None = field(default=None, repr=False)
+    """Verifies the server and sets the versions of TLS; None: the system's certificates do."""
     _idle: IdleConnections = field(factory=IdleConnections, init=False, repr=False)
 
     def __call__(self, request: HttpRequest) -> HttpReply | HttpFailure:

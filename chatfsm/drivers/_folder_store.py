@@ -31,6 +31,7 @@ class FolderStore:
     """
 
     path: Path = field(converter=Path)
+    """Path of the folder; made if it does not exist."""
     _leased: dict[str, FileStore] = field(factory=dict, init=False, repr=False)
     _versions: dict[str, int] = field(factory=dict, init=False, repr=False)
     """Versions of leased chats, which no other process changes."""

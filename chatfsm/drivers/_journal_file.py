@@ -37,6 +37,7 @@ class JournalFile:
     """
 
     path: str | os.PathLike[str]
+    """Path of the file; made if it does not exist."""
     _descriptor: int = field(init=False, repr=False)
     _is_torn: bool = field(default=False, init=False, repr=False)
 

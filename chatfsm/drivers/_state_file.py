@@ -38,6 +38,7 @@ class FileStore:
     """
 
     path: Path = field(converter=Path)
+    """Path of the file; `.NAME.lock` beside it is the lock of the chat."""
     _saved: dict[str, Any] | None = field(default=None, init=False, repr=False)
     """The record in the file, if this store has written it."""
     _file: int | None = field(default=None, init=False, repr=False)

@@ -53,9 +53,11 @@ class StoredRecord:
     """The record of a chat in a store, with its key and its version."""
 
     key: str
+    """Key of the chat in the store, 1 to 200 printable characters."""
     version: int
     """Number of saves, 1 or more."""
     record: dict[str, Any] = field(repr=False)
+    """The JSON object that was saved last, with what people wrote; in no repr."""
 
     @property
     def due(self) -> float:
@@ -119,7 +121,9 @@ class ChatInStore:
     """One chat of a `Store`, as a `ChatStore` for `Chat.connect`."""
 
     store: Store
+    """The store that has the chat beside others."""
     key: str = field(converter=check_key)
+    """Key of the chat in the store, 1 to 200 printable characters."""
     _version: int = field(default=0, init=False, repr=False)
     _saving: Future[None] | None = field(default=None, init=False, repr=False)
     """The last save, if its version does not count yet."""
@@ -198,7 +202,9 @@ class Transaction:
     """SQL statements of the app, written in the same transaction as the record of the chat."""
 
     is_supported: bool = field(repr=False)
+    """Whether the chat is in a store that executes statements: an `SqliteStore`."""
     statements: list[Statement] = field(factory=list, init=False, repr=False)
+    """SQL texts with their parameters, in the order of `execute`; in no repr."""
 
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
         """Execute an SQL statement at the end of the block, in the transaction of the store.

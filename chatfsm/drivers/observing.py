@@ -60,6 +60,7 @@ StopReason = Literal[
 @frozen
 class _Observation:
     chat_id: str | None
+    """Id of the chat; None before the server has opened it."""
 
 
 @frozen
@@ -67,6 +68,7 @@ class ChatStarted(_Observation):
     """A driver began with a chat: a new one, or one that was restored."""
 
     link: str
+    """State of the link, as in `LinkChanged.state`."""
     state: str | None
     """State of the session; None for a new chat."""
 
@@ -83,6 +85,7 @@ class ChatStopped(_Observation):
     state: str | None
     """The last state of the session."""
     reason: StopReason
+    """The reason; "over" only if the session has ended."""
 
 
 @frozen
@@ -90,13 +93,17 @@ class RequestSent(_Observation):
     """A request was given to the sender."""
 
     purpose: RequestPurpose
+    """Purpose of the request, as in `HttpRequest.purpose`."""
     method: Literal["GET", "POST"]
+    """The HTTP method: GET or POST."""
     template: str
     """Path with `{chat}` and `{subject}` in place of ids."""
     scheme: str
     """http or https."""
     host: str
+    """Host of the contact center, without the port."""
     port: int
+    """Port of the contact center; 443 or 80 if the URL names none."""
     size: int
     """Bytes of the body."""
 
@@ -106,6 +113,7 @@ class RequestEnded(_Observation):
     """A request has a reply or has failed; once after each `RequestSent`."""
 
     request: RequestSent
+    """The object that the observer received when the request was sent."""
     status: int | None
     """Status of the reply; None without a reply."""
     failure: FailureKind | None
@@ -121,7 +129,9 @@ class LinkEntered(_Observation):
     """The link to the server entered another state."""
 
     previous: str
+    """The state before, as in `LinkChanged.state`."""
     state: str
+    """The new state, as in `LinkChanged.state`."""
 
 
 @frozen
@@ -131,6 +141,7 @@ class StateEntered(_Observation):
     previous: str | None
     """None if it is the first that is known of the chat."""
     state: str
+    """The new state, as in `StateChanged.state`."""
     replayed: bool
     """Whether it comes from a history, and may be long past."""
 
@@ -174,6 +185,7 @@ class DuplicatesIgnored(_Observation):
     """The session ignored events that it had received before."""
 
     count: int
+    """Number of events, 1 or more, since the last observation of this kind."""
 
 
 @frozen
@@ -189,6 +201,7 @@ class AnomalyFound(_Observation):
     """The server broke the protocol, or a limit of `Settings`."""
 
     kind: AnomalyKind
+    """Kind of the anomaly, as in `Anomaly.kind`."""
 
 
 @frozen

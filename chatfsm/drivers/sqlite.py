@@ -70,6 +70,7 @@ class SqliteStore:
     """Whether `save` takes statements, so that `Chat.handling` does."""
 
     path: Path = field(converter=Path)
+    """Path of the database; made if it does not exist."""
     max_delay: float = field(default=0.01, kw_only=True, validator=validators.ge(0))
     """Seconds, 0 or more, that the first of several saves waits for others, to share one fsync."""
     _owner: str = field(init=False, repr=False, factory=lambda: secrets.token_hex(8))

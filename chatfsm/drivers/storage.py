@@ -67,6 +67,7 @@ class RestoredChat:
     """A chat from a record: both parts are for the constructor of a driver's `Chat`."""
 
     client: ChatClient
+    """The client, with its session, on the clock of the new process."""
     pending: tuple[ChatEffect, ...] = ()
     """Effects that the app had not handled; the driver gives them again, before all others."""
 
@@ -168,6 +169,7 @@ class RecordWriter:
     """Makes the records of one chat. Parts that did not change are the same objects again."""
 
     wall_clock: Callable[[], float] = time.time
+    """Returns the time in seconds since 1970, for the deadlines in the record."""
     _snapshot: dict[str, Any] | None = field(default=None, init=False)
     _at: float = field(default=0.0, init=False)
     """Wall clock, in seconds since 1970, when the snapshot was made."""

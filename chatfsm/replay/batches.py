@@ -90,8 +90,11 @@ class PartySummary:
     """A party in the chat, or at its end."""
 
     party_id: str
+    """Id of the party, as in `Party.party_id`."""
     type: str | None
+    """Type of the party, as in `Party.type`."""
     display_name: str | None
+    """Name that the server wants shown; None or "" if it sent none."""
 
 
 @frozen(kw_only=True)
@@ -99,26 +102,37 @@ class ChatSummary:
     """A chat after all its events, as `chatfsm replay --summary` has it."""
 
     chat_id: str
+    """Id of the chat in the log."""
     state: str
+    """The last state of the session, as in `StateChanged.state`."""
     outcome: str | None
     """ended, timed_out, failed or gone; None if the chat is not over."""
     text: str | None
     """The server's text about the end."""
     parties: tuple[PartySummary, ...]
+    """The parties that are in the chat, or were at its end."""
     agent: str | None
     """Party id of the human agent who joined last and is still in the chat."""
     typing: tuple[str, ...]
+    """Party ids of those that type after the last event."""
     open_forms: tuple[str, ...]
+    """Request ids of the forms that await an answer."""
     warning: str | None
+    """The server's last inactivity warning; None after the customer was active."""
     call: str
+    """The state of the call, as in `CallChanged.state`."""
     case_id: str | None
+    """Id of the case; None if the chat has none."""
     messages: int
+    """Number of messages received, of all parties."""
     counts: Counts
+    """Counts of the session: duplicates, unknown and malformed events and the like."""
     findings: dict[str, int]
     """Number of findings of each kind that there is."""
     first_at: float | None
     """Seconds on the clock of the log."""
     last_at: float | None
+    """Time of the last event or deadline, in seconds on the clock of the log."""
     events: int
     """Number of events; in the row without a chat_id, of those that were set aside."""
 

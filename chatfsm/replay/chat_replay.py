@@ -37,6 +37,7 @@ class ReplayStep:
     at: float
     """Seconds on the clock of the log."""
     effects: tuple[Effect, ...]
+    """The effects, in the order of the session."""
     item: Input | None = None
     """The input: the event, the input of a journal, or a `Tick` for a deadline; None if unknown."""
     where: str = ""
@@ -63,6 +64,7 @@ class ChatReplay:
     """A session and the clock of its log."""
 
     session: ChatSession
+    """The session that receives the events."""
     now: float | None = field(default=None, init=False)
     """Seconds on the clock of the log; None until the first timestamp is known."""
     event_count: int = field(default=0, init=False)

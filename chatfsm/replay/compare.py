@@ -109,7 +109,9 @@ class ReplayedLogs(Side):
     """Logs, replayed with some settings."""
 
     names: Sequence[str]
+    """Paths of logs, directories and patterns, as `open_logs` takes them."""
     settings: Settings = field(factory=Settings)
+    """Settings of the sessions; a journal is replayed with its own."""
 
     def read(self, on_effect: OnEffect) -> None:
         """Replay all chats. Raises as `replay_logs` does."""
@@ -133,6 +135,7 @@ class EffectFile(Side):
     """The output of `chatfsm replay --json`, perhaps of another version."""
 
     name: str
+    """Path of the file, which is not compressed."""
 
     def read(self, on_effect: OnEffect) -> None:
         """Read all lines. Raises `UnreadableLogError` at one that is no effect."""
@@ -181,10 +184,13 @@ class Difference:
     """The first difference of a chat; a side without a further effect has None."""
 
     chat_id: str
+    """Id of the chat, as the first side has it."""
     index: int
     """Number of equal effects before it."""
     a: ReportedEffect | None = None
+    """The effect of the first side; None if it has no further one."""
     b: ReportedEffect | None = None
+    """The effect of the second side; None if it has no further one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the difference as JSON values."""
@@ -197,9 +203,13 @@ class Comparison:
     """The result: equal chats, differences, and the ids of chats that only one side has."""
 
     same: int = 0
+    """Number of chats whose effects are equal."""
     different: list[Difference] = field(factory=list)
+    """The first difference of each other chat that both sides have."""
     only_a: list[str] = field(factory=list)
+    """Ids of the chats that the second side lacks."""
     only_b: list[str] = field(factory=list)
+    """Ids of the chats that the first side lacks."""
 
     @property
     def is_equal(self) -> bool:

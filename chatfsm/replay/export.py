@@ -61,9 +61,13 @@ class Column(NamedTuple):
     """A column: its name, the type of its values, whether they may be None, its description."""
 
     name: str
+    """Name of the column in the table."""
     type: type[str | int | float]
+    """Python type of its values: str, int or float."""
     is_optional: bool
+    """Whether a value may be None."""
     doc: str
+    """Description of the column, for the schema of the table."""
 
 
 COLUMNS: Final = (

@@ -53,6 +53,7 @@ class HarReader:
     """Reads the events of one HAR file."""
 
     source: Source
+    """The file that the events are read from."""
     without_body: int = field(default=0, init=False)
     """Number of entries of chats whose bodies were not saved."""
     _told: dict[str, Counter[str]] = field(factory=dict, init=False)

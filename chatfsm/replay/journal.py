@@ -82,8 +82,11 @@ class JournalHeader:
     """The first line of a chat's journal: how its session was made."""
 
     chat_id: str
+    """Id of the session's chat."""
     at: float
+    """Time at which the journal began, in seconds on the clock of the session."""
     settings: Settings
+    """Settings of the session, with which it is replayed."""
     snapshot: object
     """Snapshot of the session; None if it was new."""
     token: str = ""
@@ -109,9 +112,13 @@ class JournalEntry:
     """One input of a journal, and its recorded outcome."""
 
     chat_id: str
+    """Id of the session's chat."""
     seq: int
+    """Number of the input in the journal of its session, from 0."""
     at: float
+    """Time of the input, in seconds on the clock of the session."""
     item: Input
+    """The input that the session received."""
     outcome: object
     """The effects as JSON, or the text of a refusal."""
     received_at: float | None = None

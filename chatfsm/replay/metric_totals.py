@@ -25,6 +25,7 @@ class MetricsReport:
     """
 
     threshold: float = THRESHOLD
+    """Seconds, more than 0, within which a chat counts for the service level."""
     chats: list[ChatMetrics] = field(factory=list, init=False)
     """In the order of adding."""
 

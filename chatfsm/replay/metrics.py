@@ -59,8 +59,11 @@ class AgentInChat:
     """A human agent's part in one chat."""
 
     party_id: str
+    """Id of the agent, as in `Party.party_id`."""
     display_name: str | None
+    """The latest display name of the agent; None if the server sent none."""
     messages: int
+    """Number of messages of the agent in this chat."""
     handle_seconds: float
     """Seconds in the roster."""
     first_response_seconds: float | None
@@ -73,10 +76,14 @@ class ChatMetrics:
     """The metrics of one chat; None if one is not defined for the chat."""
 
     chat_id: str
+    """Id of the chat in the log."""
     started_at: float | None
     """Seconds since 1970; None if the log has no times."""
     ended_at: float | None
+    """Seconds since 1970, of the terminal event, else of the last one; None if the log has no
+    times."""
     duration_seconds: float
+    """From `started_at` to `ended_at`; 0 if the log has no times."""
     outcome: str | None
     """ended, timed_out, failed or gone; None if the chat is not over."""
     answered: bool
@@ -100,19 +107,27 @@ class ChatMetrics:
     messages: dict[str, int]
     """Messages of the customer, of agents and of the scenario."""
     files: int
+    """Number of files, of both sides."""
     agent_typing_seconds: float
+    """Seconds in which human agents typed, added up over the agents."""
     forms: dict[str, int]
     """Forms opened, submitted, cancelled and expired."""
     form_answer_seconds: tuple[float, ...]
     """For each submitted form, seconds from its opening."""
     warnings: int
+    """Number of inactivity warnings."""
     agents: tuple[AgentInChat, ...]
     """The human agents, in the order of joining."""
     duplicates: int
+    """Number of events that were received before, as in `Counts.duplicates`."""
     unknown: int
+    """Number of events with an unknown name, as in `Counts.unknown`."""
     malformed: int
+    """Number of unusable items, as in `Counts.malformed`."""
     anomalies: int
+    """Number of anomalies of all kinds, as in `Counts.anomalies`."""
     late: int
+    """Number of events after the end, as in `Counts.late`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics as JSON values; times are ISO 8601 in UTC."""

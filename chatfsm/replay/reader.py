@@ -44,10 +44,13 @@ class Record(NamedTuple):
     chat_id: str | None
     """The chat_id in the log; None if it has none."""
     event: Event | JournalHeader | JournalEntry
+    """The event as it was decoded, or the line of a journal."""
     source: Source
+    """The file that the record was read from."""
     unit: str
     """Unit that `place` counts: `line` of the file, or `event` of the document."""
     place: int
+    """Number of the unit in the source, from 1."""
     raw: object = None
     """The item as recorded, without the chat_id; None if the line could not be parsed."""
     received_at: float | None = None
@@ -70,8 +73,11 @@ class RecordRun:
     """
 
     chat_id: str | None
+    """The chat_id in the log, of all records; None if they have none."""
     source: Source
+    """The file that the records were read from."""
     unit: str
+    """Unit that `places` count: `line` of the file, or `event` of the document."""
     places: Sequence[int]
     """The place of each record, from 1 on."""
     events: list[Any]
@@ -108,7 +114,9 @@ class RecordBatch:
     """Records that were read at once."""
 
     source: Source
+    """The file that the records were read from."""
     runs: list[RecordRun] = field(factory=list)
+    """The records in the order of the file, in runs of one chat each."""
 
     def records(self) -> Iterator[Record]:
         """All records of the batch, one by one."""
@@ -215,6 +223,7 @@ class LineReader:
     """
 
     source: Source
+    """The file that the lines are read from."""
     exact: bool
     """Whether raw items are kept, with all digits of their numbers."""
     why_no_document: str = field(default="", kw_only=True)

@@ -21,10 +21,13 @@ class ReplayedChat:
     """One chat of a log: its replay and its statistics."""
 
     key: ChatKey
+    """Key of the chat among the open ones."""
     number: int
     """Number of the record, of all chats, that began this one; chats are released in its order."""
     replay: ChatReplay
+    """The session of the chat, and its clock."""
     stats: ChatStats
+    """The statistics of the chat up to now."""
     last_record: int = 0
     """Number of the last record of this chat."""
     last_clock: float | None = None

@@ -37,8 +37,11 @@ class Shard:
     """The sources that one of several processes reads; all shards, in order, are the logs."""
 
     index: int
+    """Number of the shard in the order of the logs, from 0."""
     sources: list[Source]
+    """Files and ranges of files, in the order of the logs."""
     is_last: bool
+    """Whether no shard follows."""
 
     def __str__(self) -> str:
         first = self.sources[0]

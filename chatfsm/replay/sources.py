@@ -158,6 +158,7 @@ class ReadPosition:
     """Progress of reading a source; can be sent to another process."""
 
     stem: str
+    """Name of the file without its folder and its suffixes."""
     position: int
     """Bytes read, as stored."""
     size: int | None

@@ -33,7 +33,9 @@ class ChatStats:
     """Statistics of one chat, added up effect by effect."""
 
     session: ChatSession
+    """The session that the statistics are of."""
     messages: int = 0
+    """Number of messages received, of all parties."""
     first_at: float | None = None
     """Time of the first event, in seconds on the clock of the log; None before it."""
     last_at: float | None = None
@@ -146,11 +148,13 @@ class ChatTotals(NamedTuple):
     """Contribution of one chat to the totals: small, because worker processes send it."""
 
     messages: int
+    """Number of messages received, of all parties."""
     outcome: str
     """Outcome of the session; `open` if it has none."""
     counts: tuple[int, ...]
     """Values in the order of the fields of `Counts`."""
     findings: dict[str, int]
+    """Number of findings of each kind that there is."""
 
     @classmethod
     def of(cls, stats: ChatStats) -> ChatTotals:
@@ -165,11 +169,15 @@ class Totals:
     """Statistics of many chats, added up chat by chat."""
 
     sessions: int = 0
+    """Number of chats that were added."""
     messages: int = 0
+    """Number of messages received, in all chats."""
     outcomes: Counter[str] = field(factory=Counter)
     """Number of sessions of each outcome; `open` counts those without one."""
     counts: Counts = field(factory=Counts)
+    """The sums of the counts of all sessions."""
     findings: Counter[str] = field(factory=Counter)
+    """Number of findings of each kind, in all chats."""
     complete: bool = True
     """Whether all input was read."""
 

@@ -63,6 +63,7 @@ class StreamReplay:
     """The open chats of a stream of records."""
 
     settings: Settings = field(factory=Settings)
+    """Settings of the sessions; a journal is replayed with its own."""
     default_chat_id: str | None = None
     """The chat of records without a chat_id; None: one chat per file, named by its stem."""
     close_after: float | None = None

@@ -61,7 +61,9 @@ class WatchedChat:
     """A session, the events that wait, and the time of the last event."""
 
     replay: ChatReplay
+    """The session of the chat, and its clock."""
     waiting: set[WatchedEvent] = field(factory=set)
+    """Events that an earlier one may still precede: time, number and JSON text of each."""
     latest: float = -inf
     """Seconds since 1970 of the latest event."""
 

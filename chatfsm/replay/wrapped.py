@@ -147,7 +147,10 @@ class Unwrapper:
     """Reads the events of wrapped lines, or of the rows of a table."""
 
     source: Source
+    """The file that the lines or rows are read from."""
     path: Path
+    """Names of the fields that lead from a line to its event, outermost first; (): the line
+    itself."""
     chat_id: str | None = field(default=None, init=False)
     """The chat of the last event; broken lines are of the chat of the line before."""
     without_event: int = field(default=0, init=False)

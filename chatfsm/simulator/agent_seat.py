@@ -65,6 +65,7 @@ class SeatPlayer:
     form_count: int = 0
     """The number of forms shown."""
     deadline: float | None = field(default=None, init=False)
+    """Always None: the player has no steps of its own."""
 
     def start(self, *, now: float) -> list[WireEvent]:
         """Return no events: the seat acts."""
@@ -96,6 +97,7 @@ class AgentSeat:
     """Acts for the agents of a center's chats."""
 
     center: ContactCenter
+    """The center whose chats the agents are in."""
 
     def act(self, chat_id: str, order: Mapping[str, Any], *, now: float) -> None:
         """Do an action in a chat: `order` has a field `action`, and the fields of the action.

@@ -44,7 +44,9 @@ class Credentials:
     """The ids of the app and the client in a request; its repr shows neither."""
 
     app_id: str = field(repr=False)
+    """The `appId`, which names the entry of the scenario."""
     client_id: str = field(repr=False)
+    """The `clientId`; `WebChat` stands for a browser, which its cookie names."""
 
 
 def parse_credentials(call: ApiCall) -> Credentials:

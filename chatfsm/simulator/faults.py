@@ -81,6 +81,7 @@ class Fault:
     at: int | None = None
     """The number, from 1, of the only request of that kind that it hits."""
     status: int | None = None
+    """The status of the reply, from 400 to 599; only of the kinds `status` and `after`."""
     code: str | None = None
     """The error code in the body of the reply; None: the reply has no body."""
     seconds: float | None = None
@@ -178,6 +179,7 @@ class Faults:
     """Faults in the order in which they are drawn; iterable."""
 
     entries: tuple[Fault, ...] = field(default=(), converter=tuple[Fault, ...])
+    """The faults; of those that exclude each other, the first one that is drawn hits."""
 
     @classmethod
     def parse(cls, spec: str) -> Self:

@@ -282,9 +282,13 @@ class Route:
     """The handler of a verb and a path; a segment of `path` in braces matches any text."""
 
     verb: str
+    """The HTTP method: GET or POST."""
     path: str
+    """The path after the version, without a slash at its ends."""
     versions: frozenset[int]
+    """The versions of the API that have the method."""
     handler: Handler
+    """Returns the reply to a call; raises `RefusedError`."""
     is_download: bool = False
     """Whether clients leave out the tenant's domain, and pages the Authorization header."""
     is_public: bool = False

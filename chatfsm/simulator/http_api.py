@@ -52,14 +52,19 @@ class ApiCall:
     """A request to the API; `path_args` and `new_cookie` are filled in while it is handled."""
 
     id: int
+    """The id of the request, which its reply repeats."""
     method: str
+    """The HTTP method, such as GET."""
     version: int
+    """The version of the API in the path: 1 or 2."""
     path: tuple[str, ...]
     """The decoded segments of the path after the version."""
     query: dict[str, str]
+    """The parameters of the query, decoded, by name; the last of repeated ones."""
     headers: dict[str, str] = field(repr=False)
     """By name in lower case; the last of repeated ones."""
     body: bytes = field(repr=False)
+    """The body, as received."""
     host: str = ""
     """The server's name as the client knows it."""
     path_args: dict[str, str] = field(factory=dict)

@@ -33,8 +33,11 @@ class FilePart:
     """A file as it was uploaded."""
 
     file_name: str
+    """The name that the client gave: untrusted, it may be a path."""
     content_type: str
+    """The MIME type that the client gave."""
     content: bytes = field(repr=False)
+    """The bytes of the file."""
 
 
 def parse_upload(body: bytes, content_type: str) -> FilePart:

@@ -46,6 +46,7 @@ class BrokenExchange:
     """A failed exchange; `reply` is the lost reply, if the server gave one."""
 
     id: int
+    """The id of the request."""
     kind: Literal[
         "refused",  # the request was not sent
         "reset",  # the connection breaks before the reply
@@ -53,8 +54,11 @@ class BrokenExchange:
         "garbage",  # the bytes in `garbage` come, which are not HTTP
         "lost",  # nothing comes, so the client times out
     ]
+    """The way in which it failed; for a client only "refused" tells that nothing arrived."""
     reply: HttpReply | None = None
+    """The reply that the client does not see; None: the server gave none."""
     garbage: bytes = field(default=b"", repr=False)
+    """The bytes that come in place of a reply; b"" for all other kinds."""
 
 
 Arrival = HttpReply | BrokenExchange
@@ -65,15 +69,20 @@ class InFlight:
     """A request in flight, and the faults that hit it."""
 
     request: HttpRequest
+    """The request, as the client sent it."""
     sender: str
     """The Authorization header, which identifies the client."""
     request_fault: Fault | None = None
+    """The fault that decides the reply before the server does; None: there is none."""
     reply_fault: Fault | None = None
+    """The fault that hits the server's reply; None: there is none."""
     reply_delay: float = 0.0
+    """Seconds that the reply takes beside the latency."""
     extra_delay: float = 0.0
     """Seconds that the request takes beside the latency; a cancelled request arrives all the same.
     """
     reorder_delay: float | None = None
+    """Seconds for which the reply waits to be overtaken; None: it does not wait."""
     replies_left: int = 1
     """The number of replies that may still arrive; further copies are dropped."""
     server_faults: list[Fault] = field(factory=list)

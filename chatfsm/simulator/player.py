@@ -89,8 +89,11 @@ class PlayerState:
     """The state of one chat's player."""
 
     scenario: Scenario
+    """The steps of the chat, as the entry of the app has them."""
     agent_pool: AgentPool
+    """The agents of the tenant, which other chats take, too."""
     chat_id: str
+    """The id of the chat, which is the customer's party id."""
     waiter: Waiter
     """The object that the pool notifies of a free agent."""
     remaining: deque[ScenarioStep] = field(
@@ -120,8 +123,11 @@ class PlayerState:
     msg_ids: dict[str, str] = field(factory=dict)
     """Actual msg_ids by the names that the scenario gives to them."""
     is_disconnected: bool = False
+    """Whether the customer has ended the conversation."""
     is_over: bool = False
+    """Whether an event has ended the session."""
     is_closed: bool = False
+    """Whether the player was stopped, and has released its agents."""
 
     @property
     def step_start(self) -> float:

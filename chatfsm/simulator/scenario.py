@@ -86,6 +86,7 @@ class Pause:
     """The scenario waits."""
 
     seconds: float = field(validator=_DURATION)
+    """The time to wait, in seconds of the center's time."""
 
 
 @frozen
@@ -108,6 +109,7 @@ class Say:
     """The agent or the scenario sends a text message, after a typing notification."""
 
     text: str = field(validator=non_empty_text)
+    """The message, as plain text."""
     typing: float = field(default=0.0, validator=_DURATION)
     """Seconds of typing before the message; 0: no typing notification."""
     by: str = field(default="agent", validator=one_of("agent", "scenario"))
@@ -134,6 +136,7 @@ class ShowForm:
     """The center shows a form. A form without a name is a text prompt: the next text answers it."""
 
     name: str = field(validator=text)
+    """The `form_name`; "": a text prompt."""
     timeout: float = field(default=600.0, validator=_DURATION)
     """Seconds in which the customer may answer; 0: no limit."""
 
@@ -143,6 +146,7 @@ class ShowSecureForm:
     """The center shows a secure form."""
 
     form_id: str = field(validator=non_empty_text)
+    """The `form_id` of the event, in place of a name."""
 
 
 @frozen
@@ -158,6 +162,7 @@ class EndSession:
     """The session ends, and the scenario with it."""
 
     how: str = field(default="ended", validator=one_of("ended", "failed", "timed_out"))
+    """The outcome: ended, failed, or timed_out for inactivity."""
     msg: str = field(default="", validator=text)
     """The text that goes with an inactivity timeout."""
 
@@ -203,7 +208,9 @@ class Scenario:
     """The steps of a chat. Raises TypeError if a field has another type."""
 
     name: str = field(validator=text)
+    """The name of the scenario, for messages and lists."""
     steps: tuple[ScenarioStep, ...] = field(validator=_steps())
+    """The steps, which are played in order."""
     after_disconnect: tuple[ScenarioStep, ...] = field(default=(), validator=_steps())
     """The steps that follow if the customer disconnects and no step awaits that; after them the
     session ends."""

@@ -40,6 +40,7 @@ class CenterSettings:
     signals_in_history: bool = field(default=True, validator=flag)
     """Histories hold signaling. It is documented as absent, yet clients receive it."""
     server_version: str = field(default="5.5.6.12345 (Stable)", validator=text)
+    """The answer of `version`, as servers write it."""
 
     max_file: int = field(default=25 * 1024 * 1024, validator=count)
     """The most bytes of an upload, as documented."""

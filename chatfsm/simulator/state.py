@@ -70,7 +70,9 @@ class HeldPoll:
     """A poll that waits for events."""
 
     request_id: int
+    """The id of the poll's request."""
     until: float
+    """The time at which the poll is answered without events, in seconds."""
     is_disconnected: bool = False
     """Whether its connection broke without the center noticing."""
 
@@ -80,11 +82,17 @@ class CenterChat:
     """A chat of the center, live or over."""
 
     chat_id: str
+    """The id of the chat, which is the customer's party id."""
     client_id: str = field(repr=False)
+    """The id of the client that opened the chat."""
     tenant: Tenant = field(repr=False)
+    """The tenant that the chat belongs to."""
     entry: AppEntry = field(repr=False)
+    """The entry of the app that the chat was opened with."""
     version: int
+    """The version of the API that the chat was opened with: 1 or 2."""
     player: Player = field(repr=False)
+    """Plays the center's side of the chat."""
     created_at: float
     """Seconds since 1970 by the center's wall clock."""
     polled_at: float
@@ -92,11 +100,14 @@ class CenterChat:
     active_at: float
     """The time of the customer's last activity."""
     phone_number: str | None = field(default=None, repr=False)
+    """The `phone_number` of the request; None: it had none."""
     parameters: dict[str, Any] = field(factory=dict, repr=False)
+    """The `parameters` of the request."""
 
     state: str = "establishing"
     """The last state sent to the customer."""
     ewt: str = "0"
+    """The last estimated wait sent to the customer, in seconds, as the wire has it."""
     outcome: ChatEnd | None = None
     """The outcome of the session; None while it is live."""
     customer_events: list[WireEvent] = field(factory=list, repr=False)
@@ -114,12 +125,15 @@ class CenterChat:
     last_sender: str = ""
     """The id of the party that sent the last message; "": none did."""
     case_id: str | None = None
+    """The id of the case; None: the chat has none."""
     push_token_kind: str | None = None
     """The kind of the push token; None: no notifications."""
     is_warned: bool = False
+    """Whether the inactivity warning was sent since the customer's last activity."""
     has_lost_events: bool = False
     """Whether a restart dropped events and no broken poll showed that to the client."""
     held_poll: HeldPoll | None = None
+    """The poll that waits for events; None: none does."""
     alarm_at: float | None = None
     """The time of the chat's next alarm; None: no alarm."""
     next_msg_id: int = 0
@@ -154,8 +168,11 @@ class ApiClient:
     """An authenticated client: its tenant, the entry of its app, and its id."""
 
     tenant: Tenant
+    """The tenant that the request names."""
     entry: AppEntry
+    """The entry of the app id."""
     client_id: str = field(repr=False)
+    """The `clientId`, or for a browser the id in its cookie."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -170,8 +187,11 @@ class StoredFile:
     owner: tuple[str, str] = field(repr=False)
     """The tenant's domain and the client's id; "" for a browser that sent no cookie."""
     file_name: str
+    """The name that the client gave: untrusted, it may be a path."""
     content_type: str
+    """The MIME type that the client gave."""
     content: bytes = field(repr=False)
+    """The bytes of the file."""
 
 
 @define(eq=False)
@@ -181,12 +201,17 @@ class CenterState:
     tenants: dict[str, Tenant]
     """By the tenant's domain, in lower case."""
     settings: CenterSettings
+    """The settings of the center."""
     seed: int
+    """The seed of the ids: with the same one the same calls give the same ids."""
     make_player: PlayerFactory
+    """Makes the player of a new chat."""
     on_event: OnEvent | None
+    """Called with each event of each chat; None: nothing is called."""
     agent_pools: dict[str, AgentPool]
     """By the tenant's domain."""
     chats: dict[str, CenterChat] = field(factory=dict)
+    """The chats, live or over, by their ids."""
     live_chats: dict[tuple[str, str], CenterChat] = field(factory=dict)
     """The live session of each client that has one."""
     chats_by_waiter: dict[Waiter, CenterChat] = field(factory=dict)
@@ -204,9 +229,11 @@ class CenterState:
     answerable: dict[str, None] = field(factory=dict)
     """Chats whose held poll the next `collect` answers."""
     ready_replies: list[HttpReply] = field(factory=list)
+    """The replies to polls that the next `collect` returns."""
     alarms: list[tuple[float, int, str]] = field(factory=list)
     """A heap of alarms: time, number, chat id. Only the one at the chat's `alarm_at` is valid."""
     now: float = 0.0
+    """The time of the last call, in seconds."""
     clock_jump: float = 0.0
     """Seconds by which the wall clock was moved."""
     id_count: int = 0

@@ -43,11 +43,17 @@ class Agent:
     """An agent; `capacity` is the most chats at once."""
 
     party_id: str = field(validator=non_empty_text)
+    """The id of the agent as a party, the same in all chats."""
     display_name: str = field(default="", validator=text)
+    """The name that customers see; "": none is sent."""
     first_name: str = field(default="", validator=text)
+    """The first name; "": none is sent."""
     last_name: str = field(default="", validator=text)
+    """The last name; "": none is sent."""
     photo: bytes | None = field(default=None, repr=False, validator=optional(instance_of(bytes)))
+    """The image of `profilephotos`; None: there is none."""
     capacity: int = field(default=1, validator=count)
+    """The most chats that the agent is in at once, 1 or more."""
     direct_pin: str = field(default="", validator=text)
     """The `directChatPIN` by which a customer asks for this agent; "": none."""
 
@@ -57,6 +63,7 @@ class AppEntry:
     """The entry of an app: the scenario of its chats, and the answers before a chat."""
 
     app_id: str = field(validator=non_empty_text)
+    """The `appId` in the requests of the app."""
     scenario: Scenario | None = field(default=None, validator=optional(instance_of(Scenario)))
     """None: the entry has no launch point, and a chat is refused with 5006."""
     parameters: Mapping[str, str] = field(factory=dict, validator=_parameters, hash=False)
@@ -74,8 +81,11 @@ class TenantIceServer:
     """An ICE server for calls."""
 
     url: str = field(validator=non_empty_text)
+    """The URL of the server, such as `stun:stun.example.com:3478`."""
     username: str | None = None
+    """The user name for a TURN server; None: none is sent."""
     credential: str | None = field(default=None, repr=False)
+    """The password for a TURN server; None: none is sent. In no repr."""
 
 
 @frozen(kw_only=True)
@@ -83,9 +93,13 @@ class TenantField:
     """A field of a form."""
 
     name: str = field(validator=non_empty_text)
+    """The key of the answer in the form's data."""
     label: str = field(default="", validator=text)
+    """The text beside the field; "": the name."""
     kind: str = field(default="text", validator=one_of(*FIELD_TYPES))
+    """The `formFieldType`: one of `FIELD_TYPES`."""
     required: bool = field(default=True, validator=flag)
+    """Whether the customer must fill the field in."""
 
 
 @frozen(kw_only=True)
@@ -95,11 +109,13 @@ class TenantForm:
     name: str = field(validator=non_empty_text)
     """The `form_name`, or the `form_id` of a secure form."""
     title: str = field(default="", validator=text)
+    """The heading of the form; "": the name."""
     fields: tuple[TenantField, ...] = field(
         default=(),
         converter=tuple[TenantField, ...],
         validator=deep_iterable(instance_of(TenantField)),
     )
+    """The fields, from the top to the bottom."""
 
 
 @frozen(kw_only=True)
@@ -107,9 +123,13 @@ class TenantFile:
     """A file that agents share, by its id."""
 
     file_id: str = field(validator=non_empty_text)
+    """The id in the event of the file and in its path."""
     content: bytes = field(repr=False, validator=instance_of(bytes))
+    """The bytes of the file; in no repr."""
     content_type: str = "application/octet-stream"
+    """The MIME type of the download."""
     file_name: str = ""
+    """The name under which a browser saves the file; "": none is sent."""
 
 
 def domain_of(url: str) -> str:
@@ -133,17 +153,22 @@ class Tenant:
     """
 
     url: str = field(validator=non_empty_text)
+    """The domain, or a URL that has it as its host."""
     entries: tuple[AppEntry, ...] = field(
         converter=tuple[AppEntry, ...],
         validator=[deep_iterable(instance_of(AppEntry)), _unique_apps],
     )
+    """The entries of the apps, with different app ids."""
     agents: tuple[Agent, ...] = field(
         default=(), converter=tuple[Agent, ...], validator=deep_iterable(instance_of(Agent))
     )
+    """The agents, who may be in chats of all entries."""
     ice_servers: tuple[TenantIceServer, ...] = field(
         default=(), converter=tuple[TenantIceServer, ...]
     )
+    """The answer of `iceservers`."""
     files: tuple[TenantFile, ...] = field(default=(), converter=tuple[TenantFile, ...])
+    """The files that the agents of scenarios share."""
     forms: tuple[TenantForm, ...] = field(
         default=(),
         converter=tuple[TenantForm, ...],

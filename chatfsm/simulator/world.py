@@ -244,6 +244,7 @@ class World:
     """
 
     tick: Final = Tick()
+    """The input that each client receives at its deadline."""
 
     def __init__(
         self,

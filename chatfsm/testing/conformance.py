@@ -93,7 +93,9 @@ class Conformance:
     """The number of cases that were passed, and the names of those that were passed on retry."""
 
     passed: int
+    """The number of cases that were passed, at once or on retry."""
     retried: tuple[str, ...]
+    """The names of the cases that failed at first and were passed on retry."""
 
 
 def cases() -> tuple[str, ...]:
@@ -204,7 +206,9 @@ class Trial:
     """One attempt of a case: its server, its requests, and the results of the sender."""
 
     case: Case
+    """The case: the script of the server, and the requests with their expected results."""
     patience: float
+    """Seconds of the timeout of requests to a server that stalls; others have ten times as much."""
     error: Exception | None = field(default=None, init=False)
     """The exception that making or closing the sender raised."""
     _server: LoopbackServer = field(init=False)

@@ -54,6 +54,7 @@ class ObservedExchange:
     at: float
     """The time of sending, in seconds."""
     request: HttpRequest = field(repr=False)
+    """The request, as the client sent it."""
     subject: str = "other"
     """A `chatfsm.simulator.faults.Subject`, or "active" for GET chats/active."""
     chat_id: str = ""
@@ -63,6 +64,7 @@ class ObservedExchange:
     reply: HttpReply | None = field(default=None, repr=False)
     """The reply of the center; None: the request did not reach it, or waits for its reply."""
     handled_at: float | None = None
+    """The time at which the center handled the request; None: it has not."""
     arrived_at: float | None = None
     """The time at which the reply arrived or the exchange broke; None: it did neither."""
     cancelled_at: float | None = None

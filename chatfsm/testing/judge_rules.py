@@ -20,7 +20,9 @@ class Rule:
     """A rule of the protocol that a judge can check by requests and replies alone."""
 
     name: str
+    """The name of the rule, as reports and `--ignore` have it."""
     severity: Severity
+    """The consequence of a violation: an error fails the client."""
     explanation: str
     """The reason of the rule, for people."""
 

@@ -74,6 +74,7 @@ class Step:
     """One input of a path."""
 
     item: Input
+    """The input that the session receives."""
     row: Row | None = None
     """The transition that the input makes: its trigger, source and destination. None if the input
     only prepares the next ones, as a form must be shown before it can be answered."""
@@ -86,9 +87,11 @@ class Path:
     """A sequence of inputs for a new session, and the state that it leads to."""
 
     machine: Machine
+    """The name of the transition table whose transitions the path makes."""
     state: str
     """The state of the machine after the last step."""
     steps: tuple[Step, ...] = ()
+    """The inputs, in order; (): the new session is in that state already."""
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -36,12 +36,19 @@ class ServedCenter:
     """
 
     center: ContactCenter
+    """The center that is served."""
     faults: Faults | str = ""
+    """The faults of the network, as `Faults` or as their text; "": none."""
     seed: int = 0
+    """The seed by which faults are drawn."""
     app_id: str = DEMO_APP_ID
+    """The app id that the client under test is to use."""
     client_id: str = CLIENT_ID
+    """The client id that the client under test is to use."""
     network: Network = field(init=False)
+    """The network between the clients and the center; for an observer."""
     server: SimulatorServer = field(init=False)
+    """The HTTP server; it runs within the block."""
 
     def __attrs_post_init__(self) -> None:
         self.network = Network(self.center, self.faults, seed=self.seed)

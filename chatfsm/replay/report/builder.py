@@ -68,6 +68,7 @@ class ReportedChat:
     number: int
     """Number of the record that began it, which tells the chats that began first."""
     metrics: ChatMetrics
+    """The metrics of the chat, for the charts of the page."""
     row: dict[str, Any]
     """Its row in the table of chats, as JSON values."""
     trace: str | None
@@ -81,7 +82,9 @@ class ChatRecorder:
     places: dict[str, int]
     """The index of each file by the name of its source."""
     max_chats: int = MAX_CHATS
+    """Number of chats with a trace, 0 or more, in the order in which they begin."""
     max_steps: int = MAX_STEPS
+    """Number of steps of a trace, 1 or more: of a longer chat the first and the last ones."""
 
     def add(self, chat: ReplayedChat, step: ReplayStep) -> None:
         """Record a step, which has its place."""
@@ -118,6 +121,7 @@ class ReportBuilder:
     """Collects chats, and makes the page of them."""
 
     title: str = "Chat report"
+    """Title of the page, as plain text."""
     command: str = ""
     """The command line, for readers of the page; empty: none."""
     threshold: float = THRESHOLD
@@ -133,6 +137,7 @@ class ReportBuilder:
     metrics: MetricsReport = field(
         default=Factory(lambda self: MetricsReport(self.threshold), takes_self=True), init=False
     )
+    """The metrics of all finished chats."""
     _rows: list[tuple[int, dict[str, Any]]] = field(factory=list, init=False)
     """The number and the row of each chat."""
     _traces: dict[int, str] = field(factory=dict, init=False)

@@ -36,6 +36,7 @@ class TraceRecorder:
     """The steps of one chat, at most `limit` of them: half are the first ones, half the last."""
 
     limit: int
+    """Number of steps that are kept, 1 or more."""
     count: int = field(default=0, init=False)
     """Number of steps, with those that are left out."""
     _first: list[str] = field(factory=list, init=False)

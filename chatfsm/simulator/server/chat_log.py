@@ -30,6 +30,7 @@ class LoggedEvent:
     sender: str
     """customer or center."""
     event: Mapping[str, Any] = field(repr=False)
+    """The event, as the wire has it; in no repr."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as JSON, with its number, time and sender."""
@@ -55,9 +56,11 @@ class ChatLog:
     """
 
     center: ContactCenter
+    """The center whose events are kept."""
     now: Callable[[], float]
     """Returns the center's time in seconds."""
     is_closed: bool = field(default=False, init=False)
+    """Whether the log has ended, and no stream waits for its events any more."""
     _chats: dict[str, _Events] = field(factory=dict, init=False, repr=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False, repr=False)
 

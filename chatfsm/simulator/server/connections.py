@@ -119,8 +119,11 @@ class LimitedLog:
     """Writes a bounded number of lines a second, and then how many it left out."""
 
     write: Callable[[str], object]
+    """Called with each line that is written."""
     most: int = 50
+    """The most lines in one second; further ones are counted."""
     clock: Callable[[], float] = time.monotonic
+    """Returns a time in seconds that does not go backwards."""
     _second: int = field(default=-1, init=False)
     _count: int = field(default=0, init=False)
     _left_out: int = field(default=0, init=False)

@@ -90,10 +90,15 @@ class ControlDoor:
     """Answers requests about a center, and orders to it."""
 
     pump: NetworkPump
+    """The network and its time."""
     center: ContactCenter
+    """The center that the requests are about."""
     journal: RequestJournal
+    """The requests that clients have sent."""
     seat: AgentSeat = field(init=False)
+    """Acts for the agents of the center."""
     chat_log: ChatLog = field(init=False)
+    """The events of all chats since the door was made."""
     first_faults: Faults = field(init=False)
     """The faults that a reset restores."""
 

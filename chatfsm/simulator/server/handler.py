@@ -51,9 +51,13 @@ class NetworkPump:
     """
 
     network: Network
+    """The network that is run."""
     speed: float = 1.0
+    """Seconds of the center's time for each second of `clock`."""
     clock: Callable[[], float] = time.monotonic
+    """Returns a time in seconds that does not go backwards."""
     journal: RequestJournal | None = None
+    """Keeps the requests and their results; None: they are not kept."""
     jump_count: int = field(default=0, init=False)
     """The number of jumps of the time."""
     on_jump: list[Callable[[], object]] = field(factory=list, init=False)
@@ -240,14 +244,21 @@ class RequestHandler:
     """Answers HTTP requests; `log` is called with a line for each, without ids or content."""
 
     pump: NetworkPump
+    """Gives requests to the network and returns their results."""
     origin: Callable[[], str]
+    """Returns the scheme and host that the URLs in the network begin with."""
     pages: PageFiles | None = None
+    """The files of the web page; None: there is no page."""
     own_paths: Mapping[str, OwnHandler] = field(factory=dict)
     """Handlers of requests that are not for the center, by the first part of their paths."""
     log: Callable[[str], object] | None = None
+    """Called with a line for each request; None: nothing is logged."""
     max_body: int = MAX_BODY
+    """The most bytes of a request's body; a longer one is refused."""
     lost_after: float = LOST_AFTER
+    """Seconds after which a lost reply becomes a reset."""
     rules: AccessRules = field(factory=AccessRules)
+    """The hosts and origins that requests may name."""
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the response; on a broken connection, one that is not sent."""

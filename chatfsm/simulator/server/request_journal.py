@@ -37,6 +37,7 @@ class SeenRequest:
     outcome: str = "pending"
     """pending, replied, given_up (by the client) or the kind of a broken exchange."""
     done_at: float | None = None
+    """The time of the result, in seconds of the center's time; None: none yet."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON; bytes that are not UTF-8 are written in hexadecimal."""

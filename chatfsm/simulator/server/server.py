@@ -72,21 +72,33 @@ class SimulatorServer:
     """
 
     network: Network
+    """The network that is served, with its center and its faults."""
     host: str = "127.0.0.1"
+    """The name or address to listen at."""
     port: int = 0
+    """The port to listen at; 0: a free one, which `url` then names."""
     speed: float = 1.0
+    """Seconds that pass for the center in one real second."""
     pages: PageFiles | None = None
+    """The files of the web page; None: there is no page."""
     log: Callable[[str], object] | None = None
+    """Called with a line for each request, without ids or content; None: nothing is logged."""
     control: bool = False
+    """Whether the admin API is open to programs on this machine."""
     max_body: int = MAX_BODY
+    """The most bytes of a request's body; a longer one is refused."""
     lost_after: float = LOST_AFTER
+    """Seconds after which a lost reply becomes a reset."""
     allow_origins: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+    """Origins whose pages may use the API beside those on loopback; "*": all."""
     max_connections: int = field(factory=connection_limit, validator=count)
     """The most connections at once; others are closed."""
     header_timeout: float = field(default=HEADER_TIMEOUT, validator=seconds(more_than=0))
     """Seconds for the headers of a request."""
     url: str = field(default="", init=False)
+    """The scheme, host and port of the server; "" before the block begins."""
     pump: NetworkPump = field(init=False)
+    """Runs the network in real time, in the thread of the server."""
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)

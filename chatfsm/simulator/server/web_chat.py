@@ -95,8 +95,11 @@ class WebChat:
     """One chat: its client, the records for its pages, and the requests under way."""
 
     pump: NetworkPump
+    """Gives the client's requests to the network."""
     client: ChatClient
+    """The client of the chat."""
     is_closed: bool = field(default=False, init=False)
+    """Whether the chat was closed: its streams end."""
     _records: list[dict[str, Any]] = field(factory=list, init=False)
     _dropped: int = field(default=0, init=False)
     """The number of records that were dropped, which is the number of the first one kept."""
@@ -223,7 +226,9 @@ class WebChats:
     """Answers the page's requests for chats with the apps of a tenant."""
 
     pump: NetworkPump
+    """Gives the requests of all clients to the network."""
     tenant_url: str
+    """The domain of the tenant, for `Endpoint.tenant_url`."""
     _chats: dict[str, WebChat] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -47,7 +47,9 @@ class PageFiles:
     """The files of the web page by path, and the tenant that its chats are with."""
 
     replies: Mapping[str, HttpReply]
+    """The reply to a GET of each path."""
     tenant_url: str
+    """The domain of the tenant, for `Endpoint.tenant_url`."""
 
     @classmethod
     def for_apps(cls, tenant_url: str, apps: Mapping[str, str]) -> Self:
