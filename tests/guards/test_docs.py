@@ -1,4 +1,4 @@
-"""The pages of docs/ are true: their examples print what stands below them."""
+"""The examples in docs/ print the output that the pages show, and the named tools exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.testing.test_plugin import IS_INSTALLED, PLUGIN
 pytest_plugins = ["pytester"]
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-# The first failure ends a page: what follows may wait for it for ever.
+# The first failure ends a page, because a later example may wait forever for its result.
 FLAGS = doctest.ELLIPSIS | doctest.FAIL_FAST
 EXAMPLE = re.compile(r"^```(?:python|pycon)\n(?=>>> )(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
@@ -36,7 +36,7 @@ def with_examples() -> list[Path]:
 
 @pytest.fixture
 def log_as_before() -> Iterator[None]:
-    """The level and the handlers of the logger are after a test what they were before it."""
+    """Restore the level and the handlers of the logger after a test."""
     logger = logging.getLogger("chatfsm")
     level, handlers = logger.level, [*logger.handlers]
     yield
@@ -49,7 +49,7 @@ def log_as_before() -> Iterator[None]:
 def test_the_examples_print_what_they_show(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All examples of a page run one after the other, in an empty folder."""
+    """The examples of a page, run in order in an empty folder, print the shown output."""
     monkeypatch.chdir(tmp_path)
     text = page.read_text("utf-8")
     # Empty lines in place of the prose, so that a failure names the line of the page.
@@ -58,10 +58,10 @@ def test_the_examples_print_what_they_show(
         kept += "\n" * text.count("\n", end, match.start(1)) + match[1]
         end = match.end(1)
     test = doctest.DocTestParser().get_doctest(kept, {}, page.name, str(page), 0)
-    told: list[str] = []
+    output: list[str] = []
     runner = doctest.DocTestRunner(verbose=False, optionflags=FLAGS)
-    runner.run(test, out=told.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(told)
+    runner.run(test, out=output.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(output)
 
 
 COMMAND = re.compile(r"^\$ chatfsm (.*)$", flags=re.MULTILINE)
@@ -72,7 +72,7 @@ COMMANDS = sorted(
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_the_commands_exist(line: str) -> None:
-    """The command line of each `$ chatfsm …` is accepted, and not run."""
+    """The parser accepts the command line of each `$ chatfsm …`; the command is not run."""
     assert _parser().parse_args(shlex.split(line))
 
 
@@ -102,14 +102,14 @@ FOR_CONTRIBUTORS = {"test", "docs", "lint"}
 
 
 def test_each_extra_is_explained() -> None:
-    """The table of the first page has every extra of the package that is for users."""
+    """The table of the first page lists every extra for users."""
     project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]
     rows = re.findall(r"(?m)^\| (`.*?) \|", (DOCS / "start.md").read_text("utf-8"))
     named = set(re.findall(r"`(\w+)`", " ".join(rows)))
     assert named == set(project["optional-dependencies"]) - FOR_CONTRIBUTORS
 
 
-# Parts of the simulator's inside, and of a replay, whose names `chatfsm.replay` has.
+# Modules of the simulator and of replay whose public names other modules export.
 INNER = re.compile(
     r"chatfsm\.simulator\.(?!agent_seat|builtin|center|faults|from_log|network|scenario|settings|"
     r"tenants|world|server\.server|server\.control).+|"
@@ -121,7 +121,7 @@ INNER = re.compile(
 
 
 def test_the_reference_has_every_public_module() -> None:
-    """A page of docs/reference/ describes each public module, but for the inner ones."""
+    """A page of docs/reference/ describes each public module, except those of INNER."""
     names = {module.name for module in pkgutil.walk_packages(chatfsm.__path__, "chatfsm.")}
     public = {name for name in names if "._" not in name and not INNER.fullmatch(name)}
     pages = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))

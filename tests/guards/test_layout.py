@@ -1,4 +1,4 @@
-"""The layout of the package: sizes, public and private modules, names that say what is there."""
+"""The layout of the package: sizes, public and private modules, and searchable names."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ import chatfsm
 PACKAGE = Path(chatfsm.__file__).parent
 MODULES = sorted(PACKAGE.glob("**/*.py"))
 MAX_LINES, MIN_LINES = 500, 40
-# Small by their nature.
+# Modules that may be smaller.
 SMALL = {"_log.py", "_version.py", "__main__.py", "__init__.py"}
 PUBLIC_PACKAGES = {"adapters", "drivers", "replay", "simulator", "testing"}
 PUBLIC_MODULES = {
     *("events", "commands", "effects", "signaling", "models", "inputs", "api", "transport"),
     *("endpoint", "settings", "errors", "client_effects"),
 }
-# The same name for the same thing, once for blocking and once for asynchronous programs, or once
-# for each HTTP library.
+# One name for the blocking and the asynchronous class, or for the classes of each HTTP library.
 TWINS = {"Chat", "Sender", "AsyncSender"}
-# Words of the time before the redesign, and what says the same plainly.
+# Words that identifiers must not use, each with the terms to use instead.
 RETIRED = {
     **dict.fromkeys(("whoever", "somebody", "nobody"), "the app, the server, the agent …"),
     **dict.fromkeys(("hear", "hears", "heard"), "receive, handle"),
@@ -40,7 +39,7 @@ RETIRED = {
     **dict.fromkeys(("journey", "journeys", "shock", "shocks"), "request in flight, fault"),
     **dict.fromkeys(("keeping", "farewell", "telling", "owed", "stirred"), "store, done, pending"),
 }
-# What a newcomer searches for; each is in the name of a file, class or function.
+# Terms that a newcomer searches for; each is in the name of a file, class or function.
 NEWCOMERS_TERMS = (
     *("duplicate", "retry", "backoff", "timer", "deadline", "dispatch", "handler", "transition"),
     *("table", "pool", "storage", "shard", "pending", "queue", "request", "reply", "error", "auth"),
@@ -55,7 +54,7 @@ def name_of(path: Path) -> str:
 
 @cache
 def definitions(path: Path) -> frozenset[tuple[type[ast.AST], str]]:
-    """The kind and name of each class, function, parameter and variable of a module."""
+    """Return the kind and name of each class, function, parameter and variable of a module."""
     return frozenset(_definitions(path))
 
 
@@ -71,7 +70,7 @@ def _definitions(path: Path) -> Iterator[tuple[type[ast.AST], str]]:
 
 
 def words_of(name: str) -> set[str]:
-    """The words of an identifier or a path."""
+    """Return the words of an identifier or a path."""
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
@@ -84,7 +83,7 @@ def test_a_module_has_one_subject(path: Path) -> None:
 
 
 def test_a_module_is_public_or_begins_with_an_underscore() -> None:
-    """At the top of the package: what is neither in the list nor private has no place yet."""
+    """Modules at the top of the package are private or in the list of public ones."""
     tops = {path.stem for path in PACKAGE.glob("*.py")} | {
         path.parent.name for path in PACKAGE.glob("*/__init__.py")
     }
@@ -93,7 +92,7 @@ def test_a_module_is_public_or_begins_with_an_underscore() -> None:
 
 
 def test_a_class_name_is_used_once() -> None:
-    """Two classes have the same name only where they are twins."""
+    """Two classes have the same name only if the name is one of TWINS."""
     places = defaultdict(list)
     for path in MODULES:
         for kind, name in definitions(path):
@@ -104,7 +103,7 @@ def test_a_class_name_is_used_once() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_name_uses_a_retired_word(path: Path) -> None:
-    """Identifiers and file names use the field's words."""
+    """Identifiers and file names use the terms of the field."""
     names = {name_of(path), *(name for _, name in definitions(path))}
     found = {name: words_of(name) & RETIRED.keys() for name in names}
     assert {name: words for name, words in found.items() if words} == {}
@@ -112,7 +111,7 @@ def test_no_name_uses_a_retired_word(path: Path) -> None:
 
 @cache
 def names_to_search() -> frozenset[str]:
-    """The names of files, classes and functions, in lower case."""
+    """Return the names of files, classes and functions, in lower case."""
     defined = {name for path in MODULES for kind, name in definitions(path) if kind is not ast.Name}
     return frozenset(name.lower() for name in {*map(name_of, MODULES), *defined})
 

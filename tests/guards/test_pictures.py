@@ -1,4 +1,4 @@
-"""The pictures show what the commands print and what the tables hold."""
+"""The pictures show the current output of the commands and the current tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.pictures import FOLDER, PICTURES, texts
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_not_stale(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The texts of docs/pictures/ are those of now: if not, run `python -m tests.draw`."""
+    """The texts of docs/pictures/ are the current ones; `python -m tests.draw` redraws them."""
     monkeypatch.setenv("COLUMNS", "")  # drawing sets it
     kept = (FOLDER / name).read_text("utf-8")
     assert texts(kept) == texts(PICTURES[name]())
@@ -17,7 +17,7 @@ def test_a_picture_is_not_stale(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nothing_else_is_in_the_folder() -> None:
-    """No picture of a thing that is gone stays behind."""
+    """The folder has no picture that is no longer drawn."""
     assert {path.name for path in FOLDER.iterdir()} == set(PICTURES)
 
 

@@ -15,14 +15,14 @@ PURE_MODULES = (
     *("events", "commands", "signaling", "models", "inputs", "settings", "endpoint", "transport"),
     *("api", "effects", "client_effects", "_plain", "_statemachine", "_validators"),
 )
-# The simulator over HTTP.
+# The HTTP server of the simulator.
 IMPURE = "simulator/server"
 FORBIDDEN = {
     *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib"),
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl"),
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
 }
-# Without IO, unlike the rest of their modules: bytes in memory, parts of URLs, names of numbers.
+# Names without IO in forbidden modules: bytes in memory, parts of URLs, names of status codes.
 ALLOWED = {"io.BytesIO", "urllib.parse", "http.HTTPStatus"}
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "hash", "id", "__import__"}
 
@@ -34,7 +34,7 @@ def modules() -> list[Path]:
 
 
 def impurities(source: str) -> list[str]:
-    """Return the names in a module that do IO, or differ from process to process."""
+    """Return the names in a module that do IO, or whose results differ between processes."""
     found = []
     for node in ast.walk(ast.parse(source)):
         names: list[str] = []
@@ -58,7 +58,7 @@ def impurities(source: str) -> list[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_pure_module_does_no_io(path: Path) -> None:
-    """A pure module imports and calls nothing that does IO or gives random numbers."""
+    """A pure module imports and calls nothing that does IO or returns random numbers."""
     assert impurities(path.read_text("utf-8")) == []
 
 
@@ -80,5 +80,5 @@ def test_a_pure_module_does_no_io(path: Path) -> None:
     ],
 )
 def test_forbidden_imports_and_calls_are_found(source: str, found: list[str]) -> None:
-    """In the syntax tree of a module, wherever they stand in it."""
+    """The walk finds forbidden imports and calls in every place of a module."""
     assert impurities(source) == found

@@ -1,4 +1,4 @@
-"""README.md is true: its programs run, and its commands are the ones that the gate runs."""
+"""README.md is correct: its programs run, and .ci/run runs its commands."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_programs_print_what_they_show() -> None:
-    """Every Python example of the README prints what stands below it."""
+    """Every Python example of the README prints the output that the README shows."""
     examples = "".join(re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
     test = doctest.DocTestParser().get_doctest(examples, {}, "README.md", None, 0)
     assert len(test.examples) >= 5
-    told: list[str] = []
+    output: list[str] = []
     runner = doctest.DocTestRunner(verbose=False)
-    runner.run(test, out=told.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(told)
+    runner.run(test, out=output.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(output)
 
 
 def commands() -> list[str]:
@@ -29,7 +29,7 @@ def commands() -> list[str]:
 
 
 def test_there_are_two_set_up_commands() -> None:
-    """The first shows the demo, the second passes the tests; both make the environment."""
+    """The first command runs the demo, the second the tests; both create the environment."""
     demo, tests = commands()
     assert all(command.startswith("python3 -m venv .venv && ") for command in (demo, tests))
     assert demo.endswith("'.[simulator]' && .venv/bin/chatfsm demo")
@@ -37,13 +37,13 @@ def test_there_are_two_set_up_commands() -> None:
 
 
 def test_the_gate_ends_with_the_test_command() -> None:
-    """.ci/run ends with the very command that the README prints."""
+    """The last line of .ci/run is the test command of the README."""
     gate = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
     assert gate[-1] == commands()[1]
 
 
 def test_each_link_leads_to_a_file() -> None:
-    """Or to another site."""
+    """Each link without a scheme leads to a file of the project."""
     links = re.findall(r"\]\(([^)#]+)", README)
     assert len(links) > 10
     missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
@@ -51,7 +51,7 @@ def test_each_link_leads_to_a_file() -> None:
 
 
 def test_the_commands_are_all_there() -> None:
-    """Each command of `chatfsm` has its row."""
+    """Each command of `chatfsm` has a row in the table."""
     rows = re.findall(r"(?m)^\| `chatfsm (.*?) \|", README)
     named = set(re.findall(r"chatfsm (\w+)", " ".join(f"chatfsm {row}" for row in rows)))
     assert named == set(_command_names())
@@ -63,12 +63,12 @@ def _command_names() -> list[str]:
 
 
 def test_it_is_short() -> None:
-    """At most 150 lines: what else there is to say has a page in docs/."""
+    """The README has at most 150 lines; everything else has a page in docs/."""
     assert len(README.splitlines()) <= 150
 
 
 def test_no_block_is_shown_as_code_on_an_index() -> None:
-    """Pages of a package index draw no Mermaid; pictures have a description."""
+    """The README has no Mermaid, which package indexes do not draw; pictures have a description."""
     assert "```mermaid" not in README
     pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
     assert {Path(path).parent.as_posix() for _, path in pictures} == {"docs/pictures"}
@@ -76,7 +76,7 @@ def test_no_block_is_shown_as_code_on_an_index() -> None:
 
 
 def test_links_are_absolute_on_an_index() -> None:
-    """The build makes each link and picture of the README absolute: addresses of the project."""
+    """The build makes each link and picture of the README an absolute URL of the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     text = README
     for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
@@ -90,7 +90,7 @@ def test_links_are_absolute_on_an_index() -> None:
 
 
 def test_the_figures_are_those_of_the_table() -> None:
-    """Each figure of the README about speed stands in the table of docs/performance.md."""
+    """Each figure of the README about speed is in the table of docs/performance.md."""
     speed = README.partition("## Speed")[2].partition("\n## ")[0]
     figures = re.findall(r"\d+\.\d+ (?:µs|ms|s)\b", speed)
     table = (ROOT / "docs" / "performance.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""L2: state machines are data, and the dict that sessions read does what `transitions` does."""
+"""L2: state machines are data, and the dict that sessions read agrees with `transitions`."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ PAIRS = pairs_of(TABLES)
 
 
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
-def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
-    """On every (state, trigger) pair the compiled table and the Machine agree."""
+def test_the_compiled_table_agrees_with_transitions(name: str, state: str, trigger: str) -> None:
+    """For every (state, trigger) pair the compiled table and the Machine agree."""
     table = BY_NAME[name]
     assert table.moves[state].get(trigger) == moved_by_transitions(table, state, trigger)
 
 
 def test_tables_are_called_what_they_are() -> None:
-    """Tools find a table by its name."""
+    """Each table has the name by which tools find it."""
     assert list(BY_NAME) == ["lifecycle", "form", "call", "delivery", "cobrowsing", "commands"]
 
 
 def test_every_pair_was_compared() -> None:
-    """The pairs above are all there are: the states of each table by its triggers."""
+    """The pairs are complete: all states of each table with all its triggers."""
     lifecycle, form, call, delivery, cobrowsing, orders = 10 * 10, 6 * 6, 6 * 10, 6 * 6, 5 * 3, 200
     assert len(PAIRS) == lifecycle + form + call + delivery + cobrowsing + orders
 
 
 @pytest.mark.parametrize("table", BY_NAME.values(), ids=BY_NAME)
 def test_a_machine_is_shared_and_has_no_model(table: TransitionTable) -> None:
-    """A table's Machine has no model, no automatic moves and no callbacks."""
+    """A table's Machine has no model, no automatic transitions and no callbacks."""
     machine = table.machine
     assert machine.models == []
     assert not [name for name in machine.events if name.startswith("to_")]
@@ -71,7 +71,7 @@ def test_only_known_states_are_named(table: TransitionTable) -> None:
 
 
 def test_nothing_leads_out_of_a_final_state() -> None:
-    """The finals of the lifecycle are the four outcomes, and of a form all but open."""
+    """The final states of the lifecycle are the four outcomes, those of a form all but open."""
     assert (
         tables.LIFECYCLE.finals == {"ended", "timed_out", "failed", "gone"} == set(tables.OUTCOMES)
     )
@@ -86,13 +86,13 @@ def test_every_live_state_leads_to_every_final() -> None:
 
 
 def test_every_status_word_leads_somewhere_from_everywhere() -> None:
-    """A known status is always obeyed: a row for each live state, but for the state itself."""
+    """A known status has a transition from each live state except its own."""
     for state in set(tables.LIFECYCLE.states) - tables.LIFECYCLE.finals:
         assert set(tables.LIFECYCLE.moves[state]) >= tables.STATUS_STATES - {state}
 
 
 def test_no_source_uses_wildcards_or_adds_models() -> None:
-    """No module names a wildcard source, adds a model, or makes a second kind of Machine."""
+    """No module uses a wildcard source, adds a model, or creates a second kind of Machine."""
     for path in Path(chatfsm.__file__).parent.glob("**/*.py"):
         source = path.read_text("utf-8")
         assert "add_model" not in source
@@ -109,7 +109,7 @@ def test_no_source_uses_wildcards_or_adds_models() -> None:
 
 
 def functions_that_set_a_state(source: str) -> set[str]:
-    """The functions of a module that assign a state, or make a call's state with one."""
+    """Return the functions of a module that assign a state, or create a call with one."""
     found = set()
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.FunctionDef):
@@ -139,7 +139,7 @@ def functions_that_set_a_state(source: str) -> set[str]:
 
 
 def test_only_three_functions_set_a_state() -> None:
-    """A state of a session, a message or a call is set where its table is asked, nowhere else."""
+    """Only the functions that look up the table set the state of a session, message or call."""
     found = {
         (path.stem, name)
         for path in (Path(chatfsm.__file__).parent / "_session").glob("*.py")
@@ -158,5 +158,5 @@ def test_only_three_functions_set_a_state() -> None:
     ],
 )
 def test_a_state_that_is_set_elsewhere_is_seen(planted: str) -> None:
-    """The walk over the syntax trees finds a transition that is in no table."""
+    """The walk over the syntax trees finds a state that is set without a table."""
     assert functions_that_set_a_state(f"def f():\n    {planted}\n") == {"f"}

@@ -1,4 +1,4 @@
-"""The typed example under tests/typed runs too; the checkers read it in .ci/run."""
+"""The typed example under tests/typed runs; .ci/run checks its types."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tests.typed.exhaustive import (
 
 
 def test_the_example_runs() -> None:
-    """What the type checkers read is a program that works."""
+    """The program that the type checkers read works."""
     body = b'{"events": [{"event": "chat_session_status", "state": "queued", "ewt": "3"}]}'
     assert embed(body, now=1.0) == ["lifecycle", "lifecycle"]
 
 
 def test_the_example_knows_events() -> None:
-    """A decoded event finds its case."""
+    """A decoded event matches its case."""
     [event] = decode([{"event": "chat_session_typing", "party_id": "A"}])
     assert kind_of_event(event) == "presence"
     assert len(get_args(events.Event)) == 28
 
 
 def test_the_example_knows_effects() -> None:
-    """A told effect finds its case."""
+    """An effect of a session matches its case."""
     assert kind_of_effect(effects.WarningRaised("hm")) == "warning"
     assert len(get_args(effects.Effect)) == 31
 
 
 def test_the_example_knows_client_effects() -> None:
-    """An effect of a client finds its case, and so does one of its session."""
+    """An effect of a client matches its case, and so does one of its session."""
     assert kind_of_client_effect(client_effects.LinkChanged("live")) == "live"
     assert kind_of_client_effect(effects.WarningRaised("hm")) == "warning"
     assert len(get_args(client_effects.ClientEffect)) == 37

@@ -518,7 +518,7 @@ FAULTS: Final = (
         f"{SESSION}/presence.py",
         "from chatfsm._session import changes\n",
         "from chatfsm._session import changes, service  # noqa: F401\n",
-        ("tests/guards/test_imports.py::test_topics_do_not_know_each_other",),
+        ("tests/guards/test_imports.py::test_topics_do_not_import_each_other",),
     ),
     Fault(
         "snapshot-forgets-joins",

@@ -1,8 +1,8 @@
-"""The outside of chatfsm: what others have written down, and must find again.
+"""The interface of chatfsm is the pinned one, on which apps and scripts depend.
 
-`outside.json` holds it as literals: names and fields of the vocabulary, options and exit codes of
-the commands, and what the recorded logs replay to. A difference is a decision. To write the file
-again after one: `CHATFSM_PIN=write python -m pytest tests/guards/test_outside.py`.
+`interface.json` contains it as literals: names and fields of the vocabulary, options and exit codes
+of the commands, and the results of replaying the recorded logs. After an intended change, write the
+file again: `CHATFSM_PIN=write python -m pytest tests/guards/test_pinned_interface.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chatfsm import commands, effects, events, signaling
 from chatfsm._cli import main
 
 HERE = Path(__file__).resolve().parent
-PINNED = HERE / "outside.json"
+PINNED = HERE / "interface.json"
 LOGS = sorted(path for path in (HERE.parent / "logs").iterdir() if path.suffix != ".md")
 SUBCOMMANDS = (
     "replay",
@@ -64,7 +64,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def vocabulary() -> dict[str, dict[str, list[str]]]:
-    """The fields of every class of each union, in their order."""
+    """Return the fields of every class of each union, in their order."""
     return {
         name: {cls.__name__: [field.name for field in attrs.fields(cls)] for cls in get_args(union)}
         for name, union in UNIONS.items()
@@ -72,7 +72,7 @@ def vocabulary() -> dict[str, dict[str, list[str]]]:
 
 
 def printed(*arguments: str) -> str:
-    """What a command prints, in this process."""
+    """Return the output of a command, run in this process."""
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(io.StringIO()) as out,
@@ -85,7 +85,7 @@ def printed(*arguments: str) -> str:
 
 
 def options() -> dict[str, list[str]]:
-    """The arguments of each command, as its help names them."""
+    """Return the arguments of each command, as its help names them."""
     return {
         command: re.findall(r"(?m)^  (\S.*?)(?:  .*)?$", _arguments_of(command))
         for command in SUBCOMMANDS
@@ -93,13 +93,13 @@ def options() -> dict[str, list[str]]:
 
 
 def _arguments_of(command: str) -> str:
-    """The help from the list of arguments on, without the exit codes that follow it."""
+    """Return the help from the list of arguments on, without the exit codes after it."""
     text = printed(command, "--help")
     return text[text.index("\noptions:") :].partition("\nexit status")[0]
 
 
 def exit_codes() -> dict[str, int]:
-    """How typical calls end."""
+    """Return the exit codes of typical calls."""
     plain, hostile = (
         str(HERE.parent / "logs" / "plain.jsonl"),
         str(HERE.parent / "logs/hostile.jsonl"),
@@ -118,7 +118,7 @@ def exit_codes() -> dict[str, int]:
 
 
 def replays() -> dict[str, list[Any]]:
-    """For each log: lines of `replay --json`, and digests of that and of `--summary`."""
+    """Return for each log the lines of `replay --json`, and digests of that and of `--summary`."""
     found = {}
     for path in LOGS:
         rows, summary = (
@@ -142,8 +142,8 @@ PARTS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_outside_is_as_it_was(part: str) -> None:
-    """Names, fields, options, exit codes and JSON are those that were written down."""
+def test_the_interface_is_unchanged(part: str) -> None:
+    """Names, fields, options, exit codes and JSON are those of the file."""
     pinned = json.loads(PINNED.read_text("utf-8")) if PINNED.exists() else {}
     seen = PARTS[part]()
     if os.environ.get("CHATFSM_PIN") == "write":

@@ -1,4 +1,4 @@
-"""What chatfsm promises: its names, its sizes, its places for things."""
+"""The public names of chatfsm: their list, their modules, their values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNIONS = {
 
 
 def test_the_public_names() -> None:
-    """The face of the library is these names; adding or losing one is a decision."""
+    """The public names are these; a new or a missing one fails."""
     assert chatfsm.__all__ == [
         "ApiError",
         "AuthorizationError",
@@ -90,8 +90,8 @@ def test_the_public_names() -> None:
     assert all(hasattr(chatfsm, name) for name in chatfsm.__all__)
 
 
-def test_a_name_is_what_type_checkers_take_it_for() -> None:
-    """The imports that they read say of each name what its first use loads."""
+def test_a_name_is_the_one_that_type_checkers_read() -> None:
+    """The imports for type checkers name the object that the first use of each name loads."""
     source = ast.parse(Path(chatfsm.__file__).read_text("utf-8"))
     checking = next(node for node in source.body if isinstance(node, ast.If))
     read = {
@@ -112,7 +112,7 @@ def test_a_name_is_what_type_checkers_take_it_for() -> None:
 
 
 def test_public_modules_list_their_names() -> None:
-    """`__all__` of each has everything that it defines without an underscore, and only that."""
+    """`__all__` of each module lists exactly its names without an underscore."""
     modules = [
         getattr(chatfsm, name)
         for name in chatfsm.__all__
@@ -124,7 +124,7 @@ def test_public_modules_list_their_names() -> None:
 
 
 def _defined_in(module: ast.Module) -> set[str]:
-    """The classes, functions and values that a module defines at its top."""
+    """Return the classes, functions and values that a module defines at its top."""
     found: set[str] = set()
     for node in module.body:
         match node:
@@ -136,7 +136,7 @@ def _defined_in(module: ast.Module) -> set[str]:
 
 
 def test_the_version_is_the_one_that_was_installed() -> None:
-    """The package's metadata is made from the constant."""
+    """The metadata of the package has the version of the constant."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["dynamic"] == ["version", "readme"]
     assert project["tool"]["hatch"]["version"]["path"] == "chatfsm/_version.py"
@@ -148,7 +148,7 @@ def test_the_version_is_the_one_that_was_installed() -> None:
 
 
 def test_a_name_is_known_by_its_public_module() -> None:
-    """Tracebacks, pickles and `help` name the module that an app imports from."""
+    """Tracebacks, pickles and `help` name the module from which an app imports."""
     assert repr(events.Message) == "<class 'chatfsm.events.Message'>"
     for name in ("commands", "effects", "events", "errors", "models"):
         module = getattr(chatfsm, name)
@@ -157,7 +157,7 @@ def test_a_name_is_known_by_its_public_module() -> None:
 
 
 def test_the_overview_has_a_glossary() -> None:
-    """`help(chatfsm)` explains the terms that names and texts use."""
+    """`help(chatfsm)` explains the terms of names and texts."""
     assert chatfsm.__doc__ is not None
     _, _, glossary = chatfsm.__doc__.partition("\nGlossary:\n\n")
     entries = [re.split(r"  +", line, maxsplit=1) for line in glossary.strip().splitlines()]
@@ -170,17 +170,17 @@ def test_the_overview_has_a_glossary() -> None:
 
 
 def test_all_names_are_listed_before_they_are_used() -> None:
-    """`dir` and `import *` tell them all, in a process that has used none."""
-    told = "import chatfsm; print(chatfsm.__all__ == dir(chatfsm), len(vars(chatfsm)))"
-    known, few = in_a_fresh_process(told).split()
+    """`dir` and `import *` list all names in a process that has used none."""
+    program = "import chatfsm; print(chatfsm.__all__ == dir(chatfsm), len(vars(chatfsm)))"
+    known, few = output_of(program).split()
     assert known == "True"
     assert int(few) < len(chatfsm.__all__)
     words = "from chatfsm import *; import chatfsm; print({*chatfsm.__all__} <= {*globals()})"
-    assert in_a_fresh_process(words).strip() == "True"
+    assert output_of(words).strip() == "True"
 
 
 def test_threads_may_use_a_name_at_once() -> None:
-    """All of them get the same, in a process that has loaded nothing."""
+    """Threads that use a name at once get the same object, in a process that has loaded none."""
     words = """
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -193,33 +193,33 @@ def use(name):
 with ThreadPoolExecutor(len(names)) as pool:
     print(len(set(pool.map(use, names))) == len(chatfsm.__all__))
 """
-    assert in_a_fresh_process(words).strip() == "True"
+    assert output_of(words).strip() == "True"
 
 
-def test_what_was_pickled_comes_back_where_nothing_was_used() -> None:
-    """A pickle names the module of a class, not the face."""
+def test_a_pickle_loads_in_a_new_process() -> None:
+    """A pickle names the module of a class, and loads before any name was used."""
     made = pickle.dumps([events.Typing("ann"), commands.SendText("x"), chatfsm.Settings()])
     words = f"import pickle, chatfsm; print(len(pickle.loads({made!r})))"
-    assert in_a_fresh_process(words).strip() == "3"
+    assert output_of(words).strip() == "3"
 
 
-def in_a_fresh_process(words: str) -> str:
-    """What Python prints."""
+def output_of(program: str) -> str:
+    """Return the output of a program in a new process of Python."""
     run = subprocess.run(
-        [sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     return run.stdout
 
 
 def test_every_error_has_one_root() -> None:
-    """Whoever catches `ChatError` catches everything that chatfsm raises on purpose."""
+    """Every exception of chatfsm is a `ChatError`."""
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), chatfsm.ChatError)
 
 
 @pytest.mark.parametrize("module", UNIONS, ids=lambda module: module.__name__)
 def test_a_union_is_closed_over_its_module(module: object) -> None:
-    """Every class that a module makes public is in its union, or is a part of one that is."""
+    """Every public class of a module is in its union, or is a field of such a class."""
     parts = {events.Attachment, effects.OutgoingMessage}
     made = {
         value
@@ -239,7 +239,7 @@ def test_no_name_is_used_twice() -> None:
 
 @pytest.mark.parametrize("module", UNIONS, ids=lambda module: module.__name__)
 def test_values_are_frozen(module: object) -> None:
-    """Nothing that is told can be changed."""
+    """Events, commands, signals and effects cannot be changed."""
     for cls in get_args(UNIONS[module]):
         assert attrs.has(cls)
         assert cls.__setattr__ is not object.__setattr__
@@ -247,17 +247,17 @@ def test_values_are_frozen(module: object) -> None:
 
 
 @pytest.mark.parametrize("cls", [SessionState, Counts, OpenForm, ClosedForm, OwnTyping, Outgoing])
-def test_what_a_session_remembers_is_data(cls: type) -> None:
-    """L8: state is attrs classes only, without a dict that could hide something."""
+def test_the_state_of_a_session_is_data(cls: type) -> None:
+    """L8: state consists of attrs classes without a `__dict__`."""
     assert attrs.has(cls)
     assert cls.__dictoffset__ == 0
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_wire_names_live_in_one_module(path: Path) -> None:
-    """The names of wire events are written in `_protocol/names.py` alone.
+    """The names of wire events are literals in `_protocol/names.py` alone.
 
-    And in the polling loop of the demo, which is to use nothing of chatfsm.
+    The exception is the polling loop of the demo, which uses no other part of chatfsm.
     """
     if path.name in {"naive_client.py", "names.py"}:
         assert '"chat_session_message"' in path.read_text("utf-8")
@@ -268,11 +268,11 @@ def test_wire_names_live_in_one_module(path: Path) -> None:
 
 
 def test_every_event_class_is_reachable_from_the_wire() -> None:
-    """No event class exists that nothing decodes to."""
+    """Every event class is the result of decoding some wire event."""
     by_name = set(codec.EVENTS.values())
     assert by_name | {events.Unknown, events.Malformed} == set(get_args(events.Event))
 
 
 def test_the_type_marker_is_shipped() -> None:
-    """Type checkers are told that the annotations count."""
+    """The package contains py.typed, so that type checkers use its annotations."""
     assert (PACKAGE / "py.typed").exists()
