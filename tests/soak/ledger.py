@@ -26,6 +26,13 @@ def is_reply_in_flight(customer: SimulatedCustomer) -> bool:
     )
 
 
+def is_reply_lost(customer: SimulatedCustomer) -> bool:
+    """Whether the client waits for a reply that will never come, as only its timeout shows."""
+    first = customer.number * _REQUESTS_PER_CUSTOMER
+    in_flight = customer.world.network._in_flight
+    return any(first + number not in in_flight for number in customer.client._state.pending)
+
+
 class Ledger:
     """The expectations of one chat, compared with the center when all is calm."""
 
@@ -57,6 +64,7 @@ class Ledger:
             and state.history_recheck_at is None
             and not any(owed.purpose != "poll" for owed in state.pending.values())
             and not is_reply_in_flight(customer)
+            and not is_reply_lost(customer)
         )
 
     def check_all(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
