@@ -1,4 +1,4 @@
-"""Stages: a client, the time on its clock, and the words in which an app and a server speak."""
+"""A test harness: a client without IO, its clock, and methods for app inputs and server replies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST = "https://chat.example.com"
 
 
 def endpoint(**changes: Any) -> Endpoint:
-    """A contact center that does not exist."""
+    """Return an endpoint of a fictitious contact center."""
     usual = {
         "url": HOST,
         "tenant_url": "tenant.example.com",
@@ -32,7 +32,7 @@ def endpoint(**changes: Any) -> Endpoint:
 
 
 def kind_of(request: HttpRequest) -> str:
-    """What a request is for: poll, post, history, or the last words of its path."""
+    """Return the kind of a request: poll, post, history, or the last segments of its path."""
     path = urlsplit(request.url).path.rpartition("/clientweb/api/")[2].partition("/")[2]
     if path.endswith("/events"):
         return {"GET": "poll", "POST": "post"}[request.method]
@@ -40,7 +40,7 @@ def kind_of(request: HttpRequest) -> str:
 
 
 class Stage:
-    """A client, the time on its clock, what it has told, and what it waits for.
+    """A client with its clock, its effects, and its unanswered requests.
 
     `at` moves the clock; without it the clock stands still.
     """
@@ -64,7 +64,7 @@ class Stage:
         self.requests: list[HttpRequest] = []
 
     def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
-        """The client receives an item; what follows, without the requests."""
+        """Give the client an input; return its effects without the requests."""
         if at is not None:
             self.now = at
         effects = self.client.receive(item, now=self.now)
@@ -76,17 +76,17 @@ class Stage:
         return told
 
     def ticks(self, *, at: float | None = None) -> list[Any]:
-        """The time comes."""
+        """Give the client a tick."""
         return self.receives(Tick(), at=at)
 
     def asked(self, kind: str) -> HttpRequest:
-        """The one request of its kind that waits for an answer."""
+        """Return the only unanswered request of its kind."""
         (request,) = [r for r in self.waiting.values() if kind_of(r) == kind]
         return request
 
     @property
     def pending(self) -> list[str]:
-        """The kinds of requests that wait for an answer."""
+        """The kinds of the unanswered requests."""
         return sorted(kind_of(request) for request in self.waiting.values())
 
     def replies(
@@ -98,7 +98,7 @@ class Stage:
         at: float | None = None,
         **headers: str,
     ) -> list[Any]:
-        """The server answers; what is no bytes is JSON."""
+        """Answer a request; a body that is not bytes is written as JSON."""
         request = self.asked(kind)
         del self.waiting[request.id]
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -106,38 +106,38 @@ class Stage:
         return self.receives(HttpReply(request.id, status, named, content), at=at)
 
     def polled(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
-        """The server answers the poll; `event` is the wire's name without "chat_session_"."""
+        """Answer the poll; event names are given without the prefix `chat_session_`."""
         return self.replies("poll", {"events": wire(events)}, at=at)
 
     def remembers(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
-        """The server answers with what it kept."""
+        """Answer the history request with these events."""
         return self.replies("history", {"events": wire(events)}, at=at)
 
     def fails(
         self, kind: str, how: Any = "timeout", why: str = "", *, at: float | None = None
     ) -> list[Any]:
-        """No reply comes."""
+        """Let a request fail without a reply."""
         request = self.asked(kind)
         del self.waiting[request.id]
         return self.receives(HttpFailure(request.id, how, why), at=at)
 
     def opens(self, *, is_new: bool = True, state: str = "queued") -> Stage:
-        """The app asks for a chat, and the server has one."""
+        """Request a chat as the app, and answer with a new or existing one."""
         self.receives(RequestChat())
         self.replies("chats", {"chat_id": CHAT, "state": state, "is_new_chat": is_new})
         return self
 
     def receives_chat(self, chat_id: object) -> list[Any]:
-        """The app asks for a chat, and the server says that it has this one."""
+        """Request a chat as the app, and answer with this chat id."""
         self.receives(RequestChat())
         return self.replies("chats", {"chat_id": chat_id, "state": "queued"})
 
     def says(self, text: str = "hello", *, at: float | None = None) -> list[Any]:
-        """The customer says something."""
+        """Send a text as the customer."""
         return self.receives(commands.SendText(text), at=at)
 
     def refused(self, item: Any, *, at: float | None = None) -> str:
-        """The app asks for what it may not; the reason, and not a trace."""
+        """Give an input that must be refused; return the reason and check that nothing changed."""
         if at is not None:
             self.now = at
         before = self.knows()
@@ -147,7 +147,7 @@ class Stage:
         return str(caught.value)
 
     def restarts(self, *, at: float, **changes: Any) -> Stage:
-        """The process dies; another one goes on with the last snapshot, on another clock."""
+        """Restore the client from its snapshot, on another clock, without its open requests."""
         snapshot = json.loads(json.dumps(self.client.snapshot(now=self.now)))
         self.now = at
         self.client = ChatClient.restore(
@@ -157,13 +157,13 @@ class Stage:
         return self
 
     def knows(self) -> Any:
-        """A copy of all that the client remembers."""
+        """Return a copy of the state of the client and of its session."""
         session = self.client.session
         memory = None if session is None else deepcopy(session._state)
         return deepcopy(self.client._state), memory
 
     def is_due(self) -> list[str]:
-        """Go to the client's deadline, and tick; what was asked for there."""
+        """Advance to the client's deadline and tick; return the kinds of the new requests."""
         deadline = self.client.deadline
         assert deadline is not None
         before = set(self.waiting)
@@ -172,7 +172,7 @@ class Stage:
 
     @property
     def posted(self) -> list[list[str]]:
-        """What went out, POST by POST: texts of messages, names of the rest."""
+        """The contents of the POSTs, one list each: texts of messages, names of other events."""
         return [
             [
                 event.get("msg", short(event["event"]))
@@ -184,17 +184,17 @@ class Stage:
 
 
 def short(name: str) -> str:
-    """The name of a wire event without what all have in common."""
+    """Return the name of a wire event without its prefix."""
     return name.removeprefix("chat_session_")
 
 
 def wire(events: Any) -> list[dict[str, Any]]:
-    """Events as the server writes them."""
+    """Return events with the full wire names."""
     return [{**event, "event": f"chat_session_{event['event']}"} for event in events]
 
 
 def query_of(request: HttpRequest) -> dict[str, list[str]]:
-    """The query of a request's URL."""
+    """Return the query of a request's URL."""
     return parse_qs(urlsplit(request.url).query)
 
 
@@ -206,11 +206,11 @@ def stage() -> Stage:
 
 @pytest.fixture
 def chat() -> Stage:
-    """A client whose chat was opened a moment ago; the first poll is on its way."""
+    """A client that has just opened a chat; the first poll is pending."""
     return Stage().opens()
 
 
 @pytest.fixture(scope="session")
 def stages() -> type[Stage]:
-    """A maker of stages: `stages(version=1, max_batch=2)`."""
+    """The class of the harness, to be called as `stages(version=1, max_batch=2)`."""
     return Stage

@@ -1,4 +1,4 @@
-"""Any error, at any request, as often as it likes: what follows is as PROTOCOL.md §1 and §6 say."""
+"""Random errors of any request, against the rules of PROTOCOL.md §1 and §6."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatfsm.client_effects import AuthorizationFailed
 from chatfsm.transport import HttpFailure, HttpReply
 from tests.client.conftest import CHAT, Stage, kind_of, wire
 
-# PROTOCOL.md §1: the codes, each with what it means for the poll of a chat.
+# PROTOCOL.md §1: the codes, each with its meaning for the poll of a chat.
 CODES = {
     **dict.fromkeys(("2000", "2001", "2002", "2003", "2004", "3000"), "unauthorized"),
     **dict.fromkeys(("5000", "5001", "5004", "5500", "5602", "5955"), "again"),
@@ -24,12 +24,12 @@ CODES = {
 }
 BODIES = {"empty": b"", "page": b"<html>404 page not found</html>", "text": b"404 page not found"}
 STATUSES = (302, 307, 400, 401, 403, 404, 407, 408, 429, 500, 502, 503, 504)
-# Those that proxies and portals borrow: here the body decides.
+# Statuses that proxies and portals use as well: the body decides.
 BORROWED = (401, 403, 404)
 
 
 def meaning(status: int, code: str | None, body: str) -> str:
-    """What an error reply to a poll means: the code decides, and without one the status."""
+    """Return the meaning of an error reply to a poll: by its code, or else by its status."""
     if code is not None:
         return CODES[code]
     if status in BORROWED and body == "empty":
@@ -39,7 +39,7 @@ def meaning(status: int, code: str | None, body: str) -> str:
 
 @st.composite
 def errors(draw: st.DrawFn) -> tuple[int, bytes, str]:
-    """A status, a body, and what they mean."""
+    """Draw a status, a body and their meaning."""
     status = draw(st.sampled_from(STATUSES) | st.sampled_from(BORROWED))
     code = draw(st.none() | st.sampled_from(list(CODES)))
     body = draw(st.sampled_from(list(BODIES)))
@@ -56,7 +56,7 @@ def connected(**settings: Any) -> Stage:
 
 @given(st.lists(errors(), min_size=1, max_size=8))
 def test_any_errors_of_polls(story: list[tuple[int, bytes, str]]) -> None:
-    """The chat ends, stops, or goes on; and then never sooner or later than the backoff allows."""
+    """The chat ends, stops or goes on as the error says, and retries are within the backoff."""
     chat = connected()
     for attempt, (status, content, means) in enumerate(story):
         chat.replies("poll", content, status=status)
@@ -104,7 +104,7 @@ def kinds(chat: Stage) -> list[str]:
 
 @given(st.lists(errors().filter(lambda error: error[2] in {"again", "busy"}), max_size=4))
 def test_any_foreign_reply_to_a_text(story: list[tuple[int, bytes, str]]) -> None:
-    """If the center itself has not spoken, a text is not told as failed, and arrives later."""
+    """A text is not reported as failed by a reply from an intermediary, and arrives later."""
     assume(all(b"error_code" not in content and status != 400 for status, content, _ in story))
     chat = connected()
     chat.says("a")
@@ -154,8 +154,8 @@ def test_any_flawed_byte_in_a_text(
 
 
 @given(TEXTS)
-def test_any_news_in_the_reply_to_a_post(texts: list[str]) -> None:
-    """Version 1 answers a POST with new events: they are told at once, and not again."""
+def test_any_events_in_the_reply_to_a_post(texts: list[str]) -> None:
+    """Version 1 answers a POST with new events: they are reported at once, and only once."""
     chat = connected(version=1)
     chat.says("a")
     chat.replies("post", {"events": messages(texts)})
@@ -166,7 +166,7 @@ def test_any_news_in_the_reply_to_a_post(texts: list[str]) -> None:
 
 @given(st.integers(0, 5), st.booleans())
 def test_any_history_that_is_too_large(texts: int, is_refused_by_sender: bool) -> None:
-    """It is given up and told once; what waits is posted, and it is not fetched again."""
+    """It is dropped and reported once; pending texts are posted, and it is not requested again."""
     chat = Stage(chat_id=CHAT, max_body=100)
     chat.ticks()
     for number in range(texts):
@@ -191,7 +191,7 @@ def test_any_history_that_is_too_large(texts: int, is_refused_by_sender: bool) -
 
 @given(st.floats(21.0, 1e6), st.booleans())
 def test_any_sleep_of_the_computer(seconds: float, has_replied: bool) -> None:
-    """After a sleep the history is asked for, whatever became of the poll."""
+    """After a sleep the history is requested, whether or not the poll was answered."""
     chat = connected()
     if has_replied:
         chat.polled()
@@ -206,8 +206,8 @@ def test_any_sleep_of_the_computer(seconds: float, has_replied: bool) -> None:
 
 
 @given(st.floats(0.0, 15.0), st.sampled_from(("timeout", "protocol", "cancelled")))
-def test_any_news_that_a_broken_poll_takes_along(seconds: float, how: str) -> None:
-    """The server may hold a broken poll for 20 s, and answer it: then the history has its news."""
+def test_any_events_lost_with_a_broken_poll(seconds: float, how: str) -> None:
+    """The server may answer a broken poll within 20 s; the history then has those events."""
     chat = connected()
     chat.fails("poll", how, at=seconds)
     told_at: list[float] = []
@@ -224,8 +224,8 @@ FATES = st.sampled_from(("arrived", "missing", "in flight", "gone"))
 
 
 @given(st.sampled_from(("ended", "inactivity_timeout", "failed")), FATES, st.data())
-def test_any_end_while_a_text_is_in_doubt(end: str, fate: str, data: st.DataObject) -> None:
-    """No poll follows the first end; its POST or one history settles the text; the end is last."""
+def test_any_end_while_a_text_is_unconfirmed(end: str, fate: str, data: st.DataObject) -> None:
+    """No poll follows the first end; the POST's reply or one history settles the text first."""
     chat = connected()
     chat.says("a")
     if fate in {"arrived", "missing"}:
@@ -237,7 +237,7 @@ def test_any_end_while_a_text_is_in_doubt(end: str, fate: str, data: st.DataObje
     chat.ticks(at=chat.now + data.draw(st.floats(1.0, 9.0)))
     own = {"event": "message", "msg": "a", "msg_id": "1", "party_id": CHAT}
     while not chat.client.done:
-        if "post" in chat.pending:  # a status 404 is an end too, but not the first
+        if "post" in chat.pending:  # a status 404 is an end too, but not the first one
             chat.replies("post", b"", status=404 if fate == "gone" else 200)
         elif "history" in chat.pending:
             chat.remembers(*([own] if fate == "arrived" else []))
@@ -258,7 +258,7 @@ STEPS = st.lists(st.sampled_from(("says", "says", "taken", "busy", "connect", "n
 
 @given(STEPS, st.integers(1, 3))
 def test_any_texts_arrive_in_their_order(steps: list[str], max_batch: int) -> None:
-    """What the server surely did not take is posted again before all that was said later."""
+    """A text that the server did not receive is posted again before all later texts."""
     chat = connected(max_batch=max_batch)
     said, arrived = 0, []
     for step in [*steps, *["taken"] * len(steps)]:
@@ -284,8 +284,8 @@ def test_any_texts_arrive_in_their_order(steps: list[str], max_batch: int) -> No
 
 
 @given(st.lists(st.sampled_from(("a", "b", "c")), min_size=1, max_size=5), st.booleans())
-def test_any_words_before_the_end(texts: list[str], is_flushed: bool) -> None:
-    """All that was said goes out before the customer's end, whatever is in flight."""
+def test_any_texts_before_the_end(texts: list[str], is_flushed: bool) -> None:
+    """All texts are posted before the customer's `End`, whatever requests are in flight."""
     chat = connected(max_batch=2)
     for text in texts:
         chat.says(text)

@@ -1,4 +1,4 @@
-"""What a reply that is no success means: by code first, by status where there is none."""
+"""Error replies: their meaning by code, and by status if there is no code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatfsm._client.failures import ERRORS_BY_CODE, error_in, parse_reply
 from chatfsm.errors import ApiError
 from chatfsm.transport import HttpReply
 
-# PROTOCOL.md §1: the code, the class, and whether the same may succeed later.
+# PROTOCOL.md §1: the code, the class, and whether a retry may succeed.
 CODES = [
     ("1000", errors.ConfigurationError, False),
     *((code, errors.AuthorizationError, False) for code in ("2000", "2001", "2002", "2003")),
@@ -54,24 +54,24 @@ STATUSES = [
     (503, errors.TransientError, True),
     (599, errors.TransientError, True),
 ]
-# Bodies that are no word of the API's.
+# Bodies without an error code of the API.
 FOREIGN = [b"<html>", b"404 page not found\n", b"[]", b'{"message":"Forbidden"}', b"[" * 9999]
 
 
 def reply(status: int, body: object = b"", **headers: str) -> HttpReply:
-    """A reply; what is no bytes is JSON."""
+    """Return a reply; a body that is not bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return HttpReply(1, status, headers, content)
 
 
 def error_of(reply: HttpReply, *, is_download: bool = False, **more: Any) -> ApiError | None:
-    """The error that a reply is, or None."""
+    """Return the error of a reply, or None."""
     value, _flaw = parse_reply(reply, is_download=is_download)
     return error_in(reply, value, **more)
 
 
 def error(status: int, body: object = b"", **headers: str) -> ApiError:
-    """The error that a reply is."""
+    """Return the error of a reply that must have one."""
     found = error_of(reply(status, body, **headers))
     assert found is not None
     return found
@@ -82,7 +82,7 @@ def error(status: int, body: object = b"", **headers: str) -> ApiError:
 def test_a_code_means_the_same_with_any_status(
     code: str, cls: type[ApiError], transient: bool, status: int
 ) -> None:
-    """The pairing of the two is documented nowhere, so the code decides, as text or number."""
+    """The pairing of code and status is undocumented, so the code decides, as text or as number."""
     for written in (code, int(code)):
         found = error(status, {"error_code": written})
         assert type(found) is cls
@@ -92,7 +92,7 @@ def test_a_code_means_the_same_with_any_status(
 
 
 def test_every_code_of_the_table_is_here() -> None:
-    """The rows above are the whole table."""
+    """The rows above are the complete table."""
     assert [code for code, *_ in CODES] == list(ERRORS_BY_CODE)
 
 
@@ -101,7 +101,7 @@ def test_every_code_of_the_table_is_here() -> None:
 def test_without_a_code_the_status_decides(
     status: int, cls: type[ApiError], transient: bool, body: bytes
 ) -> None:
-    """Whatever stands in the body instead of a code, if it can be the center's."""
+    """The status decides for any body without a code that can be the center's."""
     if status in {401, 403, 404} and body in FOREIGN:
         cls, transient = errors.TransientError, True
     found = error(status, body)
@@ -115,12 +115,12 @@ def test_without_a_code_the_status_decides(
     "body", [b"", b"{}", b'{"error_code":0}', b'{"error_code":"0"}', b"<html>"]
 )
 def test_a_success_is_no_error(status: int, body: bytes) -> None:
-    """Nor is the code 0."""
+    """A success is not an error, and neither is code 0."""
     assert error_of(reply(status, body)) is None
 
 
 def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
-    """What the table does not have is judged by its status."""
+    """A code outside the table is kept, and the status decides."""
     found = error(503, {"error_code": "7777", "error_message": "Mond"})
     assert type(found) is errors.TransientError
     assert found.error_code == "7777"
@@ -128,7 +128,7 @@ def test_an_unknown_code_is_kept_and_the_status_decides() -> None:
 
 
 def test_a_404_on_the_chat_is_its_end() -> None:
-    """Only there, and only where no code says otherwise."""
+    """This holds only for requests of the chat, and only without another code."""
     gone = error_of(reply(404), on_chat=True)
     assert type(gone) is errors.SessionGoneError
     other = error_of(reply(404, {"error_code": "5502"}), on_chat=True)
@@ -137,15 +137,15 @@ def test_a_404_on_the_chat_is_its_end() -> None:
         assert type(error_of(reply(404, page), on_chat=True)) is errors.TransientError
 
 
-def test_a_file_is_not_looked_at() -> None:
-    """The content of a download is no error, even if it looks like one."""
+def test_a_download_is_not_parsed() -> None:
+    """The content of a download is never parsed as an error."""
     content = {"error_code": "5005"}
     assert error_of(reply(200, content), is_download=True) is None
     assert type(error_of(reply(404, content), is_download=True)) is errors.SessionGoneError
 
 
 def test_a_secret_in_a_message_is_hidden() -> None:
-    """The server may quote the credentials, wherever it likes (law L10)."""
+    """DESIGN L10: credentials that the server quotes in its message are hidden."""
     body = {"error_code": "3000", "error_message": "no app abc of abc-def"}
     found = error_of(reply(403, body), secrets=("abc", "def"))
     assert str(found).endswith(": the app's id is unknown, 'no app (hidden) of (hidden)-(hidden)'")
@@ -161,19 +161,19 @@ def test_a_secret_in_a_message_is_hidden() -> None:
         (b'{"a": "\x00"}', {"a": "\0"}, "control characters within texts"),
     ],
 )
-def test_a_body_is_parsed_as_well_as_can_be(body: bytes, value: Any, flaw: str) -> None:
-    """A flaw is named where the body had to be mended."""
+def test_a_flawed_body_is_parsed(body: bytes, value: Any, flaw: str) -> None:
+    """Mended bodies have a flaw that names the defect."""
     assert parse_reply(reply(200, body)) == (value, flaw)
 
 
-def test_what_could_not_be_decoded_is_not_quoted() -> None:
-    """With 5003 the server may quote what people wrote."""
+def test_undecodable_content_is_not_quoted() -> None:
+    """With 5003 the server may quote customer texts, so the message is dropped."""
     found = error(400, {"error_code": "5003", "error_message": 'near "my card is 4111"'})
     assert "4111" not in str(found)
 
 
 def test_a_long_message_is_shortened() -> None:
-    """The server's words are for people, and few."""
+    """The message is cut to a fixed length."""
     found = error(400, {"error_code": "5603", "error_message": "x" * 100_000})
     assert len(str(found)) < 200
 
@@ -183,7 +183,7 @@ def test_a_long_message_is_shortened() -> None:
     [("7", 7.0), (" 7.5 ", 7.5), ("", None), ("-1", None), ("inf", None), ("nan", None)],
 )
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
-    """What is no number of seconds is none."""
+    """A value that is not a number of seconds is ignored."""
     assert error(429, **{"retry-after": value}).retry_after == seconds
 
 
@@ -206,7 +206,7 @@ NOON = "Sun, 06 Nov 1994 12:00:00 GMT"
 def test_a_date_counts_from_the_date_of_the_reply(
     until: str, since: str, seconds: float | None
 ) -> None:
-    """The client has no calendar; the server's own tells how long to wait, if it sends it."""
+    """The client has no calendar, so a date counts from the Date header of the reply."""
     headers = {"retry-after": until, **({"date": since} if since else {})}
     assert error(503, **headers).retry_after == seconds
 
@@ -215,7 +215,7 @@ def test_a_date_counts_from_the_date_of_the_reply(
 def test_nothing_in_a_reply_raises(
     status: int, body: bytes, is_download: bool, on_chat: bool
 ) -> None:
-    """Whatever the network brings is an error or a success."""
+    """Any reply is either an error or a success."""
     found = error_of(HttpReply(1, status, {}, body), is_download=is_download, on_chat=on_chat)
     assert found is None or isinstance(found, ChatError)
 
@@ -225,7 +225,7 @@ JSON = st.sampled_from([None, True, 5511, 1e400, -0.5, [], ["a"], {}, {"a": "0"}
 
 @given(st.integers(200, 599), JSON, JSON)
 def test_nothing_in_an_error_raises(status: int, code: object, message: object) -> None:
-    """Codes and messages of any type, with any secret in them."""
+    """Codes and messages of any type, also with secrets, give an error."""
     body = json.dumps({"error_code": code, "error_message": message}).encode()
     found = error_of(HttpReply(1, status, {}, body), secrets=("a", "0"))
     assert found is None or str(found).isascii()

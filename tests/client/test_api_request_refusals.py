@@ -1,4 +1,4 @@
-"""What an app may not ask for, and what it is told when the server refuses."""
+"""API requests that are refused, by the client or by the server."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NEW = (c.SubscribeNotifications(), c.GetCaseHistory(), c.CloseCase(), c.GetVersi
 
 
 @pytest.mark.parametrize("call", NEW, ids=lambda call: type(call).__name__)
-def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.ApiRequest) -> None:
-    """A method of v2 is refused where v1 is spoken."""
+def test_methods_of_v2_are_refused_on_v1(stages: type[Stage], call: c.ApiRequest) -> None:
+    """A method of version 2 is refused on version 1."""
     assert "version 1 of the API has no such method" in stages(version=1).opens().refused(call)
 
 
@@ -42,10 +42,10 @@ def test_what_v1_has_not_is_refused(stages: type[Stage], call: c.ApiRequest) -> 
     ],
     ids=lambda item: type(item).__name__,
 )
-def test_an_answer_that_cannot_be_read_is_no_answer(
+def test_an_unreadable_answer_is_a_failure(
     stages: type[Stage], call: c.ApiRequest, bodies: list[bytes]
 ) -> None:
-    """A success without what it should hold is refused, and crashes nothing."""
+    """A success without the expected fields fails the request, without an exception."""
     for body in bodies:
         stage = stages()
         stage.receives(call)
@@ -57,8 +57,8 @@ def test_an_answer_that_cannot_be_read_is_no_answer(
         assert told.error.transient
 
 
-def test_a_call_is_refused_by_name(chat: Stage) -> None:
-    """An error answers the call that it belongs to, typed, with code and status."""
+def test_a_failure_names_its_request(chat: Stage) -> None:
+    """The failure names its request, and has the class, the code and the status."""
     call = c.CloseCase()
     chat.receives(call)
     (told,) = chat.replies(
@@ -71,8 +71,8 @@ def test_a_call_is_refused_by_name(chat: Stage) -> None:
     assert chat.pending == ["poll"]
 
 
-def test_a_call_without_a_reply_is_refused_as_such(chat: Stage) -> None:
-    """Where no reply came the app is told, and decides for itself."""
+def test_a_request_without_a_reply_fails(chat: Stage) -> None:
+    """The app gets a failure without a status, and decides about a retry."""
     chat.receives(c.CheckAvailability())
     (told,) = chat.fails("availability", "connect", "no such name")
     assert isinstance(told.error, TransportError)
@@ -80,8 +80,8 @@ def test_a_call_without_a_reply_is_refused_as_such(chat: Stage) -> None:
     assert str(told.error) == "no reply (connect): no such name"
 
 
-def test_a_request_without_a_reply_is_given_up(stage: Stage) -> None:
-    """A forgotten call is refused after its time and some grace."""
+def test_a_forgotten_request_times_out(stage: Stage) -> None:
+    """A request without a reply fails after its timeout plus a grace period."""
     stage.receives(c.CheckAvailability())
     assert stage.client.deadline == 35.0
     (told,) = stage.ticks(at=35.0)
@@ -90,15 +90,15 @@ def test_a_request_without_a_reply_is_given_up(stage: Stage) -> None:
 
 
 def test_no_active_chat_is_an_answer(stage: Stage) -> None:
-    """404 to `GetActiveChat` means that there is none."""
+    """404 to `GetActiveChat` means that there is no chat."""
     stage.receives(c.GetActiveChat())
     (told,) = stage.replies("chats/active", status=404)
     assert told.result is None
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_file_that_is_refused_is_no_reason_to_stop(chat: Stage, status: int) -> None:
-    """A download that is forbidden without a code is this file's matter alone."""
+def test_a_refused_file_does_not_stop_the_client(chat: Stage, status: int) -> None:
+    """A 403 for a download without a code concerns this file alone."""
     chat.receives(c.GetFile("f1"))
     (told,) = chat.replies(f"chats/{CHAT}/files/f1", status=status)
     assert isinstance(told.error, FileError)
@@ -113,18 +113,18 @@ def test_a_file_that_is_refused_is_no_reason_to_stop(chat: Stage, status: int) -
         (500, b"", TransientError),
     ],
 )
-def test_a_file_that_is_not_there_ends_no_chat(
+def test_a_missing_file_does_not_end_the_chat(
     chat: Stage, status: int, body: object, error: type[Exception]
 ) -> None:
-    """A 404 on a file, or on a method that the server lacks, is not the chat's end."""
+    """A 404 for a file, or for an unknown method, does not end the chat."""
     chat.receives(c.GetFile("f1"))
     (told,) = chat.replies(f"chats/{CHAT}/files/f1", body, status=status)
     assert isinstance(told.error, error)
     assert not chat.client.done
 
 
-def test_a_call_that_hears_that_the_session_is_gone_ends_the_chat(chat: Stage) -> None:
-    """5005 is the end, whatever it answers; other calls are told so too, before it."""
+def test_code_5005_to_any_request_ends_the_chat(chat: Stage) -> None:
+    """5005 to any request ends the chat; the other requests fail first."""
     file, servers = c.GetFile("f1"), c.GetIceServers()
     chat.receives(file)
     chat.receives(servers)
@@ -138,22 +138,22 @@ def test_a_call_that_hears_that_the_session_is_gone_ends_the_chat(chat: Stage) -
     assert "over" in chat.refused(c.GetIceServers())
 
 
-def test_what_needs_a_chat_is_refused_without_one(stage: Stage) -> None:
-    """Files, photos and cases belong to a chat."""
+def test_requests_of_a_chat_are_refused_without_one(stage: Stage) -> None:
+    """Files, photos and cases need a chat."""
     for call in (c.GetFile("f"), c.GetPhoto("p"), c.CloseCase(), c.GetCaseHistory()):
         assert "there is no chat yet" in stage.refused(call)
 
 
-def test_calls_are_bounded(stages: type[Stage]) -> None:
-    """So many calls may wait for an answer, and no more."""
+def test_api_requests_are_bounded(stages: type[Stage]) -> None:
+    """The number of pending API requests is limited."""
     stage = stages(max_api_requests=2)
     stage.receives(c.CheckAvailability())
     stage.receives(c.GetVersion())
     assert "2 requests wait" in stage.refused(c.GetVersion())
 
 
-def test_an_authorization_error_of_a_call_stops_everything(chat: Stage) -> None:
-    """Credentials that one call hears to be wrong are wrong for all."""
+def test_an_authorization_error_of_a_request_stops_everything(chat: Stage) -> None:
+    """Refused credentials of one request stop all requests of the client."""
     chat.receives(c.CheckAvailability())
     told = chat.replies("availability", status=401)
     assert [type(effect).__name__ for effect in told] == [
@@ -179,7 +179,7 @@ def test_an_authorization_error_of_a_call_stops_everything(chat: Stage) -> None:
         lambda: c.SubscribeNotifications("t", "app", "other"),
     ],
 )
-def test_a_call_that_cannot_be_written_is_refused_when_built(build: Any) -> None:
-    """Types, sizes, header injection, and tokens that exclude each other."""
+def test_an_invalid_request_is_refused_when_built(build: Any) -> None:
+    """Wrong types and sizes, header injection, and two kinds of tokens are refused."""
     with pytest.raises((TypeError, ValueError)):
         build()

@@ -1,4 +1,4 @@
-"""Every method that an app may ask for: how it is written, and how its answer is read."""
+"""API requests of the app: their HTTP requests, and the decoding of their answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.client.conftest import CHAT, HOST, Stage, query_of
 PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
 MESSAGE = {"event": "chat_session_message", "msg": "hi"}
 
-# The call, the verb and path, the JSON that goes, the JSON that comes, the value told.
+# The request, method and path, the JSON sent, the JSON of the reply, and the result.
 ROWS: list[tuple[Any, str, Any, Any, Any]] = [
     (api.CheckAvailability(), "GET availability", None, {"chat": "available", "ewt": "3"},
      api.Availability(is_available=True, ewt=3.0)),
@@ -34,7 +34,7 @@ ROWS: list[tuple[Any, str, Any, Any, Any]] = [
      {"definition": {"forms": []}, "styles": {"color": "red"}, "version": 4},
      api.Configuration({"forms": []}, {"color": "red"}, {"version": 4})),
     (api.GetConfiguration(), "GET configuration", None, {}, api.Configuration()),
-    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # no real one
+    (api.SubscribeNotifications(android_firebase_device_token="t"),  # noqa: S106  # not a real token
      f"POST chats/{CHAT}/notifications", {"android_firebase_device_token": "t"}, {}, None),
     (api.SubscribeNotifications("t", "com.example"), f"POST chats/{CHAT}/notifications",
      {"ios_apns_device_token": "t", "ios_app_bundle_id": "com.example"}, {}, None),
@@ -51,8 +51,8 @@ ROWS: list[tuple[Any, str, Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1])
-def test_a_call_is_written_and_its_answer_read(chat: Stage, row: tuple[Any, ...]) -> None:
-    """Each method of v2, as documented; the answer names the very call."""
+def test_each_request_is_written_and_its_answer_decoded(chat: Stage, row: tuple[Any, ...]) -> None:
+    """Each method of version 2 is as documented, and the result has the request itself."""
     call, where, body, reply, value = row
     assert chat.receives(call) == []
     verb, path = where.split()
@@ -72,8 +72,8 @@ def test_a_call_is_written_and_its_answer_read(chat: Stage, row: tuple[Any, ...]
 @pytest.mark.parametrize(
     "row", [row for row in ROWS if 1 in METHODS[type(row[0])].versions], ids=lambda row: row[1]
 )
-def test_what_v1_has_is_asked_there(stages: type[Stage], row: tuple[Any, ...]) -> None:
-    """The methods of v1 have the same paths under /v1/."""
+def test_methods_of_v1_use_the_v1_paths(stages: type[Stage], row: tuple[Any, ...]) -> None:
+    """The methods of version 1 have the same paths under /v1/."""
     chat = stages(version=1).opens()
     call, where, _, reply, value = row
     chat.receives(call)
@@ -83,7 +83,7 @@ def test_what_v1_has_is_asked_there(stages: type[Stage], row: tuple[Any, ...]) -
     assert told.result == value
 
 
-def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> None:
+def test_an_sms_chat_needs_v1(stages: type[Stage], chat: Stage) -> None:
     """`RequestSmsChat` is written like `RequestChat`, and answered with a code."""
     assert "version 2" in chat.refused(api.RequestSmsChat("555"))
     stage = stages(version=1)
@@ -97,15 +97,15 @@ def test_a_chat_by_text_message_is_of_v1(stages: type[Stage], chat: Stage) -> No
     assert told.result == api.SmsOutcome(0)
 
 
-def test_a_request_for_a_chat_says_only_what_is_given(stage: Stage) -> None:
-    """Everything in it is optional."""
+def test_a_request_for_a_chat_has_only_given_fields(stage: Stage) -> None:
+    """All its fields are optional."""
     stage.receives(api.RequestChat(parameters={"user_platform": {"os": "x"}}))
     body = json.loads(stage.asked("chats").body)
     assert body == {"parameters": {"user_platform": {"os": "x"}}}
 
 
-def test_a_request_for_a_chat_may_bring_the_first_message(stage: Stage) -> None:
-    """As an event, which the server takes as if it were posted; what comes back is an own text."""
+def test_a_request_for_a_chat_may_have_the_first_message(stage: Stage) -> None:
+    """The first message is part of the request as an event, and its echo is an own text."""
     stage.receives(api.RequestChat(initial_message="Is anybody there?"))
     body = json.loads(stage.asked("chats").body)
     event = {"event": "chat_session_message", "msg": "Is anybody there?"}
@@ -119,8 +119,8 @@ CIPHERTEXT = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
 
 
 @pytest.mark.parametrize("body", [CIPHERTEXT.encode(), json.dumps(CIPHERTEXT).encode()])
-def test_encrypted_servers_are_told_as_such(chat: Stage, body: bytes) -> None:
-    """Newer servers answer with base64 of what the vendor's web client alone can read."""
+def test_encrypted_ice_servers_are_marked(chat: Stage, body: bytes) -> None:
+    """Newer servers answer with base64 that only the vendor's web client can decrypt."""
     chat.receives(api.GetIceServers())
     (failed,) = chat.replies("iceservers", body)
     assert isinstance(failed, ApiFailed)
@@ -134,17 +134,17 @@ def test_encrypted_servers_are_told_as_such(chat: Stage, body: bytes) -> None:
     ("call", "path"),
     [(api.CloseCase(), f"chats/{CHAT}/closecase"), (api.GetVersion(), "version")],
 )
-def test_a_word_is_no_result_of_another_request(
+def test_a_text_is_no_result_of_another_request(
     chat: Stage, call: api.ApiRequest, path: str
 ) -> None:
-    """Base64 is read as what it is for the servers alone."""
+    """Only `GetIceServers` accepts a base64 text as its answer."""
     chat.receives(call)
     (failed,) = chat.replies(path, CIPHERTEXT.encode())
     assert isinstance(failed.error, TransportError)
 
 
-def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
-    """An upload is multipart/form-data with a part `file`, takes longer, and needs no chat."""
+def test_an_upload_is_one_part(stage: Stage) -> None:
+    """An upload is multipart/form-data with a part `file`; it needs no chat, and more time."""
     call = api.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
     stage.receives(call)
     request = stage.asked("files")
@@ -160,13 +160,13 @@ def test_a_file_goes_up_as_one_part(stage: Stage) -> None:
 
 
 def test_a_file_name_cannot_end_the_header(stage: Stage) -> None:
-    """Quotes, line ends and the end of a C string are percent-encoded, as browsers do."""
+    """Quotes, line ends and NUL are percent-encoded, as by browsers."""
     stage.receives(api.UploadFile('a"b\rc\nd\0e%', b"x", "image/png"))
     assert b'; filename="a%22b%0Dc%0Ad%00e%"\r\n' in stage.asked("files").body
 
 
-def test_a_file_name_that_is_not_utf_8_goes_up_with_question_marks(stage: Stage) -> None:
-    """Python gives undecodable bytes of a file name as lone surrogates; the upload succeeds."""
+def test_an_undecodable_file_name_has_question_marks(stage: Stage) -> None:
+    """Lone surrogates, which stand for undecodable bytes in a file name, are replaced by "?"."""
     stage.receives(api.UploadFile("caf\udce9.png", b"x", "image/png"))
     assert b'filename="caf?.png"' in stage.asked("files").body
     (told,) = stage.replies("files", {"file_id": "f1"})
@@ -180,8 +180,8 @@ def test_a_file_name_that_is_not_utf_8_goes_up_with_question_marks(stage: Stage)
         (api.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
     ],
 )
-def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.ApiRequest, path: str) -> None:
-    """Files and photos are asked for without the tenant, and are bytes, even if they look odd."""
+def test_downloads_are_returned_unchanged(chat: Stage, call: api.ApiRequest, path: str) -> None:
+    """Files and photos are requested without the tenant, and returned as raw bytes."""
     chat.receives(call)
     request = chat.asked(path)
     assert "tenantUrl" not in query_of(request)
@@ -191,14 +191,14 @@ def test_what_is_downloaded_comes_as_it_is(chat: Stage, call: api.ApiRequest, pa
     assert not chat.client.done
 
 
-def test_a_file_may_be_as_large_as_the_server_keeps(chat: Stage) -> None:
-    """A download may be longer than what other replies may be."""
+def test_downloads_have_a_higher_size_limit(chat: Stage) -> None:
+    """The limit for downloads is higher than that for other replies."""
     chat.receives(api.GetFile("f1"))
     assert chat.asked(f"chats/{CHAT}/files/f1").max_body == 26 * 1024 * 1024
 
 
-def test_no_repr_of_a_call_shows_what_people_said() -> None:
-    """Names, numbers, tokens and contents are in no repr."""
+def test_no_repr_of_a_request_has_personal_data() -> None:
+    """Names, phone numbers, tokens and contents are in no repr."""
     shown = repr(
         [
             api.RequestChat("5551234", "5551234", {"name": "Lovelace"}),

@@ -1,4 +1,4 @@
-"""The end of a chat: what was never posted, what is in doubt, and what may still be fetched."""
+"""The end of a chat: unsent and unconfirmed messages, and requests after the end."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ENDS: list[tuple[dict[str, Any], str]] = [
 FILE_PATH = f"chats/{CHAT}/files/f-1"
 
 
-def in_doubt(chat: Stage) -> Stage:
-    """A message was posted, and no reply came; another one waits behind it."""
+def with_an_unconfirmed_text(chat: Stage) -> Stage:
+    """Return the chat with one unconfirmed message, and another one waiting behind it."""
     chat.says("a")
     chat.says("b")
     chat.fails("post", "protocol")
@@ -31,18 +31,18 @@ def in_doubt(chat: Stage) -> Stage:
 
 
 def fates(chat: Stage) -> dict[str, str]:
-    """What has become of the messages."""
+    """Return the fate of each message."""
     assert chat.client.session is not None
     return chat.client.session.outbox
 
 
 @pytest.mark.parametrize(("end", "outcome"), ENDS)
 @pytest.mark.parametrize("has_arrived", [True, False])
-def test_a_last_history_settles_what_is_in_doubt(
+def test_a_last_history_settles_unconfirmed_messages(
     chat: Stage, end: dict[str, Any], outcome: str, has_arrived: bool
 ) -> None:
-    """The end waits for it: what arrived is sent, and what did not may be said again."""
-    in_doubt(chat)
+    """The end waits for it: messages in the history are sent, and the others failed."""
+    with_an_unconfirmed_text(chat)
     told = chat.polled(end)
     assert not chat.client.done
     assert "Terminated" not in names(told)
@@ -58,9 +58,9 @@ def test_a_last_history_settles_what_is_in_doubt(
 
 
 @pytest.mark.parametrize(("asked", "is_asked"), [("7", True), ("60", False)])
-def test_the_last_history_obeys_retry_after(chat: Stage, asked: str, is_asked: bool) -> None:
-    """It is asked for when the wait is over, or never if the end does not wait for so long."""
-    in_doubt(chat)
+def test_the_last_history_respects_retry_after(chat: Stage, asked: str, is_asked: bool) -> None:
+    """It is requested when the wait is over, or never if the end does not wait so long."""
+    with_an_unconfirmed_text(chat)
     assert chat.is_due() == ["history"]
     chat.replies("history", status=429, at=chat.now, retry_after=asked)
     since = chat.now
@@ -72,34 +72,34 @@ def test_the_last_history_obeys_retry_after(chat: Stage, asked: str, is_asked: b
 
 
 @pytest.mark.parametrize("body", [b"", {"error_code": "5005"}])
-def test_a_server_that_keeps_no_history_leaves_the_doubt(chat: Stage, body: Any) -> None:
+def test_without_a_history_the_message_stays_unconfirmed(chat: Stage, body: Any) -> None:
     """The outcome is that of the end, and the message stays unconfirmed."""
-    in_doubt(chat).polled({"event": "ended"})
+    with_an_unconfirmed_text(chat).polled({"event": "ended"})
     told = chat.replies("history", body, status=404)
     assert fates(chat) == {"1": "unconfirmed", "3": "failed"}
     assert told[-1] == effects.Terminated("ended", "")
 
 
 @pytest.mark.parametrize("how", ["timeout", "connect"])
-def test_the_last_history_is_asked_for_once(chat: Stage, how: str) -> None:
-    """A chat that is over is not held open by a network that is away."""
-    in_doubt(chat).polled({"event": "ended"})
+def test_the_last_history_is_requested_once(chat: Stage, how: str) -> None:
+    """A failed history request is not repeated after the end."""
+    with_an_unconfirmed_text(chat).polled({"event": "ended"})
     chat.fails("history", how)
     assert chat.client.done
     assert fates(chat)["1"] == "unconfirmed"
 
 
 def test_the_end_waits_for_ten_seconds_at_most(chat: Stage) -> None:
-    """A server that says nothing is not waited for."""
-    in_doubt(chat).polled({"event": "ended"}, at=1.0)
+    """The end is reported after 10 s without a reply."""
+    with_an_unconfirmed_text(chat).polled({"event": "ended"}, at=1.0)
     assert chat.client.deadline == 11.0
     told = chat.ticks(at=11.0)
     assert told[-1] == effects.Terminated("ended", "")
     assert fates(chat) == {"1": "unconfirmed", "3": "failed"}
 
 
-def test_a_post_in_flight_answers_for_itself(chat: Stage) -> None:
-    """The end that the poll brings before the POST is answered makes no doubt of it."""
+def test_a_reply_to_a_post_in_flight_decides(chat: Stage) -> None:
+    """If the poll reports the end before the POST's reply, the reply settles the message."""
     chat.says("a")
     chat.polled({"event": "ended"})
     assert not chat.client.done
@@ -109,8 +109,8 @@ def test_a_post_in_flight_answers_for_itself(chat: Stage) -> None:
     assert told[-1] == effects.Terminated("ended", "")
 
 
-def test_a_post_in_flight_that_is_refused_was_not_taken(chat: Stage) -> None:
-    """The server has no such chat any more: the message may be said again elsewhere."""
+def test_a_refused_post_in_flight_has_failed(chat: Stage) -> None:
+    """The server has no such chat any more, so the message has failed for certain."""
     chat.says("a")
     chat.polled({"event": "ended"})
     told = chat.replies("post", {"error_code": "5005"}, status=404)
@@ -118,8 +118,8 @@ def test_a_post_in_flight_that_is_refused_was_not_taken(chat: Stage) -> None:
     assert told[-1] == effects.Terminated("ended", "")
 
 
-def test_a_post_in_flight_that_is_lost_is_looked_up(chat: Stage) -> None:
-    """In the last history, after the time in which it may still arrive."""
+def test_a_lost_post_in_flight_is_looked_up(chat: Stage) -> None:
+    """The last history is requested after the time in which the message may still arrive."""
     chat.says("a")
     chat.polled({"event": "ended"}, at=1.0)
     chat.fails("post", "protocol", at=1.5)
@@ -130,15 +130,15 @@ def test_a_post_in_flight_that_is_lost_is_looked_up(chat: Stage) -> None:
     assert chat.client.done
 
 
-def test_an_end_that_was_asked_for_is_not_held_back(chat: Stage) -> None:
-    """No message is in doubt while only `End` is on its way."""
+def test_an_end_by_the_customer_is_not_held_back(chat: Stage) -> None:
+    """A pending POST with only `End` holds no unconfirmed message."""
     chat.receives(c.End())
     chat.polled({"event": "ended"})
     assert chat.client.done
 
 
-def test_what_was_never_posted_fails_as_such(chat: Stage) -> None:
-    """Nothing is in doubt, so nothing is waited for; an answer to a form is reported as well."""
+def test_unsent_messages_fail_at_once(chat: Stage) -> None:
+    """No history is requested; an unsent answer to a form is reported as well."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.says("b")
@@ -153,18 +153,18 @@ def test_what_was_never_posted_fails_as_such(chat: Stage) -> None:
     assert "MessageUnconfirmed" not in names(told)
 
 
-def test_a_chat_that_is_gone_has_no_history(chat: Stage) -> None:
-    """The server does not know it: what is in doubt stays so, and nothing is asked."""
-    in_doubt(chat)
+def test_no_history_is_requested_after_5005(chat: Stage) -> None:
+    """After 5005 no history is requested, and the message stays unconfirmed."""
+    with_an_unconfirmed_text(chat)
     told = chat.replies("poll", status=404)
     assert chat.client.done
     assert fates(chat) == {"1": "unconfirmed", "3": "failed"}
     assert told[-1].outcome == "gone"
 
 
-def test_a_history_of_a_chat_that_is_over_hides_no_end(chat: Stage) -> None:
-    """It is refused after the end, while the poll still has the last events."""
-    in_doubt(chat)
+def test_a_refused_history_hides_no_end(chat: Stage) -> None:
+    """A history may be refused after the end, while the poll still has the last events."""
+    with_an_unconfirmed_text(chat)
     while "history" not in chat.pending:
         chat.is_due()
     assert chat.replies("history", status=404) == []
@@ -175,9 +175,9 @@ def test_a_history_of_a_chat_that_is_over_hides_no_end(chat: Stage) -> None:
     assert fates(chat) == {"1": "unconfirmed", "3": "failed"}
 
 
-def test_a_chat_that_lives_without_a_history_goes_on(chat: Stage) -> None:
-    """A poll is answered: the history was refused for another reason, once and for all."""
-    in_doubt(chat)
+def test_a_live_chat_without_a_history_goes_on(chat: Stage) -> None:
+    """The poll is answered, so the history was refused for another reason, permanently."""
+    with_an_unconfirmed_text(chat)
     while "history" not in chat.pending:
         chat.is_due()
     chat.replies("history", status=404)
@@ -188,8 +188,8 @@ def test_a_chat_that_lives_without_a_history_goes_on(chat: Stage) -> None:
 
 
 def test_the_first_end_counts(chat: Stage) -> None:
-    """What comes while the end is held back changes nothing."""
-    in_doubt(chat)
+    """Later events do not change the outcome while the end is held back."""
+    with_an_unconfirmed_text(chat)
     chat.polled(
         {"event": "inactivity_timeout", "msg": "too long"},
         {"event": "ended"},
@@ -203,15 +203,15 @@ def test_the_first_end_counts(chat: Stage) -> None:
 
 
 def test_events_after_the_end_are_counted_as_late(chat: Stage) -> None:
-    """Where nothing is in doubt, those of the same batch."""
+    """Events after the end in the same batch are counted as late, if all messages are confirmed."""
     chat.polled({"event": "ended"}, {"event": "ended"}, {"event": "typing", "party_id": "ann"})
     assert chat.client.session is not None
     assert chat.client.session.counts.late == 2
 
 
-def test_an_end_that_is_held_back_survives(chat: Stage) -> None:
-    """A process that is killed meanwhile is followed by one that reports the same end."""
-    in_doubt(chat)
+def test_an_end_that_is_held_back_survives_a_restart(chat: Stage) -> None:
+    """A restored client reports the end that was held back."""
+    with_an_unconfirmed_text(chat)
     chat.polled({"event": "inactivity_timeout", "msg": "too long"}, at=1.0)
     chat.restarts(at=500.0)
     chat.ticks()
@@ -221,16 +221,16 @@ def test_an_end_that_is_held_back_survives(chat: Stage) -> None:
     assert fates(chat) == {"1": "sent", "3": "failed"}
 
 
-def test_a_refusal_of_the_credentials_ends_the_waiting(chat: Stage) -> None:
-    """No history will come."""
-    in_doubt(chat).polled({"event": "ended"})
+def test_a_refusal_of_the_credentials_ends_the_wait(chat: Stage) -> None:
+    """After refused credentials no history can come, so the end is reported at once."""
+    with_an_unconfirmed_text(chat).polled({"event": "ended"})
     chat.replies("history", status=401)
     assert chat.client.done
     assert fates(chat)["1"] == "unconfirmed"
 
 
-def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -> None:
-    """The end is the last occasion to learn what has arrived."""
+def test_a_refused_history_is_requested_again_at_the_end(chat: Stage) -> None:
+    """The end is the last opportunity to learn which messages arrived."""
     chat.says("a")
     chat.fails("post", "timeout")
     chat.is_due()
@@ -242,9 +242,9 @@ def test_a_history_that_was_refused_before_is_asked_for_once_more(chat: Stage) -
     assert fates(chat) == {"1": "sent"}
 
 
-def test_a_message_said_while_the_end_is_held_back_waits_once(chat: Stage) -> None:
-    """It fails with the others that wait when the end comes."""
-    in_doubt(chat).polled({"event": "ended"})
+def test_a_message_sent_while_the_end_is_held_back_fails(chat: Stage) -> None:
+    """It fails with the other waiting messages when the end is reported."""
+    with_an_unconfirmed_text(chat).polled({"event": "ended"})
     before = chat.client.health(chat.now).queued
     chat.says("too late")
     assert chat.client.health(chat.now).queued == before + 1
@@ -252,8 +252,8 @@ def test_a_message_said_while_the_end_is_held_back_waits_once(chat: Stage) -> No
     assert list(fates(chat).values()) == ["unconfirmed", "failed", "failed"]
 
 
-def test_an_answer_that_its_text_brought_along_is_told_as_the_text(chat: Stage) -> None:
-    """The answer to a prompt is part of the message, whose outcome the app learns."""
+def test_an_answer_sent_with_a_text_is_reported_as_the_text(chat: Stage) -> None:
+    """The answer to a prompt is part of the message, which reports its fate."""
     chat.polled(PROMPT, at=1.0)
     chat.says("44")
     chat.fails("post", "timeout")
@@ -264,10 +264,10 @@ def test_an_answer_that_its_text_brought_along_is_told_as_the_text(chat: Stage) 
     assert "Undelivered" not in names(told)
 
 
-def test_a_refusal_of_another_request_ends_the_waiting_too(chat: Stage) -> None:
-    """The credentials are those of the history."""
+def test_a_refusal_of_another_request_ends_the_wait_too(chat: Stage) -> None:
+    """The history would be refused with the same credentials."""
     chat.receives(GetVersion())
-    in_doubt(chat).polled({"event": "ended"})
+    with_an_unconfirmed_text(chat).polled({"event": "ended"})
     assert "history" in chat.pending
     chat.replies("version", status=401)
     assert chat.client.done
@@ -275,7 +275,7 @@ def test_a_refusal_of_another_request_ends_the_waiting_too(chat: Stage) -> None:
 
 
 def test_a_status_is_no_end_while_a_post_is_in_flight(chat: Stage) -> None:
-    """Only a status `failed` is; any other is told at once, and polls go on."""
+    """Only the status `failed` is an end; any other is reported at once, and polling goes on."""
     chat.says("a")
     told = chat.polled({"event": "status", "state": "connected"}, at=1.0)
     assert effects.StateChanged("queued", "connected") in told
@@ -287,8 +287,8 @@ def test_a_status_is_no_end_while_a_post_is_in_flight(chat: Stage) -> None:
     ("request_", "path"),
     [(GetFile("f-1"), FILE_PATH), (GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann")],
 )
-def test_a_file_of_a_chat_that_is_over_is_fetched(chat: Stage, request_: Any, path: str) -> None:
-    """As long as the server gives it; nothing else is asked for any more."""
+def test_a_file_of_an_ended_chat_is_downloaded(chat: Stage, request_: Any, path: str) -> None:
+    """Downloads are possible after the end; other requests are refused."""
     chat.polled({"event": "file", "file_id": "f-1", "party_id": "ann"}, {"event": "ended"})
     assert chat.client.done
     assert chat.receives(request_) == []
@@ -300,8 +300,8 @@ def test_a_file_of_a_chat_that_is_over_is_fetched(chat: Stage, request_: Any, pa
     assert chat.refused(GetVersion()) == "cannot get version: the chat is over"
 
 
-def test_a_download_goes_on_over_the_end(chat: Stage) -> None:
-    """What was asked for before it is answered after it; no answer is a failure, in its time."""
+def test_a_download_continues_after_the_end(chat: Stage) -> None:
+    """A pending download is answered after the end, or fails at its timeout."""
     chat.receives(GetFile("f-1"))
     chat.receives(GetFile("f-2"))
     request = next(r for r in chat.requests if r.url.rpartition("/")[2].startswith("f-1"))
@@ -317,7 +317,7 @@ def test_a_download_goes_on_over_the_end(chat: Stage) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refused_download_changes_no_end(chat: Stage, status: int) -> None:
-    """The server gives the file no more."""
+    """A refused download after the end leaves the outcome unchanged."""
     chat.polled({"event": "ended"})
     chat.receives(GetFile("f-1"))
     (failed,) = chat.receives(HttpReply(chat.requests[-1].id, status, {}, b""))

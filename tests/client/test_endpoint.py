@@ -1,4 +1,4 @@
-"""Where requests go, and who they say they are from: nothing can break out of either."""
+"""Endpoint: URLs and headers, and protection against injection into both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = ("a\r\nX-Evil: 1", "a\nb", 'a"b', "a\\b", "ä", "a b", "\x00", "\x7f",
 
 
 def test_the_headers_are_as_documented() -> None:
-    """The four headers, in order; the two ids stand in quotes."""
+    """The four headers are in the documented order, with both ids quoted."""
     assert endpoint().headers() == (
         ("Content-Type", "application/json; charset=UTF-8"),
         ("User-Agent", "MobileClient"),
@@ -30,8 +30,8 @@ def test_the_headers_are_as_documented() -> None:
     )
 
 
-def test_the_ids_may_go_without_quotes() -> None:
-    """Some shipped clients leave the quotes out."""
+def test_the_quotes_around_ids_are_optional() -> None:
+    """Some shipped clients omit the quotes, so a setting omits them."""
     headers = dict(endpoint(quoted=False).headers())
     assert headers["Authorization"] == (
         "MOBILE-API-140-327-PLAIN appId=the-app, clientId=the-client"
@@ -40,7 +40,7 @@ def test_the_ids_may_go_without_quotes() -> None:
 
 @pytest.mark.parametrize("name", ["app_id", "client_id", "tenant_url"])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_what_could_break_out_of_a_header_is_refused(name: str, value: str) -> None:
+def test_header_injection_is_refused(name: str, value: str) -> None:
     """CR, LF, quotes, backslashes, spaces and non-ASCII are refused when the endpoint is built."""
     with pytest.raises(ValueError, match=name) as caught:
         endpoint(**{name: value})
@@ -49,7 +49,7 @@ def test_what_could_break_out_of_a_header_is_refused(name: str, value: str) -> N
 
 @given(st.text(max_size=40))
 def test_a_header_has_one_line_whatever_the_ids_are(value: str) -> None:
-    """An id either is refused or stands in the header as it is, and ends nothing."""
+    """An id is either refused or stands unchanged in the header."""
     try:
         built = endpoint(app_id=value)
     except ValueError:
@@ -61,7 +61,7 @@ def test_a_header_has_one_line_whatever_the_ids_are(value: str) -> None:
 
 
 def test_a_comma_needs_quotes() -> None:
-    """Without quotes a comma would begin the next part."""
+    """Without quotes a comma would begin the next part, so it is refused."""
     assert endpoint(app_id="a,b")
     with pytest.raises(ValueError, match="app_id"):
         endpoint(app_id="a,b", quoted=False)
@@ -75,7 +75,7 @@ def test_a_comma_needs_quotes() -> None:
     ],
 )
 def test_a_host_is_a_url(url: str) -> None:
-    """A host, with or without a port and a slash."""
+    """A host with an optional port and an optional slash is accepted."""
     address = endpoint(url=url).url_for("version", nonce="1")
     assert address.startswith(url.removesuffix("/") + "/clientweb/api/v2/version?")
 
@@ -95,14 +95,14 @@ def test_a_host_is_a_url(url: str) -> None:
         *("https://ä.example", "//h.example", "https://h.example:", "https://h\\@evil.example"),
     ],
 )
-def test_anything_else_is_no_url_of_a_contact_center(url: str) -> None:
+def test_other_urls_are_refused(url: str) -> None:
     """Paths, queries, passwords, control characters and other schemes are refused."""
     with pytest.raises(ValueError, match="url"):
         endpoint(url=url)
 
 
-def test_http_must_be_asked_for() -> None:
-    """Without TLS only where the caller says so."""
+def test_http_without_tls_needs_an_option() -> None:
+    """A host without TLS needs an explicit option."""
     with pytest.raises(ValueError, match="allow_http"):
         endpoint(url="http://127.0.0.1:8080")
     assert endpoint(url="http://127.0.0.1:8080", allow_http=True)
@@ -112,14 +112,14 @@ def test_http_must_be_asked_for() -> None:
     "changes",
     [{"url": None}, {"app_id": None}, {"version": 3}, {"version": "2"}, {"quoted": 1}],
 )
-def test_other_mistakes_are_refused_too(changes: dict[str, Any]) -> None:
-    """Every part has its type."""
+def test_wrong_types_are_refused(changes: dict[str, Any]) -> None:
+    """Each field is checked for its type."""
     with pytest.raises((TypeError, ValueError)):
         endpoint(**changes)
 
 
-def test_no_repr_shows_who_asks(chat: Stage) -> None:
-    """Neither the endpoint's, nor a request's, nor the client's; and no text of the customer's."""
+def test_no_repr_has_credentials(chat: Stage) -> None:
+    """No repr of endpoint, request or client has the ids or a text of the customer."""
     chat.says("a secret")
     assert any(b"a secret" in request.body for request in chat.requests)
     shown = repr((endpoint(), chat.requests, chat.client, chat.told))
@@ -134,8 +134,8 @@ IDS = st.text(min_size=1, max_size=30) | st.sampled_from(
 
 
 @given(IDS)
-def test_an_id_is_one_segment_whatever_is_in_it(value: str) -> None:
-    """No id changes the path, the query or the line of a request; and it can be read again."""
+def test_any_id_is_one_segment(value: str) -> None:
+    """No id changes the path, the query or the request line, and each can be decoded again."""
     if value in {".", ".."}:
         return
     written = quote_segment(value)
@@ -145,8 +145,8 @@ def test_an_id_is_one_segment_whatever_is_in_it(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
-def test_steps_in_a_path_are_no_ids(value: str) -> None:
-    """What libraries take as a step in the path, even percent-encoded, is refused."""
+def test_path_steps_are_refused_as_ids(value: str) -> None:
+    """The ids `.` and `..`, even percent-encoded, are refused: HTTP libraries resolve them."""
     for build in (quote_segment, GetFile, GetPhoto):
         with pytest.raises(ValueError, match="must be neither empty nor"):
             build(value)
@@ -156,7 +156,7 @@ def test_steps_in_a_path_are_no_ids(value: str) -> None:
 
 @given(IDS.filter(lambda value: value not in {".", ".."}))
 def test_hostile_ids_stay_in_their_place(value: str) -> None:
-    """Chat ids of the server's and file ids of anybody's are percent-encoded in every path."""
+    """Chat ids of the server and file ids are percent-encoded in every path."""
     stage = Stage(chat_id=value)
     stage.ticks()
     stage.receives(GetFile(value))
@@ -168,15 +168,15 @@ def test_hostile_ids_stay_in_their_place(value: str) -> None:
 
 
 @pytest.mark.parametrize("chat_id", [".", "..", "", None, 5.5e300, "x" * 2_000, ["a"]])
-def test_a_chat_id_that_cannot_be_used_opens_no_chat(stage: Stage, chat_id: object) -> None:
-    """The server's ids are checked before they are used."""
+def test_an_invalid_chat_id_opens_no_chat(stage: Stage, chat_id: object) -> None:
+    """A chat id of the server is checked before it is used."""
     stage.receives_chat(chat_id)
     assert stage.client.session is None or chat_id == 5.5e300
 
 
 @given(st.text(min_size=1, max_size=30), st.binary(max_size=50))
 def test_a_file_name_ends_no_header(name: str, content: bytes) -> None:
-    """Whatever a file is called, the part has one name, and the content comes as it is."""
+    """Any file name gives a part with one name, and unchanged content."""
     stage = Stage()
     stage.receives(UploadFile(name, content))
     body = stage.asked("files").body
@@ -189,6 +189,6 @@ def test_a_file_name_ends_no_header(name: str, content: bytes) -> None:
 
 
 def test_the_id_of_the_chat_is_the_servers(chat: Stage) -> None:
-    """Without anything odd in it the path reads as documented."""
+    """A plain chat id is in the path as documented."""
     path = urlsplit(chat.asked("poll").url).path
     assert path == f"/clientweb/api/v2/chats/{CHAT}/events"

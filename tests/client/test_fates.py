@@ -1,4 +1,4 @@
-"""What becomes of a POST: refused, in doubt, or more than the server can bear."""
+"""The fate of a POST: accepted, refused or unconfirmed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ DOUBTS: list[dict[str, Any]] = [
 ]
 
 
-def doubtful(chat: Stage, how: dict[str, Any]) -> list[Any]:
-    """The POST ends in a way that leaves its fate open."""
+def lose_post(chat: Stage, how: dict[str, Any]) -> list[Any]:
+    """Let the POST end in a way that leaves it unconfirmed."""
     if "how" in how:
         return chat.fails("post", how["how"])
     return chat.replies("post", how.get("body", b""), status=how["status"])
 
 
 @pytest.mark.parametrize("how", DOUBTS)
-def test_a_doubtful_message_that_arrived_is_not_sent_again(
+def test_an_unconfirmed_message_that_arrived_is_not_sent_again(
     chat: Stage, how: dict[str, Any]
 ) -> None:
-    """Where the reply was lost the history tells, and what is in it goes out no more."""
+    """The history shows that it arrived, so it is not posted again."""
     chat.says("a")
-    assert names(doubtful(chat, how)) == ["MessageUnconfirmed"]
+    assert names(lose_post(chat, how)) == ["MessageUnconfirmed"]
     chat.says("b")
     assert chat.pending == ["poll"], "what is said later waits for its turn"
     assert chat.is_due() == ["history"]
@@ -50,12 +50,10 @@ def test_a_doubtful_message_that_arrived_is_not_sent_again(
 
 
 @pytest.mark.parametrize("how", DOUBTS)
-def test_a_doubtful_message_that_is_missing_is_sent_again_first(
-    chat: Stage, how: dict[str, Any]
-) -> None:
-    """What the history lacks goes out again, before what was said later, with its own id."""
+def test_a_missing_message_is_sent_again_first(chat: Stage, how: dict[str, Any]) -> None:
+    """A message that the history lacks is posted again with its id, before all later ones."""
     chat.says("a")
-    doubtful(chat, how)
+    lose_post(chat, how)
     chat.says("b")
     chat.is_due()
     chat.remembers()
@@ -69,8 +67,8 @@ def test_a_doubtful_message_that_is_missing_is_sent_again_first(
     assert again["events"][0]["msg_id"] == "1"
 
 
-def test_a_history_asked_for_before_the_doubt_does_not_tell(chat: Stage) -> None:
-    """A history that was on its way already may be too old: another one is asked for."""
+def test_an_earlier_history_does_not_settle_a_message(chat: Stage) -> None:
+    """A history requested before the POST may be too old, so another one is requested."""
     chat.fails("poll")
     assert chat.is_due() == ["history"]
     chat.says("a")
@@ -83,8 +81,8 @@ def test_a_history_asked_for_before_the_doubt_does_not_tell(chat: Stage) -> None
     assert chat.posted == [["a"]]
 
 
-def test_an_echo_in_a_poll_settles_a_doubt(chat: Stage) -> None:
-    """What the poll shows as arrived is not sent again, whatever the history lacks."""
+def test_an_echo_in_a_poll_confirms_a_message(chat: Stage) -> None:
+    """The echo confirms the message, even if the history lacks it."""
     chat.says("a")
     chat.fails("post")
     assert effects.MessageSent("1") in chat.polled(own("a", "1"))
@@ -94,7 +92,7 @@ def test_an_echo_in_a_poll_settles_a_doubt(chat: Stage) -> None:
 
 
 def test_a_permanent_refusal_fails_the_message(chat: Stage) -> None:
-    """5003 on a single message fails it, and the next goes out."""
+    """5003 for a single message fails it, and the next one is posted."""
     chat.says("a")
     told = chat.replies("post", {"error_code": "5003", "error_message": "not a"}, status=400)
     assert told == [
@@ -105,10 +103,8 @@ def test_a_permanent_refusal_fails_the_message(chat: Stage) -> None:
 
 
 @pytest.mark.parametrize("refusal", [{"status": 400}, {"status": 405}, {"status": 413}])
-def test_a_bad_event_does_not_take_its_neighbours_along(
-    chat: Stage, refusal: dict[str, int]
-) -> None:
-    """A refused batch is posted one by one, so that only what is refused alone fails."""
+def test_a_bad_event_does_not_fail_its_batch(chat: Stage, refusal: dict[str, int]) -> None:
+    """A refused batch is posted one by one, so that only the refused event fails."""
     chat.says("first")
     for text in ("good", "bad", "also good"):
         chat.says(text)
@@ -125,8 +121,8 @@ def test_a_bad_event_does_not_take_its_neighbours_along(
     assert chat.posted[5:] == [["x"], ["y", "z"]], "then in batches again"
 
 
-def test_what_the_server_chokes_on_is_given_up(stages: type[Stage]) -> None:
-    """A message that makes the server fail each time, alone, is refused, and the rest goes on."""
+def test_a_message_that_breaks_the_server_fails(stages: type[Stage]) -> None:
+    """A single message that causes an internal error each time fails, and the rest goes on."""
     chat = stages(max_attempts=3).opens()
     chat.says("poison")
     chat.says("fine")
@@ -141,8 +137,8 @@ def test_what_the_server_chokes_on_is_given_up(stages: type[Stage]) -> None:
     assert chat.client.session.outbox == {"1": "failed", "3": "pending"}
 
 
-def test_a_batch_that_the_server_chokes_on_goes_one_by_one(chat: Stage) -> None:
-    """After an internal error on a batch its parts go alone, so that the culprit is found."""
+def test_a_batch_that_breaks_the_server_is_posted_one_by_one(chat: Stage) -> None:
+    """After an internal error for a batch its events are posted one by one."""
     chat.says("first")
     chat.says("a")
     chat.says("b")
@@ -154,18 +150,18 @@ def test_a_batch_that_the_server_chokes_on_goes_one_by_one(chat: Stage) -> None:
 
 
 @pytest.mark.parametrize("status", [502, 503])
-def test_a_gateway_says_nothing_of_the_content(chat: Stage, status: int) -> None:
-    """502 and 503 come from proxies: the batch is sent again as it was, not one by one."""
-    says_three(chat)
+def test_a_gateway_error_does_not_split_a_batch(chat: Stage, status: int) -> None:
+    """502 and 503 come from proxies, so the batch is posted again unchanged."""
+    send_three_texts(chat)
     chat.replies("post", status=status)
     chat.is_due()
     chat.remembers(own("first", "1"))
     assert chat.posted[1:] == [["a", "b"], ["a", "b"]]
 
 
-def test_as_many_go_alone_as_were_in_the_batch(chat: Stage) -> None:
-    """After an internal error its two messages go alone; those said later go together."""
-    says_three(chat)
+def test_as_many_are_posted_alone_as_were_in_the_batch(chat: Stage) -> None:
+    """After an internal error its two messages are posted alone, and later ones together."""
+    send_three_texts(chat)
     chat.replies("post", status=500)
     for text in ("x", "y", "z"):
         chat.says(text)
@@ -176,9 +172,9 @@ def test_as_many_go_alone_as_were_in_the_batch(chat: Stage) -> None:
     assert chat.posted[2:] == [["a"], ["b"], ["x", "y", "z"]]
 
 
-def test_one_of_two_that_arrived_leaves_one_and_a_later_one_alone(chat: Stage) -> None:
-    """The history settles one message; the client still isolates as many as it has failed on."""
-    says_three(chat)
+def test_a_confirmed_message_does_not_shorten_the_isolation(chat: Stage) -> None:
+    """If the history confirms one of two, the client still posts two messages alone."""
+    send_three_texts(chat)
     chat.replies("post", status=500)
     for text in ("x", "y", "z"):
         chat.says(text)
@@ -189,9 +185,9 @@ def test_one_of_two_that_arrived_leaves_one_and_a_later_one_alone(chat: Stage) -
     assert chat.posted[2:] == [["b"], ["x"], ["y", "z"]]
 
 
-def test_a_refused_batch_of_two_goes_alone_twice(chat: Stage) -> None:
-    """The one that is refused alone counts as one that went alone."""
-    says_three(chat)
+def test_a_refused_batch_of_two_is_posted_alone_twice(chat: Stage) -> None:
+    """The message that is refused alone counts as one that was posted alone."""
+    send_three_texts(chat)
     chat.replies("post", status=400)
     for text in ("x", "y"):
         chat.says(text)
@@ -202,8 +198,8 @@ def test_a_refused_batch_of_two_goes_alone_twice(chat: Stage) -> None:
 
 @pytest.mark.parametrize("code", ["5500", "5955"])
 def test_an_internal_error_by_its_code_isolates_too(chat: Stage, code: str) -> None:
-    """Whatever the status."""
-    says_three(chat)
+    """The code of an internal error has the same effect with any status."""
+    send_three_texts(chat)
     chat.replies("post", {"error_code": code}, status=503)
     while "history" not in chat.pending:
         chat.is_due()
@@ -211,15 +207,15 @@ def test_an_internal_error_by_its_code_isolates_too(chat: Stage, code: str) -> N
     assert chat.posted[2:] == [["a"]]
 
 
-def says_three(chat: Stage) -> None:
-    """The customer says three texts: one is posted, and two wait for the next POST together."""
+def send_three_texts(chat: Stage) -> None:
+    """Send three texts: one is posted, and two wait for the next POST."""
     for text in ("first", "a", "b"):
         chat.says(text)
     chat.replies("post")
 
 
-def test_typing_in_a_doubtful_post_is_not_sent_again(chat: Stage) -> None:
-    """Typing is not reported late."""
+def test_unconfirmed_typing_is_not_sent_again(chat: Stage) -> None:
+    """Stale typing is dropped."""
     chat.receives(c.StartTyping())
     chat.fails("post")
     chat.is_due()
@@ -227,8 +223,8 @@ def test_typing_in_a_doubtful_post_is_not_sent_again(chat: Stage) -> None:
     assert chat.posted == [["typing"]]
 
 
-def test_a_doubtful_answer_is_resolved_by_the_history(chat: Stage) -> None:
-    """An answer to a form has arrived where the history has one to it."""
+def test_an_unconfirmed_answer_is_settled_by_the_history(chat: Stage) -> None:
+    """An answer to a form has arrived if the history has one for that form."""
     chat.polled(FORM, at=1.0)
     chat.receives(c.SubmitForm("7", {"age": "44"}))
     chat.fails("post")
@@ -238,7 +234,7 @@ def test_a_doubtful_answer_is_resolved_by_the_history(chat: Stage) -> None:
 
 
 def test_an_answer_that_is_missing_is_sent_again(chat: Stage) -> None:
-    """An answer to a form that no history has goes out again, whole."""
+    """An answer that the history lacks is posted again."""
     chat.polled(FORM, at=1.0)
     chat.receives(c.SubmitForm("7", {"age": "44"}))
     chat.fails("post")
@@ -248,8 +244,8 @@ def test_an_answer_that_is_missing_is_sent_again(chat: Stage) -> None:
     assert json.loads(chat.asked("post").body)["events"][0]["data"] == {"age": "44"}
 
 
-def test_a_prompt_and_its_text_travel_together(chat: Stage) -> None:
-    """The text that answers a prompt brings the answer along, the second time too, once."""
+def test_an_answer_to_a_prompt_stays_with_its_text(chat: Stage) -> None:
+    """The text and its answer are in one POST, also when repeated, and only once."""
     chat.polled(PROMPT, at=1.0)
     chat.says("44")
     chat.fails("post")
@@ -258,8 +254,8 @@ def test_a_prompt_and_its_text_travel_together(chat: Stage) -> None:
     assert chat.posted == [["form_data", "44"], ["form_data", "44"]]
 
 
-def test_signals_are_sent_again_with_their_id_unless_they_are_there(chat: Stage) -> None:
-    """A signal of doubtful fate goes out again under the same id, by which a copy is known."""
+def test_missing_signals_are_sent_again_with_their_id(chat: Stage) -> None:
+    """A signal is posted again under the same id, so that a copy can be recognized."""
     chat.receives(c.RequestPhoneCall("555"))
     chat.fails("post")
     chat.is_due()
@@ -274,7 +270,7 @@ def test_signals_are_sent_again_with_their_id_unless_they_are_there(chat: Stage)
 
 
 def test_another_signal_in_the_history_is_not_the_lost_one(chat: Stage) -> None:
-    """A signal has arrived if the history has one with its id, not if it has any signal."""
+    """A signal has arrived only if the history has one with its id."""
     chat.receives(c.RequestPhoneCall("555"))
     chat.fails("post")
     chat.is_due()
@@ -283,23 +279,23 @@ def test_another_signal_in_the_history_is_not_the_lost_one(chat: Stage) -> None:
     assert chat.posted == [["signaling"], ["signaling"]]
 
 
-def test_a_refused_answer_is_told(chat: Stage) -> None:
-    """What is no message, and is refused, is told by its name and what it is about."""
+def test_a_refused_answer_is_reported(chat: Stage) -> None:
+    """The failure of an event other than a message has its name and its form id."""
     chat.polled(FORM, at=1.0)
     chat.receives(c.SubmitForm("7", {"age": "44"}))
     told = chat.replies("post", status=400)
     assert told == [Undelivered("chat_session_form_data", "7", "status 400: refused")]
 
 
-def test_a_refused_end_is_told(chat: Stage) -> None:
-    """So is what is about nothing."""
+def test_a_refused_end_is_reported(chat: Stage) -> None:
+    """The failure of an event without a form id has its name alone."""
     chat.receives(c.End())
     told = chat.replies("post", status=400)
     assert told == [Undelivered("chat_session_end", None, "status 400: refused")]
 
 
-def test_an_end_that_was_obeyed_without_a_reply(chat: Stage) -> None:
-    """Where the session is gone when the end is sent again, it has ended."""
+def test_an_end_that_arrived_without_a_reply(chat: Stage) -> None:
+    """If the chat is gone when `End` is posted again, the `End` arrived."""
     chat.receives(c.End())
     chat.fails("post")
     chat.is_due()
@@ -309,8 +305,8 @@ def test_an_end_that_was_obeyed_without_a_reply(chat: Stage) -> None:
     assert chat.posted == [["end"]]
 
 
-def test_a_server_that_tells_no_history_stops_nothing(chat: Stage) -> None:
-    """Where the history is refused for good, doubts stay, are told, and the rest goes on."""
+def test_a_refused_history_stops_nothing(chat: Stage) -> None:
+    """With a permanently refused history the message stays unconfirmed, and the rest goes on."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.receives(c.SubmitForm("7", {"age": "44"}))

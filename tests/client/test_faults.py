@@ -1,4 +1,4 @@
-"""Whatever the network does, and whenever the process dies: nothing lost, nothing twice."""
+"""Random network faults and restarts: no message is lost or sent twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORIES = st.lists(ACTIONS, min_size=5, max_size=60)
 
 
 class WatchedMachine(ClientMachine):
-    """The public machine; beside what it checks, no message fails and each is known as sent."""
+    """The public machine, which also checks that no message fails and each is confirmed."""
 
     version = 2
 
@@ -46,7 +46,7 @@ class WatchedMachine(ClientMachine):
 
 
 class FirstVersionMachine(WatchedMachine):
-    """The same with the first version of the API, which answers a POST with news."""
+    """The same with version 1 of the API, which answers a POST with events."""
 
     version = 1
 
@@ -65,7 +65,7 @@ TestJoining = JoiningMachine.TestCase
 
 
 def plays(story: list[tuple[Any, ...]], version: int = 2) -> ClientWorld:
-    """A world in which a story happened, after which everything calmed down."""
+    """Run a list of actions, then end all faults, and return the world."""
     machine = (FirstVersionMachine, WatchedMachine)[version - 1]()
     for action, *detail in story:
         getattr(machine, action)(*detail)
@@ -77,7 +77,7 @@ def plays(story: list[tuple[Any, ...]], version: int = 2) -> ClientWorld:
 @pytest.mark.parametrize("arrived", [True, False])
 @pytest.mark.parametrize("fate", FATES)
 def test_killed_after_each_fate_of_a_post(fate: str, arrived: bool, version: int) -> None:
-    """Each fate of a POST, with a kill right after it, and one while it is sent again."""
+    """Each fate of a POST is followed by a restart, and by another during the repetition."""
     story = [("send_text",), ("decide", "answered"), ("decide", fate), ("restart", arrived)]
     more = [("send_text",), ("wait", 0.0), ("wait", 0.0), ("restart", not arrived)]
     world = plays([*story, *more, ("agent_writes",)], version)
@@ -85,16 +85,16 @@ def test_killed_after_each_fate_of_a_post(fate: str, arrived: bool, version: int
 
 
 @pytest.mark.parametrize("end", [("restart", True), ("decide", "broken off")])
-def test_news_for_a_dead_connection(end: tuple[Any, ...]) -> None:
-    """The server gives news to a poll whose connection broke, after the history was read."""
+def test_events_for_a_broken_poll(end: tuple[Any, ...]) -> None:
+    """The server delivers events to a broken poll after the history was read."""
     world = plays([end, ("wait", 0.0), ("decide", "answered"), ("agent_writes",)])
     assert world.received_texts == ["answer 0"]
 
 
 @settings(max_examples=25)
 @given(STORIES)
-def test_the_same_story_has_the_same_requests(story: list[tuple[Any, ...]]) -> None:
-    """Nothing is left to chance: two clients that live through the same do the same."""
+def test_the_same_inputs_have_the_same_requests(story: list[tuple[Any, ...]]) -> None:
+    """Two clients with the same inputs have the same requests."""
     first, second = plays(story), plays(story)
     assert first.requests == second.requests
     assert first.now == second.now

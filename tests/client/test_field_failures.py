@@ -1,6 +1,6 @@
-"""PROTOCOL.md §6: what was seen to fail in shipped clients, as far as it concerns HTTP.
+"""PROTOCOL.md §6: failures observed in shipped clients, as far as they concern HTTP.
 
-Each docstring is the row, as it stands there.
+Each docstring is the row of the table, verbatim.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ENDED = {"event": "ended"}
 
 
 def polls(chat: Stage) -> int:
-    """How many polls were asked so far."""
+    """Return the number of polls so far."""
     return sum(kind_of(request) == "poll" for request in chat.requests)
 
 
 def messages(chat: Stage) -> list[str]:
-    """The texts that were told so far."""
+    """Return the texts of the reported messages."""
     return [e.message.text for e in chat.told if isinstance(e, effects.MessageReceived)]
 
 
@@ -144,7 +144,7 @@ def test_two_chats(stages: type[Stage]) -> None:
     assert (messages(first), messages(second)) == (["hi"], [])
 
 
-def test_an_end_behind_what_was_said(chat: Stage) -> None:
+def test_an_end_after_a_message(chat: Stage) -> None:
     """End event dropped because the connection closes first."""
     for text in ("a", "b"):
         chat.says(text)
@@ -173,12 +173,12 @@ def test_a_mime_type_as_file_type(chat: Stage) -> None:
     chat.receives(UploadFile("a.png", b"png", "image/png"))
     (told,) = chat.replies("files", {"file_id": "f1"})
     with pytest.raises(ValueError, match="file_type"):
-        c.SendFile(told.result.file_id, "image/png")  # type: ignore[arg-type]  # that is the claim
+        c.SendFile(told.result.file_id, "image/png")  # type: ignore[arg-type]  # the wrong type is the claim
     chat.receives(c.SendFile(told.result.file_id, "image", "a.png"))
     assert b'"file_type":"image"' in chat.asked("post").body
 
 
-def test_replies_that_come_after_all(chat: Stage) -> None:
+def test_replies_that_come_late(chat: Stage) -> None:
     """Duplicates are real: cached polls, overlapping polls, history overlapping with the poll."""
     poll = chat.asked("poll")
     chat.fails("poll")
@@ -192,7 +192,7 @@ def test_replies_that_come_after_all(chat: Stage) -> None:
 
 
 def test_no_secret_in_a_log(chat: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """L10: ids of the app and texts reach no log record above DEBUG."""
+    """DESIGN L10: ids of the app and texts are in no log record above DEBUG."""
     caplog.set_level("INFO")
     chat.says("my card is 4111")
     chat.replies("post", {"error_code": "5003", "error_message": "my card is 4111"}, status=400)
@@ -203,8 +203,8 @@ def test_no_secret_in_a_log(chat: Stage, caplog: pytest.LogCaptureFixture) -> No
         assert secret not in text
 
 
-def test_a_call_and_the_chat_do_not_meet(chat: Stage) -> None:
-    """A slow download holds nothing up."""
+def test_an_api_request_delays_no_poll(chat: Stage) -> None:
+    """A slow download delays no other request."""
     chat.receives(GetFile("f1"))
     chat.polled(HELLO, at=5.0)
     chat.says("a")

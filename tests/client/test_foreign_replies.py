@@ -1,4 +1,4 @@
-"""PROTOCOL.md §6: replies that are not the center's, or that it wrote badly, or gave to another."""
+"""PROTOCOL.md §6: replies of intermediaries, broken replies, and replies to another client."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ PORTAL = [
 ]
 
 
-def hi(number: int = 2, text: str = "hi") -> dict[str, Any]:
-    """A message of an agent's."""
+def agent_message(number: int = 2, text: str = "agent_message") -> dict[str, Any]:
+    """Return a message of an agent."""
     return {"event": "message", "party_id": "ann", "msg_id": str(number), "msg": text}
 
 
 def texts(chat: Stage) -> list[str]:
-    """The texts that were told so far."""
+    """Return the texts of the reported messages."""
     return [e.message.text for e in chat.told if isinstance(e, effects.MessageReceived)]
 
 
 def histories(chat: Stage) -> int:
-    """How many histories were asked for so far."""
+    """Return the number of history requests so far."""
     return sum(kind_of(request) == "history" for request in chat.requests)
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("kind", ["poll", "history", "post"])
-def test_a_404_of_a_proxy_ends_no_chat(chat: Stage, kind: str, page: bytes) -> None:
-    """The backend restarts, and the proxy speaks in its place; the history brings what was lost."""
+def test_a_404_of_a_proxy_does_not_end_the_chat(chat: Stage, kind: str, page: bytes) -> None:
+    """A proxy answers while the backend restarts; the history then has the lost events."""
     if kind == "history":
         chat.fails("poll", "connect")
         chat.is_due()
@@ -59,20 +59,20 @@ def test_a_404_of_a_proxy_ends_no_chat(chat: Stage, kind: str, page: bytes) -> N
     assert not any(isinstance(effect, effects.Terminated) for effect in told)
     while "history" not in chat.pending:
         chat.is_due()
-    chat.remembers(hi())
-    assert texts(chat) == ["hi"]
+    chat.remembers(agent_message())
+    assert texts(chat) == ["agent_message"]
 
 
 @pytest.mark.parametrize("ending", [b"", {"error_code": "5005"}, {"error_code": 5005}])
-def test_a_404_of_the_center_ends_it(chat: Stage, ending: Any) -> None:
-    """An empty body, or an error of the API."""
+def test_a_404_of_the_center_ends_the_chat(chat: Stage, ending: Any) -> None:
+    """A 404 with an empty body or an API error is the center's."""
     chat.replies("poll", ending, status=404)
     assert chat.client.done
 
 
 @pytest.mark.parametrize("answer", PORTAL)
-def test_a_portal_refuses_no_message(chat: Stage, answer: dict[str, Any]) -> None:
-    """What is said behind a portal is in doubt, and arrives when the network works again."""
+def test_a_portal_does_not_fail_a_message(chat: Stage, answer: dict[str, Any]) -> None:
+    """A text sent behind a portal is unconfirmed, and arrives when the network works again."""
     chat.says("a")
     chat.replies("post", **answer)
     assert chat.client.session is not None
@@ -96,10 +96,10 @@ def test_a_portal_refuses_no_message(chat: Stage, answer: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("answer", PORTAL)
 @pytest.mark.parametrize("request_", [a.GetVersion(), a.CloseCase(), a.GetActiveChat()], ids=repr)
-def test_a_portal_answers_no_request_of_the_app(
+def test_a_portal_is_a_transient_failure_of_a_request(
     chat: Stage, request_: a.ApiRequest, answer: dict[str, Any]
 ) -> None:
-    """Neither a success nor a refusal: the same may succeed later."""
+    """The request fails as transient: the same request may succeed later."""
     (kind,) = {kind_of(r) for e in [chat.receives(request_)] for r in chat.requests[-1:] if e == []}
     (failed,) = chat.replies(kind, **answer)
     assert isinstance(failed, ApiFailed)
@@ -107,8 +107,8 @@ def test_a_portal_answers_no_request_of_the_app(
     assert failed.error.transient
 
 
-def test_a_page_of_a_proxy_is_no_lack_of_an_active_chat(chat: Stage) -> None:
-    """Nor is a 404 of a proxy's; the center's own is."""
+def test_a_404_of_a_proxy_does_not_mean_no_active_chat(chat: Stage) -> None:
+    """A proxy's 404 is not the answer "no active chat"; the center's is."""
     chat.receives(a.GetActiveChat())
     (failed,) = chat.replies("chats/active", PAGES[0], status=404)
     assert isinstance(failed, ApiFailed)
@@ -121,8 +121,8 @@ def test_a_page_of_a_proxy_is_no_lack_of_an_active_chat(chat: Stage) -> None:
     "refusal",
     [{"status": 400, "body": {"error_code": "5509"}}, {"status": 429}, {"status": 400}],
 )
-def test_what_another_client_polled_is_told(chat: Stage, refusal: dict[str, Any]) -> None:
-    """While our polls are refused, another client gets the news: one history follows."""
+def test_events_polled_by_another_client_are_reported(chat: Stage, refusal: dict[str, Any]) -> None:
+    """While polls are refused as busy, another client gets the events; one history follows."""
     chat.polled(at=1.0)
     for _ in range(3):
         while "poll" not in chat.pending:
@@ -131,9 +131,9 @@ def test_what_another_client_polled_is_told(chat: Stage, refusal: dict[str, Any]
     while "poll" not in chat.pending:
         chat.is_due()
     assert histories(chat) == 0, "not before a poll is answered"
-    chat.polled(hi(4, "second"))
+    chat.polled(agent_message(4, "second"))
     assert chat.pending == ["history"]
-    chat.remembers(hi(2, "first"), hi(4, "second"))
+    chat.remembers(agent_message(2, "first"), agent_message(4, "second"))
     assert texts(chat) == ["second", "first"]
     for _ in range(5):
         chat.is_due()
@@ -141,8 +141,8 @@ def test_what_another_client_polled_is_told(chat: Stage, refusal: dict[str, Any]
     assert histories(chat) == 1
 
 
-def test_a_busy_refusal_survives_the_process(chat: Stage) -> None:
-    """The history that follows the next good poll is owed, in whatever process."""
+def test_a_busy_refusal_survives_a_restart(chat: Stage) -> None:
+    """The history after the next successful poll is requested also by a restored client."""
     chat.replies("poll", status=429)
     chat.restarts(at=50.0)
     chat.ticks()
@@ -157,14 +157,18 @@ BROKEN = [b"caf\xc3", b"one\x0btwo", b"one\ntwo", b"one\x00", b"\xff\xfe", b"\xe
 
 
 def body_with(raw: bytes) -> bytes:
-    """A batch of two messages, of which the first has these bytes as its text."""
-    return json.dumps({"events": wire([hi(2, "XX"), hi(4, "fine")])}).encode().replace(b"XX", raw)
+    """Return a batch of two messages, the first with these bytes as its text."""
+    return (
+        json.dumps({"events": wire([agent_message(2, "XX"), agent_message(4, "fine")])})
+        .encode()
+        .replace(b"XX", raw)
+    )
 
 
 @pytest.mark.parametrize("raw", BROKEN, ids=repr)
 @pytest.mark.parametrize("kind", ["poll", "history", "post"])
-def test_one_bad_byte_costs_no_batch(raw: bytes, kind: str) -> None:
-    """It is read as far as it can be, and an anomaly says what was wrong; once in histories."""
+def test_one_bad_byte_does_not_lose_its_batch(raw: bytes, kind: str) -> None:
+    """The event is read with replacements, and an anomaly reports it once, also in histories."""
     chat = Stage(version=1).opens()
     if kind == "post":
         chat.says("a")
@@ -182,8 +186,8 @@ def test_one_bad_byte_costs_no_batch(raw: bytes, kind: str) -> None:
     assert "reply has" in anomalies[0].text
 
 
-def test_bad_bytes_of_a_cache_are_not_polled_faster(chat: Stage) -> None:
-    """An anomaly is no news: one poll a second, though each tells of it."""
+def test_bad_bytes_of_a_cache_do_not_speed_up_polling(chat: Stage) -> None:
+    """Polling stays at one poll per second, though each poll reports an anomaly."""
     body = body_with(BROKEN[0])
     while chat.now < 60.0:
         if "poll" in chat.pending:
@@ -194,8 +198,8 @@ def test_bad_bytes_of_a_cache_are_not_polled_faster(chat: Stage) -> None:
 
 
 @pytest.mark.parametrize("by_sender", [True, False])
-def test_a_history_over_the_limit_is_given_up(stages: type[Stage], by_sender: bool) -> None:
-    """It would be as long the next time: the chat goes on without it, and says so."""
+def test_a_history_over_the_limit_is_skipped(stages: type[Stage], by_sender: bool) -> None:
+    """The chat goes on without it and reports that, because a retry would be as long."""
     chat = stages(max_body=1_000).opens()
     chat.says("a")
     chat.fails("post")

@@ -1,4 +1,4 @@
-"""L6: a snapshot whose digest is forged too ends in `SnapshotError`, or is a client that works."""
+"""DESIGN L6: a forged snapshot is refused with `SnapshotError`, or restores a working client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.session.snapshot.test_snapshot_tampered import json_values, places, r
 
 
 def busy_client() -> dict[str, Any]:
-    """A snapshot with something of everything."""
+    """Return a snapshot with a value in each field."""
     chat = Stage().opens(state="connected")
     chat.polled(FORM, SECURE, {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"})
     chat.says("a")
@@ -35,7 +35,7 @@ def busy_client() -> dict[str, Any]:
 
 
 def ending_client() -> dict[str, Any]:
-    """One whose end is held back."""
+    """Return a snapshot with an end that is held back."""
     chat = Stage().opens(state="connected")
     chat.says("a")
     chat.polled({"event": "ended"}, at=1.0)
@@ -56,22 +56,22 @@ NEWS = decode(
 
 
 def forged(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """The snapshot with another value in one place, and digests that fit."""
+    """Return the snapshot with one value changed, and matching digests."""
     changed = deepcopy(data)
     if len(path) == 1:
         return changed
     reached(changed, path[:-1])[path[-1]] = value
     session = changed["client"].get("session")
     if isinstance(session, dict) and isinstance(session.get("memory"), dict):
-        from chatfsm._session import snapshot  # noqa: PLC0415  # its digest, in this test alone
+        from chatfsm._session import snapshot  # noqa: PLC0415  # only this test needs the digest
 
         session["digest"] = snapshot._digest(session["memory"])
     changed["digest"] = _digest(changed["client"])
     return changed
 
 
-def lives_on(client: ChatClient) -> None:
-    """Nothing but refusals is raised in the life of a client, until its end."""
+def run_to_the_end(client: ChatClient) -> None:
+    """Run the client to its end; only refusals may be raised."""
     now = 5.0
     orders = iter(
         [
@@ -112,32 +112,32 @@ ELSEWHERE = st.sampled_from(PLACES).map(lambda place: deepcopy(reached(*place)))
 
 @given(st.sampled_from(PLACES), json_values | ODD | ELSEWHERE)
 def test_a_forged_snapshot_is_refused_or_works(place: Any, value: Any) -> None:
-    """Whatever stands in whichever place, also in the session within."""
+    """Each place gets each value, also in the session's part."""
     data, path = place
     try:
         changed = forged(data, path, value)
-    except (ValueError, TypeError):  # no digest can be made of it
+    except (ValueError, TypeError):  # the value has no digest
         return
     settings = ClientSettings(session=Settings(max_ids=4))
     try:
         client = ChatClient.restore(changed, endpoint(), settings=settings, now=5.0)
     except SnapshotError:
         return
-    lives_on(client)
+    run_to_the_end(client)
 
 
-def test_what_nobody_forged_works() -> None:
-    """The snapshots themselves."""
+def test_unchanged_snapshots_work() -> None:
+    """The unchanged snapshots restore a working client."""
     for data in KEPT:
         client = ChatClient.restore(data, endpoint(), now=5.0)
-        lives_on(client)
+        run_to_the_end(client)
         assert client.done
 
 
 @pytest.mark.parametrize("depth", [100, 300, 600, 950, 3_000])
 @pytest.mark.parametrize("name", ["queue", "session", "poll_timer", "ending", "more"])
 def test_a_deep_value_is_refused(name: str, depth: int) -> None:
-    """Deeper than the digest, or than the copy of it."""
+    """A value nested deeper than the digest, or than a copy of it, can handle is refused."""
     deep: Any = 0
     for _ in range(depth):
         deep = [deep]
@@ -170,7 +170,7 @@ CONTRADICTIONS: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("name", "value", "why"), CONTRADICTIONS, ids=lambda it: str(it)[:20])
 def test_fields_that_contradict_each_other_are_refused(name: str, value: Any, why: str) -> None:
-    """Each would be right beside others; the reason names the field."""
+    """Each value is valid beside others; the error names the field."""
     data = deepcopy(KEPT[0])
     data["client"][name] = value
     try:
@@ -192,8 +192,8 @@ def test_fields_that_contradict_each_other_are_refused(name: str, value: Any, wh
         ("link", "over", "link is over without a session"),
     ],
 )
-def test_without_a_session_nothing_is_under_way(name: str, value: Any, why: str) -> None:
-    """A client that has no chat yet neither polls nor posts, and is not over."""
+def test_without_a_session_nothing_is_in_flight(name: str, value: Any, why: str) -> None:
+    """A client without a session neither polls nor posts, and is not over."""
     data = json.loads(json.dumps(Stage().client.snapshot(now=0.0)))
     data["client"][name] = value
     data["digest"] = _digest(data["client"])
@@ -210,7 +210,7 @@ def test_without_a_session_nothing_is_under_way(name: str, value: Any, why: str)
     ],
 )
 def test_no_count_is_negative(path: tuple[Any, ...]) -> None:
-    """Whichever it is."""
+    """Negative counts are refused."""
     chat = Stage().opens()
     chat.says("a")
     chat.says("b")

@@ -1,4 +1,4 @@
-"""Whatever the network brings, at whatever moment, nothing raises and nothing grows."""
+"""Random replies and failures at any time: nothing raises, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ COMES = st.one_of(
 
 
 def item_for(comes: Any, request: HttpRequest) -> Any:
-    """What comes back for a request."""
+    """Return the input that answers a request."""
     if isinstance(comes, str):
         return HttpFailure(request.id, comes)  # type: ignore[arg-type]  # one of KINDS
     status, headers, body = comes
     return HttpReply(request.id, status, headers, body)
 
 
-def may(stage: Stage, item: Any) -> None:
-    """The app asks for something, which may not be allowed now."""
+def try_input(stage: Stage, item: Any) -> None:
+    """Give the client an input of the app, which try_input be refused."""
     try:
         stage.receives(item)
     except Exception as error:
@@ -54,13 +54,16 @@ def may(stage: Stage, item: Any) -> None:
 
 
 @given(st.lists(COMES, max_size=30), st.booleans())
-def test_nothing_that_comes_raises(story: list[Any], opened: bool) -> None:
-    """Any reply or failure to any request; requests, queue and deadline stay in bounds."""
+def test_no_reply_raises(story: list[Any], opened: bool) -> None:
+    """Any reply or failure to any request is handled.
+
+    Requests, queue and deadline stay in bounds.
+    """
     stage = Stage(chat_id=CHAT if opened else None, max_api_requests=3)
     stage.ticks()
     for comes in story:
         if not isinstance(comes, (str, tuple)):
-            may(stage, comes)
+            try_input(stage, comes)
         elif stage.waiting:
             request = stage.waiting.pop(min(stage.waiting))
             stage.receives(item_for(comes, request))

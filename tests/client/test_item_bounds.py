@@ -1,4 +1,4 @@
-"""L6: the work for one reply is bounded, whatever 8 MiB hold; more is a clear failure."""
+"""DESIGN L6: the work for one reply of up to 8 MiB is bounded; a larger one is a failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = 8 * 1024 * 1024
 
 
 def body_of(item: bytes, head: bytes, tail: bytes) -> bytes:
-    """As many items as one reply may have bytes for."""
+    """Return a body with as many items as the size limit allows."""
     count = (SIZE - len(head) - len(tail)) // (len(item) + 1)
     return head + b",".join([item] * count) + tail
 
@@ -36,7 +36,7 @@ CROWDS = [
 @pytest.mark.parametrize("body", CROWDS, ids=range(len(CROWDS)))
 @pytest.mark.parametrize("kind", ["poll", "history"])
 def test_a_reply_of_too_many_items_is_a_failure(chat: Stage, kind: str, body: bytes) -> None:
-    """4 million items took 18 seconds; the reason names the number, and a history is given up."""
+    """4 million items took 18 seconds; the failure has the number, and a history is skipped."""
     if kind == "history":
         chat.fails("poll", "connect")
         chat.is_due()
@@ -71,7 +71,7 @@ def test_a_reply_of_too_many_items_is_a_failure(chat: Stage, kind: str, body: by
 def test_a_result_of_too_many_items_is_a_failure(
     chat: Stage, request_: Any, path: str | None, body: bytes
 ) -> None:
-    """For each list that a server sends, and for the sum of lists in it."""
+    """The limit holds for each list that a server sends, and for the sum of lists in it."""
     chat.receives(request_)
     (failed,) = chat.replies(path or "chats/chat-1/casehistory", body)
     assert isinstance(failed, ApiFailed)

@@ -1,4 +1,4 @@
-"""DESIGN §3: ids that meet on no device and in no run, and no POST before the past is read."""
+"""DESIGN §3: ids unique across devices and runs, and no POST before the history is merged."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.client.test_posting import own
 
 
 def read(msg_id: str) -> dict[str, Any]:
-    """An agent has read a message."""
+    """Return the event that an agent has read a message."""
     return {"event": "message_read", "ref_msg_id": msg_id, "party_id": "ann"}
 
 
 @pytest.mark.parametrize("is_new", [False, None])
-def test_nothing_is_posted_before_the_past_is_merged(stage: Stage, is_new: bool | None) -> None:
-    """In a chat that existed before, or may have: the history comes first, whenever it comes."""
+def test_nothing_is_posted_before_the_history_is_merged(stage: Stage, is_new: bool | None) -> None:
+    """In a chat that exists, or may exist, the history comes before the first POST."""
     stage.receives(RequestChat())
     stage.replies("chats", {"chat_id": CHAT, "state": "connected", "is_new_chat": is_new})
     stage.says("a")
@@ -42,8 +42,8 @@ def test_nothing_is_posted_before_the_past_is_merged(stage: Stage, is_new: bool 
     assert stage.posted == [["a"]]
 
 
-def test_a_chat_by_its_id_has_a_past(stages: type[Stage]) -> None:
-    """The app gives the id of a chat that exists already."""
+def test_a_client_with_a_chat_id_reads_the_history_first(stages: type[Stage]) -> None:
+    """A client that is given a chat id reads the history first."""
     chat = stages(chat_id=CHAT)
     chat.ticks()
     chat.says("a")
@@ -52,8 +52,8 @@ def test_a_chat_by_its_id_has_a_past(stages: type[Stage]) -> None:
     assert chat.posted == [["a"]]
 
 
-def test_a_past_that_is_refused_holds_nothing_back(stages: type[Stage]) -> None:
-    """There will be no history, and what is said goes out."""
+def test_a_refused_history_holds_nothing_back(stages: type[Stage]) -> None:
+    """A refused history does not hold back the POSTs."""
     chat = stages(chat_id=CHAT)
     chat.ticks()
     chat.says("a")
@@ -62,13 +62,13 @@ def test_a_past_that_is_refused_holds_nothing_back(stages: type[Stage]) -> None:
 
 
 def test_a_new_chat_is_posted_to_at_once(chat: Stage) -> None:
-    """It has no past."""
+    """A new chat has no history to read."""
     chat.says("a")
     assert chat.posted == [["a"]]
 
 
-def test_joining_survives_the_process(stages: type[Stage]) -> None:
-    """The next one waits for the history as well."""
+def test_joining_survives_a_restart(stages: type[Stage]) -> None:
+    """A restored client waits for the history as well."""
     chat = stages(chat_id=CHAT)
     chat.ticks()
     chat.says("a")
@@ -81,7 +81,7 @@ def test_joining_survives_the_process(stages: type[Stage]) -> None:
 
 
 def test_a_second_device_whose_post_is_dropped(stages: type[Stage]) -> None:
-    """The first one's receipts confirm nothing of the second: its text arrives, once, as itself."""
+    """Receipts for the first device confirm nothing of the second; its text arrives once."""
     first = stages(token="first").opens(state="connected")
     first.says("hello")
     first.replies("post")
@@ -109,7 +109,7 @@ def test_a_second_device_whose_post_is_dropped(stages: type[Stage]) -> None:
 
 
 def test_a_token_and_its_counter_survive(stages: type[Stage]) -> None:
-    """Also where there was no chat yet."""
+    """Both survive in a snapshot, also before there is a chat."""
     stage = stages(token="abc")
     stage.restarts(at=5.0)
     stage.opens()
@@ -121,15 +121,15 @@ def test_a_token_and_its_counter_survive(stages: type[Stage]) -> None:
 
 
 def test_the_documented_form_has_a_token_as_well() -> None:
-    """`chatId:messageNumber`, with the token before the number."""
+    """The id is `chatId:messageNumber`, with the token before the number."""
     session = ChatSession("chat-1", settings=Settings(msg_id_format="chat_id:n"), token="abc")
     (sent,) = session.receive(commands.SendText("a"), now=0.0)
     assert isinstance(sent, effects.SendEvents)
     assert sent.messages[0].msg_id == "chat-1:abc:1"
 
 
-def test_a_counter_goes_past_its_own_ids_of_an_earlier_run() -> None:
-    """A caller whose token stays the same, and whose snapshot is lost, repeats no id either."""
+def test_the_counter_skips_own_ids_of_an_earlier_run() -> None:
+    """With the same token and a lost snapshot no id of the history is used again."""
     chat = Stage(chat_id=CHAT, token="device-7")
     chat.ticks()
     chat.remembers(own("before the crash", "device-7:5"))
@@ -140,7 +140,7 @@ def test_a_counter_goes_past_its_own_ids_of_an_earlier_run() -> None:
 
 @pytest.mark.parametrize("token", ["a:b", "a b", "ä", "x" * 65, "\n", None, 7, b"a"], ids=repr)
 def test_a_token_is_a_word(token: Any) -> None:
-    """It is part of ids, which stand in JSON, in journals and on terminals."""
+    """It is part of ids, which appear in JSON, in journals and on terminals."""
     with pytest.raises(ValueError, match="token must be a text of at most 64 letters"):
         ChatSession("chat-1", token=token)
     with pytest.raises(ValueError, match="token must be a text of at most 64 letters"):
@@ -148,7 +148,7 @@ def test_a_token_is_a_word(token: Any) -> None:
 
 
 def test_a_forged_token_is_refused(stages: type[Stage]) -> None:
-    """Whoever forges its digest."""
+    """A forged token is refused, even with a matching digest."""
     data = json.loads(json.dumps(stages(token="abc").client.snapshot(now=0.0)))
     data["client"]["token"] = "a:b"
     data["digest"] = _digest(data["client"])
@@ -157,7 +157,7 @@ def test_a_forged_token_is_refused(stages: type[Stage]) -> None:
 
 
 def test_a_snapshot_without_a_token_has_an_empty_one() -> None:
-    """A field that is missing has its default, so that ids begin with the counter."""
+    """The default makes ids that begin with the counter."""
     data = json.loads(json.dumps(Stage().client.snapshot(now=0.0)))
     del data["client"]["token"]
     data["digest"] = _digest(data["client"])

@@ -1,4 +1,4 @@
-"""From the first request to a live chat, and what happens when the credentials are refused."""
+"""The request for a chat up to a live chat, and refused credentials."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HELLO = {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
 
 
 def names(told: list[Any]) -> list[str]:
-    """The kinds of what was told."""
+    """Return the names of the effects."""
     return [type(effect).__name__ for effect in told]
 
 
 def test_a_new_chat_is_polled_at_once(stage: Stage) -> None:
-    """The chat is told, the call answered, the state heard, and the poll asked."""
+    """The chat and its state are reported, the request is answered, and the poll is sent."""
     call = RequestChat()
     stage.receives(call)
     told = stage.replies(
@@ -45,8 +45,8 @@ def test_a_new_chat_is_polled_at_once(stage: Stage) -> None:
     assert stage.pending == ["poll"]
 
 
-def test_a_chat_that_may_be_old_is_treated_as_one(stage: Stage) -> None:
-    """A server that does not say whether the chat is new is asked for its history."""
+def test_a_chat_of_unknown_age_is_treated_as_old(stage: Stage) -> None:
+    """Without `is_new_chat` in the reply the history is requested."""
     stage.receives(RequestChat())
     told = stage.replies("chats", {"chat_id": CHAT})
     assert told[0] == ChatOpened(CHAT, is_new=True)
@@ -56,8 +56,8 @@ def test_a_chat_that_may_be_old_is_treated_as_one(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("is_new", [False, "false"])
-def test_a_chat_that_goes_on_has_its_past_first(stage: Stage, is_new: object) -> None:
-    """Where the server hands back a session the history is merged before the first poll."""
+def test_an_existing_chat_reads_the_history_first(stage: Stage, is_new: object) -> None:
+    """If the server returns an existing session, the history is merged before the first poll."""
     stage.receives(RequestChat())
     properties = {"chat_id": CHAT, "state": "connected", "is_new_chat": is_new}
     told = stage.replies("chats", properties)
@@ -70,8 +70,8 @@ def test_a_chat_that_goes_on_has_its_past_first(stage: Stage, is_new: object) ->
     assert names(stage.polled(HELLO, at=5.0)) == ["LinkChanged"], "told once"
 
 
-def test_a_chat_that_is_known_has_its_past_first(stages: type[Stage]) -> None:
-    """A client that is given a chat's id asks for its history at the first moment."""
+def test_a_known_chat_reads_the_history_first(stages: type[Stage]) -> None:
+    """A client that is given a chat id requests the history at its first tick."""
     stage = stages(chat_id=CHAT)
     stage.ticks(at=7.0)
     assert stage.pending == ["history"]
@@ -80,15 +80,15 @@ def test_a_chat_that_is_known_has_its_past_first(stages: type[Stage]) -> None:
 
 
 def test_a_client_has_one_chat(stage: Stage) -> None:
-    """No second chat is requested while one is, or once there is one."""
+    """A second request for a chat is refused, also while the first is pending."""
     stage.receives(RequestChat())
     assert "has no reply yet" in stage.refused(RequestChat())
     stage.replies("chats", {"chat_id": CHAT})
     assert "has a chat already" in stage.refused(RequestChat())
 
 
-def test_a_chat_that_was_refused_may_be_requested_again(stage: Stage) -> None:
-    """An unknown tenant refuses the call; the client is as it was."""
+def test_a_refused_chat_may_be_requested_again(stage: Stage) -> None:
+    """An unknown tenant fails the request; the state of the client is unchanged."""
     stage.receives(RequestChat())
     (told,) = stage.replies("chats", {"error_code": 1000}, status=400)
     assert isinstance(told.error, ConfigurationError)
@@ -96,15 +96,15 @@ def test_a_chat_that_was_refused_may_be_requested_again(stage: Stage) -> None:
     assert stage.pending == ["chats"]
 
 
-def test_an_error_in_place_of_a_chat_does_not_end_what_is_not(stage: Stage) -> None:
-    """5005 before there is a chat refuses the call, and no more."""
+def test_an_error_in_place_of_a_chat_fails_the_request(stage: Stage) -> None:
+    """5005 before there is a chat fails the request and has no other effect."""
     stage.receives(RequestChat())
     assert names(stage.replies("chats", {"error_code": "5005"}, status=404)) == ["ApiFailed"]
     assert not stage.client.done
 
 
-def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
-    """A state failed ends the chat before it began."""
+def test_a_chat_that_fails_at_once(stage: Stage) -> None:
+    """The status `failed` in the reply ends the chat at once."""
     stage.receives(RequestChat())
     told = stage.replies("chats", {"chat_id": CHAT, "state": "failed", "is_new_chat": True})
     assert names(told) == [
@@ -113,16 +113,16 @@ def test_a_chat_that_is_over_at_once(stage: Stage) -> None:
     assert stage.pending == []
 
 
-def test_a_session_is_made_with_its_settings() -> None:
-    """The session of a chat that is known has the chat's id and the session's settings."""
+def test_the_session_has_its_settings() -> None:
+    """The session has the chat id and the session settings."""
     settings = ClientSettings(session=Settings(max_ids=7))
     session = ChatClient(endpoint(), settings=settings, chat_id=CHAT).session
     assert session is not None
     assert (session.chat_id, session.settings) == (CHAT, settings.session)
 
 
-def test_a_session_that_was_over_before(stage: Stage) -> None:
-    """A snapshot may hold a session that has ended: then there is nothing to do, and no news."""
+def test_a_restored_ended_session(stage: Stage) -> None:
+    """A snapshot with an ended session gives no effects."""
     over = ChatSession(CHAT)
     over.receive(events.Ended(), now=0.0)
     data = ChatClient(endpoint(), chat_id=CHAT).snapshot(now=0.0)
@@ -135,7 +135,7 @@ def test_a_session_that_was_over_before(stage: Stage) -> None:
 
 
 def test_a_strict_session_raises_and_nothing_is_lost(stages: type[Stage]) -> None:
-    """What a strict session finds is raised once its batch was heard, with all that follows."""
+    """The error of a strict session is raised after the batch, with all its effects kept."""
     chat = stages(session=Settings(strict=True)).opens()
     with pytest.raises(RemoteProtocolError, match="unknown") as caught:
         chat.polled({"event": "weather"}, HELLO, {"event": "fog"}, at=5.0)
@@ -152,7 +152,7 @@ def test_a_strict_session_raises_and_nothing_is_lost(stages: type[Stage]) -> Non
 def test_refused_credentials_stop_everything(
     chat: Stage, kind: str, status: int, body: object
 ) -> None:
-    """401, 403 and the codes of authorization stop polls, histories and POSTs, and say so."""
+    """401, 403 and the codes of authorization stop polls, histories and POSTs, with an effect."""
     if kind == "history":
         chat.fails("poll")
         chat.is_due()
@@ -169,15 +169,15 @@ def test_refused_credentials_stop_everything(
     assert chat.pending == []
 
 
-def test_two_refusals_are_told_once(chat: Stage) -> None:
-    """What was under way is refused as well, and that is no news."""
+def test_two_refusals_are_reported_once(chat: Stage) -> None:
+    """A pending request that is refused as well is not reported again."""
     chat.says("a")
     chat.replies("poll", status=401)
     assert chat.replies("post", status=401) == []
 
 
 def test_resume_goes_on_with_new_credentials(chat: Stage) -> None:
-    """`Resume` renews the ids, asks for the history first, and posts what waited, in order."""
+    """`Resume` renews the ids, requests the history first, and posts waiting texts in order."""
     chat.says("a")
     chat.replies("post", status=403)
     chat.replies("poll", status=403)
@@ -195,7 +195,7 @@ def test_resume_goes_on_with_new_credentials(chat: Stage) -> None:
 
 
 def test_a_late_refusal_of_the_old_credentials_is_no_new_one(chat: Stage) -> None:
-    """What went out with the old ids, and is refused after `Resume`, is tried again."""
+    """A request with the old ids that is refused after `Resume` is repeated."""
     chat.says("a")
     chat.replies("post", status=401)
     chat.receives(Resume("other"))
@@ -207,11 +207,11 @@ def test_a_late_refusal_of_the_old_credentials_is_no_new_one(chat: Stage) -> Non
 
 
 def test_resume_needs_a_refusal(chat: Stage) -> None:
-    """`Resume` is refused unless the credentials were."""
+    """`Resume` is refused unless the credentials were refused."""
     assert "has not refused the credentials" in chat.refused(Resume())
 
 
-def test_credentials_that_no_header_can_carry_change_nothing(chat: Stage) -> None:
+def test_invalid_credentials_change_nothing(chat: Stage) -> None:
     """`Resume` checks the ids as `Endpoint` does."""
     chat.replies("poll", status=401)
     before = chat.knows()
@@ -222,7 +222,7 @@ def test_credentials_that_no_header_can_carry_change_nothing(chat: Stage) -> Non
 
 
 def test_a_chat_may_be_requested_with_new_credentials(stage: Stage) -> None:
-    """Before there is a chat a refusal is told too, and `Resume` lets the app ask again."""
+    """A refusal before there is a chat is reported too, and `Resume` allows a new request."""
     stage.receives(RequestChat())
     told = stage.replies("chats", {"error_code": "2004"}, status=401)
     assert names(told) == ["ApiFailed", "LinkChanged", "AuthorizationFailed"]
@@ -235,8 +235,8 @@ def test_a_chat_may_be_requested_with_new_credentials(stage: Stage) -> None:
     assert stage.pending == ["poll"]
 
 
-def test_the_server_says_no_secret_back(stage: Stage) -> None:
-    """Where the server quotes the ids, or what it could not decode, no text passes that on."""
+def test_no_secret_of_a_reply_is_reported(stage: Stage) -> None:
+    """Quoted ids and undecodable content in a reply are in no text of an effect."""
     stage.receives(CheckAvailability())
     message = "app the-app of the-client is unknown\r\nhere"
     told = stage.replies("availability", {"error_code": 3000, "error_message": message}, status=403)
@@ -249,7 +249,7 @@ def test_the_server_says_no_secret_back(stage: Stage) -> None:
 
 
 def test_an_old_refusal_is_transient(chat: Stage) -> None:
-    """A call that went out with the old ids may simply be made again."""
+    """An API request with the old ids fails as transient, and can be made again."""
     chat.receives(CheckAvailability())
     chat.replies("poll", status=401)
     chat.receives(Resume("other"))

@@ -1,4 +1,4 @@
-"""A server that is away, and may come back without what it had not delivered."""
+"""An outage of the server, which may lose undelivered events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ NO_SERVER = {"error_code": "5001"}
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_one_history_after_an_outage(stages: type[Stage], version: int) -> None:
-    """Until a server is found the history is asked in the poll's place, and polls go on then."""
+    """The history is requested instead of the poll until the server answers.
+
+    Then polling goes on.
+    """
     chat = stages(version=version).opens()
     chat.fails("poll", "connect")
     waits = []
@@ -34,8 +37,8 @@ def test_one_history_after_an_outage(stages: type[Stage], version: int) -> None:
     assert chat.client.health(chat.now).failures == 0
 
 
-def test_no_server_is_free(chat: Stage) -> None:
-    """A server that answers a history so may answer polls: they go on, and the history waits."""
+def test_a_busy_server_is_polled(chat: Stage) -> None:
+    """A server that answers the history with an error may answer polls, so polling goes on."""
     chat.replies("poll", NO_SERVER, status=503)
     assert chat.is_due() == ["history"]
     chat.replies("history", NO_SERVER, status=503)
@@ -49,7 +52,7 @@ def test_no_server_is_free(chat: Stage) -> None:
 
 
 def test_an_outage_while_the_history_fails(chat: Stage) -> None:
-    """Polls that go on beside a failing history stop where there is no server for either."""
+    """Polling beside a failing history stops if no server answers either."""
     chat.fails("poll", "timeout", at=20.0)
     chat.is_due()
     chat.replies("history", status=500)
@@ -63,8 +66,8 @@ def test_an_outage_while_the_history_fails(chat: Stage) -> None:
     assert chat.pending == ["poll"]
 
 
-def test_what_was_said_waits_for_no_history_of_an_outage(chat: Stage) -> None:
-    """A POST that found no server took nothing along: it goes out again by itself, once."""
+def test_a_text_does_not_wait_for_the_history(chat: Stage) -> None:
+    """A POST that reached no server is repeated once, without waiting for the history."""
     chat.says("a")
     chat.fails("post", "connect")
     chat.fails("poll", "connect")
@@ -75,8 +78,8 @@ def test_what_was_said_waits_for_no_history_of_an_outage(chat: Stage) -> None:
     assert chat.posted == [["a"], ["a"]]
 
 
-def test_a_server_that_came_back_without_the_chat(chat: Stage) -> None:
-    """The history that finds it finds the chat gone, a poll agrees, and nothing is asked after."""
+def test_a_server_that_restarts_without_the_chat(chat: Stage) -> None:
+    """The history is refused, a poll confirms it, and no request follows."""
     chat.fails("poll", "connect")
     chat.is_due()
     chat.replies("history", status=404)
@@ -85,8 +88,8 @@ def test_a_server_that_came_back_without_the_chat(chat: Stage) -> None:
     assert chat.client.deadline is None
 
 
-def test_an_end_amid_an_outage(chat: Stage) -> None:
-    """What a late poll says of the end counts: the history of the outage is asked no more."""
+def test_an_end_in_an_outage(chat: Stage) -> None:
+    """An end reported by a late poll counts; the history is not requested again."""
     chat.fails("poll", "connect", "refused")
     assert chat.told[-1] == LinkChanged("retrying", "no reply (connect): refused")
     chat.is_due()
@@ -96,8 +99,8 @@ def test_an_end_amid_an_outage(chat: Stage) -> None:
     assert chat.client.deadline is None
 
 
-def test_a_server_that_tells_no_history_is_polled(chat: Stage) -> None:
-    """Where the history of an outage is refused for good, polls go on without."""
+def test_a_server_without_a_history_is_polled(chat: Stage) -> None:
+    """If the history is refused permanently, polling goes on without it."""
     chat.fails("poll", "connect")
     chat.is_due()
     chat.replies("history", status=400)
@@ -105,7 +108,7 @@ def test_a_server_that_tells_no_history_is_polled(chat: Stage) -> None:
 
 
 def test_a_flapping_network_is_no_storm(chat: Stage) -> None:
-    """Where each second request finds no server, waits grow as long as no poll is answered."""
+    """If each second request reaches no server, delays grow until a poll is answered."""
     for _ in range(40):
         chat.fails("poll", "connect")
         chat.is_due()

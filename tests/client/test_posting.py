@@ -1,4 +1,4 @@
-"""What was said goes out in order, one POST at a time, and again only when that is safe."""
+"""Posting: events go out in order, one POST at a time, and are repeated only if that is safe."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PROMPT = {"event": "form_show", "form_request_id": "9", "form_name": ""}
 
 
 def own(text: str, msg_id: str) -> dict[str, Any]:
-    """A message of the customer's, as the server kept it."""
+    """Return a message of the customer as the history has it."""
     return {"event": "message", "party_id": CHAT, "msg_id": msg_id, "msg": text}
 
 
 def names(told: list[Any]) -> list[str]:
-    """The kinds of what was told."""
+    """Return the names of the effects."""
     return [type(effect).__name__ for effect in told]
 
 
-def test_what_is_said_goes_out_and_is_sent_when_taken(chat: Stage) -> None:
-    """A message is posted at once, as JSON, and `MessageSent` follows the server's yes."""
+def test_a_message_is_posted_and_confirmed(chat: Stage) -> None:
+    """A message is posted at once, as JSON, and `MessageSent` follows the success."""
     assert chat.says("hello") == []
     request = chat.asked("post")
     assert json.loads(request.body) == {
@@ -40,14 +40,14 @@ def test_what_is_said_goes_out_and_is_sent_when_taken(chat: Stage) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"events": []}'])
-def test_a_success_may_say_nothing(chat: Stage, body: bytes) -> None:
-    """v2 answers with an empty body."""
+def test_a_success_may_have_no_body(chat: Stage, body: bytes) -> None:
+    """Version 2 answers with an empty body."""
     chat.says()
     assert chat.replies("post", body) == [effects.MessageSent("1")]
 
 
-def test_events_in_the_reply_are_heard(stages: type[Stage]) -> None:
-    """What v1 sends in reply to a POST is as good as what a poll brings."""
+def test_events_in_the_reply_are_handled(stages: type[Stage]) -> None:
+    """Events in the reply of version 1 are handled like those of a poll."""
     chat = stages(version=1).opens()
     chat.says()
     reply = {"events": [{"event": "chat_session_message", "party_id": "ann", "msg": "hi"}]}
@@ -55,7 +55,7 @@ def test_events_in_the_reply_are_heard(stages: type[Stage]) -> None:
 
 
 def test_one_post_at_a_time_in_order_and_in_batches(stages: type[Stage]) -> None:
-    """What is said meanwhile waits, and goes out together, as much as fits."""
+    """Texts sent during a POST wait and go out together, up to the batch limit."""
     chat = stages(max_batch=3).opens()
     for text in ("a", "b", "c", "d", "e"):
         chat.says(text)
@@ -76,8 +76,8 @@ def test_one_post_at_a_time_in_order_and_in_batches(stages: type[Stage]) -> None
         {"status": 400, "body": {"error_code": "5509"}},
     ],
 )
-def test_what_was_surely_not_taken_is_posted_again(chat: Stage, how: dict[str, Any]) -> None:
-    """Nothing is told as failed, nothing is asked of the history: the same goes out, later."""
+def test_a_post_that_did_not_arrive_is_repeated(chat: Stage, how: dict[str, Any]) -> None:
+    """No failure is reported and no history is requested; the same POST is repeated later."""
     chat.says("a")
     if "how" in how:
         assert chat.fails("post", "connect") == []
@@ -92,7 +92,7 @@ def test_what_was_surely_not_taken_is_posted_again(chat: Stage, how: dict[str, A
 
 
 def test_stale_typing_is_dropped(chat: Stage) -> None:
-    """Typing is of interest for seconds only; what was held up longer is not sent."""
+    """Typing that waited longer than some seconds is not sent."""
     chat.says("a")
     chat.receives(c.StartTyping())
     chat.replies("post", at=10.5)
@@ -100,7 +100,7 @@ def test_stale_typing_is_dropped(chat: Stage) -> None:
 
 
 def test_a_message_does_not_supersede_typing_that_waits(chat: Stage) -> None:
-    """The end of typing that a text brings along is part of the message, and stays with it."""
+    """The end of typing with a text is part of the message, and stays with it."""
     chat.says("a")
     chat.receives(c.StartTyping())
     chat.says("b")
@@ -109,7 +109,7 @@ def test_a_message_does_not_supersede_typing_that_waits(chat: Stage) -> None:
 
 
 def test_typing_does_not_supersede_a_message(chat: Stage) -> None:
-    """A message with the end of typing before it is not dropped with this end of typing."""
+    """A message with an end of typing before it is not dropped when typing is."""
     chat.says("a")
     chat.receives(c.StartTyping())
     chat.says("b")
@@ -122,7 +122,7 @@ def test_typing_does_not_supersede_a_message(chat: Stage) -> None:
 def test_typing_is_stale_from_its_renewal_on(
     stages: type[Stage], at: float, posted: list[str]
 ) -> None:
-    """At the moment when typing would be renewed, what waits since the first key is stale."""
+    """Typing is stale from the time at which it would be renewed."""
     chat = stages(session=Settings(typing_idle=60.0, typing_renew=10.0)).opens()
     chat.says("a")
     chat.receives(c.StartTyping())
@@ -131,7 +131,7 @@ def test_typing_is_stale_from_its_renewal_on(
 
 
 def test_typing_supersedes_typing_alone(chat: Stage) -> None:
-    """A receipt and an answer that wait are not dropped with the typing before."""
+    """A waiting receipt and a waiting answer are not dropped with earlier typing."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.receives(c.StartTyping())
@@ -143,7 +143,7 @@ def test_typing_supersedes_typing_alone(chat: Stage) -> None:
 
 
 def test_fresh_typing_is_sent_once(chat: Stage) -> None:
-    """Of typing and its end, however often they wait, the last one is sent."""
+    """Of several waiting typing events only the last one is sent."""
     chat.says("a")
     for second in (1.0, 2.0, 3.0):
         chat.receives(c.StartTyping(), at=second)
@@ -153,8 +153,8 @@ def test_fresh_typing_is_sent_once(chat: Stage) -> None:
     assert chat.posted == [["a"], ["typing"]]
 
 
-def test_an_end_flushes_what_was_said_before(chat: Stage) -> None:
-    """`End` is the last to go out, and polls go on until the server confirms."""
+def test_an_end_is_posted_after_all_messages(chat: Stage) -> None:
+    """`End` goes out last, and polling goes on until the server confirms it."""
     for text in ("a", "b"):
         chat.says(text)
     chat.receives(c.End())
@@ -169,15 +169,15 @@ def test_an_end_flushes_what_was_said_before(chat: Stage) -> None:
 
 
 def test_a_disconnect_keeps_polling(chat: Stage) -> None:
-    """After `Disconnect` the scenario may still show a survey."""
+    """After `Disconnect` the scenario may still show a survey, so polling goes on."""
     chat.polled({"event": "status", "state": "connected"}, at=1.0)
     chat.receives(c.Disconnect())
     chat.replies("post")
     assert names(chat.polled(FORM, at=9.0)) == ["FormOpened"]
 
 
-def test_a_post_to_a_chat_that_is_gone_ends_it(chat: Stage) -> None:
-    """404 to a POST ends the chat, and the answers to forms are reported."""
+def test_a_post_to_an_unknown_chat_ends_it(chat: Stage) -> None:
+    """404 to a POST ends the chat, and undelivered answers to forms are reported."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.receives(c.SubmitForm("7", {"age": "44"}))
@@ -190,7 +190,7 @@ def test_a_post_to_a_chat_that_is_gone_ends_it(chat: Stage) -> None:
 
 
 def test_the_queue_is_bounded(stages: type[Stage]) -> None:
-    """What is no message counts too; but typing and leaving are always possible."""
+    """The limit counts all events; typing and leaving are always accepted."""
     chat = stages(max_queued=3).opens()
     for number in range(3):
         chat.receives(c.MarkRead(str(number)))
@@ -202,7 +202,7 @@ def test_the_queue_is_bounded(stages: type[Stage]) -> None:
 
 
 def test_a_receipt_waits_once(chat: Stage) -> None:
-    """The session tells a receipt once; different ones are all sent."""
+    """A repeated receipt waits once; different receipts are all sent."""
     chat.says("a")
     for msg_id in ("2", "4", "2"):
         chat.receives(c.MarkRead(msg_id))
@@ -212,7 +212,7 @@ def test_a_receipt_waits_once(chat: Stage) -> None:
 
 @pytest.mark.parametrize("answer", [{1, 2}, float("inf"), object()])
 def test_answers_must_be_json(chat: Stage, answer: object) -> None:
-    """What JSON cannot hold is refused when it is ordered, changes nothing, and is not quoted."""
+    """A value that JSON lacks is refused at once, changes nothing, and is not quoted."""
     chat.polled(FORM, at=1.0)
     why = chat.refused(c.SubmitForm("7", {"age": answer, "name": "a secret"}))
     assert "must be JSON values" in why
@@ -220,18 +220,18 @@ def test_answers_must_be_json(chat: Stage, answer: object) -> None:
 
 
 def test_a_refused_command_changes_nothing(chat: Stage) -> None:
-    """What the session refuses the client refuses, with the session's reason."""
+    """The client refuses with the reason of the session."""
     assert "has not shown it" in chat.refused(c.SubmitForm("7", {}))
 
 
-def test_nothing_is_said_after_the_end(chat: Stage) -> None:
-    """A chat that is over takes no command."""
+def test_commands_are_refused_after_the_end(chat: Stage) -> None:
+    """An ended chat refuses all commands."""
     chat.polled({"event": "ended"}, at=1.0)
     assert "over" in chat.refused(c.SendText("hello?"))
 
 
 def test_several_messages_stay_whole(stages: type[Stage]) -> None:
-    """What several messages bring along stays with each, also where a file has an empty id."""
+    """The events of each message stay with it, also a file with an empty id."""
     chat = stages(session=Settings(empty_file_ids=True)).opens()
     chat.receives(c.StartTyping())
     chat.replies("post")
@@ -248,6 +248,6 @@ def test_several_messages_stay_whole(stages: type[Stage]) -> None:
 
 
 def message_sizes(chat: Stage) -> list[tuple[str | None, int]]:
-    """The id of each message that has not arrived, and its number of events."""
+    """Return the id and the number of events of each message that has not arrived."""
     state = chat.client._state
     return [(item.msg_id, len(item.events)) for item in (*state.batch, *state.queue)]

@@ -1,4 +1,4 @@
-"""What is in doubt while a chat lives whose history is refused, and is given at last."""
+"""Unconfirmed messages of a live chat whose history is refused first and available later."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHY = "it has not arrived, and a later message has, or may have"
 
 
 def refused(chat: Stage, status: int = 404, body: Any = b"") -> Stage:
-    """The history is refused, and a poll shows that the chat lives."""
+    """Let the history be refused, and a poll show that the chat is live."""
     while "history" not in chat.pending:
         chat.is_due()
     chat.replies("history", body, status=status)
@@ -33,8 +33,8 @@ def refused(chat: Stage, status: int = 404, body: Any = b"") -> Stage:
     return chat
 
 
-def remembers_after_gap(chat: Stage, *events: dict[str, Any]) -> list[Any]:
-    """A poll is lost, and the server gives the history that is asked for then."""
+def history_after_gap(chat: Stage, *events: dict[str, Any]) -> list[Any]:
+    """Let a poll fail, and answer the history that is requested then."""
     while "poll" not in chat.pending:
         chat.is_due()
     chat.fails("poll")
@@ -44,8 +44,8 @@ def remembers_after_gap(chat: Stage, *events: dict[str, Any]) -> list[Any]:
 
 
 @pytest.fixture(params=[1, 2])
-def doubted(request: pytest.FixtureRequest) -> Stage:
-    """A message is in doubt, and another one waits; in both versions of the API."""
+def unconfirmed_chat(request: pytest.FixtureRequest) -> Stage:
+    """A chat with one unconfirmed message and one waiting, in both versions of the API."""
     chat = Stage(version=request.param).opens(state="connected")
     chat.says("a")
     chat.says("b")
@@ -54,84 +54,86 @@ def doubted(request: pytest.FixtureRequest) -> Stage:
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
-def test_a_missing_message_that_was_overtaken_fails(doubted: Stage, status: int, body: Any) -> None:
-    """It is not sent again behind one that was said later; the app is told, once."""
-    refused(doubted, status, body).replies("post")
-    assert remembers_after_gap(doubted, own("b", "3")) == [effects.MessageFailed("1", WHY)]
-    assert remembers_after_gap(doubted, own("b", "3")) == []
-    assert doubted.posted == [["a"], ["b"]]
+def test_a_missing_message_that_was_overtaken_fails(
+    unconfirmed_chat: Stage, status: int, body: Any
+) -> None:
+    """It is not sent again after a later message has arrived; the failure is reported once."""
+    refused(unconfirmed_chat, status, body).replies("post")
+    assert history_after_gap(unconfirmed_chat, own("b", "3")) == [effects.MessageFailed("1", WHY)]
+    assert history_after_gap(unconfirmed_chat, own("b", "3")) == []
+    assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_one_that_was_overtaken_and_is_there_has_arrived(doubted: Stage) -> None:
-    """The history shows it."""
-    refused(doubted).replies("post")
-    told = remembers_after_gap(doubted, own("a", "1"), own("b", "3"))
+def test_an_overtaken_message_in_the_history_has_arrived(unconfirmed_chat: Stage) -> None:
+    """The history shows that it arrived."""
+    refused(unconfirmed_chat).replies("post")
+    told = history_after_gap(unconfirmed_chat, own("a", "1"), own("b", "3"))
     assert told == [effects.MessageSent("1", replayed=True)]
-    assert doubted.posted == [["a"], ["b"]]
+    assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_one_that_may_be_overtaken_fails(doubted: Stage) -> None:
-    """The reply to the POST of the later one has not come yet."""
-    refused(doubted)
-    assert doubted.posted == [["a"], ["b"]]
-    assert remembers_after_gap(doubted) == [effects.MessageFailed("1", WHY)]
-    doubted.replies("post")
-    assert doubted.posted == [["a"], ["b"]]
+def test_a_message_that_may_be_overtaken_fails(unconfirmed_chat: Stage) -> None:
+    """The reply to the POST of the later message is still pending."""
+    refused(unconfirmed_chat)
+    assert unconfirmed_chat.posted == [["a"], ["b"]]
+    assert history_after_gap(unconfirmed_chat) == [effects.MessageFailed("1", WHY)]
+    unconfirmed_chat.replies("post")
+    assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_those_that_nothing_has_overtaken_are_sent_again_in_order(doubted: Stage) -> None:
-    """The later one is missing as well: first what was said first, and then what waits."""
-    refused(doubted).fails("post")
-    doubted.says("c")
-    assert remembers_after_gap(doubted) == []
-    assert doubted.posted == [["a"], ["b"], ["a", "b", "c"]]
+def test_messages_that_are_not_overtaken_are_sent_again_in_order(unconfirmed_chat: Stage) -> None:
+    """Both are missing, so both are sent again in order, before waiting messages."""
+    refused(unconfirmed_chat).fails("post")
+    unconfirmed_chat.says("c")
+    assert history_after_gap(unconfirmed_chat) == []
+    assert unconfirmed_chat.posted == [["a"], ["b"], ["a", "b", "c"]]
 
 
-def test_one_that_a_refused_message_followed_is_sent_again(doubted: Stage) -> None:
-    """The server did not take the later one."""
-    refused(doubted).replies("post", {"error_code": "5003"}, status=400)
-    assert remembers_after_gap(doubted) == []
-    assert doubted.posted == [["a"], ["b"], ["a"]]
+def test_a_message_before_a_refused_one_is_sent_again(unconfirmed_chat: Stage) -> None:
+    """The server refused the later message, so the earlier one is sent again."""
+    refused(unconfirmed_chat).replies("post", {"error_code": "5003"}, status=400)
+    assert history_after_gap(unconfirmed_chat) == []
+    assert unconfirmed_chat.posted == [["a"], ["b"], ["a"]]
 
 
-def test_only_what_was_overtaken_fails(doubted: Stage) -> None:
-    """What was said after the last message that arrived is sent again."""
-    refused(doubted).replies("post")
-    doubted.says("c")
-    doubted.fails("post")
-    refused(doubted)
-    told = remembers_after_gap(doubted, own("b", "3"))
+def test_only_overtaken_messages_fail(unconfirmed_chat: Stage) -> None:
+    """Messages after the last one that arrived are sent again."""
+    refused(unconfirmed_chat).replies("post")
+    unconfirmed_chat.says("c")
+    unconfirmed_chat.fails("post")
+    refused(unconfirmed_chat)
+    told = history_after_gap(unconfirmed_chat, own("b", "3"))
     assert told == [effects.MessageFailed("1", WHY)]
-    assert doubted.posted == [["a"], ["b"], ["c"], ["c"]]
+    assert unconfirmed_chat.posted == [["a"], ["b"], ["c"], ["c"]]
 
 
-def test_the_last_history_fails_what_was_overtaken(doubted: Stage) -> None:
-    """That after the end, in which nothing is sent any more."""
-    refused(doubted).replies("post")
-    doubted.polled({"event": "ended"})
-    told = doubted.remembers(own("b", "3"))
+def test_the_last_history_fails_overtaken_messages(unconfirmed_chat: Stage) -> None:
+    """After the end nothing is sent again, so it fails."""
+    refused(unconfirmed_chat).replies("post")
+    unconfirmed_chat.polled({"event": "ended"})
+    told = unconfirmed_chat.remembers(own("b", "3"))
     assert names(told) == ["MessageFailed", "StateChanged", "LinkChanged", "Terminated"]
-    assert doubted.client.session is not None
-    assert doubted.client.session.outbox == {"1": "failed", "3": "sent"}
+    assert unconfirmed_chat.client.session is not None
+    assert unconfirmed_chat.client.session.outbox == {"1": "failed", "3": "sent"}
 
 
-def test_a_restart_forgets_no_order(doubted: Stage) -> None:
-    """The client of a snapshot knows what was posted."""
-    refused(doubted).replies("post")
-    doubted.restarts(at=500.0).ticks()
-    assert doubted.remembers(own("b", "3")) == [effects.MessageFailed("1", WHY)]
-    assert doubted.posted == [["a"], ["b"]]
+def test_a_restart_keeps_the_order(unconfirmed_chat: Stage) -> None:
+    """A restored client knows the order of its POSTs."""
+    refused(unconfirmed_chat).replies("post")
+    unconfirmed_chat.restarts(at=500.0).ticks()
+    assert unconfirmed_chat.remembers(own("b", "3")) == [effects.MessageFailed("1", WHY)]
+    assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
 class Server:
-    """A server that keeps the texts it gets, and answers as it is told."""
+    """A server that keeps the texts of POSTs, and answers as configured."""
 
     def __init__(self, chat: Stage) -> None:
         self.chat = chat
         self.arrived: list[dict[str, Any]] = []
 
     def answers(self, post: str = "taken", history: str = "given", poll: str = "given") -> None:
-        """Answer all that waits, one of each kind; if nothing waits, time passes."""
+        """Answer all pending requests, one of each kind; if there are none, advance the time."""
         chat = self.chat
         if not chat.pending:
             chat.is_due()
@@ -172,7 +174,7 @@ STEPS = st.tuples(st.booleans(), POSTS, HISTORIES, st.sampled_from(("given", "lo
 def test_any_refusals_change_no_order(
     steps: list[tuple[bool, str, str, str]], max_batch: int
 ) -> None:
-    """Texts arrive once and in order; in the end the app knows the fate of each."""
+    """Texts arrive once and in order, and in the end each has a reported fate."""
     chat = Stage(max_batch=max_batch).opens(state="connected")
     server = Server(chat)
     for number, (says, *answers) in enumerate(steps):

@@ -1,4 +1,4 @@
-"""Parts of a client that a chat seldom reaches: each end, numbers that JSON lacks, forged ids."""
+"""Rare branches of the client: kinds of ends, numbers outside JSON, forged ids."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.client.test_posting import FORM, names
     ],
 )
 def test_each_end_is_an_input_of_the_session(kind: EndingKind, item: object) -> None:
-    """The one that the session did not receive while the end was held back."""
+    """The session receives the input of the end that was held back."""
     assert ending._item_of(Ending(kind, "bye")) == item
 
 
 def test_a_journal_writes_no_number_that_json_lacks() -> None:
-    """A sum of large numbers is infinite: its line has a text in its place."""
+    """A sum of large numbers is infinite: its journal line has a text in its place."""
     lines: list[str] = []
     recorded = Recorded(ChatSession("chat-1"), lines.append)
     recorded._write_line({"at": inf})
@@ -40,7 +40,7 @@ def test_a_journal_writes_no_number_that_json_lacks() -> None:
 
 
 def test_a_form_answer_of_unknown_fate_is_undelivered_at_the_end(chat: Stage) -> None:
-    """It was posted, and the chat ended before anything told whether it arrived."""
+    """It was posted, and the chat ended before it was confirmed."""
     chat.polled(FORM)
     chat.receives(commands.SubmitForm("7", {"a": "b"}))
     chat.is_due()
@@ -53,19 +53,19 @@ def test_a_form_answer_of_unknown_fate_is_undelivered_at_the_end(chat: Stage) ->
 
 @pytest.mark.parametrize("pending", [[["1", "poll"]], [[1.0, "poll"]]])
 def test_the_id_of_a_request_is_an_integer(pending: object) -> None:
-    """In a forged snapshot."""
+    """Another type in a forged snapshot is refused."""
     with pytest.raises(ValueError, match=r"^the id of a request must be an integer$"):
         snapshot._purposes(pending)
 
 
 @pytest.mark.parametrize("at", [inf, -inf, nan])
 def test_a_time_in_a_snapshot_is_finite(at: float) -> None:
-    """JSON of Python knows others."""
+    """Python's JSON also reads infinite numbers and NaN, which are refused."""
     with pytest.raises(ValueError, match=r"^a time must be finite$"):
         snapshot._finite(at)
 
 
 def test_no_body_holds_a_number_that_json_lacks() -> None:
-    """Whatever came so far: servers refuse NaN."""
+    """Servers refuse NaN, so the client refuses to write it."""
     with pytest.raises(ValueError, match="JSON"):
         post_body([{"event": "chat_session_location", "latitude": float("nan")}])

@@ -1,4 +1,4 @@
-"""What survives the process, and what follows first in the next one."""
+"""Snapshots: the state that survives a restart, and the first requests afterwards."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.client.conftest import CHAT, Stage, endpoint
 from tests.client.test_posting import FORM, SECURE, own
 
 
-def test_a_restored_client_asks_for_the_history_first(chat: Stage) -> None:
-    """A poll that was under way may have been answered to the dead: the history comes first."""
+def test_a_restored_client_requests_the_history_first(chat: Stage) -> None:
+    """A pending poll may have been answered to the old process, so the history is requested."""
     chat.polled({"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}, at=5.0)
     chat.restarts(at=1_000.0)
     assert chat.client.deadline == 1_000.0
@@ -37,8 +37,8 @@ def test_a_restored_client_asks_for_the_history_first(chat: Stage) -> None:
     assert chat.pending == ["poll"]
 
 
-def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
-    """The server may hold that poll on, and give it news: the history is asked for once more."""
+def test_events_lost_with_an_old_poll_are_reported(chat: Stage) -> None:
+    """The server may hold the old poll and answer it later, so a second history is requested."""
     chat.restarts(at=1_000.0)
     chat.ticks()
     chat.remembers()
@@ -54,7 +54,7 @@ def test_what_the_poll_of_the_dead_swallows_is_heard(chat: Stage) -> None:
 
 
 def test_a_snapshot_does_not_depend_on_the_clock() -> None:
-    """The same chat has the same snapshot on any clock: every time travels as seconds (law L8)."""
+    """DESIGN L8: all times in a snapshot are relative, so the clock's zero has no effect."""
     first, second = (snapshot_of_a_chat_that_began(at) for at in (0.0, 1_024.0))
     assert first["client"]["poll_answered_at"] is not None
     assert first["client"]["history_recheck_at"] is not None
@@ -75,16 +75,16 @@ def snapshot_of_a_chat_that_began(at: float) -> dict[str, Any]:
     return chat.client.snapshot(now=at + 6.0)
 
 
-def test_no_id_of_a_request_comes_again(chat: Stage) -> None:
-    """Ids count on, so that a late reply to the dead is known as such."""
+def test_request_ids_are_not_reused(chat: Stage) -> None:
+    """Request ids continue, so that a late reply to the old process is recognized."""
     poll = chat.asked("poll")
     chat.restarts(at=0.0)
     chat.ticks()
     assert chat.asked("history").id == poll.id + 1
 
 
-def test_a_post_that_was_under_way_is_in_doubt(chat: Stage) -> None:
-    """It is not sent again before the history is here, and what it reached is not told again."""
+def test_a_post_in_flight_is_unconfirmed(chat: Stage) -> None:
+    """It is not sent again before the history is merged; known messages are not reported again."""
     chat.says("a")
     chat.says("b")
     chat.restarts(at=1_000.0)
@@ -95,8 +95,8 @@ def test_a_post_that_was_under_way_is_in_doubt(chat: Stage) -> None:
     assert chat.posted == [["a"], ["b"]]
 
 
-def test_doubts_and_waits_survive(chat: Stage) -> None:
-    """A second crash, while the first one's doubt is open, changes nothing."""
+def test_unconfirmed_and_waiting_messages_survive(chat: Stage) -> None:
+    """A second restart before the message is settled changes nothing."""
     chat.says("a")
     chat.restarts(at=1_000.0)
     chat.ticks()
@@ -107,8 +107,8 @@ def test_doubts_and_waits_survive(chat: Stage) -> None:
     assert chat.posted == [["a"], ["a"]]
 
 
-def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
-    """A client that was to wait waits on, on the clock of its next process."""
+def test_the_remaining_backoff_survives(chat: Stage) -> None:
+    """The remaining delay counts on the clock of the next process."""
     for kind in ("poll", "history", "history", "history"):
         chat.fails(kind, "connect")
         assert chat.is_due() == ["history"]
@@ -129,7 +129,7 @@ def test_backoff_survives_with_the_time_that_is_left(chat: Stage) -> None:
 def test_waiting_typing_is_stale_after_as_long_on_any_clock(
     clock: float, passed: float, posted: list[str]
 ) -> None:
-    """Typing that waited for 3 s before a restart is of no interest 7 s after it."""
+    """Typing that waited for 3 s before a restart is stale 7 s after it."""
     chat = Stage(session=Settings(typing_idle=60.0, typing_renew=10.0)).opens()
     chat.says("a")
     chat.receives(c.StartTyping())
@@ -139,8 +139,8 @@ def test_waiting_typing_is_stale_after_as_long_on_any_clock(
     assert chat.posted[1:] == [posted]
 
 
-def test_api_requests_are_gone_with_the_process(chat: Stage) -> None:
-    """No call is in a snapshot, and none is answered after it."""
+def test_api_requests_do_not_survive(chat: Stage) -> None:
+    """A snapshot has no API request, and none is answered after a restart."""
     chat.receives(GetVersion())
     chat.receives(UploadFile("a", bytes(1_000_000)))
     assert len(json.dumps(chat.client.snapshot(now=0.0))) < 10_000
@@ -150,7 +150,7 @@ def test_api_requests_are_gone_with_the_process(chat: Stage) -> None:
 
 
 def test_a_client_without_a_chat_survives(stage: Stage) -> None:
-    """A request for a chat that was under way may simply be made again."""
+    """A pending request for a chat can be made again."""
     stage.receives(RequestChat())
     stage.restarts(at=50.0)
     assert stage.client.deadline is None
@@ -159,8 +159,8 @@ def test_a_client_without_a_chat_survives(stage: Stage) -> None:
     assert stage.pending == ["history"]
 
 
-def test_a_chat_that_is_over_stays_over(chat: Stage) -> None:
-    """Nothing follows from a restored end."""
+def test_an_ended_chat_stays_ended(chat: Stage) -> None:
+    """A restored client of an ended chat has no effects."""
     chat.polled({"event": "ended"}, at=1.0)
     chat.restarts(at=0.0)
     assert chat.client.done
@@ -168,8 +168,8 @@ def test_a_chat_that_is_over_stays_over(chat: Stage) -> None:
     assert chat.ticks() == []
 
 
-def test_an_end_before_the_reply_to_a_post_stays_one(chat: Stage) -> None:
-    """The POST of `End` may be in flight when the poll brings the end."""
+def test_an_end_before_the_reply_to_a_post_survives(chat: Stage) -> None:
+    """The POST of `End` may be in flight when the poll reports the end."""
     chat.receives(c.End())
     chat.polled({"event": "ended"}, at=1.0)
     chat.restarts(at=0.0)
@@ -177,8 +177,8 @@ def test_an_end_before_the_reply_to_a_post_stays_one(chat: Stage) -> None:
     assert chat.client.deadline is None
 
 
-def test_new_credentials_are_given_with_the_endpoint(chat: Stage) -> None:
-    """No snapshot holds any; a client that was refused tries again with those that it gets."""
+def test_new_credentials_come_with_the_endpoint(chat: Stage) -> None:
+    """A snapshot has no credentials; a refused client tries again with the new endpoint."""
     chat.replies("poll", status=401)
     text = json.dumps(chat.client.snapshot(now=0.0))
     assert "the-app" not in text
@@ -188,8 +188,8 @@ def test_new_credentials_are_given_with_the_endpoint(chat: Stage) -> None:
     assert "another" in dict(chat.asked("history").headers)["Authorization"]
 
 
-def test_what_answers_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
-    """An answer of that kind that was not sent yet is told to be lost, by its form."""
+def test_an_answer_to_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
+    """An unsent answer to a secure form is reported as lost."""
     chat.polled(SECURE, at=1.0)
     chat.says("a")
     chat.receives(c.SubmitForm("8", {"card": "4111"}, secure=True))
@@ -205,10 +205,8 @@ def test_what_answers_a_secure_form_is_in_no_snapshot(chat: Stage) -> None:
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_a_secure_answer_under_way_is_told_only_where_it_is_lost(
-    chat: Stage, arrived: bool
-) -> None:
-    """The history tells whether it had arrived; an empty one in its place is never sent."""
+def test_a_secure_answer_in_flight_is_reported_only_if_lost(chat: Stage, arrived: bool) -> None:
+    """The history shows whether it arrived; an empty answer is never sent in its place."""
     chat.polled(SECURE, at=1.0)
     chat.receives(c.SubmitForm("8", {"card": "4111"}, secure=True))
     chat.restarts(at=0.0)
@@ -225,7 +223,7 @@ def test_a_secure_answer_under_way_is_told_only_where_it_is_lost(
 
 
 def test_an_open_answer_survives(chat: Stage) -> None:
-    """What answers a form that is not secure is kept, and sent."""
+    """An answer to a form that is not secure is kept and sent."""
     chat.polled(FORM, at=1.0)
     chat.says("a")
     chat.receives(c.SubmitForm("7", {"age": "44"}))
@@ -238,7 +236,7 @@ def test_an_open_answer_survives(chat: Stage) -> None:
 
 
 def test_a_restored_session_may_be_recorded(chat: Stage) -> None:
-    """All that the session receives from then on is written to the journal."""
+    """All inputs of the session are written to the journal from then on."""
     lines: list[str] = []
     snapshot = chat.client.snapshot(now=0.0)
     client = ChatClient.restore(snapshot, endpoint(), now=0.0, journal=lines.append)
@@ -247,7 +245,7 @@ def test_a_restored_session_may_be_recorded(chat: Stage) -> None:
 
 
 def test_a_chat_that_comes_later_is_recorded_too(stage: Stage) -> None:
-    """A client restored without a chat records its session in the same way; so does a new one."""
+    """A client restored without a chat records its later session, as a new client does."""
     restored, fresh, known = [], [], []
     data = stage.client.snapshot(now=0.0)
     stage.client = ChatClient.restore(data, endpoint(), now=0.0, journal=restored.append)
@@ -265,13 +263,13 @@ def test_a_chat_that_comes_later_is_recorded_too(stage: Stage) -> None:
 
 
 def changed(snapshot: dict[str, Any], **body: Any) -> dict[str, Any]:
-    """A snapshot whose body says something else, and has the digest for it."""
+    """Return the snapshot with other fields and a matching digest."""
     client = {**deepcopy(snapshot["client"]), **body}
     return {**snapshot, "client": client, "digest": _digest(client)}
 
 
-def test_what_is_no_snapshot_is_refused(chat: Stage) -> None:
-    """Other formats, versions, parts and digests are a `SnapshotError`, and name no content."""
+def test_an_invalid_snapshot_is_refused(chat: Stage) -> None:
+    """Other formats, versions, fields and digests raise `SnapshotError` without content."""
     chat.says("a secret")
     good = chat.client.snapshot(now=0.0)
     session = chat.client.session
@@ -305,7 +303,7 @@ def test_what_is_no_snapshot_is_refused(chat: Stage) -> None:
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf")])
 def test_time_must_be_finite(chat: Stage, now: float) -> None:
-    """Neither taken nor restored at a time that is none, with a session or without."""
+    """A time that is not finite is refused by `snapshot` and `restore`, also without a session."""
     good = chat.client.snapshot(now=0.0)
     for client in (chat.client, Stage().client):
         with pytest.raises(LocalProtocolError, match="finite"):
@@ -315,8 +313,8 @@ def test_time_must_be_finite(chat: Stage, now: float) -> None:
 
 
 @given(st.floats(-1e9, 1e9), st.integers(0, 3))
-def test_a_snapshot_of_what_was_restored_is_the_same(at: float, said: int) -> None:
-    """Once restored, and before anything is heard, a client snapshots to itself."""
+def test_a_snapshot_of_a_restored_client_is_equal(at: float, said: int) -> None:
+    """A restored client without further input has an equal snapshot."""
     chat = Stage().opens()
     for number in range(said):
         chat.says(f"text {number}")

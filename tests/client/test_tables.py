@@ -1,4 +1,4 @@
-"""Tables: transitions are data. Settings have bounds, and the backoff is a hash."""
+"""Transition tables, bounds of settings, and the backoff."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PAIRS = pairs_of(TABLES.values())
 
 @pytest.mark.parametrize(("name", "state", "trigger"), PAIRS)
 def test_the_compiled_table_moves_as_transitions_does(name: str, state: str, trigger: str) -> None:
-    """On every (state, trigger) pair the table and the Machine agree, and no row is no move."""
+    """The compiled table and the Machine agree on every state and trigger, also without a row."""
     goes = moved_by_transitions(TABLES[name], state, trigger)
     assert TABLES[name].moves[state].get(trigger) == goes
     assert next_state(TABLES[name], state, trigger) == (goes or state)
 
 
 def test_only_the_links_end_is_final() -> None:
-    """Nothing leads out of over; every other state of every table leads on."""
+    """No transition leaves `over`; each other state of each table has one."""
     assert state.LINK_TABLE.finals == {"over"}
     assert not any(table.finals for table in TABLES.values() if table is not state.LINK_TABLE)
 
 
-def test_a_poll_is_asked_only_when_none_is() -> None:
-    """One poll, one history and one POST in flight, by construction."""
+def test_only_one_poll_is_in_flight() -> None:
+    """The tables allow at most one poll, one history and one POST in flight."""
     assert [s for s, row in state.POLL_TABLE.moves.items() if "send" in row] == ["due"]
     assert [s for s, row in state.HISTORY_TABLE.moves.items() if "send" in row] == ["due"]
     assert [s for s, row in state.POST_TABLE.moves.items() if "send" in row] == ["idle"]
@@ -48,7 +48,7 @@ def test_a_poll_is_asked_only_when_none_is() -> None:
 def test_a_wait_is_bounded_and_the_same_each_time(
     key: str, attempt: int, asked: float | None
 ) -> None:
-    """Never at once, never longer than the limits, and no dice in it."""
+    """The delay is above 0, within the limits, and depends on its inputs only."""
     settings = ClientSettings()
     first = backoff(settings, key, attempt, asked)
     assert settings.backoff_first / 2 <= first
@@ -57,8 +57,8 @@ def test_a_wait_is_bounded_and_the_same_each_time(
     assert first >= min(asked or 0.0, settings.retry_after_most)
 
 
-def test_no_two_clients_come_back_together() -> None:
-    """A thousand chats that lost their server at once spread over half a step."""
+def test_clients_do_not_reconnect_together() -> None:
+    """A thousand chats that lost their server at once are spread over half a delay."""
     waits = sorted(backoff(ClientSettings(), f"chat {number}", 6) for number in range(1_000))
     assert 15.0 <= waits[0] < waits[-1] <= 30.0
     quarters = [sum(15 + 3.75 * n <= w < 18.75 + 3.75 * n for w in waits) for n in range(4)]
@@ -83,13 +83,13 @@ def test_no_two_clients_come_back_together() -> None:
     ],
 )
 def test_settings_have_bounds(setting: dict[str, Any], error: type[Exception]) -> None:
-    """What is out of range is refused, by its name."""
+    """A value out of range is refused with its name."""
     with pytest.raises(error, match=next(iter(setting))):
         ClientSettings(**setting)
 
 
-def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
-    """The link, the last good poll, the next deadline, failures, and pending requests."""
+def test_health_of_a_live_chat(chat: Stage) -> None:
+    """Health has the link, the last good poll, the next deadline, failures and pending requests."""
     assert chat.client.health(0.0) == Health("waiting", None, 35.0, 0, 1, 0, 0)
     chat.polled(at=10.0)
     chat.says("a")
@@ -103,7 +103,7 @@ def test_health_tells_how_a_chat_is_doing(chat: Stage) -> None:
     assert chat.client.health(99.0).next_in == 0.0
 
 
-def test_an_over_chat_has_nothing_next(chat: Stage) -> None:
-    """After the end there is no deadline and no pending request."""
+def test_health_of_an_ended_chat(chat: Stage) -> None:
+    """After the end there are no deadline and no pending request."""
     chat.polled({"event": "ended"}, at=1.0)
     assert chat.client.health(5.0) == Health("over", 4.0, None, 0, 0, 0, 0)
