@@ -256,6 +256,20 @@ def _a_chat_is_leased_once(place: _Place) -> None:
     save(two, "check-3", {}, 1)
 
 
+def _a_deleted_chat_is_leased_on(place: _Place) -> None:
+    one, two = place.store(), place.store()
+    one.lease("check-1")
+    save(one, "check-1", {"by": 1}, 0)
+    one.delete("check-1", 1)
+    what = "save in place of a version that the same store has deleted"
+    expect_refusal(StoreConflictError, what, lambda: save(one, "check-1", {"by": 1}, 1))
+    what = "lease of a chat that another store has deleted, and not released,"
+    expect_refusal(LocalProtocolError, what, lambda: two.lease("check-1"))
+    save(one, "check-1", {"new": 1}, 0)
+    expect(_plain(two.load("check-1")), ["check-1", 1, {"new": 1}], "load after a new save")
+    one.release("check-1")
+
+
 def _a_closed_store_has_no_leases(place: _Place) -> None:
     one, two = place.make_store(), place.store()
     one.lease("check-1")
@@ -280,6 +294,7 @@ _CASES: Final[dict[str, Callable[[_Place], None]]] = {
         _a_delete_needs_the_last_version,
         _of_rivals_one_wins,
         _a_chat_is_leased_once,
+        _a_deleted_chat_is_leased_on,
         _a_closed_store_has_no_leases,
     )
 }

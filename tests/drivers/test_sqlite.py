@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def test_closing_writes_what_is_due_and_leaves_one_file(path: Path) -> None:
     store.release("a")
     assert saving.result() is None
     assert [file.name for file in path.parent.iterdir()] == ["chats.db"]
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT * FROM chatfsm_leases").fetchall() == []
     assert path.stat().st_mode & 0o777 == 0o600
     for use in (lambda: store.save("a", {}, 1), lambda: store.load("a"), lambda: store.lease("a")):
         with pytest.raises(LocalProtocolError, match="closed"):

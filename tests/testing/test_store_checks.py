@@ -16,7 +16,7 @@ from chatfsm.testing.store_checks import check_store, store_cases
 
 def test_the_stores_of_chatfsm_pass(tmp_path: Path) -> None:
     """All cases, and nothing of the kit is left in the place."""
-    assert check_store(lambda: SqliteStore(tmp_path / "chats.db", max_delay=0.001)).passed == 8
+    assert check_store(lambda: SqliteStore(tmp_path / "chats.db", max_delay=0.001)).passed == 9
     assert check_store(lambda: FolderStore(tmp_path / "chats")).passed == len(store_cases())
     with SqliteStore(tmp_path / "chats.db") as store:
         assert [*store.list(), *FolderStore(tmp_path / "chats").list()] == []
@@ -90,6 +90,12 @@ class KeepsLeases(Memory):
         pass
 
 
+class ReleasesWhatItDeletes(Memory):
+    def delete(self, key: str, version: int) -> None:
+        super().delete(key, version)
+        self.release(key)
+
+
 class FoldsKeys(Memory):
     def load(self, key: str) -> StoredRecord | None:
         return super().load(key.lower())
@@ -112,6 +118,7 @@ class SortsAway(Memory):
         (IgnoresVersions, {"a save needs the last version", "of rivals one wins"}),
         (DeletesAll, {"a delete needs the last version"}),
         (LeasesTwice, {"a chat is leased once"}),
+        (ReleasesWhatItDeletes, {"a deleted chat is leased on"}),
         (KeepsLeases, {"a closed store has no leases"}),
         (FoldsKeys, {"keys are kept apart"}),
         (SortsAway, {"records come back as they were"}),
