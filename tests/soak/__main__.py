@@ -13,19 +13,19 @@ from tests.soak.totals import Totals
 
 # Chats that share a world, its agents and its network.
 TOGETHER = 20
-# One group of so many meets faults that end sessions.
+# One group of so many has faults that end sessions.
 LASTING_EVERY = 8
-# And one meets faults that no client can handle.
+# One group of so many has faults that no client can handle.
 OPAQUE_EVERY = 8
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=3.0, help="of trouble, for each chat")
+    parser.add_argument("--minutes", type=float, default=3.0, help="with faults, for each chat")
     parser.add_argument("--chats", type=int, default=10_000)
-    parser.add_argument("--faults", default="storm", help="what goes wrong: a spec, or a preset")
-    parser.add_argument("--group", type=int, help="only this one, as a violation names it")
+    parser.add_argument("--faults", default="storm", help="faults: a spec, or a preset")
+    parser.add_argument("--group", type=int, help="run this group alone")
     options = parser.parse_args(arguments)
     try:
         Faults.parse(options.faults)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def words_of(options: argparse.Namespace) -> str:
-    """The options that a run is repeated with, whatever the defaults."""
+    """Return the options that repeat a run, independent of the defaults."""
     return shlex.join(
         [
             *("--seed", str(options.seed), "--minutes", f"{options.minutes:g}"),

@@ -1,4 +1,4 @@
-"""A group of chats that share a world: faults, then calm, then the end, with checks of each."""
+"""A group of chats that share a world: with faults, then without, then the end, with checks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from chatfsm.simulator.settings import CenterSettings
 from chatfsm.simulator.tenants import Agent, AppEntry, Tenant
 from chatfsm.simulator.world import SimulatedCustomer, World
 from chatfsm.testing.invariants import ClientChecker, check_restore
-from tests.soak.dice import Dice
-from tests.soak.people import Chat
+from tests.soak.participants import Chat
+from tests.soak.seeded_random import SeededRandom
 
 SCENARIO = Scenario(
     "soak",
@@ -41,7 +41,7 @@ LASTING = (
 # Faults that no client can handle: requests arrive after their timeout, and a cache repeats old
 # histories.
 OPAQUE = "late=40:0.01,duplicate:history:0.1"
-# By this time late requests have arrived and can be counted.
+# Seconds after which late requests have arrived and can be counted.
 LATEST = 45.0
 # The outages of a soak pass, so the client must never give up a message.
 SETTINGS = ClientSettings(max_attempts=1_000_000)
@@ -71,26 +71,26 @@ class ViolationError(AssertionError):
     """A step of a client broke an invariant."""
 
 
-def center_settings(dice: Dice) -> CenterSettings:
-    """Return settings by dice; in none of these centers does a chat end by itself."""
+def center_settings(rng: SeededRandom) -> CenterSettings:
+    """Return random settings of a center that ends no chat by itself."""
     return CenterSettings(
         inactivity_timeout=1e6,
         poll_timeout=1e6,
-        hold=dice.one_of((5.0, 15.0)),
-        milliseconds=dice.throw() < 0.3,
-        flags_as_text=dice.throw() < 0.3,
-        busy_with_429=dice.throw() < 0.5,
-        notices_aborts=dice.throw() < 0.3,
-        signals_in_history=dice.throw() < 0.7,
-        history_after_end=dice.throw() < 0.5,
+        hold=rng.choice((5.0, 15.0)),
+        milliseconds=rng.random() < 0.3,
+        flags_as_text=rng.random() < 0.3,
+        busy_with_429=rng.random() < 0.5,
+        notices_aborts=rng.random() < 0.3,
+        signals_in_history=rng.random() < 0.7,
+        history_after_end=rng.random() < 0.5,
     )
 
 
 class Group:
-    """Chats that meet the same faults.
+    """Chats with the same faults.
 
     `lasting` adds faults that end sessions. `opaque` adds faults that no client can handle: copies
-    may arrive and events may be lost, and nothing else may go wrong.
+    may arrive and events may be lost; every other error is a violation.
     """
 
     def __init__(  # noqa: PLR0913  # the options of a group
@@ -101,23 +101,23 @@ class Group:
         self.outcome = Outcome(number, chats)
         more = (LASTING if lasting else "", OPAQUE if opaque else "")
         spec = ",".join(part for part in (*more, faults) if part)
-        dice = Dice(seed, number)
+        rng = SeededRandom(seed, number)
         entry = AppEntry(app_id="demo", scenario=SCENARIO)
         tenant = Tenant(url="tenant.example", entries=(entry,), agents=AGENTS, files=(FILE,))
         self.center = ContactCenter(
-            [tenant], center_settings(dice), seed=number, on_event=self.count_event
+            [tenant], center_settings(rng), seed=number, on_event=self.count_event
         )
         self.world = World(
             self.center,
             faults=Faults.parse(spec),
-            seed=int(dice.throw() * 2**53),
+            seed=int(rng.random() * 2**53),
             on_step=self.check_step,
         )
         self.watchers = [ClientChecker() for _ in range(chats)]
         self.lives = [1] * chats
-        self.dice = Dice(seed, number, "cuts")
+        self.rng = SeededRandom(seed, number, "cuts")
         self.chats = [
-            Chat(self.world, self.center, f"customer-{name}", Dice(seed, number, name))
+            Chat(self.world, self.center, f"customer-{name}", SeededRandom(seed, number, name))
             for name in range(1, chats + 1)
         ]
         for chat in self.chats:
@@ -127,7 +127,7 @@ class Group:
         self.outcome.events += 1
 
     def check_step(
-        self, customer: SimulatedCustomer, item: ClientInput, told: list[ClientEffect]
+        self, customer: SimulatedCustomer, item: ClientInput, returned: list[ClientEffect]
     ) -> None:
         """Check each step of each client."""
         place = customer.number - 1
@@ -137,13 +137,13 @@ class Group:
             watcher.on_restart()
         try:
             now = customer.client_time
-            watcher.check(item, told, customer.client, now=now)
-            if customer.session is not None and self.dice.throw() < 0.01:
+            watcher.check(item, returned, customer.client, now=now)
+            if customer.session is not None and self.rng.random() < 0.01:
                 check_restore(customer.session, now=now)
         except AssertionError as error:
             raise ViolationError(f"chat {customer.number}: {error}") from error
-        self.outcome.effects += len(told)
-        self.chats[place].react(told)
+        self.outcome.effects += len(returned)
+        self.chats[place].react(returned)
 
     def run(self, seconds: float) -> Outcome:
         """Run with faults for so many seconds, then without, then to the end."""
@@ -152,9 +152,9 @@ class Group:
             for chat in self.chats:
                 chat.start(seconds)
             self.world.run(seconds)
-            self.calms_down()
-            self.checks()
-            self.ends()
+            self.settle()
+            self.check_chats()
+            self.end_chats()
         except Exception as error:  # noqa: BLE001  # any exception is a violation
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = "" if isinstance(error, AssertionError) else f", in {where.name}"
@@ -165,7 +165,7 @@ class Group:
         outcome.seconds = self.world.now
         return outcome
 
-    def calms_down(self) -> None:
+    def settle(self) -> None:
         """Run without faults until all messages are known to have arrived."""
         self.world.network.faults = Faults()
         if self.opaque:
@@ -173,12 +173,12 @@ class Group:
         until = self.world.now + CALM
         waiting = self.chats
         while waiting and self.world.now < until:
-            # A period of no poll, or the same replies would be in flight each time.
+            # Not a period of a poll, or the same replies would be in flight each time.
             self.world.run(1.7)
-            # All of them: while one waits, an agent may answer another.
+            # Check all chats, because an agent may write in one that was settled.
             waiting = [chat for chat in self.chats if not self.is_settled(chat)]
         names = [chat.customer for chat in waiting]
-        assert not waiting, f"not calm after {CALM:g} s: {names}"
+        assert not waiting, f"not settled after {CALM:g} s: {names}"
 
     def is_settled(self, chat: Chat) -> bool:
         customer = chat.customer
@@ -191,8 +191,8 @@ class Group:
             return False
         return chat.ledger.is_settled(customer, kept)
 
-    def checks(self) -> None:
-        """Check each chat after the calm."""
+    def check_chats(self) -> None:
+        """Check each chat after the time without faults."""
         for chat in self.chats:
             customer = chat.customer
             kept = self.center.chats.get(customer.chat_id)
@@ -207,15 +207,15 @@ class Group:
                     assert kept is not None, "there is no chat"
                     assert not customer.done, f"over: {customer.session}"
                     chat.ledger.check_all(customer, kept)
-                    # A history shows the parties by whole seconds; in one second, leaving counts.
+                    # A history has whole seconds: of a join and a leave in one, the leave counts.
                     is_exact = self.center.settings.milliseconds
                     if is_exact and not self.world.network.fault_counts["jump"]:
                         chat.ledger.check_roster(customer, kept)
             except AssertionError as error:
                 raise ViolationError(f"chat {customer.number}: {error}") from error
 
-    def ends(self) -> None:
-        """End what is not over, and check that each end is reported once, with its reason."""
+    def end_chats(self) -> None:
+        """End the open chats, and check that each end is reported once, with its reason."""
         for chat in self.chats:
             customer = chat.customer
             if customer.session is not None and not customer.done:

@@ -16,7 +16,7 @@ _FORM_DATA = {"chat_session_form_data", "chat_session_secure_form_data"}
 
 
 def is_reply_in_flight(customer: SimulatedCustomer) -> bool:
-    """Whether a reply is under way, whose events the center no longer holds for the customer."""
+    """Whether a reply is in flight, whose events the center no longer holds for the customer."""
     return any(
         arrival is not None
         and flight.replies_left > 0
@@ -34,7 +34,7 @@ def is_reply_lost(customer: SimulatedCustomer) -> bool:
 
 
 class Ledger:
-    """The expectations of one chat, compared with the center when all is calm."""
+    """The expectations of one chat, compared with the center when no request is in flight."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -51,7 +51,7 @@ class Ledger:
         self.msg_ids[list(customer.session.outbox)[-1]] = text
 
     def is_settled(self, customer: SimulatedCustomer, chat: CenterChat) -> bool:
-        """Whether nothing is under way, in either direction."""
+        """Whether nothing is queued or in flight, in either direction."""
         client = customer.client
         health = client.health(customer.now)
         state = client._state
@@ -62,7 +62,7 @@ class Ledger:
             and health.link == "live"
             and state.history == "fresh"
             and state.history_recheck_at is None
-            and not any(owed.purpose != "poll" for owed in state.pending.values())
+            and not any(request.purpose != "poll" for request in state.pending.values())
             and not is_reply_in_flight(customer)
             and not is_reply_lost(customer)
         )
@@ -98,14 +98,14 @@ class Ledger:
             for event in chat.history
             if event["event"] == _MESSAGE and event.get("party_id") != chat.chat_id
         )
-        told = Counter(customer.received_texts)
-        assert told <= spoken, f"twice or invented: {told - spoken}"
+        received = Counter(customer.received_texts)
+        assert received <= spoken, f"twice or invented: {received - spoken}"
 
     def check_roster(self, customer: SimulatedCustomer, chat: CenterChat) -> None:
         """Check that the roster equals the center's."""
         assert customer.session is not None
-        here = {party.party_id for party in customer.session.parties}
-        assert here == set(chat.party_ids), f"here are {chat.party_ids}, told {here}"
+        known = {party.party_id for party in customer.session.parties}
+        assert known == set(chat.party_ids), f"parties {chat.party_ids}, known {known}"
 
     def check_fates(self, customer: SimulatedCustomer, chat: CenterChat | None) -> None:
         """Check that nothing arrived twice, and that the client reported what did not arrive."""
@@ -113,21 +113,21 @@ class Ledger:
         messages = [event for event in taken if event["event"] == _MESSAGE]
         arrived = Counter(event["msg_id"] for event in messages)
         assert all(count == 1 for count in arrived.values()), f"arrived twice: {arrived}"
-        told = {
+        reported = {
             effect.msg_id
             for effect in customer.effects
             if isinstance(effect, (effects.MessageFailed, effects.MessageUnconfirmed))
         }
         confirmed = {e.msg_id for e in customer.effects if isinstance(e, effects.MessageSent)}
         for msg_id, text in self.msg_ids.items():
-            assert msg_id in arrived or msg_id in told, f"{text} was lost, and nobody was told"
+            assert msg_id in arrived or msg_id in reported, f"{text} was lost without a report"
             assert msg_id in arrived or msg_id not in confirmed, f"{text} never arrived"
 
     def check_end(self, customer: SimulatedCustomer) -> None:
         """Check that the end was reported once, last, with a typed reason."""
         ends = [e for e in customer.effects if isinstance(e, effects.Terminated)]
         assert len(ends) == 1, f"{len(ends)} ends"
-        assert customer.effects[-1] is ends[0], "something was told after the end"
+        assert customer.effects[-1] is ends[0], "an effect was reported after the end"
         assert customer.session is not None
         assert ends[0].outcome == customer.session.outcome
 
@@ -149,14 +149,14 @@ class Ledger:
         """Check that all messages and files of the agents were received once."""
         theirs = [event for event in chat.history if event.get("party_id") != chat.chat_id]
         spoken = Counter(event["msg"] for event in theirs if event["event"] == _MESSAGE)
-        heard = Counter(customer.received_texts)
-        assert heard == spoken, f"lost {spoken - heard}, twice or invented {heard - spoken}"
+        got = Counter(customer.received_texts)
+        assert got == spoken, f"lost {spoken - got}, twice or invented {got - spoken}"
         shared = Counter(event["file_id"] for event in theirs if event["event"] == _FILE)
-        got: Counter[Any] = Counter()
+        files: Counter[Any] = Counter()
         for effect in customer.effects:
             if isinstance(effect, effects.FileReceived):
-                assert not effect.file.own, "an own file was told"
-                got[effect.file.file_id] += 1
+                assert not effect.file.own, "an own file was reported"
+                files[effect.file.file_id] += 1
             elif isinstance(effect, effects.MessageReceived):
-                assert not effect.message.own, f"an own message was told: {effect.message.text}"
-        assert got == shared, f"files {shared}, told {got}"
+                assert not effect.message.own, f"own message reported: {effect.message.text}"
+        assert files == shared, f"files {shared}, reported {files}"
