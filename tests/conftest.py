@@ -1,4 +1,4 @@
-"""How the tests run: the amount of searching that Hypothesis does."""
+"""Profiles of Hypothesis: the number of examples in the tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-# The machines that run tests are noisy, so no example has a time limit; and the same tests give
-# the same answer everywhere, so nothing is left to chance unless asked for.
+# No example has a time limit, because the machines that run tests are noisy. Examples are the same
+# in every run, unless a profile says otherwise.
 settings.register_profile("usual", derandomize=True, deadline=None, max_examples=100, database=None)
-# For what does not look for errors, but at what the tests reach.
+# For runs that measure coverage and mutants.
 settings.register_profile("few", derandomize=True, deadline=None, max_examples=20, database=None)
 settings.register_profile(
     "large",

@@ -16,7 +16,7 @@ from tests import pictures
 
 FOLDER = Path(__file__).parent.parent / "diagrams"
 
-# Trigger → the name that the wire has for it (PROTOCOL.md §2 to §4).
+# Trigger → the name of its wire event (PROTOCOL.md §2 to §4).
 LIFECYCLE = {
     **{state: f"status {state}" for state in tables.STATUS_STATES},
     "ended": "chat_session_ended",
@@ -56,7 +56,7 @@ CALL_COMMANDS = {
 }
 
 
-# The tables of a client: what each is about, and what its triggers are.
+# The tables of a client, each with its subject and the meaning of its triggers.
 CLIENT = (
     (
         state.LINK_TABLE,
@@ -172,7 +172,7 @@ def client() -> str:
 
 
 def transitions() -> str:
-    """Return all machines as lists of their states, with what leads to each and from where."""
+    """Return all machines as lists of their states, with the transitions into each."""
     session = (
         (tables.LIFECYCLE, "The session, as `StateChanged` reports it.", LIFECYCLE),
         (tables.FORM, "A form. The final states are the reasons of `FormClosed`.", FORM),
@@ -186,7 +186,7 @@ def transitions() -> str:
 
 
 def ways_in(drawn: TransitionTable, labels: dict[str, str]) -> list[str]:
-    """Return a Markdown table with a row for each state and what leads to it."""
+    """Return a Markdown table with a row for each state and its triggers and sources."""
     sources: dict[tuple[str, str], list[str]] = {}
     for (source, destination), triggers in arrows(drawn).items():
         label = " / ".join(dict.fromkeys(labels[trigger] for trigger in triggers))
@@ -206,7 +206,7 @@ def ways_in(drawn: TransitionTable, labels: dict[str, str]) -> list[str]:
 
 
 def commands() -> str:
-    """Return which command is allowed in which state, and the reasons for refusals."""
+    """Return the commands that are allowed in each state, and the reasons for refusals."""
     names = {
         "".join(part.title() for part in trigger.split("_")): trigger
         for trigger in tables.ALLOWED_COMMANDS.triggers

@@ -1,6 +1,6 @@
-"""Pictures of the README and the pages: what commands print, and the lifecycle of a session.
+"""Pictures of the README and the pages: output of commands, and the lifecycle of a session.
 
-`python -m tests.draw` draws them again, too; a test compares their texts with what is printed now.
+`python -m tests.draw` redraws them; a test compares their texts with the current output.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ path { fill: none; stroke: #57606a }
 
 
 def printed(*words: str) -> str:
-    """Return what a command prints, in colours."""
+    """Return the output of a command, in colours."""
     os.environ["COLUMNS"] = str(WIDTH)
     with redirect_stdout(io.StringIO()) as out:
         assert main([*words, "--color", "always"]) == 0
@@ -59,7 +59,7 @@ def replay() -> str:
 def terminal(command: str, text: str) -> str:
     """Return a terminal with a text in colours, as SVG.
 
-    Without the fonts that rich loads from another site, which no picture in a page may do.
+    Fonts are local ones: rich would load its own from another site.
     """
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in text.split("\n"):
@@ -71,7 +71,7 @@ def terminal(command: str, text: str) -> str:
 
 
 def lifecycle() -> str:
-    """Return the states of a session and where each leads, as SVG.
+    """Return the states of a session and their transitions, as SVG.
 
     Nearly every live state leads to every other, so they are drawn as groups: the states that lead
     to all that are not final, the states to which all lead, and the final ones.
@@ -135,7 +135,7 @@ PICTURES = {
 
 
 def texts(svg: str) -> list[str]:
-    """Return the texts of a picture in their order, with all times made the same.
+    """Return the texts of a picture in their order, with all times replaced by the same one.
 
     Versions of rich draw the same text with other numbers, and no demo takes as long as another.
     """

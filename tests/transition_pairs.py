@@ -1,4 +1,4 @@
-"""Pairs of a state and a trigger, and what `transitions` itself does with each."""
+"""Pairs of a state and a trigger, and the result of `transitions` for each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from chatfsm._statemachine import TransitionTable
 
 
 class Model:
-    """The least that a Machine can move."""
+    """The smallest model of a Machine."""
 
     def __init__(self, state: str) -> None:
         self.state = state
 
 
 def pairs_of(tables: Iterable[TransitionTable]) -> list[tuple[str, str, str]]:
-    """The name of each table with each of its states and each of its triggers."""
+    """Return the name of each table with each of its states and triggers."""
     return [
         (table.name, state, trigger)
         for table in tables
@@ -27,7 +27,7 @@ def pairs_of(tables: Iterable[TransitionTable]) -> list[tuple[str, str, str]]:
 
 
 def moved_by_transitions(table: TransitionTable, state: str, trigger: str) -> str | None:
-    """Where `transitions` itself goes; None where it refuses."""
+    """Return the state after the trigger by `transitions`; None if it raises MachineError."""
     model = Model(state)
     try:
         table.machine.events[trigger].trigger(model)

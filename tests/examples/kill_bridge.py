@@ -1,4 +1,4 @@
-"""Kill loop of the bridge in docs/examples: many customers, and a process that is killed.
+"""Kill loop of the bridge in docs/examples: many customers, and a process that is killed often.
 
     python -m tests.examples.kill_bridge --customers 50 --kills 5
 
@@ -44,9 +44,9 @@ PATIENCE = 60.0  # seconds for one step of a customer
 
 @frozen
 class Plan:
-    """How many customers there are, with how many texts each, and how often the bridge is killed.
+    """The numbers of customers, of texts for each, and of kills of the bridge.
 
-    `seed`: that of the moments. `faults`: those between the bridge and the center.
+    `seed` is that of the times of the kills; `faults` are those between bridge and center.
     """
 
     customers: int = 50
@@ -58,7 +58,7 @@ class Plan:
 
 @frozen
 class Outcome:
-    """What became of what both sides sent."""
+    """The numbers of items of both sides that were sent, received, lost and duplicated."""
 
     seconds: float
     sent: int
@@ -68,12 +68,12 @@ class Outcome:
     lost: int
     twice: int
     ignored: int
-    """Items that the messenger was given again, under the id that it had."""
+    """Items that the bridge put again, with an id that the messenger knew."""
 
 
 @define(eq=False)
 class Messenger:
-    """A messenger: takes each item once, and repeats updates until the bridge has them."""
+    """A messenger, which takes each item once, and repeats updates until the bridge has them."""
 
     items: dict[str, dict[str, dict[str, Any]]] = field(factory=dict)
     """Items for each customer, by their ids, in order."""
@@ -95,7 +95,7 @@ class Messenger:
         return web.Response()
 
     async def post(self, session: aiohttp.ClientSession, update: dict[str, Any]) -> None:
-        """Give an update to the bridge until it has it."""
+        """Post an update until the bridge accepts it."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
@@ -108,7 +108,7 @@ class Messenger:
         raise AssertionError(f"the bridge does not take {update}")
 
     async def wait_for(self, customer: str, key: str, value: str | None, count: int = 1) -> Any:
-        """Wait until so many items have this content; return the last."""
+        """Wait until `count` items have this content; return the last."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 found = [
@@ -123,7 +123,7 @@ class Messenger:
 
 @define(eq=False)
 class Customer:
-    """A customer of the messenger, who goes on when the agent has answered."""
+    """A customer of the messenger, who continues when the agent has answered."""
 
     messenger: Messenger
     session: aiohttp.ClientSession
@@ -139,13 +139,13 @@ class Customer:
         await self.messenger.wait_for(self.name, "text", answer, count)
 
     async def do(self, **update: Any) -> None:
-        """Give an update to the bridge."""
+        """Post an update to the bridge."""
         await self.messenger.post(self.session, {"customer": self.name, **update})
 
     async def play(self) -> None:
         """Have one chat with texts, files, a form and typing, and then a second one.
 
-        The first text of a chat opens it. An agent who was not there yet does not repeat it.
+        The first text of a chat opens it. The agent may join later and then does not repeat it.
         """
         await self.say(OPENING, GREETING)
         for number in range(self.texts):
@@ -172,7 +172,7 @@ class Customer:
         await self.messenger.wait_for(self.name, "end", None, 2)
 
     def faults(self, center: ContactCenter) -> tuple[int, int, int, int]:
-        """Return how many items were sent, received, lost and had twice."""
+        """Return the numbers of items that were sent, received, lost and duplicated."""
         events = [
             event
             for chat in center.chats.values()
@@ -199,7 +199,7 @@ class Customer:
             for item in self.messenger.items[self.name].values()
             if {"text", "file", "form"} & item.keys()
         )
-        due[f"You said: {OPENING}"] = got[f"You said: {OPENING}"] = 0  # or not
+        due[f"You said: {OPENING}"] = got[f"You said: {OPENING}"] = 0  # the agent repeats it or not
         lost = (sent - arrived).total() + (due - got).total()
         twice = (arrived - sent).total() + (got - due).total()
         return sent.total(), got.total(), lost, twice
@@ -216,7 +216,7 @@ async def start_bridge(folder: Path, settings: dict[str, str]) -> asyncio.subpro
 async def _play(
     plan: Plan, server: SimulatorServer, folder: Path
 ) -> tuple[float, Messenger, list[Customer]]:
-    dice = random.Random(plan.seed)  # no secret
+    rng = random.Random(plan.seed)  # no secret
     messenger = Messenger()
     app = web.Application(client_max_size=2**26)
     app.router.add_put("/{customer}/{item}", messenger.put)
@@ -243,13 +243,13 @@ async def _play(
             playing = [tasks.create_task(customer.play()) for customer in all_of_them]
             total = plan.customers * (plan.texts * 2 + 11)
             for number in range(plan.kills):
-                # At a random moment of each part of the whole.
-                wanted = (number + 0.3 + 0.6 * dice.random()) / plan.kills * total * 0.8
+                # At a random time within each part of the run.
+                wanted = (number + 0.3 + 0.6 * rng.random()) / plan.kills * total * 0.8
                 while _progress(messenger, all_of_them) < wanted:
                     if all(one.done() for one in playing) or bridge.returncode is not None:
                         raise AssertionError("the bridge ended, or there was nothing to kill")
                     await asyncio.sleep(0.002)
-                await asyncio.sleep(dice.random() * 0.05)
+                await asyncio.sleep(rng.random() * 0.05)
                 bridge.kill()
                 await bridge.wait()
                 bridge = await start_bridge(folder, settings)
@@ -284,7 +284,7 @@ def play(plan: Plan, folder: Path) -> Outcome:
 
 
 def main() -> int:
-    """Play as the command line says, and return the exit code."""
+    """Run the kill loop with the options of the command line, and return the exit code."""
     parser = argparse.ArgumentParser(description="Kill the bridge of docs/examples.")
     for one in attrs.fields(Plan):
         parser.add_argument(f"--{one.name}", type=type(one.default), default=one.default)

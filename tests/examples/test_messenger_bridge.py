@@ -1,4 +1,4 @@
-"""The bridge in docs/examples is killed: each text, file and answer arrives once."""
+"""The bridge in docs/examples delivers each text, file and answer once, although it is killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.examples.kill_bridge import BRIDGE, Plan, play
 
 
 def test_a_killed_bridge_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    """Customers with texts, files, forms and two chats each, through a bridge that is killed."""
+    """No item of three customers with two chats each is lost or duplicated by a kill."""
     outcome = play(Plan(customers=3, kills=1, texts=1), tmp_path)
     assert outcome.sent == 3 * 8
     assert outcome.received == 3 * 10
@@ -16,6 +16,6 @@ def test_a_killed_bridge_loses_nothing_and_doubles_nothing(tmp_path: Path) -> No
 
 
 def test_the_bridge_is_short() -> None:
-    """At most 80 lines of code, without the empty ones."""
+    """The bridge has at most 80 lines that are not blank."""
     code = [line for line in BRIDGE.read_text("utf-8").splitlines() if line.strip()]
     assert len(code) <= 80

@@ -1,7 +1,7 @@
-"""Fuzz what reads input of others, with atheris: `python -m tests.fuzz [TARGET…] [--seconds N]`.
+"""Fuzz the readers of untrusted input with atheris: `python -m tests.fuzz [TARGET…] [--seconds N]`.
 
 Every target is a check that must hold for any input, such as: only the documented errors are
-raised. Inputs begin with the recorded logs in tests/logs and with what is made of them. An input
+raised. The first inputs are the recorded logs in tests/logs and data derived from them. An input
 that breaks a check is written to a file, beside its error. Keep it as a test in test_found.py.
 """
 
@@ -28,7 +28,7 @@ _MISSING: Final = (
 _ONE_INPUT: Final = 60  # seconds after which an input counts as a hang
 _LONGEST: Final = 1 << 16
 _MEMORY: Final = 1_024
-# A target that hangs is begun anew, but not for ever.
+# A target that hangs is restarted this many times at most.
 _MAX_STARTS: Final = 5
 _PROGRESS: Final = re.compile(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)", re.MULTILINE)
 _EXECUTED: Final = re.compile(r"stat::number_of_executed_units: (\d+)")
@@ -120,7 +120,7 @@ def run_worker(name: str, found: Path, corpus: Path, words: Path, seconds: int) 
 
 
 def findings(found: Path) -> list[Path]:
-    """Return the inputs that broke a check; an input that was only slow is none."""
+    """Return the inputs that broke a check, without those that were only slow."""
     return [
         path
         for path in sorted(found.iterdir())

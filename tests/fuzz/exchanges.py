@@ -1,6 +1,6 @@
 """Targets over HTTP: replies to a client, and requests to a contact center.
 
-An input is lines. A line begins with a letter that says what happens, and a number.
+An input consists of lines. A line begins with a letter, which selects an action, and a number.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SETTINGS: Final = ClientSettings(
 
 
 def reply_seeds() -> Iterator[bytes]:
-    """Yield lives of clients: the recorded logs in polls, with trouble between them."""
+    """Yield runs of clients: the recorded logs in polls, with failures between them."""
     opened = b'r200 {"chat_id":"chat-1","state":"queued","is_new_chat":true}'
     for number, seed in enumerate(log_seeds()):
         try:
@@ -81,7 +81,7 @@ def reply_seeds() -> Iterator[bytes]:
 
 
 def check_replies(data: bytes) -> None:
-    """A client raises nothing but refusals, keeps its rules, and stays bounded."""
+    """Check that a client raises nothing but refusals, keeps its invariants and stays bounded."""
     client = ChatClient(ENDPOINT, settings=_SETTINGS, token="t0k")
     checker = ClientChecker()
     waiting: dict[int, HttpRequest] = {}
@@ -154,7 +154,7 @@ _APPS: Final = [entry.app_id for entry in _TENANT.entries]
 
 
 def request_seeds() -> Iterator[bytes]:
-    """Yield lives of chats as requests: each route, the customer's events, and time."""
+    """Yield chats as requests: each route, the customer's events, and time."""
     routes = [
         f"{route.verb[0]}2 {route.path.replace('{subject}', 'menu')}".encode() for route in ROUTES
     ]
@@ -179,7 +179,7 @@ def request_seeds() -> Iterator[bytes]:
 
 
 def check_requests(data: bytes) -> None:
-    """A center answers or holds each request, raises nothing, and works afterwards."""
+    """Check that a center answers or holds each request, raises nothing, and works afterwards."""
     center = ContactCenter([_TENANT], CenterSettings(max_ended_chats=2, max_live_chats=8))
     held: set[int] = set()
     now, app, content_type, known = 0.0, _APPS[0], "application/json", "none"

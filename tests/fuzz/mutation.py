@@ -1,4 +1,4 @@
-"""Mutation: another input from lines of JSON, which keeps being lines of JSON most of the time.
+"""Mutation of lines of JSON to another input, most of whose lines are JSON.
 
 A fuzzer that changes single bytes spends its time on texts that are not JSON. This one changes
 values, names and lines; the worker gives every third input to the fuzzer's own mutator.
@@ -62,7 +62,7 @@ _ODD: Final = (
         {"event": 1},
     ),
 )
-# A value may become as deep as this many lists.
+# Depths of nested lists in place of a value.
 _DEPTHS: Final = (2, 31, 33, 200)
 
 Path = tuple[Any, ...]
@@ -96,7 +96,7 @@ def _with_other_bytes(line: bytes, rng: random.Random) -> bytes:
 
 
 def _changed_line(line: bytes, lines: list[bytes], rng: random.Random) -> bytes:
-    """Change a value of the JSON in a line; what stands before the JSON stays."""
+    """Change a value of the JSON in a line, without the text before the JSON."""
     start = min((at for at in (line.find(b"{"), line.find(b"[")) if at >= 0), default=-1)
     value = _parsed(line[start:]) if start >= 0 else None
     if value is None:
@@ -138,7 +138,7 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def _changed(value: Any, donor: Any, rng: random.Random) -> Any:
-    """Change one place of a JSON value, in it or, at its top, by another value."""
+    """Return a JSON value with one place changed; a change at the top returns a new value."""
     path = rng.choice(_paths(value))
     held = _at(value, path)
     how = rng.randrange(4)
@@ -162,7 +162,7 @@ def _changed(value: Any, donor: Any, rng: random.Random) -> Any:
 
 
 def _value(held: Any, donor: Any, rng: random.Random) -> Any:
-    """Return a value for a place that held another one."""
+    """Return a new value for a place with the value `held`."""
     how = rng.randrange(10)
     if how < 3:
         return rng.choice(_ODD)

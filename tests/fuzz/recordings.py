@@ -54,7 +54,7 @@ def recording_seeds() -> Iterator[bytes]:
 
 
 def check_journal(data: bytes) -> None:
-    """A journal is verified, differs or cannot be read; its inputs can be recorded anew."""
+    """Check that a journal is verified or refused, and that its inputs can be recorded again."""
     with suppress(ReplayDivergence, UnreadableLogError):
         verify(data.split(b"\n"))
     lines: list[str] = []
@@ -77,7 +77,7 @@ def check_journal(data: bytes) -> None:
 
 
 def check_replay(data: bytes) -> None:
-    """A log is replayed or refused, and chats that are handed over go on as if they were not."""
+    """Check that a log is replayed or refused, and that a hand-over of chats changes no effect."""
     whole = _replayed(data, handed_over=False)
     parts = _replayed(data, handed_over=True)
     with suppress(UnreadableLogError), _source(data) as source:
@@ -91,7 +91,7 @@ def check_replay(data: bytes) -> None:
 
 @contextmanager
 def _source(data: bytes) -> Iterator[Source]:
-    """Give a log by standard input: a file takes many times as long."""
+    """Give a log by standard input, because a file takes many times as long."""
     stdin: Any = SimpleNamespace(buffer=io.BytesIO(data))
     sys.stdin, usual = stdin, sys.stdin
     try:
@@ -101,15 +101,15 @@ def _source(data: bytes) -> Iterator[Source]:
 
 
 def _replayed(data: bytes, *, handed_over: bool) -> list[str] | None:
-    """The effects of each step as texts; None if the file cannot be read.
+    """Return the effects of each step as texts; None if the file cannot be read.
 
-    `handed_over`: a new replay goes on with the open chats after each run of records.
+    With `handed_over`, a new replay takes over the open chats after each run of records.
     """
-    told: list[str] = []
+    steps: list[str] = []
 
     def report(chat: Any, step: Any) -> None:
         effects = [to_json(effect) for effect in step.effects]
-        told.append(json.dumps([chat.key, step.seq, step.at, effects]))
+        steps.append(json.dumps([chat.key, step.seq, step.at, effects]))
 
     settings = Settings(max_ids=16)
     stream = StreamReplay(settings, on_step=report)
@@ -126,10 +126,10 @@ def _replayed(data: bytes, *, handed_over: bool) -> list[str] | None:
                 assert chat.stats is not None
     except UnreadableLogError:
         return None
-    return told
+    return steps
 
 
-# Words that a scrubbed log may have, whatever the recording says.
+# Words that a scrubbed log may contain, for any recording.
 _OUTPUT_WORDS: Final = " ".join(
     [
         *WORDS,
@@ -146,7 +146,7 @@ _OUTPUT_WORDS: Final = " ".join(
         *_PROTOCOL_WORDS,
     ]
 )
-# Fields of a journal's inputs that hold what people wrote.
+# Fields of a journal's inputs with texts of customers and agents.
 _PERSONAL: Final = {
     *("msg", "msg_text", "text", "html", "draft", "display_name", "first_name", "last_name"),
     *("sdp", "form_content", "url", "file_url", "file_name", "cobrowsing_url"),
@@ -156,7 +156,7 @@ _MAX_DEPTH: Final = 100
 
 
 def check_scrub(data: bytes) -> None:
-    """A recording is scrubbed or refused, and no text and no long number of it is left."""
+    """Check that a recording is scrubbed or refused, and that no text of it is left."""
     lines: list[str] = []
     is_journal = False
     with suppress(UnreadableLogError), _source(data) as source:
@@ -171,7 +171,7 @@ def check_scrub(data: bytes) -> None:
 
 
 def _secrets(data: bytes, fields: set[str] | None) -> set[str]:
-    """The texts of a recording, or of some fields of it, that no scrubbed log may have."""
+    """Return the texts of a recording, or of some fields, that no scrubbed log may contain."""
     found: set[str] = set()
     for line in data.split(b"\n"):
         with suppress(ValueError, RecursionError):
@@ -187,7 +187,7 @@ def _secrets(data: bytes, fields: set[str] | None) -> set[str]:
 
 
 def _texts_of(value: Any, fields: set[str]) -> Iterator[str]:
-    """The texts of some fields of a journal's line."""
+    """Yield the texts of some fields of a journal's line."""
     held = value.get("in") if isinstance(value, dict) else None
     for name in fields if isinstance(held, dict) else ():
         if isinstance(held.get(name), str):
@@ -195,7 +195,7 @@ def _texts_of(value: Any, fields: set[str]) -> Iterator[str]:
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """The texts and names in a JSON value."""
+    """Yield the texts and names in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict) and depth < _MAX_DEPTH:

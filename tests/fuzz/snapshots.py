@@ -37,7 +37,7 @@ ENDPOINT: Final = Endpoint(
     "https://chat.example.com", tenant_url="tenant.example", app_id="app", client_id="client"
 )
 _UNSIGNED: Final = (ValueError, TypeError, RecursionError, KeyError, AttributeError)
-"""Errors of the digest functions for values of which no snapshot can be made."""
+"""Errors of the digest functions for values that cannot be in a snapshot."""
 NEWS: Final = decode(
     [
         {"event": "chat_session_party_left", "party_id": "ann"},
@@ -79,7 +79,7 @@ def _memory(session: ChatSession, now: float) -> bytes:
 
 
 def check_session(data: bytes) -> None:
-    """A forged memory is refused by `SnapshotError`, or is that of a session that works."""
+    """Check that a forged snapshot raises `SnapshotError`, or gives a session that works."""
     memory = _parsed(data)
     try:
         digest = session_digest(memory) if isinstance(memory, dict) else ""
@@ -91,11 +91,11 @@ def check_session(data: bytes) -> None:
     except SnapshotError:
         return
     check_restore(session, now=5.0)
-    _lives_on(session)
+    _check_works(session)
 
 
-def _lives_on(session: ChatSession) -> None:
-    """The session takes inputs of all kinds, and raises nothing but refusals."""
+def _check_works(session: ChatSession) -> None:
+    """Check that the session accepts inputs of all kinds, and raises nothing but refusals."""
     now = 5.0
     for item in (*NEWS, *ORDERS, History(tuple(NEWS)), *NEWS, Tick()):
         with suppress(ChatError):
@@ -139,7 +139,7 @@ def _body(client: ChatClient, now: float) -> bytes:
 
 
 def check_client(data: bytes) -> None:
-    """A forged body is refused by `SnapshotError`, or is that of a client that works."""
+    """Check that a forged snapshot raises `SnapshotError`, or gives a client that works."""
     client = _restored(_parsed(data))
     if client is None:
         return
@@ -186,8 +186,8 @@ def record_seeds() -> Iterator[bytes]:
     for body in list(client_seeds())[::3]:
         client = _restored(json.loads(body))
         assert client is not None
-        told = client.receive(Tick(), now=5.0)
-        record = storage.make_record(client.snapshot(now=5.0), told, 5.0, wall=1_000.0)
+        pending = client.receive(Tick(), now=5.0)
+        record = storage.make_record(client.snapshot(now=5.0), pending, 5.0, wall=1_000.0)
         lines = [
             record,
             {"fields": {"at": {"value": 1_001.0}, "told": {"drop": 0, "add": []}}},
@@ -197,7 +197,7 @@ def record_seeds() -> Iterator[bytes]:
 
 
 def check_record(data: bytes) -> None:
-    """A state file is refused by `SnapshotError`, or is that of a chat."""
+    """Check that a state file raises `SnapshotError`, or gives a chat."""
     store = FileStore(Path("chat.json"))
     content: Any = SimpleNamespace(read_bytes=lambda: data)
     object.__setattr__(store, "path", content)  # a file takes many times as long

@@ -1,4 +1,4 @@
-"""Targets: what is fuzzed, what must hold, and the inputs to begin with."""
+"""Targets of the fuzzer: a check for any input, and the first inputs of each."""
 
 from __future__ import annotations
 

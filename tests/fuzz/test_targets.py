@@ -1,4 +1,4 @@
-"""The targets of the fuzzer hold for what they begin with, and for some of what follows from it."""
+"""The targets of the fuzzer hold for their first inputs and for some mutants of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEDS, MUTANTS = 12, 40
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_holds(name: str) -> None:
-    """For the seeds and for mutants of them, which are the same in each run."""
+    """The check passes for the first inputs and their mutants, the same ones in each run."""
     target = TARGETS[name]
     seeds = list(islice(target.seeds(), SEEDS))
     rng = random.Random(name)
@@ -28,8 +28,8 @@ def test_a_target_holds(name: str) -> None:
         target.check(mutate(rng.choice(seeds), 1 << 16, rng))
 
 
-def test_a_mutant_is_another_input_and_as_short_as_it_must_be() -> None:
-    """The same seed gives the same mutant."""
+def test_mutants_differ_and_are_bounded() -> None:
+    """The same seed gives the same mutant, which is not longer than the limit."""
     seed = next(iter(TARGETS["decode_lines"].seeds()))
     mutants = [mutate(seed, 500, random.Random(number)) for number in range(50)]
     assert mutants == [mutate(seed, 500, random.Random(number)) for number in range(50)]
@@ -40,7 +40,7 @@ def test_a_mutant_is_another_input_and_as_short_as_it_must_be() -> None:
 def test_without_atheris_the_command_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is no extra of the package, so the error says how to install it."""
+    """The command prints how to install atheris, which is no extra of the package."""
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda _name: None)
     assert command.main(["decode"]) == 2
     assert "pip install atheris" in capsys.readouterr().err
@@ -48,7 +48,7 @@ def test_without_atheris_the_command_names_it(
 
 @pytest.mark.parametrize("words", [["nothing"], ["decode", "--seconds", "0"]])
 def test_wrong_options_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """With what is allowed, and what was given."""
+    """A wrong option exits with 2 and an error that names the given value."""
     with pytest.raises(SystemExit) as stop:
         command.main(words)
     assert stop.value.code == 2
@@ -65,7 +65,7 @@ stat::peak_rss_mb:              41
 def test_the_table_has_what_the_worker_printed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A finding makes the exit code 1; an input that was slow is none."""
+    """A finding makes the exit code 1 and is counted; an input that was slow is not counted."""
 
     def pretend(name: str, found: Path, corpus: Path, *_rest: Any) -> str:
         assert (corpus / "seed-0").exists()

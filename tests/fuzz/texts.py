@@ -34,7 +34,7 @@ def line_seeds() -> Iterator[bytes]:
 
 
 def check_decode(data: bytes) -> None:
-    """Only `DecodeError` is raised; text, bytes and parsed JSON give the same events."""
+    """Check that only `DecodeError` is raised, and that all forms of the JSON give equal events."""
     try:
         found = decode(data)
     except DecodeError:
@@ -57,7 +57,7 @@ def check_decode(data: bytes) -> None:
 
 
 def _without_orjson(data: bytes) -> list[events.Event] | None:
-    """The events as the standard library reads them; None if it refuses the text."""
+    """Return the events, parsed with the standard library; None if it refuses the text."""
     loads, json_input._loads = json_input._loads, None
     try:
         return decode(data)
@@ -68,7 +68,7 @@ def _without_orjson(data: bytes) -> list[events.Event] | None:
 
 
 def check_decode_lines(data: bytes) -> None:
-    """Nothing is raised; the events are those of each line alone."""
+    """Check that nothing is raised, and that the events are those of each line alone."""
     together = decode_lines(data)
     alone: list[events.Event] = []
     for line in data.split(b"\n"):
@@ -99,7 +99,7 @@ def _check_event(event: Any) -> None:
 
 
 def _contents(found: list[Any] | None) -> str:
-    """Events as a text, in which a NaN equals itself."""
+    """Return events as a text, in which a NaN equals itself."""
     return repr(
         found and [(type(e), [getattr(e, known.name) for known in fields(type(e))]) for e in found]
     )

@@ -1,7 +1,7 @@
 """Worker: fuzzes one target under atheris, in a process of its own.
 
-An error of a check is written down once for each place that raises it, and the fuzzing goes on; a
-hang or too much memory ends the process, and libFuzzer writes the input down.
+An error of a check is saved once for each place that raises it, and the fuzzing continues; a hang
+or too much memory ends the process, and libFuzzer saves the input.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _MAX_FOUND: Final = 50
 # Every third input is mutated byte by byte.
 _AS_BYTES: Final = 1 / 3
 _SLOW: Final = 1.0
-"""Seconds of the processor from which on an input is written down, if no other took as long."""
+"""Processor seconds from which the slowest input is saved."""
 
 
 class Run:
-    """One run: what was found, and where it is written."""
+    """One run: its findings, and their folder."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -42,7 +42,7 @@ class Run:
         self.slowest = _SLOW
 
     def check(self, data: bytes) -> None:
-        """Run the check, and write down what it raises."""
+        """Run the check, and save its error."""
         began = time.process_time()
         try:
             TARGETS[self.name].check(data)

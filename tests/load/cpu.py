@@ -36,7 +36,7 @@ SCHEME = "MOBILE-API-140-327-PLAIN"
 
 @define
 class Traffic:
-    """What all customers of one process have received and sent."""
+    """Messages and requests of all customers of one process."""
 
     messages: int = 0
     requests: int = 0
@@ -72,7 +72,7 @@ async def run_bare(url: str, chats: int, traffic: Traffic) -> None:
 async def bare_customer(
     session: aiohttp.ClientSession, url: str, number: int, traffic: Traffic
 ) -> None:
-    """Do what `customers.customer` does."""
+    """Run one customer, with the same traffic as `customers.customer`."""
     ids = f'appId="{APP}", clientId="client-{number}"'
     headers = {
         "Content-Type": "application/json; charset=UTF-8",
@@ -115,7 +115,7 @@ CLIENTS = {"chatfsm": run_chatfsm, "bare": run_bare}
 
 
 def play(name: str, url: str, chats: int) -> None:
-    """Run all customers of one kind, and print what they cost."""
+    """Run all customers of one kind, and print their cost."""
     traffic, before = Traffic(), time.process_time()
     asyncio.run(CLIENTS[name](url, chats, traffic))
     print(json.dumps({"cpu seconds": time.process_time() - before, **asdict(traffic)}))

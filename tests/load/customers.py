@@ -78,9 +78,9 @@ def resident() -> int:
 
 @contextmanager
 def agents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Run the center's process; give its address, and its counts once the block has ended."""
+    """Run the center's process; yield its address, and its counts after the block."""
     program = [sys.executable, "-m", "tests.load", "--center"]
-    opening = options.chats / OPENED_A_SECOND  # so that all are there for as long as was asked
+    opening = options.chats / OPENED_A_SECOND  # so that all chats last as long as the option says
     given = ["--seconds", str(options.seconds + opening), "--every", str(options.every)]
     ledger: dict[str, Any] = {}
     with subprocess.Popen(

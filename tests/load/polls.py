@@ -31,9 +31,9 @@ CONNECTED = Tell({"event": "chat_session_status", "state": "connected"})
 QUIET = Scenario("quiet", (CONNECTED, Await(("chat_session_end",))))
 NEWS = {"event": "chat_session_message", "party_id": "AGENT-1", "msg": "Hello."}
 SCHEME = "MOBILE-API-140-327-PLAIN"
-# Chats opened at the same moment; all of them at once is another test.
+# Chats that are opened at the same time.
 TOGETHER = 100
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 def serve(hold: float) -> None:
@@ -48,12 +48,12 @@ def serve(hold: float) -> None:
         for line in sys.stdin:
             if line == "speak\n":
                 for chat_id in server.call_in_loop(lambda: list(center.chats)):
-                    server.call_in_loop(partial(speak, server, center, chat_id))
+                    server.call_in_loop(partial(send_message, server, center, chat_id))
             print(json.dumps(server.call_in_loop(lambda: account(server))), flush=True)
 
 
-def speak(server: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
-    """Send an event in a chat."""
+def send_message(server: SimulatorServer, center: ContactCenter, chat_id: str) -> None:
+    """Send a message of the agent in a chat."""
     center.send_event(chat_id, NEWS, now=server.now())
 
 
@@ -85,11 +85,11 @@ class Customers:
         async with self.opening:
             opened = await self._ask("POST", "chats", headers)
         while opened is not None:
-            told = await self._ask("GET", f"chats/{opened['chat_id']}/events", headers)
-            if told is None:
+            reply = await self._ask("GET", f"chats/{opened['chat_id']}/events", headers)
+            if reply is None:
                 return
-            self.received["empty polls"] += not told["events"]
-            for event in told["events"]:
+            self.received["empty polls"] += not reply["events"]
+            for event in reply["events"]:
                 if event["event"] == NEWS["event"]:
                     self.received["messages"] += 1
                     self.last = time.monotonic()
@@ -108,9 +108,9 @@ class Customers:
         return None
 
 
-async def until(told: Callable[[], Told], is_enough: Callable[[Told], bool]) -> Told:
-    """Return what `told` returns, once that is enough."""
-    while not is_enough(found := await asyncio.to_thread(told)):  # noqa: ASYNC110  # no event to wait for
+async def until(read: Callable[[], Value], is_enough: Callable[[Value], bool]) -> Value:
+    """Call `read` until its value is enough, and return the value."""
+    while not is_enough(found := await asyncio.to_thread(read)):  # noqa: ASYNC110  # no event to wait for
         await asyncio.sleep(0.1)
     return found
 
@@ -136,8 +136,8 @@ async def poll(options: argparse.Namespace, server: subprocess.Popen[str]) -> No
         held = await until(lambda: ask("account"), lambda costs: costs["held"] >= options.polls)
         print(f"all polls held after {time.monotonic() - began:.1f} s")
         begun = time.monotonic()
-        # All come back empty once, within a hold, and are held again.
-        await until(lambda: customers.received["empty polls"], lambda told: told >= options.polls)
+        # Each poll returns without events within a hold, and the next one is held.
+        await until(lambda: customers.received["empty polls"], lambda n: n >= options.polls)
         again = await until(lambda: ask("account"), lambda costs: costs["held"] >= options.polls)
         print(f"all held a second time after {time.monotonic() - begun:.1f} s more")
         spoken = time.monotonic()

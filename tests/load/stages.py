@@ -71,7 +71,7 @@ class Memory:
         return HttpReply(request.id, 200, HEADERS, body)
 
     async def send(self, request: HttpRequest) -> HttpReply:
-        """Reply as a sender does: after other tasks had their turn."""
+        """Reply like a sender, after the other tasks have run."""
         await asyncio.sleep(0)
         return self.reply(request)
 

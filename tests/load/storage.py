@@ -37,7 +37,7 @@ def started(kind: str, url: str, path: Path, options: argparse.Namespace) -> sub
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print the cost of each store, beside none."""
+    """Print the cost of each store, compared with none."""
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in options.stores.split(",")}
     for number in range(options.rounds):
         for kind in Random(number).sample(list(found), len(found)):
@@ -65,7 +65,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def wait_for_chats(path: Path, number: int) -> None:
-    """Wait until so many chats are in the database, and a little longer."""
+    """Wait until so many chats are in the database, and five seconds more."""
     found = 0
     while found < number:
         time.sleep(1.0)
@@ -75,8 +75,8 @@ def wait_for_chats(path: Path, number: int) -> None:
 
 
 def kill(options: argparse.Namespace, kills: int) -> bool:
-    """Kill the process again and again; print what was lost and doubled."""
-    dice = Random(options.seed)
+    """Kill the process several times; print the numbers of lost and doubled messages."""
+    rng = Random(options.seed)
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
         agents(options) as (url, ledger),
@@ -89,7 +89,7 @@ def kill(options: argparse.Namespace, kills: int) -> bool:
             if options.resume:
                 wait_for_chats(path, options.chats)
             else:
-                time.sleep(dice.uniform(0.3, options.seconds / kills))
+                time.sleep(rng.uniform(0.3, options.seconds / kills))
             pause = time.monotonic() - begun
             for process in processes:
                 if process.poll() is not None and process.returncode:
@@ -132,7 +132,7 @@ def kill(options: argparse.Namespace, kills: int) -> bool:
 
 
 def main() -> int:
-    """Run what the command line says, and return the exit code."""
+    """Run the comparison or the kills, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.load.storage", description=__doc__)
     parser.add_argument("--chats", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long the agents talk")

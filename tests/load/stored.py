@@ -1,7 +1,7 @@
 """The customers whose chats are in a store, in one process that may be killed at any time.
 
-It goes on where it was: with the chats of the store, then with customers that have no chat yet. In
-an `SqliteStore`, what a customer has received and sent is written in the transaction of its chat.
+The process resumes the chats of the store, and then opens chats for the customers without one. With
+an `SqliteStore`, a customer's received and sent texts are written in the transaction of its chat.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TABLES = """
 
 
 class NoStore:
-    """Keeps nothing."""
+    """A store that saves nothing."""
 
     def lease(self, key: str) -> None:
         """Do nothing."""
@@ -63,7 +63,7 @@ class NoStore:
 
 @define
 class Customers:
-    """What the customers of this process have received and sent, and what it cost."""
+    """The customers of this process: their received and sent texts, and their cost."""
 
     url: str
     path: Path
@@ -74,10 +74,10 @@ class Customers:
     handled: int = 0
     requests: int = 0
     in_process: Counter[str] = field(factory=Counter)
-    """How often each chat is driven in this process now; more than once is an error."""
+    """Counts of conflicts, refused commands and refused leases in this process."""
 
     def restore(self) -> None:
-        """Read what an earlier process has written."""
+        """Read the counts that an earlier process has written."""
         database = sqlite3.connect(self.path)
         database.executescript(TABLES)
         for table, counts in (("received", self.received), ("sent", self.sent)):
@@ -136,7 +136,7 @@ class CountingSender(aiohttp.AsyncSender):
 async def chat_all(store: Store, customers: Customers, options: Any) -> dict[str, Any]:
     """Run until all chats have ended."""
     keys = [f"client-{number}" for number in range(options.chats)]
-    # A process may have been killed before the server gave it a chat: then there is none to resume.
+    # A process that was killed before the server had opened its chat has none to resume.
     known = [one.key for one in store.list() if one.record["client"]["client"]["session"]]
     began, resumed_in, requests = time.monotonic(), 0.0, 0
     async with CountingSender() as send, anyio.create_task_group() as tasks:
@@ -183,7 +183,7 @@ async def chat_all(store: Store, customers: Customers, options: Any) -> dict[str
 
 
 def play(kind: str, url: str, path: Path, options: Any) -> None:
-    """Run all customers of one process, and print what it cost."""
+    """Run all customers of one process, and print their cost."""
     syncs = [0]
 
     def counted(descriptor: int, sync: Any = os.fsync) -> None:

@@ -1,8 +1,8 @@
-"""Changes the code of chatfsm, one small thing at a time, and tells which changes no test notices.
+"""Mutation testing of chatfsm: make one small change at a time, and report those no test notices.
 
 The changed copies run in a temporary folder, never in this checkout, with HOME and TMPDIR there,
-and with bounds of time and memory. A run that was broken off goes on where it was. Changes that
-were judged to change nothing that could be noticed are in equivalents.json, with the reason.
+and with bounds of time and memory. An interrupted run continues from its results. Mutants that were
+judged to be equivalent to the code are in equivalents.json, with the reason.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def main() -> int:
-    """Run a sample, and print the report. Returns 0 if the score is high enough."""
+    """Run a sample, and print the report; return 0 if the score is high enough, else 1."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()

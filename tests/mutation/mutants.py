@@ -20,19 +20,19 @@ __all__ = ["Mutant", "mutants_of", "sampled"]
 
 @define(slots=False)
 class Mutant:
-    """One module with one change."""
+    """A module with one change."""
 
     path: str
     """The path of the module, from the root of the project."""
     change: Change
     source: str
-    """The module as it is."""
+    """The text of the module without the change."""
     number: int = 1
     """The number among the mutants of one function with equal lines, from 1."""
 
     @cached_property
     def mutated(self) -> str:
-        """The module with the change."""
+        """The text of the module with the change."""
         whole = self.source.encode()
         return (
             whole[: self.change.start] + self.change.text.encode() + whole[self.change.end :]
@@ -40,7 +40,7 @@ class Mutant:
 
     @cached_property
     def lines(self) -> tuple[str, str]:
-        """The lines that differ, before and after, without the space around them."""
+        """The lines that differ, before and after the change, without indentation."""
         whole, change = self.source.encode(), self.change
         start = whole.rfind(b"\n", 0, change.start) + 1
         end = whole.find(b"\n", change.end) % (len(whole) + 1)
@@ -50,12 +50,12 @@ class Mutant:
 
     @property
     def where(self) -> str:
-        """The module and the function."""
+        """The path of the module, and the function if there is one."""
         return f"{self.path}::{self.change.function}" if self.change.function else self.path
 
     @cached_property
     def key(self) -> str:
-        """A name that survives changes of other functions and moves of lines."""
+        """A name that does not depend on other functions and on line numbers."""
         old, new = self.lines
         number = f"\n#{self.number}" if self.number > 1 else ""
         return f"{self.where}\n-{old}\n+{new}{number}"
@@ -86,9 +86,9 @@ def _of_module(path: str, source: str) -> Iterator[Mutant]:
 
 
 def sampled(mutants: Iterable[Mutant], number: int, seed: int) -> list[Mutant]:
-    """Return the mutants of a seed: those with the smallest hashes of seed and key.
+    """Return the mutants of a seed, which are those with the smallest hashes of seed and key.
 
-    So a change of one function replaces the mutants of that function alone.
+    Therefore a change of one function replaces the mutants of that function alone.
     """
 
     def rank(mutant: Mutant) -> bytes:
@@ -98,7 +98,7 @@ def sampled(mutants: Iterable[Mutant], number: int, seed: int) -> list[Mutant]:
 
 
 def _is_other_program(mutant: Mutant) -> bool:
-    """Whether a mutant is a program, and not the same one in other words."""
+    """Whether a mutant is a program with another syntax tree than the module."""
     try:
         return _tree(mutant.mutated) != _tree(mutant.source)
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""Operators: the small changes that are made to a module's source, one at a time.
+"""Operators: small changes of a module's source, one at a time.
 
 Annotations, docstrings, `__all__`, aliases of types, f-strings and the texts of raised errors are
 left alone: the type checkers and the pinned face guard these.
@@ -58,7 +58,7 @@ Read = Callable[[ast.AST], str]
 
 @frozen
 class Change:
-    """Another text in place of a part of a source; positions count bytes."""
+    """A text that replaces a part of a source; positions count bytes."""
 
     operator: str
     function: str
@@ -90,7 +90,7 @@ class _Finder(ast.NodeVisitor):
         self._is_error = False
         self._parents: list[ast.AST] = []
 
-    # What is walked, and what is not.
+    # The walk, and the nodes that it skips.
 
     def visit(self, node: ast.AST) -> None:
         if isinstance(node, ast.stmt):
@@ -109,7 +109,7 @@ class _Finder(ast.NodeVisitor):
         self._parents.pop()
 
     def _is_collection(self, node: ast.AST) -> TypeGuard[ast.Tuple]:
-        """Whether a tuple has any number of elements, by its place: it is no record."""
+        """Whether a tuple is a collection and no record, judged by its place."""
         if not isinstance(node, ast.Tuple) or isinstance(node.ctx, ast.Store):
             return False
         match self._parents[-1]:
@@ -189,7 +189,7 @@ class _Finder(ast.NodeVisitor):
             self.visit(node.slice)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Leave f-strings alone."""
+        """Skip f-strings."""
 
     def visit_Yield(self, node: ast.Yield) -> None:
         values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
@@ -199,7 +199,7 @@ class _Finder(ast.NodeVisitor):
     # Positions and texts.
 
     def _drop_elements(self, node: ast.Tuple | ast.List | ast.Set | ast.Dict) -> None:
-        """Drop each element of a collection, with the comma beside it."""
+        """Add changes that drop one element of a collection and the comma beside it."""
         keys: list[ast.expr] = []
         if isinstance(node, ast.Dict):
             keys = [key or value for key, value in zip(node.keys, node.values, strict=True)]
@@ -256,7 +256,7 @@ def _is_left_alone(node: ast.stmt) -> bool:
 
 
 def _is_alias(node: ast.stmt) -> bool:
-    """Whether a statement at the top names a type."""
+    """Whether a statement at the top defines an alias of a type."""
     if not isinstance(node, ast.Assign):
         return False
     value = node.value
@@ -285,7 +285,7 @@ def _of_statement(node: ast.stmt, text: Read) -> Iterator[tuple[str, str]]:
 
 
 def _of_condition(test: ast.expr, text: Read, *, is_loop: bool) -> Iterator[tuple[str, str]]:
-    """Yield other conditions; a comparison or a `not` is turned round by its own operator."""
+    """Yield other conditions, without the negation of comparisons and `not`, which others make."""
     is_turned = isinstance(test, ast.Compare) and len(test.ops) == 1
     if not is_turned and not isinstance(test, ast.UnaryOp):
         yield "condition", f"(not ({text(test)}))"

@@ -1,6 +1,6 @@
-"""The plugin of pytest in a worker: it runs some of the tests, the fastest first, up to a failure.
+"""The plugin of pytest in a worker, which runs some tests, the fastest first, up to a failure.
 
-Hypothesis does not shrink what it finds: that a mutant dies is enough.
+Hypothesis does not shrink a failing example, because any failure kills a mutant.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["COLLECTION", "IMPORT", "Plugin", "chosen", "measured"]
 IMPORT: Final = "(import)"
 COLLECTION: Final = "(collection)"
 
-# A test takes so many times as long as it took before, and so many seconds, of computing time.
+# The bound of a test in processor time: so many times its usual time, and so many seconds more.
 _TIMES_AS_LONG: Final = 10
 _SECONDS: Final = 2.0
 
 
 class Plugin:
-    """Runs the tests in `seconds`, the first group before the second; all of them if it is None."""
+    """Plugin: run the tests in `seconds`, the first group before the second; if None, all tests."""
 
     def __init__(self, seconds: list[Mapping[str, float]] | None) -> None:
         self.groups = seconds
         self.failed = ""
-        """The test that failed; the file that could not be imported."""
+        """The test that failed, or the file that could not be imported."""
 
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
@@ -73,7 +73,7 @@ class Plugin:
 
 
 def chosen(items: list[pytest.Item], groups: list[Mapping[str, float]]) -> list[pytest.Item]:
-    """Return the items that are named in the groups, group by group, the fastest first."""
+    """Return the items of the groups, group by group, the fastest first."""
     found: list[pytest.Item] = []
     for group in groups:
         named = [item for item in items if item.nodeid in group]
@@ -82,7 +82,7 @@ def chosen(items: list[pytest.Item], groups: list[Mapping[str, float]]) -> list[
 
 
 class Measuring(Plugin):
-    """Runs all tests, and tells of each which lines it runs, and how long it takes."""
+    """Plugin: run all tests, and measure the lines and the time of each."""
 
     def __init__(self, coverage: Any) -> None:
         super().__init__(None)
@@ -103,8 +103,8 @@ class Measuring(Plugin):
 def measured(options: list[str], packages: list[str]) -> dict[str, Any]:
     """Return the exit code of the tests, the seconds of each, and for each line its tests.
 
-    A test is given by its place in `seconds`. `IMPORT` stands for what runs at import, `COLLECTION`
-    for what runs while tests are collected.
+    A test is given by its place in `seconds`. `IMPORT` stands for the import, `COLLECTION` for the
+    collection of tests.
     """
     import coverage  # noqa: PLC0415  # the tests themselves do not need it
 

@@ -1,4 +1,4 @@
-"""Report: the score of each package, and every survivor with its diff, as text and as JSON."""
+"""The report: the score of each package, and every survivor with its diff, as text and JSON."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Report:
     results: dict[str, tuple[Mutant, Result]]
     equivalents: dict[str, str]
     stale: list[str]
-    """Keys of judged mutants that can no longer be made."""
+    """Keys of judged mutants that no longer exist."""
     seconds: int
 
     @cached_property
     def packages(self) -> dict[str, Counter[str]]:
-        """The numbers of each package, and of all."""
+        """The counts of each package, and of all."""
         found: dict[str, Counter[str]] = {}
         for mutant, result in self.results.values():
             for name in (mutant.path.split("/")[1], "all"):
@@ -50,17 +50,17 @@ class Report:
 
     @property
     def score(self) -> float:
-        """The share of the killed among the mutants that are not equivalent, in percent."""
+        """The share of killed mutants among those that are not equivalent, in percent."""
         return _score(self.packages["all"])
 
     @property
     def survivors(self) -> list[tuple[Mutant, Result]]:
-        """The mutants that no test noticed, and that were not judged."""
+        """The mutants that no test noticed and that were not judged to be equivalent."""
         return [row for row in self.results.values() if self._kind(row[1]) == "survived"]
 
     @property
     def wrongly_judged(self) -> list[str]:
-        """The keys of mutants that were judged to be equivalent, and were killed."""
+        """The keys of mutants that were judged to be equivalent, although a test kills them."""
         return [
             key
             for key, (_, result) in self.results.items()
@@ -73,7 +73,7 @@ class Report:
         return {"timeout": "timeouts"}.get(result.result, result.result)
 
     def to_text(self) -> str:
-        """Return the report for people."""
+        """Return the report as text."""
         head = f"{'package':12}" + "".join(f"{kind:>12}" for kind in _KINDS) + f"{'score':>10}"
         rows = [
             f"{name:12}"

@@ -39,17 +39,17 @@ SUITE: Final = (
         for name in ("", "_files", "_properties", "_verify")
     ),
 )
-"""The tests that may kill: none of them does more than compute and write temporary files."""
+"""The tests that run on mutants; they only compute and write temporary files."""
 
 _COPIED: Final = ("chatfsm", "tests", "diagrams", "pyproject.toml", "README.md")
-# Bounds of one mutant: seconds of computing time, and seconds on a clock for one that sleeps.
+# Bounds of one mutant: seconds of processor time, and wall time for one that sleeps.
 _LIMIT, _TIMES_LIMIT = 60, 5
 _WALL, _TIMES_WALL = 120, 40
 
 
 @define
 class Result:
-    """A mutant's fate."""
+    """The result of the tests for one mutant."""
 
     key: str
     result: str
@@ -64,22 +64,22 @@ class Result:
 
     @property
     def died_at_import(self) -> bool:
-        """Whether no test had to run."""
+        """Whether the import failed, so that no test ran."""
         return self.by.startswith("import")
 
 
 @define
 class Coverage:
-    """Which tests run which lines, and how long each takes."""
+    """The lines of each test, and the seconds of each."""
 
     seconds: dict[str, float]
     lines: dict[str, dict[int, set[str]]]
-    """By module and line."""
+    """The tests by module and line."""
 
     def runs_in(self, mutant: Mutant) -> set[str]:
-        """Return what runs the function of a mutant: tests, the import, the collection of tests.
+        """Return the runners of a mutant's function: tests, the import, the collection of tests.
 
-        What is in no function runs at import.
+        Code outside of functions runs at import.
         """
         lines = self.lines.get(mutant.path, {})
         first, last = mutant.change.function_lines
@@ -94,8 +94,8 @@ class Coverage:
     def tests_of(self, mutant: Mutant) -> list[dict[str, float]]:
         """Return the tests that may notice the change, with their seconds, in two groups.
 
-        First those that run the changed lines. Then the others of the package, because what one
-        test computes may be kept for the next; of a change that takes effect at import, all others.
+        The first group runs the changed lines. The second are the other tests of the package, which
+        may use cached results of the first; for a change that has effect at import, all others.
         """
         lines = self.lines.get(mutant.path, {})
         change = mutant.change
@@ -126,7 +126,7 @@ class Workplace:
     _lock: Lock = field(factory=Lock, init=False)
 
     def prepare(self) -> None:
-        """Copy the project anew."""
+        """Copy the project again."""
         for number in range(self.jobs):
             tree = self._tree(number)
             shutil.rmtree(tree, ignore_errors=True)
@@ -138,7 +138,7 @@ class Workplace:
                     shutil.copytree(source, tree / name, ignore=ignored)
                 elif source.exists():
                     shutil.copy2(source, tree / name)
-            # Some tests ask which version is installed.
+            # Some tests read the version of the installed package.
             known = tree / "chatfsm-0.dist-info"
             known.mkdir()
             text = "Metadata-Version: 2.1\nName: chatfsm\nVersion: 0\n"
@@ -147,7 +147,7 @@ class Workplace:
                 (tree.parent / name).mkdir(exist_ok=True)
 
     def coverage(self, packages: list[str]) -> Coverage:
-        """Return what the tests run, measured once for a state of the project."""
+        """Return the coverage of the tests, measured once for a state of the project."""
         known = self.folder / f"coverage-{self._digest(packages, self._all_files)}.json"
         if known.exists():
             parts = json.loads(known.read_text("utf-8"))
@@ -158,7 +158,7 @@ class Workplace:
         return _joined(parts)
 
     def run(self, mutants: list[Mutant], coverage: Coverage) -> list[Result]:
-        """Return the results of mutants, in their order; those that are known already are kept."""
+        """Return the results of mutants, in their order; known results are reused."""
         results = {result.key: result for result in self._known() if self._is_valid(result)}
         waiting: Queue[Mutant] = Queue()
         for mutant in mutants:
@@ -225,7 +225,7 @@ class Workplace:
         took = round(time.monotonic() - started, 2)
         return Result(mutant.key, answer["result"], by, len(seconds), took, basis)
 
-    # What results depend on.
+    # The files on which results depend.
 
     def _known(self) -> Iterable[Result]:
         path = self.folder / "results.jsonl"

@@ -1,4 +1,4 @@
-"""The mutation command itself: its changes, its sample, its results and its report."""
+"""The mutation command: its changes, its sample, its results and its report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def f(x: int, y: int = 2) -> bool:
 
 
 def changed(source: str) -> set[str]:
-    """The lines that changes make of a source."""
+    """Return the changed lines of all changes of a source."""
     return {Mutant("m.py", change, source).lines[1] for change in changes_of(source)}
 
 
@@ -45,7 +45,7 @@ def changed(source: str) -> set[str]:
     ],
 )
 def test_a_change_is_made(line: str) -> None:
-    """Of conditions, operators, constants, arguments and statements."""
+    """Conditions, operators, constants, arguments and statements are changed."""
     assert line in changed(SOURCE)
 
 
@@ -71,7 +71,7 @@ def test_other_operators(source: str, lines: set[str]) -> None:
     assert lines <= changed(source)
 
 
-def test_what_types_and_people_read_is_left_alone() -> None:
+def test_annotations_and_texts_are_left_alone() -> None:
     """No annotation, docstring, alias, text of an error, f-string or name in `__all__` changes."""
     lines = changed(SOURCE)
     assert not [line for line in lines if "docstring" in line or "Alias" in line or "all" in line]
@@ -81,7 +81,7 @@ def test_what_types_and_people_read_is_left_alone() -> None:
 
 @pytest.mark.parametrize("package", ["_protocol", "_client", "_session"])
 def test_samples_of_chatfsm_are_programs(package: str) -> None:
-    """Each is another program than the module, and no key stands for two."""
+    """Each mutant is another program than its module, and each has a key of its own."""
     mutants = mutants_of(ROOT, [package])
     assert len({mutant.key for mutant in mutants}) == len(mutants) > 1_000
     for mutant in sampled(mutants, 20, seed=7):
@@ -90,7 +90,7 @@ def test_samples_of_chatfsm_are_programs(package: str) -> None:
 
 
 def test_a_key_survives_a_move() -> None:
-    """Lines above a function, and changes of another one, leave its keys and its sample alone."""
+    """Lines above a function, and changes of another one, do not change its keys and its sample."""
     moved = SOURCE.replace("LIMIT: int = 3", "LIMIT: int = 3\n\ndef h() -> int:\n    return 5\n")
     first, second = (
         {Mutant("m.py", change, source).key for change in changes_of(source)}
@@ -101,7 +101,7 @@ def test_a_key_survives_a_move() -> None:
 
 
 def test_a_seed_has_one_sample(tmp_path: Path) -> None:
-    """Another seed has another one."""
+    """The same seed gives the same sample, and another seed another one."""
     mutants = mutants_of(ROOT, ["_client"])
     keys = [[mutant.key for mutant in sampled(mutants, 30, seed)] for seed in (1, 1, 2)]
     assert keys[0] == keys[1]
@@ -109,7 +109,7 @@ def test_a_seed_has_one_sample(tmp_path: Path) -> None:
 
 
 def test_each_judged_mutant_has_a_reason() -> None:
-    """Nothing is declared equivalent without one."""
+    """Each mutant that was judged to be equivalent has a reason of more than 20 characters."""
     assert all(len(reason) > 20 for reason in equivalents().values())
 
 
@@ -141,7 +141,7 @@ def test_half() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project of the same form."""
+    """Return a small project of the same form."""
     pytest.importorskip("coverage")
     project = tmp_path / "project"
     shutil.copytree(ROOT / "tests" / "mutation", project / "tests" / "mutation")
@@ -159,7 +159,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_mutants_are_killed_or_survive(project: Path, tmp_path: Path) -> None:
-    """By tests that run the changed line; an endless loop is ended; the project is untouched."""
+    """Tests of a changed line kill its mutant; an endless loop ends; the project is unchanged."""
     mutants = {mutant.lines[1]: mutant for mutant in mutants_of(project, ["_client"])}
     expected = {
         "return number // 3 if number > 0 else 0": "killed",

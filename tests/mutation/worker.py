@@ -1,4 +1,4 @@
-"""A worker: a process in a copy of the project, which runs the tests on one mutant after another.
+"""Worker: a process in a copy of the project, which runs the tests on one mutant after another.
 
 It is started by `runner`, reads orders as lines of JSON, and answers each with one line. A mutant
 runs in a process of its own, which is forked with pytest imported already. If the change is in a
@@ -33,7 +33,7 @@ from tests.mutation.plugin import Plugin, chosen, measured
 _IMPORTED: Final = ("attrs", "cattrs", "hypothesis.stateful", "transitions", "anyio.pytest_plugin")
 _OPTIONS: Final = (
     *("-q", "-x", "-s", "-p", "no:cacheprovider", "--no-header"),
-    # An installed chatfsm has a plugin, which would import the tree's chatfsm before its turn.
+    # An installed chatfsm has a pytest plugin, which would import the tree's chatfsm too early.
     *("-p", "no:chatfsm"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what is imported already
 )
@@ -47,7 +47,7 @@ Functions = dict[tuple[str, str], list[FunctionType]]
 
 
 def main() -> None:
-    """Answer orders, until there are no more."""
+    """Answer orders until the input ends."""
     orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _in_child(work: Callable[[], Answer], order: Order | None = None) -> Answer:
-    """Return the answer of a process of its own, which the bounds of an order end."""
+    """Return the answer of a new process, which ends at the bounds of the order."""
     receiver, sender = os.pipe()
     until = None if order is None else time.monotonic() + order["wall"]
     limit = 0 if order is None else int(order["limit"])
@@ -115,7 +115,7 @@ def _run_and_leave(work: Callable[[], Answer], sender: int, limit: int) -> None:
 
 
 def _read_all(receiver: int, until: float | None) -> tuple[bytes, bool]:
-    """Return what a child writes until it closes the pipe, and whether it was too late."""
+    """Return the output of a child until it closes the pipe, and whether it was too late."""
     parts: list[bytes] = []
     with os.fdopen(receiver, "rb", buffering=0) as stream:
         while True:
@@ -130,13 +130,13 @@ def _read_all(receiver: int, until: float | None) -> tuple[bytes, bool]:
 
 
 def _end_group(group: int) -> None:
-    """End the processes that a mutant's tests may have started and left behind."""
+    """End the processes that a mutant's tests may have left running."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
 
 def _compiled(suite: list[str]) -> Answer:
-    """Import all tests once, so that the compiled files of what is not mutated are there."""
+    """Import all tests once, so that unchanged modules have compiled files."""
     sys.dont_write_bytecode = False
     return {"code": int(pytest.main([*_OPTIONS, "--collect-only", *suite]))}
 
@@ -167,7 +167,7 @@ def _imported_anew(order: Order) -> Answer:
 def _answer(code: int, plugin: Plugin) -> Answer:
     if code == 0:
         return {"result": "survived", "by": ""}
-    # Without a failed test or file a conftest could not be imported.
+    # If pytest fails without a failed test or file, a conftest could not be imported.
     return {"result": "killed", "by": plugin.failed or f"import: pytest ended with {code}"}
 
 
@@ -202,7 +202,7 @@ class _Collected:
 
 
 class _Loop(Plugin):
-    """In place of pytest's own loop: runs, in a process for each order, the tests of the order."""
+    """A replacement of pytest's loop: run the tests of each order in a process of its own."""
 
     def __init__(self, orders: int, answers: int) -> None:
         super().__init__(None)
@@ -245,7 +245,10 @@ def _live_functions() -> Functions:
 
 
 def _replace_code(functions: list[FunctionType], module: CodeType) -> bool:
-    """Give functions their code in another version of their module; False if there is none."""
+    """Replace the code of functions by that of a new version of their module.
+
+    Return False if the version has no such function.
+    """
     codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes_of(module)}
     for live in functions:
         old = live.__code__

@@ -1,8 +1,8 @@
-"""Seed faults into copies of the project, and see which test finds each: `python -m tests.seeded`.
+"""Seed faults into copies of the project, and report the test that finds each.
 
-Each fault is applied alone, in a temporary folder. The tests that are to find it run under several
-seeds of Hypothesis, up to the first failure. First the same tests run without a fault, and must
-pass. The exit code is 1 if a fault is not found under every seed.
+Usage: `python -m tests.seeded`. Each fault is applied alone, in a temporary folder. The tests that
+must find it run under several seeds of Hypothesis, up to the first failure. Before that, the same
+tests run without a fault and must pass. The exit code is 1 if a seed does not find a fault.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 def try_all(
     faults: list[Fault], seeds: list[int], jobs: int, *, is_json: bool
 ) -> list[dict[str, Any]]:
-    """Try all faults, so many at once; print each result when it is there."""
+    """Try all faults, so many at once; print each result as soon as it is known."""
     with ThreadPoolExecutor(jobs) as pool:
         tried = [pool.submit(try_fault, fault, seeds) for fault in faults]
         for done in as_completed(tried):
@@ -131,10 +131,10 @@ def run_tests(fault: Fault | None, tests: list[str], seeds: list[int]) -> list[d
 
 
 def run_bounded(command: list[str], seconds: float, **options: Any) -> str:
-    """Run a command for so many seconds at most; return the end of what it printed.
+    """Run a command for so many seconds at most; return the end of its output.
 
-    What it has forked ends with it: the runner forks a process for each seed, and a fault may make
-    the loop of one endless.
+    Its forked processes end with it: the runner forks one for each seed, and a fault may make the
+    loop of one endless.
     """
     with subprocess.Popen(
         command,

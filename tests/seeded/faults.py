@@ -1,7 +1,7 @@
-"""Faults: small wrong changes of the source, each with the tests that must see it.
+"""Faults: small wrong changes of the source, each with the tests that must find it.
 
-There is at least one for each row of PROTOCOL.md §6 and one for each law of DESIGN.md. Where two
-stand for one row, a test sees them in different ways. Tests that search come first.
+There is at least one for each row of PROTOCOL.md §6 and one for each law of DESIGN.md. If a row has
+two, tests find them in different ways. Tests by Hypothesis come first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CLIENT: Final = "chatfsm/_client"
 
 
 class Fault(NamedTuple):
-    """One wrong change: `old` stands once in the file, and `new` takes its place."""
+    """One wrong change: `new` replaces `old`, which the file contains once."""
 
     name: str
     covers: str

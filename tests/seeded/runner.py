@@ -1,4 +1,4 @@
-"""Runner: some tests under several seeds, in the tree that is the working directory.
+"""Runner: some tests under several seeds, in the tree of the working directory.
 
 `python -m tests.seeded.runner RESULTS SEEDS TESTS…` writes one JSON line for each seed. The tests
 are collected once; each seed has a process of its own, forked from there.

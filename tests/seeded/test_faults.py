@@ -1,4 +1,4 @@
-"""The seeded faults fit the source, and cover what they must; the command is for releases."""
+"""The seeded faults fit the source, and cover all rows and laws; the command reports correctly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.seeded.tree import ROOT, applied, copy_tree
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_fits_the_source(fault: Fault) -> None:
-    """Its old text stands once in its file, what comes of it compiles, and its tests exist."""
+    """The file contains the old text once, the changed file compiles, and the tests exist."""
     assert applied(fault) != Path(ROOT, fault.file).read_text("utf-8")
     for test in fault.tests:
         path, _, name = test.partition("::")
@@ -31,21 +31,21 @@ def test_a_fault_fits_the_source(fault: Fault) -> None:
 
 
 def test_each_row_and_each_law_has_a_fault() -> None:
-    """And each fault a name and a purpose of its own."""
+    """Each row and law has a fault, and each fault a name and a description of its own."""
     assert {fault.covers for fault in FAULTS} == {*ROWS, *LAWS}
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
     assert len({fault.about for fault in FAULTS}) == len(FAULTS)
 
 
 def test_an_old_text_that_does_not_fit_is_an_error() -> None:
-    """A fault of text that is gone, or stands there twice, names its file."""
+    """A fault whose old text is missing, or is there twice, raises an error with its file."""
     for old in ("no such text", "def "):
         with pytest.raises(ValueError, match=r"must stand once in chatfsm/commands\.py"):
             applied(FAULTS[0]._replace(file="chatfsm/commands.py", old=old))
 
 
 def test_a_tree_has_its_fault_and_nothing_else(tmp_path: Path) -> None:
-    """All parts of the project are there, and one file differs."""
+    """A tree has all parts of the project, and one file differs."""
     copy_tree(tmp_path, FAULTS[0])
     differing = [
         path.relative_to(tmp_path).as_posix()
@@ -60,10 +60,10 @@ def run_of(seed: int, test: str | None, examples: int = 0) -> dict[str, Any]:
     return {"seed": seed, "test": test, "examples": examples, "passed": 0, "error": ""}
 
 
-def test_the_table_says_which_test_found_a_fault(
+def test_the_table_names_the_test_that_found_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the number of seeds and of examples; a fault that was missed makes the exit code 1."""
+    """A row has the numbers of seeds and examples; a missed fault makes the exit code 1."""
     found = {1: "tests/a/test_one.py::test_it", 2: None}
 
     def pretend(fault: Fault | None, tests: list[str], seeds: list[int]) -> list[dict[str, Any]]:
@@ -92,21 +92,21 @@ def test_the_table_says_which_test_found_a_fault(
 def test_a_suite_that_fails_without_a_fault_finds_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command stops, and names the test."""
+    """The command stops with exit code 1, and names the test."""
     monkeypatch.setattr(command, "run_tests", lambda *_: [run_of(1, "tests/test_it.py::test_it")])
     assert command.main(["--seeds", "1"]) == 1
     assert "without a fault, seed 1: tests/test_it.py::test_it" in capsys.readouterr().err
 
 
 def test_the_list_has_each_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    """With what it covers, and what it does."""
+    """The list has one line for each fault."""
     assert command.main(["--list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(FAULTS)
 
 
 @pytest.mark.parametrize("words", [["--fault", "nothing"], ["--seeds", "0"], ["--jobs", "-1"]])
 def test_wrong_options_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """With what is allowed, and what was given."""
+    """A wrong option exits with 2 and an error that names the given value."""
     with pytest.raises(SystemExit) as stop:
         command.main(words)
     assert stop.value.code == 2
@@ -127,7 +127,7 @@ def test_nothing():
 
 
 def test_the_runner_counts_the_examples_up_to_the_failure(tmp_path: Path) -> None:
-    """Under each seed; in a process of its own, as the command runs it."""
+    """The runner writes a result for each seed, with the examples up to the failure."""
     (tmp_path / "test_it.py").write_text(TESTS, "utf-8")
     results = tmp_path / "results"
     words = ("-m", "tests.seeded.runner", str(results), "1,2,3", str(tmp_path / "test_it.py"))
@@ -140,8 +140,8 @@ def test_the_runner_counts_the_examples_up_to_the_failure(tmp_path: Path) -> Non
     assert len({run["examples"] for run in runs}) > 1
 
 
-def test_what_loops_ends_at_the_time_limit(tmp_path: Path) -> None:
-    """Also a process that the command has forked; its output is read to the end otherwise."""
+def test_an_endless_command_ends_at_the_time_limit(tmp_path: Path) -> None:
+    """A process that the command has forked ends too; without a loop the output is complete."""
     program = (
         "import os, pathlib, time\n"
         "child = os.fork() or os.getpid()\n"
@@ -151,7 +151,7 @@ def test_what_loops_ends_at_the_time_limit(tmp_path: Path) -> None:
     why = command.run_bounded([sys.executable, "-c", program], 1.0)
     assert why == "no result after 1 s"
     child = int((tmp_path / "pid").read_text("ascii"))
-    with suppress(OSError):  # it is gone, or its parent has not been told yet
+    with suppress(OSError):  # the process no longer exists
         for _ in range(100):  # a signal takes a moment to end a process
             if (state := Path(f"/proc/{child}/stat").read_text("ascii").split()[2]) == "Z":
                 break

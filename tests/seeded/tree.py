@@ -15,7 +15,7 @@ _PARTS: Final = ("chatfsm", "tests", "diagrams", "docs", "pyproject.toml", "READ
 
 
 def applied(fault: Fault, root: Path = ROOT) -> str:
-    """Return the text of the fault's file with the fault in it. Raises ValueError if it is old."""
+    """Return the text of the file with the fault; raise ValueError if the fault does not fit."""
     text = Path(root, fault.file).read_text("utf-8")
     count = text.count(fault.old)
     if count != 1:
@@ -28,7 +28,7 @@ def applied(fault: Fault, root: Path = ROOT) -> str:
 
 
 def copy_tree(target: Path, fault: Fault | None) -> None:
-    """Copy the project to a folder, with a fault or as it is."""
+    """Copy the project to a folder, with a fault or without."""
     for name in _PARTS:
         source = ROOT / name
         if source.is_dir():

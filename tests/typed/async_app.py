@@ -1,4 +1,4 @@
-"""An app with the asynchronous driver: what it awaits has the type that it expects."""
+"""An app with the asynchronous driver, whose awaited results have the expected types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatfsm.testing.store_checks import check_store
 
 
 async def converse(endpoint: Endpoint, store: Path) -> list[str]:
-    """Greet the agent, answer all messages and forms; return what the agent wrote."""
+    """Greet the agent, answer all messages and forms; return the agent's texts."""
     received: list[str] = []
     async with (
         httpx.AsyncSender() as sender,
@@ -64,7 +64,7 @@ async def stored(sender: aio.AsyncSender, store: storage.Store, endpoint: Endpoi
 
 
 def stores(store: SqliteStore, folder: storage.FolderStore) -> list[storage.Store]:
-    """All of these are stores of many chats, and of one each."""
+    """Use every store of many chats, and of one each."""
     one: list[storage.ChatStore] = [store.chat("a"), folder.chat("a"), storage.FileStore(Path("a"))]
     assert_type(one[0].load(), dict[str, Any] | None)
     check_store(lambda: store)

@@ -1,4 +1,4 @@
-"""An app with the blocking driver: what it gets has the type that it expects."""
+"""An app with the blocking driver, whose results have the expected types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatfsm.models import ChatMessage, Form, Party
 
 
 def converse(endpoint: Endpoint, store: Path) -> list[str]:
-    """Greet the agent, answer all messages and forms; return what the agent wrote."""
+    """Greet the agent, answer all messages and forms; return the agent's texts."""
     with Chat.connect(endpoint, store=store) as chat:
         assert_type(chat, Chat)
         assert_type(chat.client, ChatClient)
@@ -64,7 +64,7 @@ def ask_everything(chat: Chat) -> None:
 
 
 def about(effect: ChatEffect) -> str:
-    """Name what an effect is about; every effect of a chat has its case."""
+    """Return the subject of an effect; every effect of a chat has its case."""
     match effect:
         case client_effects.ChatOpened() | client_effects.LinkChanged():
             return "connection"

@@ -1,6 +1,6 @@
 """The unions of events and effects are closed, for mypy and for pyright.
 
-Each function below is complete, and would not pass without one of its cases. The last four have
+Each function below is complete, and fails without one of its cases. The last four have
 one error each, on purpose; the checkers report their ignores as unused if they miss the error.
 """
 
@@ -23,7 +23,7 @@ from chatfsm.drivers import observing
 
 
 def kind_of_effect(effect: effects.Effect) -> str:
-    """Name what an effect is about; every effect has its case."""
+    """Return the subject of an effect; every effect has its case."""
     match effect:
         case effects.StateChanged() | effects.WaitEstimated() | effects.Terminated():
             return "lifecycle"
@@ -64,7 +64,7 @@ def kind_of_effect(effect: effects.Effect) -> str:
 
 
 def kind_of_event(event: events.Event) -> str:
-    """Name what an event is about; every event has its case."""
+    """Return the subject of an event; every event has its case."""
     match event:
         case events.Status() | events.Ended() | events.InactivityTimeout():
             return "lifecycle"
@@ -93,7 +93,7 @@ def kind_of_event(event: events.Event) -> str:
 
 
 def kind_of_client_effect(effect: client_effects.ClientEffect) -> str:
-    """Name what an effect of a client is about; every effect has its case."""
+    """Return the subject of an effect of a client; every effect has its case."""
     match effect:
         case client_effects.ChatOpened(chat_id):
             return chat_id
@@ -112,7 +112,7 @@ def kind_of_client_effect(effect: client_effects.ClientEffect) -> str:
 
 
 def kind_of_observation(observation: observing.Observation) -> str:
-    """Name what an observation is about; every observation has its case."""
+    """Return the subject of an observation; every observation has its case."""
     match observation:
         case observing.ChatStarted() | observing.ChatStopped():
             return "chat"
@@ -139,7 +139,7 @@ def kind_of_observation(observation: observing.Observation) -> str:
 
 
 def embed(body: bytes, now: float) -> list[str]:
-    """Use the face of the library as its users do."""
+    """Use the public names of the library as an app does."""
     session = ChatSession("a-chat", settings=Settings(typing_timeout=10))
     told = [
         kind_of_effect(effect)

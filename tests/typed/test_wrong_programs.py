@@ -33,14 +33,14 @@ def run(*command: str) -> str:
 
 
 def test_there_are_programs() -> None:
-    """A forgotten await, an effect or field that does not exist, a missing case, a wrong result."""
+    """The five programs have 18 errors, such as a forgotten await or a missing case."""
     assert len(PROGRAMS) == 5
     assert len(expected(0)) == len(expected(1)) == 18
 
 
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
 def test_mypy_finds_them(tmp_path: Path) -> None:
-    """Mypy reports each error in its line by its rule, and no other."""
+    """Mypy reports each error on its line by its rule, and no other error."""
     output = run("mypy", "--strict", "--cache-dir", str(tmp_path))
     found = re.findall(r"^.*?(\w+\.py):(\d+): error: .*\[([\w-]+)\]$", output, re.MULTILINE)
     assert {(name, int(line), rule) for name, line, rule in found} == expected(0), output
@@ -48,7 +48,7 @@ def test_mypy_finds_them(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("pyright") is None, reason="pyright is not installed")
 def test_pyright_finds_them() -> None:
-    """Pyright reports each error in its line by its rule, and no other."""
+    """Pyright reports each error on its line by its rule, and no other error."""
     output = run("pyright", "--outputjson", "--pythonpath", sys.executable)
     found = json.loads(output)["generalDiagnostics"]
     assert {
