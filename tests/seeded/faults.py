@@ -95,7 +95,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "    if state.ending is not None:\n        return inf\n",
         "",
-        (f"{ERRORS}_end_while_a_text_is_in_doubt",),
+        (f"{ERRORS}_end_while_a_text_is_unconfirmed",),
     ),
     Fault(
         "no-backoff",
@@ -167,7 +167,7 @@ FAULTS: Final = (
         f"{CLIENT}/state.py",
         "if self.state.ending is None and self.session is not None and not self.session.done:",
         "if self.session is not None and not self.session.done:",
-        (f"{ERRORS}_end_while_a_text_is_in_doubt",),
+        (f"{ERRORS}_end_while_a_text_is_unconfirmed",),
     ),
     Fault(
         "end-call-echoed",
@@ -260,7 +260,7 @@ FAULTS: Final = (
         f"{CLIENT}/sending.py",
         "        queue.append(item)\n",
         "        queue.insert(0 if item.msg_id is None else len(queue), item)\n",
-        (f"{ERRORS}_words_before_the_end", STORY),
+        (f"{ERRORS}_texts_before_the_end", STORY),
     ),
     Fault(
         "queue-dropped-at-end",
@@ -278,7 +278,7 @@ FAULTS: Final = (
         f"{CLIENT}/sending.py",
         "    turn.feed_events(events)\n\n\ndef resolve",
         "    del events\n\n\ndef resolve",
-        (f"{ERRORS}_news_in_the_reply_to_a_post",),
+        (f"{ERRORS}_events_in_the_reply_to_a_post",),
     ),
     Fault(
         "any-file-type",
@@ -435,7 +435,7 @@ FAULTS: Final = (
         f"{CLIENT}/client.py",
         "        turn.effects.append(turn.terminated)\n",
         "        turn.effects.insert(0, turn.terminated)\n",
-        (STORY, HOSTILE, f"{ERRORS}_end_while_a_text_is_in_doubt"),
+        (STORY, HOSTILE, f"{ERRORS}_end_while_a_text_is_unconfirmed"),
     ),
     Fault(
         "late-obeyed",
@@ -491,7 +491,7 @@ FAULTS: Final = (
         f"{CLIENT}/polling.py",
         "        on_poll_lost(state, turn.settings)\n",
         "",
-        (f"{ERRORS}_news_that_a_broken_poll_takes_along", STORM),
+        (f"{ERRORS}_events_lost_with_a_broken_poll", STORM),
     ),
     Fault(
         "ids-unbounded",
