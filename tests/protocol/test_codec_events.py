@@ -1,4 +1,4 @@
-"""Every name of the wire becomes its class: full, bare, as captured, and as printed."""
+"""Events of each wire name: full, bare, as captured, and as in the specification."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Wire = dict[str, Any]
 
 
 def only(wire: object) -> events.Event:
-    """Decode one event, which must come alone."""
+    """Decode one event, which must be the only one."""
     (event,) = decode([wire])
     return event
 
 
 def field_names(event: events.Event) -> set[str]:
-    """What an event holds, by the names of its attributes."""
+    """The names of the attributes of an event."""
     return set(event.__slots__) - {"__weakref__"}
 
 
@@ -218,7 +218,7 @@ FULL: dict[str, tuple[Wire, events.Event]] = {
     ),
 }
 
-# What an event needs to be usable, and the event that comes of it alone.
+# The required fields of each event, and the event that is decoded from them.
 BARE: dict[str, tuple[Wire, events.Event]] = {
     "chat_session_status": ({"state": "ivr"}, events.Status("ivr")),
     "chat_session_ended": ({}, events.Ended()),
@@ -257,8 +257,8 @@ BARE: dict[str, tuple[Wire, events.Event]] = {
 
 ONLY_COUNTED = ("chat_session_end", "chat_session_disconnect", "chat_session_navigation")
 
-# The one field that the event cannot do without; receipts take either of two.
-NEEDED = [
+# The required field of each event; receipts accept either of two.
+REQUIRED = [
     ("chat_session_status", "state"),
     ("chat_session_party_joined", "party_id"),
     ("chat_session_party_left", "party_id"),
@@ -279,7 +279,7 @@ NEEDED = [
 
 @pytest.mark.parametrize("name", FULL)
 def test_full_event(name: str) -> None:
-    """An event with all the fields of its name is read into all the attributes of its class."""
+    """All fields of an event are decoded to all attributes of its class."""
     wire, expected = FULL[name]
 
     event = only({"event": name, **wire})
@@ -292,7 +292,7 @@ def test_full_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", BARE)
 def test_bare_event(name: str) -> None:
-    """An event with nothing but what its name needs is usable."""
+    """An event with only the required fields of its name is usable."""
     wire, expected = BARE[name]
 
     event = only({"event": name, **wire})
@@ -304,7 +304,7 @@ def test_bare_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", BARE)
 def test_event_as_text(name: str) -> None:
-    """An event means the same as JSON text and as a parsed object."""
+    """JSON text and the parsed object give the same event."""
     for table in (FULL, BARE):
         wire, expected = table[name]
 
@@ -313,7 +313,7 @@ def test_event_as_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", FULL)
 def test_null_is_missing(name: str) -> None:
-    """A field that is null reads as a field that is not there."""
+    """A field that is null counts as missing."""
     wire, _ = FULL[name]
     bare_wire, expected = BARE[name]
 
@@ -325,7 +325,7 @@ def test_null_is_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", ONLY_COUNTED)
 def test_only_counted(name: str) -> None:
-    """The client events that a session only counts are kept whole, with their moment."""
+    """Client events that a session only counts are kept whole, with their timestamp."""
     wire = {"event": name, "page": "https://shop.example/", "timestamp": SECONDS}
 
     event = only(wire)
@@ -339,19 +339,19 @@ def test_names_of_the_wire() -> None:
     assert set(BARE) == set(FULL)
 
 
-def test_every_class_is_met() -> None:
-    """Every class of the union comes from some input."""
+def test_every_class_is_covered() -> None:
+    """Each class of the union is decoded from some input."""
     inputs: list[Any] = [{"event": name, **wire} for name, (wire, _) in FULL.items()]
     inputs += [{"event": "chat_session_end"}, {"event": "chat_session_sung"}, 5]
 
-    met = {type(event) for event in decode(inputs)}
+    decoded_types = {type(event) for event in decode(inputs)}
 
-    assert met == set(get_args(events.Event))
+    assert decoded_types == set(get_args(events.Event))
 
 
-@pytest.mark.parametrize(("name", "field"), NEEDED)
-def test_missing_needed_field(name: str, field: str) -> None:
-    """An event without what its name needs is malformed, says which field, and keeps the item."""
+@pytest.mark.parametrize(("name", "field"), REQUIRED)
+def test_missing_required_field(name: str, field: str) -> None:
+    """An event without its required field is malformed; `why` has the field, and `raw` the item."""
     wire = {"event": name, "timestamp": SECONDS, "note": "kept"}
 
     event = only(wire)
@@ -360,10 +360,10 @@ def test_missing_needed_field(name: str, field: str) -> None:
     assert event.raw is wire
 
 
-@pytest.mark.parametrize(("name", "field"), NEEDED)
+@pytest.mark.parametrize(("name", "field"), REQUIRED)
 @pytest.mark.parametrize("value", [["my secret"], {"my": "secret"}, True, float("nan")])
-def test_unusable_needed_field(name: str, field: str, value: object) -> None:
-    """An event whose needed field cannot be used is malformed and says so without quoting it."""
+def test_unusable_required_field(name: str, field: str, value: object) -> None:
+    """An event with an unusable required field is malformed; the error does not quote it."""
     if field == "data" and isinstance(value, dict):
         value = "my secret"
     wire = {"event": name, field: value}
@@ -379,9 +379,9 @@ def test_unusable_needed_field(name: str, field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [pair for pair in NEEDED if pair[1] not in {"data", "ref_msg_id"}]
+    ("name", "field"), [pair for pair in REQUIRED if pair[1] not in {"data", "ref_msg_id"}]
 )
-def test_empty_needed_field(name: str, field: str) -> None:
+def test_empty_required_field(name: str, field: str) -> None:
     """An empty id counts as missing."""
     event = only({"event": name, field: ""})
 
@@ -389,9 +389,9 @@ def test_empty_needed_field(name: str, field: str) -> None:
     assert event.why == f"{field} is missing"
 
 
-@pytest.mark.parametrize(("name", "field"), [pair for pair in NEEDED if pair[1] != "data"])
-def test_null_needed_field(name: str, field: str) -> None:
-    """A needed field that is null is missing."""
+@pytest.mark.parametrize(("name", "field"), [pair for pair in REQUIRED if pair[1] != "data"])
+def test_null_required_field(name: str, field: str) -> None:
+    """A required field that is null is missing."""
     event = only({"event": name, field: None})
 
     assert isinstance(event, events.Malformed)
@@ -399,7 +399,7 @@ def test_null_needed_field(name: str, field: str) -> None:
 
 
 def test_events_are_values() -> None:
-    """Equal events are equal and hash alike, and an event cannot be changed."""
+    """Equal events have equal hashes, and an event is immutable."""
     items: list[Any] = [{"event": name, "more": [1], **FULL[name][0]} for name in FULL]
     items += [{"event": "chat_session_end"}, {"event": "chat_session_sung"}, {"event": 5}]
 
@@ -412,7 +412,7 @@ def test_events_are_values() -> None:
 
 
 def test_captured_message() -> None:
-    """The captured message is read as documented: seconds as text, a party never announced."""
+    """The captured message is decoded as documented: text seconds, an unknown party."""
     text = (
         '{"channel":"web","event":"chat_session_message","msg":"Please wait for the next available '
         'agent","msg_id":"0","party_id":"7215D0DA-D272-499C-9CF3-9F1A322F42CB",'
@@ -431,14 +431,14 @@ def test_captured_message() -> None:
 
 
 def test_captured_status() -> None:
-    """The captured status is read as documented: an empty wait is no wait."""
+    """The captured status is decoded as documented: an empty estimate is None."""
     text = '{"event":"chat_session_status","ewt":"","state":"queued"}'
 
     assert decode(text) == [events.Status("queued", None)]
 
 
 def test_captured_party_joined() -> None:
-    """The captured arrival of an agent is read as documented."""
+    """The captured join of an agent is decoded as documented."""
     text = (
         '{"display_name":"Agent A","event":"chat_session_party_joined","first_name":"Agent",'
         '"last_name":"A","party_id":"80A8248D-69D7-4DA2-8074-6139AA191D7E",'
@@ -451,7 +451,7 @@ def test_captured_party_joined() -> None:
 
 
 def test_captured_envelope() -> None:
-    """The captured envelope with a file is read as documented."""
+    """The captured envelope with a file is decoded as documented."""
     text = (
         '{"events":[{"event":"chat_session_file","file_id":"6fdadd52-df9e-44bb-af08-6e4cb3b7eb81",'
         '"file_name":"notes","file_type":"attachment","msg_id":"4",'
@@ -470,8 +470,8 @@ def test_captured_envelope() -> None:
     ]
 
 
-# The twelve events of the specification, with its milliseconds, its data as a printed string, and
-# its own spelling of inactivity.
+# The twelve events of the specification, with its milliseconds, its data as a string, and its
+# spelling of inactivity.
 PRINTED: list[tuple[Wire, events.Event]] = [
     (
         {"event": "chat_session_status", "state": "connected", "ewt": "0"},
@@ -547,7 +547,7 @@ PRINTED: list[tuple[Wire, events.Event]] = [
 
 
 def test_printed_events() -> None:
-    """The twelve events of the specification decode as it prints them, in one batch."""
+    """The twelve events of the specification are decoded as printed there, in one batch."""
     batch = json.dumps({"events": [wire for wire, _ in PRINTED]})
 
     decoded = decode(batch)
@@ -557,7 +557,7 @@ def test_printed_events() -> None:
 
 
 def test_unknown_event() -> None:
-    """An event with an unknown name is kept whole, with its moment."""
+    """An event with an unknown name is kept whole, with its timestamp."""
     wire = {"event": "chat_session_sung", "song": ["la", 1], "timestamp": 1614718748123}
 
     event = only(wire)
@@ -575,7 +575,7 @@ def test_unknown_event() -> None:
     ],
 )
 def test_raw_content_in_no_repr(item: dict[str, object], shown: str) -> None:
-    """What people wrote may be in any event that is kept as received (law L10)."""
+    """Texts of parties in an event that is kept as received are not in its repr (law L10)."""
     text = repr(only(item))
 
     assert text.startswith(shown)
@@ -584,32 +584,32 @@ def test_raw_content_in_no_repr(item: dict[str, object], shown: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "CHAT_SESSION_ENDED", " chat_session_ended", "message"])
 def test_nearly_known_names(name: str) -> None:
-    """A name is known as it is spelled or not at all."""
+    """Names are compared exactly."""
     assert only({"event": name}) == events.Unknown(name, {"event": name})
 
 
-@pytest.mark.parametrize("moment", ["soon", True, [1], -5, 1e14, "Infinity"])
-def test_unknown_event_at_no_time(moment: object) -> None:
-    """An unknown event with a moment that cannot be used has none, and keeps what came."""
-    event = only({"event": "chat_session_sung", "timestamp": moment})
+@pytest.mark.parametrize("given_timestamp", ["soon", True, [1], -5, 1e14, "Infinity"])
+def test_unknown_event_with_unusable_timestamp(given_timestamp: object) -> None:
+    """An unknown event with an unusable timestamp has none, and keeps the value in `raw`."""
+    event = only({"event": "chat_session_sung", "timestamp": given_timestamp})
 
     assert isinstance(event, events.Unknown)
     assert event.timestamp is None
-    assert event.raw["timestamp"] == moment
+    assert event.raw["timestamp"] == given_timestamp
 
 
 @pytest.mark.parametrize("item", [None, True, 5, 1.5, "chat_session_ended", [], [{}], b"{}"])
-def test_item_that_is_no_object(item: object) -> None:
-    """An item that is no object is malformed and kept."""
+def test_item_that_is_not_an_object(item: object) -> None:
+    """An item that is not an object is malformed and kept."""
     event = decode_item(item)
 
     assert event == events.Malformed(None, item, "not an object")
 
 
-@pytest.mark.parametrize("word", [None, 5, True, ["chat_session_ended"], {"a": 1}])
-def test_event_word_that_is_no_text(word: object) -> None:
-    """An item whose event is no text is malformed and keeps its moment."""
-    wire = {"event": word, "timestamp": SECONDS}
+@pytest.mark.parametrize("event_name", [None, 5, True, ["chat_session_ended"], {"a": 1}])
+def test_event_name_that_is_not_text(event_name: object) -> None:
+    """An item whose event is not a text is malformed and keeps its timestamp."""
+    wire = {"event": event_name, "timestamp": SECONDS}
 
     event = only(wire)
 
@@ -617,12 +617,12 @@ def test_event_word_that_is_no_text(word: object) -> None:
 
 
 def test_item_without_event() -> None:
-    """An object in a list that has no event is malformed."""
+    """An object without an event, in a list, is malformed."""
     assert only({}) == events.Malformed(None, {}, "event is no text")
 
 
 def test_converter_reads_one_class() -> None:
-    """The converter structures a raw object as the class that it is asked for."""
+    """The converter structures a raw object as the requested class."""
     wire = {"event": "chat_session_message", "msg": "hello", "mood": "good"}
 
     message = converter.structure(wire, events.Message)
@@ -631,14 +631,14 @@ def test_converter_reads_one_class() -> None:
 
 
 def test_converter_keeps_extra_without_the_event_name() -> None:
-    """The converter keeps unknown fields also where the object does not repeat its own name."""
+    """The converter keeps unknown fields also if the object has no event name."""
     message = converter.structure({"msg": "hello", "mood": "good"}, events.Message)
 
     assert message == events.Message(msg="hello", extra={"mood": "good"})
 
 
 def test_converter_refuses() -> None:
-    """The converter, asked for one class by name, says what the object lacks."""
+    """The converter, called with one class, raises an error with the missing field."""
     with pytest.raises(ValueError, match=r"^state is missing$") as caught:
         converter.structure({"event": "chat_session_status"}, events.Status)
 

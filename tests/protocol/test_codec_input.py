@@ -1,4 +1,4 @@
-"""What `decode` takes, what it refuses as a whole, and how a broken item leaves others alone."""
+"""Inputs of `decode`: accepted types, refused inputs, and broken items among usable ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatfsm import ChatError, DecodeError, decode, events
 ENDED = {"event": "chat_session_ended"}
 TYPING = {"event": "chat_session_typing", "party_id": "Zoë 👋"}
 TEXT = json.dumps([ENDED, TYPING], ensure_ascii=False)
-HEARD = [events.Ended(), events.Typing("Zoë 👋")]
+DECODED = [events.Ended(), events.Typing("Zoë 👋")]
 
 
 @pytest.mark.parametrize(
@@ -33,24 +33,24 @@ HEARD = [events.Ended(), events.Typing("Zoë 👋")]
     ids=lambda data: type(data).__name__,
 )
 def test_kinds_of_input(data: Any) -> None:
-    """Events come as text, bytes or what was parsed already, in a list or in an envelope."""
-    assert decode(data) == HEARD
+    """`decode` accepts text, bytes or parsed JSON, in a list or in an envelope."""
+    assert decode(data) == DECODED
 
 
 @pytest.mark.parametrize("data", [TYPING, json.dumps(TYPING), json.dumps(TYPING).encode()])
 def test_one_event(data: Any) -> None:
-    """One event alone is a list of one."""
-    assert decode(data) == HEARD[1:]
+    """One event alone gives a list of one."""
+    assert decode(data) == DECODED[1:]
 
 
 @pytest.mark.parametrize("data", [[], "[]", {"events": []}, b'{"events":[]}'])
 def test_no_events(data: Any) -> None:
-    """An empty batch is no events."""
+    """An empty batch gives no events."""
     assert decode(data) == []
 
 
 def test_event_with_a_field_named_events() -> None:
-    """An object that says its event is that event, whatever else it holds."""
+    """An object with an event name is that event, also if it has a field `events`."""
     wire = {**ENDED, "events": [TYPING]}
 
     assert decode(wire) == [events.Ended(extra={"events": [TYPING]})]
@@ -61,14 +61,14 @@ def test_event_with_a_field_named_events() -> None:
     ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"],
 )
 def test_encodings(encoding: str) -> None:
-    """Bytes are read in every encoding that JSON was ever allowed."""
-    assert decode(TEXT.encode(encoding)) == HEARD
+    """Bytes are decoded in each encoding that any version of JSON allows."""
+    assert decode(TEXT.encode(encoding)) == DECODED
 
 
 def test_byte_order_mark() -> None:
-    """A byte order mark is no part of the text, in bytes and in text."""
-    assert decode(codecs.BOM_UTF8 + TEXT.encode()) == HEARD
-    assert decode("\ufeff" + TEXT) == HEARD
+    """A byte order mark is ignored, in bytes and in text."""
+    assert decode(codecs.BOM_UTF8 + TEXT.encode()) == DECODED
+    assert decode("\ufeff" + TEXT) == DECODED
 
 
 NO_EVENTS = [
@@ -87,7 +87,7 @@ NO_EVENTS = [
 
 @pytest.mark.parametrize("text", NO_EVENTS)
 def test_json_without_events(text: str) -> None:
-    """JSON that holds no events is refused."""
+    """JSON without events is refused."""
     for data in (text, text.encode()):
         with pytest.raises(DecodeError, match="neither an event, nor a list"):
             decode(data)
@@ -95,7 +95,7 @@ def test_json_without_events(text: str) -> None:
 
 @pytest.mark.parametrize("value", [{}, {"events": 5}, {"events": None}, {"events": ()}])
 def test_parsed_without_events(value: Any) -> None:
-    """A parsed object that holds no events is refused."""
+    """A parsed object without events is refused."""
     with pytest.raises(DecodeError, match="neither an event, nor a list"):
         decode(value)
 
@@ -119,8 +119,8 @@ def test_parsed_without_events(value: Any) -> None:
         '["\\x"]',
     ],
 )
-def test_no_json(data: Any) -> None:
-    """What is empty, cut short or no JSON at all is refused."""
+def test_input_that_is_not_json(data: Any) -> None:
+    """Input that is empty, truncated or not JSON is refused."""
     with pytest.raises(DecodeError, match=r"^not JSON: .* at line 1 column \d+$"):
         decode(data)
 
@@ -135,14 +135,14 @@ def test_no_json(data: Any) -> None:
         (b"\x00\x00\x00[\x00\x11\x00\x00", "byte 4 is not utf-32-be"),
     ],
 )
-def test_no_text(data: bytes, place: str) -> None:
-    """Bytes that are no text are refused, with the place."""
+def test_bytes_that_are_not_text(data: bytes, place: str) -> None:
+    """Bytes in no known encoding are refused, with the position."""
     with pytest.raises(DecodeError, match=f"^not text: {place}$"):
         decode(data)
 
 
 def test_nested_too_deep_to_parse() -> None:
-    """A text that is nested deeper than the parser can follow is refused as a whole."""
+    """A text nested deeper than the parser allows is refused as a whole."""
     for text in ("[" * 200_000, '{"event":' * 200_000, "[" * 200_000 + "]" * 200_000):
         with pytest.raises(DecodeError, match=r"^not read: nested too deep$"):
             decode(text)
@@ -152,15 +152,15 @@ def test_nested_too_deep_to_parse() -> None:
     "text", ["my secret", '{"my": "secret', '{"my secret": 5}', '["my secret" 1]']
 )
 def test_refusals_quote_nothing(text: str) -> None:
-    """A refusal says where, and never repeats what came."""
+    """The error has the position, and quotes nothing of the input."""
     with pytest.raises(DecodeError) as caught:
         decode(text)
 
     assert "secret" not in str(caught.value)
 
 
-def test_refusals_are_ours() -> None:
-    """A refusal can be caught as any error of chatfsm, and as a ValueError."""
+def test_refusals_are_chat_errors() -> None:
+    """`DecodeError` is a `ChatError` and a `ValueError`."""
     with pytest.raises(ChatError):
         decode("")
     with pytest.raises(ValueError, match="not JSON"):
@@ -169,7 +169,7 @@ def test_refusals_are_ours() -> None:
 
 @pytest.mark.parametrize("data", [5, None, 1.5, True, (ENDED,), {"a"}, object()])
 def test_wrong_kinds_of_input(data: Any) -> None:
-    """What is neither text nor bytes nor parsed JSON is a mistake of the caller."""
+    """Input that is neither text nor bytes nor parsed JSON raises `TypeError`."""
     with pytest.raises(TypeError, match=f"not {type(data).__name__}$"):
         decode(data)
 
@@ -193,38 +193,38 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_neighbours(broken: str) -> None:
-    """A broken item keeps its place, and its neighbours are decoded as if it were not there."""
+def test_a_broken_item_affects_no_other(broken: str) -> None:
+    """A broken item keeps its position, and the other items are decoded as without it."""
     text = f'{{"events": [{json.dumps(ENDED)}, {broken}, {json.dumps(TYPING)}]}}'
 
     first, between, last = decode(text)
 
-    assert [first, last] == HEARD
+    assert [first, last] == DECODED
     assert isinstance(between, events.Malformed | events.Unknown | events.PartyLeft)
 
 
 def test_deep_text_of_a_signal() -> None:
-    """A signal whose text is nested deeper than the parser can follow harms only itself."""
+    """A signal with a text nested too deep affects no other item."""
     wire = {"event": "chat_session_signaling", "data": "[" * 200_000}
 
     first, between, last = decode([ENDED, wire, TYPING])
 
-    assert [first, last] == HEARD
+    assert [first, last] == DECODED
     assert between == events.Malformed(
         "chat_session_signaling", wire, "data is not the JSON text of an object"
     )
 
 
 def test_huge_number() -> None:
-    """A whole number of thousands of digits does no harm: it is kept as its digits."""
+    """An integer of thousands of digits in an unknown field is kept as a text of its digits."""
     digits = "9" * 5_000
     text = f'[{json.dumps(ENDED)}, {{"event": "chat_session_ended", "n": {digits}, "m": 7}}]'
 
     assert decode(text) == [events.Ended(), events.Ended(extra={"n": digits, "m": 7})]
 
 
-def test_huge_number_where_it_is_read() -> None:
-    """A number of thousands of digits is no id, no time and no length, but it is a text."""
+def test_huge_number_in_known_fields() -> None:
+    """A number of thousands of digits is unusable as an id or timestamp, and usable as a text."""
     digits = "9" * 5_000
     text = (
         f'{{"event": "chat_session_message", "msg_id": {digits}, "timestamp": {digits},'
@@ -237,7 +237,7 @@ def test_huge_number_where_it_is_read() -> None:
 
 
 def test_huge_number_parsed_already() -> None:
-    """A huge number from another parser is kept as the number that it is."""
+    """A huge number from another parser is kept as a number."""
     huge = 10**5_000
     wire = {"event": "chat_session_message", "msg": huge, "msg_id": huge, "timestamp": huge}
 
@@ -246,8 +246,8 @@ def test_huge_number_parsed_already() -> None:
     assert event == events.Message(extra={"msg": huge, "msg_id": huge, "timestamp": huge})
 
 
-def test_huge_needed_number_parsed_already() -> None:
-    """A needed id that is a huge number makes the event malformed and is not quoted."""
+def test_huge_required_number_parsed_already() -> None:
+    """A required id that is a huge number makes the event malformed, and is not quoted."""
     (event,) = decode([{"event": "chat_session_typing", "party_id": 10**5_000}])
 
     assert isinstance(event, events.Malformed)
@@ -266,7 +266,7 @@ def test_huge_needed_number_parsed_already() -> None:
     ],
 )
 def test_numbers_that_json_does_not_have(literal: str, kept: str) -> None:
-    """What senders write and JSON does not have is kept as text, and never used as a number."""
+    """Numbers that JSON does not have are kept as texts, and not used as numbers."""
     text = (
         f'[{{"event": "chat_session_status", "state": "queued", "ewt": {literal},'
         f' "timestamp": {literal}, "n": {literal}}}]'
@@ -278,7 +278,7 @@ def test_numbers_that_json_does_not_have(literal: str, kept: str) -> None:
 
 
 def test_repeated_keys() -> None:
-    """Of repeated keys the last one counts."""
+    """Of repeated keys the last one is used."""
     text = '{"event": "chat_session_sung", "event": "chat_session_ended", "n": 1, "n": 2}'
 
     assert decode(text) == [events.Ended(extra={"n": 2})]
@@ -295,19 +295,19 @@ def test_repeated_keys() -> None:
     ids=["escaped", "bytes", "text", "utf-16"],
 )
 def test_lone_surrogates(data: str | bytes) -> None:
-    """Half a character is kept as it came."""
+    """A lone surrogate is kept as it is."""
     assert decode(data) == [events.Message(msg="\ud83d")]
 
 
-def test_keys_that_are_no_text() -> None:
-    """A parsed object with keys that JSON does not have is read all the same."""
+def test_keys_that_are_not_text() -> None:
+    """A parsed object may have keys that JSON does not have."""
     wire: dict[Any, Any] = {"event": "chat_session_ended", 5: "five", None: "none", ("a",): 1}
 
     assert decode([wire]) == [events.Ended(extra={5: "five", None: "none", ("a",): 1})]
 
 
 def test_values_that_json_does_not_have() -> None:
-    """A parsed object with values that JSON does not have keeps them as they came."""
+    """Values that JSON does not have are kept unchanged."""
     odd = {"msg": b"bytes", "msg_id": {"a", "set"}, "timestamp": (1,), "more": object()}
 
     (event,) = decode([{"event": "chat_session_message", **odd}])
@@ -316,7 +316,7 @@ def test_values_that_json_does_not_have() -> None:
 
 
 def test_deep_tuple() -> None:
-    """Tuples count as levels too, where the parser made them."""
+    """Tuples count as levels of nesting too."""
     value: tuple[Any, ...] = ()
     for _ in range(32):
         value = (value,)
@@ -326,8 +326,8 @@ def test_deep_tuple() -> None:
     assert isinstance(event, events.Malformed)
 
 
-def test_input_is_left_alone() -> None:
-    """Decoding changes nothing in what it was given."""
+def test_input_is_not_changed() -> None:
+    """`decode` does not change its input."""
     batch = {"events": [{"event": "chat_session_status", "ewt": "", "more": [1]}, 5, {"a": None}]}
     before = json.dumps(batch)
 
@@ -337,7 +337,7 @@ def test_input_is_left_alone() -> None:
 
 
 def test_order() -> None:
-    """Events come out in the order in which they came."""
+    """Events are in the order of the items."""
     ids = [str(n) for n in range(50)]
 
     decoded = decode([{"event": "chat_session_typing", "party_id": n} for n in ids])

@@ -1,4 +1,4 @@
-"""What really arrives: every oddity of the wire, read or kept."""
+"""Quirks of the wire: each is decoded, or kept as received."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def only(name: str, /, **fields: Any) -> Any:
 
 
 def nested(levels: int) -> list[Any]:
-    """Lists in lists, so many of them."""
+    """Lists in lists, `levels` deep."""
     value: list[Any] = []
     for _ in range(levels - 1):
         value = [value]
@@ -28,7 +28,7 @@ def nested(levels: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("came", "seconds"),
+    ("wire_value", "seconds"),
     [
         ("1614718748", 1614718748.0),
         (1614718748, 1614718748.0),
@@ -44,13 +44,13 @@ def nested(levels: int) -> list[Any]:
     ],
 )
 @pytest.mark.parametrize("name", ["chat_session_ended", "chat_session_sung", "chat_session_end"])
-def test_timestamp(name: str, came: object, seconds: float) -> None:
-    """A moment is in seconds, whether it came as seconds or milliseconds, as text or number."""
-    assert only(name, timestamp=came).timestamp == seconds
+def test_timestamp(name: str, wire_value: object, seconds: float) -> None:
+    """A timestamp is in seconds, from seconds or milliseconds, as text or number."""
+    assert only(name, timestamp=wire_value).timestamp == seconds
 
 
 @pytest.mark.parametrize(
-    "came",
+    "wire_value",
     [
         10**14,
         "100000000000000",
@@ -69,44 +69,46 @@ def test_timestamp(name: str, came: object, seconds: float) -> None:
         [1614718748],
     ],
 )
-def test_unusable_timestamp(came: object) -> None:
-    """A moment that no chat can have is none, and what came is kept."""
-    event = only("chat_session_ended", timestamp=came)
+def test_unusable_timestamp(wire_value: object) -> None:
+    """A timestamp out of range is None, and its value is kept in `extra`."""
+    event = only("chat_session_ended", timestamp=wire_value)
 
     assert isinstance(event, events.Ended)
     assert event.timestamp is None
-    assert event.extra["timestamp"] is came
+    assert event.extra["timestamp"] is wire_value
     assert len(event.extra) == 1
 
 
-@pytest.mark.parametrize("came", ["", None])
-def test_empty_timestamp(came: object) -> None:
-    """A moment that is empty says nothing."""
-    assert only("chat_session_ended", timestamp=came) == events.Ended()
+@pytest.mark.parametrize("wire_value", ["", None])
+def test_empty_timestamp(wire_value: object) -> None:
+    """An empty timestamp is None and is not kept."""
+    assert only("chat_session_ended", timestamp=wire_value) == events.Ended()
 
 
 @pytest.mark.parametrize(
-    ("came", "seconds"),
+    ("wire_value", "seconds"),
     [("", None), (None, None), ("0", 0.0), ("10", 10.0), (10, 10.0), (2.5, 2.5), (0, 0.0)],
 )
-def test_wait(came: object, seconds: float | None) -> None:
-    """The estimated wait is text, number or nothing at all."""
-    event = only("chat_session_status", state="queued", ewt=came)
+def test_wait(wire_value: object, seconds: float | None) -> None:
+    """The estimated wait is a text, a number, or missing."""
+    event = only("chat_session_status", state="queued", ewt=wire_value)
 
     assert event == events.Status("queued", seconds)
 
 
 def test_absent_wait() -> None:
-    """A status without a wait is a status."""
+    """A status without an estimate is usable."""
     assert only("chat_session_status", state="queued") == events.Status("queued", None)
 
 
-@pytest.mark.parametrize("came", [-1, "-1", "soon", "NaN", "Infinity", False, [10], {"s": 10}])
-def test_unusable_wait(came: object) -> None:
-    """A wait that is no length of time is kept, and the state is decoded."""
-    event = only("chat_session_status", state="queued", ewt=came)
+@pytest.mark.parametrize(
+    "wire_value", [-1, "-1", "soon", "NaN", "Infinity", False, [10], {"s": 10}]
+)
+def test_unusable_wait(wire_value: object) -> None:
+    """An unusable estimate is kept in `extra`, and the state is decoded."""
+    event = only("chat_session_status", state="queued", ewt=wire_value)
 
-    assert event == events.Status("queued", None, extra={"ewt": came})
+    assert event == events.Status("queued", None, extra={"ewt": wire_value})
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_unusable_wait(came: object) -> None:
     ],
 )
 def test_states(state: str) -> None:
-    """Every state is decoded by its name on the wire, also an unknown one."""
+    """Each state is decoded by its name on the wire, also an unknown one."""
     assert only("chat_session_status", state=state) == events.Status(state)
 
 
@@ -135,7 +137,7 @@ def test_party_types(kind: str) -> None:
 
 
 def test_empty_names() -> None:
-    """Names may be empty, which is not the same as missing."""
+    """A name may be empty, which differs from a missing name."""
     event = only("chat_session_party_joined", party_id="P1", display_name="", first_name="")
 
     assert event == events.PartyJoined("P1", None, "", "", None)
@@ -149,7 +151,7 @@ def test_empty_names() -> None:
     "name", ["chat_session_inactivity_timeout", "chat_session_inactvity_timeout"]
 )
 def test_both_spellings(name: str) -> None:
-    """The inactivity timeout is decoded as it should be spelled and as it was printed."""
+    """The inactivity timeout is decoded with the correct and with the specified spelling."""
     assert only(name, msg="bye") == events.InactivityTimeout("bye")
 
 
@@ -162,7 +164,7 @@ def test_both_spellings(name: str) -> None:
     ],
 )
 def test_plain_text(name: str, cls: Any) -> None:
-    """The plain text that the server made comes beside the text, or alone, or not at all."""
+    """The plain text of the server may be beside the HTML, alone, or missing."""
     assert only(name, msg="a<br>b", msg_text="a b") == cls(msg="a<br>b", msg_text="a b")
     assert only(name, msg_text="a b") == cls(msg_text="a b")
     assert only(name, msg="a<br>b") == cls(msg="a<br>b")
@@ -170,40 +172,40 @@ def test_plain_text(name: str, cls: Any) -> None:
 
 
 def test_text_as_number() -> None:
-    """A text that came as a number is its digits."""
+    """A text that is a number on the wire is decoded to its digits."""
     assert only("chat_session_message", msg=42, msg_text=1.5) == events.Message(
         msg="42", msg_text="1.5"
     )
 
 
-def test_file_of_an_old_server() -> None:
-    """Old servers write session_id for the party that sent a file."""
+def test_file_with_session_id() -> None:
+    """Old servers have session_id for the party of a file."""
     assert only("chat_session_file", file_id="F1", session_id="P1") == events.File(
         "F1", party_id="P1"
     )
 
 
 def test_file_with_both_parties() -> None:
-    """Where a file has both names of its party, the usual one counts and the other is kept."""
+    """If a file has both fields of its party, party_id is used and session_id kept in `extra`."""
     event = only("chat_session_file", file_id="F1", session_id="OLD", party_id="P1")
 
     assert event == events.File("F1", party_id="P1", extra={"session_id": "OLD"})
 
 
 def test_file_with_an_empty_party() -> None:
-    """Where the usual name of a file's party says nothing, the old one counts."""
+    """If party_id of a file is empty, session_id is used."""
     event = only("chat_session_file", file_id="F1", session_id="OLD", party_id="")
 
     assert event == events.File("F1", party_id="OLD")
 
 
 def test_own_file() -> None:
-    """A file of no party is a file."""
+    """A file without a party is usable."""
     assert only("chat_session_file", file_id="F1").party_id is None
 
 
 def test_session_id_elsewhere() -> None:
-    """Only files have session_id for a party: elsewhere it is one more unknown field."""
+    """In other events than files session_id is an unknown field."""
     event = only("chat_session_message", session_id="S1")
 
     assert event == events.Message(extra={"session_id": "S1"})
@@ -217,7 +219,7 @@ RECEIPTS = [
 
 @pytest.mark.parametrize(("name", "cls"), RECEIPTS)
 def test_receipts(name: str, cls: Any) -> None:
-    """Receipts name their message as ref_msg_id, or as msg_id where the sender is old."""
+    """A receipt has its message in ref_msg_id, or, from old senders, in msg_id."""
     assert only(name, ref_msg_id="3") == cls("3")
     assert only(name, msg_id="3") == cls("3")
     assert only(name, ref_msg_id="", msg_id="3") == cls("3")
@@ -226,21 +228,21 @@ def test_receipts(name: str, cls: Any) -> None:
 
 @pytest.mark.parametrize(("name", "cls"), RECEIPTS)
 def test_receipts_with_both(name: str, cls: Any) -> None:
-    """A receipt with both names of its message: the usual one counts, the other is kept."""
+    """If a receipt has both fields, ref_msg_id is used and msg_id is kept in `extra`."""
     assert only(name, msg_id="9", ref_msg_id="3") == cls("3", extra={"msg_id": "9"})
 
 
 @pytest.mark.parametrize(("name", "cls"), RECEIPTS)
 def test_receipts_with_one_usable(name: str, cls: Any) -> None:
-    """A receipt with one usable name of its message is usable, and the other is kept."""
+    """A receipt with one usable field for its message is usable, and the other is kept."""
     event = only(name, ref_msg_id=["3"], msg_id="9")
 
     assert event == cls("9", extra={"ref_msg_id": ["3"]})
 
 
 @pytest.mark.parametrize(("name", "cls"), RECEIPTS)
-def test_receipts_with_nothing_beside(name: str, cls: Any) -> None:
-    """A second name that is null is no second name."""
+def test_receipts_with_null_msg_id(name: str, cls: Any) -> None:
+    """A null msg_id of a receipt counts as missing."""
     event = only(name, ref_msg_id="3", msg_id=None)
 
     assert event == cls("3")
@@ -248,14 +250,14 @@ def test_receipts_with_nothing_beside(name: str, cls: Any) -> None:
 
 @pytest.mark.parametrize(("name", "cls"), RECEIPTS)
 def test_receipts_with_none_usable(name: str, cls: Any) -> None:
-    """A receipt with two empty names is malformed, and one with an odd name says which."""
+    """A receipt with two empty fields is malformed; the error has the field with another type."""
     assert only(name, ref_msg_id="", msg_id="").why == "ref_msg_id is missing"
     assert only(name, ref_msg_id="", msg_id=[]).why == "msg_id is not text"
     assert only(name, ref_msg_id={}, msg_id="").why == "ref_msg_id is not text"
 
 
 def test_ids_as_numbers() -> None:
-    """Ids that come as numbers are the same ids."""
+    """Ids that are numbers on the wire equal their digits."""
     assert only("chat_session_typing", party_id=5) == events.Typing("5")
     assert only("chat_session_message", party_id=5, msg_id=0) == events.Message("5", "0")
     assert only("chat_session_form_show", form_request_id=7.0) == events.FormShow("7")
@@ -268,18 +270,18 @@ def test_ids_as_numbers() -> None:
 
 @pytest.mark.parametrize("timeout", [60, "60", 60.0, "60.0"])
 def test_form_timeout(timeout: object) -> None:
-    """A form's timeout is a number or its text."""
+    """The timeout of a form is a number or its text."""
     event = only("chat_session_form_show", form_request_id="7", form_timeout=timeout)
 
     assert event == events.FormShow("7", None, 60.0)
 
 
-@pytest.mark.parametrize("came", [-1, "-60", "soon", "NaN", True, [60]])
-def test_unusable_form_timeout(came: object) -> None:
-    """A timeout that is no length of time is kept, and the form is shown."""
-    event = only("chat_session_form_show", form_request_id="7", form_timeout=came)
+@pytest.mark.parametrize("wire_value", [-1, "-60", "soon", "NaN", True, [60]])
+def test_unusable_form_timeout(wire_value: object) -> None:
+    """An unusable timeout is kept in `extra`, and the form is decoded."""
+    event = only("chat_session_form_show", form_request_id="7", form_timeout=wire_value)
 
-    assert event == events.FormShow("7", extra={"form_timeout": came})
+    assert event == events.FormShow("7", extra={"form_timeout": wire_value})
 
 
 def test_text_prompt() -> None:
@@ -291,14 +293,14 @@ def test_text_prompt() -> None:
 
 @pytest.mark.parametrize(("latitude", "longitude"), [(1.5, -2), ("1.5", "-2"), ("1.50", -2.0)])
 def test_coordinates(latitude: object, longitude: object) -> None:
-    """Coordinates are numbers or their text."""
+    """Coordinates are numbers or their texts."""
     event = only("chat_session_location", latitude=latitude, longitude=longitude)
 
     assert event == events.Location(1.5, -2.0)
 
 
 def test_unusable_coordinates() -> None:
-    """Coordinates that are no numbers are kept, and the location is decoded without them."""
+    """Unusable coordinates are kept in `extra`, and the location is decoded without them."""
     event = only("chat_session_location", latitude="north", longitude=True, url=[])
 
     assert event == events.Location(extra={"latitude": "north", "longitude": True, "url": []})
@@ -306,12 +308,12 @@ def test_unusable_coordinates() -> None:
 
 @pytest.mark.parametrize("case", [{}, {"case_id": ""}, {"case_id": None}])
 def test_case_unassigned(case: dict[str, Any]) -> None:
-    """A case that is empty or missing is no case."""
+    """An empty or missing case id is None."""
     assert only("chat_session_case_set", **case) == events.CaseSet(None)
 
 
 def test_extra_fields() -> None:
-    """Unknown fields are kept as they came, nulls among them."""
+    """Unknown fields are kept unchanged, including null."""
     unknown = {"channel_type": "web", "n": 1, "list": [1, {"a": None}], "none": None, "extra": {}}
 
     event = only("chat_session_typing", party_id="P1", **unknown)
@@ -321,13 +323,13 @@ def test_extra_fields() -> None:
 
 @pytest.mark.parametrize("tag", ["name", "raw", "why", "signal", "secure", "type", "self"])
 def test_extra_fields_named_like_attributes(tag: str) -> None:
-    """A field of the wire that is named like something of ours is one more unknown field."""
+    """A wire field with the name of an attribute is an unknown field."""
     assert only("chat_session_ended", **{tag: "x"}) == events.Ended(extra={tag: "x"})
     assert only("chat_session_form_data", **{tag: "x"}) == events.FormData(extra={tag: "x"})
 
 
 def test_unusable_values() -> None:
-    """Values that cannot be used are kept, and the rest of the event is decoded."""
+    """Unusable values are kept, and the rest of the event is decoded."""
     odd = {
         "type": True,
         "display_name": ["Ada"],
@@ -343,7 +345,7 @@ def test_unusable_values() -> None:
 
 @pytest.mark.parametrize("field", ["msg_id", "party_id", "channel"])
 def test_too_long_id(field: str) -> None:
-    """An id of more characters than an id can have is not used, and kept."""
+    """An id that is too long is not used, and kept."""
     assert only("chat_session_message", **{field: LONG_ID}) == events.Message(
         extra={field: LONG_ID}
     )
@@ -351,8 +353,8 @@ def test_too_long_id(field: str) -> None:
     assert getattr(only("chat_session_message", **{field: longest}), field) == longest
 
 
-def test_too_long_needed_id() -> None:
-    """An event whose needed id is too long is malformed and says so, not quoting it."""
+def test_too_long_required_id() -> None:
+    """An event whose required id is too long is malformed; the error does not quote it."""
     event = only("chat_session_typing", party_id=LONG_ID)
 
     assert isinstance(event, events.Malformed)
@@ -361,7 +363,7 @@ def test_too_long_needed_id() -> None:
 
 @pytest.mark.parametrize("field", ["display_name", "first_name", "last_name"])
 def test_too_long_name(field: str) -> None:
-    """A name of more characters than a name can have is not used, and kept."""
+    """A name that is too long is not used, and kept."""
     event = only("chat_session_party_joined", party_id="P1", **{field: LONG_NAME})
 
     assert event == events.PartyJoined("P1", extra={field: LONG_NAME})
@@ -371,14 +373,14 @@ def test_too_long_name(field: str) -> None:
 
 
 def test_long_text() -> None:
-    """What people say may be long."""
+    """The length of a message text is not limited."""
     text = "la" * 100_000
 
     assert only("chat_session_message", msg=text) == events.Message(msg=text)
 
 
 def test_long_addresses() -> None:
-    """Addresses are texts like any other, and may be long."""
+    """The length of an address is not limited."""
     url = "https://together.example/" + "a" * 10_000
 
     assert only("chat_session_location", url=url) == events.Location(url=url)
@@ -391,7 +393,7 @@ def test_long_addresses() -> None:
 
 
 def test_long_attachment() -> None:
-    """What an attachment holds may be long."""
+    """The length of an attachment's content is not limited."""
     content = "aGk=" * 10_000
 
     event = only("chat_session_message", attachments=[{"content": content}])
@@ -403,7 +405,7 @@ CARD = {"id": "a1", "contentType": "image/png", "content": "aGk=", "name": "cat"
 
 
 def test_attachments() -> None:
-    """Attachments are read in order; all their fields may be missing; unknown ones are kept."""
+    """Attachments are decoded in order; all fields are optional; unknown fields are kept."""
     event = only("chat_session_message", attachments=[CARD, {}, {"id": 5, "size": 9}])
 
     assert event == events.Message(
@@ -416,7 +418,7 @@ def test_attachments() -> None:
 
 
 def test_attachment_type() -> None:
-    """An attachment that has a type of its own keeps it: only signals are identified by a type."""
+    """A field `type` of an attachment is unknown and kept: only signals have a type."""
     event = only("chat_session_message", attachments=[{"type": "card", "event": "x"}])
 
     assert event.attachments == (events.Attachment(extra={"type": "card", "event": "x"}),)
@@ -430,28 +432,30 @@ def test_attachment_as_text() -> None:
 
 
 def test_attachment_with_an_odd_value() -> None:
-    """A value of an attachment that cannot be used is kept with the attachment."""
+    """An unusable value of an attachment is kept in its `extra`."""
     event = only("chat_session_message", attachments=[{"id": "a1", "content": {"body": 1}}])
 
     assert event.attachments == (events.Attachment("a1", extra={"content": {"body": 1}}),)
 
 
-@pytest.mark.parametrize("came", [None, []])
-def test_no_attachments(came: object) -> None:
-    """No attachments are no attachments, however that is said."""
-    assert only("chat_session_message", attachments=came) == events.Message()
+@pytest.mark.parametrize("wire_value", [None, []])
+def test_no_attachments(wire_value: object) -> None:
+    """An empty list and null both mean no attachments."""
+    assert only("chat_session_message", attachments=wire_value) == events.Message()
 
 
-@pytest.mark.parametrize("came", ["", "[]", 5, CARD, [5], [CARD, "card"], [None], [[CARD]], True])
-def test_unusable_attachments(came: object) -> None:
-    """Attachments that are no list of objects are kept as they came, and the message is decoded."""
-    event = only("chat_session_message", msg="see here", attachments=came)
+@pytest.mark.parametrize(
+    "wire_value", ["", "[]", 5, CARD, [5], [CARD, "card"], [None], [[CARD]], True]
+)
+def test_unusable_attachments(wire_value: object) -> None:
+    """Attachments that are not a list of objects are kept unchanged, and the message is decoded."""
+    event = only("chat_session_message", msg="see here", attachments=wire_value)
 
-    assert event == events.Message(msg="see here", extra={"attachments": came})
+    assert event == events.Message(msg="see here", extra={"attachments": wire_value})
 
 
 def test_attachment_content_in_no_repr() -> None:
-    """What an attachment holds is not shown by its repr."""
+    """The content of an attachment is not in its repr."""
     event = only("chat_session_message", attachments=[{"id": "a1", "content": "my secret"}])
 
     assert event.attachments[0].content == "my secret"
@@ -464,7 +468,7 @@ FORM_ANSWERS = [{"pin": "my secret"}, '{"pin": "my secret"}', ["my secret"], "my
 @pytest.mark.parametrize("answers", FORM_ANSWERS)
 @pytest.mark.parametrize("name", ["chat_session_form_data", "chat_session_secure_form_data"])
 def test_form_data_is_not_kept(name: str, answers: object) -> None:
-    """What the customer filled in is kept nowhere, whatever it looks like."""
+    """The answers of a form are kept nowhere, whatever their type."""
     event = only(name, form_request_id="7", form_name="card", data=answers, more=1)
 
     secure = name == "chat_session_secure_form_data"
@@ -473,7 +477,7 @@ def test_form_data_is_not_kept(name: str, answers: object) -> None:
 
 
 def test_deep_form_data_is_not_kept() -> None:
-    """What the customer filled in may be nested as deep as it likes: it is not parsed."""
+    """The answers of a form may be nested to any depth, because they are not parsed."""
     event = only("chat_session_form_data", form_request_id="7", data=nested(40))
 
     assert event == events.FormData("7")
@@ -481,7 +485,7 @@ def test_deep_form_data_is_not_kept() -> None:
 
 @pytest.mark.parametrize("name", ["chat_session_form_data", "chat_session_secure_form_data"])
 def test_malformed_form_data_is_not_kept(name: str) -> None:
-    """What the customer filled in is not kept either where the event around it is unusable."""
+    """The answers of a form are not kept in a malformed event either."""
     event = only(name, form_request_id="7", data={"pin": "my secret"}, more=nested(40))
 
     assert isinstance(event, events.Malformed)
@@ -489,7 +493,7 @@ def test_malformed_form_data_is_not_kept(name: str) -> None:
 
 
 def test_cancelled_form_data_is_not_kept() -> None:
-    """A client's cancel of a secure form has data too (PROTOCOL.md §3), which is not kept."""
+    """The data of a client's cancel of a secure form (PROTOCOL.md §3) is not kept."""
     event = only("chat_session_secure_form_cancel", form_request_id="8", data={"pin": "my secret"})
 
     assert event == events.SecureFormCancel("8")
@@ -573,7 +577,7 @@ CLIENT_EVENTS = [
 
 @pytest.mark.parametrize(("wire", "expected"), CLIENT_EVENTS)
 def test_client_events_in_a_log(wire: dict[str, Any], expected: events.Event) -> None:
-    """The customer's own events are understood where a log or history shows them."""
+    """The customer's own events in a log or a history are decoded."""
     assert decode([wire]) == [expected]
 
 
@@ -589,7 +593,7 @@ def test_client_events_in_a_log(wire: dict[str, Any], expected: events.Event) ->
     ],
 )
 def test_too_deep(name: str) -> None:
-    """A known event that would keep something nested too deep is malformed; 32 levels are fine."""
+    """A known event with a field nested too deep is malformed; 32 levels are accepted."""
     fine, deep = nested(32), nested(33)
 
     kept = only(name, form_request_id="7", more=fine)
@@ -601,8 +605,8 @@ def test_too_deep(name: str) -> None:
     assert refused.why == "holds something nested deeper than 32 levels"
 
 
-def test_too_deep_where_it_is_read() -> None:
-    """It is as much too deep in a field that the event knows but cannot use."""
+def test_too_deep_in_a_known_field() -> None:
+    """The same holds for a field that the event knows but cannot use."""
     event = only("chat_session_message", msg=nested(33))
 
     assert isinstance(event, events.Malformed)
@@ -610,15 +614,15 @@ def test_too_deep_where_it_is_read() -> None:
 
 
 def test_too_deep_in_an_attachment() -> None:
-    """It is as much too deep inside an attachment."""
+    """The same holds inside an attachment."""
     event = only("chat_session_message", attachments=[{"more": nested(40)}])
 
     assert isinstance(event, events.Malformed)
     assert event.why == "holds something nested deeper than 32 levels"
 
 
-def test_deep_and_wanting() -> None:
-    """What an event lacks is said before what it has too much of."""
+def test_too_deep_and_missing_field() -> None:
+    """A missing required field is reported before excessive nesting."""
     event = only("chat_session_typing", more=nested(40))
 
     assert event.why == "party_id is missing"

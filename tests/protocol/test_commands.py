@@ -1,4 +1,4 @@
-"""The way out: every command as the wire's event, and what no command can be built from."""
+"""Encoding of commands as wire events, and validation of their fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from chatfsm import commands, encode
 
-# Each command with everything that it can say, and the wire's event for it.
+# Commands with all fields, and their wire events.
 FULL: list[tuple[commands.Command, dict[str, Any]]] = [
     (
         commands.SendText("hi", "<b>hi</b>", msg_id="1"),
@@ -102,7 +102,7 @@ FULL: list[tuple[commands.Command, dict[str, Any]]] = [
     ),
 ]
 
-# Each signal of the customer's side, and the data of the wire's event for it.
+# Commands that are signals, and the data of their wire events.
 SIGNALS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
     (commands.RequestCall, {"video": True}, {"type": "REQUEST_CALL", "offerVideo": True}),
     (commands.RequestCall, {}, {"type": "REQUEST_CALL", "offerVideo": False}),
@@ -184,19 +184,19 @@ BARE: list[tuple[commands.Command, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("command", "wire"), FULL)
 def test_full_command(command: commands.Command, wire: dict[str, Any]) -> None:
-    """A command with everything that it can say is exactly the wire's event."""
+    """A command with all fields is encoded to exactly this wire event."""
     assert encode(command) == wire
 
 
 @pytest.mark.parametrize(("command", "wire"), BARE)
 def test_bare_command(command: commands.Command, wire: dict[str, Any]) -> None:
-    """What a command leaves open is absent from the wire, and what is empty is there."""
+    """A field that is None is absent from the wire, and an empty one is present."""
     assert encode(command) == wire
 
 
 @pytest.mark.parametrize(("cls", "fields", "data"), SIGNALS)
 def test_signal_command(cls: Any, fields: dict[str, Any], data: dict[str, Any]) -> None:
-    """A step of a call is a signaling event, addressed where the command is."""
+    """A signal is a signaling event, with the destination of the command, if any."""
     addressed = cls(**fields, msg_id="11", destination_party_id="P1")
 
     assert encode(cls(**fields)) == {"event": "chat_session_signaling", "data": data}
@@ -208,21 +208,21 @@ def test_signal_command(cls: Any, fields: dict[str, Any], data: dict[str, Any]) 
     }
 
 
-def test_every_command_is_met() -> None:
-    """Every command of the union has its wire event."""
-    met = {type(command) for command, _ in FULL} | {cls for cls, _, _ in SIGNALS}
+def test_every_command_is_covered() -> None:
+    """Every command of the union has a wire event."""
+    encoded_types = {type(command) for command, _ in FULL} | {cls for cls, _, _ in SIGNALS}
 
-    assert met == set(get_args(commands.Command))
+    assert encoded_types == set(get_args(commands.Command))
 
 
 @pytest.mark.parametrize(("command", "wire"), [*FULL, *BARE])
 def test_wire_is_json(command: commands.Command, wire: dict[str, Any]) -> None:
-    """What goes out is JSON as it stands."""
+    """A wire event is strict JSON."""
     assert json.loads(json.dumps(encode(command), allow_nan=False)) == wire
 
 
 def test_answers_in_any_mapping() -> None:
-    """Answers may come in any mapping, and go out as JSON all the same."""
+    """Answers may be any mapping, and are encoded as JSON."""
     command = commands.SubmitForm("7", MappingProxyType({"mood": "good"}))
 
     assert json.loads(json.dumps(encode(command)))["data"] == {"mood": "good"}
@@ -231,28 +231,28 @@ def test_answers_in_any_mapping() -> None:
 @pytest.mark.parametrize(
     "thing", [None, 5, "End", {"event": "chat_session_end"}, commands.End, object()]
 )
-def test_no_command(thing: Any) -> None:
-    """What is no command is refused by name of its type."""
+def test_an_object_that_is_not_a_command(thing: Any) -> None:
+    """An object that is not a command raises `TypeError` with its type."""
     with pytest.raises(TypeError, match=rf"not {type(thing).__name__}$"):
         encode(thing)
 
 
 @pytest.mark.parametrize("kind", ["image/png", "application/pdf", "IMAGE", "", None, 5, "file"])
 def test_file_type(kind: Any) -> None:
-    """A file is an image or an attachment: a MIME type is no file type."""
+    """The file_type is image or attachment; a MIME type is refused."""
     with pytest.raises(ValueError, match="file_type"):
         commands.SendFile("F1", kind)
 
 
 @pytest.mark.parametrize(("latitude", "longitude"), [(90, 180), (-90, -180), (0.0, 0.0)])
-def test_places(latitude: float, longitude: float) -> None:
-    """The poles and the date line are places."""
+def test_coordinates(latitude: float, longitude: float) -> None:
+    """The poles and the date line are valid coordinates."""
     command = commands.SendLocation(latitude, longitude)
 
     assert (command.latitude, command.longitude) == (latitude, longitude)
 
 
-NOWHERE = [
+OUT_OF_RANGE = [
     (91, 0, "latitude"),
     (-90.5, 0, "latitude"),
     (0, 181, "longitude"),
@@ -267,30 +267,30 @@ NOWHERE = [
 
 
 @pytest.mark.parametrize(
-    ("latitude", "longitude", "field"), NOWHERE, ids=lambda part: str(part)[:8]
+    ("latitude", "longitude", "field"), OUT_OF_RANGE, ids=lambda part: str(part)[:8]
 )
-def test_no_places(latitude: float, longitude: float, field: str) -> None:
-    """Degrees that the earth does not have are refused by name of the field."""
+def test_coordinates_out_of_range(latitude: float, longitude: float, field: str) -> None:
+    """Coordinates out of range are refused; the error has the field."""
     with pytest.raises(ValueError, match=f"^{field} must be from"):
         commands.SendLocation(latitude, longitude)
 
 
-def test_no_place_of_thousands_of_digits() -> None:
-    """Degrees that cannot even be written are refused by name of the field."""
+def test_coordinates_of_thousands_of_digits() -> None:
+    """Coordinates of thousands of digits are refused; the error has the field."""
     with pytest.raises(ValueError, match=r"^latitude must be .* not an integer of thousands"):
         commands.SendLocation(10**5000, 0)
 
 
 @pytest.mark.parametrize("degrees", ["52.5", None, [1]])
-def test_degrees_that_are_no_number(degrees: Any) -> None:
-    """Degrees that are no number are refused."""
+def test_coordinates_that_are_not_numbers(degrees: Any) -> None:
+    """Coordinates that are not numbers raise `TypeError`."""
     with pytest.raises(TypeError):
         commands.SendLocation(degrees, 0)
     with pytest.raises(TypeError):
         commands.SendLocation(0, degrees)
 
 
-NAMED: list[tuple[Any, dict[str, Any], str]] = [
+REQUIRED: list[tuple[Any, dict[str, Any], str]] = [
     (commands.SendFile, {"file_type": "image"}, "file_id"),
     (commands.SendNavigation, {}, "page"),
     (commands.SubmitForm, {"data": {}}, "request_id"),
@@ -304,11 +304,13 @@ NAMED: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("cls", "rest", "field"), NAMED, ids=[f"{cls.__name__}-{field}" for cls, _, field in NAMED]
+    ("cls", "rest", "field"),
+    REQUIRED,
+    ids=[f"{cls.__name__}-{field}" for cls, _, field in REQUIRED],
 )
 @pytest.mark.parametrize("value", ["", None, 5, b"x", ["x"]])
-def test_what_must_be_named(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
-    """What a command is about must be a text that is not empty."""
+def test_required_ids(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
+    """A required id of a command is a text that is not empty."""
     with pytest.raises(ValueError, match=f"^{field} must be a non-empty string, not"):
         cls(**rest, **{field: value})
 
@@ -339,15 +341,15 @@ TEXTS: list[tuple[Any, dict[str, Any], str]] = [
     ("cls", "rest", "field"), TEXTS, ids=[f"{cls.__name__}-{field}" for cls, _, field in TEXTS]
 )
 @pytest.mark.parametrize("value", [5, b"x", ["x"]])
-def test_what_must_be_text(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
-    """What the wire has as text is refused when built from anything else."""
+def test_text_fields(cls: Any, rest: dict[str, Any], field: str, value: Any) -> None:
+    """A text field of a command refuses other types."""
     with pytest.raises((TypeError, ValueError)):
         cls(**rest, **{field: value})
 
 
 @pytest.mark.parametrize("cls", [commands.SendText, commands.SendCandidate])
-def test_what_cannot_be_left_out(cls: Any) -> None:
-    """The text of a command cannot be left out by giving None."""
+def test_required_texts(cls: Any) -> None:
+    """A required text of a command cannot be None."""
     with pytest.raises(TypeError):
         cls(None)
 
@@ -361,29 +363,29 @@ def test_what_cannot_be_left_out(cls: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("value", ["false", 5])
-def test_what_must_be_true_or_false(cls: Any, rest: Any, field: str, value: Any) -> None:
-    """A truth value is refused when built from a word, which would be true whatever it says."""
+def test_boolean_fields(cls: Any, rest: Any, field: str, value: Any) -> None:
+    """A boolean field refuses texts and numbers, which would be true whatever their content."""
     with pytest.raises((TypeError, ValueError)):
         cls(**rest, **{field: value})
 
 
 @pytest.mark.parametrize("answers", [None, [], "mood=good", 5, [("mood", "good")]])
 def test_answers_must_be_a_mapping(answers: Any) -> None:
-    """Answers are a mapping of field names, and nothing else."""
+    """Answers are a mapping, and nothing else."""
     with pytest.raises(TypeError, match=r"^data must be a mapping"):
         commands.SubmitForm("7", answers)
 
 
 @pytest.mark.parametrize("index", [-1, "0", 0.5, float("nan"), float("inf")])
 def test_line_index(index: Any) -> None:
-    """A line index counts whole lines from 0."""
+    """A line index is an integer from 0."""
     with pytest.raises((TypeError, ValueError)):
         commands.SendCandidate("c", sdp_m_line_index=index)
 
 
 @pytest.mark.parametrize("state", ["requested", "Started", "", None, 5])
 def test_cobrowsing_states(state: Any) -> None:
-    """The customer's side can reject, start and end co-browsing, and not request it."""
+    """The customer can reject, start and end co-browsing, and not request it."""
     with pytest.raises(ValueError, match="state"):
         commands.CobrowsingReply(state)
 
@@ -397,13 +399,13 @@ def test_cobrowsing_states(state: Any) -> None:
     ],
 )
 def test_secrets_in_no_repr(command: commands.Command) -> None:
-    """Form answers and session descriptions go out, and are shown by no repr."""
+    """Answers of forms and session descriptions are encoded, and are in no repr."""
     assert "secret" in json.dumps(encode(command))
     assert "secret" not in repr(command)
 
 
-def test_what_only_the_session_knows_is_named() -> None:
-    """What the session fills in cannot be given by position."""
+def test_fields_that_the_session_sets_are_keyword_only() -> None:
+    """Fields that the session sets are keyword-only."""
     with pytest.raises(TypeError):
         commands.EndCall("11")
     with pytest.raises(TypeError):
@@ -411,7 +413,7 @@ def test_what_only_the_session_knows_is_named() -> None:
 
 
 def test_text_of_a_message() -> None:
-    """HTML goes out as the message itself, with the plain text beside it."""
+    """HTML is encoded as msg, with the plain text beside it."""
     plain, rich = commands.SendText("hi"), commands.SendText("hi", "<b>hi</b>")
 
     assert (plain.body, plain.plain) == ("hi", None)
@@ -420,7 +422,7 @@ def test_text_of_a_message() -> None:
 
 @pytest.mark.parametrize(("command", "_wire"), [*FULL, *BARE])
 def test_commands_are_values(command: Any, _wire: dict[str, Any]) -> None:
-    """A command can be hashed, and not changed."""
+    """A command is hashable and immutable."""
     assert hash(command) == hash(command)
     with pytest.raises(AttributeError):
         command.msg_id = "2"

@@ -1,4 +1,4 @@
-"""Frozen values from generated constructors are what attrs would build."""
+"""Generated constructors build the same frozen values as attrs."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class Made(Base):
     extra: dict[str, object] = attrs.field(factory=dict, hash=False)
 
 
-def some(cls: type) -> Any:
+def by_attrs(cls: type) -> Any:
     """An object of a class, with a text in every field."""
     return cls(**{field.name: f"<{field.name}>" for field in attrs.fields(cls)})
 
 
-def some_fast(cls: type) -> Any:
-    """The same by the generated constructor."""
+def by_fast_constructor(cls: type) -> Any:
+    """The same object by the generated constructor."""
     return fast_constructor(cls)(**{field.name: f"<{field.name}>" for field in attrs.fields(cls)})
 
 
-@pytest.mark.parametrize("make", [some, some_fast])
+@pytest.mark.parametrize("make", [by_attrs, by_fast_constructor])
 @pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
-def test_a_value_holds_what_it_was_given(cls: type, make: Any) -> None:
-    """In every field, under the class's own name, and nothing of it can be changed."""
+def test_a_value_has_the_given_fields(cls: type, make: Any) -> None:
+    """Each field has the given value and is immutable; the class is unchanged."""
     value = make(cls)
     assert type(value) is cls
-    assert value == some(cls)
+    assert value == by_attrs(cls)
     for field in attrs.fields(cls):
         assert getattr(value, field.name) == f"<{field.name}>"
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
@@ -55,10 +55,10 @@ def test_a_value_holds_what_it_was_given(cls: type, make: Any) -> None:
             delattr(value, field.name)
 
 
-@pytest.mark.parametrize("make", [some, some_fast])
+@pytest.mark.parametrize("make", [by_attrs, by_fast_constructor])
 @pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
 def test_a_value_can_be_copied_and_pickled(cls: type, make: Any) -> None:
-    """As any value can."""
+    """Copies, pickles and `evolve` give equal values of the same class."""
     value = make(cls)
     for other in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301  # made in the line before
         assert other == value
@@ -67,7 +67,7 @@ def test_a_value_can_be_copied_and_pickled(cls: type, make: Any) -> None:
 
 
 def test_defaults_are_those_of_the_class() -> None:
-    """Constants are shared, and what a factory makes is not."""
+    """Constant defaults are shared; the results of a factory are not."""
     make = fast_constructor(Made)
     first, second = make("a"), make("a")
     assert first == second == make(one="a", two=None, extra={}, late=False) == Made("a")
@@ -76,7 +76,7 @@ def test_defaults_are_those_of_the_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named", "words"),
+    ("arguments", "named", "message"),
     [
         ((), {}, "missing 1 required positional argument: 'one'"),
         (("a", 1, {}, True, 5), {}, "takes from 1 to 4 positional arguments but 5"),
@@ -84,17 +84,17 @@ def test_defaults_are_those_of_the_class() -> None:
     ],
 )
 def test_wrong_arguments_are_refused(
-    arguments: tuple[Any, ...], named: dict[str, Any], words: str
+    arguments: tuple[Any, ...], named: dict[str, Any], message: str
 ) -> None:
-    """With the name of the class, as attrs does."""
-    with pytest.raises(TypeError, match=words) as caught:
+    """The error has the name of the class, as that of attrs has."""
+    with pytest.raises(TypeError, match=message) as caught:
         fast_constructor(Made)(*arguments, **named)
     assert "Made" in str(caught.value)
 
 
 @pytest.mark.parametrize("has_gil", [True, False])
-def test_checks_are_not_passed_by(has_gil: bool) -> None:
-    """A class that looks at its values, or converts them, is built by attrs alone."""
+def test_a_class_with_validators_is_refused(has_gil: bool) -> None:
+    """A class with validators or converters is refused."""
 
     @attrs.frozen(weakref_slot=False)
     class Checked:
@@ -109,8 +109,8 @@ def test_checks_are_not_passed_by(has_gil: bool) -> None:
             fast_constructor(cls, has_gil=has_gil)
 
 
-def test_a_class_whose_slots_do_not_allow_it_is_refused() -> None:
-    """CPython sets no class where the places of weak references differ."""
+def test_a_class_with_weak_references_is_refused() -> None:
+    """A class with a slot for weak references is refused: CPython cannot assign its `__class__`."""
 
     @attrs.frozen
     class Referred:
@@ -121,8 +121,8 @@ def test_a_class_whose_slots_do_not_allow_it_is_refused() -> None:
 
 
 @pytest.mark.parametrize("has_gil", [True, False])
-def test_without_a_global_lock_the_same_is_made(has_gil: bool) -> None:
-    """Where threads run without a global lock, attrs makes all of it."""
+def test_without_the_gil_the_same_value_is_made(has_gil: bool) -> None:
+    """Without the GIL, attrs builds the value."""
 
     @attrs.frozen(weakref_slot=False)
     class Plain:
@@ -132,14 +132,14 @@ def test_without_a_global_lock_the_same_is_made(has_gil: bool) -> None:
     values = {"one": "one", "extra": "NOTHING"}
     lines, names = assignment_lines(Plain, values, has_gil=has_gil)
     code = "\n".join(("def make(one):", *(f" {line}" for line in lines), " return self"))
-    made_so = compile_function(code, names | {"NOTHING": attrs.NOTHING}, "make")("a")
-    assert made_so == Plain("a") == fast_constructor(Plain, has_gil=has_gil)("a")
-    assert type(made_so) is Plain
+    made_value = compile_function(code, names | {"NOTHING": attrs.NOTHING}, "make")("a")
+    assert made_value == Plain("a") == fast_constructor(Plain, has_gil=has_gil)("a")
+    assert type(made_value) is Plain
 
 
 @pytest.mark.parametrize("has_gil", [True, False])
-def test_what_a_field_is_made_of_may_be_given_in_its_place(has_gil: bool) -> None:
-    """A constructor makes the inner value on the way, from its own fields, with their defaults."""
+def test_an_inner_value_is_built_from_its_fields(has_gil: bool) -> None:
+    """A constructor can build an inner value from its fields, with their defaults."""
 
     @attrs.frozen(weakref_slot=False)
     class Inner:

@@ -32,17 +32,17 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def no_typed_parser() -> None:
-    """As without msgspec."""
+    """Replace `typed_parser` as if msgspec were not installed."""
 
 
 def slow_decode(item: Any) -> events.Event:
-    """The event of an item by the general path."""
+    """Decode an item with the general path."""
     return codec._slow_decode(item)
 
 
 @given(st.one_of(wire_events(), odd_wire_events()))
 def test_the_fast_path_gives_what_the_general_path_gives(item: Any) -> None:
-    """The same event, field by field, or nothing."""
+    """The fast path gives the same event, field by field, or None."""
     fast = codec.fast_decode(item)
     if fast is not None:
         found = slow_decode(item)
@@ -64,7 +64,7 @@ def test_most_captured_events_take_the_fast_path(name: str) -> None:
 
 
 def check_fast_path(item: Any) -> None:
-    """The fast path gives what the general path gives, or None."""
+    """Assert that the fast path gives the event of the general path, or None."""
     fast = codec.fast_decode(item)
     if fast is not None:
         found = slow_decode(item)
@@ -72,7 +72,7 @@ def check_fast_path(item: Any) -> None:
         assert repr(fast) == repr(found)
 
 
-SHARP = (
+BOUNDARY_VALUES = (
     *(None, "", "0", "5", 5, 5.0, True, False, b"5", ["5"], {"a": "5"}, -1, "-1", "-0", "-0.0"),
     *(
         "5 ",
@@ -94,43 +94,43 @@ SHARP = (
 
 
 @pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
-def test_a_glance_stops_where_its_readers_do(name: str) -> None:
-    """At every bound of every field, with the others there and without them."""
+def test_the_fast_path_has_the_bounds_of_the_general_path(name: str) -> None:
+    """Each bound of each field is tested, with the other fields present and absent."""
     names = [name for spec in codec.SCHEMAS[codec.EVENTS[name]] for name in spec.names]
-    usual = {spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]]}
+    complete = {spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]]}
     needed = {key: "5" for key in names if key in {"state", "party_id", "file_id"} or "_id" in key}
-    for others in ({}, needed, usual, dict.fromkeys(names), dict.fromkeys(names, "")):
+    for others in ({}, needed, complete, dict.fromkeys(names), dict.fromkeys(names, "")):
         check_fast_path(others | {"event": name})
         check_fast_path(others | {"event": name, "unknown": "5"})
         for field in {*names, "unknown"} - {"event"}:
             check_fast_path({key: others[key] for key in others if key != field} | {"event": name})
-            for value in SHARP:
+            for value in BOUNDARY_VALUES:
                 check_fast_path(others | {"event": name, field: value})
 
 
-class Strange(dict[str, Any]):
-    """An object of a class that no parser knows."""
+class Subclass(dict[str, Any]):
+    """An object of a class that no parser returns."""
 
 
 @pytest.mark.parametrize(
     "item",
     [
         *(None, 5, "event", b"event", [], ["event"], ("event",), {}, {"event": None}),
-        *({"event": []}, {"event": {}}, {"event": 5}, {"event": "nobody's"}, {"event": ""}),
+        *({"event": []}, {"event": {}}, {"event": 5}, {"event": "unknown"}, {"event": ""}),
         *({"event": "chat_session_end", "msg_id": "7"}, {"event": "chat_session_typing"}),
     ],
 )
-def test_what_no_glance_knows_is_looked_into(item: Any) -> None:
-    """By itself, in a list, and among lines."""
+def test_other_items_take_the_general_path(item: Any) -> None:
+    """Such an item is decoded by the general path, alone, in a list, and among lines."""
     assert codec.fast_decode(item) is None
     assert codec.fast_decode_all([{"event": "chat_session_ended"}, item]) == [events.Ended(), None]
     assert repr(codec.decode_item(item)) == repr(slow_decode(item))
     assert repr(decode([item])) == repr([slow_decode(item)])
 
 
-@pytest.mark.parametrize("kind", [Strange, UserDict])
-def test_an_object_of_another_class_is_looked_into(kind: Any) -> None:
-    """What no parser gives, but a caller may."""
+@pytest.mark.parametrize("kind", [Subclass, UserDict])
+def test_an_object_of_another_class_takes_the_general_path(kind: Any) -> None:
+    """No parser returns such an object, but a caller may pass one."""
     item = kind(event="chat_session_typing", party_id="ann")
     assert codec.fast_decode(item) is None
     assert repr(codec.decode_item(item)) == repr(slow_decode(item))
@@ -147,7 +147,7 @@ HUGE = 2**64 + 1
 
 @given(values)
 def test_orjson_parses_what_the_standard_library_does(value: Any) -> None:
-    """Whatever JSON holds, but numbers of more than 64 bits, which come rounded."""
+    """The values are equal for any JSON without integers beyond 64 bits, which orjson rounds."""
     pytest.importorskip("orjson")
     text = json.dumps(value)
     if not json_input.has_big_integers(text):
@@ -170,8 +170,8 @@ def test_orjson_parses_what_the_standard_library_does(value: Any) -> None:
         *("\ufeff[]", '{"a": 1, "a": 2}', "-0", "-0.0", "1E5", '"\\u0000"', "9" * 5_000),
     ],
 )
-def test_what_orjson_refuses_is_parsed_all_the_same(text: str) -> None:
-    """Or is refused by both, with the same words."""
+def test_a_text_that_orjson_refuses_is_parsed(text: str) -> None:
+    """Such a text is parsed, or refused with the same error text."""
     pytest.importorskip("orjson")
 
     def outcome(parse: Any) -> str:
@@ -185,7 +185,7 @@ def test_what_orjson_refuses_is_parsed_all_the_same(text: str) -> None:
 
 @pytest.mark.parametrize("number", [HUGE, -HUGE, 10**30])
 def test_a_number_beyond_64_bits_is_not_rounded(number: int, parser: str) -> None:
-    """An id may be any number, and unknown fields are kept as they came."""
+    """An id may be any number, and unknown fields are kept unchanged."""
     item = {"event": "chat_session_typing", "party_id": number, "extra": number}
     line = json.dumps(item).encode()
     for found in (decode(line), decode(line.decode()), decode_lines(line)):
@@ -196,13 +196,13 @@ def test_a_number_beyond_64_bits_is_not_rounded(number: int, parser: str) -> Non
 
 
 @pytest.mark.parametrize("text", [b"1", bytearray(b"2" * 18), memoryview(b"x")])
-def test_usual_numbers_are_never_in_doubt(text: Any, parser: str) -> None:
-    """Fewer digits than 64 bits hold."""
+def test_small_numbers_are_not_big_integers(text: Any, parser: str) -> None:
+    """Numbers with few digits fit in 64 bits."""
     assert not json_input.has_big_integers(text)
 
 
-def one_by_one(lines: list[bytes]) -> list[events.Event]:
-    """What `decode_lines` should give."""
+def decode_separately(lines: list[bytes]) -> list[events.Event]:
+    """The expected result of `decode_lines`."""
     found: list[events.Event] = []
     for line in lines:
         if line.strip():
@@ -234,15 +234,17 @@ listed = st.lists(wire_events(), max_size=2).map(lambda items: json.dumps(items)
 
 @pytest.mark.parametrize("loads", [None, json_input._loads])
 @given(st.lists(st.one_of(good, good, listed, broken), max_size=9))
-def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[bytes]) -> None:
-    """However broken some are, whatever two of them would make together, with either parser."""
+def test_lines_together_give_the_events_of_single_lines(loads: Any, lines: list[bytes]) -> None:
+    """This holds for broken lines, pairs of lines that would form one value, and each parser."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_input, "_loads", loads)
         if loads is None:
             patch.setattr(codec, "typed_parser", no_typed_parser)
             patch.setattr(lines_module, "typed_parser", no_typed_parser)
         together = decode_lines(b"\n".join(lines))
-        assert [repr(event) for event in together] == [repr(event) for event in one_by_one(lines)]
+        assert [repr(event) for event in together] == [
+            repr(event) for event in decode_separately(lines)
+        ]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_lines_together_are_what_they_are_one_by_one(loads: Any, lines: list[byt
     ],
 )
 def test_each_line_has_its_own_value(lines: list[bytes], parser: str) -> None:
-    """And none has that of a line which it would make with the next."""
+    """No line has the value that it would form with the next."""
 
     def alone(line: bytes) -> object:
         try:
@@ -270,8 +272,8 @@ def test_each_line_has_its_own_value(lines: list[bytes], parser: str) -> None:
     assert repr(json_input.parse_lines(lines)) == repr([alone(line) for line in lines])
 
 
-def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the lines that hold none, all are parsed at once."""
+def test_lines_without_a_list_are_parsed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All lines without a list are parsed at once."""
     parsed: list[bytes] = []
 
     def parse(text: bytes) -> object:
@@ -285,16 +287,16 @@ def test_lists_keep_no_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(map(len, parsed)) == [9, 15, 30]
 
 
-around = st.sampled_from(("", " ", "\n", "\r\n", "\t", "\0", "\ufeff", "\xa0", ",", "5", "]"))
+surroundings = st.sampled_from(("", " ", "\n", "\r\n", "\t", "\0", "\ufeff", "\xa0", ",", "5", "]"))
 encodings = st.sampled_from(("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"))
 
 
-@given(st.builds("{}{}{}".format, around, values.map(json.dumps), around), encodings)
-def test_a_text_in_plain_is_parsed_as_any_is(text: str, encoding: str) -> None:
-    """Or is refused with the same words, in any encoding, whatever surrounds it."""
+@given(st.builds("{}{}{}".format, surroundings, values.map(json.dumps), surroundings), encodings)
+def test_plain_texts_and_bytes_are_parsed_as_others(text: str, encoding: str) -> None:
+    """The result or the error is the same in any encoding, with any text before and after."""
 
-    class Said(str):
-        """A text, but not of the class that is usual."""
+    class TextSubclass(str):
+        """A text of a subclass of `str`."""
 
         __slots__ = ()
 
@@ -304,12 +306,12 @@ def test_a_text_in_plain_is_parsed_as_any_is(text: str, encoding: str) -> None:
         except DecodeError as error:
             return f"refused: {error}"
 
-    assert outcome(text) == outcome(Said(text))
+    assert outcome(text) == outcome(TextSubclass(text))
     data = text.encode(encoding)
     assert outcome(data) == outcome(bytearray(data))
 
 
-def test_more_lines_than_are_taken_at_once(parser: str) -> None:
+def test_more_lines_than_are_parsed_at_once(parser: str) -> None:
     """Thousands of lines, with a list and a broken one among them."""
     item = {"event": "chat_session_typing", "party_id": "ann"}
     lines = [json.dumps(item).encode()] * 2_000
@@ -329,22 +331,22 @@ def test_lines_in_another_encoding_are_split_at_the_byte_of_a_line_feed(
     """Such lines are not supported: most become `Malformed`, as if each were decoded alone."""
     item = json.dumps({"event": "chat_session_typing", "party_id": "ann"})
     data = f"{item}\n\n{item}\n".encode(encoding)
-    assert decode_lines(data) == one_by_one(data.split(b"\n"))
+    assert decode_lines(data) == decode_separately(data.split(b"\n"))
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
-def test_the_end_of_a_line_is_no_part_of_it(end: bytes, parser: str) -> None:
-    """Not of the text of a broken line either, nor of the error about it."""
+def test_the_line_end_is_not_part_of_a_line(end: bytes, parser: str) -> None:
+    """The line end is neither in the text of a broken line nor in the error about it."""
     line = b'{"event": "chat_session_typing", "party_id": "ann"}'
     broken = b'{"event": "chat_session_typing", "party_id": "an'
     found = decode_lines(end.join([broken + end, line, b"", broken, line]) + end)
-    assert found == one_by_one(
+    assert found == decode_separately(
         (end.join([broken + end, line, b"", broken, line]) + end).split(b"\n")
     )
 
 
 def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is an extra."""
+    """The package orjson is optional."""
     monkeypatch.setitem(sys.modules, "orjson", None)
     spec = importlib.util.spec_from_file_location("json_text_alone", json_input.__file__)
     assert spec is not None
@@ -357,7 +359,7 @@ def test_without_orjson_the_standard_library_does_it_all(monkeypatch: pytest.Mon
 
 
 def test_effects_show_their_fields_and_are_frozen() -> None:
-    """An effect shows the name of its class, is frozen, and shows its fields."""
+    """The repr of an effect has its class and its fields; an effect is frozen."""
     effect = effects.TypingStarted("ann", replayed=True)
     assert repr(effect) == "TypingStarted(party_id='ann')"
     with pytest.raises(AttributeError):

@@ -1,4 +1,4 @@
-"""Hypothesis as a server: whatever comes, one event an item, nothing raised, nothing lost."""
+"""Random inputs of `decode`: one event for each item, no other error, no value lost."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ NAMES = [
     "chat_session_navigation",
 ]
 
-# The wire's names that a class reads, and the attribute that each is read into.
-INTO: dict[str, str] = {
+# Wire fields that a class decodes, and the attribute of each.
+ATTRIBUTES: dict[str, str] = {
     "state": "state",
     "ewt": "ewt",
     "party_id": "party_id",
@@ -82,13 +82,13 @@ INTO: dict[str, str] = {
     "cobrowsing_id": "cobrowsing_id",
     "timestamp": "timestamp",
 }
-# The second names of one class each.
-SECOND: dict[tuple[type, str], str] = {
+# Alternative wire fields of single classes.
+ALTERNATIVE: dict[tuple[type, str], str] = {
     (events.MessageDelivered, "msg_id"): "ref_msg_id",
     (events.MessageRead, "msg_id"): "ref_msg_id",
     (events.File, "session_id"): "party_id",
 }
-# A field that carries its attribute's name is not read where the class derives that attribute.
+# A wire field with the name of an attribute is unknown if the class derives the attribute.
 DERIVED = {(events.Cobrowsing, "state")}
 SIGNAL_FIELDS: dict[str, str] = {
     "offerVideo": "offer_video",
@@ -117,7 +117,7 @@ KEPT_WHOLE = (events.ClientEvent, events.Unknown, events.Malformed)
 
 
 def nested(levels: int) -> list[Any]:
-    """Lists in lists, so many of them."""
+    """Lists in lists, `levels` deep."""
     value: list[Any] = []
     for _ in range(levels - 1):
         value = [value]
@@ -141,7 +141,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_text, inner, max_size=4),
     max_leaves=10,
 )
-# Also what json.dumps cannot write, but another parser may have read.
+# Values that json.dumps cannot write, but another parser may return.
 odd_values = st.one_of(
     json_values,
     st.integers(28, 36).map(nested),
@@ -170,16 +170,16 @@ attachments = st.lists(
     ),
     max_size=3,
 )
-wire_keys = st.sampled_from([*INTO, "session_id", "extra", "raw"]) | any_text
-likely = ("state", "party_id", "form_request_id", "file_id", "ref_msg_id")
+wire_keys = st.sampled_from([*ATTRIBUTES, "session_id", "extra", "raw"]) | any_text
+required = ("state", "party_id", "form_request_id", "file_id", "ref_msg_id")
 
 
 @st.composite
 def known_items(draw: st.DrawFn) -> dict[str, Any]:
-    """An object with a name of the wire, its needed fields or not, and whatever else."""
+    """An object with a known name, with or without its required fields, and any other fields."""
     item = draw(st.dictionaries(wire_keys, odd_values, max_size=6))
     if draw(st.booleans()):
-        item |= dict.fromkeys(likely, draw(st.text(min_size=1, max_size=5)))
+        item |= dict.fromkeys(required, draw(st.text(min_size=1, max_size=5)))
     if draw(st.booleans()):
         item["data"] = draw(signal_objects | signal_texts)
     if draw(st.booleans()):
@@ -188,7 +188,7 @@ def known_items(draw: st.DrawFn) -> dict[str, Any]:
     return item
 
 
-# Names that some server may use: each is an event that is kept whole.
+# Unknown names: each is an event that is kept whole.
 unknown_items = st.builds(
     lambda name, rest: {**rest, "event": name},
     any_text,
@@ -200,12 +200,12 @@ items = st.one_of(
 
 
 def contents(event: Any) -> list[Any]:
-    """An event as a list, in which a NaN equals itself."""
+    """An event as a list in which a NaN equals itself."""
     return [type(event), *(getattr(event, field.name) for field in fields(type(event)))]
 
 
-def check(event: events.Event) -> None:
-    """Assert what is true of every event."""
+def check_event(event: events.Event) -> None:
+    """Assert properties of all events."""
     assert type(event) in get_args(events.Event)
     assert isinstance(hash(event), int)
     assert event.timestamp is None or 0 <= event.timestamp < 1e11
@@ -214,7 +214,7 @@ def check(event: events.Event) -> None:
 
 
 def is_read(value: Any, found: object) -> bool:
-    """Whether an attribute says what the wire's value said."""
+    """Whether an attribute has the meaning of the wire value."""
     if value == "":
         same = found in (None, "")
     elif isinstance(found, bool):
@@ -232,7 +232,7 @@ def is_read(value: Any, found: object) -> bool:
 
 @given(json_values)
 def test_any_json_value(value: Any) -> None:
-    """Any JSON value is refused as a whole, or is one event an item."""
+    """Any JSON value is refused as a whole, or gives one event for each item."""
     if isinstance(value, list):
         count = len(value)
     elif isinstance(value, dict) and "event" in value:
@@ -246,17 +246,17 @@ def test_any_json_value(value: Any) -> None:
 
     assert len(decoded) == count
     for event in decoded:
-        check(event)
+        check_event(event)
 
 
 @given(st.lists(json_values))
 def test_any_envelope(batch: list[Any]) -> None:
-    """Any list in an envelope is one event an item."""
+    """Any list in an envelope gives one event for each item."""
     decoded = decode(json.dumps({"events": batch}))
 
     assert len(decoded) == len(batch)
     for event in decoded:
-        check(event)
+        check_event(event)
 
 
 LITERALS = ["NaN", "-Infinity", "1e999", "9" * 5_000, "-" + "9" * 5_000, "[" * 40 + "]" * 40]
@@ -267,23 +267,23 @@ LITERALS = ["NaN", "-Infinity", "1e999", "9" * 5_000, "-" + "9" * 5_000, "[" * 4
     st.dictionaries(wire_keys, st.sampled_from(LITERALS), min_size=1, max_size=4),
 )
 def test_any_literal(name: str, odd: dict[str, str]) -> None:
-    """Literals that JSON does not have, or hardly, harm at most the event that holds them."""
+    """Literals that JSON does not have affect at most their own event."""
     odd_fields = "".join(f", {json.dumps(key)}: {literal}" for key, literal in odd.items())
     ended = '{"event": "chat_session_ended"}'
 
     first, event, last = decode(f'[{ended}, {{"event": "{name}"{odd_fields}}}, {ended}]')
 
     assert [first, last] == [events.Ended(), events.Ended()]
-    check(event)
+    check_event(event)
 
 
 @given(st.lists(items))
 def test_any_items(batch: list[Any]) -> None:
-    """Any list of parsed items is one event an item, of a class of the union."""
+    """Any list of parsed items gives one event of the union for each item."""
     for decoded in (decode(batch), decode({"events": batch})):
         assert len(decoded) == len(batch)
         for event in decoded:
-            check(event)
+            check_event(event)
 
 
 @given(st.binary())
@@ -291,45 +291,45 @@ def test_any_items(batch: list[Any]) -> None:
 @example(b"[\x00\x00\x00")
 @example(b"\x00\x00\xfe\xff\x00\x11\x00\x00")
 def test_any_bytes(data: bytes) -> None:
-    """Any bytes are refused as a whole, or are events."""
+    """Any bytes are refused as a whole, or give events."""
     try:
         decoded = decode(data)
     except DecodeError:
         return
     for event in decoded:
-        check(event)
+        check_event(event)
 
 
 @given(st.lists(signal_texts | any_text, min_size=1), st.data())
 def test_damaged_bytes(texts: list[str], data: st.DataObject) -> None:
-    """The bytes of a batch with one byte changed, or cut short, are refused, or are events."""
+    """A batch with one byte changed, or truncated, is refused as a whole, or gives events."""
     batch = [{"event": "chat_session_signaling", "data": text} for text in texts]
     damaged = bytearray(json.dumps(batch, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    place = data.draw(st.integers(0, len(damaged) - 1))
-    damaged[place] = data.draw(st.integers(0, 255))
-    del damaged[data.draw(st.integers(place, len(damaged))) :]
+    position = data.draw(st.integers(0, len(damaged) - 1))
+    damaged[position] = data.draw(st.integers(0, 255))
+    del damaged[data.draw(st.integers(position, len(damaged))) :]
     try:
         decoded = decode(damaged)
     except DecodeError:
         return
     for event in decoded:
-        check(event)
+        check_event(event)
 
 
 @given(any_text)
 def test_any_text(text: str) -> None:
-    """Any text is refused as a whole, or is events."""
+    """Any text is refused as a whole, or gives events."""
     try:
         decoded = decode(text)
     except DecodeError:
         return
     for event in decoded:
-        check(event)
+        check_event(event)
 
 
 @given(items, items, items)
-def test_alone_or_together(first: Any, second: Any, third: Any) -> None:
-    """A batch is the events that its items are alone: no item touches another."""
+def test_an_item_affects_no_other(first: Any, second: Any, third: Any) -> None:
+    """A batch gives the events of its single items: no item affects another."""
     together = decode([first, second, third])
 
     alone = [decode_item(first), decode_item(second), decode_item(third)]
@@ -339,7 +339,7 @@ def test_alone_or_together(first: Any, second: Any, third: Any) -> None:
 
 @given(known_items())
 def test_one_alone_is_a_list_of_one(item: dict[str, Any]) -> None:
-    """An event means the same alone, in a list and in an envelope."""
+    """An event is the same alone, in a list and in an envelope."""
     expected = [contents(decode_item(item))]
 
     for data in (item, [item], {"events": [item]}):
@@ -361,13 +361,13 @@ strict_values = st.recursive(
 strict_items = st.builds(
     lambda name, rest: {**rest, "event": name},
     st.sampled_from(NAMES),
-    st.dictionaries(st.sampled_from(list(INTO)) | strict_text, strict_values, max_size=6),
+    st.dictionaries(st.sampled_from(list(ATTRIBUTES)) | strict_text, strict_values, max_size=6),
 )
 
 
 @given(st.lists(strict_items), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32-be"]))
 def test_text_or_parsed(batch: list[Any], encoding: str) -> None:
-    """Events are the same from JSON text, from bytes in any encoding, and from parsed objects."""
+    """JSON text, bytes in any encoding and parsed objects give the same events."""
     text = json.dumps(batch, ensure_ascii=False)
 
     expected = decode(batch)
@@ -377,7 +377,7 @@ def test_text_or_parsed(batch: list[Any], encoding: str) -> None:
     assert decode(json.dumps(batch)) == expected
 
 
-# The events whose `data` is what the customer filled in.
+# Events whose `data` has the answers of the customer.
 ANSWERING = {
     "chat_session_form_data",
     "chat_session_secure_form_data",
@@ -388,7 +388,7 @@ ANSWERING = {
 
 @given(known_items())
 def test_nothing_is_lost(item: dict[str, Any]) -> None:
-    """Every value of a known event is read into an attribute or kept as it came."""
+    """Each value of a known event is decoded to an attribute or kept unchanged."""
     event: Any = decode_item(item)
     if isinstance(event, KEPT_WHOLE):
         answers = {"data"} if item.get("event") in ANSWERING else set()
@@ -401,14 +401,14 @@ def test_nothing_is_lost(item: dict[str, Any]) -> None:
         if key in event.extra:
             assert event.extra[key] is value
             continue
-        attribute = SECOND.get((type(event), key)) or INTO[key]
+        attribute = ALTERNATIVE.get((type(event), key)) or ATTRIBUTES[key]
         assert (type(event), key) not in DERIVED
         assert is_read(value, getattr(event, attribute))
 
 
 @given(known_items())
-def test_nothing_is_made_up(item: dict[str, Any]) -> None:
-    """What is kept in extra came from the wire, and form data never is."""
+def test_extra_has_only_values_of_the_wire(item: dict[str, Any]) -> None:
+    """Values in `extra` are from the wire, and form data is never among them."""
     event: Any = decode_item(item)
     assume(not isinstance(event, KEPT_WHOLE))
 
@@ -420,7 +420,7 @@ def test_nothing_is_made_up(item: dict[str, Any]) -> None:
 
 @given(attachments)
 def test_nothing_of_an_attachment_is_lost(cards: list[dict[str, Any]]) -> None:
-    """Every value of an attachment is read into an attribute or kept as it came."""
+    """Each value of an attachment is decoded to an attribute or kept unchanged."""
     message: Any = decode_item({"event": "chat_session_message", "attachments": cards})
     assume(not isinstance(message, events.Malformed))
 
@@ -436,7 +436,7 @@ def test_nothing_of_an_attachment_is_lost(cards: list[dict[str, Any]]) -> None:
 
 @given(signal_objects)
 def test_nothing_of_a_signal_is_lost(data: dict[str, Any]) -> None:
-    """Every value of a signal is read into an attribute or kept as it came."""
+    """Each value of a signal is decoded to an attribute or kept unchanged."""
     event: Any = decode_item({"event": "chat_session_signaling", "data": data})
     assume(not isinstance(event, events.Malformed))
 
@@ -459,8 +459,8 @@ routing = {"msg_id": maybe_id, "destination_party_id": maybe_id}
 @given(
     st.builds(commands.SendText, text=st.text(), html=maybe_text, msg_id=maybe_id),
 )
-def test_text_comes_back(command: commands.SendText) -> None:
-    """What was said is what a log shows, as text and as HTML."""
+def test_text_round_trip(command: commands.SendText) -> None:
+    """A sent message in a log is decoded to its text and its HTML."""
     assert decode([encode(command)]) == [
         events.Message(msg=command.body, msg_text=command.plain, msg_id=command.msg_id)
     ]
@@ -475,8 +475,8 @@ def test_text_comes_back(command: commands.SendText) -> None:
         msg_id=maybe_id,
     )
 )
-def test_file_comes_back(command: commands.SendFile) -> None:
-    """A file that was shared is the file that a log shows."""
+def test_file_round_trip(command: commands.SendFile) -> None:
+    """A sent file in a log is decoded to an equal file."""
     assert decode([encode(command)]) == [
         events.File(command.file_id, command.file_type, command.file_name, command.msg_id)
     ]
@@ -491,8 +491,8 @@ def test_file_comes_back(command: commands.SendFile) -> None:
         msg_id=maybe_id,
     )
 )
-def test_location_comes_back(command: commands.SendLocation) -> None:
-    """A place that was shared is the place that a log shows."""
+def test_location_round_trip(command: commands.SendLocation) -> None:
+    """A sent location in a log is decoded to an equal location."""
     assert decode([encode(command)]) == [
         events.Location(command.latitude, command.longitude, command.url, command.msg_id)
     ]
@@ -507,16 +507,16 @@ def test_location_comes_back(command: commands.SendLocation) -> None:
         secure=st.booleans(),
     )
 )
-def test_form_comes_back(command: commands.SubmitForm) -> None:
-    """A form that was answered is the form that a log shows, without the answers."""
+def test_form_round_trip(command: commands.SubmitForm) -> None:
+    """A submitted form in a log is decoded without the answers."""
     assert decode([encode(command)]) == [
         events.FormData(command.request_id, command.form_name, command.secure)
     ]
 
 
 @given(st.builds(commands.CancelForm, request_id=ids, form_name=maybe_text, secure=st.booleans()))
-def test_cancel_comes_back(command: commands.CancelForm) -> None:
-    """A form that was refused is the form that a log shows as refused."""
+def test_cancel_round_trip(command: commands.CancelForm) -> None:
+    """A cancelled form in a log is decoded as cancelled."""
     (event,) = decode([encode(command)])
 
     assert isinstance(event, events.SecureFormCancel if command.secure else events.FormDataCancel)
@@ -524,8 +524,8 @@ def test_cancel_comes_back(command: commands.CancelForm) -> None:
 
 
 @given(ids)
-def test_receipts_come_back(msg_id: str) -> None:
-    """A receipt names the message that it was for."""
+def test_receipts_round_trip(msg_id: str) -> None:
+    """A sent receipt in a log is decoded with its msg_id."""
     assert decode([encode(commands.MarkDelivered(msg_id)), encode(commands.MarkRead(msg_id))]) == [
         events.MessageDelivered(msg_id),
         events.MessageRead(msg_id),
@@ -533,8 +533,8 @@ def test_receipts_come_back(msg_id: str) -> None:
 
 
 @given(maybe_text, ids)
-def test_typing_comes_back(draft: str | None, party: str) -> None:
-    """Typing, which a history shows with the customer's party, is the customer's typing."""
+def test_typing_round_trip(draft: str | None, party: str) -> None:
+    """Typing in a history, with the customer's party, is decoded as typing of the customer."""
     started = {**encode(commands.StartTyping(draft)), "party_id": party}
     stopped = {**encode(commands.StopTyping()), "party_id": party}
 
@@ -554,8 +554,8 @@ def test_typing_comes_back(draft: str | None, party: str) -> None:
         msg_id=maybe_id,
     )
 )
-def test_cobrowsing_comes_back(command: commands.CobrowsingReply) -> None:
-    """A step of co-browsing is the step that a log shows."""
+def test_cobrowsing_round_trip(command: commands.CobrowsingReply) -> None:
+    """A step of co-browsing in a log is decoded to the same step."""
     assert decode([encode(command)]) == [
         events.Cobrowsing(
             command.state,
@@ -572,8 +572,8 @@ def test_cobrowsing_comes_back(command: commands.CobrowsingReply) -> None:
     st.sampled_from([commands.Disconnect(), commands.End()])
     | st.builds(commands.SendNavigation, page=ids, title=maybe_text, msg_id=maybe_id)
 )
-def test_only_counted_comes_back(command: commands.Command) -> None:
-    """What a log only counts is a client event, kept whole."""
+def test_client_event_round_trip(command: commands.Command) -> None:
+    """A command that a session only counts is decoded to a `ClientEvent`, kept whole."""
     wire = encode(command)
 
     [event] = decode([wire])
@@ -624,10 +624,10 @@ SIGNALLED: list[tuple[SearchStrategy[Any], type, dict[str, str]]] = [
 
 
 @given(st.data(), st.sampled_from(SIGNALLED), st.booleans())
-def test_signals_come_back(
+def test_signals_round_trip(
     data: st.DataObject, row: tuple[SearchStrategy[Any], type, dict[str, str]], printed: bool
 ) -> None:
-    """A step of a call is the step that a log shows, with data as an object or as text."""
+    """A signal in a log is decoded to the same signal, with data as an object or as text."""
     strategy, cls, names = row
     command = data.draw(strategy)
     wire = encode(command)

@@ -1,4 +1,4 @@
-"""L6: the work for one text is bounded; what exceeds the bound is an error, or `Malformed`."""
+"""Law L6: the work for one text is bounded; a text beyond the bound is an error, or `Malformed`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def batch(item: bytes, count: int) -> bytes:
 
 @pytest.mark.parametrize("item", JUNK, ids=repr)
 def test_a_text_of_too_many_items_is_refused(item: bytes) -> None:
-    """As text and as parsed JSON; one item fewer is read."""
+    """The bound holds for text and for parsed JSON; a text at the bound is decoded."""
     assert len(decode(batch(item, MAX_ITEMS))) == MAX_ITEMS
     with pytest.raises(DecodeError, match="100,001 items, more than 100,000"):
         decode(batch(item, MAX_ITEMS + 1))
@@ -28,7 +28,7 @@ def test_a_text_of_too_many_items_is_refused(item: bytes) -> None:
 
 
 def test_a_line_of_too_many_items_is_malformed() -> None:
-    """One event in the place of all, which keeps the line; its neighbours are read."""
+    """The line gives one `Malformed` with the line in `raw`; the other lines are decoded."""
     hello = b'{"event":"chat_session_ended"}'
     line = batch(b"0", 1_000_000)
     first, broken, last = decode_lines(b"\n".join([hello, line, hello]))
@@ -39,13 +39,13 @@ def test_a_line_of_too_many_items_is_malformed() -> None:
 
 
 def test_four_million_items_are_refused() -> None:
-    """They took 18 seconds; now they are parsed, and no event is made of them."""
+    """Such a text is parsed, and no events are made of it; making them took 18 seconds."""
     with pytest.raises(DecodeError):
         decode(batch(b"0", 4_000_000))
 
 
 def test_attachments_are_bounded() -> None:
-    """More of them than anybody sends are kept as they came, and not read."""
+    """Attachments beyond the bound are kept unchanged and not decoded."""
 
     def message(count: int) -> dict[str, Any]:
         return {"event": "chat_session_message", "msg": "hi", "attachments": [{}] * count}

@@ -1,4 +1,4 @@
-"""The parser: JSON from strangers, as far as it can be read."""
+"""The JSON parser, for input that is not trusted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HUGE = "8" * 5_000
     ],
 )
 def test_parse(text: str, value: object) -> None:
-    """A JSON text is its value; numbers that JSON does not have or that are too large are text."""
+    """A JSON text gives its value; numbers that JSON does not have, or too large, give texts."""
     assert parse(text) == value
     assert parse(text.encode()) == value
     assert type(parse(text)) is type(value)
@@ -42,12 +42,12 @@ def test_parse(text: str, value: object) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32", "utf-32-le"])
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes(encoding: str, kind: type) -> None:
-    """Bytes of any kind are read in any of JSON's encodings."""
+    """Bytes of any type are parsed in any encoding of JSON."""
     assert parse(kind('{"é": "👋"}'.encode(encoding))) == {"é": "👋"}
 
 
 @pytest.mark.parametrize(
-    ("text", "where"),
+    ("text", "position"),
     [
         ("", "line 1 column 1"),
         ('{"a": 1,\n  my secret}', "line 2 column 3"),
@@ -55,9 +55,9 @@ def test_bytes(encoding: str, kind: type) -> None:
         ("[1] 2", "line 1 column 5"),
     ],
 )
-def test_place(text: str, where: str) -> None:
-    """A refusal gives the place of the mistake and nothing of the text."""
-    with pytest.raises(DecodeError, match=f"^not JSON: .* at {where}$") as caught:
+def test_error_position(text: str, position: str) -> None:
+    """The error has the position, and quotes nothing of the text."""
+    with pytest.raises(DecodeError, match=f"^not JSON: .* at {position}$") as caught:
         parse(text)
 
     assert "secret" not in str(caught.value)
@@ -66,39 +66,39 @@ def test_place(text: str, where: str) -> None:
 
 @pytest.mark.parametrize("text", [f"[{HUGE}", f"{HUGE} {HUGE}", f"[{HUGE}, {'[' * 200_000}"])
 def test_huge_number_in_a_broken_text(text: str) -> None:
-    """A broken text that holds a huge number is refused like any other broken text."""
+    """A broken text with a huge number is refused like any other broken text."""
     with pytest.raises(DecodeError, match=r"^not (JSON|read): "):
         parse(text)
 
 
 def test_deep_text() -> None:
-    """A text nested deeper than the parser can follow is refused."""
+    """A text nested deeper than the parser allows is refused."""
     with pytest.raises(DecodeError, match=r"^not read: nested too deep$"):
         parse("[" * 200_000)
 
 
 def test_deep_but_readable() -> None:
-    """A text nested a hundred levels deep is no trouble for the parser."""
+    """A text nested a hundred levels deep is parsed."""
     text = "[" * 100 + "]" * 100
 
     assert json.dumps(parse(text)) == text
 
 
-def test_no_text() -> None:
-    """Bytes that are no text are refused, with the place."""
+def test_bytes_that_are_not_text() -> None:
+    """Bytes in no known encoding are refused, with the position."""
     with pytest.raises(DecodeError, match=r"^not text: byte 1 is not utf-8$"):
         parse(b'"\xfe"')
 
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, ("[]",)])
 def test_neither_text_nor_bytes(value: object) -> None:
-    """What is neither text nor bytes is a mistake of the caller."""
+    """Input that is neither text nor bytes raises `TypeError`."""
     with pytest.raises(TypeError, match=f"^data must be bytes or str, not {type(value).__name__}$"):
         parse(value)
 
 
 def test_cause_is_hidden() -> None:
-    """A refusal does not drag along the error that holds the whole text."""
+    """The error does not keep the original error, which contains the whole text."""
     with pytest.raises(DecodeError) as caught:
         parse("my secret")
 
@@ -116,8 +116,8 @@ def test_cause_is_hidden() -> None:
         (b'\xef\xbb\xbf["\n"]', ["\n"], "control characters within texts"),
     ],
 )
-def test_a_damaged_text_is_mended(data: bytes, value: object, flaw: str) -> None:
-    """With the numbers that JSON lacks as texts, like everywhere; the flaw is named."""
+def test_a_text_with_invalid_characters_is_parsed(data: bytes, value: object, flaw: str) -> None:
+    """Invalid characters are accepted, and the flaw is named; non-JSON numbers give texts."""
     found, why = parse_leniently(data)
 
     assert found == value
@@ -125,8 +125,8 @@ def test_a_damaged_text_is_mended(data: bytes, value: object, flaw: str) -> None
 
 
 @pytest.mark.parametrize("data", [b"{", b"[" * 100_000, b"two words", b"\xff\xfe"])
-def test_a_text_that_cannot_be_mended(data: bytes) -> None:
-    """Is refused in plain words."""
+def test_a_text_with_other_errors_is_refused(data: bytes) -> None:
+    """Other errors raise `DecodeError`."""
     with pytest.raises(DecodeError, match=r"^not JSON, with or without invalid characters$"):
         parse_leniently(data)
 
@@ -148,5 +148,5 @@ def test_a_text_that_cannot_be_mended(data: bytes) -> None:
     ],
 )
 def test_values_in_a_row(data: bytes, values: list[object], rest: str) -> None:
-    """Objects and lists are read up to the first other thing, and three at most."""
+    """Objects and lists are parsed up to the first other value, and three at most."""
     assert parse_sequence(data, 3) == (values, rest)

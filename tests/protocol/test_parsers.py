@@ -1,4 +1,4 @@
-"""The parsers: what one value of the wire means, alone."""
+"""The parsers of single wire values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatfsm._protocol import structuring
 NOT_TEXT = [True, False, [], {}, b"x", object()]
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 
-READ: list[tuple[Callable[[object], Any], object, object]] = [
+PARSED: list[tuple[Callable[[object], Any], object, object]] = [
     (structuring.text, None, None),
     (structuring.text, "", ""),
     (structuring.text, " a ", " a "),
@@ -63,10 +63,10 @@ READ: list[tuple[Callable[[object], Any], object, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("parser", "came", "found"), READ)
-def test_read(parser: Callable[[object], Any], came: object, found: object) -> None:
-    """A parser gives what the value means, in the type that it promises."""
-    result = parser(came)
+@pytest.mark.parametrize(("parser", "wire_value", "found"), PARSED)
+def test_parsed(parser: Callable[[object], Any], wire_value: object, found: object) -> None:
+    """A parser gives the meaning of the value, in its documented type."""
+    result = parser(wire_value)
 
     assert result == found
     assert type(result) is type(found)
@@ -103,7 +103,7 @@ REFUSED: list[tuple[Callable[[object], Any], list[object], str]] = [
     ids=lambda part: part.__name__ if callable(part) else type(part).__name__,
 )
 def test_refused(parser: Callable[[object], Any], value: object, why: str) -> None:
-    """A parser refuses what it cannot use, and says why without quoting it."""
+    """A parser refuses a value that it cannot use; the error does not quote it."""
     with pytest.raises(ValueError, match=f"^{why}") as caught:
         parser(value)
 
@@ -115,20 +115,20 @@ def test_refused(parser: Callable[[object], Any], value: object, why: str) -> No
     [([], 1), ({}, 1), ([[], {}], 2), ({"a": {"b": []}}, 3), (([],), 2), ([1, [2, ["x"]]], 3)],
 )
 def test_depth(value: object, depth: int) -> None:
-    """Every list, tuple or object inside another is one level more."""
+    """Each list, tuple or object inside another is one more level."""
     assert structuring.deeper_than(depth - 1, value)
     assert not structuring.deeper_than(depth, value)
 
 
 @pytest.mark.parametrize("value", [None, 5, "[[[[", True, 1.5])
 def test_depth_of_scalars(value: object) -> None:
-    """What holds nothing has no depth."""
+    """A value that is not a container has no depth."""
     assert not structuring.deeper_than(0, value)
 
 
-def test_depth_of_a_circle() -> None:
-    """A value that holds itself is too deep, and found out."""
-    circle: list[Any] = []
-    circle.append(circle)
+def test_depth_of_a_cycle() -> None:
+    """A value that contains itself counts as too deep."""
+    cycle: list[Any] = []
+    cycle.append(cycle)
 
-    assert structuring.deeper_than(structuring.MAX_DEPTH, circle)
+    assert structuring.deeper_than(structuring.MAX_DEPTH, cycle)

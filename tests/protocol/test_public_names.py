@@ -1,4 +1,4 @@
-"""Names of the package, and errors as values."""
+"""Public names of the package, and pickles of errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import chatfsm
 
 
 def test_dir_shows_the_public_names_alone() -> None:
-    """Whichever of them are loaded."""
+    """`dir` does not depend on which modules are loaded."""
     assert dir(chatfsm) == chatfsm.__all__
 
 
-def test_a_name_that_is_none_is_refused() -> None:
-    """As by any module."""
+def test_an_unknown_name_is_refused() -> None:
+    """An unknown name raises the error of an ordinary module."""
     with pytest.raises(AttributeError, match="module 'chatfsm' has no attribute 'nothing'"):
         chatfsm.nothing  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'nothing'"):
@@ -35,7 +35,7 @@ def test_a_name_that_is_none_is_refused() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_survives_a_pickle(error: chatfsm.ChatError) -> None:
-    """With its text and its attributes, so that another process can raise it."""
+    """The text and the attributes survive, so that another process can raise the error."""
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301  # made here
         assert type(other) is type(error)
         assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))

@@ -42,7 +42,7 @@ def decoded_signal(data: object) -> Any:
 
 
 def nested(levels: int) -> list[Any]:
-    """Lists in lists, so many of them."""
+    """Lists in lists, `levels` deep."""
     value: list[Any] = []
     for _ in range(levels - 1):
         value = [value]
@@ -52,7 +52,7 @@ def nested(levels: int) -> list[Any]:
 @pytest.mark.parametrize("kind", SIGNALS)
 @pytest.mark.parametrize("form", [lambda data: data, json.dumps], ids=["object", "text"])
 def test_signal(kind: str, form: Any) -> None:
-    """A signal is its type's class, whether data is an object or the JSON text of one."""
+    """A signal is decoded to the class of its type, from an object or from JSON text."""
     fields, expected = SIGNALS[kind]
 
     event = decoded_signal(form({"type": kind, **fields}))
@@ -62,7 +62,7 @@ def test_signal(kind: str, form: Any) -> None:
 
 @pytest.mark.parametrize("kind", SIGNALS)
 def test_bare_signal(kind: str) -> None:
-    """Every field of a signal may be missing."""
+    """Every field of a signal is optional."""
     _, full = SIGNALS[kind]
 
     assert decoded_signal({"type": kind}) == events.Signaling(type(full)())
@@ -70,7 +70,7 @@ def test_bare_signal(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SIGNALS)
 def test_unknown_fields(kind: str) -> None:
-    """Unknown fields of a signal are kept with it."""
+    """Unknown fields of a signal are kept in its `extra`."""
     fields, _ = SIGNALS[kind]
     more = {"event": "x", "extra": 1, "none": None}
 
@@ -80,14 +80,14 @@ def test_unknown_fields(kind: str) -> None:
 
 
 def test_types_of_signals() -> None:
-    """The codec knows the types of the protocol, and each class of the union is met."""
+    """The codec knows the types of the protocol, and each class of the union is covered."""
     assert set(codec.SIGNALS) == set(SIGNALS)
-    met = {type(signal) for _, signal in SIGNALS.values()} | {signaling.UnknownSignal}
-    assert met == set(get_args(signaling.Signal))
+    decoded_types = {type(signal) for _, signal in SIGNALS.values()} | {signaling.UnknownSignal}
+    assert decoded_types == set(get_args(signaling.Signal))
 
 
 @pytest.mark.parametrize(
-    ("came", "flag"),
+    ("wire_value", "flag"),
     [
         (True, True),
         (False, False),
@@ -99,41 +99,42 @@ def test_types_of_signals() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["REQUEST_CALL", "OFFER_CALL"])
-def test_offer_video(kind: str, came: object, flag: bool | None) -> None:
-    """Whether video is offered is a truth value or the word for it."""
-    signal = decoded_signal({"type": kind, "offerVideo": came}).signal
+def test_offer_video(kind: str, wire_value: object, flag: bool | None) -> None:
+    """The field offerVideo is a boolean or its text."""
+    signal = decoded_signal({"type": kind, "offerVideo": wire_value}).signal
 
     assert signal.offer_video is flag
     assert signal.extra == {}
 
 
-@pytest.mark.parametrize("came", [1, 0, "yes", [], {"video": True}])
-def test_unusable_offer_video(came: object) -> None:
-    """What is neither true nor false is kept, and the request is decoded."""
-    signal = decoded_signal({"type": "REQUEST_CALL", "offerVideo": came}).signal
+@pytest.mark.parametrize("wire_value", [1, 0, "yes", [], {"video": True}])
+def test_unusable_offer_video(wire_value: object) -> None:
+    """An offerVideo that is not a boolean is kept, and the request is decoded."""
+    signal = decoded_signal({"type": "REQUEST_CALL", "offerVideo": wire_value}).signal
 
-    assert signal == signaling.CallRequest(extra={"offerVideo": came})
+    assert signal == signaling.CallRequest(extra={"offerVideo": wire_value})
 
 
 @pytest.mark.parametrize(
-    ("came", "index"), [(0, 0), ("0", 0), (1, 1), ("1", 1), (1.0, 1), ("", None), (None, None)]
+    ("wire_value", "index"),
+    [(0, 0), ("0", 0), (1, 1), ("1", 1), (1.0, 1), ("", None), (None, None)],
 )
-def test_line_index(came: object, index: int | None) -> None:
+def test_line_index(wire_value: object, index: int | None) -> None:
     """The line index of a candidate is a number or its text."""
-    signal = decoded_signal({"type": "ICE_CANDIDATE", "sdpMLineIndex": came}).signal
+    signal = decoded_signal({"type": "ICE_CANDIDATE", "sdpMLineIndex": wire_value}).signal
 
     assert signal == signaling.IceCandidate(sdp_m_line_index=index)
     assert type(signal.sdp_m_line_index) is type(index)
 
 
-@pytest.mark.parametrize("came", [0.5, "first", True, [0]])
-def test_unusable_line_index(came: object) -> None:
-    """A line index that is no whole number is kept, and the candidate is decoded."""
+@pytest.mark.parametrize("wire_value", [0.5, "first", True, [0]])
+def test_unusable_line_index(wire_value: object) -> None:
+    """A line index that is not an integer is kept, and the candidate is decoded."""
     signal = decoded_signal(
-        {"type": "ICE_CANDIDATE", "candidate": "c", "sdpMLineIndex": came}
+        {"type": "ICE_CANDIDATE", "candidate": "c", "sdpMLineIndex": wire_value}
     ).signal
 
-    assert signal == signaling.IceCandidate("c", extra={"sdpMLineIndex": came})
+    assert signal == signaling.IceCandidate("c", extra={"sdpMLineIndex": wire_value})
 
 
 def test_last_candidate() -> None:
@@ -144,7 +145,7 @@ def test_last_candidate() -> None:
 
 
 def test_too_long_candidate() -> None:
-    """A candidate of more characters than a candidate can have is not used, and kept."""
+    """A candidate that is too long is not used, and kept."""
     long = "c" * 4_097
 
     signal = decoded_signal({"type": "ICE_CANDIDATE", "candidate": long}).signal
@@ -155,12 +156,12 @@ def test_too_long_candidate() -> None:
 @pytest.mark.parametrize("kind", ["OFFER_CALL", "ANSWER_CALL"])
 @pytest.mark.parametrize("sdp", ["", "v=0\r\n" * 2_000])
 def test_length_of_sdp(kind: str, sdp: str) -> None:
-    """A session description may be empty, and may be long."""
+    """A session description may be empty, and its length is not limited."""
     assert decoded_signal({"type": kind, "sdp": sdp}).signal.sdp == sdp
 
 
 def test_numbers_as_text() -> None:
-    """Codes and numbers that come as numbers are their digits."""
+    """Codes and numbers that are numbers on the wire are decoded to their digits."""
     assert decoded_signal({"type": "CALL_REJECTED", "reason_code": 486}).signal.reason_code == "486"
     assert decoded_signal({"type": "REQUEST_SMS", "number": 5550100}).signal.number == "5550100"
 
@@ -176,7 +177,7 @@ def test_unknown_signal(kind: str) -> None:
 
 @pytest.mark.parametrize("data", [{}, {"type": None}, {"type": 5}, {"type": ["END_CALL"]}])
 def test_signal_without_type(data: dict[str, Any]) -> None:
-    """A signal that does not say its type in a word has none, and is kept whole."""
+    """A signal without a type, or with a type that is not a text, is kept whole."""
     assert decoded_signal(data).signal == signaling.UnknownSignal(None, data)
 
 
@@ -195,7 +196,7 @@ def test_signal_without_type(data: dict[str, Any]) -> None:
     ],
 )
 def test_unusable_data(data: object, why: str) -> None:
-    """Signaling whose data is no object, nor the text of one, is malformed and kept."""
+    """Signaling whose data is neither an object nor the JSON text of one is malformed and kept."""
     event = decoded_signal(data)
 
     assert event == events.Malformed(
@@ -204,7 +205,7 @@ def test_unusable_data(data: object, why: str) -> None:
 
 
 def test_null_data() -> None:
-    """Signaling whose data is null is malformed and names the field."""
+    """Signaling whose data is null is malformed; the error has the field."""
     event = decoded_signal(None)
 
     assert isinstance(event, events.Malformed)
@@ -214,7 +215,7 @@ def test_null_data() -> None:
 @pytest.mark.parametrize("form", [lambda data: data, json.dumps], ids=["object", "text"])
 @pytest.mark.parametrize("kind", [*SIGNALS, "HOLD_CALL"])
 def test_too_deep(kind: str, form: Any) -> None:
-    """A signal that would keep something nested too deep is malformed; 31 levels are fine."""
+    """A signal with a field nested too deep is malformed; 31 levels are accepted."""
     event = decoded_signal(form({"type": kind, "more": nested(33)}))
 
     assert isinstance(event, events.Malformed)
@@ -233,7 +234,7 @@ def test_huge_number_in_text() -> None:
 
 
 def test_sdp_in_no_repr() -> None:
-    """A session description is shown by no repr, of an offer or of an answer."""
+    """The session description of an offer or an answer is in no repr."""
     for kind in ("OFFER_CALL", "ANSWER_CALL"):
         event = decoded_signal({"type": kind, "sdp": "v=0 my secret"})
 
@@ -242,7 +243,7 @@ def test_sdp_in_no_repr() -> None:
 
 
 def test_sdp_of_an_unknown_signal_in_no_repr() -> None:
-    """A session description is shown by no repr, also where the signal's type is unknown."""
+    """The session description of an unknown signal is in no repr."""
     event = decoded_signal({"type": "OFFER_CALL_AGAIN", "sdp": "v=0 my secret"})
 
     assert "secret" not in repr(event)
@@ -250,7 +251,7 @@ def test_sdp_of_an_unknown_signal_in_no_repr() -> None:
 
 @pytest.mark.parametrize("kind", ["OFFER_CALL", "ANSWER_CALL"])
 def test_unusable_sdp_in_no_repr(kind: str) -> None:
-    """A session description that cannot be used is kept, and shown by no repr either."""
+    """An unusable session description is kept, and is in no repr either."""
     event = decoded_signal({"type": kind, "sdp": ["v=0 my secret"]})
 
     assert event.signal.extra == {"sdp": ["v=0 my secret"]}
@@ -258,7 +259,7 @@ def test_unusable_sdp_in_no_repr(kind: str) -> None:
 
 
 def test_signals_are_values() -> None:
-    """Equal signals are equal and hash alike."""
+    """Equal signals have equal hashes."""
     data = {"type": "HOLD_CALL", "for": [5]}
 
     assert decoded_signal(data) == decoded_signal(dict(data))

@@ -1,4 +1,4 @@
-"""The typed parser gives the events that the general decoder gives, or leaves the text to it."""
+"""The typed parser gives the events of the general decoder, or leaves the text to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatfsm import DecodeError, decode, decode_lines, events
 from chatfsm._protocol import codec, json_input, lines
 from chatfsm._protocol.lines import parse_typed
 from chatfsm.testing.strategies import odd_wire_events, wire_events
-from tests.protocol.test_fast_decoder import SHARP
+from tests.protocol.test_fast_decoder import BOUNDARY_VALUES
 
 pytest.importorskip("msgspec")
 typed_lines = importlib.import_module("chatfsm._protocol.typed_lines")
@@ -24,7 +24,7 @@ TYPING = {"event": "chat_session_typing", "party_id": "ann"}
 
 
 def outcome(read: Any, text: Text) -> str:
-    """The events that a function reads, field by field, or the error."""
+    """The events that a function decodes, field by field, or the error."""
     try:
         return repr(read(text))
     except DecodeError as error:
@@ -32,12 +32,12 @@ def outcome(read: Any, text: Text) -> str:
 
 
 def check(text: Text) -> None:
-    """The typed parser gives what the general decoder gives, or raises."""
+    """Assert that the typed parser gives the events of the general decoder, or the same error."""
     assert outcome(decode, text) == outcome(codec.decode_text, text)
 
 
 def is_typed(item: dict[str, Any]) -> bool:
-    """Whether the typed parser takes an event."""
+    """Whether the typed parser decodes an event."""
     parse = codec.typed_parser()
     assert parse is not None
     [line] = parse_typed([json.dumps(item).encode()], parse)
@@ -67,30 +67,30 @@ def damaged_lines(draw: st.DrawFn) -> bytes:
 
 
 @given(damaged_lines())
-def test_any_line_is_the_same_event_on_both_ways(line: bytes) -> None:
-    """Whole, odd or damaged, as bytes and as text."""
+def test_any_line_gives_the_same_event_with_both_decoders(line: bytes) -> None:
+    """Whole, odd or damaged lines, as bytes and as text."""
     check(line)
     check(line.decode("utf-8", "surrogateescape"))
 
 
 @pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
 def test_each_field_is_bounded_as_in_the_general_decoder(name: str) -> None:
-    """At every bound of every field, with the others there and without them."""
+    """Each bound of each field is tested, with the other fields present and absent."""
     fields = [name for spec in codec.SCHEMAS[codec.EVENTS[name]] for name in spec.names]
-    usual = {spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]]}
-    for others in ({}, usual, dict.fromkeys(fields)):
+    complete = {spec.names[0]: "5" for spec in codec.SCHEMAS[codec.EVENTS[name]]}
+    for others in ({}, complete, dict.fromkeys(fields)):
         for field in {*fields, "unknown"} - {"event"}:
             check(
                 json.dumps({key: others[key] for key in others if key != field} | {"event": name})
             )
-            for value in SHARP:
+            for value in BOUNDARY_VALUES:
                 if not isinstance(value, bytes):
                     check(json.dumps(others | {"event": name, field: value}))
 
 
 @pytest.mark.parametrize("name", sorted(codec._FAST_DECODERS))
 def test_most_captured_events_are_typed(name: str) -> None:
-    """Events are typed unless they need a field with an inner structure, or a plain number."""
+    """Events are typed unless they need a nested object, or a plain number."""
     fields = {
         spec.names[0]: {} if spec.names[0] == "data" else "5"
         for spec in codec.SCHEMAS[codec.EVENTS[name]]
@@ -122,19 +122,19 @@ def test_times_are_typed_in_seconds_and_in_milliseconds(at: object) -> None:
     ],
 )
 def test_any_kind_of_text_is_read(text: Text) -> None:
-    """Of any class, with one event, with several, or with none."""
+    """Any type of text, with one event, several, or none."""
     check(text)
 
 
 @pytest.mark.parametrize("value", [5, None, 1.5])
-def test_what_is_no_text_is_refused(value: Any) -> None:
-    """By the same error as without msgspec."""
+def test_input_that_is_not_text_is_refused(value: Any) -> None:
+    """The error is the same as without msgspec."""
     with pytest.raises(TypeError, match="data must be bytes or str"):
         decode(value)
 
 
-def test_a_log_of_odd_lines_is_not_tried_to_its_end() -> None:
-    """A line that is not typed costs twice, so that after some the others are left alone."""
+def test_the_typed_parser_stops_after_many_odd_lines() -> None:
+    """A line that is not typed costs twice, so after some of them the typed parser is not tried."""
     tried = []
 
     def parse(line: Any) -> Any:
@@ -149,8 +149,8 @@ def test_a_log_of_odd_lines_is_not_tried_to_its_end() -> None:
     ]
 
 
-def test_an_old_msgspec_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 0.21 its errors are no ValueError, and `decode` would let them through."""
+def test_an_old_msgspec_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The errors of msgspec before 0.21 are no ValueError, so `decode` would not catch them."""
     monkeypatch.setattr(typed_lines, "ValidationError", Exception)
     assert codec.typed_parser.__wrapped__() is None
 
@@ -159,7 +159,7 @@ def test_an_old_msgspec_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_msgspec_the_general_decoder_reads_all(
     loads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With orjson, and with the standard library alone."""
+    """This holds with orjson, and with the standard library alone."""
     monkeypatch.setattr(json_input, "_loads", loads)
     monkeypatch.setattr(codec, "_HAS_MSGSPEC", False)
     uncached = codec.typed_parser.__wrapped__
