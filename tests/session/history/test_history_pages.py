@@ -1,4 +1,4 @@
-"""Pages of a history: the same comes of them in whatever order, overlap and number they come."""
+"""Pages of a history: their order, overlap and number do not change the result."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from chatfsm.testing.strategies import odd_wire_events, past_wire_events, wire_h
 
 Items = list[dict[str, Any]]
 
-SOME = st.lists(
+MIXED = st.lists(
     st.one_of(past_wire_events(stamped=False), odd_wire_events()), min_size=1, max_size=8
 )
 
 
 def started() -> ChatSession:
-    """A session in which the app has said two things, of which one is in doubt."""
+    """A session in which the app has sent two messages, both pending."""
     session = ChatSession("chat-1")
     for text in ("hello", "<b>hello</b>"):
         session.receive(commands.SendText(text), now=0.0)
     return session
 
 
-def reads(session: ChatSession, pages: list[Items]) -> list[effects.Effect]:
-    """All that follows from these pages, the last of which completes them."""
-    told: list[effects.Effect] = []
+def feed(session: ChatSession, pages: list[Items]) -> list[effects.Effect]:
+    """Feed the pages, the last of which completes the history; return all effects."""
+    reported: list[effects.Effect] = []
     for number, page in enumerate(pages, 1):
         history = History(decode(page), complete=number == len(pages))
-        told += session.receive(history, now=0.0)
-    return told
+        reported += session.receive(history, now=0.0)
+    return reported
 
 
-def what_was_told(told: list[effects.Effect]) -> set[str]:
-    """Messages, files, places and receipts: as who said what under which id."""
-    return {json.dumps(key) for key in map(_key, told) if key is not None}
+def reported_facts(reported: list[effects.Effect]) -> set[str]:
+    """Messages, files, locations and receipts among effects, as keys of party, id and content."""
+    return {json.dumps(key) for key in map(_key, reported) if key is not None}
 
 
 def _key(effect: effects.Effect) -> list[Any] | None:
@@ -74,53 +74,53 @@ def _key(effect: effects.Effect) -> list[Any] | None:
 
 
 def _origin(event: Any, own: bool) -> list[Any]:
-    """Who said it, and under which id; without one, when."""
+    """The party and the msg_id of an event; without a msg_id, the timestamp."""
     return ["own" if own else event.party_id, event.msg_id or ["at", event.timestamp]]
 
 
 ASPECTS = {
-    "told": lambda _session, told: what_was_told(told),
-    "state": lambda session, _told: (session.state, session.outcome, session.done),
-    "who is here": lambda session, _told: {str(party) for party in session.parties},
-    "order of the roster": lambda session, _told: session.parties,
-    "agent": lambda session, _told: (session.agent, session.human_present),
-    "which forms": lambda session, _told: {str(form) for form in session.forms},
-    "order of the forms": lambda session, _told: session.forms,
-    "case": lambda session, _told: session.case_id,
-    "service": lambda session, _told: session.service_name,
-    "passing": lambda session, _told: (
+    "reported": lambda _session, reported: reported_facts(reported),
+    "state": lambda session, _reported: (session.state, session.outcome, session.done),
+    "parties": lambda session, _reported: {str(party) for party in session.parties},
+    "order of the roster": lambda session, _reported: session.parties,
+    "agent": lambda session, _reported: (session.agent, session.human_present),
+    "forms": lambda session, _reported: {str(form) for form in session.forms},
+    "order of the forms": lambda session, _reported: session.forms,
+    "case": lambda session, _reported: session.case_id,
+    "service": lambda session, _reported: session.service_name,
+    "transient": lambda session, _reported: (
         (session.typing, session.warning, session.call, session.early_candidates),
         (session.cobrowsing, session.deadline),
     ),
-    "outbox": lambda session, _told: session.outbox,
+    "outbox": lambda session, _reported: session.outbox,
 }
-each_aspect = pytest.mark.parametrize("aspect", ASPECTS)
+for_each_aspect = pytest.mark.parametrize("aspect", ASPECTS)
 
-# What bears on an aspect; the rest is looked at with all topics in one history.
+# The topic of an aspect; the other aspects are tested with all topics in one history.
 TOPIC_OF = {
-    "who is here": "roster",
+    "parties": "roster",
     "order of the roster": "roster",
     "agent": "roster",
-    "which forms": "forms",
+    "forms": "forms",
     "order of the forms": "forms",
     "case": "service",
     "service": "service",
 }
 
 
-def about(aspect: str, *, stamped: bool = True) -> st.SearchStrategy[Items]:
-    """Histories of what bears on this aspect."""
+def histories_of(aspect: str, *, stamped: bool = True) -> st.SearchStrategy[Items]:
+    """Histories of the topic of this aspect."""
     topic = TOPIC_OF.get(aspect)
     return wire_histories(topic, stamped=stamped) if topic else wire_histories(stamped=stamped)
 
 
-def agree(aspect: str, one: list[Items], other: list[Items]) -> None:
-    """Two ways of paging lead to the same, in one respect."""
+def check_agreement(aspect: str, one: list[Items], other: list[Items]) -> None:
+    """Assert that two ways of paging give the same result in one aspect."""
     first, second = started(), started()
-    told = reads(first, one)
-    told_otherwise = reads(second, other)
-    look = ASPECTS[aspect]
-    assert look(first, told) == look(second, told_otherwise)
+    reported = feed(first, one)
+    other_reported = feed(second, other)
+    aspect_of = ASPECTS[aspect]
+    assert aspect_of(first, reported) == aspect_of(second, other_reported)
 
 
 @st.composite
@@ -133,7 +133,7 @@ def split(draw: st.DrawFn, items: Items) -> list[Items]:
 
 @st.composite
 def overlapping(draw: st.DrawFn, items: Items) -> list[Items]:
-    """Pages that hold all of the items between them, some of them more than once."""
+    """Pages that together have all items, some of them more than once."""
     pages = draw(split(items))
     more = draw(st.lists(st.sampled_from(pages), max_size=2))
     start = draw(st.integers(0, len(items)))
@@ -142,71 +142,71 @@ def overlapping(draw: st.DrawFn, items: Items) -> list[Items]:
 
 @cache
 def paged(aspect: str, *, stamped: bool = True) -> st.SearchStrategy[list[Items]]:
-    """Such histories, in pages."""
-    return about(aspect, stamped=stamped).flatmap(split)
+    """Histories of the topic of this aspect, in pages."""
+    return histories_of(aspect, stamped=stamped).flatmap(split)
 
 
-@each_aspect
+@for_each_aspect
 @given(st.data())
 def test_the_order_of_the_pages_does_not_matter(aspect: str, data: st.DataObject) -> None:
-    """Whichever page comes first, the read side and what was told are the same."""
+    """The state and the reported facts are the same for any order of the pages."""
     pages = data.draw(paged(aspect))
-    agree(aspect, pages, data.draw(st.permutations(pages)))
+    check_agreement(aspect, pages, data.draw(st.permutations(pages)))
 
 
-@each_aspect
+@for_each_aspect
 @given(st.data())
 def test_the_order_of_pages_without_times_does_not_matter(aspect: str, data: st.DataObject) -> None:
-    """The same, where a server leaves out when things happened."""
+    """The same holds if the server omits the timestamps."""
     pages = data.draw(paged(aspect, stamped=False))
-    agree(aspect, pages, data.draw(st.permutations(pages)))
+    check_agreement(aspect, pages, data.draw(st.permutations(pages)))
 
 
-@each_aspect
+@for_each_aspect
 @given(st.data())
 def test_the_overlap_of_the_pages_does_not_matter(aspect: str, data: st.DataObject) -> None:
-    """Pages that overlap tell no more and no less than one page that holds all."""
-    items = data.draw(about(aspect))
-    agree(aspect, [items], data.draw(overlapping(items)))
+    """Pages that overlap report no more and no less than one page with all items."""
+    items = data.draw(histories_of(aspect))
+    check_agreement(aspect, [items], data.draw(overlapping(items)))
 
 
-@each_aspect
+@for_each_aspect
 @given(st.data())
 def test_neither_order_nor_overlap_matters(aspect: str, data: st.DataObject) -> None:
-    """Both at once: pages that overlap, in any order."""
-    items = data.draw(about(aspect))
-    agree(aspect, [items], data.draw(overlapping(items).flatmap(st.permutations)))
+    """Pages that overlap may come in any order."""
+    items = data.draw(histories_of(aspect))
+    check_agreement(aspect, [items], data.draw(overlapping(items).flatmap(st.permutations)))
 
 
-@given(SOME, st.booleans())
-def test_a_page_that_comes_again_is_no_news(items: list[Any], complete: bool) -> None:
-    """The second time a page tells nothing, and changes nothing but counts."""
+@given(MIXED, st.booleans())
+def test_a_repeated_page_reports_nothing(items: list[Any], complete: bool) -> None:
+    """A repeated page reports nothing, and changes only counts."""
     session, page = started(), History(decode(items), complete=complete)
     session.receive(page, now=1.0)
-    before = remembered(session)
+    before = state_text(session)
     assert session.receive(page, now=1.0) == []
-    assert remembered(session) == before
+    assert state_text(session) == before
 
 
-@given(st.lists(SOME, min_size=1, max_size=4))
-def test_pages_that_come_again_are_no_news(pages: list[list[Any]]) -> None:
-    """After all pages, none of them is news any more."""
+@given(st.lists(MIXED, min_size=1, max_size=4))
+def test_repeated_pages_report_nothing(pages: list[list[Any]]) -> None:
+    """After all pages, a repetition of them reports nothing."""
     session = started()
-    reads(session, pages)
-    before = remembered(session)
-    assert reads(session, pages) == []
-    assert remembered(session) == before
+    feed(session, pages)
+    before = state_text(session)
+    assert feed(session, pages) == []
+    assert state_text(session) == before
 
 
-def remembered(session: ChatSession) -> str:
-    """All that a session remembers but its counts, as text."""
+def state_text(session: ChatSession) -> str:
+    """The state of a session without its counts, as text."""
     memory = deepcopy(session._state)
     return repr(evolve(memory, **asdict(Counts()), deadline_bound=0.0))
 
 
-@given(SOME)
-def test_all_that_a_history_tells_is_marked(items: list[Any]) -> None:
-    """What a history tells bears `replayed`; what is to be sent after it is not past."""
+@given(MIXED)
+def test_all_effects_of_a_history_are_replayed(items: list[Any]) -> None:
+    """Effects of a history have `replayed`, but for messages that are sent after it."""
     session = started()
     for effect in session.receive(History(decode(items)), now=1.0):
         assert effect.replayed != isinstance(effect, effects.SendEvents)
@@ -216,33 +216,35 @@ LIVE = wire_histories(max_size=5)
 
 
 @given(LIVE, LIVE, LIVE)
-def test_what_was_heard_is_not_told_again(before: Items, then: Items, after: Items) -> None:
-    """A history tells the messages, files, places and receipts that did not come live, only."""
+def test_live_events_are_not_reported_again(before: Items, missed: Items, after: Items) -> None:
+    """A history reports only the messages, files, locations and receipts that were not live."""
     session = ChatSession("chat-1")
     live = [
-        effect for event in decode([*before, *then]) for effect in session.receive(event, now=0.0)
+        effect for event in decode([*before, *missed]) for effect in session.receive(event, now=0.0)
     ]
     if session.done:
         return
-    told = what_was_told(live)
-    news = reads(session, [[*then, *after]])
-    assert not what_was_told(news) & told
-    assert what_was_told(news) | told >= what_was_told(reads(ChatSession("chat-1"), [then, after]))
+    reported = reported_facts(live)
+    new_effects = feed(session, [[*missed, *after]])
+    assert not reported_facts(new_effects) & reported
+    assert reported_facts(new_effects) | reported >= reported_facts(
+        feed(ChatSession("chat-1"), [missed, after])
+    )
 
 
-@given(LIVE, SOME)
-def test_a_history_neither_ends_nor_moves_a_session(live: Items, items: list[Any]) -> None:
-    """What is passing is past: a history changes no state, call, warning; nobody starts to type."""
+@given(LIVE, MIXED)
+def test_a_history_does_not_change_the_present(live: Items, items: list[Any]) -> None:
+    """A history changes no lifecycle state, call or warning, and starts no typing."""
     session = ChatSession("chat-1")
     for event in decode(live):
         session.receive(event, now=0.0)
-    before = passing(session)
+    before = transient_state(session)
     typed = set(session.typing)
-    told = session.receive(History(decode(items)), now=0.0)
-    assert passing(session) == before
+    reported = session.receive(History(decode(items)), now=0.0)
+    assert transient_state(session) == before
     if not session.done:
         assert set(session.typing) <= typed
-    kinds = {type(effect) for effect in told}
+    kinds = {type(effect) for effect in reported}
     assert not kinds & {
         *(effects.StateChanged, effects.Terminated, effects.WaitEstimated, effects.TypingStarted),
         *(effects.WarningRaised, effects.WarningCleared, effects.CallChanged),
@@ -250,7 +252,7 @@ def test_a_history_neither_ends_nor_moves_a_session(live: Items, items: list[Any
     }
 
 
-def passing(session: ChatSession) -> tuple[Any, ...]:
+def transient_state(session: ChatSession) -> tuple[Any, ...]:
     return (
         *(session.state, session.outcome, session.outcome_text, session.warning),
         *(session.call, session.early_candidates, session.cobrowsing),

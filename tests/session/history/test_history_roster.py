@@ -1,4 +1,4 @@
-"""The roster, where a history tells of parties that joined live without a timestamp."""
+"""The roster, if a history has parties that joined live without a timestamp."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chatfsm import ChatSession, History, events
 
 
 def test_a_live_join_without_a_timestamp_is_later_than_a_history() -> None:
-    """Its names stay; and once a join of the history has a timestamp, the party has one too."""
+    """The live names stay, and the party takes the timestamp of a join in the history."""
     session = ChatSession("chat-1")
     session.receive(events.PartyJoined("ann", display_name="Ann"), now=1.0)
     old = events.PartyJoined("ann", display_name="Anne", timestamp=100.0)
@@ -20,8 +20,8 @@ def test_a_live_join_without_a_timestamp_is_later_than_a_history() -> None:
     assert session.counts.duplicates == 2
 
 
-def test_a_join_that_comes_again_leaves_the_other_party_alone() -> None:
-    """Also in a history: A at 10, B at 20, A at 10 again."""
+def test_a_repeated_join_does_not_change_the_other_party() -> None:
+    """A repeated join changes only its party, in a history too: A at 10, B at 20, A at 10 again."""
     session = ChatSession("chat-1")
     ann, bob = (events.PartyJoined(name, timestamp=at) for name, at in (("ann", 10.0), ("bob", 20)))
 
@@ -30,8 +30,8 @@ def test_a_join_that_comes_again_leaves_the_other_party_alone() -> None:
     assert session._state.joined_at == (10.0, 20.0)
 
 
-def test_of_two_names_of_the_same_second_the_greater_one_counts() -> None:
-    """Whatever the order in which the pages of a history bring them."""
+def test_of_two_names_of_the_same_second_the_greater_one_wins() -> None:
+    """The order of the pages of the history does not matter."""
     for names in (("Ann", "Anna"), ("Anna", "Ann")):
         session = ChatSession("chat-1")
         for name in names:
