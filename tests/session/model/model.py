@@ -1,10 +1,10 @@
-"""A naive session, written from the design and not from the code, to compare the session with.
+"""A simple session, written from the design and not from the code, to compare the session with.
 
 `step(model, item, now)` returns the next model and the effects, without the texts of anomalies. It
 leaves out the bounds of Settings, strict sessions, and commands other than `SendText`, whose msg_id
-the caller chooses, and `SubmitForm` for a form that was never shown; the order in which a history
-puts parties and forms; histories that contradict, within one second, what is known; and histories
-with, or after, undated parties, forms, cases or services.
+the caller chooses, and `SubmitForm` for an unknown form; the order in which a history puts parties
+and forms; histories that contradict, within one second, what is known; and histories with, or
+after, undated parties, forms, cases or services.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chatfsm import LocalProtocolError, commands, effects, encode, events, input
 from chatfsm.models import ChatMessage, Form, Party, SharedFile, SharedLocation
 
 STATES = {"establishing", "ivr", "queued", "connecting", "connected", "completed"}
-FATES = ("pending", "unconfirmed", "sent", "delivered", "read")
+DELIVERY = ("pending", "unconfirmed", "sent", "delivered", "read")
 BEFORE_ANSWER, IN_CALL = {"idle", "requested", "offered"}, {"requested", "offered", "active"}
 CALL = {
     signaling.CallRequest: ({"idle", "ended", "rejected"}, "requested"),
@@ -44,12 +44,12 @@ class Model:
     def __init__(self, chat_id: str, *, explain: bool = False) -> None:
         self.chat_id, self.explain, self.now, self.past = chat_id, explain, 0.0, False
         self.state, self.ewt, self.outcome, self.outcome_text = "establishing", None, None, None
-        self.parties, self.since = {}, {}  # who is here, and since when or since when not
-        self.typing, self.warning = {}, None  # who types, and until when
-        self.forms, self.shown, self.shows = {}, {}, ()  # the open ones, their events, all events
-        self.closed, self.answered = {}, -inf  # forms, when and why; when the last own text came
+        self.parties, self.since = {}, {}  # the roster; time of join, or of leave
+        self.typing, self.warning = {}, None  # timeouts by party
+        self.forms, self.shown, self.shows = {}, {}, ()  # open forms, their events, all events
+        self.closed, self.answered = {}, -inf  # closed forms; time of the last own text
         self.call, self.early_candidates, self.cobrowsing = "idle", (), None
-        self.newest, self.known = {}, {}  # case and service, since when; contents by identity
+        self.newest, self.known = {}, {}  # case and service with their times; contents by identity
         self.sent, self.outbox = {}, {}
         self.reported, self.counts = (), dict.fromkeys(COUNTS, 0)
 
@@ -63,14 +63,14 @@ class Model:
         self.report(effects.Ignored("duplicate" if self.outcome is None else "late", e))
 
     def own(self, e: Any) -> bool:
-        who, unnamed = getattr(e, "party_id", None), events.Message | events.File | events.FileUrl
-        return isinstance(e, unnamed) if who is None else who.lower() == self.chat_id.lower()
+        party, unnamed = getattr(e, "party_id", None), events.Message | events.File | events.FileUrl
+        return isinstance(e, unnamed) if party is None else party.lower() == self.chat_id.lower()
 
     def party(self, e: Any) -> Any:
         return self.chat_id if self.own(e) else getattr(e, "party_id", None)
 
     def is_new(self, e: Any, i: Any, *content: Any) -> bool:
-        """By kind, party, id and content; a live event without an id is always new."""
+        """Whether the kind, party, id and content are new; a live event without an id always is."""
         kind = events.File if isinstance(e, events.FileUrl) else type(e)
         key, content = (kind, self.party(e), i), content if i else (*content, e.timestamp)
         before = self.known.get(key, ())
@@ -83,16 +83,16 @@ class Model:
         return True
 
     def active(self, e: Any) -> None:
-        """What the customer does clears a warning."""
+        """Clear the warning, if the event is activity of the customer."""
         answers = events.FormData | events.FormDataCancel | commands.SendText
         if (isinstance(e, answers) or self.own(e)) and not self.past and self.warning is not None:
             self.warning = None
             self.report(effects.WarningCleared())
 
-    def stop(self, who: Any, reason: Any) -> None:
-        if who in self.typing:
-            self.typing = without(self.typing, who)
-            self.report(effects.TypingStopped(who, reason))
+    def stop(self, party: Any, reason: Any) -> None:
+        if party in self.typing:
+            self.typing = without(self.typing, party)
+            self.report(effects.TypingStopped(party, reason))
 
     def close(self, i: Any, reason: Any, at: float = inf) -> None:
         self.report(effects.FormClosed(self.forms[i], reason))
@@ -101,32 +101,32 @@ class Model:
     def prompts(self) -> list[str]:
         return [i for i, form in self.forms.items() if form.is_text_prompt]
 
-    def settle(self, i: Any, fate: str, effect: Any = None) -> None:
-        self.outbox = {**self.outbox, i: fate}
+    def settle(self, i: Any, delivery: str, effect: Any = None) -> None:
+        self.outbox = {**self.outbox, i: delivery}
         self.report(*[effect] if effect else [])
 
-    def arrive(self, i: Any, fate: str) -> None:
-        """The fate of an own text goes forward only."""
+    def arrive(self, i: Any, delivery: str) -> None:
+        """Advance the delivery state of an own text; it never goes back."""
         before = self.outbox.get(i)
-        if before in FATES[: FATES.index(fate)]:
-            self.settle(i, fate, effects.MessageSent(i) if before in FATES[:2] else None)
+        if before in DELIVERY[: DELIVERY.index(delivery)]:
+            self.settle(i, delivery, effects.MessageSent(i) if before in DELIVERY[:2] else None)
 
     def deadlines(self) -> list[Any]:
-        """In order of time; at the same time, typing before forms."""
-        due: list[Any] = [(at, 0, who) for who, at in self.typing.items()]
+        """All deadlines in order of time; at the same time, typing before forms."""
+        due: list[Any] = [(at, 0, party) for party, at in self.typing.items()]
         due += [(f.deadline, 1, i) for i, f in self.forms.items() if f.deadline is not None]
         return sorted(due, key=lambda one: one[:2])
 
     def end(self, outcome: Any, text: str = "") -> None:
         self.report(effects.StateChanged(self.state, outcome))
-        for who in self.typing:
-            self.stop(who, "terminated")
+        for party in self.typing:
+            self.stop(party, "terminated")
         for i in self.forms:
             self.close(i, "terminated")
         if self.call in IN_CALL:
             self.report(effects.CallChanged(self.call, "ended"))
             self.call = "ended"
-        for i in [i for i, fate in self.outbox.items() if fate == "pending"]:
+        for i in [i for i, delivery in self.outbox.items() if delivery == "pending"]:
             self.settle(i, "unconfirmed", effects.MessageUnconfirmed(i, "the session is over"))
         self.state, self.outcome, self.outcome_text = outcome, outcome, text
         self.early_candidates = ()
@@ -171,10 +171,10 @@ class Model:
             self.active(e)
 
     def receive(self, e: Any) -> None:
-        past, mine, who, at = self.past, self.own(e), self.party(e), getattr(e, "timestamp", None)
-        sender, text = self.parties.get(who), getattr(e, "msg_text", None)
+        past, mine, party, at = self.past, self.own(e), self.party(e), getattr(e, "timestamp", None)
+        sender, text = self.parties.get(party), getattr(e, "msg_text", None)
         plain = (getattr(e, "msg", None) if text is None else text) or ""
-        since = self.since.get(who, nan)
+        since = self.since.get(party, nan)
         match e:
             case _ if past and isinstance(e, LIVE_ONLY):
                 pass
@@ -202,34 +202,34 @@ class Model:
                     self.stop(typist, "completed")
                 self.state, self.ewt = state, ewt
             case events.PartyJoined():
-                new = Party(who, e.type, e.display_name, e.first_name, e.last_name)
+                new = Party(party, e.type, e.display_name, e.first_name, e.last_name)
                 old = None not in {at, since} and (at < since or (past and at == since))
                 if not old and not (sender and at is None):
-                    self.since = {**self.since, who: at}
+                    self.since = {**self.since, party: at}
                 if old or sender == new:
                     self.ignore(e)
                 else:
-                    self.parties = {**self.parties, who: new}
+                    self.parties = {**self.parties, party: new}
                     self.report((effects.PartyChanged if sender else effects.PartyAdded)(new))
             case events.PartyLeft() if sender and None not in {at, since} and at < since:
                 self.ignore(e)
             case events.PartyLeft() if sender:
-                self.parties, self.since = without(self.parties, who), {**self.since, who: at}
-                self.stop(who, "left")
+                self.parties, self.since = without(self.parties, party), {**self.since, party: at}
+                self.stop(party, "left")
                 self.report(effects.PartyRemoved(sender))
             case events.PartyLeft() if past or since == at:
                 if past:
-                    self.since = {**self.since, who: max(at, self.since.get(who, at))}
+                    self.since = {**self.since, party: max(at, self.since.get(party, at))}
                 self.ignore(e)
             case events.PartyLeft():
-                self.stop(who, "left")
+                self.stop(party, "left")
                 self.anomaly("unknown_party")
             case events.Typing() if not mine:
-                if who not in self.typing:
-                    self.report(effects.TypingStarted(who))
-                self.typing = {**self.typing, who: self.now + 30}
+                if party not in self.typing:
+                    self.report(effects.TypingStarted(party))
+                self.typing = {**self.typing, party: self.now + 30}
             case events.NotTyping():
-                self.stop(who, "event")
+                self.stop(party, "event")
             case events.TimeoutWarning():
                 self.warning = plain
                 self.report(effects.WarningRaised(plain))
@@ -251,7 +251,7 @@ class Model:
                         self.close(form, "submitted")
                     self.active(e)
                     if not past:
-                        self.stop(who, "message")
+                        self.stop(party, "message")
                     self.report(effects.MessageReceived(ChatMessage(e, sender, mine)))
             case events.File() | events.FileUrl():
                 file = SharedFile(e, sender, mine)
@@ -333,7 +333,7 @@ class Model:
                 for i in ids:
                     if retryable and self.outbox.get(i) == "pending":
                         self.settle(i, "unconfirmed", effects.MessageUnconfirmed(i, why))
-                    elif not retryable and self.outbox.get(i) in FATES[:2]:
+                    elif not retryable and self.outbox.get(i) in DELIVERY[:2]:
                         self.settle(i, "failed", effects.MessageFailed(i, why))
 
 
@@ -342,9 +342,9 @@ def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def restarted(model: Model, by: float) -> Model:
-    """The same on a clock that is ahead by so much."""
+    """A copy of the model on a clock that is `by` seconds ahead."""
     m = copy(model)
-    m.typing = {who: at + by for who, at in m.typing.items()}
+    m.typing = {party: at + by for party, at in m.typing.items()}
     for i, form in m.forms.items():
         if form.deadline is not None:
             m.forms = {**m.forms, i: evolve(form, deadline=form.deadline + by)}
@@ -368,12 +368,17 @@ def step(model: Model, item: Any, now: float) -> tuple[Model, tuple[Any, ...]]:
         take(e)
     if m.past and not is_over:
         m.reported = tuple(evolve(effect, replayed=True) for effect in m.reported)
-        lost = [i for i, fate in m.outbox.items() if fate == "unconfirmed" and item.complete]
+        lost = [
+            i for i, delivery in m.outbox.items() if delivery == "unconfirmed" and item.complete
+        ]
         m.outbox = {**m.outbox, **dict.fromkeys(lost, "pending")}
         m.report(*[effects.SendEvents(tuple(m.sent[i][1] for i in lost))] if lost else [])
-    told = (*due, *sorted(m.reported, key=lambda effect: isinstance(effect, effects.Anomaly)))
-    m.reported = tuple(e for e in told if m.explain or not isinstance(e, effects.Ignored))
-    found = Counter(getattr(e, "kind", getattr(e, "reason", type(e))) for e in told)
+    found_effects = (
+        *due,
+        *sorted(m.reported, key=lambda effect: isinstance(effect, effects.Anomaly)),
+    )
+    m.reported = tuple(e for e in found_effects if m.explain or not isinstance(e, effects.Ignored))
+    found = Counter(getattr(e, "kind", getattr(e, "reason", type(e))) for e in found_effects)
     more = {
         "events": 0 if is_over else len(received),
         "effects": len(m.reported),
@@ -381,7 +386,7 @@ def step(model: Model, item: Any, now: float) -> tuple[Model, tuple[Any, ...]]:
         "late": found["late"],
         "unknown": found[effects.UnknownReceived],
         "malformed": found["malformed"],
-        "anomalies": sum(isinstance(e, effects.Anomaly) for e in told),
+        "anomalies": sum(isinstance(e, effects.Anomaly) for e in found_effects),
     }
     m.counts = {name: number + more[name] for name, number in m.counts.items()}
     return m, m.reported

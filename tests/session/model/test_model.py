@@ -1,4 +1,4 @@
-"""The session does what the model does, after each step of any stream of inputs.
+"""The session behaves like the model, after each step of any stream of inputs.
 
 In these points the model follows the session, although the design suggests otherwise:
 
@@ -6,7 +6,7 @@ In these points the model follows the session, although the design suggests othe
   history come in any order.
 - An older edit is reported after a newer one; a first case event without an id is reported.
 - A history after the end changes nothing.
-- A repeated `completed` with another waiting time stops no typing: only the number has changed.
+- A repeated `completed` with another estimate stops no typing: only the number has changed.
 - A repeated text of a history is explained before the prompts close that it answers.
 """
 
@@ -47,7 +47,7 @@ TIMED = (
     *(events.PartyJoined, events.PartyLeft, events.FormShow, events.SecureFormShow),
     *(events.CaseSet, events.Info),
 )
-# The types of parties that are people of the contact center (PROTOCOL.md §2).
+# The types of parties that are human agents (PROTOCOL.md §2).
 PEOPLE = ("internal", "msteams")
 READ_SIDE = (
     *("state", "parties", "typing", "forms", "warning", "call", "early_candidates", "case_id"),
@@ -57,33 +57,33 @@ READ_SIDE = (
 
 
 @frozen
-class Again:
-    """An event of before, by its index."""
+class Repeat:
+    """An event received before, by its index."""
 
     index: int
 
 
 @frozen
 class Restart:
-    """A snapshot, restored on a clock that is ahead by so many seconds."""
+    """A snapshot, restored on a clock that is `ahead` seconds ahead."""
 
     ahead: int
 
 
 @frozen
-class Recall:
-    """A history: events of before, by their indexes, and others, in this order."""
+class PastEvents:
+    """A history: earlier events, by their indexes, and others, in this order."""
 
     events: tuple[Any, ...]
     complete: bool
 
 
-def an_event(item: Any) -> Any:
+def decode_one(item: Any) -> Any:
     [event] = decode([item])
     return with_exact_times(event)
 
 
-# Few of each, so that ids, contents and times meet.
+# Few values of each, so that ids, contents and times are equal often.
 PARTIES = st.sampled_from(("A", "A", "B", "B", "chat-1", "CHAT-1", None))
 IDS = st.sampled_from(("1", "2", "3", "5"))
 TEXTS = st.sampled_from(("hello", "", "<b>", "&lt;b&gt;"))
@@ -175,25 +175,25 @@ typed = st.one_of(
 
 
 def among(*choices: Any) -> Any:
-    """One of these; more evenly than `one_of`, which flattens those within."""
+    """One of the strategies; more evenly than `one_of`, which flattens nested ones."""
     return st.sampled_from(choices).flatmap(lambda chosen: chosen)
 
 
-again = st.builds(Again, st.integers(0, 20))
+repeats = st.builds(Repeat, st.integers(0, 20))
 some_events = among(
-    *[small_items.map(an_event)] * 6,
-    signals.map(an_event),
-    wire_events(ending=False).map(an_event),
-    past_wire_events(stamped=False).map(an_event),
-    odd_wire_events().map(an_event),
-    again,
-    again,
+    *[small_items.map(decode_one)] * 6,
+    signals.map(decode_one),
+    wire_events(ending=False).map(decode_one),
+    past_wire_events(stamped=False).map(decode_one),
+    odd_wire_events().map(decode_one),
+    repeats,
+    repeats,
 )
 old_ends = st.sampled_from((events.Ended(), events.Status("failed")))
 past_events = among(
-    *[small_past_items.map(an_event)] * 4, some_events, again, again, again, old_ends
+    *[small_past_items.map(decode_one)] * 4, some_events, repeats, repeats, repeats, old_ends
 )
-endings = among(typed, wire_events().map(an_event), st.builds(Lost, TEXTS))
+endings = among(typed, wire_events().map(decode_one), st.builds(Lost, TEXTS))
 own_ids = st.lists(st.sampled_from(("1", "3", "5", "7")), min_size=1, max_size=3)
 refusals = st.just(commands.SubmitForm("never shown", {}, form_name="survey"))
 sends = among(
@@ -202,37 +202,39 @@ sends = among(
     st.builds(SendFailed, own_ids, st.just("no"), st.booleans()),
     refusals,
 )
-recalls = st.builds(Recall, st.lists(past_events, max_size=8).map(tuple), st.booleans())
+histories = st.builds(PastEvents, st.lists(past_events, max_size=8).map(tuple), st.booleans())
 restarts = st.builds(Restart, st.sampled_from((-1000, -30, 0, 7, 100_000)))
 pauses = st.sampled_from((0, 0, 0, 0, 0, 0.5, 10, 29.5, 30))
 
 
 def event_of(name: str, **fields: Any) -> st.SearchStrategy[Any]:
-    """An event with these values of fields, or strategies for them; other fields as ever."""
+    """An event with the given values or strategies for fields; the other fields are drawn."""
     drawn = {key: SMALL[key] for key in NAMES[name]} | {
         key: value if isinstance(value, st.SearchStrategy) else st.just(value)
         for key, value in fields.items()
     }
-    return st.fixed_dictionaries({"event": st.just(f"chat_session_{name}"), **drawn}).map(an_event)
+    return st.fixed_dictionaries({"event": st.just(f"chat_session_{name}"), **drawn}).map(
+        decode_one
+    )
 
 
-# What rarely meets by chance: steps that follow on each other, with a pause before the last.
+# Sequences of steps that are rare by chance, with a pause before the last.
 CUSTOMER = st.sampled_from(("chat-1", None))
 A_PROMPT = event_of("form_show", form_name="", form_timeout=None, timestamp=3)
 A_TEXT = event_of("message", party_id=CUSTOMER, timestamp=st.sampled_from((1, 3, 3, 5)))
 
 
-def in_history(*items: st.SearchStrategy[Any]) -> st.SearchStrategy[Recall]:
-    return st.builds(Recall, st.tuples(*items), st.booleans())
+def in_history(*items: st.SearchStrategy[Any]) -> st.SearchStrategy[PastEvents]:
+    return st.builds(PastEvents, st.tuples(*items), st.booleans())
 
 
-def answered_at(second: int) -> st.SearchStrategy[Recall]:
+def prompt_answered_at(second: int) -> st.SearchStrategy[PastEvents]:
     """A prompt that the customer answered within the same second."""
     prompt = event_of("form_show", form_name="", form_timeout=None, timestamp=second)
     return in_history(prompt, event_of("message", party_id=CUSTOMER, timestamp=second))
 
 
-live_scenes = among(
+live_sequences = among(
     st.tuples(event_of("form_show", form_timeout=10), refusals),
     st.tuples(event_of("typing", party_id="A"), event_of("status", state="completed")),
     st.tuples(
@@ -240,8 +242,8 @@ live_scenes = among(
         event_of("party_left", party_id="A", timestamp=st.sampled_from((1, 2))),
     ),
 )
-past_scenes = among(
-    st.tuples(st.sampled_from((3, 4, 6, 8)).flatmap(answered_at)),
+past_sequences = among(
+    st.tuples(st.sampled_from((3, 4, 6, 8)).flatmap(prompt_answered_at)),
     st.tuples(A_TEXT, restarts, in_history(A_PROMPT)),
 )
 LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, endings)
@@ -251,7 +253,7 @@ LIVE = (*[some_events] * 20, *[sends] * 4, st.just(Tick()), restarts, restarts, 
 def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
     has_past = draw(st.booleans())
     steps = among(
-        *LIVE, *[live_scenes] * 2, *[recalls] * 8 * has_past, *[past_scenes] * 3 * has_past
+        *LIVE, *[live_sequences] * 2, *[histories] * 8 * has_past, *[past_sequences] * 3 * has_past
     )
     most = draw(st.integers(1, 40))
     drawn = draw(st.lists(st.tuples(pauses, steps), min_size=most, max_size=most))
@@ -264,9 +266,9 @@ def streams(draw: st.DrawFn) -> list[tuple[float, Any]]:
 
 
 class Pair:
-    """A session and its model, and what both have received."""
+    """A session and its model, and the inputs of both."""
 
-    def __init__(self, *, recalls: bool, explain: bool = False) -> None:
+    def __init__(self, *, has_history: bool, explain: bool = False) -> None:
         self.settings = Settings(explain=explain)
         self.session = ChatSession("chat-1", settings=self.settings)
         self.model = model.Model("chat-1", explain=explain)
@@ -274,35 +276,35 @@ class Pair:
         self.received: list[Any] = []
         self.contents: dict[object, set[object]] = {}
         """Of what a history may not contradict, by kind, id and second."""
-        self.recalls = recalls
+        self.has_history = has_history
         """Whether histories come: then parties and forms without a timestamp do not."""
 
-    def takes(self, item: Any) -> None:
+    def apply(self, item: Any) -> None:
         match item:
             case Restart(ahead):
                 kept = self.session.snapshot(now=self.now)
                 self.now += ahead
                 self.session = ChatSession.restore(kept, settings=self.settings, now=self.now)
                 self.model = model.restarted(self.model, ahead)
-            case Recall():
+            case PastEvents():
                 found = [self.found(event) for event in item.events]
-                kept = [event for event in found if event is not None and self.fits(event)]
-                self.receives(History(kept, complete=item.complete))
+                kept = [event for event in found if event is not None and self.is_defined(event)]
+                self.feed(History(kept, complete=item.complete))
             case _:
                 event = self.found(item)
-                if event is not None and not (self.recalls and is_undated(event)):
-                    self.receives(event)
+                if event is not None and not (self.has_history and is_undated(event)):
+                    self.feed(event)
 
     def found(self, item: Any) -> Any:
-        """An event of before for its index, else the item, which can be found from now on."""
-        if isinstance(item, Again):
+        """The earlier event of an index, else the item itself, which is indexed from now on."""
+        if isinstance(item, Repeat):
             return self.received[item.index] if item.index < len(self.received) else None
         if isinstance(item, events.Event):
             self.received.append(item)
         return item
 
-    def fits(self, event: events.Event) -> bool:
-        """Whether the model knows what a history means by this event."""
+    def is_defined(self, event: events.Event) -> bool:
+        """Whether the model defines the effect of this event in a history."""
         if is_undated(event) or (isinstance(event, events.Info) and not event.service_name):
             return False
         if isinstance(event, events.Message) and event.timestamp is None:
@@ -311,7 +313,7 @@ class Pair:
         known = self.contents.setdefault(kind, {content})
         return kind is None or known == {content}
 
-    def receives(self, item: Any) -> None:
+    def feed(self, item: Any) -> None:
         for event in item.events if isinstance(item, History) else [item]:
             kind, content = content_of(self.model, event)
             self.contents.setdefault(kind, set()).add(content)
@@ -331,10 +333,10 @@ class Pair:
         assert reported is not None
         assert comparable(reported, item) == comparable(expected, item)
         if isinstance(item, History):
-            self.take_over_the_order()
+            self.copy_order()
         assert self.seen() == self.expected()
 
-    def take_over_the_order(self) -> None:
+    def copy_order(self) -> None:
         parties = {party.party_id: party for party in self.session.parties}
         forms = {form.request_id: form for form in self.session.forms}
         assert parties == self.model.parties
@@ -368,7 +370,7 @@ def is_undated(item: Any) -> bool:
 
 
 def content_of(known: model.Model, event: Any) -> tuple[object, object]:
-    """What a server says once within a second: of what, and what."""
+    """The kind and the content of an event that a server sends once within a second."""
     match event:
         case events.PartyJoined(party_id=_, timestamp=at):
             names = (event.type, event.display_name, event.first_name, event.last_name)
@@ -387,7 +389,7 @@ def content_of(known: model.Model, event: Any) -> tuple[object, object]:
 def comparable(reported: Any, item: Any) -> list[Any]:
     """Effects without the texts of anomalies.
 
-    Of a history: forms that one past text closes, in one order, and all ignored events last.
+    Of a history: forms that one text closes, in one order, and all ignored events last.
     """
     plain = [evolve(e, text="") if isinstance(e, effects.Anomaly) else e for e in reported]
     if not isinstance(item, History):
@@ -402,9 +404,11 @@ def comparable(reported: Any, item: Any) -> list[Any]:
 
 @settings(max_examples=STREAMS)
 @given(stream=streams(), explain=st.booleans())
-def test_the_session_is_the_model(stream: list[tuple[float, Any]], explain: bool) -> None:
-    """Same effects, read side and counts, after each step."""
-    pair = Pair(recalls=any(isinstance(item, Recall) for _, item in stream), explain=explain)
+def test_the_session_behaves_like_the_model(stream: list[tuple[float, Any]], explain: bool) -> None:
+    """The effects, the state and the counts are equal after each step."""
+    pair = Pair(
+        has_history=any(isinstance(item, PastEvents) for _, item in stream), explain=explain
+    )
     for pause, item in stream:
         pair.now += pause
-        pair.takes(item)
+        pair.apply(item)

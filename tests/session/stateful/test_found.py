@@ -1,4 +1,4 @@
-"""What soaks have found, as small as it is."""
+"""Errors that long runs have found, as minimal tests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from chatfsm import ChatSession, decode
 
 
-def test_whoever_came_back_is_no_harm_to_a_snapshot() -> None:
-    """All who had left are here again: an empty list of those who left is a list."""
+def test_an_empty_list_of_departures_survives() -> None:
+    """An empty list of departures, after all parties have rejoined, survives a snapshot."""
     session = ChatSession("chat-1")
     for kind, stamp in (("joined", "1"), ("left", "2"), ("joined", "3")):
         event = {"event": f"chat_session_party_{kind}", "party_id": "A", "timestamp": stamp}

@@ -1,4 +1,4 @@
-"""A session under whatever may be sent, ordered or lost, at whatever time: what always holds."""
+"""Invariants of a session with any events, commands, failures and times."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from chatfsm.testing.machines import SETTINGS, SessionMachine
 
 
 class InsideMachine(SessionMachine):
-    """The public machine, and what holds of a session's inside."""
+    """The public machine, with invariants of the private state."""
 
     def __init__(self) -> None:
         super().__init__()
         self.counted = 0
 
     def memory(self) -> object:
-        """All that a refusal must leave as it was, to the last field."""
+        """The complete state, which a refused command must not change."""
         return deepcopy(self.session._state), self.session._state.deadline_bound
 
     def receive(self, item: Any) -> list[Any]:
-        told = super().receive(item)
+        reported = super().receive(item)
         if isinstance(item, History):
             self.counted += len(item.events)
         elif type(item).__module__ == "chatfsm.events":
             self.counted += 1
-        return told
+        return reported
 
     @invariant()
-    def both_remember_the_same(self) -> None:
+    def both_states_are_equal(self) -> None:
         if not self.clock:
             assert self.session._state == self.twin._state
 
@@ -41,16 +41,16 @@ class InsideMachine(SessionMachine):
             assert self.session._state.deadline_bound <= self.session.deadline
 
     @invariant()
-    def nothing_survives_the_end(self) -> None:
+    def own_typing_is_dropped_at_the_end(self) -> None:
         if self.session.done:
             assert self.session._state.own_typing is None
 
     @invariant()
-    def what_nobody_reads_is_bounded(self) -> None:
+    def private_state_is_bounded(self) -> None:
         memory = self.session._state
-        told = memory.seen_ids or {}
-        assert memory.seen_count == sum(len(ids) for ids in told.values()) <= SETTINGS.max_ids
-        assert all(told.values()), "a speaker of whom nothing is remembered"
+        seen = memory.seen_ids or {}
+        assert memory.seen_count == sum(len(ids) for ids in seen.values()) <= SETTINGS.max_ids
+        assert all(seen.values()), "a party without ids"
         assert len(memory.joined_at) in {len(memory.parties), 0}
         assert len(memory.departed or ()) <= SETTINGS.max_parties
         assert len(memory.closed_forms or ()) <= SETTINGS.max_forms
