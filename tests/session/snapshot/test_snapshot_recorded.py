@@ -1,4 +1,4 @@
-"""Snapshots of every version there was, as files: this version still restores each of them."""
+"""Snapshots of all versions, as files: the present version restores each of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from chatfsm import ChatSession, SendFailed, Sent, commands, decode, effects
 from chatfsm._session import snapshot
 from chatfsm.models import Form, Party
 
-KEPT = Path(__file__).resolve().parent / "snapshots"
+FOLDER = Path(__file__).resolve().parent / "snapshots"
 
 CHAT = "5f0c4a52-7c1e-4d0f-9b76-2f1d0c8e4a11"
 SCENARIO = "B1A1F2C3-0001-4E4E-8D8D-AAAAAAAAAAAA"
 AGENT = "B1A1F2C3-0002-4E4E-8D8D-BBBBBBBBBBBB"
 
-SAID: list[dict[str, Any]] = [
+BEFORE: list[dict[str, Any]] = [
     {"event": "chat_session_status", "state": "queued", "ewt": "20"},
     {
         "event": "chat_session_party_joined",
@@ -49,7 +49,7 @@ SAID: list[dict[str, Any]] = [
     {"event": "chat_session_case_set", "case_id": "case-77", "timestamp": "1742461216"},
     {"event": "chat_session_timeout_warning", "msg": "Are you still there?"},
 ]
-THEN: list[dict[str, Any]] = [
+AFTER: list[dict[str, Any]] = [
     {
         "event": "chat_session_form_show",
         "form_request_id": "31",
@@ -76,16 +76,16 @@ THEN: list[dict[str, Any]] = [
 
 
 def in_mid_conversation() -> ChatSession:
-    """The session that the file of the present version was made from, at 1020 on its clock."""
+    """The session of the recorded file of the present version, at 1020 on its clock."""
     session = ChatSession(CHAT)
-    for event in decode(SAID):
+    for event in decode(BEFORE):
         session.receive(event, now=1000.0)
     for number, text in enumerate(("A pear tree.", "Very old.", "<b>Help</b>", "Hello?")):
         session.receive(commands.SendText(text), now=1001.0 + number)
     session.receive(Sent(["1"]), now=1006.0)
     session.receive(SendFailed(["3"], "the reply was lost", retryable=True), now=1007.0)
     session.receive(SendFailed(["5"], "refused", retryable=False), now=1008.0)
-    for event in decode(THEN):
+    for event in decode(AFTER):
         session.receive(event, now=1010.0)
     session.receive(commands.SubmitForm("32", {"number": "0000"}), now=1015.0)
     session.receive(commands.StartTyping(), now=1018.0)
@@ -93,26 +93,26 @@ def in_mid_conversation() -> ChatSession:
 
 
 def recorded(version: int) -> dict[str, Any]:
-    """What a file of that version holds."""
-    found: dict[str, Any] = json.loads((KEPT / f"v{version}.json").read_text(encoding="utf-8"))
+    """The recorded snapshot of a version."""
+    found: dict[str, Any] = json.loads((FOLDER / f"v{version}.json").read_text(encoding="utf-8"))
     return found
 
 
 def test_there_is_a_file_of_every_version() -> None:
-    """From the first to the present one."""
+    """Each version from the first to the present one has a file."""
     versions = range(1, snapshot.VERSION + 1)
-    assert {path.name for path in KEPT.iterdir()} == {f"v{version}.json" for version in versions}
+    assert {path.name for path in FOLDER.iterdir()} == {f"v{version}.json" for version in versions}
     assert [recorded(version)["version"] for version in versions] == list(versions)
 
 
 def test_the_present_format_is_the_recorded_one() -> None:
-    """Another format is another version: its file and its migration come with it."""
+    """Another format needs another version, with its file and its migration."""
     assert recorded(snapshot.VERSION) == in_mid_conversation().snapshot(now=1020.0)
 
 
 @pytest.mark.parametrize("version", range(1, snapshot.VERSION + 1))
 def test_a_recorded_snapshot_is_the_session_that_it_was(version: int) -> None:
-    """All that can be read of the session is there, its deadlines on the new clock."""
+    """All public attributes of the session are restored, the deadlines on the new clock."""
     session = ChatSession.restore(recorded(version), now=50.0)
     assert (session.chat_id, session.state, session.done) == (CHAT, "connected", False)
     assert session.parties == (Party(AGENT, "internal", "Odalys", "Odalys", "Fenn"),)
@@ -124,29 +124,29 @@ def test_a_recorded_snapshot_is_the_session_that_it_was(version: int) -> None:
     assert (session.case_id, session.service_name) == ("case-77", "Trees")
     assert (session.call, session.cobrowsing, session.warning) == ("offered", "requested", None)
     assert [candidate.candidate for candidate in session.early_candidates] == ["candidate:1"]
-    assert (session.counts.events, session.counts.anomalies) == (len(SAID) + len(THEN), 0)
+    assert (session.counts.events, session.counts.anomalies) == (len(BEFORE) + len(AFTER), 0)
 
 
 @pytest.mark.parametrize("version", range(1, snapshot.VERSION + 1))
-def test_a_recorded_session_goes_on(version: int) -> None:
-    """It knows its duplicates and its echoes, and counts its ids on."""
+def test_a_recorded_session_continues(version: int) -> None:
+    """The session recognizes duplicates and echoes, and continues its ids."""
     session = ChatSession.restore(recorded(version), now=50.0)
-    (known,) = decode(SAID[5])
+    (known,) = decode(BEFORE[5])
     assert session.receive(known, now=51.0) == []
     echo = {"event": "chat_session_message", "party_id": CHAT.upper(), "msg": "Hello?"}
-    (heard,) = decode({**echo, "msg_id": "7"})
-    assert session.receive(heard, now=51.0) == [effects.MessageSent("7")]
-    told = session.receive(commands.SendText("Thanks."), now=52.0)
-    (work,) = [effect for effect in told if isinstance(effect, effects.SendEvents)]
+    (echo_event,) = decode({**echo, "msg_id": "7"})
+    assert session.receive(echo_event, now=51.0) == [effects.MessageSent("7")]
+    sent_effects = session.receive(commands.SendText("Thanks."), now=52.0)
+    (work,) = [effect for effect in sent_effects if isinstance(effect, effects.SendEvents)]
     assert work.msg_ids == ("9",)
 
 
-def test_a_recorded_session_is_the_very_same() -> None:
-    """Not only what can be read of it: nothing that it remembers was lost on the way."""
+def test_a_recorded_session_is_equal() -> None:
+    """The complete state is equal, not only the public attributes."""
     assert ChatSession.restore(recorded(snapshot.VERSION), now=1020.0) == in_mid_conversation()
 
 
 @pytest.mark.parametrize("version", range(1, snapshot.VERSION + 1))
 def test_a_recorded_snapshot_holds_no_secret(version: int) -> None:
-    """What answered the secure form is not in it."""
+    """The answer of the secure form is not in the snapshot."""
     assert '"0000"' not in json.dumps(recorded(version))

@@ -1,4 +1,4 @@
-"""What is no snapshot, or was one: it is refused, whatever it is, and nothing else is raised."""
+"""Invalid and tampered snapshots: each is refused with `SnapshotError`, and with no other error."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from chatfsm.testing.strategies import odd_json
 
 
 def in_mid_conversation() -> ChatSession:
-    """A session that remembers something of every kind."""
+    """A session with state of every kind."""
     session = ChatSession("chat-1")
-    said = [
+    wire_items = [
         {"event": "chat_session_status", "state": "connected", "ewt": 5},
         {"event": "chat_session_party_joined", "party_id": "ann", "timestamp": 10},
         {"event": "chat_session_party_joined", "party_id": "ben", "timestamp": 11},
@@ -38,10 +38,10 @@ def in_mid_conversation() -> ChatSession:
             "data": {"type": "OFFER_CALL", "sdp": "v=0"},
         },
     ]
-    for event in decode(said):
+    for event in decode(wire_items):
         session.receive(event, now=1.0)
-    for order in (commands.CancelForm("2"), commands.SendText("hello"), commands.StartTyping()):
-        session.receive(order, now=2.0)
+    for command in (commands.CancelForm("2"), commands.SendText("hello"), commands.StartTyping()):
+        session.receive(command, now=2.0)
     session.receive(SendFailed(["1"], "lost", retryable=True), now=2.0)
     return session
 
@@ -49,14 +49,14 @@ def in_mid_conversation() -> ChatSession:
 KEPT = in_mid_conversation().snapshot(now=2.0)
 
 
-def prove_refused(data: object) -> None:
-    """It is a `SnapshotError`, and nothing else, for whatever clock."""
+def check_refused(data: object) -> None:
+    """Assert that `SnapshotError` is raised."""
     with pytest.raises(SnapshotError):
         ChatSession.restore(data, now=0.0)
 
 
-def test_what_nobody_touched_is_taken() -> None:
-    """The snapshot that the others tamper with is one."""
+def test_an_unchanged_snapshot_is_restored() -> None:
+    """The snapshot that the other tests tamper with is valid."""
     assert ChatSession.restore(deepcopy(KEPT), now=2.0) == in_mid_conversation()
 
 
@@ -65,88 +65,88 @@ def test_what_nobody_touched_is_taken() -> None:
     [None, 1, 1.5, "", "chatfsm.session", b"{}", (), [], [KEPT], {}, {"format": "other"}, object()],
     ids=lambda data: type(data).__name__,
 )
-def test_what_is_not_ours_is_refused(data: object) -> None:
-    """Other values, other JSON, other formats."""
+def test_another_format_is_refused(data: object) -> None:
+    """Other values, other JSON and other formats are refused."""
     with pytest.raises(SnapshotError, match="not a snapshot"):
         ChatSession.restore(data, now=0.0)
 
 
-def test_text_is_no_snapshot() -> None:
-    """JSON is to be parsed before; nothing is ever unpickled."""
-    prove_refused(json.dumps(KEPT))
+def test_json_text_is_refused() -> None:
+    """JSON text must be parsed before; nothing is ever unpickled."""
+    check_refused(json.dumps(KEPT))
 
 
-def test_a_newer_version_is_refused_and_named() -> None:
-    """Whoever reads the error knows which library is too old."""
+def test_a_newer_version_is_refused() -> None:
+    """The error has the version, so that the app knows to update the library."""
     newer = {**KEPT, "version": snapshot.VERSION + 1}
     with pytest.raises(SnapshotError, match=rf"{snapshot.VERSION + 1} is newer than"):
         ChatSession.restore(newer, now=0.0)
 
 
 @pytest.mark.parametrize("version", [None, "1", 0, -1, True, 1.0, float("nan"), [1]])
-def test_a_version_that_is_none_is_refused(version: object) -> None:
-    """A version is a whole number from 1."""
+def test_an_invalid_version_is_refused(version: object) -> None:
+    """A version is an integer from 1."""
     with pytest.raises(SnapshotError, match="version of a snapshot must be"):
         ChatSession.restore({**KEPT, "version": version}, now=0.0)
 
 
 @pytest.mark.parametrize("part", sorted(KEPT))
 def test_no_part_may_be_missing(part: str) -> None:
-    """Of the four parts of a snapshot."""
-    prove_refused({name: value for name, value in KEPT.items() if name != part})
+    """Each of the four parts of a snapshot is required."""
+    check_refused({name: value for name, value in KEPT.items() if name != part})
 
 
 def test_no_part_may_be_added() -> None:
-    """A fifth part was not written by us."""
-    prove_refused({**KEPT, "more": None})
+    """A fifth part is refused."""
+    check_refused({**KEPT, "more": None})
 
 
 @pytest.mark.parametrize("memory", [None, [], "", 0, {}])
-def test_a_memory_that_is_none_is_refused(memory: object) -> None:
-    """In its place."""
-    prove_refused({**KEPT, "memory": memory})
+def test_an_invalid_memory_is_refused(memory: object) -> None:
+    """A memory of another type, or an empty one, is refused."""
+    check_refused({**KEPT, "memory": memory})
 
 
 @pytest.mark.parametrize("digest", [None, "", "0" * 32, KEPT["digest"].upper(), 0, [], {}])
 def test_another_digest_is_refused(digest: object) -> None:
-    """It is that of the memory, and no other."""
-    prove_refused({**KEPT, "digest": digest})
+    """A digest that is not that of the memory is refused."""
+    check_refused({**KEPT, "digest": digest})
 
 
 @pytest.mark.parametrize("digest", ["", None, KEPT["digest"]])
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), {1}, b"", object()])
-def test_what_is_no_json_is_refused_whatever_the_digest_says(odd: object, digest: object) -> None:
-    """Numbers that are none, and what JSON cannot hold, get no session."""
+def test_values_that_are_not_json_are_refused(odd: object, digest: object) -> None:
+    """Values that are not JSON are refused, whatever the digest."""
     memory = {**KEPT["memory"], "ewt": odd}
-    prove_refused({**KEPT, "memory": memory, "digest": digest})
+    check_refused({**KEPT, "memory": memory, "digest": digest})
 
 
 @pytest.mark.parametrize("digest", ["", KEPT["digest"]])
-def test_what_is_nested_deeply_is_refused(digest: str) -> None:
-    """Deeper than anybody can read."""
+def test_a_deeply_nested_memory_is_refused(digest: str) -> None:
+    """A memory nested too deep is refused."""
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    prove_refused({**KEPT, "memory": {**KEPT["memory"], "seen_ids": deep}, "digest": digest})
+    check_refused({**KEPT, "memory": {**KEPT["memory"], "seen_ids": deep}, "digest": digest})
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The ways to all values of a JSON value, itself included."""
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths to all values of a JSON value, itself included."""
     if not isinstance(value, (dict, list)):
         return [path]
     inner = value.items() if isinstance(value, dict) else enumerate(value)
-    return [path, *(place for key, held in inner for place in places(held, (*path, key)))]
+    return [path, *(place for key, forged in inner for place in paths_of(forged, (*path, key)))]
 
 
-def reached(value: Any, path: tuple[Any, ...]) -> Any:
+def value_at(value: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         value = value[key]
     return value
 
 
-PLACES = places(KEPT)
-VALUES = [path for path in PLACES if path]
-CONTAINERS = [path for path in PLACES if isinstance(reached(KEPT, path), (dict, list))]
+PATHS = paths_of(KEPT)
+VALUES = [path for path in PATHS if path]
+CONTAINERS = [path for path in PATHS if isinstance(value_at(KEPT, path), (dict, list))]
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -164,75 +164,77 @@ def text_of(value: object) -> str:
 
 @pytest.mark.parametrize("path", VALUES, ids=str)
 def test_each_value_is_needed(path: tuple[Any, ...]) -> None:
-    """Whatever is taken away, or put to null, is missed."""
+    """A value that is removed, or replaced by null, is noticed."""
     data = deepcopy(KEPT)
-    holder = reached(data, path[:-1])
+    holder = value_at(data, path[:-1])
     if holder[path[-1]] is not None:
         without = deepcopy(KEPT)
-        reached(without, path[:-1])[path[-1]] = None
-        prove_refused(without)
+        value_at(without, path[:-1])[path[-1]] = None
+        check_refused(without)
     del holder[path[-1]]
-    prove_refused(data)
+    check_refused(data)
 
 
 @given(st.sampled_from(VALUES), st.one_of(json_values, odd_json()))
 def test_any_changed_value_is_noticed(path: tuple[Any, ...], value: Any) -> None:
-    """Wherever it stands, and whatever stands there now."""
+    """A changed value is noticed at any place."""
     data = deepcopy(KEPT)
-    holder = reached(data, path[:-1])
+    holder = value_at(data, path[:-1])
     if text_of(holder[path[-1]]) == text_of(value):
         return
     holder[path[-1]] = value
-    prove_refused(data)
+    check_refused(data)
 
 
 @given(st.sampled_from(VALUES), st.data())
-def test_a_value_of_another_place_is_noticed(path: tuple[Any, ...], data: st.DataObject) -> None:
-    """Nor may two values be exchanged, though both were written by us."""
+def test_a_value_moved_to_another_path_is_noticed(
+    path: tuple[Any, ...], data: st.DataObject
+) -> None:
+    """Two values of the snapshot may not be exchanged."""
     changed = deepcopy(KEPT)
-    holder = reached(changed, path[:-1])
-    value = deepcopy(reached(KEPT, data.draw(st.sampled_from(VALUES))))
+    holder = value_at(changed, path[:-1])
+    value = deepcopy(value_at(KEPT, data.draw(st.sampled_from(VALUES))))
     if text_of(holder[path[-1]]) == text_of(value):
         return
     holder[path[-1]] = value
-    prove_refused(changed)
+    check_refused(changed)
 
 
 @given(st.sampled_from(CONTAINERS), st.text(max_size=5), json_values, st.integers(0, 9))
 def test_any_added_value_is_noticed(
     path: tuple[Any, ...], key: str, value: Any, index: int
 ) -> None:
-    """In every object and every list."""
+    """An added value is noticed in every object and every list."""
     data = deepcopy(KEPT)
-    holder = reached(data, path)
+    holder = value_at(data, path)
     if isinstance(holder, list):
         holder.insert(index, value)
     elif key in holder:
         return
     else:
         holder[key] = value
-    prove_refused(data)
+    check_refused(data)
 
 
 @given(odd_json())
 def test_no_random_json_is_a_snapshot(data: Any) -> None:
-    """Nor anything like JSON."""
-    prove_refused(data)
+    """Random JSON, and values similar to JSON, are refused."""
+    check_refused(data)
 
 
 @given(odd_json(), st.text(max_size=32))
 def test_no_random_memory_is_a_snapshot(memory: Any, digest: str) -> None:
-    """Though the frame is right."""
-    prove_refused({**KEPT, "memory": memory, "digest": digest})
+    """A random memory in valid parts is refused."""
+    check_refused({**KEPT, "memory": memory, "digest": digest})
 
 
 @given(st.sampled_from([path for path in VALUES if path[0] == "memory"]), json_values)
-def test_a_forged_digest_does_no_worse_than_a_session(path: tuple[Any, ...], value: Any) -> None:
-    """Where somebody wants to deceive, nothing but `SnapshotError` is raised all the same."""
+def test_a_forged_digest_raises_no_other_error(path: tuple[Any, ...], value: Any) -> None:
+    """A memory with a forged digest is restored or raises `SnapshotError`, and nothing else."""
     data = deepcopy(KEPT)
-    reached(data, path[:-1])[path[-1]] = value
+    value_at(data, path[:-1])[path[-1]] = value
     if not isinstance(data["memory"], dict):
-        prove_refused(data)
+        check_refused(data)
         return
     data["digest"] = snapshot._digest(data["memory"])
     try:
@@ -244,7 +246,7 @@ def test_a_forged_digest_does_no_worse_than_a_session(path: tuple[Any, ...], val
 
 @pytest.mark.parametrize("section", [None, "service", "call", "own_typing", "counts"])
 def test_an_unknown_field_is_refused_even_with_its_digest(section: str | None) -> None:
-    """A memory holds what this version knows, and nothing else, and so does each of its parts."""
+    """An unknown field in the memory or one of its parts is refused."""
     memory = {**KEPT["memory"]}
     if section is None:
         memory["new"] = 1
@@ -258,15 +260,15 @@ def test_an_unknown_field_is_refused_even_with_its_digest(section: str | None) -
 def test_an_older_version_that_nothing_migrates_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A step that is missing is no reason for another error."""
+    """A missing migration raises `SnapshotError` too."""
     monkeypatch.setattr(snapshot, "VERSION", snapshot.VERSION + 1)
     monkeypatch.setattr(snapshot, "MIGRATIONS", {})
-    prove_refused(KEPT)
+    check_refused(KEPT)
 
 
 @pytest.mark.parametrize("data", [{**KEPT, "digest": "MARK"}, {**KEPT, "MARK": "MARK"}])
 def test_the_error_quotes_nothing_of_the_content(data: dict[str, Any]) -> None:
-    """A snapshot holds what people wrote; its errors do not (law L10)."""
+    """A snapshot contains texts of parties; its errors do not (law L10)."""
     with pytest.raises(SnapshotError) as error:
         ChatSession.restore(data, now=0.0)
     assert "MARK" not in str(error.value)
@@ -274,7 +276,7 @@ def test_the_error_quotes_nothing_of_the_content(data: dict[str, Any]) -> None:
 
 
 def test_texts_in_place_of_lists_are_noticed() -> None:
-    """Of what was told the digest takes the texts; that they stood in lists is no less of it."""
+    """The digest of `seen_ids` covers the texts only; texts in place of lists are refused too."""
     session = ChatSession("chat-1")
     (event,) = decode(
         {"event": "chat_session_message", "party_id": "ann", "msg_id": "2", "msg": "y"}
@@ -284,7 +286,7 @@ def test_texts_in_place_of_lists_are_noticed() -> None:
     (row,) = kept["memory"]["seen_ids"]
     assert row == ["ann", ["2"], ["y"]]
     row[1:] = ["2", "y"]
-    prove_refused(kept)
+    check_refused(kept)
 
 
 FORGED_SEEN: list[Any] = [
@@ -299,7 +301,7 @@ FORGED_SEEN: list[Any] = [
     [[["read", 7], ["2"], ["x"]]],
     [["ann", ["2", "4"], ["x"]]],
 ]
-FORGED: list[tuple[str, Any]] = [("seen_ids", held) for held in FORGED_SEEN] + [
+FORGED: list[tuple[str, Any]] = [("seen_ids", forged) for forged in FORGED_SEEN] + [
     ("parties", [["ann", None, None, None]]),
     ("parties", [[None, None, None, None, None]]),
     ("parties", [["ann", 7, None, None, None]]),
@@ -320,10 +322,10 @@ FORGED: list[tuple[str, Any]] = [("seen_ids", held) for held in FORGED_SEEN] + [
 ]
 
 
-@pytest.mark.parametrize(("name", "held"), FORGED, ids=repr)
-def test_a_value_of_another_kind_is_refused_even_with_its_digest(name: str, held: Any) -> None:
-    """What was not written so is not read; the error names the field, and quotes no text."""
-    memory = {**KEPT["memory"], name: held}
+@pytest.mark.parametrize(("name", "forged"), FORGED, ids=repr)
+def test_a_value_of_another_kind_is_refused_even_with_its_digest(name: str, forged: Any) -> None:
+    """A value of another type is refused; the error has the field, and quotes no text."""
+    memory = {**KEPT["memory"], name: forged}
     data = {**KEPT, "memory": memory, "digest": snapshot._digest(memory)}
     with pytest.raises(SnapshotError, match=rf"not a session's memory: memory\.{name}") as error:
         ChatSession.restore(data, now=0.0)
@@ -336,7 +338,7 @@ def test_a_value_of_another_kind_is_refused_even_with_its_digest(name: str, held
     [("seen_count", 5_000, "seen_count is not the number of seen_ids"), ("chat_id", None, "")],
 )
 def test_fields_that_do_not_fit_together_are_refused(field: str, value: object, why: str) -> None:
-    """With the right digest, too: the error names the contradiction, or the missing field."""
+    """With a valid digest the error has the contradiction, or the missing field."""
     memory = {**KEPT["memory"], field: value}
     if value is None:
         del memory[field]
@@ -345,8 +347,8 @@ def test_fields_that_do_not_fit_together_are_refused(field: str, value: object, 
         ChatSession.restore({**KEPT, "memory": memory, "digest": snapshot._digest(memory)}, now=0.0)
 
 
-def test_a_text_is_no_list_of_its_letters() -> None:
-    """Of as many as a party has fields."""
+def test_a_text_is_not_a_list() -> None:
+    """A text of as many characters as a party has fields is refused."""
     data = deepcopy(KEPT)
     data["memory"]["parties"] = ["abcde"]
     data["digest"] = snapshot._digest(data["memory"])
@@ -355,7 +357,7 @@ def test_a_text_is_no_list_of_its_letters() -> None:
 
 
 def test_ids_without_a_fingerprint_are_refused() -> None:
-    """In plain words, like everything that does not fit."""
+    """The error says that there must be as many texts as ids."""
     data = deepcopy(KEPT)
     data["memory"]["seen_ids"][0][2].pop()
     data["digest"] = snapshot._digest(data["memory"])
