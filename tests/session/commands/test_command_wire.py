@@ -259,7 +259,7 @@ def test_ids_continue_after_own_ids(harness: Harness, item: dict[str, Any], past
 @pytest.mark.parametrize(
     "msg_id", ["abc", "", None, "\u0667", "1" * 16, "7:", "-7", "7.5", "\u00b2"]
 )
-def test_ids_that_are_no_numbers_do_not_change_the_counter(
+def test_ids_that_are_not_numbers_do_not_change_the_counter(
     harness: Harness, msg_id: str | None
 ) -> None:
     """An own id that is not a number does not change the counter."""

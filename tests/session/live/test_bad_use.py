@@ -73,7 +73,7 @@ def test_a_time_that_is_not_finite_is_refused_after_the_end(harness: Harness, no
 
 
 @pytest.mark.parametrize("now", ["1", None, [1.0]])
-def test_a_time_that_is_no_number_is_refused(harness: Harness, now: Any) -> None:
+def test_a_time_that_is_not_a_number_is_refused(harness: Harness, now: Any) -> None:
     """A `now` of another type raises `TypeError` and changes nothing."""
     harness.typing("ann", at=0.0)
     before = harness.copy_state()

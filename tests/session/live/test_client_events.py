@@ -45,7 +45,7 @@ def test_client_events_without_an_effect_are_only_counted(
         ("secure_form_cancel", {"form_request_id": "7"}),
     ],
 )
-def test_an_answer_to_a_form_never_shown_is_no_violation(
+def test_an_answer_to_a_form_never_shown_is_not_a_breach(
     make_harness: type[Harness], name: str, fields: dict[str, Any]
 ) -> None:
     """An answer to an unknown form is an anomaly that strict sessions do not raise."""

@@ -107,7 +107,7 @@ def test_the_required_field_is_enough(harness: Harness, event_name: str, field: 
 @pytest.mark.parametrize(
     "item", [None, 7, "chat_session_ended", [], {}, {"event": 7}, {"event": None}, True]
 )
-def test_an_item_that_is_no_event_is_malformed(harness: Harness, item: object) -> None:
+def test_an_item_that_is_not_an_event_is_malformed(harness: Harness, item: object) -> None:
     """An item that is not an object, or whose event is not a text, is malformed."""
     [anomaly] = harness.feed_batch(item)
 
