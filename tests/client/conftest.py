@@ -39,7 +39,7 @@ def kind_of(request: HttpRequest) -> str:
     return path.rpartition("/")[2] if path.endswith("/history") else path
 
 
-class Stage:
+class ClientHarness:
     """A client with its clock, its effects, and its unanswered requests.
 
     `at` moves the clock; without it the clock stands still.
@@ -59,11 +59,11 @@ class Stage:
             self.endpoint, settings=self.settings, chat_id=chat_id, token=token
         )
         self.now = 0.0
-        self.told: list[Any] = []
+        self.effects: list[Any] = []
         self.waiting: dict[int, HttpRequest] = {}
         self.requests: list[HttpRequest] = []
 
-    def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
+    def receive(self, item: Any, *, at: float | None = None) -> list[Any]:
         """Give the client an input; return its effects without the requests."""
         if at is not None:
             self.now = at
@@ -71,15 +71,15 @@ class Stage:
         asked = [effect for effect in effects if isinstance(effect, HttpRequest)]
         self.requests += asked
         self.waiting |= {request.id: request for request in asked}
-        told = [effect for effect in effects if not isinstance(effect, HttpRequest)]
-        self.told += told
-        return told
+        reported = [effect for effect in effects if not isinstance(effect, HttpRequest)]
+        self.effects += reported
+        return reported
 
-    def ticks(self, *, at: float | None = None) -> list[Any]:
+    def tick(self, *, at: float | None = None) -> list[Any]:
         """Give the client a tick."""
-        return self.receives(Tick(), at=at)
+        return self.receive(Tick(), at=at)
 
-    def asked(self, kind: str) -> HttpRequest:
+    def pending_request(self, kind: str) -> HttpRequest:
         """Return the only unanswered request of its kind."""
         (request,) = [r for r in self.waiting.values() if kind_of(r) == kind]
         return request
@@ -89,7 +89,7 @@ class Stage:
         """The kinds of the unanswered requests."""
         return sorted(kind_of(request) for request in self.waiting.values())
 
-    def replies(
+    def reply(
         self,
         kind: str,
         body: Any = b"",
@@ -99,54 +99,54 @@ class Stage:
         **headers: str,
     ) -> list[Any]:
         """Answer a request; a body that is not bytes is written as JSON."""
-        request = self.asked(kind)
+        request = self.pending_request(kind)
         del self.waiting[request.id]
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.receives(HttpReply(request.id, status, named, content), at=at)
+        return self.receive(HttpReply(request.id, status, named, content), at=at)
 
-    def polled(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
+    def reply_poll(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
         """Answer the poll; event names are given without the prefix `chat_session_`."""
-        return self.replies("poll", {"events": wire(events)}, at=at)
+        return self.reply("poll", {"events": wire(events)}, at=at)
 
-    def remembers(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
+    def reply_history(self, *events: dict[str, Any], at: float | None = None) -> list[Any]:
         """Answer the history request with these events."""
-        return self.replies("history", {"events": wire(events)}, at=at)
+        return self.reply("history", {"events": wire(events)}, at=at)
 
-    def fails(
+    def fail(
         self, kind: str, how: Any = "timeout", why: str = "", *, at: float | None = None
     ) -> list[Any]:
         """Let a request fail without a reply."""
-        request = self.asked(kind)
+        request = self.pending_request(kind)
         del self.waiting[request.id]
-        return self.receives(HttpFailure(request.id, how, why), at=at)
+        return self.receive(HttpFailure(request.id, how, why), at=at)
 
-    def opens(self, *, is_new: bool = True, state: str = "queued") -> Stage:
+    def open_chat(self, *, is_new: bool = True, state: str = "queued") -> ClientHarness:
         """Request a chat as the app, and answer with a new or existing one."""
-        self.receives(RequestChat())
-        self.replies("chats", {"chat_id": CHAT, "state": state, "is_new_chat": is_new})
+        self.receive(RequestChat())
+        self.reply("chats", {"chat_id": CHAT, "state": state, "is_new_chat": is_new})
         return self
 
-    def receives_chat(self, chat_id: object) -> list[Any]:
+    def receive_chat(self, chat_id: object) -> list[Any]:
         """Request a chat as the app, and answer with this chat id."""
-        self.receives(RequestChat())
-        return self.replies("chats", {"chat_id": chat_id, "state": "queued"})
+        self.receive(RequestChat())
+        return self.reply("chats", {"chat_id": chat_id, "state": "queued"})
 
-    def says(self, text: str = "hello", *, at: float | None = None) -> list[Any]:
+    def send_text(self, text: str = "hello", *, at: float | None = None) -> list[Any]:
         """Send a text as the customer."""
-        return self.receives(commands.SendText(text), at=at)
+        return self.receive(commands.SendText(text), at=at)
 
     def refused(self, item: Any, *, at: float | None = None) -> str:
         """Give an input that must be refused; return the reason and check that nothing changed."""
         if at is not None:
             self.now = at
-        before = self.knows()
+        before = self.copy_state()
         with pytest.raises(LocalProtocolError) as caught:
             self.client.receive(item, now=self.now)
-        assert self.knows() == before
+        assert self.copy_state() == before
         return str(caught.value)
 
-    def restarts(self, *, at: float, **changes: Any) -> Stage:
+    def restart(self, *, at: float, **changes: Any) -> ClientHarness:
         """Restore the client from its snapshot, on another clock, without its open requests."""
         snapshot = json.loads(json.dumps(self.client.snapshot(now=self.now)))
         self.now = at
@@ -156,18 +156,18 @@ class Stage:
         self.waiting.clear()
         return self
 
-    def knows(self) -> Any:
+    def copy_state(self) -> Any:
         """Return a copy of the state of the client and of its session."""
         session = self.client.session
         memory = None if session is None else deepcopy(session._state)
         return deepcopy(self.client._state), memory
 
-    def is_due(self) -> list[str]:
+    def run_to_deadline(self) -> list[str]:
         """Advance to the client's deadline and tick; return the kinds of the new requests."""
         deadline = self.client.deadline
         assert deadline is not None
         before = set(self.waiting)
-        self.ticks(at=max(self.now, deadline))
+        self.tick(at=max(self.now, deadline))
         return sorted(kind_of(r) for number, r in self.waiting.items() if number not in before)
 
     @property
@@ -199,18 +199,18 @@ def query_of(request: HttpRequest) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def harness() -> ClientHarness:
     """A client without a chat, at time 0."""
-    return Stage()
+    return ClientHarness()
 
 
 @pytest.fixture
-def chat() -> Stage:
+def chat() -> ClientHarness:
     """A client that has just opened a chat; the first poll is pending."""
-    return Stage().opens()
+    return ClientHarness().open_chat()
 
 
 @pytest.fixture(scope="session")
-def stages() -> type[Stage]:
-    """The class of the harness, to be called as `stages(version=1, max_batch=2)`."""
-    return Stage
+def make_client() -> type[ClientHarness]:
+    """The class of the harness, to be called as `make_client(version=1, max_batch=2)`."""
+    return ClientHarness

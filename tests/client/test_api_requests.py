@@ -11,7 +11,7 @@ from chatfsm import api, events
 from chatfsm._client.http_api import METHODS
 from chatfsm.client_effects import ApiFailed, ApiSucceeded
 from chatfsm.errors import RequestRefusedError, TransportError
-from tests.client.conftest import CHAT, HOST, Stage, query_of
+from tests.client.conftest import CHAT, HOST, ClientHarness, query_of
 
 PROPERTIES = {"chat_id": "c", "state": "ivr", "ewt": "0", "phone_number": "555"}
 MESSAGE = {"event": "chat_session_message", "msg": "hi"}
@@ -51,78 +51,84 @@ ROWS: list[tuple[Any, str, Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1])
-def test_each_request_is_written_and_its_answer_decoded(chat: Stage, row: tuple[Any, ...]) -> None:
+def test_each_request_is_written_and_its_answer_decoded(
+    chat: ClientHarness, row: tuple[Any, ...]
+) -> None:
     """Each method of version 2 is as documented, and the result has the request itself."""
     call, where, body, reply, value = row
-    assert chat.receives(call) == []
+    assert chat.receive(call) == []
     verb, path = where.split()
-    request = chat.asked(path)
+    request = chat.pending_request(path)
     assert (request.method, request.url.partition("?")[0]) == (
         verb,
         f"{HOST}/clientweb/api/v2/{path}",
     )
     assert query_of(request)["tenantUrl"] == ["tenant.example.com"]
     assert (json.loads(request.body) if request.body else None) == body
-    (told,) = chat.replies(path, reply)
-    assert told == ApiSucceeded(call, value)
-    assert told.request is call
-    assert told.result == value
+    (reported,) = chat.reply(path, reply)
+    assert reported == ApiSucceeded(call, value)
+    assert reported.request is call
+    assert reported.result == value
 
 
 @pytest.mark.parametrize(
     "row", [row for row in ROWS if 1 in METHODS[type(row[0])].versions], ids=lambda row: row[1]
 )
-def test_methods_of_v1_use_the_v1_paths(stages: type[Stage], row: tuple[Any, ...]) -> None:
+def test_methods_of_v1_use_the_v1_paths(
+    make_client: type[ClientHarness], row: tuple[Any, ...]
+) -> None:
     """The methods of version 1 have the same paths under /v1/."""
-    chat = stages(version=1).opens()
+    chat = make_client(version=1).open_chat()
     call, where, _, reply, value = row
-    chat.receives(call)
+    chat.receive(call)
     path = where.split()[1]
-    assert chat.asked(path).url.startswith(f"{HOST}/clientweb/api/v1/{path}?")
-    (told,) = chat.replies(path, reply)
-    assert told.result == value
+    assert chat.pending_request(path).url.startswith(f"{HOST}/clientweb/api/v1/{path}?")
+    (reported,) = chat.reply(path, reply)
+    assert reported.result == value
 
 
-def test_an_sms_chat_needs_v1(stages: type[Stage], chat: Stage) -> None:
+def test_an_sms_chat_needs_v1(make_client: type[ClientHarness], chat: ClientHarness) -> None:
     """`RequestSmsChat` is written like `RequestChat`, and answered with a code."""
     assert "version 2" in chat.refused(api.RequestSmsChat("555"))
-    stage = stages(version=1)
-    stage.receives(api.RequestSmsChat("555", "666", {"name": "Ada"}))
-    assert json.loads(stage.asked("requestsms").body) == {
+    harness = make_client(version=1)
+    harness.receive(api.RequestSmsChat("555", "666", {"name": "Ada"}))
+    assert json.loads(harness.pending_request("requestsms").body) == {
         "phone_number": "555",
         "from": "666",
         "parameters": {"name": "Ada"},
     }
-    (told,) = stage.replies("requestsms", {"sms_error_code": 0, "error_message": ""})
-    assert told.result == api.SmsOutcome(0)
+    (reported,) = harness.reply("requestsms", {"sms_error_code": 0, "error_message": ""})
+    assert reported.result == api.SmsOutcome(0)
 
 
-def test_a_request_for_a_chat_has_only_given_fields(stage: Stage) -> None:
+def test_a_request_for_a_chat_has_only_given_fields(harness: ClientHarness) -> None:
     """All its fields are optional."""
-    stage.receives(api.RequestChat(parameters={"user_platform": {"os": "x"}}))
-    body = json.loads(stage.asked("chats").body)
+    harness.receive(api.RequestChat(parameters={"user_platform": {"os": "x"}}))
+    body = json.loads(harness.pending_request("chats").body)
     assert body == {"parameters": {"user_platform": {"os": "x"}}}
 
 
-def test_a_request_for_a_chat_may_have_the_first_message(stage: Stage) -> None:
+def test_a_request_for_a_chat_may_have_the_first_message(harness: ClientHarness) -> None:
     """The first message is part of the request as an event, and its echo is an own text."""
-    stage.receives(api.RequestChat(initial_message="Is anybody there?"))
-    body = json.loads(stage.asked("chats").body)
+    harness.receive(api.RequestChat(initial_message="Is anybody there?"))
+    body = json.loads(harness.pending_request("chats").body)
     event = {"event": "chat_session_message", "msg": "Is anybody there?"}
     assert body == {"initial_message": event}
-    stage.replies("chats", {"chat_id": CHAT, "state": "queued", "is_new_chat": True})
-    told = stage.polled({"event": "message", "msg": event["msg"], "party_id": CHAT, "msg_id": "1"})
-    assert [effect.message.own for effect in told if hasattr(effect, "message")] == [True]
+    harness.reply("chats", {"chat_id": CHAT, "state": "queued", "is_new_chat": True})
+    reported = harness.reply_poll(
+        {"event": "message", "msg": event["msg"], "party_id": CHAT, "msg_id": "1"}
+    )
+    assert [effect.message.own for effect in reported if hasattr(effect, "message")] == [True]
 
 
 CIPHERTEXT = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
 
 
 @pytest.mark.parametrize("body", [CIPHERTEXT.encode(), json.dumps(CIPHERTEXT).encode()])
-def test_encrypted_ice_servers_are_marked(chat: Stage, body: bytes) -> None:
+def test_encrypted_ice_servers_are_marked(chat: ClientHarness, body: bytes) -> None:
     """Newer servers answer with base64 that only the vendor's web client can decrypt."""
-    chat.receives(api.GetIceServers())
-    (failed,) = chat.replies("iceservers", body)
+    chat.receive(api.GetIceServers())
+    (failed,) = chat.reply("iceservers", body)
     assert isinstance(failed, ApiFailed)
     assert isinstance(failed.error, RequestRefusedError)
     assert str(failed.error) == "the ICE servers are encrypted for the vendor's web client"
@@ -135,19 +141,19 @@ def test_encrypted_ice_servers_are_marked(chat: Stage, body: bytes) -> None:
     [(api.CloseCase(), f"chats/{CHAT}/closecase"), (api.GetVersion(), "version")],
 )
 def test_a_text_is_no_result_of_another_request(
-    chat: Stage, call: api.ApiRequest, path: str
+    chat: ClientHarness, call: api.ApiRequest, path: str
 ) -> None:
     """Only `GetIceServers` accepts a base64 text as its answer."""
-    chat.receives(call)
-    (failed,) = chat.replies(path, CIPHERTEXT.encode())
+    chat.receive(call)
+    (failed,) = chat.reply(path, CIPHERTEXT.encode())
     assert isinstance(failed.error, TransportError)
 
 
-def test_an_upload_is_one_part(stage: Stage) -> None:
+def test_an_upload_is_one_part(harness: ClientHarness) -> None:
     """An upload is multipart/form-data with a part `file`; it needs no chat, and more time."""
     call = api.UploadFile("a.png", b"\x00\xff\r\n", "image/png")
-    stage.receives(call)
-    request = stage.asked("files")
+    harness.receive(call)
+    request = harness.pending_request("files")
     kind = dict(request.headers)["Content-Type"]
     boundary = kind.removeprefix("multipart/form-data; boundary=").encode()
     assert request.body == (
@@ -155,22 +161,22 @@ def test_an_upload_is_one_part(stage: Stage) -> None:
         b"Content-Type: image/png\r\n\r\n\x00\xff\r\n\r\n--%b--\r\n" % (boundary, boundary)
     )  # fmt: skip
     assert request.timeout == 300.0
-    (told,) = stage.replies("files", {"file_id": "f1", "file_name": "a.png"})
-    assert told.result == api.UploadedFile("f1", "a.png")
+    (reported,) = harness.reply("files", {"file_id": "f1", "file_name": "a.png"})
+    assert reported.result == api.UploadedFile("f1", "a.png")
 
 
-def test_a_file_name_cannot_end_the_header(stage: Stage) -> None:
+def test_a_file_name_cannot_end_the_header(harness: ClientHarness) -> None:
     """Quotes, line ends and NUL are percent-encoded, as by browsers."""
-    stage.receives(api.UploadFile('a"b\rc\nd\0e%', b"x", "image/png"))
-    assert b'; filename="a%22b%0Dc%0Ad%00e%"\r\n' in stage.asked("files").body
+    harness.receive(api.UploadFile('a"b\rc\nd\0e%', b"x", "image/png"))
+    assert b'; filename="a%22b%0Dc%0Ad%00e%"\r\n' in harness.pending_request("files").body
 
 
-def test_an_undecodable_file_name_has_question_marks(stage: Stage) -> None:
+def test_an_undecodable_file_name_has_question_marks(harness: ClientHarness) -> None:
     """Lone surrogates, which stand for undecodable bytes in a file name, are replaced by "?"."""
-    stage.receives(api.UploadFile("caf\udce9.png", b"x", "image/png"))
-    assert b'filename="caf?.png"' in stage.asked("files").body
-    (told,) = stage.replies("files", {"file_id": "f1"})
-    assert told.result == api.UploadedFile("f1")
+    harness.receive(api.UploadFile("caf\udce9.png", b"x", "image/png"))
+    assert b'filename="caf?.png"' in harness.pending_request("files").body
+    (reported,) = harness.reply("files", {"file_id": "f1"})
+    assert reported.result == api.UploadedFile("f1")
 
 
 @pytest.mark.parametrize(
@@ -180,21 +186,23 @@ def test_an_undecodable_file_name_has_question_marks(stage: Stage) -> None:
         (api.GetPhoto("ann"), f"chats/{CHAT}/profilephotos/ann"),
     ],
 )
-def test_downloads_are_returned_unchanged(chat: Stage, call: api.ApiRequest, path: str) -> None:
+def test_downloads_are_returned_unchanged(
+    chat: ClientHarness, call: api.ApiRequest, path: str
+) -> None:
     """Files and photos are requested without the tenant, and returned as raw bytes."""
-    chat.receives(call)
-    request = chat.asked(path)
+    chat.receive(call)
+    request = chat.pending_request(path)
     assert "tenantUrl" not in query_of(request)
     content = b'{"error_code": "5005"}'
-    (told,) = chat.replies(path, content, content_type="image/png")
-    assert told.result == api.Download(content, "image/png")
+    (reported,) = chat.reply(path, content, content_type="image/png")
+    assert reported.result == api.Download(content, "image/png")
     assert not chat.client.done
 
 
-def test_downloads_have_a_higher_size_limit(chat: Stage) -> None:
+def test_downloads_have_a_higher_size_limit(chat: ClientHarness) -> None:
     """The limit for downloads is higher than that for other replies."""
-    chat.receives(api.GetFile("f1"))
-    assert chat.asked(f"chats/{CHAT}/files/f1").max_body == 26 * 1024 * 1024
+    chat.receive(api.GetFile("f1"))
+    assert chat.pending_request(f"chats/{CHAT}/files/f1").max_body == 26 * 1024 * 1024
 
 
 def test_no_repr_of_a_request_has_personal_data() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chatfsm._client.client import ChatClient
 from chatfsm.api import GetFile, GetPhoto, UploadFile
 from chatfsm.endpoint import quote_segment
-from tests.client.conftest import CHAT, HOST, Stage, endpoint
+from tests.client.conftest import CHAT, HOST, ClientHarness, endpoint
 
 HOSTILE = ("a\r\nX-Evil: 1", "a\nb", 'a"b', "a\\b", "ä", "a b", "\x00", "\x7f", "a\u2028b", "")
 
@@ -118,11 +118,11 @@ def test_wrong_types_are_refused(changes: dict[str, Any]) -> None:
         endpoint(**changes)
 
 
-def test_no_repr_has_credentials(chat: Stage) -> None:
+def test_no_repr_has_credentials(chat: ClientHarness) -> None:
     """No repr of endpoint, request or client has the ids or a text of the customer."""
-    chat.says("a secret")
+    chat.send_text("a secret")
     assert any(b"a secret" in request.body for request in chat.requests)
-    shown = repr((endpoint(), chat.requests, chat.client, chat.told))
+    shown = repr((endpoint(), chat.requests, chat.client, chat.effects))
     assert "a secret" not in shown
     assert "the-app" not in shown
     assert "the-client" not in shown
@@ -157,29 +157,29 @@ def test_path_steps_are_refused_as_ids(value: str) -> None:
 @given(IDS.filter(lambda value: value not in {".", ".."}))
 def test_hostile_ids_stay_in_their_place(value: str) -> None:
     """Chat ids of the server and file ids are percent-encoded in every path."""
-    stage = Stage(chat_id=value)
-    stage.ticks()
-    stage.receives(GetFile(value))
-    history, file = stage.requests
+    harness = ClientHarness(chat_id=value)
+    harness.tick()
+    harness.receive(GetFile(value))
+    history, file = harness.requests
     written = quote_segment(value)
     assert urlsplit(history.url).path == f"/clientweb/api/v2/chats/{written}/history"
     assert urlsplit(file.url).path == f"/clientweb/api/v2/chats/{written}/files/{written}"
-    assert all(request.url.startswith(HOST + "/") for request in stage.requests)
+    assert all(request.url.startswith(HOST + "/") for request in harness.requests)
 
 
 @pytest.mark.parametrize("chat_id", [".", "..", "", None, 5.5e300, "x" * 2_000, ["a"]])
-def test_an_invalid_chat_id_opens_no_chat(stage: Stage, chat_id: object) -> None:
+def test_an_invalid_chat_id_opens_no_chat(harness: ClientHarness, chat_id: object) -> None:
     """A chat id of the server is checked before it is used."""
-    stage.receives_chat(chat_id)
-    assert stage.client.session is None or chat_id == 5.5e300
+    harness.receive_chat(chat_id)
+    assert harness.client.session is None or chat_id == 5.5e300
 
 
 @given(st.text(min_size=1, max_size=30), st.binary(max_size=50))
 def test_a_file_name_ends_no_header(name: str, content: bytes) -> None:
     """Any file name gives a part with one name, and unchanged content."""
-    stage = Stage()
-    stage.receives(UploadFile(name, content))
-    body = stage.asked("files").body
+    harness = ClientHarness()
+    harness.receive(UploadFile(name, content))
+    body = harness.pending_request("files").body
     head, _, rest = body.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert len(lines) == 3
@@ -188,7 +188,7 @@ def test_a_file_name_ends_no_header(name: str, content: bytes) -> None:
     assert rest.startswith(content + b"\r\n" + lines[0] + b"--")
 
 
-def test_the_id_of_the_chat_is_the_servers(chat: Stage) -> None:
+def test_the_id_of_the_chat_is_the_servers(chat: ClientHarness) -> None:
     """A plain chat id is in the path as documented."""
-    path = urlsplit(chat.asked("poll").url).path
+    path = urlsplit(chat.pending_request("poll").url).path
     assert path == f"/clientweb/api/v2/chats/{CHAT}/events"

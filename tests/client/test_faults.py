@@ -33,16 +33,16 @@ class WatchedMachine(ClientMachine):
 
     def check_agreement(self) -> None:
         super().check_agreement()
-        told = self.world.effects
-        assert not [e for e in told if isinstance(e, effects.MessageFailed)]
-        opened = [e.form.request_id for e in told if isinstance(e, effects.FormOpened)]
+        reported = self.world.effects
+        assert not [e for e in reported if isinstance(e, effects.MessageFailed)]
+        opened = [e.form.request_id for e in reported if isinstance(e, effects.FormOpened)]
         assert len(opened) == len(set(opened))
         session = self.world.client.session
         assert session is not None
         assert set(session.outbox.values()) <= {"sent"}
         if self.is_ending:
             assert self.world.center.received[-1]["event"] == "chat_session_end"
-            assert isinstance(told[-1], effects.Terminated)
+            assert isinstance(reported[-1], effects.Terminated)
 
 
 class FirstVersionMachine(WatchedMachine):

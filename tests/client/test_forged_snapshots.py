@@ -16,29 +16,31 @@ from chatfsm._client.client import ChatClient
 from chatfsm._client.snapshot import _digest
 from chatfsm.settings import ClientSettings, Settings
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
-from tests.client.conftest import Stage, endpoint
+from tests.client.conftest import ClientHarness, endpoint
 from tests.client.test_posting import FORM, SECURE
 from tests.session.snapshot.test_snapshot_tampered import json_values, places, reached
 
 
 def busy_client() -> dict[str, Any]:
     """Return a snapshot with a value in each field."""
-    chat = Stage().opens(state="connected")
-    chat.polled(FORM, SECURE, {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"})
-    chat.says("a")
-    chat.says("b")
-    chat.receives(c.SubmitForm("7", {"age": "44"}))
-    chat.fails("post", at=1.0)
-    chat.receives(c.StartTyping())
+    chat = ClientHarness().open_chat(state="connected")
+    chat.reply_poll(
+        FORM, SECURE, {"event": "message", "party_id": "ann", "msg_id": "2", "msg": "hi"}
+    )
+    chat.send_text("a")
+    chat.send_text("b")
+    chat.receive(c.SubmitForm("7", {"age": "44"}))
+    chat.fail("post", at=1.0)
+    chat.receive(c.StartTyping())
     data: dict[str, Any] = json.loads(json.dumps(chat.client.snapshot(now=1.0)))
     return data
 
 
 def ending_client() -> dict[str, Any]:
     """Return a snapshot with an end that is held back."""
-    chat = Stage().opens(state="connected")
-    chat.says("a")
-    chat.polled({"event": "ended"}, at=1.0)
+    chat = ClientHarness().open_chat(state="connected")
+    chat.send_text("a")
+    chat.reply_poll({"event": "ended"}, at=1.0)
     data: dict[str, Any] = json.loads(json.dumps(chat.client.snapshot(now=1.0)))
     return data
 
@@ -194,7 +196,7 @@ def test_fields_that_contradict_each_other_are_refused(name: str, value: Any, wh
 )
 def test_without_a_session_nothing_is_in_flight(name: str, value: Any, why: str) -> None:
     """A client without a session neither polls nor posts, and is not over."""
-    data = json.loads(json.dumps(Stage().client.snapshot(now=0.0)))
+    data = json.loads(json.dumps(ClientHarness().client.snapshot(now=0.0)))
     data["client"][name] = value
     data["digest"] = _digest(data["client"])
     with pytest.raises(SnapshotError, match=why):
@@ -211,9 +213,9 @@ def test_without_a_session_nothing_is_in_flight(name: str, value: Any, why: str)
 )
 def test_no_count_is_negative(path: tuple[Any, ...]) -> None:
     """Negative counts are refused."""
-    chat = Stage().opens()
-    chat.says("a")
-    chat.says("b")
+    chat = ClientHarness().open_chat()
+    chat.send_text("a")
+    chat.send_text("b")
     data = json.loads(json.dumps(chat.client.snapshot(now=0.0)))
     place = data["client"]
     for name in path[:-1]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chatfsm import Tick
 from chatfsm import api as c
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
-from tests.client.conftest import CHAT, Stage
+from tests.client.conftest import CHAT, ClientHarness
 
 WORDS = st.sampled_from(
     [
@@ -44,10 +44,10 @@ def item_for(comes: Any, request: HttpRequest) -> Any:
     return HttpReply(request.id, status, headers, body)
 
 
-def try_input(stage: Stage, item: Any) -> None:
+def try_input(harness: ClientHarness, item: Any) -> None:
     """Give the client an input of the app, which try_input be refused."""
     try:
-        stage.receives(item)
+        harness.receive(item)
     except Exception as error:
         if type(error).__name__ != "LocalProtocolError":
             raise
@@ -59,21 +59,21 @@ def test_no_reply_raises(story: list[Any], opened: bool) -> None:
 
     Requests, queue and deadline stay in bounds.
     """
-    stage = Stage(chat_id=CHAT if opened else None, max_api_requests=3)
-    stage.ticks()
+    harness = ClientHarness(chat_id=CHAT if opened else None, max_api_requests=3)
+    harness.tick()
     for comes in story:
         if not isinstance(comes, (str, tuple)):
-            try_input(stage, comes)
-        elif stage.waiting:
-            request = stage.waiting.pop(min(stage.waiting))
-            stage.receives(item_for(comes, request))
-        elif stage.client.deadline is not None:
-            stage.receives(Tick(), at=max(stage.now, stage.client.deadline))
-        if stage.client.done:
-            stage.waiting.clear()
-        assert stage.client.health(stage.now).pending == len(stage.waiting) <= 6
-    if stage.client.done:
-        assert stage.client.deadline is None
-        names = [type(effect).__name__ for effect in stage.told]
+            try_input(harness, comes)
+        elif harness.waiting:
+            request = harness.waiting.pop(min(harness.waiting))
+            harness.receive(item_for(comes, request))
+        elif harness.client.deadline is not None:
+            harness.receive(Tick(), at=max(harness.now, harness.client.deadline))
+        if harness.client.done:
+            harness.waiting.clear()
+        assert harness.client.health(harness.now).pending == len(harness.waiting) <= 6
+    if harness.client.done:
+        assert harness.client.deadline is None
+        names = [type(effect).__name__ for effect in harness.effects]
         assert names.count("Terminated") == 1
         assert names[-1] == "Terminated"

@@ -10,7 +10,7 @@ from chatfsm import api as a
 from chatfsm import effects
 from chatfsm._protocol.codec import MAX_ITEMS
 from chatfsm.client_effects import ApiFailed, LinkChanged
-from tests.client.conftest import Stage
+from tests.client.conftest import ClientHarness
 
 SIZE = 8 * 1024 * 1024
 
@@ -35,13 +35,15 @@ CROWDS = [
 
 @pytest.mark.parametrize("body", CROWDS, ids=range(len(CROWDS)))
 @pytest.mark.parametrize("kind", ["poll", "history"])
-def test_a_reply_of_too_many_items_is_a_failure(chat: Stage, kind: str, body: bytes) -> None:
+def test_a_reply_of_too_many_items_is_a_failure(
+    chat: ClientHarness, kind: str, body: bytes
+) -> None:
     """4 million items took 18 seconds; the failure has the number, and a history is skipped."""
     if kind == "history":
-        chat.fails("poll", "connect")
-        chat.is_due()
-    told = chat.replies(kind, body)
-    (effect,) = told
+        chat.fail("poll", "connect")
+        chat.run_to_deadline()
+    reported = chat.reply(kind, body)
+    (effect,) = reported
     if kind == "poll":
         assert isinstance(effect, LinkChanged)
         assert "items, more than 100,000" in effect.why
@@ -69,11 +71,11 @@ def test_a_reply_of_too_many_items_is_a_failure(chat: Stage, kind: str, body: by
     ids=range(4),
 )
 def test_a_result_of_too_many_items_is_a_failure(
-    chat: Stage, request_: Any, path: str | None, body: bytes
+    chat: ClientHarness, request_: Any, path: str | None, body: bytes
 ) -> None:
     """The limit holds for each list that a server sends, and for the sum of lists in it."""
-    chat.receives(request_)
-    (failed,) = chat.replies(path or "chats/chat-1/casehistory", body)
+    chat.receive(request_)
+    (failed,) = chat.reply(path or "chats/chat-1/casehistory", body)
     assert isinstance(failed, ApiFailed)
     assert f"more than {MAX_ITEMS:,}" in str(failed.error)
     assert not failed.error.transient

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatfsm import effects
-from tests.client.conftest import Stage
+from tests.client.conftest import ClientHarness
 from tests.client.test_posting import names, own
 
 REFUSALS: list[tuple[int, Any]] = [
@@ -24,111 +24,113 @@ REFUSALS: list[tuple[int, Any]] = [
 WHY = "it has not arrived, and a later message has, or may have"
 
 
-def refused(chat: Stage, status: int = 404, body: Any = b"") -> Stage:
+def refused(chat: ClientHarness, status: int = 404, body: Any = b"") -> ClientHarness:
     """Let the history be refused, and a poll show that the chat is live."""
     while "history" not in chat.pending:
-        chat.is_due()
-    chat.replies("history", body, status=status)
-    chat.polled()
+        chat.run_to_deadline()
+    chat.reply("history", body, status=status)
+    chat.reply_poll()
     return chat
 
 
-def history_after_gap(chat: Stage, *events: dict[str, Any]) -> list[Any]:
+def history_after_gap(chat: ClientHarness, *events: dict[str, Any]) -> list[Any]:
     """Let a poll fail, and answer the history that is requested then."""
     while "poll" not in chat.pending:
-        chat.is_due()
-    chat.fails("poll")
+        chat.run_to_deadline()
+    chat.fail("poll")
     while "history" not in chat.pending:
-        chat.is_due()
-    return chat.remembers(*events)
+        chat.run_to_deadline()
+    return chat.reply_history(*events)
 
 
 @pytest.fixture(params=[1, 2])
-def unconfirmed_chat(request: pytest.FixtureRequest) -> Stage:
+def unconfirmed_chat(request: pytest.FixtureRequest) -> ClientHarness:
     """A chat with one unconfirmed message and one waiting, in both versions of the API."""
-    chat = Stage(version=request.param).opens(state="connected")
-    chat.says("a")
-    chat.says("b")
-    chat.fails("post")
+    chat = ClientHarness(version=request.param).open_chat(state="connected")
+    chat.send_text("a")
+    chat.send_text("b")
+    chat.fail("post")
     return chat
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
 def test_a_missing_message_that_was_overtaken_fails(
-    unconfirmed_chat: Stage, status: int, body: Any
+    unconfirmed_chat: ClientHarness, status: int, body: Any
 ) -> None:
     """It is not sent again after a later message has arrived; the failure is reported once."""
-    refused(unconfirmed_chat, status, body).replies("post")
+    refused(unconfirmed_chat, status, body).reply("post")
     assert history_after_gap(unconfirmed_chat, own("b", "3")) == [effects.MessageFailed("1", WHY)]
     assert history_after_gap(unconfirmed_chat, own("b", "3")) == []
     assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_an_overtaken_message_in_the_history_has_arrived(unconfirmed_chat: Stage) -> None:
+def test_an_overtaken_message_in_the_history_has_arrived(unconfirmed_chat: ClientHarness) -> None:
     """The history shows that it arrived."""
-    refused(unconfirmed_chat).replies("post")
-    told = history_after_gap(unconfirmed_chat, own("a", "1"), own("b", "3"))
-    assert told == [effects.MessageSent("1", replayed=True)]
+    refused(unconfirmed_chat).reply("post")
+    reported = history_after_gap(unconfirmed_chat, own("a", "1"), own("b", "3"))
+    assert reported == [effects.MessageSent("1", replayed=True)]
     assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_a_message_that_may_be_overtaken_fails(unconfirmed_chat: Stage) -> None:
+def test_a_message_that_may_be_overtaken_fails(unconfirmed_chat: ClientHarness) -> None:
     """The reply to the POST of the later message is still pending."""
     refused(unconfirmed_chat)
     assert unconfirmed_chat.posted == [["a"], ["b"]]
     assert history_after_gap(unconfirmed_chat) == [effects.MessageFailed("1", WHY)]
-    unconfirmed_chat.replies("post")
+    unconfirmed_chat.reply("post")
     assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
-def test_messages_that_are_not_overtaken_are_sent_again_in_order(unconfirmed_chat: Stage) -> None:
+def test_messages_that_are_not_overtaken_are_sent_again_in_order(
+    unconfirmed_chat: ClientHarness,
+) -> None:
     """Both are missing, so both are sent again in order, before waiting messages."""
-    refused(unconfirmed_chat).fails("post")
-    unconfirmed_chat.says("c")
+    refused(unconfirmed_chat).fail("post")
+    unconfirmed_chat.send_text("c")
     assert history_after_gap(unconfirmed_chat) == []
     assert unconfirmed_chat.posted == [["a"], ["b"], ["a", "b", "c"]]
 
 
-def test_a_message_before_a_refused_one_is_sent_again(unconfirmed_chat: Stage) -> None:
+def test_a_message_before_a_refused_one_is_sent_again(unconfirmed_chat: ClientHarness) -> None:
     """The server refused the later message, so the earlier one is sent again."""
-    refused(unconfirmed_chat).replies("post", {"error_code": "5003"}, status=400)
+    refused(unconfirmed_chat).reply("post", {"error_code": "5003"}, status=400)
     assert history_after_gap(unconfirmed_chat) == []
     assert unconfirmed_chat.posted == [["a"], ["b"], ["a"]]
 
 
-def test_only_overtaken_messages_fail(unconfirmed_chat: Stage) -> None:
+def test_only_overtaken_messages_fail(unconfirmed_chat: ClientHarness) -> None:
     """Messages after the last one that arrived are sent again."""
-    refused(unconfirmed_chat).replies("post")
-    unconfirmed_chat.says("c")
-    unconfirmed_chat.fails("post")
+    refused(unconfirmed_chat).reply("post")
+    unconfirmed_chat.send_text("c")
+    unconfirmed_chat.fail("post")
     refused(unconfirmed_chat)
-    told = history_after_gap(unconfirmed_chat, own("b", "3"))
-    assert told == [effects.MessageFailed("1", WHY)]
+    reported = history_after_gap(unconfirmed_chat, own("b", "3"))
+    assert reported == [effects.MessageFailed("1", WHY)]
     assert unconfirmed_chat.posted == [["a"], ["b"], ["c"], ["c"]]
 
 
-def test_the_last_history_fails_overtaken_messages(unconfirmed_chat: Stage) -> None:
+def test_the_last_history_fails_overtaken_messages(unconfirmed_chat: ClientHarness) -> None:
     """After the end nothing is sent again, so it fails."""
-    refused(unconfirmed_chat).replies("post")
-    unconfirmed_chat.polled({"event": "ended"})
-    told = unconfirmed_chat.remembers(own("b", "3"))
-    assert names(told) == ["MessageFailed", "StateChanged", "LinkChanged", "Terminated"]
+    refused(unconfirmed_chat).reply("post")
+    unconfirmed_chat.reply_poll({"event": "ended"})
+    reported = unconfirmed_chat.reply_history(own("b", "3"))
+    assert names(reported) == ["MessageFailed", "StateChanged", "LinkChanged", "Terminated"]
     assert unconfirmed_chat.client.session is not None
     assert unconfirmed_chat.client.session.outbox == {"1": "failed", "3": "sent"}
 
 
-def test_a_restart_keeps_the_order(unconfirmed_chat: Stage) -> None:
+def test_a_restart_keeps_the_order(unconfirmed_chat: ClientHarness) -> None:
     """A restored client knows the order of its POSTs."""
-    refused(unconfirmed_chat).replies("post")
-    unconfirmed_chat.restarts(at=500.0).ticks()
-    assert unconfirmed_chat.remembers(own("b", "3")) == [effects.MessageFailed("1", WHY)]
+    refused(unconfirmed_chat).reply("post")
+    unconfirmed_chat.restart(at=500.0).tick()
+    assert unconfirmed_chat.reply_history(own("b", "3")) == [effects.MessageFailed("1", WHY)]
     assert unconfirmed_chat.posted == [["a"], ["b"]]
 
 
 class Server:
     """A server that keeps the texts of POSTs, and answers as configured."""
 
-    def __init__(self, chat: Stage) -> None:
+    def __init__(self, chat: ClientHarness) -> None:
         self.chat = chat
         self.arrived: list[dict[str, Any]] = []
 
@@ -136,33 +138,33 @@ class Server:
         """Answer all pending requests, one of each kind; if there are none, advance the time."""
         chat = self.chat
         if not chat.pending:
-            chat.is_due()
+            chat.run_to_deadline()
         if "post" in chat.pending:
             self.answers_post(post)
         if "history" in chat.pending:
             self.answers_history(history)
         if "poll" in chat.pending:
-            chat.polled() if poll == "given" else chat.fails("poll", "protocol")
+            chat.reply_poll() if poll == "given" else chat.fail("poll", "protocol")
 
     def answers_post(self, how: str) -> None:
         if how == "later":
             return
         if how in {"taken", "lost after"}:
-            self.arrived += json.loads(self.chat.asked("post").body)["events"]
+            self.arrived += json.loads(self.chat.pending_request("post").body)["events"]
         if how == "taken":
-            self.chat.replies("post")
+            self.chat.reply("post")
         elif how == "busy":
-            self.chat.replies("post", status=429)
+            self.chat.reply("post", status=429)
         else:
-            self.chat.fails("post", "connect" if how == "connect" else "protocol")
+            self.chat.fail("post", "connect" if how == "connect" else "protocol")
 
     def answers_history(self, how: str) -> None:
         if how == "given":
-            self.chat.remembers(*(own(event["msg"], event["msg_id"]) for event in self.arrived))
+            self.chat.reply_history(*(own(event["msg"], event["msg_id"]) for event in self.arrived))
         else:
             status = {"refused": 400, "unknown": 404, "failed": 500}[how]
             body = {"error_code": "5003"} if how == "refused" else b""
-            self.chat.replies("history", body, status=status)
+            self.chat.reply("history", body, status=status)
 
 
 POSTS = st.sampled_from(("taken", "lost after", "lost before", "busy", "connect", "later"))
@@ -175,11 +177,11 @@ def test_any_refusals_change_no_order(
     steps: list[tuple[bool, str, str, str]], max_batch: int
 ) -> None:
     """Texts arrive once and in order, and in the end each has a reported fate."""
-    chat = Stage(max_batch=max_batch).opens(state="connected")
+    chat = ClientHarness(max_batch=max_batch).open_chat(state="connected")
     server = Server(chat)
     for number, (says, *answers) in enumerate(steps):
         if says:
-            chat.says(str(number))
+            chat.send_text(str(number))
         server.answers(*answers)
     for poll in ("lost", "given"):
         for _ in range(20):
@@ -190,5 +192,5 @@ def test_any_refusals_change_no_order(
     fates = chat.client.session.outbox
     ids = [str(event["msg_id"]) for event in server.arrived]
     assert fates == {msg_id: "sent" if msg_id in ids else "failed" for msg_id in fates}
-    failed = [effect for effect in chat.told if isinstance(effect, effects.MessageFailed)]
+    failed = [effect for effect in chat.effects if isinstance(effect, effects.MessageFailed)]
     assert sorted(effect.msg_id for effect in failed) == sorted({*fates} - {*ids})

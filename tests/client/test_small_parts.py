@@ -13,7 +13,7 @@ from chatfsm._client.journal import Recorded
 from chatfsm._client.state import Ending, EndingKind
 from chatfsm.client_effects import Undelivered
 from chatfsm.events import Ended, InactivityTimeout, Status
-from tests.client.conftest import Stage
+from tests.client.conftest import ClientHarness
 from tests.client.test_posting import FORM, names
 
 
@@ -39,16 +39,16 @@ def test_a_journal_writes_no_number_that_json_lacks() -> None:
     assert '"at": "inf"' in lines[-1]
 
 
-def test_a_form_answer_of_unknown_fate_is_undelivered_at_the_end(chat: Stage) -> None:
+def test_a_form_answer_of_unknown_fate_is_undelivered_at_the_end(chat: ClientHarness) -> None:
     """It was posted, and the chat ended before it was confirmed."""
-    chat.polled(FORM)
-    chat.receives(commands.SubmitForm("7", {"a": "b"}))
-    chat.is_due()
-    told = chat.polled({"event": "ended"})
-    while "Terminated" not in names(told):
+    chat.reply_poll(FORM)
+    chat.receive(commands.SubmitForm("7", {"a": "b"}))
+    chat.run_to_deadline()
+    reported = chat.reply_poll({"event": "ended"})
+    while "Terminated" not in names(reported):
         assert chat.client.deadline is not None
-        told = chat.ticks(at=chat.client.deadline)
-    assert any(isinstance(effect, Undelivered) for effect in told)
+        reported = chat.tick(at=chat.client.deadline)
+    assert any(isinstance(effect, Undelivered) for effect in reported)
 
 
 @pytest.mark.parametrize("pending", [[["1", "poll"]], [[1.0, "poll"]]])

@@ -13,7 +13,7 @@ from chatfsm._client.client import Health
 from chatfsm._client.failures import backoff
 from chatfsm._client.state import next_state
 from chatfsm.settings import ClientSettings
-from tests.client.conftest import Stage
+from tests.client.conftest import ClientHarness
 from tests.transition_pairs import moved_by_transitions, pairs_of
 
 TABLES = {
@@ -88,13 +88,13 @@ def test_settings_have_bounds(setting: dict[str, Any], error: type[Exception]) -
         ClientSettings(**setting)
 
 
-def test_health_of_a_live_chat(chat: Stage) -> None:
+def test_health_of_a_live_chat(chat: ClientHarness) -> None:
     """Health has the link, the last good poll, the next deadline, failures and pending requests."""
     assert chat.client.health(0.0) == Health("waiting", None, 35.0, 0, 1, 0, 0)
-    chat.polled(at=10.0)
-    chat.says("a")
-    chat.says("b")
-    chat.fails("poll", "connect", at=12.0)
+    chat.reply_poll(at=10.0)
+    chat.send_text("a")
+    chat.send_text("b")
+    chat.fail("poll", "connect", at=12.0)
     health = chat.client.health(12.25)
     assert (health.link, health.silent_for, health.failures) == ("retrying", 2.25, 1)
     assert (health.pending, health.queued, health.ignored) == (1, 2, 0)
@@ -103,7 +103,7 @@ def test_health_of_a_live_chat(chat: Stage) -> None:
     assert chat.client.health(99.0).next_in == 0.0
 
 
-def test_health_of_an_ended_chat(chat: Stage) -> None:
+def test_health_of_an_ended_chat(chat: ClientHarness) -> None:
     """After the end there are no deadline and no pending request."""
-    chat.polled({"event": "ended"}, at=1.0)
+    chat.reply_poll({"event": "ended"}, at=1.0)
     assert chat.client.health(5.0) == Health("over", 4.0, None, 0, 0, 0, 0)

@@ -12,92 +12,92 @@ from chatfsm._client.client import ChatClient
 from chatfsm.api import GetFile, RequestChat, UploadFile
 from chatfsm.testing.invariants import ClientChecker
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
-from tests.client.conftest import Stage, endpoint, kind_of
+from tests.client.conftest import ClientHarness, endpoint, kind_of
 from tests.testing.test_invariants import Claims
 
 
-class Checked(Stage):
-    """A stage whose client is checked."""
+class Checked(ClientHarness):
+    """A harness whose client is checked."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.checker = ClientChecker()
 
-    def receives(self, item: Any, *, at: float | None = None) -> list[Any]:
+    def receive(self, item: Any, *, at: float | None = None) -> list[Any]:
         self.now = self.now if at is None else at
-        told = self.client.receive(item, now=self.now)
-        self.checker.check(item, told, self.client, now=self.now)
-        asked = [effect for effect in told if isinstance(effect, HttpRequest)]
+        reported = self.client.receive(item, now=self.now)
+        self.checker.check(item, reported, self.client, now=self.now)
+        asked = [effect for effect in reported if isinstance(effect, HttpRequest)]
         self.waiting |= {request.id: request for request in asked}
         self.requests += asked
-        return told
+        return reported
 
 
 def test_a_correct_client_passes() -> None:
     """Through a lost poll that it gives up by itself, a restart, an upload and the end."""
-    stage = Checked()
-    stage.opens()
-    stage.receives(UploadFile("a.txt", b"a"))
-    stage.says("hello")
-    stage.ticks(at=36.0)
-    assert "history" in stage.pending or "poll" in stage.pending
-    stage.restarts(at=40.0)
-    stage.checker.on_restart()
-    while "history" not in stage.pending:
-        stage.is_due()
-    stage.remembers()
-    while "poll" not in stage.pending:
-        stage.is_due()
-    stage.polled({"event": "ended"})
-    assert not stage.checker.session.is_over, "the text is on its way"
-    stage.replies("post")
-    assert stage.checker.session.is_over
-    stage.receives(GetFile("f-1"))
-    stage.replies("chats/chat-1/files/f-1", b"content")
-    stage.ticks(at=stage.now + 60.0)
+    harness = Checked()
+    harness.open_chat()
+    harness.receive(UploadFile("a.txt", b"a"))
+    harness.send_text("hello")
+    harness.tick(at=36.0)
+    assert "history" in harness.pending or "poll" in harness.pending
+    harness.restart(at=40.0)
+    harness.checker.on_restart()
+    while "history" not in harness.pending:
+        harness.run_to_deadline()
+    harness.reply_history()
+    while "poll" not in harness.pending:
+        harness.run_to_deadline()
+    harness.reply_poll({"event": "ended"})
+    assert not harness.checker.session.is_over, "the text is on its way"
+    harness.reply("post")
+    assert harness.checker.session.is_over
+    harness.receive(GetFile("f-1"))
+    harness.reply("chats/chat-1/files/f-1", b"content")
+    harness.tick(at=harness.now + 60.0)
 
 
 def test_refused_credentials_need_no_deadline() -> None:
     """Such a chat waits for the app's `Resume`."""
-    stage = Checked()
-    stage.opens()
-    stage.replies("poll", status=401, at=1.0)
-    assert stage.client.deadline is None
+    harness = Checked()
+    harness.open_chat()
+    harness.reply("poll", status=401, at=1.0)
+    assert harness.client.deadline is None
 
 
-def requests_of(stage: Checked) -> dict[str, HttpRequest]:
-    return {kind_of(request): request for request in stage.waiting.values()}
+def requests_of(harness: Checked) -> dict[str, HttpRequest]:
+    return {kind_of(request): request for request in harness.waiting.values()}
 
 
 def test_a_second_poll_is_found() -> None:
     """At most one poll, one POST and one history are in flight, and ids are unique."""
-    stage = Checked()
-    stage.opens()
-    stage.says("hello")
-    poll, post = (requests_of(stage)[kind] for kind in ("poll", "post"))
+    harness = Checked()
+    harness.open_chat()
+    harness.send_text("hello")
+    poll, post = (requests_of(harness)[kind] for kind in ("poll", "post"))
     for request, sentence in (
         (evolve(poll, id=90), "a second poll while one is in flight"),
         (evolve(post, id=91), "a second post while one is in flight"),
         (poll, "not unique"),
     ):
         with pytest.raises(AssertionError, match=sentence):
-            stage.checker.check(Tick(), [request], stage.client, now=0.0)
+            harness.checker.check(Tick(), [request], harness.client, now=0.0)
 
 
 def test_a_poll_after_a_failure_is_no_second() -> None:
     """A request that has a result, or was given up, is not in flight."""
-    stage = Checked()
-    stage.opens()
-    poll = requests_of(stage)["poll"]
-    follow = stage.checker.check
+    harness = Checked()
+    harness.open_chat()
+    poll = requests_of(harness)["poll"]
+    follow = harness.checker.check
     replied = HttpReply(90, 200, {}, b"")
-    follow(HttpFailure(poll.id, "connect"), [evolve(poll, id=90)], stage.client, now=0.0)
-    follow(replied, [evolve(poll, id=91)], stage.client, now=0.0)
+    follow(HttpFailure(poll.id, "connect"), [evolve(poll, id=90)], harness.client, now=0.0)
+    follow(replied, [evolve(poll, id=91)], harness.client, now=0.0)
     with pytest.raises(AssertionError, match="a second poll"):
-        follow(replied, [evolve(poll, id=92)], stage.client, now=1.0)
-    stage.checker.in_flight.expire(35.0)
-    follow(replied, [evolve(poll, id=93)], stage.client, now=1.0)
-    assert stage.checker.in_flight.last_id == 93
+        follow(replied, [evolve(poll, id=92)], harness.client, now=1.0)
+    harness.checker.in_flight.expire(35.0)
+    follow(replied, [evolve(poll, id=93)], harness.client, now=1.0)
+    assert harness.checker.in_flight.last_id == 93
 
 
 @pytest.mark.parametrize(
@@ -109,28 +109,28 @@ def test_a_poll_after_a_failure_is_no_second() -> None:
 )
 def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -> None:
     """A deadline in the future, as long as the chat is not over."""
-    stage = Checked()
-    stage.opens()
-    claiming: Any = Claims(stage.client, **claims)  # type: ignore[arg-type]
+    harness = Checked()
+    harness.open_chat()
+    claiming: Any = Claims(harness.client, **claims)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match=sentence):
-        stage.checker.check(Tick(), [], claiming, now=0.0)
+        harness.checker.check(Tick(), [], claiming, now=0.0)
 
 
 def test_nothing_comes_after_the_end() -> None:
     """No request, no effect; and Terminated is the last effect of its step."""
-    stage = Checked()
-    stage.opens()
-    poll = requests_of(stage)["poll"]
-    told = stage.polled({"event": "ended"}, at=1.0)
+    harness = Checked()
+    harness.open_chat()
+    poll = requests_of(harness)["poll"]
+    reported = harness.reply_poll({"event": "ended"}, at=1.0)
     with pytest.raises(AssertionError, match="a request after Terminated"):
-        stage.checker.check(Tick(), [evolve(poll, id=99)], stage.client, now=2.0)
+        harness.checker.check(Tick(), [evolve(poll, id=99)], harness.client, now=2.0)
     with pytest.raises(AssertionError, match="an effect after Terminated"):
-        stage.checker.check(Tick(), told[:1], stage.client, now=2.0)
-    for effects_told in ([told[-1], told[0]], [told[-1], told[-1]]):
+        harness.checker.check(Tick(), reported[:1], harness.client, now=2.0)
+    for effects_told in ([reported[-1], reported[0]], [reported[-1], reported[-1]]):
         with pytest.raises(AssertionError, match="Terminated is not the last effect of its step"):
-            ClientChecker().check(Tick(), effects_told, stage.client, now=2.0)
+            ClientChecker().check(Tick(), effects_told, harness.client, now=2.0)
     with pytest.raises(AssertionError, match="a request after the chat is over"):
-        ClientChecker().check(Tick(), [poll], stage.client, now=2.0)
+        ClientChecker().check(Tick(), [poll], harness.client, now=2.0)
 
 
 def test_a_client_without_a_chat_may_wait() -> None:
