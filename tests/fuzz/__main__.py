@@ -108,7 +108,7 @@ def fuzz(name: str, seconds: int, folder: Path) -> dict[str, Any]:
 
 
 def run_worker(name: str, found: Path, corpus: Path, words: Path, seconds: int) -> str:
-    """Run the worker for so many seconds and return what libFuzzer printed."""
+    """Run the worker for so many seconds and return the output of libFuzzer."""
     options = (
         *(f"-max_total_time={seconds}", f"-timeout={_ONE_INPUT}", f"-rss_limit_mb={_MEMORY}"),
         *(f"-max_len={_LONGEST}", f"-dict={words}", f"-artifact_prefix={found}/"),

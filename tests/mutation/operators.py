@@ -285,7 +285,7 @@ def _of_statement(node: ast.stmt, text: Read) -> Iterator[tuple[str, str]]:
 
 
 def _of_condition(test: ast.expr, text: Read, *, is_loop: bool) -> Iterator[tuple[str, str]]:
-    """Yield other conditions, without the negation of comparisons and `not`, which others make."""
+    """Yield other conditions; the operators of expressions negate comparisons and `not`."""
     is_turned = isinstance(test, ast.Compare) and len(test.ops) == 1
     if not is_turned and not isinstance(test, ast.UnaryOp):
         yield "condition", f"(not ({text(test)}))"

@@ -1,8 +1,8 @@
 """Runner: copies of the project, a worker in each, and the results, which are kept in a file.
 
-Everything is written below one folder, the workplace. A run that was broken off goes on there: a
-mutant that was killed stays so while its module and the killing test's file are the same, one that
-survived while all modules and tests are.
+Everything is written below one folder, the workplace. An interrupted run continues there: the
+result of a killed mutant is valid while its module and the killing test's file are unchanged, that
+of a survivor while all modules and tests are.
 """
 
 from __future__ import annotations

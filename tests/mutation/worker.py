@@ -3,7 +3,7 @@
 It is started by `runner`, reads orders as lines of JSON, and answers each with one line. A mutant
 runs in a process of its own, which is forked with pytest imported already. If the change is in a
 function that nothing has called at import, the process is forked after all tests were collected,
-and only the function's code is replaced; else chatfsm is imported anew.
+and only the function's code is replaced; otherwise chatfsm is imported again.
 """
 
 from __future__ import annotations

@@ -125,9 +125,9 @@ FAULTS: Final = (
         (STORY, STORM),
     ),
     Fault(
-        "repeats-told",
+        "duplicates-reported",
         "cached-poll",
-        "a message of a cached poll is told again",
+        "a message of a cached poll is reported again",
         f"{SESSION}/duplicates.py",
         "    if ids[msg_id] == content or (msg_id, content) in ids:",
         "    if ids[msg_id] == content and session.in_history:",
@@ -145,7 +145,7 @@ FAULTS: Final = (
     Fault(
         "history-appended",
         "history-again",
-        "messages without an id are told again by each history",
+        "messages without an id are reported again by each history",
         f"{SESSION}/duplicates.py",
         "    if key in session.seen_ids.get(scope, ()):",
         "    if key in session.seen_ids.get(scope, ()) and not session.in_history:",
@@ -256,7 +256,7 @@ FAULTS: Final = (
     Fault(
         "end-overtakes",
         "end-dropped",
-        "the customer's end overtakes what was said before it",
+        "the customer's end overtakes earlier messages",
         f"{CLIENT}/sending.py",
         "        queue.append(item)\n",
         "        queue.insert(0 if item.msg_id is None else len(queue), item)\n",
@@ -265,7 +265,7 @@ FAULTS: Final = (
     Fault(
         "queue-dropped-at-end",
         "end-dropped",
-        "what waits in the queue at the end is dropped without a word",
+        "pending messages are dropped at the end without a report",
         f"{CLIENT}/sending.py",
         "            _report_failed(turn, item, why)\n\n\ndef on_terminated",
         "            continue\n\n\ndef on_terminated",
@@ -301,7 +301,7 @@ FAULTS: Final = (
     Fault(
         "redirect-refuses",
         "portal",
-        "a redirect of a portal fails what was said",
+        "a redirect of a portal fails the messages of the request",
         f"{CLIENT}/failures.py",
         "if status // 100 == _REDIRECT or (status in _BORROWED and _is_foreign(reply, value)):",
         "if status in _BORROWED and _is_foreign(reply, value):",
@@ -310,7 +310,7 @@ FAULTS: Final = (
     Fault(
         "busy-is-certain",
         "refused-polls",
-        "after a refused poll the history is not asked for",
+        "after a refused poll the history is not requested",
         f"{CLIENT}/polling.py",
         "        state.is_poll_missed = True\n",
         "        state.is_poll_missed = False\n",
@@ -328,7 +328,7 @@ FAULTS: Final = (
     Fault(
         "large-history-again",
         "large-history",
-        "a history over the limit is fetched for ever",
+        "a history over the limit is requested forever",
         f"{CLIENT}/history.py",
         "    if not is_fatal and not error.transient:\n",
         "    if not is_fatal and not error.transient and not is_too_large(error):\n",
@@ -429,7 +429,7 @@ FAULTS: Final = (
         (MODEL, MACHINE, "tests/session/commands/test_legality.py"),
     ),
     Fault(
-        "told-after-end",
+        "effect-after-end",
         "L4",
         "the end is not the last effect of its step",
         f"{CLIENT}/client.py",
@@ -440,7 +440,7 @@ FAULTS: Final = (
     Fault(
         "late-obeyed",
         "L4",
-        "the app is told of a status after the end",
+        "a status after the end is reported",
         f"{SESSION}/dispatch.py",
         "    History: lifecycle.late_history,\n",
         "    History: lifecycle.late_history,\n"
@@ -459,7 +459,7 @@ FAULTS: Final = (
     Fault(
         "resent-blindly",
         "L5",
-        "an unconfirmed text that the history shows is said again",
+        "an unconfirmed text that the history shows is sent again",
         f"{SESSION}/messages.py",
         "    own_id = outbox.find_echo(session, msg_id, event.msg, event.msg_text)\n",
         "    own_id = outbox.find_echo("
@@ -469,7 +469,7 @@ FAULTS: Final = (
     Fault(
         "put-back-behind",
         "L5",
-        "a batch that the server did not take is sent again behind later texts",
+        "a batch that the server did not accept is sent again behind later texts",
         f"{CLIENT}/sending.py",
         "    state.queue = batch + state.queue\n",
         "    state.queue = state.queue + batch\n",
@@ -487,7 +487,7 @@ FAULTS: Final = (
     Fault(
         "recheck-forgotten",
         "L5",
-        "news that a broken poll takes along are lost",
+        "events in the reply of a broken poll are lost",
         f"{CLIENT}/polling.py",
         "        on_poll_lost(state, turn.settings)\n",
         "",
@@ -521,9 +521,9 @@ FAULTS: Final = (
         ("tests/guards/test_imports.py::test_topics_do_not_import_each_other",),
     ),
     Fault(
-        "snapshot-forgets-joins",
+        "snapshot-forgets-own-text",
         "L8",
-        "a restored session forgets when the customer last wrote",
+        "a restored session forgets the time of the last own text",
         f"{SESSION}/snapshot_fields.py",
         "    flat = {**body}\n",
         '    flat = {key: held for key, held in body.items() if key != "own_text_at"}\n',

@@ -108,7 +108,7 @@ class Ledger:
         assert known == set(chat.party_ids), f"parties {chat.party_ids}, known {known}"
 
     def check_fates(self, customer: SimulatedCustomer, chat: CenterChat | None) -> None:
-        """Check that nothing arrived twice, and that the client reported what did not arrive."""
+        """Check that nothing arrived twice, and that the client reported all lost messages."""
         taken = [] if chat is None else chat.customer_events
         messages = [event for event in taken if event["event"] == _MESSAGE]
         arrived = Counter(event["msg_id"] for event in messages)
