@@ -339,7 +339,7 @@ class _HeldBatch:
 
 
 class _Pieces:
-    """Pieces that are taken as others are met that come after them."""
+    """Pieces in order, taken as soon as a piece with a later key is known."""
 
     def __init__(self, pieces: Iterator[OutputPiece]) -> None:
         self._pieces = pieces

@@ -177,8 +177,8 @@ def _state_field(table: TransitionTable) -> Any:
 class ClientState:
     """Everything that a client remembers, besides its session and its arguments.
 
-    Times are on the clock of `now`. Snapshots hold the fields under these names; those of others
-    are checked when they are restored.
+    Times are on the clock of `now`. Snapshots have the fields under these names, and are checked
+    when they are restored.
     """
 
     link: str = _state_field(LINK_TABLE)

@@ -236,7 +236,7 @@ def location(session: SessionState, event: events.Location, effects: list[Effect
 
 # DESIGN §3: other client events → counted, no anomaly; one may be the echo of a navigation.
 def client_event(session: SessionState, event: events.ClientEvent, effects: list[Effect]) -> None:
-    """Note the id of a client event met in a log or a history."""
+    """Note the id of a client event in a log or a history."""
     if event.msg_id:
         outbox.advance_counter(session, event.msg_id)
         own_id = outbox.find_echo(session, event.msg_id, event.name)

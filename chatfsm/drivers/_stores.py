@@ -75,7 +75,7 @@ class Store(Protocol):
     """
 
     def lease(self, key: str) -> None:
-        """Keep others from leasing the chat until `release`, or until this process has ended.
+        """Lease the chat for this process alone, until `release` or the end of the process.
 
         The chat need not exist. Raises `LocalProtocolError` if it is leased already, by this store
         too.
@@ -121,7 +121,7 @@ class ChatInStore:
     """One chat of a `Store`, as a `ChatStore` for `Chat.connect`."""
 
     store: Store
-    """The store that has the chat beside others."""
+    """The store that has this chat and other ones."""
     key: str = field(converter=check_key)
     """Key of the chat in the store, 1 to 200 printable characters."""
     _version: int = field(default=0, init=False, repr=False)

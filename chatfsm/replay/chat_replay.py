@@ -170,7 +170,7 @@ class ChatReplay:
     def _ready(
         self, events: Sequence[Event], received: Sequence[float | None] | None, stats: ChatStats
     ) -> tuple[Sequence[Event], Sequence[float | None] | None]:
-        """The events whose time is known, and when they were received; all others wait."""
+        """Return the events with a known time, and their times of receipt; the rest wait."""
         for index, event in enumerate(events):
             at = event.timestamp
             if received is not None:

@@ -154,7 +154,7 @@ class OcelWriter:
         self._event_count += 1
 
     def finish(self, chat: int) -> None:
-        """Forget the objects of a chat, but for its parties, whom other chats may have too."""
+        """Forget the objects of a chat, except its parties, which other chats may share."""
         self._known.pop(chat, None)
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class OcelWriter:
             self._file.close()
 
     def _note(self, chat: int, kind: str, object_id: str, attributes: dict[str, str]) -> None:
-        """Write an object when it is first met."""
+        """Write an object at its first occurrence."""
         known = self._parties if kind == "party" else self._known.setdefault(chat, set())
         if object_id in known:
             return

@@ -133,7 +133,7 @@ class TypeSchemas:
     omits_defaults: bool = False
     """Whether the form leaves out fields that have their default value."""
     definitions: dict[str, Schema] = field(factory=dict, init=False)
-    """Schema of each attrs class that was met, by its name in `$defs`."""
+    """Schema of each attrs class that a type refers to, by its name in `$defs`."""
 
     def of(self, kind: Any) -> Schema:
         """Return the schema of a type. Raises TypeError for one that no form has."""

@@ -51,9 +51,9 @@ class AgentPool:
     """The number of the last assignment of each agent, counted from 1 in the pool."""
     _queue: list[_QueueEntry] = field(factory=list, init=False)
     _assigned: dict[Waiter, Agent] = field(factory=dict, init=False)
-    """Agents who were assigned and whom their waiter has not taken yet."""
+    """Agents that were assigned and that their waiter has not taken yet."""
     _preferred: dict[Waiter, str] = field(factory=dict, init=False)
-    """The party ids of agents whom waiters asked for."""
+    """The party ids of agents that waiters requested."""
     _notified: list[Waiter] = field(factory=list, init=False)
 
     @property

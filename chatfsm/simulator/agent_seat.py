@@ -166,7 +166,7 @@ class _Order:
         return value
 
     def agent(self, *, is_required: bool) -> Agent:
-        """Return the agent of the tenant whom the field `agent` names."""
+        """Return the agent of the tenant that the field `agent` names."""
         agents = self.chat.tenant.agents or (_STAND_IN,)
         wanted = self.fields.get("agent")
         if wanted is None and not is_required:

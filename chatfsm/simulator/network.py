@@ -183,7 +183,7 @@ OnFault = Callable[[float, Fault, HttpRequest], None]
 class Network:
     """Carries requests to a center and replies back, with faults, in the time of the caller.
 
-    Faults are drawn by a hash of `seed`, the request's number and the fault, so equal requests meet
+    Faults are drawn by a hash of `seed`, the request's number and the fault, so equal requests get
     equal faults. `latency` is the seconds of each way. `on_fault` is called for each fault that
     hits a request, when the request is sent.
     """

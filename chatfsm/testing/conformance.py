@@ -6,7 +6,7 @@
     check_client(lambda: MyClient(endpoint))
 
 Sessions and clients are checked by the machines of `chatfsm.testing.machines` (extra `testing`).
-Senders meet a server of the kit's own, on 127.0.0.1; one case asks the system for a host name that
+Senders use a server of the kit's own, on 127.0.0.1; one case asks the system for a host name that
 does not exist. The kit calls `make_sender` once per case, for a callable with `close()` or
 `aclose()`.
 """

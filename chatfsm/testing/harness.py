@@ -225,7 +225,7 @@ def _reply_or_raise(result: _Result) -> HttpReply:
 
 
 class _VirtualSelector(selectors.SelectSelector):
-    """A selector that lets virtual time pass where others wait."""
+    """A selector that advances virtual time instead of waiting."""
 
     def __init__(self, line: _Line) -> None:
         super().__init__()

@@ -87,7 +87,7 @@ class Verdict:
     said: int
     """The number of texts of the customer's that the center has received, copies not counted."""
     told: int
-    """The number of texts of others that have arrived at the client, copies not counted."""
+    """The number of texts of other parties that have arrived at the client, without copies."""
 
     @property
     def verdict(self) -> Literal["pass", "fail"]:

@@ -149,7 +149,7 @@ class ArrivedOnce(Checker):
                 report("text-given-up", known.attempt, known.attempt.at, problem)
 
     def _is_refused(self, known: _Message) -> bool:
-        """Whether the message has surely not arrived, so that it is said anew, after others.
+        """Whether the message has surely not arrived, and may be sent again after later ones.
 
         A client that could not connect may try again first, or report it and go on to the next.
         """
@@ -228,7 +228,7 @@ _LATEST_VERSION: Final = 2
 
 
 class Receipts(Checker):
-    """Checks `receipts`, of all texts of others that a poll told and of no others; `told-once`.
+    """Checks `receipts`, of the texts of other parties in polls and no other; `told-once`.
 
     A receipt may wait for the reply to a POST, or for the history after one that failed; none
     follows the end. So a message has no receipt if the client has had the time to send one.
@@ -241,7 +241,7 @@ class Receipts(Checker):
         super().__init__(chat, report)
         self._told_ids: set[str] = set()
         self._told: dict[str, dict[str, Any]] = {}
-        """The texts of others, by msg_id."""
+        """The texts of other parties, by msg_id."""
         self._unconfirmed: dict[str, ObservedExchange] = {}
         self._late: set[str] = set()
         """The unconfirmed messages for whose receipts there was time."""

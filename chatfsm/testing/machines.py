@@ -407,7 +407,7 @@ class ClientMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.pending)
     @rule(fate=st.sampled_from(FATES))
     def decide(self, fate: str) -> None:
-        """The oldest request meets its fate."""
+        """Decide the outcome of the oldest request."""
         self.world.decide(fate)
 
     @rule(arrived=st.booleans())
