@@ -141,14 +141,14 @@ def kind_of_observation(observation: observing.Observation) -> str:
 def embed(body: bytes, now: float) -> list[str]:
     """Use the public names of the library as an app does."""
     session = ChatSession("a-chat", settings=Settings(typing_timeout=10))
-    told = [
+    kinds = [
         kind_of_effect(effect)
         for event in decode(body)
         for effect in session.receive(event, now=now)
     ]
     if session.deadline is not None and now >= session.deadline:
-        told += [kind_of_effect(effect) for effect in session.receive(Tick(), now=now)]
-    return told
+        kinds += [kind_of_effect(effect) for effect in session.receive(Tick(), now=now)]
+    return kinds
 
 
 def forgets_an_effect(effect: effects.WarningRaised | effects.WarningCleared) -> str:
