@@ -39,7 +39,7 @@ def test_a_line_of_too_many_items_is_malformed() -> None:
 
 
 def test_four_million_items_are_refused() -> None:
-    """Such a text is parsed, and no events are made of it; making them took 18 seconds."""
+    """Such a text is parsed, and no events are made of it."""
     with pytest.raises(DecodeError):
         decode(batch(b"0", 4_000_000))
 

@@ -134,7 +134,7 @@ def test_input_that_is_not_text_is_refused(value: Any) -> None:
 
 
 def test_the_typed_parser_stops_after_many_odd_lines() -> None:
-    """A line that is not typed costs twice, so after some of them the typed parser is not tried."""
+    """A line that is not typed is parsed twice, so after some of them the parser is not tried."""
     tried = []
 
     def parse(line: Any) -> Any:

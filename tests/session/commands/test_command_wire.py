@@ -158,9 +158,7 @@ def test_a_given_id_is_that_of_the_message(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(("given", "following"), [("999", "1001"), ("4", "7"), ("free text", "1")])
-def test_the_session_counts_on_from_a_given_id(
-    harness: Harness, given: str, following: str
-) -> None:
+def test_the_next_id_follows_a_given_id(harness: Harness, given: str, following: str) -> None:
     """The next id of the session is odd, and not one that the app gave."""
     harness.send(c.SendText("a", msg_id=given))
     assert harness.send(c.SendText("b"))[0]["msg_id"] == following

@@ -48,7 +48,7 @@ TRIGGERS: dict[str, tuple[Callable[[Harness], list[Effect]], list[Effect]]] = {
     "read": (lambda harness: harness.read("1", "two"), []),
 }
 
-# DESIGN §3, written out here so that the test does not depend on the table.
+# Written out here so that the test does not depend on the table.
 MOVES = {
     ("pending", "sent"): "sent",
     ("pending", "refused"): "failed",

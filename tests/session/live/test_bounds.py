@@ -324,7 +324,7 @@ HOSTILE = st.lists(
 
 
 @given(HOSTILE)
-def test_a_hostile_server_does_no_harm(
+def test_any_events_raise_nothing_and_keep_all_bounds(
     make_harness: type[Harness], deliveries: list[tuple[float, object]]
 ) -> None:
     """Any events raise nothing, keep all bounds, and end with at most one termination, the last."""

@@ -151,7 +151,7 @@ def test_candidates_of_an_unanswered_call_are_dropped(harness: Harness, kind: st
     assert candidates(harness) == []
 
 
-def test_an_offer_in_a_call_keeps_candidates_anew(harness: Harness) -> None:
+def test_an_offer_in_a_call_keeps_candidates_again(harness: Harness) -> None:
     """A second offer in an active call keeps its candidates again."""
     reach(harness, "active")
     harness.signal("OFFER_CALL")

@@ -47,7 +47,7 @@ def test_a_deletion_is_reported_once(harness: Harness) -> None:
     assert harness.session.counts.duplicates == 1
 
 
-def test_a_history_reports_known_changes_not_again(harness: Harness) -> None:
+def test_a_history_does_not_report_known_changes_again(harness: Harness) -> None:
     """A change that a poll reported is a duplicate in a history, and the other way round."""
     edit = events.MessageEdit("2", "ann", "two", timestamp=100.0)
     deletion = events.MessageDelete("4", "ann", timestamp=101.0)

@@ -66,7 +66,7 @@ def test_the_clients_own_end_does_not_end_the_session(harness: Harness) -> None:
     assert harness.session.state == "establishing"
 
 
-def test_what_the_customer_sent_is_reported_as_own(harness: Harness) -> None:
+def test_own_items_in_a_log_are_reported_as_own(harness: Harness) -> None:
     """The customer's messages, files and locations in a log are reported as own."""
     [message] = harness.feed("message", party_id="CHAT-1", msg="hello", msg_id="1")
     [file] = harness.feed("file", party_id="CHAT-1", file_id="f-1", msg_id="")

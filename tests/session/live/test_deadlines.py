@@ -120,7 +120,7 @@ def test_stopped_typing_and_closed_forms_leave_no_state(harness: Harness) -> Non
     assert evolve(after, **asdict(Counts()), closed_forms=None) == before
 
 
-def test_after_what_was_due_the_bound_is_the_next_deadline(harness: Harness) -> None:
+def test_after_a_deadline_the_bound_is_the_next_deadline(harness: Harness) -> None:
     """After a deadline passed, `deadline_bound` is the next deadline."""
     harness.typing("ann", at=0.0)
     harness.show_form("7", form_timeout="100")
@@ -159,7 +159,7 @@ def test_an_answer_after_the_deadline_answers_nothing(harness: Harness) -> None:
     ]
 
 
-def test_a_form_shown_again_after_its_deadline_opens_anew(harness: Harness) -> None:
+def test_a_form_shown_again_after_its_deadline_opens_again(harness: Harness) -> None:
     """A form without a timestamp that is shown at its deadline expires and opens again."""
     harness.show_form("7", form_timeout="10", at=0.0)
 
@@ -169,7 +169,7 @@ def test_a_form_shown_again_after_its_deadline_opens_anew(harness: Harness) -> N
     ]
 
 
-def test_the_end_reports_first_what_was_due_before_it(harness: Harness) -> None:
+def test_due_effects_come_before_those_of_the_end(harness: Harness) -> None:
     """A form that expired before the end is reported as expired, not as terminated."""
     harness.show_form("7", form_timeout="10", at=0.0)
     harness.now = 11.0
@@ -192,7 +192,7 @@ def test_the_clock_may_start_at_any_value(make_harness: type[Harness], start: fl
     assert harness.tick(at=start + 30) == [TypingStopped("ann", "timeout")]
 
 
-def test_a_clock_that_goes_back_does_no_harm(harness: Harness) -> None:
+def test_a_clock_that_goes_back_is_accepted(harness: Harness) -> None:
     """If the clock goes back, only deadlines up to that time are due."""
     harness.typing("ann", at=100.0)
     harness.typing("bob", at=50.0)

@@ -276,7 +276,7 @@ def test_ids_of_other_parties_are_case_sensitive(harness: Harness) -> None:
     assert len(harness.message("ANN", "hello", "2")) == 1
 
 
-def test_history_overlaps_with_the_poll(harness: Harness) -> None:
+def test_a_history_that_overlaps_with_the_poll_reports_only_new_events(harness: Harness) -> None:
     """A history that overlaps with the poll reports only what is new."""
     harness.join("ann", type="internal", timestamp="100")
     harness.message("ann", "one", "2", timestamp="101")
@@ -344,7 +344,7 @@ def test_a_closed_form_is_not_opened_by_a_cached_poll(harness: Harness) -> None:
     assert harness.session.counts.duplicates == 1
 
 
-def test_a_form_may_be_shown_anew(harness: Harness) -> None:
+def test_a_closed_form_may_be_shown_again(harness: Harness) -> None:
     """A closed form that is shown with another timestamp, or without one, opens."""
     harness.show_form("7", timestamp="100")
     harness.feed("form_data", form_request_id="7")

@@ -109,7 +109,9 @@ def test_no_text_of_an_anomaly_contains_text_of_a_party(make_harness: type[Harne
     assert any(SECRET in str(to_json(anomaly)["raw"]) for anomaly in anomalies)
 
 
-def test_the_records_say_what_happened(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_events_anomalies_and_the_end_are_logged(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     """An unknown event, an anomaly and the end are logged, each with the chat_id."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
     harness.feed("surprise")
@@ -123,9 +125,7 @@ def test_the_records_say_what_happened(harness: Harness, caplog: pytest.LogCaptu
     ]
 
 
-def test_an_ordinary_chat_is_not_recorded(
-    harness: Harness, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_ordinary_chat_is_not_logged(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     """An ordinary chat is not logged."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
     harness.status("connected")

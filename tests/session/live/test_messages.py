@@ -244,7 +244,7 @@ def test_the_customers_own_receipts_are_not_reported(harness: Harness, event_nam
 @pytest.mark.parametrize(
     ("given", "read"), [("d-1", "d-1"), (7, "7"), (None, None), ([], None), (True, None), ("", "")]
 )
-def test_a_directive_id_is_for_the_answer(given: object, read: str | None) -> None:
+def test_a_message_has_its_directive_id(given: object, read: str | None) -> None:
     """A message has the directive_id that the answer repeats, or None if it is unusable."""
     session = ChatSession("chat-1")
     raw = {"event": "chat_session_message", "party_id": "bot", "msg": "?", "directive_id": given}

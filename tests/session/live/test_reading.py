@@ -44,7 +44,7 @@ def test_a_new_session_is_empty() -> None:
         ("x" * 100, "<ChatSession '" + "x" * 80 + r"\u2026', establishing>"),
     ],
 )
-def test_a_session_shows_its_id_and_its_state(chat_id: str, text: str) -> None:
+def test_the_repr_has_the_chat_id_and_the_state(chat_id: str, text: str) -> None:
     """The repr has the chat_id, shortened and escaped, and the state."""
     assert repr(ChatSession(chat_id)) == text
 
@@ -68,7 +68,7 @@ def test_the_counts_are_a_copy(harness: Harness) -> None:
     assert counts.events == 99
 
 
-def test_what_was_read_does_not_change_later(harness: Harness) -> None:
+def test_returned_values_do_not_change_later(harness: Harness) -> None:
     """Values that the session returned do not change with later inputs."""
     harness.join("ann", type="internal")
     harness.typing("ann")
@@ -87,7 +87,7 @@ def test_what_was_read_does_not_change_later(harness: Harness) -> None:
     assert [len(part) for part in before] == lengths == [1, 1, 1, 1]
 
 
-def test_what_was_returned_does_not_change_later(harness: Harness) -> None:
+def test_returned_effects_do_not_change_later(harness: Harness) -> None:
     """Each call of `receive` returns a new list, which the caller may keep and change."""
     first = harness.join("ann")
     kept = list(first)

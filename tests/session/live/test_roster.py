@@ -62,7 +62,7 @@ def test_a_known_party_may_change(harness: Harness, fields: dict[str, str]) -> N
     assert harness.session.counts.duplicates == 0
 
 
-def test_an_equal_join_of_the_first_party_leaves_the_other_alone(harness: Harness) -> None:
+def test_an_equal_join_of_the_first_party_does_not_change_the_other(harness: Harness) -> None:
     """Each party keeps its own time of joining: A at 10, B at 20, A at 10 again."""
     harness.join("ann", timestamp="10")
     harness.join("bob", timestamp="20")

@@ -11,8 +11,8 @@ from chatfsm import ChatSession, Settings
 COUNTS = ["max_ids", "max_parties", "max_typists", "max_forms", "max_candidates"]
 
 
-def test_the_defaults_are_those_of_the_design() -> None:
-    """The default settings are those of DESIGN §3."""
+def test_the_default_settings() -> None:
+    """Settings without arguments, and those of a session without settings, have these values."""
     assert asdict(Settings()) == {
         "strict": False,
         "explain": False,

@@ -116,7 +116,7 @@ def test_an_item_that_is_not_an_event_is_malformed(harness: Harness, item: objec
     assert anomaly.raw == item
 
 
-def test_the_rest_of_a_batch_goes_on(harness: Harness) -> None:
+def test_a_malformed_item_affects_no_other(harness: Harness) -> None:
     """Unknown and malformed items do not affect the others of their batch."""
     effects = harness.feed_batch(
         {"event": "chat_session_message", "msg": "one"},

@@ -77,7 +77,7 @@ def test_a_service_without_a_name_is_not_a_duplicate_in_a_history() -> None:
 
 
 def test_an_own_file_without_a_party_is_from_the_customer() -> None:
-    """DESIGN §3: the sender is None only if the party did not join."""
+    """`models`: the sender is None only if the server never announced the party."""
     session = ChatSession("chat-1")
     session.receive(joined(1, "Cy", "chat-1"), now=0.0)
     [received] = session.receive(event("file", file_id="f"), now=0.0)

@@ -160,7 +160,7 @@ def test_a_store_may_reorder_the_keys() -> None:
     assert list(again.outbox) == list(session.outbox) == sent_ids
 
 
-def test_the_latest_text_prompt_stays_the_latest_whatever_the_order_of_keys() -> None:
+def test_the_latest_text_prompt_survives_any_order_of_keys() -> None:
     """The next text answers the prompt that was shown last, after a restart too."""
     session = connected()
     for request_id in ("1", "2"):
