@@ -19,7 +19,7 @@ def steps_of(wire: Any, *items: dict[str, Any], **settings: Any) -> list[ReplayS
 
 
 def feed(chat: ChatReplay, *events: Event) -> list[ReplayStep]:
-    """The steps of these events, feed in one call."""
+    """The steps of these events, which one call feeds."""
     steps: list[ReplayStep] = []
     chat.feed(events, ChatStats(chat.session), steps.append)
     return steps

@@ -249,7 +249,7 @@ def changes(value: Any) -> Iterator[Callable[[Any], Any]]:
 
 @pytest.mark.parametrize("name", schema_names())
 def test_a_wrong_document_is_refused(name: str) -> None:
-    """Other types, unknown properties, invalid types and missing properties are refused."""
+    """Other types, unknown properties, wrong types and missing properties are refused."""
     valid = parsed(documents()[name])
     assert is_valid(name, valid)
     for invalid in (None, 1, "text", [], {}, [valid]):

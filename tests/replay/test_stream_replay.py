@@ -49,7 +49,7 @@ class ChatFeeder:
             self.reported.append((chat, None))
 
     def open_file(self, name: str) -> None:
-        """The next records are of this file."""
+        """Begin a file, to which the next records belong."""
         self._source = Source(name)
         self._lines = count(1)
 
@@ -62,7 +62,7 @@ class ChatFeeder:
         return self._news()
 
     def end_file(self) -> list[str]:
-        """The file end_file."""
+        """End the file, and return its reports."""
         self.finished(self.chats.end_file(self._source))
         return self._news()
 
