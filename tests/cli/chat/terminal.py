@@ -1,4 +1,4 @@
-"""A pseudo-terminal with `chatfsm chat` in it: keys go in, and what it draws comes out."""
+"""A pseudo-terminal that runs `chatfsm chat`: keys are written to it, its output is read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(url: str, *options: str) -> list[str]:
 
 
 class Terminal:
-    """Runs a program in a terminal of its own, of 80 columns and 24 rows, until the block ends."""
+    """Runs a program on its own terminal of 80 columns and 24 rows, until the block ends."""
 
     def __init__(self, words: list[str], **environment: str) -> None:
         self.ours, self.theirs = pty.openpty()
@@ -40,7 +40,7 @@ class Terminal:
             stderr=self.theirs,
             env={**os.environ, "TERM": "xterm-256color", **environment},
             start_new_session=True,
-            # For shells, which stop and continue what runs on their own terminal.
+            # For shells, which stop and continue processes of their own terminal.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         self.drawn = ""
@@ -56,7 +56,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was drawn, without escape sequences."""
+        """The output without escape sequences."""
         return _SEQUENCES.sub("", self.drawn)
 
     def mode(self) -> list[Any]:
@@ -70,7 +70,7 @@ class Terminal:
         os.write(self.ours, keys.encode())
 
     def read(self, seconds: float) -> bool:
-        """Take what is drawn; whether anything came in so many seconds."""
+        """Read output for some seconds at most; whether there was any."""
         ready, _, _ = select.select([self.ours], [], [], max(0.0, seconds))
         if ready:
             with contextlib.suppress(OSError):  # the program has ended
@@ -78,17 +78,17 @@ class Terminal:
         return bool(ready)
 
     def until(self, happened: Callable[[], bool], what: str) -> None:
-        """Draw until something has happened."""
+        """Read output until the condition holds."""
         end = time.monotonic() + 30
         while not happened():
             self.read(0.05)
             assert time.monotonic() < end, f"it never happened: {what}; drawn: {self.text}"
 
     def shows(self, text: str) -> None:
-        """Wait until it has drawn this."""
+        """Wait until the text is in the output."""
         self.until(lambda: text in self.text, f"show {text!r}")
 
     def ends(self) -> int:
-        """Wait for its end, and return its exit code."""
+        """Wait for the end of the program, and return its exit code."""
         self.until(lambda: self.process.poll() is not None, "end")
         return self.process.returncode

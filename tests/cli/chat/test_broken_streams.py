@@ -1,4 +1,4 @@
-"""A chat of which the standard input or output is not there, or breaks."""
+"""A chat whose standard input or output is missing or breaks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command() -> Iterator[list[str]]:
         yield [sys.executable, "-m", "chatfsm", *words]
 
 
-def test_without_standard_input_that_is_said(command: list[str]) -> None:
+def test_a_missing_standard_input_is_an_error(command: list[str]) -> None:
     """Without input no chat is requested."""
     closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
     run = subprocess.run(closed, capture_output=True, text=True, check=False, timeout=60)
@@ -30,8 +30,8 @@ def test_without_standard_input_that_is_said(command: list[str]) -> None:
     assert run.stderr == "chatfsm: there is no standard input\n"
 
 
-def test_output_that_cannot_be_written_is_not_called_the_state(command: list[str]) -> None:
-    """A full disk under the output is an error of status 2, and no file is blamed for it."""
+def test_a_failed_write_names_no_state_file(command: list[str]) -> None:
+    """A full disk under standard output gives exit code 2, and the error names no file."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         run = subprocess.run(
             command,
@@ -45,8 +45,8 @@ def test_output_that_cannot_be_written_is_not_called_the_state(command: list[str
     assert (run.returncode, run.stderr) == (2, "chatfsm: cannot write: No space left on device\n")
 
 
-def test_who_reads_no_further_has_seen_enough(command: list[str]) -> None:
-    """When what reads the output goes away, the chat is left without a complaint."""
+def test_a_closed_pipe_ends_the_chat(command: list[str]) -> None:
+    """A closed pipe at standard output ends the chat without an error."""
     source, sink = os.pipe()
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE, text=True
@@ -59,7 +59,7 @@ def test_who_reads_no_further_has_seen_enough(command: list[str]) -> None:
 
 
 def test_a_character_that_the_output_lacks_is_escaped(command: list[str]) -> None:
-    """As on Windows: an agent's emoji in a pipe of another encoding does not end the chat."""
+    """A character outside the encoding of the output is escaped, and the chat continues."""
     run = subprocess.run(
         command,
         input="Dzie\u0144 dobry \U0001f642\n/end\n",

@@ -1,4 +1,4 @@
-"""`chatfsm chat`, from its options to its exit status."""
+"""`chatfsm chat`: options, output and exit code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def chat(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    """Runs the command with lines on its standard input."""
+    """Run the command with lines on its standard input."""
     monkeypatch.setenv("CHATFSM_APP_ID", "an-app")
     monkeypatch.setenv("CHATFSM_CLIENT_ID", "client-1")
     monkeypatch.setattr("chatfsm._cli.chat.ANSWER_TIMEOUT", 1.0)
@@ -52,12 +52,12 @@ def chat(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
         file.close()
 
 
-def refused(*options: str) -> list[str]:
+def arguments_with(*options: str) -> list[str]:
     return ["chat", "--url", "https://chat.example", *options]
 
 
 def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
-    """Lines go in, rows come out, and after /end the rest is waited for."""
+    """Lines are sent, rows are printed, and after /end the command waits for the end."""
     assert chat("hello\n/end\n") == 0
     rows = capsys.readouterr().out
     assert f"new: {server.chat.chat_id}" in rows
@@ -67,15 +67,15 @@ def test_a_chat_through_a_pipe(chat: Chat, server: Server, capsys: Any) -> None:
     assert texts_of(server.chat) == ["hello"]
 
 
-def test_at_the_end_of_the_input_it_leaves(chat: Chat, server: Server) -> None:
-    """Without /end the chat goes on at the server, and the messages have arrived."""
+def test_the_end_of_the_input_ends_the_command(chat: Chat, server: Server) -> None:
+    """Without /end the chat stays open at the server, and the messages have arrived."""
     assert chat("hello\nlast line without an end") == 0
     assert texts_of(server.chat) == ["hello", "last line without an end"]
     assert not server.chat.is_over
 
 
 def test_at_the_end_of_a_pipe_the_answers_are_waited_for(chat: Chat, capsys: Any) -> None:
-    """What is asked through a pipe is answered before the command ends."""
+    """Replies to messages of a pipe are printed before the command ends."""
     assert chat("hello\n") == 0
     assert "message      Ada: You said: hello\n" in capsys.readouterr().out
 
@@ -83,7 +83,7 @@ def test_at_the_end_of_a_pipe_the_answers_are_waited_for(chat: Chat, capsys: Any
 def test_without_a_message_there_is_no_answer_to_wait_for(
     chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Empty input leaves at once."""
+    """Empty input ends the command at once."""
     monkeypatch.setattr("chatfsm._cli.chat.ANSWER_TIMEOUT", 60.0)
     began = time.monotonic()
     assert chat("/help\n") == 0
@@ -100,7 +100,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(chat: Chat, server: Serv
 def test_a_chat_goes_on_from_its_state(
     chat: Chat, server: Server, tmp_path: Path, capsys: Any, version: str
 ) -> None:
-    """With --state the second run is the same chat, and the third, after its end, a new one."""
+    """With --state the second run continues the chat; after its end the third opens another."""
     options = ("--state", str(tmp_path / "state.json"), "--version", version)
     assert chat("one\n", *options) == 0
     assert chat("two\n/end\n", *options) == 0
@@ -112,7 +112,7 @@ def test_a_chat_goes_on_from_its_state(
 
 
 def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
-    """With --record two runs append to one journal, which a replay verifies."""
+    """With --record two runs append to one journal, which replay verifies."""
     journal = tmp_path / "journal.jsonl"
     options = ("--state", str(tmp_path / "state.json"), "--record", str(journal))
     assert chat("one\n", *options) == 0
@@ -124,7 +124,7 @@ def test_a_journal_is_written(chat: Chat, tmp_path: Path) -> None:
 
 
 class Reader(io.StringIO):
-    """Output that reacts to what is written to it."""
+    """Output that reacts to texts written to it."""
 
     def __init__(self, reactions: dict[str, Callable[[], object]]) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Reader(io.StringIO):
 
 
 def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: Chat) -> None:
-    """The form that --form describes is asked field by field."""
+    """The form of --form is asked field by field."""
     source, sink = os.pipe()
     with os.fdopen(source) as lines, os.fdopen(sink, "w", buffering=1) as typing:
         reader = Reader(
@@ -157,15 +157,15 @@ def test_a_form_is_asked_by_its_fields(server: Server, monkeypatch: Any, chat: C
     assert answer["data"] == {"score": "9", "why": "quick"}
 
 
-def test_a_state_that_cannot_be_kept_any_more(
+def test_a_state_that_cannot_be_saved(
     chat: Chat, server: Server, monkeypatch: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    """A message whose state cannot be saved is not sent: the chat stops, and names the file."""
+    """A message whose state cannot be saved is not sent: the chat stops, and the file is named."""
     folder = tmp_path / "gone"
     folder.mkdir()
-    # At once, for another thread may be writing into it.
-    leaves = lambda: folder.rename(tmp_path / "elsewhere")  # noqa: E731
-    monkeypatch.setattr(sys, "stdout", Reader({"Good morning": leaves}))
+    # In one step, since another thread may be writing into the directory.
+    remove_folder = lambda: folder.rename(tmp_path / "elsewhere")  # noqa: E731
+    monkeypatch.setattr(sys, "stdout", Reader({"Good morning": remove_folder}))
     source, sink = os.pipe()
     with os.fdopen(source) as lines:
         monkeypatch.setattr(sys, "stdin", lines)
@@ -176,14 +176,14 @@ def test_a_state_that_cannot_be_kept_any_more(
 
 
 def test_a_chat_that_fails_has_another_status(chat: Chat) -> None:
-    """A chat that the center breaks off is no success."""
+    """A chat that the center ends with a failure gives exit code 1."""
     failing = Scenario("failing", (Await("chat_session_message"), EndSession("failed")))
     with Server(failing) as server:
         assert chat("hello\n/disconnect\n", "--url", server.url) == 1
 
 
-def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
-    """That there is no chat is reported on standard error, without a traceback."""
+def test_an_unreachable_server(chat: Chat, capsys: Any) -> None:
+    """The error is on standard error, without a traceback."""
     assert chat("hello\n", "--url", "http://127.0.0.1:9") == 2
     assert "chatfsm: no reply (connect)" in capsys.readouterr().err
 
@@ -200,10 +200,10 @@ def test_a_server_that_is_not_there(chat: Chat, capsys: Any) -> None:
         (["--url", "https://c.example", "--app-id", "a", "--record", "/no/where"], "/no/where: "),
     ],
 )
-def test_what_cannot_be_is_told(
+def test_a_wrong_option_is_named(
     arguments: list[str], why: str, monkeypatch: Any, capsys: Any
 ) -> None:
-    """A wrong option is named on standard error, and no id is shown."""
+    """The error names the wrong option, and shows no id."""
     monkeypatch.delenv("CHATFSM_APP_ID", raising=False)
     assert main(["chat", *arguments]) == 2
     printed = capsys.readouterr().err
@@ -213,14 +213,14 @@ def test_what_cannot_be_is_told(
 
 @pytest.mark.parametrize("form", ["survey", "=a", "survey=", "survey=a,,b", "survey=a,a"])
 def test_a_form_without_fields_is_refused(form: str, capsys: Any) -> None:
-    """--form takes a name and fields, each once."""
+    """--form takes a name and distinct fields."""
     with pytest.raises(SystemExit):
-        main(refused("--form", form))
+        main(arguments_with("--form", form))
     assert "must be NAME=FIELD,FIELD" in capsys.readouterr().err
 
 
-def test_the_help_says_all(capsys: Any) -> None:
-    """Every option, the environment, and the exit statuses are in the help."""
+def test_the_help_is_complete(capsys: Any) -> None:
+    """The help has every option, the environment variables and the exit codes."""
     with pytest.raises(SystemExit):
         main(["chat", "--help"])
     printed = capsys.readouterr().out
@@ -232,7 +232,7 @@ def test_the_help_says_all(capsys: Any) -> None:
 
 
 def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
-    """Without one in the environment it is made once, and kept; two that differ are refused."""
+    """A client_id is created once and kept; another one in the environment is refused."""
     path = str(tmp_path / "state.json")
     saved = SavedChat.load(path, {})
     saved.save({"a": "record"})
@@ -249,7 +249,7 @@ def test_the_client_id_stays_the_same(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_one_state_file_is_refused(tmp_path: Path, capsys: Any) -> None:
-    """Two processes would each write over what the other has saved."""
+    """Two processes would overwrite each other's state."""
     path = tmp_path / "state.json"
     held = FileStore(path)
     held.lock()

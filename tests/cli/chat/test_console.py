@@ -1,4 +1,4 @@
-"""A console between a person and a chat, without a terminal and without a network."""
+"""The console between a user and a chat, without a terminal and without a network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADA = {"event": "chat_session_party_joined", "party_id": "A", "display_name": "A
 
 
 @define
-class Shown:
+class RecordingScreen:
     rows: list[Row] = field(factory=list)
 
     def show(self, row: Row) -> None:
@@ -51,7 +51,7 @@ class Client:
 
 @define
 class FakeChat(ChatActions[None, None]):
-    """Gives each command to the session, and keeps it."""
+    """Passes each command to the session, and records it."""
 
     client: Client
     sent: list[object] = field(factory=list)
@@ -78,24 +78,28 @@ class FakeChat(ChatActions[None, None]):
 
 def console_of(**fields: tuple[str, ...]) -> ChatConsole:
     client = Client()
-    return ChatConsole(FakeChat(client), Shown(), EffectFormatter(0.0), lambda: 61.0, fields)
+    return ChatConsole(
+        FakeChat(client), RecordingScreen(), EffectFormatter(0.0), lambda: 61.0, fields
+    )
 
 
-def happens(console: ChatConsole, *events: dict[str, Any]) -> None:
-    """Give the console the effects of events."""
+def receive(console: ChatConsole, *events: dict[str, Any]) -> None:
+    """Pass events to the session, and their effects to the console."""
     for event in decode([*events]):
         for effect in console.chat.client.session.receive(event, now=1.0):
             console.on_effect(effect)
 
 
-def test_a_chat_that_goes_on_is_known() -> None:
-    """After a restart, names and open forms are what they were."""
+def test_a_restored_chat_is_known() -> None:
+    """Names and open forms of a restored session are known."""
     session = ChatSession("CHAT-1")
     for event in decode([ADA, form_shown(form_name="survey")]):
         session.receive(event, now=1.0)
     client = Client(session)
-    console = ChatConsole(FakeChat(client), Shown(), EffectFormatter(0.0), lambda: 1.0, {})
-    happens(console, {"event": "chat_session_typing", "party_id": "A"})
+    console = ChatConsole(
+        FakeChat(client), RecordingScreen(), EffectFormatter(0.0), lambda: 1.0, {}
+    )
+    receive(console, {"event": "chat_session_typing", "party_id": "A"})
     assert console.status == "survey: name=value, an empty line at the end?   Ada typing ..."
 
 
@@ -104,37 +108,37 @@ def form_shown(**more: str) -> dict[str, str]:
 
 
 def test_effects_are_shown_with_names() -> None:
-    """A message bears its sender's name; what is usual is not shown at all."""
+    """A message has the name of its sender; routine events are not shown."""
     console = console_of()
     greeting = {"event": "chat_session_message", "party_id": "A", "msg_id": "2", "msg": "Hello"}
-    happens(console, ADA, {"event": "chat_session_typing", "party_id": "A"})
+    receive(console, ADA, {"event": "chat_session_typing", "party_id": "A"})
     assert console.status == "Ada typing ..."
-    happens(console, greeting)
+    receive(console, greeting)
     assert console.status == ""
     assert console.screen.rows[-1] == Row("+1:01", "message", "Ada", "Hello", "plain")
     assert [row.what for row in console.screen.rows] == ["joined", "message"]
 
 
-def test_nothing_that_the_server_sends_moves_the_cursor() -> None:
-    """Control characters in texts, names and form names are shown escaped."""
+def test_texts_of_the_server_are_escaped() -> None:
+    """Control characters in texts, names and form names are escaped."""
     console = console_of()
-    evil = "\x1b[2J\u202e"
-    happens(
+    hostile = "\x1b[2J\u202e"
+    receive(
         console,
-        {**ADA, "display_name": evil},
-        {"event": "chat_session_message", "party_id": "A", "msg": evil},
+        {**ADA, "display_name": hostile},
+        {"event": "chat_session_message", "party_id": "A", "msg": hostile},
         {"event": "chat_session_typing", "party_id": "A"},
-        form_shown(form_name=evil),
+        form_shown(form_name=hostile),
     )
-    console.on_effect(ChatOpened(evil, is_new=True))
-    console.on_effect(LinkChanged("retrying", evil))
-    console.on_effect(Undelivered(evil, None, evil))
+    console.on_effect(ChatOpened(hostile, is_new=True))
+    console.on_effect(LinkChanged("retrying", hostile))
+    console.on_effect(Undelivered(hostile, None, hostile))
     shown = [*console.screen.words, console.status, *(row.who for row in console.screen.rows)]
     assert all(text.isprintable() for text in shown)
 
 
 def test_the_link_and_its_errors_are_shown() -> None:
-    """Trouble with the link is shown in a row, and in the status while it lasts."""
+    """Link problems are shown in a row, and in the status while they last."""
     console = console_of()
     console.on_effect(LinkChanged("retrying", "no reply (connect)"))
     assert "no connection, trying again (no reply (connect))" in console.screen.words[-1]
@@ -147,8 +151,8 @@ def test_the_link_and_its_errors_are_shown() -> None:
     assert [row.what for row in console.screen.rows] == ["link", "refused", "refused", "link"]
 
 
-def test_before_there_is_a_chat_little_can_be_done() -> None:
-    """Effects and commands without a session do no harm."""
+def test_before_the_chat_is_open() -> None:
+    """Effects and commands without a session raise no error."""
     console = console_of()
     console.chat.client.session = None
     console.on_effect(LinkChanged("waiting"))
@@ -161,7 +165,7 @@ def test_before_there_is_a_chat_little_can_be_done() -> None:
 
 
 def test_a_line_is_sent() -> None:
-    """A line is sent, and shown as the customer's own; an empty line is not."""
+    """A line is sent and shown as the customer's message; an empty line is not."""
     console = console_of()
     console.on_line("hello")
     console.on_line("//slash")
@@ -171,9 +175,9 @@ def test_a_line_is_sent() -> None:
 
 
 def test_a_form_with_known_fields_is_asked_field_by_field() -> None:
-    """Each field is asked by its name, the answers go out together, and are not shown."""
+    """Each field is asked by its name; the answers are sent together and not shown."""
     console = console_of(survey=("score", "comment"))
-    happens(console, form_shown(form_name="survey"))
+    receive(console, form_shown(form_name="survey"))
     assert console.status == "survey: score?"
     console.on_line("9")
     assert console.status == "survey: comment?"
@@ -184,9 +188,9 @@ def test_a_form_with_known_fields_is_asked_field_by_field() -> None:
 
 
 def test_other_forms_are_answered_in_lines() -> None:
-    """Lines name=value until an empty one; a mistake is shown and asked again."""
+    """Lines name=value are read until an empty one; a malformed one is an error."""
     console = console_of()
-    happens(console, form_shown(form_name="other"))
+    receive(console, form_shown(form_name="other"))
     for line in ("a=1", "what?", "b=2", ""):
         console.on_line(line)
     assert console.chat.sent == [c.SubmitForm("7", {"a": "1", "b": "2"})]
@@ -194,32 +198,32 @@ def test_other_forms_are_answered_in_lines() -> None:
 
 
 def test_a_text_prompt_is_answered_by_a_message() -> None:
-    """A form without a name asks nothing: the next line is the answer."""
+    """For a form without a name, the next line is its answer."""
     console = console_of()
-    happens(console, form_shown(form_name=""))
+    receive(console, form_shown(form_name=""))
     assert console.status == ""
     console.on_line("forty-two")
     assert console.chat.sent == [c.SendText("forty-two")]
 
 
 def test_a_form_that_is_gone_is_no_longer_asked() -> None:
-    """When the server takes a form back, the next one is asked; /cancel refuses it."""
+    """When the server cancels a form, the next one is asked; /cancel declines it."""
     console = console_of()
     secure = {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"}
-    happens(console, form_shown(form_name="survey"), secure)
+    receive(console, form_shown(form_name="survey"), secure)
     assert not console.question.is_hidden
     console.on_line("/cancel")
     assert console.question.is_hidden
     assert console.chat.sent == [c.CancelForm("7")]
-    happens(console, {"event": "chat_session_secure_form_cancel", "form_request_id": "8"})
+    receive(console, {"event": "chat_session_secure_form_cancel", "form_request_id": "8"})
     console.on_line("/cancel")
     assert console.screen.words[-1] == "error: no form is asked"
 
 
-def test_what_answers_a_secure_form_is_secret() -> None:
-    """While a secure form is asked, what is typed is not to be shown."""
+def test_the_answer_of_a_secure_form_is_hidden() -> None:
+    """The input is hidden while a secure form is asked."""
     console = console_of()
-    happens(
+    receive(
         console,
         {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"},
     )
@@ -235,7 +239,7 @@ def test_what_answers_a_secure_form_is_secret() -> None:
 def test_commands(tmp_path: Path) -> None:
     """Each command does what its help describes."""
     console = console_of()
-    happens(console, {"event": "chat_session_status", "state": "connected"})
+    receive(console, {"event": "chat_session_status", "state": "connected"})
     (tmp_path / "notes").write_bytes(b"my notes")
     for line in (
         *(f"/file {tmp_path}/notes", f"/get f-1 {tmp_path}/copy", "/call", "/hangup"),
@@ -254,10 +258,10 @@ def test_commands(tmp_path: Path) -> None:
 
 
 def test_an_offered_call_is_declined() -> None:
-    """/hangup rejects what is only offered."""
+    """/hangup rejects an offered call."""
     console = console_of()
     offer = {"type": "OFFER_CALL", "sdp": "v=0"}
-    happens(
+    receive(
         console,
         {"event": "chat_session_status", "state": "connected"},
         {"event": "chat_session_signaling", "msg_id": "2", "party_id": "A", "data": offer},
@@ -266,8 +270,8 @@ def test_an_offered_call_is_declined() -> None:
     assert console.chat.sent == [c.RejectCall()]
 
 
-def test_what_cannot_be_done_is_shown(tmp_path: Path) -> None:
-    """A mistake, a missing file, and a file that would be replaced change nothing."""
+def test_errors_are_shown(tmp_path: Path) -> None:
+    """A wrong command, a missing file and an existing target are errors and change nothing."""
     console = console_of()
     (tmp_path / "there").write_bytes(b"mine")
     for line in (f"/file {tmp_path}/none", f"/get f-1 {tmp_path}/there", "/nope", "/hangup"):
@@ -283,7 +287,7 @@ def test_typing_is_reported_of_messages_alone() -> None:
     for text in ("h", "hi", "", "/", "/e"):
         console.on_edit(text)
     assert console.chat.sent == [c.StartTyping(), c.StartTyping(), c.StopTyping()]
-    happens(console, form_shown(form_name="survey"))
+    receive(console, form_shown(form_name="survey"))
     console.on_edit("secret")
     console.chat.client.done = True
     console.on_edit("too late")
@@ -295,10 +299,10 @@ CANCEL = {"event": "chat_session_secure_form_cancel", "form_request_id": "8"}
 
 
 def test_the_line_after_a_secure_form_that_is_gone_is_dropped() -> None:
-    """Plain input: a line is known when it is complete, and may be the answer."""
+    """In plain input the form may close before the line of its answer is complete."""
     console = console_of(card=("number",))
     console.drops_late_answers = True
-    happens(console, SECURE, form_shown(form_name="survey"), CANCEL)
+    receive(console, SECURE, form_shown(form_name="survey"), CANCEL)
     assert console.question.is_hidden
     console.on_line("4111")
     assert console.chat.sent == []
@@ -311,11 +315,11 @@ def test_the_line_after_a_secure_form_that_is_gone_is_dropped() -> None:
 
 
 def test_a_line_after_an_answer_is_not_dropped() -> None:
-    """A secure form that was answered, or refused by the person, is no reason."""
+    """A secure form that was answered or declined does not drop the next line."""
     for line in ("4111", "/cancel"):
         console = console_of(card=("number",))
         console.drops_late_answers = True
-        happens(console, SECURE)
+        receive(console, SECURE)
         console.on_line(line)
         assert console.question == Question()
         console.on_line("hello")
@@ -323,9 +327,9 @@ def test_a_line_after_an_answer_is_not_dropped() -> None:
 
 
 def test_a_file_shows_how_to_download_it() -> None:
-    """Its id is what /get needs; it cannot harm the terminal either."""
+    """The row has the file id for /get, with control characters escaped."""
     console = console_of()
-    happens(
+    receive(
         console,
         {"event": "chat_session_file", "file_id": "F-1\x1b", "file_name": "a.txt", "party_id": "A"},
         {
@@ -346,11 +350,11 @@ def piped(console: ChatConsole) -> tuple[LineBuffer, int]:
 
 
 def test_a_line_that_was_begun_in_a_pipe_answers_no_form_that_opens() -> None:
-    """It is what it was begun as, a message; the next line is the answer."""
+    """The begun line stays a message; the next line is the answer."""
     console = console_of(card=("number",))
     lines, source = piped(console)
     lines.add("I am ")
-    happens(console, SECURE)
+    receive(console, SECURE)
     lines.add("here\n41")
     lines.add("11\n")
     assert console.chat.sent == [
@@ -361,13 +365,13 @@ def test_a_line_that_was_begun_in_a_pipe_answers_no_form_that_opens() -> None:
 
 
 def test_a_secure_answer_that_was_begun_in_a_pipe_is_dropped_with_its_form() -> None:
-    """And the line after it is a message."""
+    """The line after the dropped answer is a message."""
     console = console_of(card=("number",))
     console.drops_late_answers = True
     lines, source = piped(console)
-    happens(console, SECURE)
+    receive(console, SECURE)
     lines.add("41")
-    happens(console, CANCEL)
+    receive(console, CANCEL)
     lines.add("11\nhello\n")
     assert console.chat.sent == [c.SendText("hello")]
     assert "41" not in " ".join(console.screen.words)
@@ -375,7 +379,7 @@ def test_a_secure_answer_that_was_begun_in_a_pipe_is_dropped_with_its_form() -> 
 
 
 def test_rows_of_a_pipe_are_lines() -> None:
-    """Plain rows hold no colours; what is asked is shown once, where it changes."""
+    """Plain rows have no colours; a question is shown once, when it changes."""
     out = io.StringIO()
     screen = PlainScreen(out)
     screen.show(Row("+0:01", "message", "Ada", "Hello", "plain"))

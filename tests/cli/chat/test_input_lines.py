@@ -1,4 +1,4 @@
-"""Lines of input: messages, commands, answers, and the pieces that a pipe brings."""
+"""Lines of input: messages, commands, answers, and partial lines of a pipe."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from chatfsm.models import Form
     ],
 )
 def test_a_line_is_a_message_or_a_command(text: str, line: ParsedLine) -> None:
-    """Only a slash at the very beginning makes a command, and paths may contain spaces."""
+    """Only a leading slash makes a command; paths may contain spaces."""
     assert parse_line(text) == line
 
 
 @pytest.mark.parametrize("text", ["/", "/nope", "/End", "/end now", "/file", "/file ", "/get f-1"])
-def test_a_command_that_is_none_is_refused(text: str) -> None:
+def test_an_unknown_command_is_refused(text: str) -> None:
     """A misspelt command is never sent to the agent."""
     with pytest.raises(LineError, match=r"there is no|takes"):
         parse_line(text)
 
 
 def test_every_command_is_in_the_help() -> None:
-    """Each command of the help is parsed, with as many arguments as it shows."""
+    """Each command of the help is parsed, with the shown number of arguments."""
     for words in COMMAND_HELP[:-1]:
         command, *parameters = words[:18].split()
         assert parse_line(" ".join([command, *parameters])).command == command[1:]
 
 
 def test_known_fields_are_asked_one_by_one() -> None:
-    """Each line is the answer to the field that was asked, whatever is in it."""
+    """Each line is the answer to the asked field, whatever its text."""
     dialog = FormDialog(Form("7", "survey"), ("score", "comment"))
     assert dialog.prompt == "score"
     assert not dialog.take("9")
@@ -56,7 +56,7 @@ def test_known_fields_are_asked_one_by_one() -> None:
 
 
 def test_unknown_fields_are_named_in_the_answers() -> None:
-    """Lines name=value, until an empty one; what is none of them changes nothing."""
+    """Lines name=value are read until an empty one; malformed ones are errors."""
     dialog = FormDialog(Form("7", "survey"))
     assert "name=value" in dialog.prompt
     assert not dialog.take("score = 9")
@@ -69,14 +69,14 @@ def test_unknown_fields_are_named_in_the_answers() -> None:
 
 
 def test_answers_are_in_no_repr() -> None:
-    """A repr shows no answer to a form."""
+    """The repr of a form dialog holds no answers."""
     dialog = FormDialog(Form("8", "card", secure=True), ("number",))
     dialog.take("4111")
     assert "4111" not in repr(dialog)
 
 
 def test_input_is_read_to_its_end() -> None:
-    """A letter in two pieces is put together, a wrong byte is replaced, None is the end."""
+    """A split character is joined, an invalid byte is replaced, and None is the end."""
     source, sink = os.pipe()
     pieces: SimpleQueue[str | None] = SimpleQueue()
     with read_input(source, pieces.put):
@@ -89,7 +89,7 @@ def test_input_is_read_to_its_end() -> None:
     os.close(source)
 
 
-def test_reading_ends_though_nothing_comes() -> None:
+def test_reading_ends_without_input() -> None:
     """The block ends at once, and its thread with it."""
     source, sink = os.pipe()
     with read_input(source, lambda _piece: None):

@@ -22,21 +22,21 @@ from chatfsm._cli.timeline import Row
 
 CTRL_C = "\x03"
 F12 = "\x1b[24~"
-"""The last key: after it the screen is drawn, and then left."""
+"""The last key: after it the screen is drawn, and then closed."""
 MESSAGE = Question()
 CARD = Question("1", is_hidden=True)
 
 
 @define
-class Typed:
-    """A live screen after keys were typed, and what it has handed over."""
+class TypedScreen:
+    """A live screen after some keys, with the lines and edits that it reported."""
 
     lines: list[tuple[str, Question]] = field(factory=list)
     edits: list[tuple[str, Question]] = field(factory=list)
     ends: int = 0
     out: io.StringIO = field(factory=io.StringIO)
     cells: str = ""
-    """What stood on the screen in the end."""
+    """The final content of the screen."""
     screen: LiveScreen = field(init=False)
 
     @property
@@ -50,17 +50,17 @@ class Typed:
     def end(self) -> None:
         self.ends += 1
 
-    def look(self) -> None:
-        """Take down what stands on the screen."""
+    def read_cells(self) -> None:
+        """Read the content of the screen."""
         drawn = self.screen._app.renderer.last_rendered_screen
         if drawn is not None:
             rows = drawn.data_buffer.values()
             self.cells = "".join(cell.char for row in rows for cell in row.values())
 
 
-def typed(*keys: str, question: Question = MESSAGE, rows: tuple[Row, ...] = ()) -> Typed:
-    """Type keys into a screen of 40 columns; Ctrl-C at their end."""
-    made = Typed()
+def typed(*keys: str, question: Question = MESSAGE, rows: tuple[Row, ...] = ()) -> TypedScreen:
+    """Type keys into a screen of 40 columns, then Ctrl-C."""
+    made = TypedScreen()
     with create_pipe_input() as source:
         made.screen = screen = LiveScreen(
             lambda text, asked: made.lines.append((text, asked)),
@@ -76,7 +76,7 @@ def typed(*keys: str, question: Question = MESSAGE, rows: tuple[Row, ...] = ()) 
         screen._app.key_bindings.add("f12")(last.append)
 
         def after_drawing(_app: object) -> None:
-            made.look()
+            made.read_cells()
             if last:
                 last.clear()
                 source.send_text(CTRL_C)
@@ -116,7 +116,7 @@ def typed(*keys: str, question: Question = MESSAGE, rows: tuple[Row, ...] = ()) 
     ],
 )
 def test_keys_edit_the_line(pieces: tuple[str, ...], text: str, at: int) -> None:
-    """Letters go where the cursor is, the usual keys do the usual, others nothing."""
+    """Letters are inserted at the cursor; editing keys work, others are ignored."""
     found = typed(*pieces)
     assert (found.text, found.at) == (text, at)
 
@@ -126,7 +126,7 @@ def test_keys_edit_the_line(pieces: tuple[str, ...], text: str, at: int) -> None
     ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea", "京"],
 )
 def test_keys_take_whole_graphemes(grapheme: str) -> None:
-    """What a person sees as one is deleted and passed as one."""
+    """A grapheme is deleted and passed as one character."""
     assert typed(f"a{grapheme}\x7f").text == "a"
     assert typed(f"a{grapheme}\x1b[Db").text == f"ab{grapheme}"
     assert typed(f"a{grapheme}\x1b[D\x1b[3~").text == "a"
@@ -134,7 +134,7 @@ def test_keys_take_whole_graphemes(grapheme: str) -> None:
 
 
 def test_enter_ends_a_line() -> None:
-    """A piece may hold several lines, and the beginning of another."""
+    """One piece of input may hold several lines, and the beginning of another."""
     found = typed("one\rtwo\nthr")
     assert found.lines == [("one", MESSAGE), ("two", MESSAGE)]
     assert (found.text, found.at) == ("thr", 3)
@@ -144,21 +144,21 @@ def test_enter_ends_a_line() -> None:
 
 
 def test_ctrl_d_ends_an_empty_line_only() -> None:
-    """Ctrl-D leaves, unless something was typed."""
+    """Ctrl-D ends the input only if the line is empty."""
     assert typed("a\x04").ends == 0
     assert typed("a\x7f\x04").ends == 1
 
 
-def test_what_is_hidden_is_drawn_as_stars() -> None:
-    """The answer of a secure form stands nowhere on the screen."""
+def test_hidden_input_is_drawn_as_stars() -> None:
+    """The answer of a secure form is nowhere on the screen."""
     found = typed("4711", question=CARD)
     assert "****" in found.cells
     assert "4711" not in found.out.getvalue()
     assert found.edits[-1] == ("4711", CARD)
 
 
-def test_what_was_hidden_does_not_come_back() -> None:
-    """Neither Up nor Ctrl-Y nor undo brings the answer of a secure form."""
+def test_hidden_input_is_not_restored() -> None:
+    """Neither Up nor Ctrl-Y nor undo restores the answer of a secure form."""
     found = typed("4711\x174712\r\x1b[A\x19", question=CARD)
     assert found.lines == [("4712", CARD)]
     assert found.text == ""
@@ -169,7 +169,7 @@ def test_what_was_hidden_does_not_come_back() -> None:
 
 @pytest.mark.parametrize("keys", [["4"], ["\x1b[200~4\x1b[201~"]])
 def test_a_line_belongs_to_the_question_it_was_begun_for(keys: list[str]) -> None:
-    """What is asked meanwhile is the question of the next line only, and the screen says so."""
+    """A later question applies to the next line, and the status says so."""
     found = typed(*keys, question=CARD)
     found.screen.show_status("", MESSAGE)
     assert found.screen._current == CARD
@@ -180,8 +180,8 @@ def test_a_line_belongs_to_the_question_it_was_begun_for(keys: list[str]) -> Non
 
 
 @given(st.lists(st.text(), max_size=5))
-def test_whatever_is_typed_the_screen_stays_printable(pieces: list[str]) -> None:
-    """No key, and no half of one, puts anything on the screen that moves a cursor."""
+def test_any_input_leaves_the_screen_printable(pieces: list[str]) -> None:
+    """No key sequence, complete or not, puts control characters on the screen."""
     keys = [piece.replace(CTRL_C, "").replace("\x1a", "") for piece in pieces]
     found = typed("x", *keys, "\x1b[201~")
     assert not [cell for cell in found.cells if unicodedata.category(cell) == "Cc"]
@@ -189,22 +189,22 @@ def test_whatever_is_typed_the_screen_stays_printable(pieces: list[str]) -> None
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a long line " * 30])
-def test_rows_of_a_terminal_stand_above_the_input(text: str) -> None:
-    """Rows are shown as they are, markup and all, and a line that is too long is wrapped."""
+def test_rows_are_printed_above_the_input(text: str) -> None:
+    """Rows are shown without interpreting markup, and long input is wrapped."""
     row = Row("+0:01", "message", "Ada", "[bold]Hello[/bold] :smile:", "plain")
     found = typed(text, rows=(row,))
     assert "[bold]Hello[/bold] :smile:" in found.out.getvalue()
     assert found.cells.replace(" ", "").startswith(">" + text[:60].replace(" ", ""))
 
 
-def test_no_row_brings_an_escape_sequence() -> None:
-    """Rows are harmless before they come here; what is not would be drawn as a question mark."""
+def test_no_row_prints_an_escape_sequence() -> None:
+    """Rows are escaped before; any control character left is drawn as a question mark."""
     row = Row("+0:01", "message", "Ada", "\x1b[2J", "bad")
     assert "\x1b[2J" not in typed(rows=(row,)).out.getvalue()
 
 
 def test_many_rows_are_printed_in_order() -> None:
-    """Another thread may show rows faster than the terminal draws them; few of them wait."""
+    """Another thread may show rows faster than the terminal draws; few of them wait."""
     out = io.StringIO()
     waiting: list[int] = []
     with create_pipe_input() as source:
@@ -226,8 +226,8 @@ def test_many_rows_are_printed_in_order() -> None:
     assert max(waiting) <= 256
 
 
-def test_rows_that_come_too_late_are_printed_in_the_end() -> None:
-    """What is shown after the keys were read stands below the rest."""
+def test_late_rows_are_printed_at_the_end() -> None:
+    """A row shown after the end of the input is printed by `close`."""
     found = typed()
     found.screen.show(Row("+0:01", "over", "", "ended", "good"))
     assert "ended" not in found.out.getvalue()
@@ -235,7 +235,7 @@ def test_rows_that_come_too_late_are_printed_in_the_end() -> None:
     assert "ended" in found.out.getvalue()
 
 
-def test_a_screen_that_was_stopped_does_not_begin() -> None:
+def test_a_stopped_screen_does_not_start() -> None:
     """A chat can be over before the first key is read."""
     with create_pipe_input() as source:
         size = Size(rows=24, columns=40)
@@ -245,8 +245,8 @@ def test_a_screen_that_was_stopped_does_not_begin() -> None:
         screen.run()
 
 
-def test_a_terminal_that_is_gone_is_left() -> None:
-    """The end of the keys counts as Ctrl-D."""
+def test_a_closed_terminal_ends_the_input() -> None:
+    """The end of the input counts as Ctrl-D."""
     ends: list[bool] = []
     with create_pipe_input() as source:
         size = Size(rows=24, columns=40)
@@ -258,7 +258,7 @@ def test_a_terminal_that_is_gone_is_left() -> None:
 
 
 def test_no_module_of_the_chat_needs_posix() -> None:
-    """It can be loaded where there are no terminals of POSIX, as on Windows."""
+    """The modules of the chat can be imported on Windows, without POSIX modules."""
     absent = ("termios", "tty", "pty", "fcntl", "pwd", "grp", "resource", "readline", "curses")
     code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import chatfsm._cli.chat"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""`chatfsm chat` on a terminal: what is typed arrives as it was typed, and secrets stay hidden."""
+"""`chatfsm chat` on a terminal: input arrives unchanged, and secret answers stay hidden."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def server() -> Iterator[Server]:
 
 
 def test_a_chat_on_a_terminal(server: Server) -> None:
-    """Rows above, what is typed below, corrected key by key; typing is reported; /end ends it."""
+    """Rows are above the input line; keys edit it; typing is reported; /end ends the chat."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("helo\x1b[Dl")
@@ -42,7 +42,7 @@ def test_a_chat_on_a_terminal(server: Server) -> None:
 
 @pytest.mark.parametrize("how", ["signal", "key"])
 def test_ctrl_c_leaves_after_the_last_message(server: Server, how: str) -> None:
-    """An interrupt is status 130, the terminal is put back, and the message has arrived."""
+    """An interrupt gives exit code 130, restores the terminal, and the message has arrived."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("my last words\r")
@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_after_the_last_message(server: Server, how: str) -> None:
 
 
 def test_ctrl_d_leaves(server: Server) -> None:
-    """On an empty line it leaves, with 0; the chat goes on at the server."""
+    """Ctrl-D on an empty line exits with 0; the chat stays open at the server."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("x\x04\x7f\x04")
@@ -68,7 +68,7 @@ def test_ctrl_d_leaves(server: Server) -> None:
 
 
 def test_a_pasted_text_waits_for_enter(server: Server) -> None:
-    """Lines that are pasted stay in the input until Enter, and are then one message."""
+    """Pasted lines stay in the input until Enter, and are then one message."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.until(lambda: "\x1b[?2004h" in terminal.drawn, "ask for brackets around pastes")
@@ -93,8 +93,8 @@ TEXTS = {
 }
 
 
-def test_what_is_typed_arrives_unchanged(server: Server) -> None:
-    """No character that a person types or pastes is dropped or replaced."""
+def test_typed_text_arrives_unchanged(server: Server) -> None:
+    """No typed or pasted character is dropped or replaced."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         for number, text in enumerate(TEXTS.values()):
@@ -105,8 +105,8 @@ def test_what_is_typed_arrives_unchanged(server: Server) -> None:
     assert texts_of(server.chat) == list(TEXTS.values())
 
 
-def test_the_line_before_comes_again(server: Server) -> None:
-    """Up brings back the line before."""
+def test_up_recalls_the_line_before(server: Server) -> None:
+    """The Up key recalls the line before."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         terminal.press("hello\r")
@@ -119,7 +119,7 @@ def test_the_line_before_comes_again(server: Server) -> None:
 
 
 def _recalls(terminal: Terminal) -> bool:
-    """Whether the line before is in the input after another Up."""
+    """Whether another Up puts the line before into the input."""
     drawn = len(terminal.drawn)
     terminal.press("\x1b[A")
     while terminal.read(0.2):
@@ -135,7 +135,7 @@ def closed_form() -> dict[str, str]:
 
 
 def test_the_answer_of_a_secure_form_is_hidden() -> None:
-    """It is drawn as stars, posted as the answer, and stays out of what Up and Ctrl-Y bring."""
+    """The answer is drawn as stars, posted, and not recalled by Up or Ctrl-Y."""
     with (
         Server(SECURE, hold=0.05) as server,
         Terminal(command(server.url, "--form", "card=number")) as terminal,
@@ -155,8 +155,8 @@ def test_the_answer_of_a_secure_form_is_hidden() -> None:
         assert answer["data"] == {"number": CARD}
 
 
-def test_a_secure_form_that_is_gone_takes_what_was_typed_with_it() -> None:
-    """A line that was begun for it is never shown, and never sent as a message."""
+def test_a_closed_secure_form_drops_its_begun_answer() -> None:
+    """A line that was begun for the form is neither shown nor sent as a message."""
     with (
         Server(SECURE, hold=0.05) as server,
         Terminal(command(server.url, "--form", "card=number")) as terminal,
@@ -176,7 +176,7 @@ def test_a_secure_form_that_is_gone_takes_what_was_typed_with_it() -> None:
 
 
 def test_a_message_that_was_begun_is_no_answer() -> None:
-    """A form that opens while a message is being typed does not take it for its answer."""
+    """A form that opens while a message is typed does not take it as its answer."""
     with (
         Server(SILENT, hold=0.05) as server,
         Terminal(command(server.url, "--form", "card=number")) as terminal,
@@ -196,8 +196,8 @@ def test_a_message_that_was_begun_is_no_answer() -> None:
         assert "4111" not in terminal.text
 
 
-def test_it_goes_on_after_it_was_stopped() -> None:
-    """After Ctrl-Z and fg the terminal still echoes nothing, and secrets stay hidden."""
+def test_the_chat_continues_after_a_stop() -> None:
+    """After Ctrl-Z and fg the terminal does not echo, and answers stay hidden."""
     with Server(SECURE, hold=0.05) as server, Terminal(["bash", "--norc", "-i"], PS1="$ ") as shell:
         words = command(server.url, "--form", "card=number")
         shell.press(" ".join(f"'{word}'" for word in words) + "\n")
@@ -218,8 +218,8 @@ def test_it_goes_on_after_it_was_stopped() -> None:
         assert "4111" not in shell.text
 
 
-def test_nothing_that_the_server_sends_is_an_escape_sequence(server: Server) -> None:
-    """A text that would clear the screen, or set the title of the window, is shown escaped."""
+def test_texts_of_the_server_are_escaped(server: Server) -> None:
+    """Sequences that would clear the screen or set the window title are escaped."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
         server.tell(message("\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]"))
@@ -231,7 +231,7 @@ def test_nothing_that_the_server_sends_is_an_escape_sequence(server: Server) -> 
 
 @pytest.mark.parametrize("options", [("--plain",), ()])
 def test_lines_as_the_terminal_has_them(server: Server, options: tuple[str, ...]) -> None:
-    """With --plain, or on a terminal that can do nothing, lines are those of the terminal."""
+    """With --plain, or on a dumb terminal, the terminal edits the lines."""
     with Terminal(command(server.url, *options), TERM="dumb") as terminal:
         terminal.shows(GREETING)
         assert terminal.echoes
@@ -243,7 +243,7 @@ def test_lines_as_the_terminal_has_them(server: Server, options: tuple[str, ...]
 
 
 def test_plain_lines_hide_the_answer_of_a_secure_form() -> None:
-    """The terminal echoes nothing while it is asked, and as before when it is answered."""
+    """The terminal does not echo while the form is asked, and echoes again afterwards."""
     with (
         Server(SECURE, hold=0.05) as server,
         Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
@@ -261,7 +261,7 @@ def test_plain_lines_hide_the_answer_of_a_secure_form() -> None:
 
 
 def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
-    """It is never shown, and never sent as a message."""
+    """The answer is neither shown nor sent as a message."""
     with (
         Server(SECURE, hold=0.05) as server,
         Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
@@ -282,7 +282,7 @@ def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how a terminal hands over a begun line")
 def test_a_plain_line_that_was_begun_is_no_answer() -> None:
-    """A form that opens while a line is being typed does not take it for its answer."""
+    """A form that opens while a line is typed does not take it as its answer."""
     with (
         Server(SILENT, hold=0.05) as server,
         Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
@@ -304,7 +304,7 @@ def test_a_plain_line_that_was_begun_is_no_answer() -> None:
 
 
 def test_the_terminal_is_as_before_after_a_hidden_answer() -> None:
-    """Also where the chat is left while the form is asked."""
+    """The terminal is restored also if the command ends while the form is asked."""
     with (
         Server(SECURE, hold=0.05) as server,
         Terminal(command(server.url, "--plain", "--form", "card=number")) as terminal,
@@ -317,7 +317,7 @@ def test_the_terminal_is_as_before_after_a_hidden_answer() -> None:
 
 
 def test_without_the_extra_lines_are_plain(server: Server) -> None:
-    """Without prompt_toolkit the extra is named, and the chat goes on in lines."""
+    """Without prompt_toolkit the extra is named, and the chat continues with plain lines."""
     code = "import sys; sys.modules['prompt_toolkit'] = None; sys.argv.pop(0)"
     code += "; from chatfsm.__main__ import main; sys.exit(main())"
     words = command(server.url)

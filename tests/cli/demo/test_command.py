@@ -1,4 +1,4 @@
-"""`chatfsm demo`, from its options to its exit status, over real HTTP on the loopback."""
+"""`chatfsm demo`: options, output and exit code, over real HTTP on the loopback."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ am sorry.
 
 
 def test_a_whole_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both clients meet the same faults, and the chat of chatfsm is intact."""
+    """Both clients have the same faults, and the chat of chatfsm is intact."""
     assert main(["demo", "--plain"]) == 0
     out = capsys.readouterr().out
     assert out.endswith(VERDICT)
     assert max(map(len, out.splitlines())) <= 80
     ours, _, theirs = out.partition("What the polling loop shows")
     assert all(fault in side for fault in FAULTS for side in (ours, theirs))
-    # chatfsm shows each text once, the loop as often as the network brings it.
+    # chatfsm shows each text once, the loop once for each delivery.
     assert ours.count("Then a courier brings it today.") == 1
     assert ours.count("It is still in our depot, I am sorry.") == 1
     assert "form       expired: form delivery_notes" in ours
@@ -63,10 +63,10 @@ FAULTS = (
 )
 
 
-def test_the_status_is_what_became_of_it(
+def test_the_exit_code_is_the_result(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where no poll finds the chat, chatfsm's has not come through either, and the status is 1."""
+    """If no poll reaches the chat, that of chatfsm fails too, and the exit code is 1."""
     monkeypatch.setattr(scene, "FAULTS", Faults.parse("404/5005:poll"))
     assert main(["demo", "--seed", "7"]) == 1
     table = capsys.readouterr().out.partition("  faults  ")[2]
@@ -85,10 +85,8 @@ def test_the_status_is_what_became_of_it(
         (["--color", "always"], "always"),
     ],
 )
-def test_the_colours_that_are_asked_for(
-    words: list[str], color: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a word of it, the terminal decides."""
+def test_the_colour_options(words: list[str], color: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the colours depend on the terminal."""
     asked: list[str] = []
     monkeypatch.setattr("chatfsm._cli.demo.run", lambda options: asked.append(options.color))
     main(["demo", *words])
@@ -114,7 +112,7 @@ def test_the_extra_is_named(
 def test_an_address_in_use_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If nothing can be served on the loopback, the error gives the reason."""
+    """If the server cannot listen on the loopback, the error gives the reason."""
 
     def refuse(_network: object) -> Any:
         raise OSError(98, "Address already in use")
@@ -127,7 +125,7 @@ def test_an_address_in_use_is_reported(
 
 
 def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C gives the exit code that shells expect."""
+    """Ctrl-C gives exit code 130."""
 
     def interrupt(*_arguments: object) -> bool:
         raise KeyboardInterrupt
@@ -137,7 +135,7 @@ def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def demo(*options: str) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
+    """Start the command in a process."""
     return subprocess.Popen(
         [sys.executable, "-m", "chatfsm", "demo", *options],
         stdout=subprocess.PIPE,
@@ -147,7 +145,7 @@ def demo(*options: str) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c_is_clean() -> None:
-    """Interrupted in the middle, it ends soon, with 130, a word and no traceback."""
+    """Ctrl-C during the demo gives exit code 130, one line and no traceback."""
     with demo() as process:
         assert process.stdout
         assert any("Good morning, this is Pilar." in line for line in process.stdout)
@@ -157,7 +155,7 @@ def test_ctrl_c_is_clean() -> None:
 
 
 def test_a_reader_that_ends_is_no_error() -> None:
-    """As `chatfsm demo | head -5`: no complaint, and no failure."""
+    """A closed pipe at standard output, as of `chatfsm demo | head -5`, is no error."""
     with demo() as process:
         assert process.stdout
         assert process.stderr

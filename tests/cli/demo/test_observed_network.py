@@ -1,4 +1,4 @@
-"""The observed network reports the faults that happen, when they happen."""
+"""The observed network reports faults when they happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHATS = "http://127.0.0.1/clientweb/api/v2/chats"
 
 @define
 class Center:
-    """Answers everything at once, with the status that is given for its path."""
+    """Answers every request at once, with the status that its path has in `statuses`."""
 
     statuses: Mapping[str, int] = field(factory=dict)
     deadline: float | None = None
@@ -30,16 +30,16 @@ class Center:
         return []
 
     def abort_poll(self, request_id: int, *, now: float) -> None:
-        """Nothing is held."""
+        """Do nothing: no poll is held."""
 
     def restart(self, *, now: float) -> list[int]:
         return []
 
     def jump_clock(self, seconds: float) -> None:
-        """There is no clock."""
+        """Do nothing: there is no clock."""
 
 
-class Watch:
+class ReportingNetwork:
     """An observed network, and the faults that it reported."""
 
     def __init__(self, faults: str, **statuses: int) -> None:
@@ -49,7 +49,7 @@ class Watch:
         self.number = 0
 
     def ask(self, method: Literal["GET", "POST"], path: str) -> Any:
-        """Send one request, and take what arrives."""
+        """Send one request, and return its arrival."""
         self.number += 1
         self.network.send(HttpRequest(self.number, method, CHATS + path, (), b""), now=0.0)
         [arrival] = self.network.collect(now=0.0)
@@ -70,30 +70,30 @@ class Watch:
     ],
 )
 def test_a_fault_is_reported_when_it_happens(fault: str, words: str) -> None:
-    """Each kind of fault has its words, with the number of the request that it has struck."""
-    watch = Watch(fault)
+    """Each kind of fault has its text, with the number of the affected request."""
+    observed = ReportingNetwork(fault)
     for method, path in (("POST", ""), ("POST", "/C/events"), *[("GET", "/C/events")] * 3):
-        watch.ask("POST" if method == "POST" else "GET", path)
-    assert watch.reported == [words]
-    assert watch.network.fault_count == 1
+        observed.ask("POST" if method == "POST" else "GET", path)
+    assert observed.reported == [words]
+    assert observed.network.fault_count == 1
 
 
 def test_a_fault_that_does_not_happen_is_not_reported() -> None:
-    """A fault that was planned and met nothing is no fault."""
-    watch = Watch("truncate:poll@7,duplicate:poll@1")
-    watch.ask("GET", "/C/events")
-    assert watch.reported == []
-    assert watch.network.fault_count == 0
+    """A planned fault that affects no request is not reported."""
+    observed = ReportingNetwork("truncate:poll@7,duplicate:poll@1")
+    observed.ask("GET", "/C/events")
+    assert observed.reported == []
+    assert observed.network.fault_count == 0
 
 
 def test_late_polls_are_counted() -> None:
-    """A poll that is answered with 404 is late; each is reported with the number of them."""
-    watch = Watch("", events=404)
-    watch.ask("GET", "/C/events")
+    """A poll that is answered with 404 is late; each is reported with their number."""
+    observed = ReportingNetwork("", events=404)
+    observed.ask("GET", "/C/events")
     numbers: list[int] = []
-    watch.network.on_late_poll = numbers.append
-    watch.ask("GET", "/C/events")
-    watch.ask("POST", "/C/events")
-    watch.ask("GET", "/C/history")
+    observed.network.on_late_poll = numbers.append
+    observed.ask("GET", "/C/events")
+    observed.ask("POST", "/C/events")
+    observed.ask("GET", "/C/history")
     assert numbers == [2]
-    assert watch.network.late_polls == 2
+    assert observed.network.late_polls == 2

@@ -11,7 +11,7 @@ from chatfsm._cli.demo_report import ChatResult, report_lines
 
 
 def result(**differences: Any) -> ChatResult:
-    """A chat that arrived intact, with these differences."""
+    """The result of an intact chat, with these differences."""
     usual: dict[str, Any] = {
         "fault_count": 3,
         "customer_sent": ["a", "b"],
@@ -69,15 +69,15 @@ def test_texts_are_counted_on_both_sides(
         ({"late_polls": 5, "was_stopped": True}, "polls after the end", "5, then stopped"),
     ],
 )
-def test_what_is_left_open_is_bad(differences: dict[str, Any], question: str, answer: str) -> None:
-    """Typing that never stops, an open form, a poll after the end: no such chat is intact."""
+def test_open_items_are_bad(differences: dict[str, Any], question: str, answer: str) -> None:
+    """Typing that never stops, an open form and a poll after the end are not intact."""
     made = result(**differences)
     assert not made.is_intact
     assert answers(made)[question] == (answer, "bad")
 
 
 def test_a_client_that_had_to_be_stopped_is_not_intact() -> None:
-    """It had not understood that the chat was over, though it may not have polled any more."""
+    """A client that had to be stopped did not notice the end of the chat."""
     assert not result(was_stopped=True).is_intact
 
 
@@ -100,7 +100,7 @@ def test_the_clients_stand_side_by_side() -> None:
 
 
 def test_the_customer_answers_once() -> None:
-    """A text that is read again is not answered again, and others are not at all."""
+    """A repeated text is not answered again, and a text without an answer is ignored."""
     customer = ScriptedCustomer({"Who is there?": "Me."})
     read = [customer.answer_to(text) for text in ("Hello!", "Who is there?", "Who is there?")]
     assert read == [None, "Me.", None]

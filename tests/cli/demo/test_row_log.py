@@ -1,4 +1,4 @@
-"""What happens to a client, as rows: the words of a timeline, and the second."""
+"""The row log of a client: the texts of a timeline, with seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatfsm.client_effects import ApiSucceeded, LinkChanged
 
 
 class LoggedSession:
-    """A session whose effects go into a row log."""
+    """A session whose effects are added to a row log."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -34,7 +34,7 @@ class LoggedSession:
 
 
 def test_the_words_are_those_of_a_timeline() -> None:
-    """A row log reads like the timeline of a replayed log, with tenths of a second."""
+    """The texts are those of the timeline of a replayed log, with tenths of a second."""
     logged = LoggedSession()
     logged.receive("party_joined", 0.14, party_id="P", display_name="Pilar", type="internal")
     logged.receive("typing", 1.0, party_id="P")
@@ -47,8 +47,8 @@ def test_the_words_are_those_of_a_timeline() -> None:
     ]
 
 
-def test_what_is_usual_is_left_out() -> None:
-    """There is no row for a request that succeeded, or for a wait of 0 seconds."""
+def test_routine_effects_have_no_row() -> None:
+    """A successful request and a wait of 0 seconds have no row."""
     logged = LoggedSession()
     logged.receive("status", 0.0, state="queued", ewt="0")
     logged.log.add_effect(ApiSucceeded(RequestChat(), None))
@@ -57,8 +57,8 @@ def test_what_is_usual_is_left_out() -> None:
     assert logged.rows() == [("+1.0", "wait", "", "about 20 s")]
 
 
-def test_the_link_and_notes_are_told() -> None:
-    """Other rows stand between those of effects, in the order of their times."""
+def test_the_link_and_notes_have_rows() -> None:
+    """Other rows are sorted by time among those of effects."""
     logged = LoggedSession()
     logged.log.add("fault", "", "poll 1: no connection", "bad")
     logged.log.add_effect(LinkChanged("retrying", "reset"))
@@ -69,7 +69,7 @@ def test_the_link_and_notes_are_told() -> None:
 
 
 def test_rows_are_taken_once() -> None:
-    """What was printed is not printed again."""
+    """Printed rows are not printed again."""
     logged = LoggedSession()
     logged.log.add("sent", "customer", "Hello!")
     assert len(logged.rows()) == 1
@@ -77,14 +77,14 @@ def test_rows_are_taken_once() -> None:
 
 
 def test_a_row_log_is_harmless() -> None:
-    """No text moves a cursor of the terminal."""
+    """Control characters are escaped."""
     logged = LoggedSession()
     logged.log.add("message", "\x1b[2J", "a\rb")
     assert logged.rows() == [("+0.0", "message", "\\x1b[2J", "a\\rb")]
 
 
 def test_without_a_terminal_it_is_80_columns_wide() -> None:
-    """Without a terminal lines are wrapped at 80 columns, the words below each other."""
+    """Without a terminal lines are wrapped at 80 columns, with the text aligned."""
     out = io.StringIO()
     logged = LoggedSession()
     logged.log.add("message", "Pilar", "once " * 20)
@@ -99,7 +99,7 @@ def test_without_a_terminal_it_is_80_columns_wide() -> None:
 
 
 def test_the_table_has_a_column_a_client() -> None:
-    """The answers stand below the names of the clients."""
+    """The values are below the names of the clients."""
     out = io.StringIO()
     line = ReportLine("lost", (("1", "bad"), ("0", "good")))
     printer_for(out, "never").table(("a loop", "chatfsm"), [line])
@@ -109,8 +109,8 @@ def test_the_table_has_a_column_a_client() -> None:
     assert (lost[:6], empty) == ("  lost", "")
 
 
-def test_colours_are_there_when_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--color always` colours what goes into a pipe; a terminal is left plain by NO_COLOR."""
+def test_the_colour_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--color always` colours a pipe, and NO_COLOR keeps a terminal plain."""
     out = io.StringIO()
     printer_for(out, "always").heading("heading")
     assert "\x1b[1m" in out.getvalue()

@@ -1,4 +1,4 @@
-"""A small client that uses one msg_id for all texts, and polls on after the end."""
+"""A small client that uses one msg_id for all texts, and keeps polling after the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`chatfsm judge`, from its options to its exit status, with clients that are processes."""
+"""`chatfsm judge`: options, output and exit code, with clients that are processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rules_of(found: dict[str, Any]) -> list[str]:
 
 
 def test_a_good_client_passes(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """The verdict is on standard output, and what the client prints is not."""
+    """The verdict is on standard output, and the client's output is on standard error."""
     assert main(["judge", "--script", quick, "--", *GOOD]) == 0
     out, err = capfd.readouterr()
     assert out == "pass: 0 errors, 0 warnings; 2 texts said, 2 texts told\n"
@@ -63,7 +63,7 @@ def test_a_good_client_passes(quick: str, capfd: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_bad_client_fails(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """The report names each rule that it broke; its arguments were filled in."""
+    """The report names each violated rule; the client got its arguments."""
     assert main(["judge", "--script", quick, *BAD]) == 1
     out = capfd.readouterr().out
     assert out.startswith("fail: 2 errors")
@@ -72,7 +72,7 @@ def test_a_bad_client_fails(quick: str, capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_json_of_a_verdict(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """It has these fields and no others."""
+    """The document has exactly these fields."""
     assert main(["judge", "--json", "--script", quick, "--", *BAD]) == 1
     found = verdict(capfd)
     assert list(found) == ["verdict", "violations", "said", "told"]
@@ -84,14 +84,14 @@ def test_the_json_of_a_verdict(quick: str, capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_rules_may_be_ignored(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """What is ignored is neither reported nor counted."""
+    """Ignored rules are neither reported nor counted."""
     ignored = ("--ignore", "unique-message-ids", "--ignore=no-poll-after-end")
     assert main(["judge", "--json", *ignored, "--script", quick, "--", *BAD]) == 0
     assert verdict(capfd) == {"verdict": "pass", "violations": [], "said": 2, "told": 2}
 
 
 def test_faults_and_seed(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """A client that takes a failed poll for the end of the world is found out."""
+    """A client that treats a failed poll as the end of the chat fails."""
     options = ("--faults", "503:poll@2", "--seed", "3", "--quiet", "--json", "--script", quick)
     assert main(["judge", *options, "--", *GOOD]) == 1
     assert "client-succeeds" in rules_of(verdict(capfd))
@@ -103,13 +103,13 @@ def test_faults_and_seed(quick: str, capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_faults_that_hit(
     spec: str, found: str, quick: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Without faults a verdict is worth less, so they are counted."""
+    """Faults that hit a request are counted, since a verdict without faults shows less."""
     assert main(["judge", "--faults", spec, "--script", quick, "--", *GOOD]) == 0
     assert capfd.readouterr().out.splitlines()[1:] == ["", f"faults: {found}"]
 
 
 def test_other_scenarios(capfd: pytest.CaptureFixture[str]) -> None:
-    """A built-in scenario, another tenant, and the app id that plays it."""
+    """A built-in scenario, another tenant, and the app_id of the scenario."""
     code = (
         "import os; print(*(os.environ['CHATFSM_' + n] for n in ('TENANT', 'APP_ID', 'CLIENT_ID')))"
     )
@@ -119,7 +119,7 @@ def test_other_scenarios(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_list_of_rules(capfd: pytest.CaptureFixture[str]) -> None:
-    """Each rule is listed with its severity and its reason; nothing is run."""
+    """Each rule is listed with its severity; no client is run."""
     assert main(["judge", "--list-rules"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
@@ -128,7 +128,7 @@ def test_the_list_of_rules(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_colours(capfd: pytest.CaptureFixture[str]) -> None:
-    """Colours are for terminals, unless asked for."""
+    """Colours are for terminals, unless the option is given."""
     pytest.importorskip("rich")
     assert main(["judge", "--color", "always", "--", *client("")]) == 1
     coloured = capfd.readouterr().out
@@ -141,14 +141,14 @@ def test_colours(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_client_without_a_chat(capfd: pytest.CaptureFixture[str]) -> None:
-    """A client that does nothing has not passed."""
+    """A client that does nothing fails."""
     assert main(["judge", "--json", "--", *client("")]) == 1
     (violation,) = verdict(capfd)["violations"]
     assert (violation["rule"], violation["request"]) == ("opens-a-chat", "")
 
 
 def test_a_client_that_gives_up_on_its_chat(capfd: pytest.CaptureFixture[str]) -> None:
-    """A chat of which the client does not know is none."""
+    """A chat that the client never learned of does not count."""
     code = """
 import os, urllib.request as r
 url = "{CHATFSM_URL}/clientweb/api/v2/chats?tenantUrl={CHATFSM_TENANT}".format(**os.environ)
@@ -174,7 +174,7 @@ except OSError:
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="the numbers of signals")
 def test_a_client_that_fails(code: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """A client that fails has not passed."""
+    """A client that exits with an error fails."""
     assert main(["judge", "--json", *NO_CHAT, "--", *client(code)]) == 1
     found = verdict(capfd)
     assert rules_of(found) == ["client-succeeds"]
@@ -186,7 +186,7 @@ FOREVER = "{trap} sleep 600 & echo child $!; wait"
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process has ended: it is gone, or its parent has not asked for its status yet."""
+    """Whether a process has ended: it is gone or a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -206,7 +206,7 @@ def wait_for(pid: int) -> None:
 def test_a_client_that_hangs(
     trap: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is ended with all that it has started, even if it does not want to."""
+    """The client is ended with its children, even if it ignores SIGTERM."""
     monkeypatch.setattr(client_process, "_GRACE", 0.1)
     command = ("sh", "-c", FOREVER.format(trap=trap))
     assert main(["judge", *NO_CHAT, "--timeout", "1", "--", *command]) == 1
@@ -234,7 +234,7 @@ def test_an_interrupt(number: int) -> None:
 def test_an_interrupt_at_the_start(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A client that has just been started is not left behind."""
+    """An interrupt during the start leaves no client behind."""
     start, pids = subprocess.Popen, []
 
     def start_and_interrupt(*arguments: Any, **options: Any) -> Any:
@@ -250,7 +250,7 @@ def test_an_interrupt_at_the_start(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_an_interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is one that does not end at once, whatever is pressed meanwhile."""
+    """A second interrupt leaves no client behind either."""
     monkeypatch.setattr(client_process, "_GRACE", 0.1)
     end = client_process._end_group
 
@@ -263,7 +263,7 @@ def test_an_interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["judge", "--timeout", "0.1", "--", "sleep", "600"]) == 130
 
 
-# What cannot be judged.
+# Errors of usage.
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_an_interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_errors(arguments: list[str], problem: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """What cannot be run is an error, with exit status 2, and no verdict."""
+    """A command that cannot be run gives exit code 2 and no verdict."""
     assert main(["judge", *arguments]) == 2
     out, err = capfd.readouterr()
     assert out == ""
@@ -300,7 +300,7 @@ def test_without_aiohttp() -> None:
 
 
 def test_the_page_shows_what_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """The documentation's client has the verdict that stands below its command."""
+    """The documentation shows the verdict that the command prints."""
     assert main(["judge", "--quiet", "--json", "--", *GOOD]) == 0
     document = capfd.readouterr().out
     found = json.loads(document)

@@ -1,4 +1,4 @@
-"""Runs of `chatfsm replay` by one process, and by several workers in this one."""
+"""Runs of `chatfsm replay` by one process, and by several workers inside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chatfsm.replay.sharding import Shard, shards_of
 
 @frozen
 class Ran:
-    """What came of a run."""
+    """The exit code and the output of a run."""
 
     status: int
     out: str
@@ -34,22 +34,22 @@ class Ran:
 
 @frozen
 class Runs:
-    """Runs the command on files of a folder."""
+    """Runs the command on files of a directory."""
 
     folder: Path
 
     def writes(self, name: str, data: bytes, *, packed: bool = False) -> str:
-        """A log in the folder."""
+        """Write a log to the directory."""
         path = self.folder / name
         path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
         return str(path)
 
     def alone(self, *words: str) -> Ran:
-        """By one process that hears all."""
+        """Run one process for all input."""
         return _captured(lambda: _cli.main(["replay", *words]))
 
     def shared(self, jobs: int, *words: str) -> Ran:
-        """By so many workers, one after the other."""
+        """Run `jobs` workers in this process, one after the other."""
         options = self.options(*words, "--jobs", str(jobs))
 
         def run() -> int:
@@ -71,7 +71,7 @@ class Runs:
     def worker(
         self, options: Namespace, shard: Shard, handed: Any = None, *stops: bool
     ) -> tuple[list[Any], WorkerDone]:
-        """The messages of a worker, as they come out of its pipe; `stops`: whether it is to end."""
+        """The messages of a worker, pickled as in its pipe; `stops`: the results of `stopped`."""
         messages: list[Any] = []
         output = _sent(reporter_for(options).output)
         answers = iter(stops)
@@ -86,17 +86,17 @@ class Runs:
         return _sent(messages), done
 
     def options(self, *words: str) -> Namespace:
-        """What the command line says."""
+        """The parsed command line."""
         return _cli._parser().parse_args(["replay", *words])
 
 
 def _sent(value: Any) -> Any:
-    """What comes out of a pipe."""
-    return pickle.loads(pickle.dumps(value))  # noqa: S301  # it was just pickled
+    """The value after a pipe."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301  # pickled here
 
 
 def _pieces(batches: list[WorkerBatch]) -> Iterator[OutputPiece]:
-    """The pieces as they come out of a pipe; they are in order."""
+    """The pieces of the batches; they are in order."""
     pieces = [piece for batch in batches for piece in _sent(batch).pieces]
     assert pieces == sorted(pieces, key=lambda piece: piece.key)
     return iter(pieces)
@@ -111,13 +111,13 @@ def _captured(run: Callable[[], int]) -> Ran:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs on files of a folder of its own."""
+    """Runs on files of a temporary directory."""
     return Runs(tmp_path)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little is read at once, and chats linger for a few records, so that small logs show it."""
+    """Read small blocks and release chats after a few records, so that small logs suffice."""
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 128)
     monkeypatch.setattr(sharding, "_MIN_RANGE_BYTES", 256)
     monkeypatch.setattr(stream_replay, "_LINGER_RECORDS", 5)

@@ -1,4 +1,4 @@
-"""Workers that end too early, for tests to start in place of those that work."""
+"""Workers that fail, for tests to start instead of the real one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chatfsm._cli.worker import WorkerBatch, work
 from chatfsm._session.session import ChatSession
 
 
-def is_killed(*words: Any) -> None:
-    """The system takes its memory back: it is gone, in the middle of the first log."""
+def be_killed(*words: Any) -> None:
+    """The worker is killed while it reads the first log, as by the out-of-memory killer."""
     options, _, shard, pipe, _ = words
     if shard.index == 1:
         pipe.send(WorkerBatch([], None, 0, f"{options.files[0]}: line 7"))
@@ -20,26 +20,26 @@ def is_killed(*words: Any) -> None:
     work(*words)
 
 
-def leaves(*words: Any) -> None:
-    """It ends as if all was done, and has said nothing."""
+def exit_early(*words: Any) -> None:
+    """The worker exits with status 0 without a report."""
     words[3].close()
 
 
-def has_a_bug(*words: Any) -> None:
-    """It fails at the event of second 8, whoever hears that."""
+def fail_in_receive(*words: Any) -> None:
+    """The worker fails at the event of second 8."""
     receive = ChatSession.receive
 
-    def stumble(self: ChatSession, item: Any, *, now: float) -> Any:
+    def receive_or_fail(self: ChatSession, item: Any, *, now: float) -> Any:
         if now == 8:
             raise MemoryError("the secret of line 8")
         return receive(self, item, now=now)
 
-    ChatSession.receive = stumble  # type: ignore[method-assign]  # in this process, which ends soon
+    ChatSession.receive = receive_or_fail  # type: ignore[method-assign]  # in this process, which ends soon
     work(*words)
 
 
-def cannot_begin(*words: Any) -> None:
-    """It fails before it reads anything."""
+def fail_at_start(*words: Any) -> None:
+    """The worker fails before it reads anything."""
 
     def refuse(*_: Any) -> Any:
         raise ValueError("the secret of the options")

@@ -1,4 +1,4 @@
-"""Strategies of logs in which anything may stand, in any order."""
+"""Strategies of logs with any content in any order."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _spacing = st.sampled_from(((",", ":"), (", ", ": ")))
 
 @st.composite
 def _written(draw: st.DrawFn, value: Any) -> bytes:
-    """A value as some writer has it."""
+    """A value as JSON in one of several styles."""
     text = json.dumps(value, separators=draw(_spacing), ensure_ascii=draw(st.booleans()))
     return text.encode("utf-8", "replace")
 
 
 @st.composite
 def _named(draw: st.DrawFn, *, odd: bool = False) -> Any:
-    """An event with the chat that it is of, first or last."""
+    """An event with its chat_id, first or last."""
     item = draw(odd_wire_events() if odd else wire_events())
     if not isinstance(item, dict):
         return item
@@ -82,7 +82,7 @@ _TRAPS = (
 
 @st.composite
 def journals(draw: st.DrawFn) -> list[bytes]:
-    """The lines of a journal of one chat; perhaps one of them is wrong."""
+    """The lines of a journal of one chat; one of them may be wrong."""
     lines: list[str] = []
     session = Recorded(ChatSession(draw(chat_ids)), lines.append)
     for number, item in enumerate(draw(st.lists(wire_events(), min_size=1, max_size=3))):
@@ -103,14 +103,14 @@ lines = st.one_of(
     _shapes.flatmap(_written),
     st.sampled_from(_TRAPS),
 )
-"""One line each, most of them good."""
+"""Strategy of one line, valid in most cases."""
 
 _many = st.one_of(lines.map(lambda line: [line]), lines.map(lambda line: [line]), journals())
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> bytes:
-    """A file: lines, of which few are a journal's; or a document spread over lines."""
+    """A file: lines, few of them of a journal; or one document over several lines."""
     if draw(st.integers(0, 9)) == 0:
         return json.dumps(draw(_shapes), indent=1).encode()
     parts = draw(st.lists(_many, max_size=14))

@@ -1,4 +1,4 @@
-"""Every command that reads logs gives the same with `--jobs`."""
+"""Every command that reads logs gives the same output with `--jobs`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def ran(*words: str) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def turns(tmp_path: Path) -> str:
-    """A log of chats that take turns, with events of no chat, a broken line and a finding."""
+def interleaved(tmp_path: Path) -> str:
+    """A log of interleaved chats, with unnamed events, a broken line and a finding."""
     parts = [Path(name).read_bytes().splitlines() for name in (STUCK, *MANY[1:])]
     lines: list[bytes] = []
     for number in range(max(map(len, parts))):
@@ -46,30 +46,30 @@ def turns(tmp_path: Path) -> str:
                 event = json.loads(part[number])
                 lines.append(json.dumps({**event, "chat_id": f"c{chat}"}).encode())
     lines[5:5] = [b'{"event": "chat_session_weather"}', b"broken"]
-    path = tmp_path / "turns.jsonl"
+    path = tmp_path / "interleaved.jsonl"
     path.write_bytes(b"\n".join(lines))
     return str(path)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_prints_the_same(turns: str, words: list[str]) -> None:
-    """Byte for byte, whatever the number of processes."""
-    alone = ran(*words, turns, *MANY)
+def test_a_command_prints_the_same(interleaved: str, words: list[str]) -> None:
+    """The output is identical, byte for byte, for any number of processes."""
+    alone = ran(*words, interleaved, *MANY)
     assert alone[1]
     for jobs in ("2", "3"):
-        status, out, err = ran(*words, turns, *MANY, "--jobs", jobs)
+        status, out, err = ran(*words, interleaved, *MANY, "--jobs", jobs)
         assert (status, out, err) == alone
 
 
 @pytest.mark.parametrize("words", DIFFS, ids=["settings", "directories", "metrics"])
 def test_a_comparison_prints_the_same(words: list[str]) -> None:
-    """Its sides are read by all processes, each twice if a chat differs."""
+    """Both sides are read by all processes, twice if a chat differs."""
     alone = ran("diff", *words)
     assert ran("diff", *words, "--jobs=3") == alone
 
 
 def test_a_side_that_cannot_be_read_ends_a_comparison(tmp_path: Path) -> None:
-    """With the error of one process."""
+    """The error is that of one process."""
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(Path(STUCK).read_bytes() + b'{"v": 9, "chat_id": "a", "in": 5}\n')
     alone = ran("diff", str(bad), STUCK)
@@ -78,7 +78,7 @@ def test_a_side_that_cannot_be_read_ends_a_comparison(tmp_path: Path) -> None:
 
 
 def test_a_page_notes_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """Once, however many processes meet it."""
+    """The note is printed once, for any number of processes."""
     missing = str(tmp_path / "missing.jsonl")
     alone = ran("report", "-o", "-", STUCK, missing)
     assert alone[0] == 2

@@ -1,4 +1,4 @@
-"""Processes that replay a shard each: started, interrupted, crashed, and gone afterwards."""
+"""Processes that replay a shard each: start, interrupts, crashes and their end."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from chatfsm.replay.sharding import shards_of
 from chatfsm.replay.sources import Source, SourceRange
 from tests.cli.parallel import crashing
 
-# A child of ours that takes longer than this is stuck, however slow the machine.
-PATIENCE = 60
+# A child that takes longer than this is stuck, even on a slow machine.
+TIMEOUT = 60
 COMMAND = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,7 +40,7 @@ if __name__ == "__main__":
 
 
 def lines(number: int) -> bytes:
-    """So many messages in five chats that go on."""
+    """Lines of `number` messages in five open chats."""
     return b"".join(
         b'{"chat_id":"c%d","event":"chat_session_message","msg":"hello","timestamp":%d}\n'
         % (place % 5, place + 1)
@@ -55,7 +55,7 @@ def is_clean() -> bool:
 
 @pytest.mark.parametrize("words", [["--summary"], ["--strict", "--json"]])
 def test_processes_print_what_one_prints(runs: Any, words: list[str]) -> None:
-    """Two real ones, with a violation in the middle for the strict ones."""
+    """Two real processes print the same, with a violation in the middle for --strict."""
     odd = b'{"chat_id":"c1","event":"chat_session_weather","timestamp":50}\n'
     path = runs.writes("a.jsonl", lines(40) + odd + lines(40))
     alone = runs.alone(*words, path)
@@ -64,12 +64,14 @@ def test_processes_print_what_one_prints(runs: Any, words: list[str]) -> None:
     assert is_clean()
 
 
-def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a thread holds would be held in a copy for ever; what is printed is the same."""
-    asked: list[str] = []
+def test_workers_are_not_forked_if_there_are_threads(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork would copy locks that a thread holds; spawned workers print the same."""
+    requested: list[str] = []
 
     def context(method: str) -> Any:
-        asked.append(method)
+        requested.append(method)
         return multiprocessing.get_context(method)
 
     monkeypatch.setattr(parallel, "get_context", context)
@@ -83,18 +85,18 @@ def test_workers_beside_threads_are_no_copies(runs: Any, monkeypatch: pytest.Mon
     finally:
         is_done.set()
         thread.join()
-    assert asked == ["spawn"]
+    assert requested == ["spawn"]
 
 
 @pytest.fixture
 def in_place(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Starts something in place of each worker."""
+    """Start a function instead of each worker."""
     return lambda work: monkeypatch.setattr(parallel, "work", work)
 
 
 def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
-    """With the input that it was working on; the document is whole, and says that it is not all."""
-    in_place(crashing.is_killed)
+    """The error names the input; the document is complete JSON, marked as incomplete."""
+    in_place(crashing.be_killed)
     path = runs.writes("a.jsonl", lines(20))
     ran = runs.alone("--summary", "--jobs=2", path)
     _, shard = shards_of([Source(path)], 2)
@@ -106,9 +108,9 @@ def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any]
     assert is_clean()
 
 
-def test_a_worker_that_leaves_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
-    """Status 0 of a worker is no excuse."""
-    in_place(crashing.leaves)
+def test_a_worker_that_exits_early_is_reported(runs: Any, in_place: Callable[[Any], None]) -> None:
+    """A worker without a report fails, even with exit code 0."""
+    in_place(crashing.exit_early)
     path = runs.writes("a.jsonl", lines(12))
     ran = runs.alone("--quiet", "--jobs=2", path)
     shard, _ = shards_of([Source(path)], 2)
@@ -120,9 +122,9 @@ def test_a_worker_that_leaves_is_reported(runs: Any, in_place: Callable[[Any], N
 def test_a_bug_in_a_worker_is_reported(
     runs: Any, in_place: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    """With file and line, and without what stood there."""
+    """The error has file and line, and not the content of the line."""
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
-    in_place(crashing.has_a_bug)
+    in_place(crashing.fail_in_receive)
     path = runs.writes("a.jsonl", re.sub(rb'"c\d"', b'"c0"', lines(20)))  # one run of one chat
     ran = runs.alone(output, "--jobs=2", path)
     shard, _ = shards_of([Source(path)], 2)
@@ -134,8 +136,8 @@ def test_a_bug_in_a_worker_is_reported(
 def test_a_bug_before_the_first_line_is_reported(
     runs: Any, in_place: Callable[[Any], None]
 ) -> None:
-    """A replay that cannot be made has no place."""
-    in_place(crashing.cannot_begin)
+    """An error before the first record has no line."""
+    in_place(crashing.fail_at_start)
     ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(20)))
     assert ran.status == 2
     assert ran.err.endswith(": ValueError at the start\n")
@@ -143,7 +145,7 @@ def test_a_bug_before_the_first_line_is_reported(
 
 @contextmanager
 def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The command, in a process of its own with a long log, when it has begun to print."""
+    """The command in a process, with a long log, once it has begun to print."""
     path = runs.writes("long.jsonl", lines(60_000))
     script = runs.writes("command.py", COMMAND.encode())
     with subprocess.Popen(
@@ -154,7 +156,7 @@ def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
     ) as child:
         try:
             assert child.stdout is not None
-            ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
+            ready, _, _ = select.select([child.stdout], [], [], TIMEOUT)
             assert ready
             yield child
         finally:
@@ -163,26 +165,26 @@ def under_way(runs: Any) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_ctrl_c_ends_all_workers(runs: Any) -> None:
-    """Status 130, what was read so far is told, and nobody is left behind."""
+    """Exit code 130; the input read so far is reported, and no worker is left."""
     with under_way(runs) as child:
-        os.killpg(child.pid, signal.SIGINT)  # as a terminal does it
-        # Standard error ends when nobody holds it any more, of the workers too.
-        out, err = child.communicate(timeout=PATIENCE)
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does
+        # Standard error ends when no process holds it open, workers included.
+        out, err = child.communicate(timeout=TIMEOUT)
     assert err == b"chatfsm: interrupted: this is what was read so far\n"
     assert child.returncode == 130
     assert 0 < len(out.splitlines()) < 60_000
 
 
 def test_workers_do_not_outlive_a_process_that_is_killed(runs: Any) -> None:
-    """Nobody hears them any more, so they end, however much they have to say."""
+    """Workers end when their pipe is closed, whatever output is left."""
     with under_way(runs) as child:
         child.kill()
-        # Standard error ends when nobody holds it any more, of the workers too.
-        child.communicate(timeout=PATIENCE)
+        # Standard error ends when no process holds it open, workers included.
+        child.communicate(timeout=TIMEOUT)
 
 
 def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one ends all at once."""
+    """The second Ctrl-C ends the command without waiting."""
 
     def presses_twice(*_: object) -> bool:
         signal.raise_signal(signal.SIGINT)
@@ -198,7 +200,7 @@ def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_worker_that_is_stopped_reports_its_chats(runs: Any, index: int) -> None:
-    """The chats that are open are told as they stand, and nothing is handed over."""
+    """Open chats are reported with their current state, and no chat is handed over."""
     path = runs.writes("a.jsonl", lines(60))
     options = runs.options("--summary", path)
     first, second = shards_of([Source(path)], 2)
@@ -217,10 +219,10 @@ def test_a_worker_that_is_stopped_reports_its_chats(runs: Any, index: int) -> No
 
 
 @pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
-def test_what_cannot_be_shared_is_received_by_one(
+def test_input_that_cannot_be_split_is_read_by_one_process(
     runs: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    """No process is started where the input can be read once, or the clock is that of all."""
+    """One process reads input that can be read only once, or that needs one clock."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("a worker is started")
@@ -235,15 +237,15 @@ def test_what_cannot_be_shared_is_received_by_one(
     assert with_input("--jobs=2") == with_input()
 
 
-def test_a_share_goes_on_with_the_chats_before_it(runs: Any) -> None:
-    """The one that is open at the border is handed over; the other one begins after it."""
+def test_a_shard_continues_the_chats_before_it(runs: Any) -> None:
+    """A chat that is open at the end of a shard is handed over to the next worker."""
     data = [re.sub(rb'"c\d"', b'"%s"' % name, lines(24)) for name in (b"old", b"new")]
     path = runs.writes("a.jsonl", data[0] * 2 + data[1])
     options = runs.options("--json", path)
     first, second = shards_of([Source(path)], 2)
     messages, _ = runs.worker(options, first)
     handed = messages[-1]
-    open_chats = pickle.loads(handed.chats)  # noqa: S301  # it was just pickled
+    open_chats = pickle.loads(handed.chats)  # noqa: S301  # pickled by the worker
     assert [chat.key for chat in open_chats.chats] == [("", "old")]
     part = second.sources[0]
     assert isinstance(part, SourceRange)
@@ -251,18 +253,18 @@ def test_a_share_goes_on_with_the_chats_before_it(runs: Any) -> None:
     assert runs.shared(2, "--json", path) == runs.alone("--json", path)
 
 
-def test_a_bar_shows_how_far_the_worker_is(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one whose output is printed."""
-    asked: list[tuple[str, int | None]] = []
-    show = lambda _self, reached, _records: asked.append((reached.stem, reached.size))  # noqa: E731
+def test_the_progress_bar_shows_the_worker(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The progress bar shows the worker whose output is printed."""
+    requested: list[tuple[str, int | None]] = []
+    show = lambda _self, reached, _records: requested.append((reached.stem, reached.size))  # noqa: E731
     monkeypatch.setattr("chatfsm._cli.terminal.ProgressBar.show", show)
     path = runs.writes("a.jsonl", lines(20))
     assert runs.alone("--quiet", "--jobs=2", path).status == 0
-    assert set(asked) == {("a", Path(path).stat().st_size)}
+    assert set(requested) == {("a", Path(path).stat().st_size)}
 
 
 def test_a_terminal_is_written_by_one_process(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows come as they are read."""
+    """On a terminal rows are printed as they are read, which needs one process."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("a worker is started")

@@ -1,4 +1,4 @@
-"""What is done for many lines at once gives what is done for each."""
+"""Reading many lines at once gives the same records as reading each alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatfsm.replay.formats import records
 from chatfsm.replay.sources import Source
 from tests.cli.parallel.mixed import logs
 
-# The folder is written anew for each example.
+# The directory is shared by all examples, and each writes its file again.
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 GOOD = (
@@ -31,12 +31,12 @@ GOOD = (
 @many
 @given(data=logs())
 def test_lines_that_are_parsed_together_are_what_each_is(runs: Any, data: bytes) -> None:
-    """The same records, in the same order, from the same places."""
+    """The records, their order and their places are the same."""
     path = runs.writes("a.jsonl", data)
-    together = _told(path)
+    together = _results(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_input, "parse_lines", lambda lines: [None] * len(lines))
-        assert _told(path) == together
+        assert _results(path) == together
 
 
 _happenings = st.sampled_from(
@@ -56,7 +56,7 @@ _happenings = st.sampled_from(
 
 @st.composite
 def chats_in_runs(draw: st.DrawFn) -> bytes:
-    """A log of few chats, of which several events stand together, and time passes or does not."""
+    """A log of few chats, with runs of their events, in which the time may stand still."""
     written, clock = [], 1_000
     happenings = st.lists(st.tuples(_happenings, st.sampled_from((None, 0, 1, 40))), max_size=12)
     for chat_id, events in draw(st.lists(st.tuples(st.sampled_from("abc"), happenings))):
@@ -73,7 +73,7 @@ def chats_in_runs(draw: st.DrawFn) -> bytes:
     words=st.sampled_from(([], [], ["--strict"], ["--chat-id=c", "--fail-on=any"])),
 )
 def test_runs_are_fed_as_each_record_is(runs: Any, data: bytes, words: list[str]) -> None:
-    """The same summary, errors and status, with each record by itself, and with each step."""
+    """Summary, errors and exit code are the same with single records and with steps."""
     path = runs.writes("a.jsonl", data)
     at_once = runs.alone("--summary", *words, path)
     assert runs.alone("--summary", "--close-after=1e12", *words, path) == at_once
@@ -82,20 +82,20 @@ def test_runs_are_fed_as_each_record_is(runs: Any, data: bytes, words: list[str]
         assert runs.alone("--summary", *words, path) == at_once
 
 
-def _told(path: str) -> list[Any]:
-    told: list[Any] = []
+def _results(path: str) -> list[Any]:
+    results: list[Any] = []
     try:
-        told.extend(
+        results.extend(
             (record.chat_id, record.event, record.where, record.raw)
             for record in records(Source(path))
         )
     except UnreadableLogError as error:
-        told.append(str(error))
-    return told
+        results.append(str(error))
+    return results
 
 
 def test_all_digits_of_a_number_are_reported(runs: Any) -> None:
-    """A number that was rounded where lines are parsed together is read again by itself."""
+    """A number that is rounded in parsing many lines is parsed again with all digits."""
     digits = b"12345678901234567890123"
     odd = b'{"chat_id":"a","event":"weather","degrees":%s}' % digits
     path = runs.writes("a.jsonl", b"\n".join((GOOD[0], odd, GOOD[1])))

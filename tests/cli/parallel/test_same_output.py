@@ -1,4 +1,4 @@
-"""However many processes hear a log, what is printed is the same."""
+"""The output is the same for any number of processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = (
 )
 NAMES = ("first.jsonl", "b.json", "third.gz")
 GOOD = b'{"chat_id":"good","event":"chat_session_status","state":"ivr"}\n'
-# The folder is written anew for each example.
+# The directory is shared by all examples, and each writes its file again.
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -39,7 +39,7 @@ many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_log_is_reported_the_same_way(
     runs: Any, files: list[tuple[bytes, bool]], output: str, words: list[str], jobs: int
 ) -> None:
-    """Byte for byte: output, complaints and exit status, for two workers and for three."""
+    """Output, errors and exit code are identical, byte for byte, for two and three workers."""
     paths = [
         runs.writes(name, data, packed=packed)
         for name, (data, packed) in zip(NAMES, files, strict=False)
@@ -49,19 +49,21 @@ def test_any_log_is_reported_the_same_way(
 
 @many
 @given(lines=st.lists(lines, min_size=1, max_size=5))
-def test_what_is_found_without_parsing_is_what_is_read(runs: Any, lines: list[bytes]) -> None:
-    """A line whose chat is seen at a glance is one record, of that chat."""
-    seen = [chat_id_of_line(line) for line in lines]
+def test_chat_ids_found_without_parsing_are_those_of_the_records(
+    runs: Any, lines: list[bytes]
+) -> None:
+    """A line whose chat_id is found without parsing is one record of that chat."""
+    chat_ids = [chat_id_of_line(line) for line in lines]
     expected = [
         (place, chat_id.decode())
-        for place, chat_id in enumerate(seen, start=2)
+        for place, chat_id in enumerate(chat_ids, start=2)
         if chat_id is not None
     ]
     path = runs.writes("a.jsonl", GOOD + b"\n".join(lines))
     found = []
     try:
         found.extend((record.place, record.chat_id) for record in records(Source(path)))
-    except UnreadableLogError:  # a journal's line that cannot be used ends the reading
+    except UnreadableLogError:  # a journal line that cannot be used ends the reading
         expected = [each for each in expected if each[0] <= found[-1][0]]
     places = {place for place, _ in expected}
     assert [each for each in found if each[0] in places] == expected
@@ -85,21 +87,21 @@ def test_what_is_found_without_parsing_is_what_is_read(runs: Any, lines: list[by
         (b"", None),
     ],
 )
-def test_most_lines_are_known_without_parsing(line: bytes, whose: bytes | None) -> None:
-    """Those of usual writers; what may be something else is left to the parser."""
+def test_most_chat_ids_are_found_without_parsing(line: bytes, whose: bytes | None) -> None:
+    """Lines of common writers are recognized; all others are left to the parser."""
     assert chat_id_of_line(line) == whose
 
 
 def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) -> None:
-    """Not of the chat that stands before it, as one that was cut is."""
+    """A line with a chat_id belongs to that chat, not to the chat of the line before."""
     broken = b'{"chat_id":"named","event":}\n{"chat_id":"cut","event":\n'
     path = runs.writes("a.jsonl", GOOD + broken + GOOD + broken)
     found = [record.chat_id for record in records(Source(path))]
     assert found == ["good", "named", "named", "good", "named", "named"]
 
 
-def test_a_refused_opening_is_reported_once(runs: Any) -> None:
-    """And the rest of the file is read."""
+def test_a_refused_header_is_reported_once(runs: Any) -> None:
+    """The rest of the file is read."""
     opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
     files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
     alone = runs.alone("--summary", *files)
@@ -110,7 +112,7 @@ def test_a_refused_opening_is_reported_once(runs: Any) -> None:
 
 
 def test_the_first_violation_in_the_file_wins(runs: Any) -> None:
-    """Whoever hears it, and however far the others have come by then."""
+    """The first violation is reported, whichever worker finds it and however far others are."""
     odd = b'{"chat_id":"%s","event":"weather","timestamp":1}\n'
     good = b'{"chat_id":"%s","event":"chat_session_status","state":"ivr","timestamp":1}\n'
     names = [b"c%d" % number for number in range(12)]
@@ -123,8 +125,8 @@ def test_the_first_violation_in_the_file_wins(runs: Any) -> None:
             assert runs.shared(jobs, "--strict", output, path) == alone
 
 
-def test_what_ends_the_reading_of_a_file_ends_it_for_all(runs: Any) -> None:
-    """A worker that reads more of it drops that, and goes on with the next file."""
+def test_an_error_ends_the_reading_of_a_file_for_all_workers(runs: Any) -> None:
+    """A worker drops what it read beyond the error, and continues with the next file."""
     data = lines_of("ab", 12) + b'{"v":99,"chat_id":"a","in":5}\n' + lines_of("abc", 24)
     files = [runs.writes("a.jsonl", data), runs.writes("b.jsonl", lines_of("cd", 9))]
     for output in OUTPUTS:
@@ -135,13 +137,13 @@ def test_what_ends_the_reading_of_a_file_ends_it_for_all(runs: Any) -> None:
 
 
 def lines_of(chats: str, count: int) -> bytes:
-    """So many messages of chats that take turns."""
+    """Lines of `count` messages of interleaved chats."""
     line = b'{"chat_id":"%s","event":"chat_session_message","msg":"x","timestamp":%d}\n'
     return b"".join(line % (chats[n % len(chats)].encode(), n) for n in range(count))
 
 
 def test_violations_of_a_chat_that_goes_on_are_not_those_of_a_new_one(runs: Any) -> None:
-    """A party that left joined in the range before; one that did not is reported by all."""
+    """A party that left had joined in the shard before; any other one is a violation."""
     joined = b'{"chat_id":"a","event":"chat_session_party_joined","party_id":"p","timestamp":1}\n'
     left = b'{"chat_id":"a","event":"chat_session_party_left","party_id":"%s","timestamp":99}\n'
     path = runs.writes("a.jsonl", joined + lines_of("ab", 12) + left % b"p" + left % b"q")
@@ -152,7 +154,7 @@ def test_violations_of_a_chat_that_goes_on_are_not_those_of_a_new_one(runs: Any)
 
 
 def test_journals_of_several_chats_agree_together(runs: Any) -> None:
-    """What agreed is added up over the workers."""
+    """The counts of the workers are added."""
     opening = b'{"v":1,"chat_id":"%s","journal":{"settings":{}},"at":1,"snapshot":null}\n'
     entry = b'{"v":1,"chat_id":"%s","seq":0,"at":1,"in":{"input":"tick"},"out":[]}\n'
     data = b"".join(opening % name + entry % name for name in (b"a", b"b", b"c", b"d"))

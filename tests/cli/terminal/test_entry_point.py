@@ -25,7 +25,7 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_command_and_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As under pythonw: nothing is printed, and the exit code is the same."""
+    """Under pythonw nothing is printed, and the exit code is the same."""
     monkeypatch.setattr("sys.stderr", None)
     assert main([]) == ExitCode.ERROR
 
@@ -39,7 +39,7 @@ def script_of(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_shell_has_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The script knows a command and an option of another."""
+    """The script contains a command and an option of another one."""
     script = script_of(shell, capsys)
     assert "simulate" in script
     assert "only-findings" in script
@@ -59,7 +59,7 @@ def test_each_shell_has_a_script(shell: str, capsys: pytest.CaptureFixture[str])
 def test_bash_completes(
     words: tuple[str, ...], found: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Commands, options, choices and files are completed by bash alone."""
+    """Bash completes commands, options, choices and files."""
     (tmp_path / "completion").write_text(script_of("bash", capsys), "utf-8")
     (tmp_path / "plain.jsonl").touch()
     program = (
@@ -67,7 +67,7 @@ def test_bash_completes(
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     run = subprocess.run(
-        ["bash", "--norc", "-c", program, "bash", *words],  # noqa: S607  # wherever bash is
+        ["bash", "--norc", "-c", program, "bash", *words],  # noqa: S607  # bash has no fixed path
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -80,7 +80,7 @@ def test_bash_completes(
 def test_an_absent_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without shtab, the error says what to install."""
+    """Without shtab the error names the extra to install."""
     real = builtins.__import__
 
     def without_shtab(name: str, *rest: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the commands print harms no terminal, and fits every stream and every JSON parser."""
+"""Output of the commands: safe for terminals, for every encoding and for JSON parsers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chatfsm._cli import main
 from chatfsm._cli.terminal_text import harmless_text, prepare_streams, print_error
 from chatfsm._plain import json_text
 
-NASTY = "\x1b[31mred\x07\u202e"
+HOSTILE = "\x1b[31mred\x07\u202e"
 STATUS = '{"chat_id":"C1","event":"chat_session_status","state":"connected"}\n'
 Refused = Callable[..., str]
 
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Runs a command that fails, and returns its standard error."""
+    """Run a command that fails, and return its standard error."""
 
     def run(*words: str) -> str:
         code: object
@@ -40,22 +40,22 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 @pytest.mark.parametrize(
     "words",
     [
-        ("replay", NASTY),
-        ("replay", "--rows", NASTY, "x"),
-        ("replay", f"--{NASTY}", "x"),
-        ("scrub", NASTY, "-"),
-        ("simulate", NASTY),
-        ("simulate", "--scenario", NASTY),
-        ("chat", "--url", "https://chat.example", "--app-id", "a", "--state", f"{NASTY}/x/"),
-        ("chat", "--url", f"http://{NASTY}", "--app-id", "a"),
-        ("demo", "--seed", NASTY),
-        (NASTY,),
+        ("replay", HOSTILE),
+        ("replay", "--rows", HOSTILE, "x"),
+        ("replay", f"--{HOSTILE}", "x"),
+        ("scrub", HOSTILE, "-"),
+        ("simulate", HOSTILE),
+        ("simulate", "--scenario", HOSTILE),
+        ("chat", "--url", "https://chat.example", "--app-id", "a", "--state", f"{HOSTILE}/x/"),
+        ("chat", "--url", f"http://{HOSTILE}", "--app-id", "a"),
+        ("demo", "--seed", HOSTILE),
+        (HOSTILE,),
     ],
 )
-def test_a_complaint_quotes_no_control_characters(
+def test_an_error_quotes_no_control_characters(
     refused: Refused, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Arguments and file names may come from strangers."""
+    """Arguments and file names may be hostile."""
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         printed = refused(*words)
@@ -63,16 +63,16 @@ def test_a_complaint_quotes_no_control_characters(
     assert printed.replace("\n", "").isprintable()
 
 
-def test_an_error_in_a_log_with_a_nasty_name_is_harmless(refused: Refused, tmp_path: Path) -> None:
-    """The name comes back in the error, escaped."""
-    path = tmp_path / f"{NASTY}.jsonl"
+def test_an_error_escapes_a_hostile_file_name(refused: Refused, tmp_path: Path) -> None:
+    """The file name in the error is escaped."""
+    path = tmp_path / f"{HOSTILE}.jsonl"
     path.write_text("no log")
     assert "\\x1b[31mred\\x07\\u202e.jsonl: line 1: not a log" in refused("replay", str(path))
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names are Unicode there")
 def test_a_file_name_that_is_not_unicode_is_printed_escaped(tmp_path: Path) -> None:
-    """As old disks have them."""
+    """Old file systems have such names."""
     path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
     Path(os.fsdecode(path)).write_text(STATUS.replace('"chat_id":"C1",', ""))
     for options in ([], ["--json"], ["--summary"]):
@@ -83,14 +83,14 @@ def test_a_file_name_that_is_not_unicode_is_printed_escaped(tmp_path: Path) -> N
 
 
 def test_errors_without_a_standard_error_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As under pythonw."""
+    """Under pythonw there is no standard error."""
     monkeypatch.setattr(sys, "stderr", None)
     print_error("unseen")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 def test_each_stream_takes_each_character(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A character that the encoding lacks is escaped, and ends no command."""
+    """A character outside the encoding is escaped, and does not end the command."""
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         monkeypatch.setattr(sys, name, stream)
@@ -102,7 +102,7 @@ def test_each_stream_takes_each_character(encoding: str, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("command", ["replay", "simulate", "demo"])
 def test_each_command_survives_a_stream_that_cannot_encode(command: str, tmp_path: Path) -> None:
-    """As in a pipe on Windows, or with LANG=C."""
+    """Pipes on Windows and LANG=C have such streams."""
     path = tmp_path / "Łucja.jsonl"
     path.write_text(
         STATUS + json.dumps({"event": "chat_session_message", "msg": "Dzień dobry \U0001f642"})
@@ -126,7 +126,7 @@ WHOLE = {"high": "a\ufffdb", "low": "\ufffd", "two": "\ufffd\U0001f642", "escape
 
 @pytest.mark.parametrize("kind", LONE)
 def test_json_has_no_lone_surrogates(kind: str) -> None:
-    """Strict parsers, such as that of jq, refuse them; pairs and texts that look alike remain."""
+    """Strict parsers such as jq refuse them; pairs and escaped texts are unchanged."""
     text = LONE[kind]
     assert json.loads(json_text({text: [text]})) == {WHOLE[kind]: [WHOLE[kind]]}
 
@@ -135,7 +135,7 @@ def test_json_has_no_lone_surrogates(kind: str) -> None:
 def test_the_json_of_replay_has_no_lone_surrogates(
     tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever the log has."""
+    """Lone surrogates of the log are replaced in all JSON output."""
     path = tmp_path / "a.jsonl"
     path.write_text(
         '{"chat_id":"C\\ud83d","event":"chat_session_party_joined","party_id":"\\ude42"}\n'
@@ -150,5 +150,5 @@ def test_the_json_of_replay_has_no_lone_surrogates(
 
 
 def test_harmless_text_of_a_surrogate() -> None:
-    """It is escaped, too."""
+    """A lone surrogate is escaped."""
     assert harmless_text("caf\udce9") == "caf\\udce9"

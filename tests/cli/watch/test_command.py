@@ -1,4 +1,4 @@
-"""`chatfsm watch`: the chats of each kind of store, and records that cannot be read."""
+"""`chatfsm watch`: the chats of each kind of store, and unreadable records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONNECTED = {"event": "chat_session_status", "state": "connected"}
 
 
 def record_of(chat_id: str, kind: str = "live", *, age: float = 0.0) -> dict[str, Any]:
-    """The record of a chat of a kind, which was saved some seconds ago."""
+    """The record of a chat of a kind, saved `age` seconds ago."""
     chat = Driven()
     chat.core.saving.records.wall_clock = lambda: time.time() - age
     if kind == "new":
@@ -60,7 +60,7 @@ SORTED = ("unauthorized", "retrying", "waiting", "live")
 
 @pytest.fixture(params=["folder", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A store that a driver has open, and leases the chats of."""
+    """A store that a driver has open, with leased chats."""
     path = tmp_path / "chats"
     kept = SqliteStore(path) if request.param == "sqlite" else FolderStore(path)
     for number, kind in enumerate(KINDS):
@@ -87,7 +87,7 @@ def files_in(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_the_table_shows_trouble_first(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The chats that are not over, with the totals of all below."""
+    """The table shows chats that are not over; the totals below count all."""
     head, _, *rows, summary = printed(capsys, str(store)).splitlines()
     assert head.split() == [
         *("chat", "state", "link", "silent", "saved", "due", "queued", "unhandled"),
@@ -102,10 +102,10 @@ def test_the_table_shows_trouble_first(store: Path, capsys: pytest.CaptureFixtur
     )
 
 
-def test_no_customer_is_shown_unless_asked_for(
+def test_no_customer_is_shown_without_the_option(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Keys of chats are shown with --keys alone, and texts and names never."""
+    """Keys of chats are shown with --keys only; texts and names are never shown."""
     for format_of in ([], ["--json"]):
         text = printed(capsys, str(store), "--all", *format_of)
         assert [secret for secret in SECRETS if secret in text] == []
@@ -115,7 +115,7 @@ def test_no_customer_is_shown_unless_asked_for(
 
 
 def test_the_document_has_all_of_the_table(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Times are in seconds since 1970, and what is not known is null."""
+    """Times are in seconds since 1970; unknown values are null."""
     found = document(capsys, str(store))
     assert found["totals"]["links"] == {
         **dict.fromkeys(("live", "waiting", "retrying", "unauthorized", "over"), 1)
@@ -131,11 +131,11 @@ def test_the_document_has_all_of_the_table(store: Path, capsys: pytest.CaptureFi
 def test_nothing_is_written_and_no_chat_is_leased(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither beside an open store, nor beside one that no process has open."""
+    """No file is written, next to an open store or a closed one."""
     before = files_in(store.parent)
     printed(capsys, str(store))
     after = files_in(store.parent)
-    after.pop(f"{store}-shm", None)  # what readers and writers of SQLite share in memory
+    after.pop(f"{store}-shm", None)  # memory shared by the readers and writers of SQLite
     before.pop(f"{store}-shm", None)
     assert after == before
 
@@ -143,7 +143,7 @@ def test_nothing_is_written_and_no_chat_is_leased(
 def test_a_database_that_is_closed_gets_no_files_beside_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SQLite would leave its own there."""
+    """SQLite would create its own files there."""
     path = tmp_path / "chats.db"
     with SqliteStore(path) as kept:
         kept.save("customer-1", record_of("chat-1"), 0).result()
@@ -151,8 +151,8 @@ def test_a_database_that_is_closed_gets_no_files_beside_it(
     assert [found.name for found in tmp_path.iterdir()] == ["chats.db"]
 
 
-def test_chats_that_are_saved_meanwhile_are_no_damage(tmp_path: Path) -> None:
-    """All records of a database are read as they were when the reading began."""
+def test_chats_saved_during_a_reading_are_not_damaged(tmp_path: Path) -> None:
+    """All records of a database are read as of the start of the reading."""
     with SqliteStore(tmp_path / "chats.db") as kept:
         for name in ("a", "b"):
             kept.save(name, record_of(f"chat-{name}"), 0).result()
@@ -164,7 +164,7 @@ def test_chats_that_are_saved_meanwhile_are_no_damage(tmp_path: Path) -> None:
 
 
 def test_a_file_is_a_store_of_one_chat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As `Chat.connect(store=path)` makes it; several in a folder are a store, too."""
+    """The store is a file of `Chat.connect(store=path)`; a directory of such files is one too."""
     path = tmp_path / "customer-1.json"
     FileStore(path).save(record_of("chat-1"))
     FileStore(tmp_path / "customer-2.json").save(record_of("chat-2"))
@@ -176,7 +176,7 @@ def test_a_file_is_a_store_of_one_chat(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_record_that_cannot_be_read_has_a_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever is in its place; the others are shown, and the exit status says that one is bad."""
+    """The readable records are shown, and the exit code reports the unreadable ones."""
     good = record_of("chat-1")
     FileStore(tmp_path / "good.json").save(good)
     forged = deepcopy(good)
@@ -215,7 +215,7 @@ def test_a_record_that_cannot_be_read_has_a_row(
 def test_a_forged_record_keeps_its_row_short(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A digest is no seal: counts, times and ids of a record may be of any size."""
+    """A digest is no signature: counts, times and ids of a record may have any size."""
     chat = Driven()
     chat.replies("api", {**OPENED, "chat_id": "x" * 200}, at=0.5)
     chat.core.client._state.poll_timer.failures = 10**4000
@@ -232,7 +232,7 @@ def test_a_forged_record_keeps_its_row_short(
 def test_a_hostile_database_has_rows_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong digest, a text that is no text, and a record that is too large."""
+    """A wrong digest, invalid text and a record that is too large have rows with errors."""
     path = tmp_path / "chats.db"
     with SqliteStore(path) as kept:
         for name in ("a", "b", "c"):
@@ -255,7 +255,7 @@ def test_a_hostile_database_has_rows_too(
 def test_a_store_that_cannot_be_read_is_an_error(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No such store, or a damaged database: one line, and the status 2."""
+    """A missing store or a damaged database gives one line and exit code 2."""
     path = tmp_path / "chats"
     if content is not None:
         path.write_bytes(content)
@@ -268,7 +268,7 @@ def test_a_store_that_cannot_be_read_is_an_error(
 def test_a_database_of_another_app_is_no_store(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has no table of chats."""
+    """The database has no table of chats."""
     with sqlite3.connect(tmp_path / "other.db") as database:
         database.execute("CREATE TABLE things (name)")
     database.close()
@@ -276,8 +276,8 @@ def test_a_database_of_another_app_is_no_store(
     assert "damaged, or no store of chats" in capsys.readouterr().err
 
 
-def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
-    """A refresh reads the records that were saved since, and forgets those that are gone."""
+def test_unchanged_records_are_not_read_again(tmp_path: Path) -> None:
+    """A refresh reads only records that were saved since, and drops the deleted ones."""
     kept = FolderStore(tmp_path)
     for number in (1, 2, 3):
         kept.save(f"customer-{number}", record_of(f"chat-{number}"), 0)
@@ -295,7 +295,7 @@ def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
 def test_a_terminal_shows_it_again_until_ctrl_c(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many rows as fit, in the columns that there are; then the totals, and the status 0."""
+    """The screen has as many rows and columns as fit; then the totals, and exit code 0."""
     kept, sleeps = FolderStore(tmp_path / "chats"), iter(range(4))
     for number in range(30):
         kept.save(f"customer-{number}", record_of(f"a-long-id-of-a-chat-{number:02}"), 0)
@@ -316,14 +316,14 @@ def test_a_terminal_shows_it_again_until_ctrl_c(
     monkeypatch.setenv("LINES", "20")
     monkeypatch.setenv("TERM", "xterm-256color")
     text = printed(capsys, str(tmp_path / "chats"), "--plain")
-    assert "directory" in text  # there is none now
+    assert "directory" in text  # the directory is missing now
     assert text.count("… and 15 more") == 3
     assert max(len(line) for line in text.splitlines() if "\x1b" not in line) <= 80
     assert "30 chats, 30 live, 30 queued" in text.splitlines()[-1]
 
 
 def test_the_table_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without rich there is --json."""
+    """Without rich only --json works."""
     monkeypatch.setattr(watch, "find_spec", lambda _name: None)
     assert main(["watch", str(tmp_path)]) == 2
     assert main(["watch", str(tmp_path), "--json"]) == 0
@@ -337,14 +337,14 @@ def test_the_table_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_duration_is_short(seconds: float, text: str) -> None:
-    """In its largest unit, of which there are at least two."""
+    """A duration is given in its largest unit that has a count of two or more."""
     assert watch._seconds(seconds) == text
 
 
 def test_a_chat_that_is_long_due_stands_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A deadline that is past has a minus sign: perhaps no process drives the chat."""
+    """A past deadline has a minus sign: perhaps no process drives the chat."""
     FileStore(tmp_path / "one.json").save(record_of("chat-1", age=600.0))
     row = printed(capsys, str(tmp_path)).splitlines()[2]
     assert row.split()[3:9] == ["10", "min", "10", "min", "-9", "min"]
