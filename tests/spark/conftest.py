@@ -1,4 +1,4 @@
-"""A session of Spark on this machine alone, with two threads."""
+"""A local Spark session with two threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# The first three are for small jobs: less is compiled, and garbage is collected by one thread.
+# The first three options are for small jobs: less compilation, and garbage collection in one
+# thread.
 OPTIONS = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage": "false",
@@ -30,7 +31,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The session; its workers are of the Python that runs the tests."""
+    """The session; its workers run the Python of the tests."""
     from pyspark.sql import SparkSession  # noqa: PLC0415  # only where it is installed
 
     folder = tmp_path_factory.mktemp("spark")

@@ -1,4 +1,4 @@
-"""Spark: the chats of one process, whatever the partitions and the batches."""
+"""Spark: the results of one process, for any partitions and batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHY = f"Spark needs {', '.join(MISSING)}"
 needs_spark = pytest.mark.skipif(bool(MISSING), reason=WHY)
 pytestmark = [
     pytest.mark.spark,
-    # PySpark opens files and sockets that it does not close, and uses what pandas deprecates.
+    # PySpark leaves files and sockets open, and uses deprecated parts of pandas.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -50,7 +50,7 @@ def event(chat_id: str | None, at: float, seq: int, name: str, **fields: Any) ->
 
 
 def plain(value: Any) -> Any:
-    """The same value with lists in place of tuples."""
+    """The value with lists instead of tuples."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Chats that take turns, event by event."""
+    """Interleaved chats, event by event."""
     made = [(chat.chat_id, chat.items) for chat in workloads.chats(CHATS)]
     longest = max(len(items) for _, items in made)
     rows = [
@@ -97,7 +97,7 @@ def alone(log: Path) -> dict[Table, dict[str, Row]]:
 
 @pytest.fixture(scope="module")
 def events(spark: Any, log: Path) -> Any:
-    """The events of the log as a DataFrame, in no order, and three without a chat."""
+    """The events of the log as a DataFrame, unordered, and three without a chat_id."""
     lines = log.read_text().splitlines()
     rows = [
         (line, json.loads(line)["chat_id"], seq, json.loads(line)["received_at"])
@@ -111,10 +111,10 @@ def events(spark: Any, log: Path) -> Any:
 @needs_spark
 @pytest.mark.parametrize("cut", [(1, 7), (3, 10_000), (8, 100)], ids=str)
 @pytest.mark.parametrize("table", TABLES)
-def test_each_chat_is_that_of_one_process(
+def test_each_chat_has_the_results_of_one_process(
     spark: Any, events: Any, alone: Any, table: Table, cut: tuple[int, int]
 ) -> None:
-    """All columns of all chats, and a row that counts the events without a chat."""
+    """All columns of all chats are equal, and one row counts the events without a chat_id."""
     partitions, size = cut
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", size)
@@ -128,8 +128,8 @@ def test_each_chat_is_that_of_one_process(
 
 
 @needs_spark
-def test_the_error_of_a_worker_is_told(events: Any) -> None:
-    """Strict settings reach the workers, and their error names the violation."""
+def test_the_error_of_a_worker_is_reported(events: Any) -> None:
+    """Strict settings apply in the workers, and the error names the violation."""
     from pyspark.errors import PySparkException  # noqa: PLC0415  # only where it is installed
 
     odd = events.limit(1).selectExpr("'a' chat_id", "received_at", "seq", "'{}' event")
@@ -138,7 +138,7 @@ def test_the_error_of_a_worker_is_told(events: Any) -> None:
 
 
 def test_spark_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the error says what to install."""
+    """Without Spark the error names the package to install."""
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.setitem(sys.modules, "pyspark.sql.functions", None)
     with pytest.raises(ChatError, match=r"pip install 'chatfsm\[spark\]'"):
@@ -152,7 +152,7 @@ HELLO = {"party_id": "A", "msg_id": "1", "msg": "Hello"}
 FORM = {"form_request_id": "f", "form_name": "survey", "form_timeout": "20"}
 # The files of a stream. Events that are as old as the watermark of 10 s are dropped.
 STREAM = (
-    [  # in disorder, and one event without a chat
+    [  # unordered, with one event without a chat_id
         event("one", 3, 3, "message", **HELLO),
         event("one", 2, 2, "party_joined", **JOINED),
         event("one", 1, 1, "status", state="queued", ewt="7"),
@@ -163,12 +163,12 @@ STREAM = (
         event("one", 3, 3, "message", **HELLO),
         event("one", 2.5, 9, "status", state="connected", ewt=""),
         event("two", 8, 2, "form_show", **FORM),
-        event("one", 20, 4, "typing", party_id="A"),  # which no event ends
+        event("one", 20, 4, "typing", party_id="A"),  # without an event that ends it
     ],
-    [event("three", 70, 1, "status", state="queued", ewt="")],  # time goes on in another chat
+    [event("three", 70, 1, "status", state="queued", ewt="")],  # advances the watermark
     [event("two", 4, 4, "message", **{**HELLO, "msg_id": "2"})],  # too late
     [event("one", 95, 5, "ended"), event("one", 95, 5, "ended")],
-    [event("four", 300, 1, "status", state="queued", ewt="")],  # all others are forgotten
+    [event("four", 300, 1, "status", state="queued", ewt="")],  # all other chats are dropped
 )
 TOO_LATE = STREAM[3][0]
 WATCHED = ("one", "two", "three")
@@ -195,8 +195,8 @@ def progress_of(query: Any) -> Iterator[Row]:
 
 
 @needs_spark
-def test_a_stream_tells_what_a_sorted_log_does(spark: Any, tmp_path: Path) -> None:
-    """Out of order, repeated, or too late; deadlines fire without an event; state is freed."""
+def test_a_stream_gives_the_effects_of_a_sorted_log(spark: Any, tmp_path: Path) -> None:
+    """Events are unordered, repeated or late; deadlines pass without events; state is freed."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder = tmp_path / "in"
     folder.mkdir()
@@ -209,7 +209,7 @@ def test_a_stream_tells_what_a_sorted_log_does(spark: Any, tmp_path: Path) -> No
         for number, rows in enumerate(STREAM):
             path = tmp_path / f"{number}.parquet"
             pq.write_table(pa.Table.from_pylist(rows), path)
-            path.rename(folder / path.name)  # whole, for the stream
+            path.rename(folder / path.name)  # appears in the stream as a complete file
             query.processAllAvailable()
         progress = [*progress_of(query)]
         found = [row.asDict() for row in spark.table("effects").collect()]

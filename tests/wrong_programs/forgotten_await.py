@@ -1,4 +1,4 @@
-"""An app that forgets to await: nothing would be sent."""
+"""An app that forgets to await: no command would be sent."""
 
 from chatfsm import api
 from chatfsm.drivers import aio

@@ -1,4 +1,4 @@
-"""An app that handles all effects but forgets those of the session."""
+"""An app that handles the effects of the client but not those of the session."""
 
 from typing import assert_never
 

@@ -1,4 +1,4 @@
-"""An app that mistakes the result of a request, and requests for commands."""
+"""An app that misuses the result of a request, and passes requests as commands."""
 
 from chatfsm import api, commands
 from chatfsm.drivers.threads import Chat
