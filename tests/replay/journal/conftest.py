@@ -39,7 +39,7 @@ def wire(word: str, /, **fields: Any) -> dict[str, Any]:
     return {"event": word if word.startswith("chat_") else f"chat_session_{word}", **fields}
 
 
-class Play:
+class Recorder:
     """A recorded session, its journal, and the time on its clock."""
 
     def __init__(
@@ -79,13 +79,13 @@ class Play:
             self.receives(command, at=at)
         return str(caught.value)
 
-    def restarts(self, *, at: float, **settings: Any) -> Play:
+    def restarts(self, *, at: float, **settings: Any) -> Recorder:
         """Restore the session in a new process, with its own clock and the same journal."""
         data = json.loads(json.dumps(self.recorded.snapshot(now=self.now)))
         session = ChatSession.restore(data, settings=Settings(**settings), now=at)
-        return Play(lines=self.lines, session=session, at=at)
+        return Recorder(lines=self.lines, session=session, at=at)
 
-    def receives_everything(self) -> Play:
+    def receives_everything(self) -> Recorder:
         """Run a chat with every kind of input; 38 inputs in all."""
         self.receives_event("status", state="queued", ewt="40", at=1.0)
         self.receives_event(
@@ -149,15 +149,15 @@ class Play:
 
 
 @pytest.fixture
-def play() -> Play:
+def recorder() -> Recorder:
     """A recorded session that is new, at time 0."""
-    return Play()
+    return Recorder()
 
 
 @pytest.fixture(scope="session")
-def plays() -> type[Play]:
+def new_recorder() -> type[Recorder]:
     """A factory of recorded sessions."""
-    return Play
+    return Recorder
 
 
 @frozen

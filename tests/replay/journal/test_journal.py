@@ -33,19 +33,19 @@ def nested(levels: int, core: object = "core") -> object:
     return core
 
 
-def show_form(play: Any, request_id: str = "7", *, secure: bool = True, **fields: Any) -> None:
+def show_form(recorder: Any, request_id: str = "7", *, secure: bool = True, **fields: Any) -> None:
     """The server show_form a form."""
     word = "secure_form_show" if secure else "form_show"
-    play.receives_event(word, form_request_id=request_id, **fields)
+    recorder.receives_event(word, form_request_id=request_id, **fields)
 
 
-def test_exact_lines_of_a_small_journal(play: Any) -> None:
+def test_exact_lines_of_a_small_journal(recorder: Any) -> None:
     """One header line, then one line for each input, with its effects or its refusal."""
-    play.receives_event("status", state="queued", ewt="40", at=1.5)
-    play.refuses(commands.EndCall(), at=2.0)
-    play.receives(commands.SendText("hi"))
-    play.receives(Tick(), at=3.0)
-    opening, *rest = play.lines
+    recorder.receives_event("status", state="queued", ewt="40", at=1.5)
+    recorder.refuses(commands.EndCall(), at=2.0)
+    recorder.receives(commands.SendText("hi"))
+    recorder.receives(Tick(), at=3.0)
+    opening, *rest = recorder.lines
     settings = json.dumps(asdict(Settings()))
     assert opening == (
         '{"v": 1, "chat_id": "chat-1", "journal": '
@@ -66,33 +66,33 @@ def test_exact_lines_of_a_small_journal(play: Any) -> None:
     ]
 
 
-def test_every_member_of_the_session_is_there(play: Any) -> None:
+def test_every_attribute_of_the_session_is_there(recorder: Any) -> None:
     """Every public attribute of a session is available on a recorded one, with the same value."""
-    play.receives_event("party_joined", party_id="ann", type="internal")
-    play.receives_event("typing", party_id="ann")
-    play.receives(commands.SendText("hi"))
-    session = play.recorded.session
+    recorder.receives_event("party_joined", party_id="ann", type="internal")
+    recorder.receives_event("typing", party_id="ann")
+    recorder.receives(commands.SendText("hi"))
+    session = recorder.recorded.session
     members = {name for name in dir(ChatSession) if not name.startswith("_")} - {"receive"}
     assert members >= {"state", "deadline", "done", "parties", "snapshot", "outbox", "settings"}
     for name in members:
-        found = getattr(play.recorded, name)
+        found = getattr(recorder.recorded, name)
         if callable(found):
             assert found == getattr(session, name)
         else:
             assert (name, found) == (name, getattr(session, name))
-    assert play.recorded.snapshot(now=1.0) == session.snapshot(now=1.0)
+    assert recorder.recorded.snapshot(now=1.0) == session.snapshot(now=1.0)
     with pytest.raises(AttributeError):
-        play.recorded.weather  # noqa: B018  # reading the attribute raises
+        recorder.recorded.weather  # noqa: B018  # reading the attribute raises
 
 
-def test_a_recorded_session_reports_what_a_bare_one_reports(plays: Any) -> None:
+def test_a_recorded_session_has_the_effects_of_an_unrecorded_one(new_recorder: Any) -> None:
     """The effects in the journal are those of an unrecorded session."""
-    play = plays().receives_everything()
-    _, *entries = play.written
+    recorder = new_recorder().receives_everything()
+    _, *entries = recorder.written
     assert [entry["seq"] for entry in entries] == list(range(38))
-    assert play.recorded.done
+    assert recorder.recorded.done
 
-    class Bare(plays):  # type: ignore[misc]
+    class Bare(new_recorder):  # type: ignore[misc]
         effects: list[Any]
 
         def receives(self, item: Any, *, at: float | None = None) -> Any:
@@ -111,94 +111,98 @@ def test_a_recorded_session_reports_what_a_bare_one_reports(plays: Any) -> None:
     assert bare.lines == []
     written = [entry["refused"] if "refused" in entry else entry["out"] for entry in entries]
     assert written == bare.effects
-    assert bare.recorded.session == play.recorded.session
+    assert bare.recorded.session == recorder.recorded.session
 
 
-def test_receive_gives_the_effects_themselves(play: Any) -> None:
+def test_receive_gives_the_effects_themselves(recorder: Any) -> None:
     """`receive` returns effects, not their JSON."""
-    assert play.receives_event("status", state="ivr") == [StateChanged("establishing", "ivr")]
+    assert recorder.receives_event("status", state="ivr") == [StateChanged("establishing", "ivr")]
 
 
-def test_nothing_is_written_before_something_is_received(play: Any) -> None:
+def test_nothing_is_written_before_something_is_received(recorder: Any) -> None:
     """Reading a session writes nothing; the first input writes two lines."""
-    assert (play.recorded.state, play.recorded.deadline, play.lines) == ("establishing", None, [])
-    play.receives(Tick())
-    assert len(play.lines) == 2
+    assert (recorder.recorded.state, recorder.recorded.deadline, recorder.lines) == (
+        "establishing",
+        None,
+        [],
+    )
+    recorder.receives(Tick())
+    assert len(recorder.lines) == 2
 
 
-def test_the_header_holds_version_and_settings(plays: Any) -> None:
+def test_the_header_holds_version_and_settings(new_recorder: Any) -> None:
     """The header holds the version, the settings as given, and the time of the first input."""
-    play = plays(max_forms=2, strict=True, typing_timeout=12)
-    play.receives(Tick(), at=17.0)
-    opening = play.written[0]
+    recorder = new_recorder(max_forms=2, strict=True, typing_timeout=12)
+    recorder.receives(Tick(), at=17.0)
+    opening = recorder.written[0]
     assert set(opening) == {"v", "chat_id", "journal", "at"}
     assert (opening["v"], opening["chat_id"], opening["at"]) == (1, "chat-1", 17.0)
     assert opening["journal"]["chatfsm"] == chatfsm.__version__
-    assert opening["journal"]["settings"] == asdict(play.recorded.settings)
+    assert opening["journal"]["settings"] == asdict(recorder.recorded.settings)
     assert opening["journal"]["settings"]["max_forms"] == 2
 
 
-def test_the_header_of_a_used_session_holds_its_snapshot(play: Any) -> None:
+def test_the_header_of_a_used_session_holds_its_snapshot(recorder: Any) -> None:
     """The header of a restored session holds its snapshot at the first recorded input."""
-    play.receives_event("status", state="queued", at=5.0)
-    assert "snapshot" not in play.written[0]
-    again = play.restarts(at=1_000.0)
+    recorder.receives_event("status", state="queued", at=5.0)
+    assert "snapshot" not in recorder.written[0]
+    again = recorder.restarts(at=1_000.0)
     again.receives(Tick(), at=1_003.0)
-    opening = play.written[-2]
-    assert (opening["at"], play.written[-1]["seq"]) == (1_003.0, 0)
+    opening = recorder.written[-2]
+    assert (opening["at"], recorder.written[-1]["seq"]) == (1_003.0, 0)
     restored = ChatSession.restore(opening["snapshot"], now=1_003.0)
-    assert restored == play.recorded.session
-    assert sum("journal" in entry for entry in play.written) == 2
+    assert restored == recorder.recorded.session
+    assert sum("journal" in entry for entry in recorder.written) == 2
 
 
-def test_a_refused_command_is_raised_and_written(play: Any) -> None:
+def test_a_refused_command_is_raised_and_written(recorder: Any) -> None:
     """The app gets the reason, the journal holds it, and the session is unchanged."""
-    before = play.recorded.snapshot(now=0.0)
-    why = play.refuses(commands.SubmitForm("9", {"a": "b"}))
-    assert play.written[-1]["refused"] == why
-    assert "out" not in play.written[-1]
-    assert play.recorded.snapshot(now=0.0) == before
+    before = recorder.recorded.snapshot(now=0.0)
+    why = recorder.refuses(commands.SubmitForm("9", {"a": "b"}))
+    assert recorder.written[-1]["refused"] == why
+    assert "out" not in recorder.written[-1]
+    assert recorder.recorded.snapshot(now=0.0) == before
 
 
-def test_what_a_strict_session_raises_is_written(plays: Any) -> None:
+def test_a_violation_of_a_strict_session_is_recorded(new_recorder: Any) -> None:
     """A violation of the protocol is raised and recorded as refused; the chat continues."""
-    play = plays(strict=True)
+    recorder = new_recorder(strict=True)
     with pytest.raises(RemoteProtocolError) as caught:
-        play.receives_event("weather", text="never shown")
-    assert play.written[-1]["refused"] == str(caught.value)
-    assert "never shown" not in play.written[-1]["refused"]
-    play.receives_event("status", state="queued")
-    assert play.written[-1]["out"]
-    assert verify(play.lines) == 2
+        recorder.receives_event("weather", text="never shown")
+    assert recorder.written[-1]["refused"] == str(caught.value)
+    assert "never shown" not in recorder.written[-1]["refused"]
+    recorder.receives_event("status", state="queued")
+    assert recorder.written[-1]["out"]
+    assert verify(recorder.lines) == 2
 
 
 @pytest.mark.parametrize("item", ["a text", None, StateChanged("ivr", "queued"), {"event": "x"}])
-def test_an_invalid_input_is_refused_and_not_recorded(play: Any, item: Any) -> None:
+def test_an_invalid_input_is_refused_and_not_recorded(recorder: Any, item: Any) -> None:
     """Other types raise TypeError, as in an unrecorded session; the journal still verifies."""
     with pytest.raises(TypeError):
-        play.receives(item)
-    play.receives_event("status", state="queued")
+        recorder.receives(item)
+    recorder.receives_event("status", state="queued")
     with pytest.raises(TypeError):
-        play.receives(item)
-    play.receives_event("status", state="connected")
+        recorder.receives(item)
+    recorder.receives_event("status", state="connected")
     effects = [
-        [effect["state"] for effect in entry["out"]] for entry in play.written if "in" in entry
+        [effect["state"] for effect in entry["out"]] for entry in recorder.written if "in" in entry
     ]
     assert effects == [["queued"], ["connected"]]
-    assert verify(play.lines) == 2
+    assert verify(recorder.lines) == 2
 
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("item", [Tick(), commands.SendText("hi"), events.Ended()])
-def test_a_now_that_is_not_finite_is_not_written(play: Any, item: Any, now: float) -> None:
+def test_a_now_that_is_not_finite_is_not_written(recorder: Any, item: Any, now: float) -> None:
     """An infinite or undefined time is refused, as by an unrecorded session; no line is written."""
     with pytest.raises(LocalProtocolError):
-        play.receives(item, at=now)
-    assert play.lines == []
-    play.receives(Tick(), at=1.0)
+        recorder.receives(item, at=now)
+    assert recorder.lines == []
+    recorder.receives(Tick(), at=1.0)
     with pytest.raises(LocalProtocolError):
-        play.receives(item, at=now)
-    assert len(play.lines) == 2
+        recorder.receives(item, at=now)
+    assert len(recorder.lines) == 2
 
 
 ODD = [
@@ -222,104 +226,104 @@ def parse_strict_json(text: str) -> Any:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
-def test_lines_are_strict_json_for_any_value(play: Any, odd: Any) -> None:
+def test_lines_are_strict_json_for_any_value(recorder: Any, odd: Any) -> None:
     """Each input gives one ASCII line of strict JSON for any `raw` and `extra`, and verifies."""
-    play.receives(events.Unknown("odd", {"odd": odd}))
-    play.receives(events.Malformed(None, odd, "odd"))
-    play.receives(events.Message("ann", "1", "hi", extra={"odd": odd}))
-    play.receives(events.FormShow("1", "survey", extra={"odd": odd}))
-    play.receives(events.ClientEvent("navigation", {"odd": odd}))
-    show_form(play, "2", secure=False)
-    play.receives(commands.SubmitForm("2", {"odd": odd}))
-    play.receives_event("status", state="queued", mood=odd)
-    for line in play.lines:
+    recorder.receives(events.Unknown("odd", {"odd": odd}))
+    recorder.receives(events.Malformed(None, odd, "odd"))
+    recorder.receives(events.Message("ann", "1", "hi", extra={"odd": odd}))
+    recorder.receives(events.FormShow("1", "survey", extra={"odd": odd}))
+    recorder.receives(events.ClientEvent("navigation", {"odd": odd}))
+    show_form(recorder, "2", secure=False)
+    recorder.receives(commands.SubmitForm("2", {"odd": odd}))
+    recorder.receives_event("status", state="queued", mood=odd)
+    for line in recorder.lines:
         assert line.isascii()
         assert line.splitlines() == [line[:-1]]
         assert isinstance(parse_strict_json(line), dict)
-    assert verify(play.lines) == 8
+    assert verify(recorder.lines) == 8
 
 
 @pytest.mark.parametrize("levels", [31, 58, 59, 60, 61, 62, 63, 64, 65, 100])
-def test_deeply_nested_values_verify(play: Any, levels: int) -> None:
+def test_deeply_nested_values_verify(recorder: Any, levels: int) -> None:
     """Values nested beyond the limit are recorded, and the journal verifies."""
-    play.receives_item(nested(levels))
-    play.receives_event("weather", clouds=nested(levels))
-    play.receives(events.Message("ann", "1", "hi", extra={"deep": nested(levels)}))
-    show_form(play, "2", secure=False)
-    play.receives(commands.SubmitForm("2", {"deep": nested(levels)}))
-    assert verify(play.lines) == 5
+    recorder.receives_item(nested(levels))
+    recorder.receives_event("weather", clouds=nested(levels))
+    recorder.receives(events.Message("ann", "1", "hi", extra={"deep": nested(levels)}))
+    show_form(recorder, "2", secure=False)
+    recorder.receives(commands.SubmitForm("2", {"deep": nested(levels)}))
+    assert verify(recorder.lines) == 5
 
 
-def test_a_page_of_history_nested_deep_agrees(play: Any) -> None:
+def test_a_page_of_history_nested_deep_agrees(recorder: Any) -> None:
     """The nesting limit of a history is that of a batch."""
     past = decode([nested(100), {"event": "chat_session_weather", "clouds": nested(100)}])
-    play.receives(History(tuple(past)))
-    play.receives(History(tuple(past)))
-    assert verify(play.lines) == 2
+    recorder.receives(History(tuple(past)))
+    recorder.receives(History(tuple(past)))
+    assert verify(recorder.lines) == 2
 
 
-def test_a_location_in_whole_degrees_verifies(play: Any) -> None:
+def test_a_location_in_whole_degrees_verifies(recorder: Any) -> None:
     """A whole number and its float are the same value in verification."""
-    play.receives(commands.SendLocation(5, 10))
+    recorder.receives(commands.SendLocation(5, 10))
     place = {"latitude": 5, "longitude": 10}
-    play.receives_event("location", msg_id="1", party_id="chat-1", **place)
-    assert verify(play.lines) == 2
+    recorder.receives_event("location", msg_id="1", party_id="chat-1", **place)
+    assert verify(recorder.lines) == 2
 
 
-def test_answers_to_a_secure_form_are_not_written(play: Any) -> None:
+def test_answers_to_a_secure_form_are_not_written(recorder: Any) -> None:
     """The server gets the answers of a secure form; the journal holds an empty object instead."""
-    show_form(play)
-    (_, sent) = play.receives(commands.SubmitForm("7", {"card": ANSWER}))
+    show_form(recorder)
+    (_, sent) = recorder.receives(commands.SubmitForm("7", {"card": ANSWER}))
     assert sent.events[0]["data"] == {"card": ANSWER}
-    assert ANSWER not in play.text
-    assert "card" not in play.text
-    assert play.written[-1]["in"]["data"] == {}
-    assert play.written[-1]["out"][1]["events"][0]["data"] == "(secure)"
+    assert ANSWER not in recorder.text
+    assert "card" not in recorder.text
+    assert recorder.written[-1]["in"]["data"] == {}
+    assert recorder.written[-1]["out"][1]["events"][0]["data"] == "(secure)"
 
 
-def test_answers_to_an_unknown_form_are_not_written(play: Any) -> None:
+def test_answers_to_an_unknown_form_are_not_written(recorder: Any) -> None:
     """The form may have been secure, so that the answers are left out."""
-    play.refuses(commands.SubmitForm("7", {"card": ANSWER}))
-    assert ANSWER not in play.text
-    assert "refused" in play.written[-1]
+    recorder.refuses(commands.SubmitForm("7", {"card": ANSWER}))
+    assert ANSWER not in recorder.text
+    assert "refused" in recorder.written[-1]
 
 
-def test_answers_to_a_closed_form_are_not_written(play: Any) -> None:
+def test_answers_to_a_closed_form_are_not_written(recorder: Any) -> None:
     """Answers are left out also after a submission and after the end of the session."""
-    show_form(play)
-    play.receives(commands.SubmitForm("7", {"card": ANSWER}))
-    play.refuses(commands.SubmitForm("7", {"card": ANSWER}))
-    show_form(play, "8")
-    play.receives_event("secure_form_cancel", form_request_id="8")
-    play.refuses(commands.SubmitForm("8", {"card": ANSWER}))
-    show_form(play, "9")
-    play.receives_event("ended")
-    play.refuses(commands.SubmitForm("9", {"card": ANSWER}))
-    assert ANSWER not in play.text
-    assert verify(play.lines) == 9
+    show_form(recorder)
+    recorder.receives(commands.SubmitForm("7", {"card": ANSWER}))
+    recorder.refuses(commands.SubmitForm("7", {"card": ANSWER}))
+    show_form(recorder, "8")
+    recorder.receives_event("secure_form_cancel", form_request_id="8")
+    recorder.refuses(commands.SubmitForm("8", {"card": ANSWER}))
+    show_form(recorder, "9")
+    recorder.receives_event("ended")
+    recorder.refuses(commands.SubmitForm("9", {"card": ANSWER}))
+    assert ANSWER not in recorder.text
+    assert verify(recorder.lines) == 9
 
 
-def test_answers_that_the_app_calls_secure_are_not_written(play: Any) -> None:
+def test_answers_that_the_app_calls_secure_are_not_written(recorder: Any) -> None:
     """`SubmitForm(secure=True)` leaves the answers out for any form."""
-    show_form(play, secure=False, form_name="survey")
-    play.receives(commands.SubmitForm("7", {"card": ANSWER}, secure=True))
-    assert ANSWER not in play.text
-    assert verify(play.lines) == 2
+    show_form(recorder, secure=False, form_name="survey")
+    recorder.receives(commands.SubmitForm("7", {"card": ANSWER}, secure=True))
+    assert ANSWER not in recorder.text
+    assert verify(recorder.lines) == 2
 
 
-def test_answers_that_the_app_calls_secure_agree_where_refused(play: Any) -> None:
+def test_answers_that_the_app_calls_secure_agree_where_refused(recorder: Any) -> None:
     """A refused answer is left out too."""
-    play.refuses(commands.SubmitForm("7", {"card": ANSWER}, secure=True))
-    assert ANSWER not in play.text
-    assert verify(play.lines) == 1
+    recorder.refuses(commands.SubmitForm("7", {"card": ANSWER}, secure=True))
+    assert ANSWER not in recorder.text
+    assert verify(recorder.lines) == 1
 
 
-def test_answers_to_an_ordinary_form_are_written(play: Any) -> None:
+def test_answers_to_an_ordinary_form_are_written(recorder: Any) -> None:
     """Answers to an ordinary form are recorded."""
-    show_form(play, secure=False, form_name="survey")
-    play.receives(commands.SubmitForm("7", {"stars": "five"}))
-    assert play.written[-1]["in"]["data"] == {"stars": "five"}
-    assert play.written[-1]["out"][1]["events"][0]["data"] == {"stars": "five"}
+    show_form(recorder, secure=False, form_name="survey")
+    recorder.receives(commands.SubmitForm("7", {"stars": "five"}))
+    assert recorder.written[-1]["in"]["data"] == {"stars": "five"}
+    assert recorder.written[-1]["out"][1]["events"][0]["data"] == {"stars": "five"}
 
 
 @pytest.mark.parametrize(
@@ -332,23 +336,23 @@ def test_answers_to_an_ordinary_form_are_written(play: Any) -> None:
         {"event": "chat_session_secure_form_data", "deep": nested(40)},
     ],
 )
-def test_answers_that_come_back_are_not_written(play: Any, item: dict[str, Any]) -> None:
+def test_answers_that_come_back_are_not_written(recorder: Any, item: dict[str, Any]) -> None:
     """Secure answers in a log or a history are left out, in valid and in malformed events."""
-    show_form(play)
-    play.receives_item({**item, "data": {"card": ANSWER}})
-    play.receives(History(tuple(decode([{**item, "data": {"card": ANSWER}}]))))
-    assert ANSWER not in play.text
-    assert verify(play.lines) == 3
+    show_form(recorder)
+    recorder.receives_item({**item, "data": {"card": ANSWER}})
+    recorder.receives(History(tuple(decode([{**item, "data": {"card": ANSWER}}]))))
+    assert ANSWER not in recorder.text
+    assert verify(recorder.lines) == 3
 
 
-def test_no_snapshot_of_a_restart_holds_secure_answers(play: Any) -> None:
+def test_no_snapshot_of_a_restart_holds_secure_answers(recorder: Any) -> None:
     """The snapshot in the second header holds no secure answers."""
-    show_form(play)
-    play.receives(commands.SubmitForm("7", {"card": ANSWER}))
-    again = play.restarts(at=0.0)
+    show_form(recorder)
+    recorder.receives(commands.SubmitForm("7", {"card": ANSWER}))
+    again = recorder.restarts(at=0.0)
     again.receives(Tick())
-    assert "snapshot" in play.written[-2]
-    assert ANSWER not in play.text
+    assert "snapshot" in recorder.written[-2]
+    assert ANSWER not in recorder.text
 
 
 @pytest.mark.parametrize(
@@ -363,11 +367,11 @@ def test_no_snapshot_of_a_restart_holds_secure_answers(play: Any) -> None:
         commands.CobrowsingReply("started", cobrowsing_url="what was said"),
     ],
 )
-def test_a_refusal_quotes_no_text(play: Any, command: Any) -> None:
+def test_a_refusal_quotes_no_text(recorder: Any, command: Any) -> None:
     """The reason names the kind of command and the state, not the content."""
-    play.receives_event("ended")
-    assert "what was said" not in play.refuses(command)
-    assert "what was said" not in play.written[-1]["refused"]
+    recorder.receives_event("ended")
+    assert "what was said" not in recorder.refuses(command)
+    assert "what was said" not in recorder.written[-1]["refused"]
 
 
 def test_inputs_are_named_by_their_kind() -> None:

@@ -17,14 +17,14 @@ PRIVATE_TEXT = "a text that somebody wrote"
 
 
 @pytest.fixture
-def journal(plays: Any, file: File) -> Path:
+def journal(new_recorder: Any, file: File) -> Path:
     """A journal with every kind of input."""
-    return file("any.jsonl", plays().receives_everything().text)
+    return file("any.jsonl", new_recorder().receives_everything().text)
 
 
-def printed_effects(play: Any) -> list[dict[str, Any]]:
+def printed_effects(recorder: Any) -> list[dict[str, Any]]:
     """The effects of the entries of a journal, as `--json` prints them."""
-    entries = [entry for entry in play.written if "in" in entry]
+    entries = [entry for entry in recorder.written if "in" in entry]
     return [
         {"chat_id": entry["chat_id"], "seq": entry["seq"], "at": entry["at"], **effect}
         for entry in entries
@@ -32,20 +32,20 @@ def printed_effects(play: Any) -> list[dict[str, Any]]:
     ]
 
 
-def test_json_prints_the_effects_of_the_journal(plays: Any, runs: Runs, file: File) -> None:
+def test_json_prints_the_effects_of_the_journal(new_recorder: Any, runs: Runs, file: File) -> None:
     """`--json` prints the effects of all entries in order, each with its time and its number."""
-    play = plays().receives_everything()
-    ran = runs("replay", "--json", file("a.jsonl", play.text))
+    recorder = new_recorder().receives_everything()
+    ran = runs("replay", "--json", file("a.jsonl", recorder.text))
     assert (ran.status, ran.err) == (0, "")
-    assert ran.items == printed_effects(play)
+    assert ran.items == printed_effects(recorder)
 
 
-def test_summary_shows_the_final_state(plays: Any, runs: Runs, file: File) -> None:
+def test_summary_shows_the_final_state(new_recorder: Any, runs: Runs, file: File) -> None:
     """The summary shows the final state of the recorded session."""
-    play = plays("the-chat").receives_everything()
-    (chat,) = runs("replay", "--summary", file("a.jsonl", play.text)).document["sessions"]
+    recorder = new_recorder("the-chat").receives_everything()
+    (chat,) = runs("replay", "--summary", file("a.jsonl", recorder.text)).document["sessions"]
     assert (chat["chat_id"], chat["state"], chat["outcome"]) == ("the-chat", "gone", "gone")
-    counts = play.recorded.counts
+    counts = recorder.recorded.counts
     assert chat["counts"]["effects"] == counts.effects
     assert chat["counts"]["late"] == counts.late == 1
     assert chat["text"] == "error 5005"
@@ -67,22 +67,25 @@ def test_verify_counts_the_entries(journal: Path, runs: Runs) -> None:
     assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 38 entries agree\n")
 
 
-def test_verify_adds_up_files_and_still_prints(plays: Any, runs: Runs, file: File) -> None:
+def test_verify_adds_up_files_and_still_prints(new_recorder: Any, runs: Runs, file: File) -> None:
     """The counts of several journals are added; the other output is unchanged."""
-    play, other = plays().receives_everything(), plays("chat-2").receives_everything()
-    paths = file("a.jsonl", play.text), file("b.jsonl", other.text)
+    recorder, other = (
+        new_recorder().receives_everything(),
+        new_recorder("chat-2").receives_everything(),
+    )
+    paths = file("a.jsonl", recorder.text), file("b.jsonl", other.text)
     ran = runs("replay", "--verify", "--json", *paths)
     assert (ran.status, ran.err) == (0, "chatfsm: 76 entries agree\n")
-    assert ran.items == printed_effects(play) + printed_effects(other)
+    assert ran.items == printed_effects(recorder) + printed_effects(other)
 
 
-def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
+def test_verify_finds_a_difference(new_recorder: Any, runs: Runs, file: File) -> None:
     """The exit code is 1; the error names file, line and field, and quotes no text of the chat."""
-    play = plays()
-    play.receives_event("status", state="queued", at=1.0)
-    play.receives_event("message", party_id="ann", msg=PRIVATE_TEXT, at=2.0)
-    play.receives_event("status", state="connected", at=3.0)
-    lines = play.written
+    recorder = new_recorder()
+    recorder.receives_event("status", state="queued", at=1.0)
+    recorder.receives_event("message", party_id="ann", msg=PRIVATE_TEXT, at=2.0)
+    recorder.receives_event("status", state="connected", at=3.0)
+    lines = recorder.written
     lines[2]["out"][0]["message"]["text"] = "other"
     path = file("a.jsonl", *lines)
     ran = runs("replay", "--verify", "--quiet", path)
@@ -96,14 +99,14 @@ def test_verify_finds_a_difference(plays: Any, runs: Runs, file: File) -> None:
     assert runs("replay", "--quiet", path).status == 0, "not compared without --verify"
 
 
-def test_verify_reports_what_was_read_before_the_difference(
-    plays: Any, runs: Runs, file: File
+def test_verify_prints_the_effects_before_the_difference(
+    new_recorder: Any, runs: Runs, file: File
 ) -> None:
     """The effects before the difference are printed; the rest is not read."""
-    play = plays()
+    recorder = new_recorder()
     for number, state in enumerate(("ivr", "queued", "connected")):
-        play.receives_event("status", state=state, at=float(number))
-    lines = play.written
+        recorder.receives_event("status", state=state, at=float(number))
+    lines = recorder.written
     lines[2]["out"] = []
     ran = runs("replay", "--verify", "--json", file("a.jsonl", *lines))
     assert (ran.status, [item["state"] for item in ran.items]) == (1, ["ivr"])
@@ -117,11 +120,11 @@ def test_verify_without_a_journal_fails(runs: Runs, file: File, content: str) ->
     assert ran.err == "chatfsm: nothing to verify: no journal was read\n"
 
 
-def test_verify_of_an_opening_alone_fails(plays: Any, runs: Runs, file: File) -> None:
+def test_verify_of_an_opening_alone_fails(new_recorder: Any, runs: Runs, file: File) -> None:
     """A header alone has no entry to verify."""
-    play = plays()
-    play.receives(Tick())
-    assert runs("replay", "--verify", "--quiet", file("a.jsonl", play.lines[0])).status == 2
+    recorder = new_recorder()
+    recorder.receives(Tick())
+    assert runs("replay", "--verify", "--quiet", file("a.jsonl", recorder.lines[0])).status == 2
 
 
 def test_a_missing_file_is_unreadable(tmp_path: Path, journal: Path, runs: Runs) -> None:
@@ -131,20 +134,20 @@ def test_a_missing_file_is_unreadable(tmp_path: Path, journal: Path, runs: Runs)
     assert "none.jsonl" in ran.err
 
 
-def test_a_packed_journal_is_read(plays: Any, runs: Runs, file: File, stdin: Any) -> None:
+def test_a_packed_journal_is_read(new_recorder: Any, runs: Runs, file: File, stdin: Any) -> None:
     """Gzip is detected by content, in a file and on standard input."""
-    play = plays().receives_everything()
-    packed = file("a.jsonl.gz", play.text, packed=True)
+    recorder = new_recorder().receives_everything()
+    packed = file("a.jsonl.gz", recorder.text, packed=True)
     assert runs("replay", "--verify", "--quiet", packed).err == "chatfsm: 38 entries agree\n"
     stdin(packed.read_bytes())
     ran = runs("replay", "--verify", "--json", "-")
     assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
-    assert ran.items == printed_effects(play)
+    assert ran.items == printed_effects(recorder)
 
 
-def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
+def test_a_restart_is_one_chat(new_recorder: Any, runs: Runs, file: File) -> None:
     """Two sessions of one chat in one journal are one chat, each with its own clock."""
-    first = plays()
+    first = new_recorder()
     first.receives_event("party_joined", party_id="ann", type="internal", at=5.0)
     second = first.restarts(at=900.0)
     second.receives(commands.SendText("hello"), at=901.0)
@@ -157,10 +160,10 @@ def test_a_restart_is_one_chat(plays: Any, runs: Runs, file: File) -> None:
     assert items == printed_effects(first)
 
 
-def test_chats_interleaved_are_kept_apart(plays: Any, runs: Runs, file: File) -> None:
+def test_chats_interleaved_are_kept_apart(new_recorder: Any, runs: Runs, file: File) -> None:
     """Each chat of a journal has its own session."""
     lines: list[str] = []
-    one, two = plays("one", lines=lines), plays("two", lines=lines)
+    one, two = new_recorder("one", lines=lines), new_recorder("two", lines=lines)
     one.receives_event("status", state="ivr")
     two.receives_event("status", state="queued")
     one.receives_event("status", state="connected")
@@ -170,36 +173,38 @@ def test_chats_interleaved_are_kept_apart(plays: Any, runs: Runs, file: File) ->
     assert states == [("one", "connected"), ("two", "queued")]
 
 
-def test_strict_finds_violations_in_a_journal(plays: Any, runs: Runs, file: File) -> None:
+def test_strict_finds_violations_in_a_journal(new_recorder: Any, runs: Runs, file: File) -> None:
     """Violations that a lenient session tolerated fail: exit code 1, with file and line."""
-    play = plays()
-    play.receives_event("status", state="ivr")
-    play.receives_event("weather", text=PRIVATE_TEXT)
-    path = file("a.jsonl", play.text)
+    recorder = new_recorder()
+    recorder.receives_event("status", state="ivr")
+    recorder.receives_event("weather", text=PRIVATE_TEXT)
+    path = file("a.jsonl", recorder.text)
     ran = runs("replay", "--strict", "--quiet", path)
     assert ran.status == 1
     assert ran.err.startswith(f"chatfsm: {path}: line 3: unknown: ")
     assert PRIVATE_TEXT not in ran.err
 
 
-def test_strict_forgives_what_a_strict_session_refused(plays: Any, runs: Runs, file: File) -> None:
+def test_strict_accepts_a_violation_that_was_refused(
+    new_recorder: Any, runs: Runs, file: File
+) -> None:
     """A violation that was refused in the recording does not fail again; the chat continues."""
-    play = plays(strict=True)
-    play.receives_event("status", state="ivr")
+    recorder = new_recorder(strict=True)
+    recorder.receives_event("status", state="ivr")
     with pytest.raises(Exception, match="unknown"):
-        play.receives_event("weather")
-    play.receives_event("status", state="queued")
-    ran = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", play.text))
+        recorder.receives_event("weather")
+    recorder.receives_event("status", state="queued")
+    ran = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", recorder.text))
     assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
     assert [item["state"] for item in ran.items] == ["ivr", "queued"]
 
 
-def test_a_clean_journal_is_strictly_clean(plays: Any, runs: Runs, file: File) -> None:
+def test_a_clean_journal_is_strictly_clean(new_recorder: Any, runs: Runs, file: File) -> None:
     """Commands, refused or not, are not violations by the server."""
-    play = plays()
-    play.refuses(commands.EndCall())
-    play.receives(commands.SendText("hello"))
-    assert runs("replay", "--strict", "--quiet", file("a.jsonl", play.text)).status == 0
+    recorder = new_recorder()
+    recorder.refuses(commands.EndCall())
+    recorder.receives(commands.SendText("hello"))
+    assert runs("replay", "--strict", "--quiet", file("a.jsonl", recorder.text)).status == 0
 
 
 def test_findings_of_a_journal_count(journal: Path, runs: Runs) -> None:
@@ -208,25 +213,27 @@ def test_findings_of_a_journal_count(journal: Path, runs: Runs) -> None:
     assert runs("replay", "--quiet", "--verify", "--fail-on", "malformed", journal).status == 1
 
 
-def test_a_broken_line_in_a_journal_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+def test_a_broken_line_in_a_journal_does_not_agree(
+    new_recorder: Any, runs: Runs, file: File
+) -> None:
     """An unreadable entry cannot be compared: the exit code is not 0, and the line is named."""
-    play = plays()
-    play.receives_event("status", state="ivr")
-    play.receives(Tick())
-    play.receives_event("status", state="queued")
-    lines = [*play.lines[:2], play.lines[2][:30] + "\n", *play.lines[3:]]
+    recorder = new_recorder()
+    recorder.receives_event("status", state="ivr")
+    recorder.receives(Tick())
+    recorder.receives_event("status", state="queued")
+    lines = [*recorder.lines[:2], recorder.lines[2][:30] + "\n", *recorder.lines[3:]]
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
     assert ran.status == 2
     assert "line 3: not a line of a journal: the rest of this chat is not verified" in ran.err
     assert "agree" not in ran.err
 
 
-def test_verify_goes_on_after_a_broken_line(plays: Any, runs: Runs, file: File) -> None:
+def test_verify_goes_on_after_a_broken_line(new_recorder: Any, runs: Runs, file: File) -> None:
     """The other chats of the file are verified, and a new header restarts the chat."""
-    first, second = plays("first"), plays("second")
-    for play in (first, second):
-        play.receives_event("status", state="ivr")
-        play.receives_event("status", state="queued")
+    first, second = new_recorder("first"), new_recorder("second")
+    for recorder in (first, second):
+        recorder.receives_event("status", state="ivr")
+        recorder.receives_event("status", state="queued")
     torn = [first.lines[0], first.lines[1][:30] + "\n", first.lines[2]]
     wrong = second.lines[2].replace('"queued"', '"connected"', 1)
     for lines, where in (
@@ -239,12 +246,14 @@ def test_verify_goes_on_after_a_broken_line(plays: Any, runs: Runs, file: File) 
         assert where in ran.err.splitlines()[-1]
 
 
-def test_each_chat_that_is_not_verified_is_named_once(plays: Any, runs: Runs, file: File) -> None:
+def test_each_chat_that_is_not_verified_is_named_once(
+    new_recorder: Any, runs: Runs, file: File
+) -> None:
     """One line on standard error for each chat; the summary counts all its messages."""
-    play = plays("a")
+    recorder = new_recorder("a")
     for number in range(4):
-        play.receives_event("message", msg=f"message {number}")
-    lines = [play.lines[0], *play.lines[2:]]
+        recorder.receives_event("message", msg=f"message {number}")
+    lines = [recorder.lines[0], *recorder.lines[2:]]
     ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
     assert ran.status == 2
     assert ran.err.count("line ") == 1
@@ -252,11 +261,13 @@ def test_each_chat_that_is_not_verified_is_named_once(plays: Any, runs: Runs, fi
     assert json.loads(ran.out)["totals"]["messages"] == 3
 
 
-def test_a_journal_of_a_newer_version_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+def test_a_journal_of_a_newer_version_does_not_agree(
+    new_recorder: Any, runs: Runs, file: File
+) -> None:
     """The exit code is 2, and the error names the version."""
-    play = plays()
-    play.receives(Tick())
-    lines = [{**line, "v": 2} for line in play.written]
+    recorder = new_recorder()
+    recorder.receives(Tick())
+    lines = [{**line, "v": 2} for line in recorder.written]
     ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
     assert ran.status == 2
     assert "must be 1, not 2" in ran.err
@@ -281,24 +292,26 @@ def tampered(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any
 @pytest.mark.parametrize("broken", [opening_at_inf, without_chat_id, tampered])
 @pytest.mark.parametrize("verify", [["--verify"], []])
 def test_an_unusable_opening_is_named(
-    plays: Any, runs: Runs, file: File, broken: Any, verify: list[str]
+    new_recorder: Any, runs: Runs, file: File, broken: Any, verify: list[str]
 ) -> None:
     """The exit code is 2; the error names file and line."""
-    play = plays()
-    play.receives(Tick())
-    lines = play.written
-    lines[0] = broken(lines[0], play.recorded.snapshot(now=0.0))
+    recorder = new_recorder()
+    recorder.receives(Tick())
+    lines = recorder.written
+    lines[0] = broken(lines[0], recorder.recorded.snapshot(now=0.0))
     path = file("a.jsonl", *lines)
     ran = runs("replay", "--quiet", *verify, path)
     assert ran.status == 2
     assert "a.jsonl: line 1" in ran.err
 
 
-def test_an_entry_without_its_opening_does_not_agree(plays: Any, runs: Runs, file: File) -> None:
+def test_an_entry_without_its_opening_does_not_agree(
+    new_recorder: Any, runs: Runs, file: File
+) -> None:
     """The settings of the session are unknown, so that its entries cannot be verified."""
-    play = plays()
-    play.receives_event("status", state="ivr")
-    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *play.lines[1:]))
+    recorder = new_recorder()
+    recorder.receives_event("status", state="ivr")
+    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *recorder.lines[1:]))
     assert ran.status != 0
     assert "line 1" in ran.err
 
@@ -326,13 +339,13 @@ def test_help_describes_journals(runs: Runs) -> None:
 
 
 def test_events_without_a_time_before_an_entry_happen_at_it(
-    plays: Any, runs: Runs, file: File
+    new_recorder: Any, runs: Runs, file: File
 ) -> None:
     """Raw events that wait for a first timestamp get the time of the next journal entry."""
-    play = plays("a", at=7.0)
-    play.receives_event("status", state="connected")
+    recorder = new_recorder("a", at=7.0)
+    recorder.receives_event("status", state="connected")
     raw = '{"chat_id": "a", "event": "chat_session_status", "state": "queued"}\n'
-    ran = runs("replay", "--json", file("a.jsonl", raw + play.lines[1]))
+    ran = runs("replay", "--json", file("a.jsonl", raw + recorder.lines[1]))
     assert [(row["seq"], row["at"], row["state"]) for row in ran.items] == [
         (0, 7.0, "queued"),
         (1, 7.0, "connected"),

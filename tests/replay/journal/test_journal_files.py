@@ -37,13 +37,15 @@ def append(path: Path, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 25])
-def test_a_torn_line_is_ended_before_the_next_journal(tmp_path: Path, plays: Any, cut: int) -> None:
+def test_a_torn_line_is_ended_before_the_next_journal(
+    tmp_path: Path, new_recorder: Any, cut: int
+) -> None:
     """A header is never appended to the partial line that a power failure left."""
     path = tmp_path / "journal.jsonl"
-    append(path, plays("first").receives_everything().lines)
+    append(path, new_recorder("first").receives_everything().lines)
     whole = path.read_text().splitlines()
     os.truncate(path, path.stat().st_size - cut)
-    second = plays("second").receives_everything().lines
+    second = new_recorder("second").receives_everything().lines
     append(path, second)
     lines = path.read_text().splitlines(keepends=True)
     assert lines[-len(second) :] == second
@@ -51,7 +53,9 @@ def test_a_torn_line_is_ended_before_the_next_journal(tmp_path: Path, plays: Any
     assert verify(lines[-len(second) :]) == len(second) - 1
 
 
-def test_a_write_that_broke_off_is_ended_too(tmp_path: Path, monkeypatch: Any, plays: Any) -> None:
+def test_a_write_that_broke_off_is_ended_too(
+    tmp_path: Path, monkeypatch: Any, new_recorder: Any
+) -> None:
     """A full disk leaves one torn line, not two."""
     path = tmp_path / "journal.jsonl"
     write = os.write
@@ -79,11 +83,13 @@ def test_a_new_journal_is_the_owners_alone(tmp_path: Path) -> None:
     assert path.read_text() == "one\n"
 
 
-def test_each_line_has_the_time_of_day(plays: Any) -> None:
+def test_each_line_has_the_time_of_day(new_recorder: Any) -> None:
     """The header and all entries have `received_at`; verification ignores it."""
     lines: list[str] = []
     times = iter(range(1_700_000_000, 1_800_000_000))
-    recorded = Recorded(plays("c").recorded.session, stamped(lines.append, lambda: next(times)))
+    recorded = Recorded(
+        new_recorder("c").recorded.session, stamped(lines.append, lambda: next(times))
+    )
     recorded.receive(Tick(), now=1.0)
     recorded.receive(Tick(), now=2.0)
     written = [json.loads(line) for line in lines]
@@ -102,12 +108,12 @@ def test_the_drivers_add_the_time_of_day() -> None:
     assert json.loads(lines[0])["received_at"] > 1_700_000_000
 
 
-def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, plays: Any) -> None:
+def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, new_recorder: Any) -> None:
     """Times are not personal data, and comparisons of journals need them."""
     path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
     lines: list[str] = []
     write = stamped(lines.append, lambda: 1_700_000_000.5)
-    recorded = Recorded(plays("c").recorded.session, write)
+    recorded = Recorded(new_recorder("c").recorded.session, write)
     recorded.receive(*decode({"event": "chat_session_status", "state": "queued"}), now=1.0)
     path.write_text("".join(lines))
     assert main(["scrub", str(path), str(scrubbed)]) == 0
@@ -117,17 +123,17 @@ def test_a_scrubbed_journal_keeps_the_times_of_day(tmp_path: Path, plays: Any) -
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
-def test_a_number_that_json_lacks_is_refused(plays: Any, number: float) -> None:
+def test_a_number_that_json_lacks_is_refused(new_recorder: Any, number: float) -> None:
     """The session does not receive an input that its journal cannot hold."""
-    play = plays("c")
-    play.receives(Tick(), at=1.0)
-    before = play.recorded.session.snapshot(now=1.0)
+    recorder = new_recorder("c")
+    recorder.receives(Tick(), at=1.0)
+    before = recorder.recorded.session.snapshot(now=1.0)
     with pytest.raises(LocalProtocolError, match="'status' to the journal: its numbers must be"):
-        play.receives(events.Status("queued", ewt=number), at=2.0)
-    assert play.recorded.session.snapshot(now=1.0) == before
-    play.receives(Tick(), at=3.0)
-    assert verify(play.lines) == 2
-    assert all(json.loads(line, parse_constant=pytest.fail) for line in play.lines)
+        recorder.receives(events.Status("queued", ewt=number), at=2.0)
+    assert recorder.recorded.session.snapshot(now=1.0) == before
+    recorder.receives(Tick(), at=3.0)
+    assert verify(recorder.lines) == 2
+    assert all(json.loads(line, parse_constant=pytest.fail) for line in recorder.lines)
 
 
 def paths_in(value: Any, *before: Any) -> Iterator[tuple[Any, ...]]:
@@ -152,9 +158,9 @@ def forge(lines: list[Any], rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_verify_raises_what_it_documents(plays: Any, seed: int) -> None:
+def test_verify_raises_what_it_documents(new_recorder: Any, seed: int) -> None:
     """A forged line raises ReplayDivergence or UnreadableLogError, and nothing else."""
-    lines = plays("c").receives_everything().written
+    lines = new_recorder("c").receives_everything().written
     rng = random.Random(seed)  # not used for secrets
     for _ in range(200):
         forged = copy.deepcopy(lines)
@@ -163,20 +169,22 @@ def test_verify_raises_what_it_documents(plays: Any, seed: int) -> None:
             verify(map(json.dumps, forged))
 
 
-def test_a_journal_that_turns_strict_diverges(plays: Any) -> None:
+def test_a_journal_that_turns_strict_diverges(new_recorder: Any) -> None:
     """With the header changed to strict, verification finds a violation instead of effects."""
-    lines = plays("c").receives_everything().written
+    lines = new_recorder("c").receives_everything().written
     lines[0]["journal"]["settings"]["strict"] = True
     with pytest.raises(ReplayDivergence, match="expected effects, got a violation"):
         verify(map(json.dumps, lines))
 
 
-def test_a_torn_line_spoils_its_own_chat_alone(tmp_path: Path, plays: Any, capsys: Any) -> None:
+def test_a_torn_line_spoils_its_own_chat_alone(
+    tmp_path: Path, new_recorder: Any, capsys: Any
+) -> None:
     """Verification names the torn line and checks the next chat, which scrub keeps complete."""
     path, scrubbed = tmp_path / "journal.jsonl", tmp_path / "scrubbed.jsonl"
     first, second = (
-        plays("first").receives_everything().lines,
-        plays("second").receives_everything().lines,
+        new_recorder("first").receives_everything().lines,
+        new_recorder("second").receives_everything().lines,
     )
     append(path, first)
     os.truncate(path, path.stat().st_size - 25)

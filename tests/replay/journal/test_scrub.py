@@ -245,7 +245,7 @@ def test_the_same_key_gives_the_same_bytes(path: Path) -> None:
 
 
 @for_each_log
-def test_what_is_scrubbed_can_be_scrubbed_again(path: Path, file: File) -> None:
+def test_a_scrubbed_log_can_be_scrubbed_again(path: Path, file: File) -> None:
     """A scrubbed log is a log and can be scrubbed again."""
     once = file("once.jsonl", scrubbed_text(path))
     twice = logged(file("twice.jsonl", scrubbed_text(once, b"another key")))
@@ -451,17 +451,17 @@ def test_broken_lines_stay_broken(file: File) -> None:
     assert second["event"] is None
 
 
-def scrub_journal(play: Any, file: File) -> list[str]:
+def scrub_journal(recorder: Any, file: File) -> list[str]:
     """The lines of the scrubbed journal."""
-    return scrubbed_text(file("journal.jsonl", play.text)).splitlines(keepends=True)
+    return scrubbed_text(file("journal.jsonl", recorder.text)).splitlines(keepends=True)
 
 
-def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
+def test_a_journal_becomes_a_journal(recorder: Any, file: File) -> None:
     """Lines, times and effects are the same, and the scrubbed journal verifies."""
-    play.receives_everything()
-    lines = scrub_journal(play, file)
+    recorder.receives_everything()
+    lines = scrub_journal(recorder, file)
     assert verify(lines) == 38
-    one, other = play.written, [json.loads(line) for line in lines]
+    one, other = recorder.written, [json.loads(line) for line in lines]
     keys = ("v", "seq", "at")
     assert [[entry.get(key) for key in keys] for entry in one] == [
         [entry.get(key) for key in keys] for entry in other
@@ -475,58 +475,62 @@ def test_a_journal_becomes_a_journal(play: Any, file: File) -> None:
     assert one[0]["journal"] == other[0]["journal"]
 
 
-def test_no_text_in_a_journal_is_left(play: Any, file: File) -> None:
+def test_no_text_in_a_journal_is_left(recorder: Any, file: File) -> None:
     """Texts of events, of commands and of the sent events are removed."""
-    play.receives_event("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
-    play.receives_event("message", party_id="MARK-1", msg="MARK", msg_id="2")
-    play.receives_event("MARK", x="MARK")
-    play.receives_event("form_show", form_request_id="MARK", form_name="MARK")
-    play.receives(commands.SubmitForm("MARK", {"MARK": "MARK"}))
-    play.receives(commands.SendText("MARK", html="MARK"))
-    play.receives(commands.StartTyping("MARK"))
-    play.receives_event("signaling", party_id="MARK-1", data={"type": "OFFER_CALL", "sdp": "MARK"})
-    play.receives(commands.AnswerCall("MARK"))
-    play.receives(commands.SendNavigation("MARK"))
-    play.receives_item({"event": "chat_session_status", "MARK": "MARK"})
-    play.receives_item("MARK")
-    assert play.text.count("MARK") > 20
-    lines = scrub_journal(play, file)
+    recorder.receives_event("party_joined", party_id="MARK-1", display_name="MARK", MARK="MARK")
+    recorder.receives_event("message", party_id="MARK-1", msg="MARK", msg_id="2")
+    recorder.receives_event("MARK", x="MARK")
+    recorder.receives_event("form_show", form_request_id="MARK", form_name="MARK")
+    recorder.receives(commands.SubmitForm("MARK", {"MARK": "MARK"}))
+    recorder.receives(commands.SendText("MARK", html="MARK"))
+    recorder.receives(commands.StartTyping("MARK"))
+    recorder.receives_event(
+        "signaling", party_id="MARK-1", data={"type": "OFFER_CALL", "sdp": "MARK"}
+    )
+    recorder.receives(commands.AnswerCall("MARK"))
+    recorder.receives(commands.SendNavigation("MARK"))
+    recorder.receives_item({"event": "chat_session_status", "MARK": "MARK"})
+    recorder.receives_item("MARK")
+    assert recorder.text.count("MARK") > 20
+    lines = scrub_journal(recorder, file)
     assert "MARK" not in "".join(lines).upper()
     assert verify(lines) == 12
 
 
-def test_an_echo_in_a_journal_stays_an_echo(play: Any, file: File) -> None:
+def test_an_echo_in_a_journal_stays_an_echo(recorder: Any, file: File) -> None:
     """The server's echo of an own message stays an echo."""
-    play.receives(commands.SendText("a & b"))
-    play.receives_event("message", party_id="CHAT-1", msg_id="1", msg="a &amp; b")
-    play.receives(commands.SendLocation(1.5, 2.5))
-    play.receives_event("location", party_id="chat-1", msg_id="3", latitude="1.5", longitude=2.5)
-    play.receives(commands.SendFile("f-1", "image"))
-    play.receives_event("file", file_id="f-1")
-    lines = scrub_journal(play, file)
-    one, other = play.written[1:], [json.loads(line) for line in lines][1:]
+    recorder.receives(commands.SendText("a & b"))
+    recorder.receives_event("message", party_id="CHAT-1", msg_id="1", msg="a &amp; b")
+    recorder.receives(commands.SendLocation(1.5, 2.5))
+    recorder.receives_event(
+        "location", party_id="chat-1", msg_id="3", latitude="1.5", longitude=2.5
+    )
+    recorder.receives(commands.SendFile("f-1", "image"))
+    recorder.receives_event("file", file_id="f-1")
+    lines = scrub_journal(recorder, file)
+    one, other = recorder.written[1:], [json.loads(line) for line in lines][1:]
     assert [[e["effect"] for e in entry["out"]] for entry in one] == [
         [e["effect"] for e in entry["out"]] for entry in other
     ]
 
 
-def test_own_ids_of_a_journal_stay_counted(plays: Any, file: File) -> None:
+def test_own_ids_of_a_journal_stay_counted(new_recorder: Any, file: File) -> None:
     """Ids that contain the chat_id, and long ones of another device, keep their counters."""
     for number, settings in ((7, {"msg_id_format": "chat_id:n"}), (12_345_679, {})):
-        play = plays(**settings)
-        play.receives_event("message", party_id="CHAT-1", msg_id=str(number), msg="elsewhere")
-        play.receives(commands.SendText("here"))
-        (msg_id,) = play.written[-1]["out"][0]["msg_ids"]
-        play.receives_event("message_delivered", party_id="ann", ref_msg_id=msg_id)
-        lines = [json.loads(line) for line in scrub_journal(play, file)]
+        recorder = new_recorder(**settings)
+        recorder.receives_event("message", party_id="CHAT-1", msg_id=str(number), msg="elsewhere")
+        recorder.receives(commands.SendText("here"))
+        (msg_id,) = recorder.written[-1]["out"][0]["msg_ids"]
+        recorder.receives_event("message_delivered", party_id="ann", ref_msg_id=msg_id)
+        lines = [json.loads(line) for line in scrub_journal(recorder, file)]
         effects = [effect["effect"] for effect in lines[-1]["out"]]
         assert effects == ["message_sent", "delivery_confirmed"]
 
 
-def test_a_journal_of_chats_interleaved_stays_that(plays: Any, file: File) -> None:
+def test_a_journal_of_chats_interleaved_stays_that(new_recorder: Any, file: File) -> None:
     """Each chat has its own header and its own pseudonym."""
     lines: list[str] = []
-    one, two = plays("one", lines=lines), plays("two", lines=lines)
+    one, two = new_recorder("one", lines=lines), new_recorder("two", lines=lines)
     one.receives_event("status", state="ivr")
     two.receives_event("status", state="ivr")
     one.receives(commands.SendText("hello"))

@@ -59,7 +59,7 @@ def test_force_writes_over_it(file: File, runs: Runs) -> None:
     assert "MARK" not in path.read_text(encoding="ascii")
 
 
-def test_force_that_fails_leaves_what_was_there(file: File, runs: Runs, tmp_path: Path) -> None:
+def test_a_failed_run_with_force_keeps_the_file(file: File, runs: Runs, tmp_path: Path) -> None:
     """A failed run leaves an existing OUT unchanged."""
     packed = gzip.compress(json.dumps(HELLO).encode() * 1_000, mtime=0)
     path, out = file("in.gz", packed[:-20]), file("out.jsonl", "mine")
@@ -211,13 +211,13 @@ def test_packed_logs_are_read(
 
 
 def test_a_journal_with_a_snapshot_is_refused(
-    plays: Any, file: File, runs: Runs, tmp_path: Path
+    new_recorder: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
     """The error holds reason and line; no output is left, not even of earlier chats."""
-    play = plays()
-    play.receives_event("status", state="queued")
-    play.restarts(at=5.0).receives(Tick())
-    path, out = file("in.jsonl", play.text), tmp_path / "out.jsonl"
+    recorder = new_recorder()
+    recorder.receives_event("status", state="queued")
+    recorder.restarts(at=5.0).receives(Tick())
+    path, out = file("in.jsonl", recorder.text), tmp_path / "out.jsonl"
     ran = runs("scrub", path, out)
     assert ran.status == 2
     assert ran.err.startswith(f"chatfsm: {path}: line 3: the journal begins with a snapshot")
@@ -225,21 +225,21 @@ def test_a_journal_with_a_snapshot_is_refused(
 
 
 def test_a_journal_without_its_opening_is_refused(
-    play: Any, file: File, runs: Runs, tmp_path: Path
+    recorder: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
     """The settings of the session are unknown."""
-    play.receives(Tick())
-    path = file("in.jsonl", play.lines[1])
+    recorder.receives(Tick())
+    path = file("in.jsonl", recorder.lines[1])
     ran = runs("scrub", path, tmp_path / "out.jsonl")
     assert ran.status == 2
     assert ran.err == f"chatfsm: {path}: line 1: the journal of this chat has no header\n"
     assert children(tmp_path) == {"in.jsonl"}
 
 
-def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: Path) -> None:
+def test_a_scrubbed_journal_agrees(recorder: Any, file: File, runs: Runs, tmp_path: Path) -> None:
     """`replay --verify` accepts a scrubbed journal."""
     out = tmp_path / "out.jsonl"
-    ran = runs("scrub", file("in.jsonl", play.receives_everything().text), out)
+    ran = runs("scrub", file("in.jsonl", recorder.receives_everything().text), out)
     assert (ran.status, ran.out) == (0, "")
     assert ran.err == "chatfsm: 39 lines scrubbed\n"
     ran = runs("replay", "--verify", "--quiet", out)
@@ -248,19 +248,19 @@ def test_a_scrubbed_journal_agrees(play: Any, file: File, runs: Runs, tmp_path: 
 
 @pytest.mark.parametrize("form", ["n", "chat_id:n"])
 def test_a_token_gets_a_pseudonym(
-    plays: Any, form: Any, file: File, runs: Runs, tmp_path: Path
+    new_recorder: Any, form: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
     """A token may identify a device; the ids that begin with it still verify."""
     session = ChatSession("chat-1", settings=Settings(msg_id_format=form), token="anns-phone")
-    play = plays(session=session)
-    play.receives(commands.SendText("hello"), at=1.0)
-    outbox = play.recorded.outbox
-    play.receives(Sent([*outbox]), at=2.0)
+    recorder = new_recorder(session=session)
+    recorder.receives(commands.SendText("hello"), at=1.0)
+    outbox = recorder.recorded.outbox
+    recorder.receives(Sent([*outbox]), at=2.0)
     (msg_id,) = outbox
-    play.receives_event("message_read", ref_msg_id=msg_id, party_id="ann", at=3.0)
-    assert play.recorded.outbox == {msg_id: "read"}
+    recorder.receives_event("message_read", ref_msg_id=msg_id, party_id="ann", at=3.0)
+    assert recorder.recorded.outbox == {msg_id: "read"}
     out = tmp_path / "out.jsonl"
-    runs("scrub", file("in.jsonl", play.text), out)
+    runs("scrub", file("in.jsonl", recorder.text), out)
     assert "anns-phone" not in out.read_text()
     ran = runs("replay", "--verify", "--quiet", out)
     assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")

@@ -30,7 +30,7 @@ def kept_parts(line: str) -> Any:
 
 
 @given(script=st.lists(st.tuples(any_inputs(), pauses()), max_size=10), chosen=settings)
-def test_any_journal_stays_what_it_was(
+def test_any_journal_keeps_its_effects(
     tmp_path_factory: pytest.TempPathFactory, script: list[Any], chosen: Settings
 ) -> None:
     """Entries, times and effects are the same, and the scrubbed journal verifies."""
