@@ -138,7 +138,7 @@ def test_events_without_a_chat_are_counted(table: Table) -> None:
     assert {name for name, value in found[1].items() if value is not None} == {"events"}
 
 
-def test_a_chat_that_comes_again_is_out_of_order() -> None:
+def test_a_chat_that_is_not_adjacent_is_out_of_order() -> None:
     """The events of a chat must be adjacent; the error names the chat."""
     with pytest.raises(OutOfOrder, match=r"chat 'a' comes again: .*sort by chat_id"):
         reduced([row("a", 1.0), row("b", 1.0), row("a", 2.0)], size=1)
@@ -171,8 +171,8 @@ def test_seq_must_not_run_backwards_at_one_time() -> None:
 
 def test_an_event_may_be_repeated() -> None:
     """Equal times and equal `seq` are in order: the session finds the duplicate."""
-    said = {"event": "chat_session_message", "party_id": "A", "msg_id": "1", "msg": "Hi"}
-    found = one(row("a", 1.0, said, seq=1), row("a", 1.0, said, seq=1))
+    message = {"event": "chat_session_message", "party_id": "A", "msg_id": "1", "msg": "Hi"}
+    found = one(row("a", 1.0, message, seq=1), row("a", 1.0, message, seq=1))
     assert (found["messages"], found["counts"]["duplicates"]) == (1, 1)
 
 
@@ -196,11 +196,11 @@ def test_an_unknown_event_is_a_finding() -> None:
     assert dict(one(row("a", 1.0, {"event": "weather"}))["findings"]) == {"unknown": 1}
 
 
-def test_what_the_log_added_is_no_part_of_the_event() -> None:
+def test_fields_that_the_log_added_are_no_part_of_the_event() -> None:
     """A chat_id and a time of receipt inside the JSON do not change the event."""
-    said = {"event": "chat_session_message", "party_id": "A", "msg_id": "1", "msg": "Hi"}
+    message = {"event": "chat_session_message", "party_id": "A", "msg_id": "1", "msg": "Hi"}
     events = [
-        row("a", at, {**said, "chat_id": "b", name: at})
+        row("a", at, {**message, "chat_id": "b", name: at})
         for at, name in ((1.0, "received_at"), (2.0, "recv_ts"), (3.0, "@timestamp"))
     ]
     assert one(*events)["counts"]["duplicates"] == 2
@@ -244,7 +244,7 @@ def test_received_at_may_be_any_time(kind: Any, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
-def test_a_time_that_is_none_is_a_finding(value: float) -> None:
+def test_an_invalid_time_is_a_finding(value: float) -> None:
     """A value that is not a time is an anomaly, as `unreadable_time` in a log."""
     assert dict(one(row("a", value, QUEUED))["findings"]) == {"anomalies": 1}
 

@@ -155,7 +155,7 @@ def test_long_broken_lines_at_the_beginning_are_not_kept(
     assert why.startswith("line 1: not a log of chat events")
 
 
-def test_workers_refuse_what_one_process_refuses(
+def test_workers_have_the_bounds_of_one_process(
     log: Log, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bound is reported once, for any number of workers."""

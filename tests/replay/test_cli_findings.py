@@ -134,7 +134,7 @@ def test_strict_reads_no_further_file(wire: Any, log: Log, replays: Replays) -> 
     assert (ran.status, [each["chat_id"] for each in ran.sessions]) == (1, ["a"])
 
 
-def test_strict_says_nothing_about_a_clean_log(wire: Any, log: Log, replays: Replays) -> None:
+def test_strict_accepts_a_clean_log(wire: Any, log: Log, replays: Replays) -> None:
     """Duplicates, own events, unknown fields and late events are no violations."""
     hello = wire.says("ann", "hello", msg_id="1", at=1, mood="fine")
     path = log("a.jsonl", hello, hello, wire.event("navigation"), wire.ended(), wire.unknown())

@@ -32,7 +32,7 @@ def expected() -> MetricsReport:
     return report
 
 
-def test_json_is_what_the_library_measures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_metrics_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     """`--format json` prints chats, agents and totals; days are added by `--per day`."""
     found = json.loads(printed(capsys, "metrics", *ALL, "--format", "json"))
     assert found == json.loads(json.dumps(expected().to_json()))
@@ -100,7 +100,7 @@ def test_parquet_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "name a file with --output" in capsys.readouterr().err
 
 
-def test_a_hostile_name_is_harmless(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_hostile_name_is_escaped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Control characters, formulas and very long names are made safe."""
     log = tmp_path / "log.jsonl"
     joined = {"event": "chat_session_party_joined", "type": "internal", "chat_id": "C"}

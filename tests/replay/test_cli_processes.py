@@ -152,7 +152,7 @@ def next_line(child: subprocess.Popen[bytes]) -> bytes:
     """The next line of the child's output, within ten seconds."""
     assert child.stdout is not None
     ready, _, _ = select.select([child.stdout], [], [], 10)
-    assert ready, "nothing was told of a line that was written"
+    assert ready, "no output for a line within 10 seconds"
     return child.stdout.readline()
 
 
@@ -190,7 +190,7 @@ def drawn_on(master: int) -> str:
     taken = b""
     while True:
         ready, _, _ = select.select([master], [], [], TIMEOUT)
-        assert ready, "nothing is drawn, and the terminal is still held"
+        assert ready, "no output, but a process holds the terminal open"
         try:
             part = os.read(master, 4_096)
         except OSError:  # Linux raises OSError if the other end is closed

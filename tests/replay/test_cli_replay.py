@@ -121,7 +121,7 @@ def test_a_terminal_gets_colours_unless_never(
     assert "\x1b[" not in replays("--color=never", path).out
 
 
-def test_color_always_without_rich_says_what_is_missing(
+def test_color_always_without_rich_names_the_extra(
     wire: Any, log: Log, monkeypatch: pytest.MonkeyPatch, replays: Replays
 ) -> None:
     """The error names the extra, and nothing is printed."""
@@ -171,7 +171,7 @@ def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
     assert (found.status, found.out, found.err) == (1, "", "")
 
 
-def test_quiet_still_says_what_cannot_be_read(tmp_path: Path, replays: Replays) -> None:
+def test_quiet_still_reports_errors(tmp_path: Path, replays: Replays) -> None:
     """`--quiet` does not suppress errors."""
     ran = replays("--quiet", tmp_path / "missing.jsonl")
     assert (ran.status, ran.out) == (2, "")

@@ -67,7 +67,7 @@ def test_a_wrong_command_line_is_refused(
         ("--chat-id=", "must not be empty"),
     ],
 )
-def test_a_refusal_says_what_would_do(replays: Replays, word: str, why: str) -> None:
+def test_an_error_names_the_allowed_values(replays: Replays, word: str, why: str) -> None:
     """The error quotes the value and the allowed ones."""
     ran = replays(word, "x")
     assert (ran.status, ran.err.splitlines()[-1].endswith(why)) == (2, True)
@@ -149,7 +149,7 @@ def test_python_m_chatfsm_works(wire: Any, log: Log) -> None:
     assert json.loads(ran.stdout)["totals"]["findings"]["unknown"] == 1
 
 
-def test_help_needs_none_of_the_rest() -> None:
+def test_help_does_not_import_the_replay() -> None:
     """`chatfsm --help` is fast: it does not import the replay and its output."""
     code = (
         "import sys; from chatfsm._cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"

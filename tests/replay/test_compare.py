@@ -90,7 +90,7 @@ def test_chats_of_one_side_alone(tmp_path: Path) -> None:
     assert (result.same, len(result.only_a), result.only_b) == (1, 1, ["other"])
 
 
-def test_one_chat_a_side_is_matched_whatever_its_id(tmp_path: Path) -> None:
+def test_the_only_chats_of_both_sides_are_compared(tmp_path: Path) -> None:
     """The only chats of two logs are compared even if their ids differ."""
     other = tmp_path / "another_name.jsonl"
     other.write_bytes(Path(STUCK).read_bytes())

@@ -88,7 +88,7 @@ def test_a_log_larger_than_a_read_is_whole(log: Log, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_a_cut_off_file_gives_what_can_be_read(log: Log, name: str) -> None:
+def test_a_truncated_file_is_an_error(log: Log, name: str) -> None:
     """A truncated file gives an error with the last line."""
     whole = COMPRESSIONS[name](LOG)
     assert refusal(log("cut.log", whole[:-5])).startswith("cannot be read")

@@ -188,7 +188,7 @@ def test_a_step_may_be_of_an_unknown_input(wire: Any, log: Log) -> None:
     assert (found.events.total(), found.effects[effects.StateChanged]) == (0, 2)
 
 
-def test_the_table_names_what_is_missing(measure: Measure) -> None:
+def test_the_table_names_the_missing_items(measure: Measure) -> None:
     status, out, err = measure(*LOGS)
     assert (status, err) == (0, "")
     assert re.search(r"(?m)^lifecycle transitions +18 +54$", out)
@@ -287,7 +287,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_the_others_are_read(
     assert "1 chat" in out
 
 
-def test_an_interrupted_run_shows_what_was_read(
+def test_an_interrupted_run_shows_the_coverage_so_far(
     measure: Measure, log: Log, wire: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(Coverage):

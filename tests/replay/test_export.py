@@ -331,7 +331,7 @@ def test_the_command_writes_the_bytes_of_the_library(to: str, tmp_path: Path) ->
         assert out.read_bytes() == (tmp_path / "library").read_bytes()
 
 
-def test_the_command_overwrites_only_if_told(
+def test_the_command_overwrites_only_with_force(
     log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without --force an existing file is kept; a directory is never replaced."""

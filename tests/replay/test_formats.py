@@ -124,7 +124,7 @@ def test_a_case_history_keeps_its_sessions_apart(log: Log, indent: int | None) -
     "session", [None, 17, "text", [], {}, {"chat_id": "a"}, {"events": 5}, {"events": {}}]
 )
 def test_a_malformed_session_does_not_affect_others(log: Log, session: object) -> None:
-    """A malformed session of a case history does not affect the others."""
+    """A malformed session of a case history does not affect the other sessions."""
     good = {"chat_id": "a", "events": [json.loads(STATUS)]}
     path = log("case.json", json.dumps({"sessions": [good, session, good]}))
     (_, broken, _) = events_of(path)
@@ -177,7 +177,7 @@ def test_an_invalid_chat_id_stays_with_the_event(log: Log, chat_id: object) -> N
 
 
 @pytest.mark.parametrize("chat_id", [None, ""])
-def test_an_empty_chat_id_is_none(log: Log, chat_id: object) -> None:
+def test_an_empty_chat_id_counts_as_missing(log: Log, chat_id: object) -> None:
     """Null and "" are no chat_id; that of the envelope applies."""
     item = {"event": "chat_session_ended", "chat_id": chat_id}
     (each,) = found(log("a.jsonl", {"chat_id": "outer", "events": [item]}))
@@ -249,7 +249,7 @@ def test_a_case_history_without_sessions_is_an_empty_log(log: Log) -> None:
     ],
 )
 def test_a_broken_line_is_malformed_among_good_ones(log: Log, line: bytes, why: str) -> None:
-    """A malformed line does not affect others, keeps its text and has a reason."""
+    """A malformed line affects no other line, keeps its text and has a reason."""
     path = log("a.jsonl", STATUS, line, ENDED)
     assert found(path) == in_lines("Status", "Malformed", "Ended")
     broken = events_of(path)[1]
@@ -337,7 +337,7 @@ def test_a_document_up_to_the_limit_is_parsed_whole(
     assert refusal(path).startswith("line 1: not a log of chat events")
 
 
-def test_a_record_says_where_it_stood(log: Log) -> None:
+def test_a_record_has_its_place(log: Log) -> None:
     """The place begins like an error message: the file as given, then the line."""
     path = log("a.jsonl", "\n", ENDED)
     (record,) = records(Source(str(path)))

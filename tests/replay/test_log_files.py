@@ -228,7 +228,7 @@ def test_jobs_give_the_same_answer(
     assert replays("--summary", tmp_path / "logs").totals["outcomes"] == {"ended": 5}
 
 
-def test_notes_are_not_repeated_when_a_run_begins_anew(
+def test_notes_are_not_repeated_by_a_second_run(
     log: Log, tmp_path: Path, replays: Callable[..., Any]
 ) -> None:
     """A violation in one worker makes a single process read the input again."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("[a-z]*.py"))
 
 
-def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_print_their_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every doctest of the package prints its expected output."""
     monkeypatch.chdir(ROOT)
     test = doctest.DocTestParser().get_doctest(face.__doc__ or "", {}, "replay", None, 0)
@@ -28,7 +28,7 @@ def test_the_examples_print_what_they_show(monkeypatch: pytest.MonkeyPatch) -> N
     assert runner.summarize(verbose=False).failed == 0, "".join(printed)
 
 
-def test_a_name_is_what_type_checkers_take_it_for() -> None:
+def test_names_agree_with_the_imports_of_type_checkers() -> None:
     """The imports for type checkers name the modules that the lazy loader uses."""
     source = ast.parse(Path(face.__file__).read_text("utf-8"))
     checking, _ = [node for node in source.body if isinstance(node, ast.If)]

@@ -147,7 +147,7 @@ def test_the_receipt_may_be_preferred(log: Log) -> None:
     assert [at for at, _ in steps(path, prefers_received=True)] == [NOON, NOON + 1]
 
 
-def test_an_envelope_may_tell_when_it_was_received(log: Log) -> None:
+def test_an_envelope_may_have_a_time_of_receipt(log: Log) -> None:
     """The time applies to all events of the envelope that have none."""
     queued = {"event": "chat_session_status", "state": "queued"}
     envelope = {"chat_id": "C1", "received_at": NOON, "events": [queued, {**queued, "recv_ts": 5}]}
@@ -156,7 +156,7 @@ def test_an_envelope_may_tell_when_it_was_received(log: Log) -> None:
 
 
 @pytest.mark.parametrize("own", ["2026-01-01T12:00:00Z", int(NOON) * 1_000_000])
-def test_an_event_whose_own_time_was_written_otherwise_has_it(log: Log, own: object) -> None:
+def test_a_rewritten_timestamp_is_read(log: Log, own: object) -> None:
     """A log may have rewritten timestamps as ISO 8601 or in microseconds."""
     assert steps(log("a.jsonl", status("queued", timestamp=own))) == [(NOON, ["StateChanged"])]
 
@@ -205,7 +205,7 @@ def test_thousands_of_events_keep_their_times(log: Log) -> None:
     assert json.dumps(found)
 
 
-def test_the_first_of_two_fields_counts_whatever_lines_before_had(tmp_path: Path) -> None:
+def test_the_first_of_two_fields_takes_precedence(tmp_path: Path) -> None:
     """The first field takes precedence, so that a range of a log is read like the whole."""
     event = {"event": "chat_session_message", "msg": "x"}
     both = {**event, "recv_ts": 5, "received_at": 7}

@@ -113,14 +113,14 @@ def test_each_log_is_strict_where_it_is_clean(replays: Replays, name: str) -> No
 
 
 @every_log
-def test_each_log_has_the_findings_that_its_readme_says(replays: Replays, name: str) -> None:
+def test_each_log_has_the_findings_of_the_readme(replays: Replays, name: str) -> None:
     """Only the logs named in the README have findings."""
     assert replays("--quiet", "--fail-on=any", LOGS / name).status == (name in ODD | LATE)
     assert replays("--quiet", "--fail-on=late", LOGS / name).status == (name in LATE)
 
 
 @every_log
-def test_each_log_is_harmless_in_a_pipe(replays: Replays, name: str) -> None:
+def test_each_log_is_escaped_in_a_pipe(replays: Replays, name: str) -> None:
     """One row for each effect, and no control characters."""
     ran = replays("--rows=0", LOGS / name)
     assert [line for line in ran.out.split("\n") if line != harmless_text(line)] == []

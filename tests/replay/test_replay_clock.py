@@ -32,7 +32,7 @@ def finish(chat: ChatReplay) -> list[ReplayStep]:
     return steps
 
 
-def moments(steps: list[ReplayStep]) -> list[tuple[int, float]]:
+def seqs_and_times(steps: list[ReplayStep]) -> list[tuple[int, float]]:
     """The seq and the time of each step."""
     return [(step.seq, step.at) for step in steps]
 
@@ -45,7 +45,7 @@ def kinds(step: ReplayStep) -> list[str]:
 def test_the_time_of_an_event_is_its_timestamp(wire: Any) -> None:
     """The time of each event is its timestamp."""
     steps = steps_of(wire, wire.status("queued", at=10), wire.status("connected", at="12.5"))
-    assert moments(steps) == [(0, 10.0), (1, 12.5)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 12.5)]
 
 
 def test_milliseconds_are_read_as_seconds(wire: Any) -> None:
@@ -56,7 +56,11 @@ def test_milliseconds_are_read_as_seconds(wire: Any) -> None:
         wire.status("connected", at="1700000001"),
         wire.ended(at="1700000001500"),
     )
-    assert [at for _, at in moments(steps)] == [1_700_000_000.25, 1_700_000_001, 1_700_000_001.5]
+    assert [at for _, at in seqs_and_times(steps)] == [
+        1_700_000_000.25,
+        1_700_000_001,
+        1_700_000_001.5,
+    ]
 
 
 def test_an_event_without_a_timestamp_happens_with_the_one_before(wire: Any) -> None:
@@ -68,14 +72,14 @@ def test_an_event_without_a_timestamp_happens_with_the_one_before(wire: Any) -> 
         wire.ended(at=11),
         wire.ended(),
     )
-    assert moments(steps) == [(0, 10.0), (1, 10.0), (2, 11.0), (3, 11.0)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 10.0), (2, 11.0), (3, 11.0)]
 
 
 @pytest.mark.parametrize("stamp", ["soon", -5, True, 1e15, {"s": 1}, "NaN"])
-def test_a_timestamp_that_is_none_moves_nothing(wire: Any, stamp: object) -> None:
+def test_an_invalid_timestamp_does_not_move_the_clock(wire: Any, stamp: object) -> None:
     """An invalid timestamp does not move the clock."""
     steps = steps_of(wire, wire.status("queued", at=10), wire.status("connected", at=stamp))
-    assert moments(steps) == [(0, 10.0), (1, 10.0)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 10.0)]
 
 
 def test_time_never_runs_backwards(wire: Any) -> None:
@@ -87,7 +91,7 @@ def test_time_never_runs_backwards(wire: Any) -> None:
         wire.status("connected"),
         wire.ended(at=21),
     )
-    assert moments(steps) == [(0, 20.0), (1, 20.0), (2, 20.0), (3, 21.0)]
+    assert seqs_and_times(steps) == [(0, 20.0), (1, 20.0), (2, 20.0), (3, 21.0)]
 
 
 def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
@@ -99,7 +103,7 @@ def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
     assert feed(chat, first, second) == []
     assert (chat.now, chat.event_count) == (None, 0)
     steps = feed(chat, third)
-    assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
+    assert seqs_and_times(steps) == [(0, 50.0), (1, 50.0), (2, 50.0)]
     assert [step.effects for step in steps] == [
         (f.StateChanged("establishing", "queued"),),
         (f.StateChanged("queued", "connecting"),),
@@ -111,7 +115,7 @@ def test_events_before_the_first_timestamp_happen_at_it(wire: Any) -> None:
 def test_a_timestamp_of_zero_is_one(wire: Any) -> None:
     """The first timestamp may be 0, as in hand-written logs."""
     steps = steps_of(wire, wire.status("queued", at=0), wire.status("connected", at=7))
-    assert moments(steps) == [(0, 0.0), (1, 7.0)]
+    assert seqs_and_times(steps) == [(0, 0.0), (1, 7.0)]
 
 
 def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
@@ -120,7 +124,7 @@ def test_a_chat_without_any_timestamp_happens_at_zero(wire: Any) -> None:
     events = wire.decoded(wire.status("queued"), wire.ended())
     assert feed(chat, *events) == []
     steps = finish(chat)
-    assert moments(steps) == [(0, 0.0), (1, 0.0)]
+    assert seqs_and_times(steps) == [(0, 0.0), (1, 0.0)]
     assert kinds(steps[1]) == ["StateChanged", "Terminated"]
     assert finish(chat) == []
 
@@ -134,7 +138,7 @@ def test_a_thousand_events_wait_for_the_first_timestamp(wire: Any) -> None:
     """The thousandth event still waits."""
     assert MAX_UNSTAMPED == 1_000
     items = [wire.status("queued")] * 1_000 + [wire.status("connected", at=50)]
-    assert moments(steps_of(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
+    assert seqs_and_times(steps_of(wire, *items)) == [(seq, 50.0) for seq in range(1_001)]
 
 
 def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
@@ -142,8 +146,8 @@ def test_no_more_than_a_thousand_events_wait(wire: Any) -> None:
     chat = ChatReplay(ChatSession("chat"))
     (event, stamped) = wire.decoded(wire.status("queued"), wire.status("connected", at=50))
     assert feed(chat, *[event] * 1_000) == []
-    assert moments(feed(chat, event)) == [(seq, 0.0) for seq in range(1_001)]
-    assert moments(feed(chat, stamped)) == [(1_001, 50.0)]
+    assert seqs_and_times(feed(chat, event)) == [(seq, 0.0) for seq in range(1_001)]
+    assert seqs_and_times(feed(chat, stamped)) == [(1_001, 50.0)]
 
 
 def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
@@ -156,7 +160,7 @@ def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
         wire.types("ann", at=12),
         wire.ended(at=100),
     )
-    assert moments(steps[4:]) == [(4, 16.0), (4, 42.0), (4, 70.0), (4, 100.0)]
+    assert seqs_and_times(steps[4:]) == [(4, 16.0), (4, 42.0), (4, 70.0), (4, 100.0)]
     assert [kinds(step) for step in steps[4:7]] == [
         ["FormClosed"],
         ["TypingStopped"],
@@ -170,10 +174,10 @@ def test_deadlines_between_two_events_come_first_in_order(wire: Any) -> None:
     assert kinds(steps[7]) == ["StateChanged", "Terminated"]
 
 
-def test_a_deadline_at_the_very_time_of_an_event_comes_first(wire: Any) -> None:
+def test_a_deadline_at_the_time_of_an_event_passes_first(wire: Any) -> None:
     """A deadline at the time of an event passes before the event."""
     steps = steps_of(wire, wire.types("ann", at=10), wire.types("ann", at=40))
-    assert moments(steps) == [(0, 10.0), (1, 40.0), (1, 40.0)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 40.0), (1, 40.0)]
     assert [kinds(step) for step in steps] == [
         ["TypingStarted"],
         ["TypingStopped"],
@@ -184,14 +188,14 @@ def test_a_deadline_at_the_very_time_of_an_event_comes_first(wire: Any) -> None:
 def test_a_deadline_after_an_event_waits(wire: Any) -> None:
     """An event just before a deadline postpones it, or comes before it."""
     steps = steps_of(wire, wire.types("ann", at=10), wire.types("ann", at=39.5), wire.ended(at=69))
-    assert moments(steps) == [(0, 10.0), (1, 39.5), (2, 69.0)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 39.5), (2, 69.0)]
     assert kinds(steps[2]) == ["StateChanged", "TypingStopped", "Terminated"]
 
 
 def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
     """Deadlines at one time give one step."""
     steps = steps_of(wire, wire.types("ann", at=10), wire.types("bob", at=10), wire.ended(at=99))
-    assert moments(steps)[2:] == [(2, 40.0), (2, 99.0)]
+    assert seqs_and_times(steps)[2:] == [(2, 40.0), (2, 99.0)]
     assert steps[2].effects == (
         f.TypingStopped("ann", "timeout"),
         f.TypingStopped("bob", "timeout"),
@@ -201,7 +205,7 @@ def test_deadlines_at_the_same_time_are_one_step(wire: Any) -> None:
 def test_events_that_waited_start_their_deadlines_at_the_first_timestamp(wire: Any) -> None:
     """The timeout of a typing indicator starts at the first timestamp."""
     steps = steps_of(wire, wire.types("ann"), wire.status("connected", at=50), wire.ended(at=99))
-    assert moments(steps) == [(0, 50.0), (1, 50.0), (2, 80.0), (2, 99.0)]
+    assert seqs_and_times(steps) == [(0, 50.0), (1, 50.0), (2, 80.0), (2, 99.0)]
 
 
 def test_without_time_nothing_is_due(wire: Any) -> None:
@@ -230,7 +234,7 @@ def test_late_events_have_empty_steps(wire: Any) -> None:
         wire.types("ann", at=12),
         wire.says("ann", "hello", at=500),
     )
-    assert moments(steps)[2:] == [(2, 12.0), (3, 500.0)]
+    assert seqs_and_times(steps)[2:] == [(2, 12.0), (3, 500.0)]
     assert [step.effects for step in steps[2:]] == [(), ()]
 
 
@@ -239,14 +243,14 @@ def test_the_settings_are_those_of_the_session(wire: Any) -> None:
     steps = steps_of(
         wire, wire.types("ann", at=10), wire.status("queued", at=99), typing_timeout=7.0
     )
-    assert moments(steps) == [(0, 10.0), (1, 17.0), (1, 99.0)]
+    assert seqs_and_times(steps) == [(0, 10.0), (1, 17.0), (1, 99.0)]
 
 
 def test_a_strict_replay_stops_at_the_event_that_breaks_the_protocol(wire: Any) -> None:
     """Deadlines before it are reported, and `event_count` is the index of the event."""
     chat = ChatReplay(ChatSession("chat", settings=Settings(strict=True)))
     typing, unknown = wire.decoded(wire.types("ann", at=10), wire.unknown(at=99))
-    assert moments(feed(chat, typing)) == [(0, 10.0)]
+    assert seqs_and_times(feed(chat, typing)) == [(0, 10.0)]
     steps: list[ReplayStep] = []
     with pytest.raises(RemoteProtocolError):
         chat.feed([unknown], ChatStats(chat.session), steps.append)

@@ -224,7 +224,7 @@ class OneLinePipe(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         """Return the line; a second read would block, and fails the test."""
         if not self._left:
-            raise AssertionError("the line is there, and yet more is waited for")
+            raise AssertionError("a second read although a line is available")
         line = self._left.pop()
         buffer[: len(line)] = line
         return len(line)

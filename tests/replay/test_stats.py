@@ -195,7 +195,7 @@ def test_a_malformed_event_is_an_anomaly_too(wire: Any, log: Log, replays: Repla
     assert session["counts"] == counts(events=3, effects=3, malformed=1, anomalies=3)
 
 
-def test_the_text_of_an_end_without_words_is_empty(wire: Any, log: Log, replays: Replays) -> None:
+def test_the_text_of_an_outcome_may_be_empty(wire: Any, log: Log, replays: Replays) -> None:
     """The text is "" once the chat is over, and null before."""
     over = replays("--summary", log("a.jsonl", wire.ended())).session
     assert (over["outcome"], over["text"]) == ("ended", "")
@@ -216,7 +216,7 @@ def test_without_agents_the_agent_is_null(wire: Any, log: Log, replays: Replays)
     assert [party["party_id"] for party in session["parties"]] == ["bot"]
 
 
-def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Replays) -> None:
+def test_a_summary_is_ascii(wire: Any, log: Log, replays: Replays) -> None:
     """Emoji and controls are escaped, and lone surrogates replaced, for any JSON reader."""
     path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
     ran = replays("--summary", path)
@@ -226,7 +226,7 @@ def test_a_summary_is_ascii_whatever_the_text(wire: Any, log: Log, replays: Repl
 
 
 def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:
-    """Beyond the bound the first parties are named, and the number of the others is given."""
+    """The first parties are named; beyond the bound only the number of parties is given."""
     people = [f"p{index}" for index in range(MAX_PARTIES + 3)]
     path = log("a.jsonl", *[item for who in people for item in (wire.joins(who), wire.leaves(who))])
     there = replays(path).lines[1]

@@ -67,7 +67,7 @@ class ChatFeeder:
         return self._news()
 
     def finish(self) -> list[str]:
-        """The input end_file."""
+        """End the input, and return its reports."""
         self.finished(self.chats.finish())
         return self._news()
 

@@ -199,7 +199,7 @@ def test_a_terminal_gets_wrapped_text(wire: Any, terminal: Any, colour: Any) -> 
     assert " ".join(row[indent:] for row in rows) == words
 
 
-def test_wide_text_is_wrapped_by_what_it_takes(wire: Any, terminal: Any) -> None:
+def test_wide_text_is_wrapped_by_its_width(wire: Any, terminal: Any) -> None:
     """A line holds half as many wide characters."""
     text = " ".join(["你好世界"] * 60)
     printer_for(terminal, "never").print(timeline_of(wire, wire.says("ann", text)))
@@ -229,7 +229,7 @@ def test_a_narrow_terminal_wraps_by_itself(
 
 
 @pytest.mark.parametrize("colour", ["auto", "never"])
-def test_a_row_without_words_is_a_row(wire: Any, terminal: Any, colour: Any) -> None:
+def test_a_row_may_have_an_empty_text(wire: Any, terminal: Any, colour: Any) -> None:
     """A row with an empty text is not wrapped."""
     printer_for(terminal, colour).print(timeline_of(wire, wire.joins("ann", "Ann", type=None)))
     assert drawn(terminal.getvalue()).splitlines()[-1].rstrip() == "  +0:00  joined  Ann"
@@ -521,7 +521,7 @@ def test_rows_that_may_be_left_out_wait_for_the_end(wire: Any, neutral_environme
 def test_only_chats_with_findings_are_shown_as_they_go(
     wire: Any, neutral_environment: None
 ) -> None:
-    """A chat without findings does not delay others, and is not printed."""
+    """A chat without findings does not delay other chats, and is not printed."""
     shown = Shown(only_findings=True)
     shown.feed("a", wire.says("ann", "one", at=1))
     shown.feed("b", wire.unknown(at=1))

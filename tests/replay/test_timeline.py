@@ -44,7 +44,7 @@ def headings(wire: Any, *items: dict[str, Any]) -> dict[str, str]:
     return {heading: words for heading, words, _ in lines}
 
 
-def test_every_effect_has_words() -> None:
+def test_every_effect_has_a_row() -> None:
     """Every effect has a builder of its row."""
     assert set(_ROW_BUILDERS) == set(get_args(f.Effect))
 
@@ -180,7 +180,7 @@ def test_files_and_locations_are_described_by_their_fields(wire: Any) -> None:
         ({"event": "chat_session_inactivity_timeout", "msg": "Bye"}, "timed out Bye"),
     ],
 )
-def test_the_last_row_says_how_it_ended(wire: Any, end: dict[str, Any], words: str) -> None:
+def test_the_last_row_has_the_outcome(wire: Any, end: dict[str, Any], words: str) -> None:
     """The end is described in words, with the server's text."""
     assert rows_of(wire, end)[-1] == ("over", "", words)
 
@@ -285,7 +285,7 @@ def test_the_verdict_on_an_odd_chat(wire: Any) -> None:
 
 
 def test_the_verdict_separates_late_events(wire: Any, log: Log, replays: Replays) -> None:
-    """Late events of the terminal batch are ignored, others are a finding."""
+    """Late events of the terminal batch are ignored, later ones are a finding."""
     path = log(
         "a.jsonl",
         wire.ended(at=10),
@@ -337,11 +337,11 @@ def test_a_timeline_that_is_cut_is_as_if_it_had_been_shorter(
     wire: Any, first_limit: int | None, limit: int
 ) -> None:
     """Later rows are cut in the same way; a shorter timeline is unchanged."""
-    said = [wire.says("ann", x) for x in "abcdefghij"]
-    timeline = timeline_of(wire, *said, limit=first_limit)
+    messages = [wire.says("ann", x) for x in "abcdefghij"]
+    timeline = timeline_of(wire, *messages, limit=first_limit)
     timeline.cut(limit)
     shorter = limit if first_limit is None else min(limit, first_limit)
-    expected = timeline_of(wire, *said, limit=shorter)
+    expected = timeline_of(wire, *messages, limit=shorter)
     assert list(timeline.rows()) == list(expected.rows())
     assert timeline.omitted == expected.omitted
 
@@ -378,13 +378,13 @@ def test_long_names_are_shortened(wire: Any) -> None:
         ("[bold red]x[/]", "[bold red]x[/]"),
     ],
 )
-def test_text_is_made_harmless(text: str, harmless: str) -> None:
+def test_text_is_escaped(text: str, harmless: str) -> None:
     """No part moves the cursor, changes colours or reverses the text; words are unchanged."""
     assert harmless_text(text) == harmless
 
 
 @given(text=st.text(st.characters()))
-def test_harmless_text_holds_nothing_that_acts(text: str) -> None:
+def test_escaped_text_holds_no_control_characters(text: str) -> None:
     """No control, surrogate, line end or format character but joiners is left."""
     left = harmless_text(text)
     left.encode("utf-8")
@@ -394,7 +394,7 @@ def test_harmless_text_holds_nothing_that_acts(text: str) -> None:
     assert harmless_text(left) == left
 
 
-def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
+def test_every_text_of_a_row_is_escaped(wire: Any) -> None:
     """Names, types, ids, texts and reasons are shown escaped."""
     bad = "\x1b[2J\u202e\ud800\n"
     timeline = timeline_of(
@@ -429,7 +429,7 @@ def test_every_text_of_a_row_is_harmless(wire: Any) -> None:
     assert sum("\\x1b" in text for text in shown) >= 30
 
 
-def test_the_name_of_the_chat_is_harmless() -> None:
+def test_the_chat_id_is_escaped() -> None:
     """The chat_id comes from the log, and is escaped too."""
     (first, *_) = verdict(ChatStats(ChatSession("\x1b[31mchat")))
     assert first[0] == "\\x1b[31mchat"

@@ -208,7 +208,7 @@ def test_lines_that_a_container_runtime_cut_are_joined(log: Log) -> None:
     ]
 
 
-def test_a_line_whose_end_never_comes_is_reported(log: Log) -> None:
+def test_a_line_without_its_end_is_reported(log: Log) -> None:
     """A killed container leaves an incomplete line."""
     found, _ = read(log("a.log", docker(EVENTS[0] + "\n", 0), docker(EVENTS[1][:9], 1)))
     assert [each.place for each in found] == [1, 2]
@@ -225,7 +225,7 @@ def test_a_line_in_parts_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_number_of_streams_is_bounded(log: Log) -> None:
-    """There are two streams."""
+    """Docker has two streams, so that twenty are refused."""
     lines = [
         json.dumps({"log": "x", "stream": f"s{number}", "time": "2026-01-01T12:00:00Z"}) + "\n"
         for number in range(20)
@@ -249,7 +249,7 @@ def test_a_chat_may_be_named_around_the_event(log: Log) -> None:
 
 
 def test_a_named_time_is_looked_for_around_the_event(log: Log) -> None:
-    """With a named field, others are not taken for a time."""
+    """Other fields are not taken for a time if one is named."""
     line = {"heard": NOON, "time": 5, "payload": {"event": "chat_session_ended"}}
     (record,), _ = read(log("a.log", line), received_at="heard")
     assert record.received_at == NOON
@@ -276,7 +276,7 @@ def test_a_wrapped_journal_is_one(log: Log) -> None:
 
 
 @pytest.mark.parametrize("separator", ["\x1e", "\ufeff", "  ", ","])
-def test_separators_are_no_words_before_an_event(log: Log, separator: str) -> None:
+def test_separators_before_an_event_are_skipped(log: Log, separator: str) -> None:
     """RFC 7464 separators, byte order marks and commas are skipped."""
     path = log("a.log", *(separator + text + "\n" for text in EVENTS))
     assert [type(each.event).__name__ for each in records(Source(str(path)))] == [

@@ -87,9 +87,9 @@ def test_nothing_hostile_runs(log: Log, wire: Wire) -> None:
     """Markup and scripts in texts stay text, in the table, in every step and in the title."""
     path = written(log("hostile.jsonl", *hostile_fields(wire)), title=HOSTILE, command=HOSTILE)
 
-    async def look() -> dict[str, Any]:
+    async def inspect_page() -> dict[str, Any]:
         async with opened(path) as page:
-            seen: dict[str, Any] = {"table": await page.value(_text("#table .row .chat_id"))}
+            results: dict[str, Any] = {"table": await page.value(_text("#table .row .chat_id"))}
             await page.value("document.querySelector('#table .row').click()")
             await page.until("!document.querySelector('#trace').hidden")
             count = len(
@@ -105,16 +105,16 @@ def test_nothing_hostile_runs(log: Log, wire: Wire) -> None:
             await page.value("document.querySelector('#clock').value = 'utc'")
             await page.value("document.querySelector('#clock').dispatchEvent(new Event('input'))")
             for name in ("title", "images", "scripts", "handlers", "links"):
-                seen[name] = await page.value(_LOOKS[name])
-            seen["complaints"] = page.complaints
-            return seen
+                results[name] = await page.value(_LOOKS[name])
+            results["complaints"] = page.complaints
+            return results
 
-    seen = asyncio.run(look())
-    assert seen["title"] == HOSTILE
-    assert "<img" in seen["table"] or "script" in seen["table"]
-    assert (seen["images"], seen["handlers"], seen["links"]) == (0, 0, 1)
-    assert seen["scripts"] == 3  # the facts, one trace, and the page's own
-    assert seen["complaints"] == []
+    results = asyncio.run(inspect_page())
+    assert results["title"] == HOSTILE
+    assert "<img" in results["table"] or "script" in results["table"]
+    assert (results["images"], results["handlers"], results["links"]) == (0, 0, 1)
+    assert results["scripts"] == 3  # the facts, one trace, and the page's own
+    assert results["complaints"] == []
 
 
 def _text(selector: str) -> str:
@@ -135,7 +135,7 @@ def test_a_script_that_is_smuggled_in_is_refused(log: Log, wire: Wire) -> None:
     """The content security policy blocks injected scripts."""
     path = written(log("a.jsonl", wire.status("queued", at=1)))
 
-    async def look() -> tuple[str, list[str]]:
+    async def inspect_page() -> tuple[str, list[str]]:
         async with opened(path) as page:
             await page.value(
                 "document.body.append(Object.assign(document.createElement('script'),"
@@ -146,7 +146,7 @@ def test_a_script_that_is_smuggled_in_is_refused(log: Log, wire: Wire) -> None:
             )
             return await page.value("document.title"), page.complaints
 
-    title, complaints = asyncio.run(look())
+    title, complaints = asyncio.run(inspect_page())
     assert title == "Chat report"
     assert any("Content Security Policy" in complaint for complaint in complaints)
 
@@ -164,34 +164,34 @@ def test_ten_thousand_events_stay_few_elements(long_chat: Path) -> None:
     """Only visible rows are in the document: at the start, at the end and in a search."""
     path = written(long_chat)
 
-    async def look() -> dict[str, Any]:
+    async def inspect_page() -> dict[str, Any]:
         async with opened(path, "#chat=0&step=3") as page:
-            seen: dict[str, Any] = {}
-            seen["count"] = await page.value(_text("#step-count"))
+            results: dict[str, Any] = {}
+            results["count"] = await page.value(_text("#step-count"))
             elements = "document.querySelectorAll('#trace *').length"
-            seen["elements"] = [await page.value(elements)]
+            results["elements"] = [await page.value(elements)]
             await page.value("document.querySelector('#steps').focus()")
             await key(page, "End")
             await page.until(f"{_text('#moment-heading')}.includes('10,000 of 10,000')")
-            seen["last"] = await page.value(_text("#steps .active"))
-            seen["elements"].append(await page.value(elements))
+            results["last"] = await page.value(_text("#steps .active"))
+            results["elements"].append(await page.value(elements))
             await page.click("#finding-list li:nth-child(2) button")
             await page.until(f"{_text('#moment-heading')}.includes('5,001 of 10,000')")
-            seen["finding"] = await page.value(_text("#steps .active"))
+            results["finding"] = await page.value(_text("#steps .active"))
             await page.write("#step-search", "weather unknown")
             await page.until(f"{_text('#step-count')}.startsWith('1 of')")
-            seen["found"] = await page.value(_text("#steps .row"))
+            results["found"] = await page.value(_text("#steps .row"))
             await page.until("location.hash === '#chat=0&step=5000'")
-            seen["complaints"] = page.complaints
-            return seen
+            results["complaints"] = page.complaints
+            return results
 
-    seen = asyncio.run(look())
-    assert seen["count"] == "10,000 steps"
-    assert max(seen["elements"]) < 2_000
-    assert "ended" in seen["last"]
-    assert "weather" in seen["finding"]
-    assert "weather" in seen["found"]
-    assert seen["complaints"] == []
+    results = asyncio.run(inspect_page())
+    assert results["count"] == "10,000 steps"
+    assert max(results["elements"]) < 2_000
+    assert "ended" in results["last"]
+    assert "weather" in results["finding"]
+    assert "weather" in results["found"]
+    assert results["complaints"] == []
 
 
 @pytest.fixture
@@ -210,9 +210,9 @@ def test_a_thousand_chats_by_keyboard(many_chats: Path) -> None:
     """Filters, sorting, arrow keys, Enter and Escape work; the table holds only visible rows."""
     path = written(many_chats)
 
-    async def look() -> dict[str, Any]:
+    async def inspect_page() -> dict[str, Any]:
         async with opened(path) as page:
-            seen: dict[str, Any] = {"rows": await page.value(_ROW_COUNT)}
+            results: dict[str, Any] = {"rows": await page.value(_ROW_COUNT)}
             await page.write("#search", "agent-3")
             await page.until(f"{_text('#shown')} === '200 of 1,000 chats'")
             await page.click("#reset")
@@ -222,26 +222,26 @@ def test_a_thousand_chats_by_keyboard(many_chats: Path) -> None:
             await page.value("document.querySelector('#table').focus()")
             for name in ("End", "ArrowUp"):
                 await key(page, name)
-            seen["active"] = await page.value(_text("#table .active"))
+            results["active"] = await page.value(_text("#table .active"))
             await key(page, "Enter")
             await page.until("!document.querySelector('#trace').hidden")
-            seen["heading"] = await page.value(_text("#chat-heading"))
-            seen["focus"] = await page.value("document.activeElement.id")
+            results["heading"] = await page.value(_text("#chat-heading"))
+            results["focus"] = await page.value("document.activeElement.id")
             await key(page, "Escape")
             await page.until("document.querySelector('#viewer').hidden")
-            seen["back"] = await page.value("document.activeElement.id")
+            results["back"] = await page.value("document.activeElement.id")
             await page.click("#table .head .started button")
-            seen["first"] = await page.value(_text("#table .row"))
-            seen["complaints"] = page.complaints
-            return seen
+            results["first"] = await page.value(_text("#table .row"))
+            results["complaints"] = page.complaints
+            return results
 
-    seen = asyncio.run(look())
-    assert 5 < seen["rows"] < 60
-    assert "chat-0980" in seen["active"]
-    assert seen["heading"] == "Chat chat-0980"
-    assert (seen["focus"], seen["back"]) == ("chat-heading", "table")
-    assert "chat-0990" in seen["first"]
-    assert seen["complaints"] == []
+    results = asyncio.run(inspect_page())
+    assert 5 < results["rows"] < 60
+    assert "chat-0980" in results["active"]
+    assert results["heading"] == "Chat chat-0980"
+    assert (results["focus"], results["back"]) == ("chat-heading", "table")
+    assert "chat-0990" in results["first"]
+    assert results["complaints"] == []
 
 
 _ROW_COUNT = "document.querySelectorAll('#table .row').length"
@@ -251,17 +251,17 @@ def test_a_page_on_a_telephone(many_chats: Path) -> None:
     """Overview and chat fit the screen of a telephone, in the dark theme too."""
     path = written(many_chats)
 
-    async def look() -> dict[str, Any]:
+    async def inspect_page() -> dict[str, Any]:
         async with page_at("about:blank") as page:
             size = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
             await page.do("Emulation.setDeviceMetricsOverride", **size)
-            seen: dict[str, Any] = {"wide": []}
+            results: dict[str, Any] = {"wide": []}
             for place in ("", "#chat=3"):
                 await page.do("Page.navigate", url="about:blank")
                 await page.do("Page.navigate", url=f"{path.as_uri()}{place}")
                 await page.until("document.documentElement?.dataset.ready === 'yes'")
                 await page.until("!place || !trace.hidden".replace("place", repr(place)))
-                seen["wide"].append(
+                results["wide"].append(
                     await page.value("document.documentElement.scrollWidth > innerWidth")
                 )
             ground = "getComputedStyle(document.body).backgroundColor"
@@ -269,11 +269,11 @@ def test_a_page_on_a_telephone(many_chats: Path) -> None:
                 await page.value(
                     f"theme.value = {theme!r}, theme.dispatchEvent(new Event('input'))"
                 )
-                seen[theme] = await page.value(ground)
-            seen["complaints"] = page.complaints
-            return seen
+                results[theme] = await page.value(ground)
+            results["complaints"] = page.complaints
+            return results
 
-    seen = asyncio.run(look())
-    assert seen["wide"] == [False, False]
-    assert seen["light"] != seen["dark"]
-    assert seen["complaints"] == []
+    results = asyncio.run(inspect_page())
+    assert results["wide"] == [False, False]
+    assert results["light"] != results["dark"]
+    assert results["complaints"] == []

@@ -103,7 +103,7 @@ def test_a_file_that_may_not_be_read_has_no_hash(
     assert page.facts["inputs"][0]["sha256"] is None
 
 
-def test_an_interrupted_run_writes_what_was_read(
+def test_an_interrupted_run_writes_the_page(
     reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exit code is 130."""
