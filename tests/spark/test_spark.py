@@ -222,7 +222,7 @@ def test_a_stream_gives_the_effects_of_a_sorted_log(spark: Any, tmp_path: Path) 
     assert sum(each["numRowsDroppedByWatermark"] for each in operators) == 1
     metrics = [(each.get("observedMetrics") or {}).get("chatfsm") or {} for each in progress]
     assert sum(each.get("without_chat_id", 0) for each in metrics) == 1
-    assert operators[-1]["numRowsTotal"] == 1, "chat four alone is in the state"
+    assert operators[-1]["numRowsTotal"] == 1, "the state holds chat four only"
 
 
 @pytest.mark.parametrize("close_after", [0.0, -1.0])

@@ -30,14 +30,14 @@ class Terminal:
     """Runs a program on its own terminal of 80 columns and 24 rows, until the block ends."""
 
     def __init__(self, words: list[str], **environment: str) -> None:
-        self.ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.controller, self.terminal = pty.openpty()
+        fcntl.ioctl(self.controller, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.modes = self.mode()
         self.process = subprocess.Popen(
             words,
-            stdin=self.theirs,
-            stdout=self.theirs,
-            stderr=self.theirs,
+            stdin=self.terminal,
+            stdout=self.terminal,
+            stderr=self.terminal,
             env={**os.environ, "TERM": "xterm-256color", **environment},
             start_new_session=True,
             # For shells, which stop and continue processes of their own terminal.
@@ -51,8 +51,8 @@ class Terminal:
     def __exit__(self, *error: object) -> None:
         self.process.kill()
         self.process.wait(10)
-        os.close(self.ours)
-        os.close(self.theirs)
+        os.close(self.controller)
+        os.close(self.terminal)
 
     @property
     def text(self) -> str:
@@ -60,29 +60,29 @@ class Terminal:
         return _SEQUENCES.sub("", self.drawn)
 
     def mode(self) -> list[Any]:
-        return termios.tcgetattr(self.theirs)
+        return termios.tcgetattr(self.terminal)
 
     @property
     def echoes(self) -> bool:
         return bool(self.mode()[3] & termios.ECHO)
 
     def press(self, keys: str) -> None:
-        os.write(self.ours, keys.encode())
+        os.write(self.controller, keys.encode())
 
     def read(self, seconds: float) -> bool:
         """Read output for some seconds at most; whether there was any."""
-        ready, _, _ = select.select([self.ours], [], [], max(0.0, seconds))
+        ready, _, _ = select.select([self.controller], [], [], max(0.0, seconds))
         if ready:
             with contextlib.suppress(OSError):  # the program has ended
-                self.drawn += os.read(self.ours, 65_536).decode("utf-8", "replace")
+                self.drawn += os.read(self.controller, 65_536).decode("utf-8", "replace")
         return bool(ready)
 
-    def until(self, happened: Callable[[], bool], what: str) -> None:
+    def until(self, condition: Callable[[], bool], what: str) -> None:
         """Read output until the condition holds."""
         end = time.monotonic() + 30
-        while not happened():
+        while not condition():
             self.read(0.05)
-            assert time.monotonic() < end, f"it never happened: {what}; drawn: {self.text}"
+            assert time.monotonic() < end, f"timeout: {what}; drawn: {self.text}"
 
     def shows(self, text: str) -> None:
         """Wait until the text is in the output."""

@@ -71,7 +71,7 @@ def test_a_pasted_text_waits_for_enter(server: Server) -> None:
     """Pasted lines stay in the input until Enter, and are then one message."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
-        terminal.until(lambda: "\x1b[?2004h" in terminal.drawn, "ask for brackets around pastes")
+        terminal.until(lambda: "\x1b[?2004h" in terminal.drawn, "enable bracketed paste")
         terminal.press("\x1b[200~1 High Street\nLeeds\nLS1 4AB\n\x1b[201~")
         terminal.shows("LS1 4AB")
         assert texts_of(server.chat) == []
@@ -212,7 +212,7 @@ def test_the_chat_continues_after_a_stop() -> None:
         shell.press(CARD + "\r")
         shell.shows("answered")
         shell.press("/quit\r")
-        shell.until(lambda: shell.text.rstrip().endswith("$"), "come back to the shell")
+        shell.until(lambda: shell.text.rstrip().endswith("$"), "return to the shell")
         shell.press("exit\n")
         assert shell.ends() == 0
         assert "4111" not in shell.text
@@ -280,7 +280,7 @@ def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
         assert texts_of(server.chat) == ["the next line"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="how a terminal hands over a begun line")
+@pytest.mark.skipif(sys.platform != "linux", reason="terminals differ in passing on partial lines")
 def test_a_plain_line_that_was_begun_is_no_answer() -> None:
     """A form that opens while a line is typed does not take it as its answer."""
     with (

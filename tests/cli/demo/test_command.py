@@ -42,15 +42,17 @@ def test_a_whole_demo(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.endswith(VERDICT)
     assert max(map(len, out.splitlines())) <= 80
-    ours, _, theirs = out.partition("What the polling loop shows")
-    assert all(fault in side for fault in FAULTS for side in (ours, theirs))
+    chatfsm_output, _, loop_output = out.partition("What the polling loop shows")
+    assert all(fault in side for fault in FAULTS for side in (chatfsm_output, loop_output))
     # chatfsm shows each text once, the loop once for each delivery.
-    assert ours.count("Then a courier brings it today.") == 1
-    assert ours.count("It is still in our depot, I am sorry.") == 1
-    assert "form       expired: form delivery_notes" in ours
-    assert ours.index("typing     Pilar: stopped") < ours.index("state      connected → timed_out")
-    assert "over       timed out" in ours
-    timeline = theirs.partition("  faults  ")[0]
+    assert chatfsm_output.count("Then a courier brings it today.") == 1
+    assert chatfsm_output.count("It is still in our depot, I am sorry.") == 1
+    assert "form       expired: form delivery_notes" in chatfsm_output
+    assert chatfsm_output.index("typing     Pilar: stopped") < chatfsm_output.index(
+        "state      connected → timed_out"
+    )
+    assert "over       timed out" in chatfsm_output
+    timeline = loop_output.partition("  faults  ")[0]
     assert timeline.count("Then a courier brings it today.") == 0
     assert timeline.count("It is still in our depot, I am sorry.") == 2
     assert "again      customer: Yes, all afternoon." in timeline
@@ -87,10 +89,10 @@ def test_the_exit_code_is_the_result(
 )
 def test_the_colour_options(words: list[str], color: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the colours depend on the terminal."""
-    asked: list[str] = []
-    monkeypatch.setattr("chatfsm._cli.demo.run", lambda options: asked.append(options.color))
+    colors: list[str] = []
+    monkeypatch.setattr("chatfsm._cli.demo.run", lambda options: colors.append(options.color))
     main(["demo", *words])
-    assert asked == [color]
+    assert colors == [color]
 
 
 def test_the_extra_is_named(
@@ -124,7 +126,7 @@ def test_an_address_in_use_is_reported(
     )
 
 
-def test_an_interrupted_demo_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_demo_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C gives exit code 130."""
 
     def interrupt(*_arguments: object) -> bool:

@@ -33,7 +33,7 @@ class LoggedSession:
         return [(row.at, row.what, row.who, row.text) for row in self.log.take_rows()]
 
 
-def test_the_words_are_those_of_a_timeline() -> None:
+def test_the_texts_are_those_of_a_timeline() -> None:
     """The texts are those of the timeline of a replayed log, with tenths of a second."""
     logged = LoggedSession()
     logged.receive("party_joined", 0.14, party_id="P", display_name="Pilar", type="internal")
@@ -76,7 +76,7 @@ def test_rows_are_taken_once() -> None:
     assert logged.rows() == []
 
 
-def test_a_row_log_is_harmless() -> None:
+def test_a_row_log_escapes_control_characters() -> None:
     """Control characters are escaped."""
     logged = LoggedSession()
     logged.log.add("message", "\x1b[2J", "a\rb")

@@ -172,7 +172,7 @@ except OSError:
         ("import os; os.kill(os.getpid(), 40)", "was ended by signal 40"),
     ],
 )
-@pytest.mark.skipif(sys.platform != "linux", reason="the numbers of signals")
+@pytest.mark.skipif(sys.platform != "linux", reason="signal numbers differ")
 def test_a_client_that_fails(code: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A client that exits with an error fails."""
     assert main(["judge", "--json", *NO_CHAT, "--", *client(code)]) == 1
@@ -201,7 +201,7 @@ def wait_for(pid: int) -> None:
     raise AssertionError(f"process {pid} still runs")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("trap", ["", "trap '' TERM;"])
 def test_a_client_that_hangs(
     trap: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -215,7 +215,7 @@ def test_a_client_that_hangs(
     wait_for(int(err.split()[1]))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt(number: int) -> None:
     """Ctrl-C and SIGTERM end the client too."""
@@ -230,7 +230,7 @@ def test_an_interrupt(number: int) -> None:
     wait_for(child)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupt_at_the_start(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,7 +248,7 @@ def test_an_interrupt_at_the_start(
     wait_for(pids[0])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupt_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second interrupt leaves no client behind either."""
     monkeypatch.setattr(client_process, "_GRACE", 0.1)
@@ -299,7 +299,7 @@ def test_without_aiohttp() -> None:
     assert "pip install 'chatfsm[simulator]'" in result.stderr
 
 
-def test_the_page_shows_what_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_documentation_shows_the_printed_verdict(capfd: pytest.CaptureFixture[str]) -> None:
     """The documentation shows the verdict that the command prints."""
     assert main(["judge", "--quiet", "--json", "--", *GOOD]) == 0
     document = capfd.readouterr().out

@@ -54,7 +54,7 @@ def is_clean() -> bool:
 
 
 @pytest.mark.parametrize("words", [["--summary"], ["--strict", "--json"]])
-def test_processes_print_what_one_prints(runs: Any, words: list[str]) -> None:
+def test_processes_print_the_output_of_one(runs: Any, words: list[str]) -> None:
     """Two real processes print the same, with a violation in the middle for --strict."""
     odd = b'{"chat_id":"c1","event":"chat_session_weather","timestamp":50}\n'
     path = runs.writes("a.jsonl", lines(40) + odd + lines(40))

@@ -30,7 +30,7 @@ GOOD = (
 
 @many
 @given(data=logs())
-def test_lines_that_are_parsed_together_are_what_each_is(runs: Any, data: bytes) -> None:
+def test_lines_parsed_together_give_the_same_records(runs: Any, data: bytes) -> None:
     """The records, their order and their places are the same."""
     path = runs.writes("a.jsonl", data)
     together = _results(path)
@@ -39,7 +39,7 @@ def test_lines_that_are_parsed_together_are_what_each_is(runs: Any, data: bytes)
         assert _results(path) == together
 
 
-_happenings = st.sampled_from(
+_event_items = st.sampled_from(
     (
         {"event": "chat_session_status", "state": "connected"},
         {"event": "chat_session_party_joined", "party_id": "p", "type": "internal"},
@@ -58,8 +58,8 @@ _happenings = st.sampled_from(
 def chats_in_runs(draw: st.DrawFn) -> bytes:
     """A log of few chats, with runs of their events, in which the time may stand still."""
     written, clock = [], 1_000
-    happenings = st.lists(st.tuples(_happenings, st.sampled_from((None, 0, 1, 40))), max_size=12)
-    for chat_id, events in draw(st.lists(st.tuples(st.sampled_from("abc"), happenings))):
+    timed_events = st.lists(st.tuples(_event_items, st.sampled_from((None, 0, 1, 40))), max_size=12)
+    for chat_id, events in draw(st.lists(st.tuples(st.sampled_from("abc"), timed_events))):
         for event, later in events:
             clock += later or 0
             stamped = {} if later is None else {"timestamp": str(clock)}

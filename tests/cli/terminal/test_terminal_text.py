@@ -149,6 +149,6 @@ def test_the_json_of_replay_has_no_lone_surrogates(
         json.dumps(json.loads(document), ensure_ascii=False).encode("utf-8")
 
 
-def test_harmless_text_of_a_surrogate() -> None:
+def test_a_surrogate_is_escaped() -> None:
     """A lone surrogate is escaped."""
     assert harmless_text("caf\udce9") == "caf\\udce9"
