@@ -36,7 +36,7 @@ FailureKind = Literal[
 """Kind of an `HttpFailure`."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class HttpRequest:
     """An HTTP request for a sender, which returns an `HttpReply` or an `HttpFailure`.
 
@@ -63,7 +63,7 @@ class HttpRequest:
     """Path below `/clientweb/api/v1/` or `v2/`, with `{chat}` and `{subject}` in place of ids."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class HttpReply:
     """A complete reply, of any status."""
 
@@ -78,7 +78,7 @@ class HttpReply:
     """Body, without gzip and chunks."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class HttpFailure:
     """An exchange without a complete reply."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any, Final, Self, cast, get_args
+from typing import Any, Final, Self, get_args
 
 from attrs import frozen
 
@@ -153,11 +153,11 @@ class ChatClient:
         try:
             self._dispatch(turn, item)
             self._session, self._endpoint = turn.session, turn.endpoint
-            if self._state.link == "over":
-                _fail_late_requests(turn)
-            else:
-                if turn.session is not None and self._has_slept(now):
+            if self._deadline is not None and now >= self._deadline:
+                if self._has_slept(now):
                     request_history(turn)
+                _fail_late_requests(turn)
+            if self._state.link != "over":
                 _advance(turn)
         finally:
             current_step.reset(step)
@@ -220,19 +220,21 @@ class ChatClient:
         if session is not None:
             if (deadline := session.deadline) is not None:
                 due.append(deadline)
-            due.append(ending.next_at(state))
+            if state.ending is not None:
+                due.append(ending.next_at(state))
             if state.link not in {"unauthorized", "over"}:
                 due += polling.next_at(state), history.next_at(state), sending.next_at(state)
-        earliest = min(due, default=inf)
+        earliest = min(due) if due else inf
         self._deadline = None if earliest == inf else earliest
         self._done = session is not None and session.done
 
     def _has_slept(self, now: float) -> bool:
         """Whether the computer slept, and lost the requests in flight. At first there are none."""
-        deadline = self._deadline
-        return deadline is not None and -inf < deadline < now - self.settings.suspend_gap
+        if self._session is None or self._deadline is None or self._state.link == "over":
+            return False
+        return -inf < self._deadline < now - self.settings.suspend_gap
 
-    def _dispatch(self, turn: ClientTurn, item: ClientInput) -> None:
+    def _dispatch(self, turn: ClientTurn, item: Any) -> None:
         if isinstance(item, (HttpReply, HttpFailure)):
             pending = self._state.pending.pop(item.id, None)
             if pending is None:
@@ -242,9 +244,9 @@ class ChatClient:
                 _ON_ANSWER[pending.purpose](turn, pending, item)
         elif item.__class__ in _COMMANDS:
             _check_command(turn, item)
-            turn.feed_session(cast("c.Command", item))
+            turn.feed_session(item)
         elif item.__class__ in _API_REQUESTS:
-            api_requests.send(turn, cast("ApiRequest", item))
+            api_requests.send(turn, item)
         elif isinstance(item, Resume):
             _resume(turn, item)
         elif not isinstance(item, Tick):
@@ -293,8 +295,8 @@ def _resume(turn: ClientTurn, resume: Resume) -> None:
 def _advance(turn: ClientTurn) -> None:
     """Handle what is due by now, and send the requests that are due."""
     state = turn.state
-    _fail_late_requests(turn)
-    ending.advance(turn)
+    if state.ending is not None:
+        ending.advance(turn, state.ending)
     session = turn.session
     if session is None:
         return

@@ -24,11 +24,8 @@ def next_at(state: ClientState) -> float:
     return inf if ending is None or ending.deadline is None else ending.deadline
 
 
-def advance(turn: ClientTurn) -> None:
-    """End the session, if the server has ended the chat and nothing is to be settled any more."""
-    ending = turn.state.ending
-    if ending is None:
-        return
+def advance(turn: ClientTurn, ending: Ending) -> None:
+    """End the session unless something is still to be settled."""
     sending.enqueue(turn)
     if ending.deadline is None:
         _begin(turn, ending)

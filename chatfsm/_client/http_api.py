@@ -43,8 +43,11 @@ def post_body(events: Sequence[dict[str, Any]]) -> bytes:
     return _json_bytes({"events": events})
 
 
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def _json_bytes(value: object) -> bytes:
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _no_body(_request: object) -> Body:
@@ -109,7 +112,7 @@ def _read_events(value: object) -> list[e.Event]:
     items = value
     if isinstance(value, dict):
         items = [value] if "event" in value else value.get("events")
-        if items is None:
+        if items is None or items == []:
             return []
     if not isinstance(items, list):
         raise ValueError("no list of events")  # noqa: TRY004  # readers raise ValueError
@@ -119,8 +122,13 @@ def _read_events(value: object) -> list[e.Event]:
 
 def _size_of(items: list[Any]) -> int:
     """Return the number of items and of their attachments."""
-    attachments = (item.get("attachments") for item in items if item.__class__ is dict)
-    return len(items) + sum(len(found) for found in attachments if found.__class__ is list)
+    size = len(items)
+    for item in items:
+        if item.__class__ is dict:
+            attachments = item.get("attachments")
+            if attachments.__class__ is list:
+                size += len(attachments)
+    return size
 
 
 def _ignore_body(value: object) -> None:

@@ -13,6 +13,7 @@ from chatfsm._client.http_api import MethodSpec
 from chatfsm._client.journal import Journal, recorded
 from chatfsm._session.session import ChatSession
 from chatfsm._statemachine import Row, TransitionTable, transition_table
+from chatfsm._values import fast_constructor
 from chatfsm.api import ApiRequest
 from chatfsm.client_effects import ClientEffect
 from chatfsm.effects import Effect, OutgoingMessage, SendEvents, Terminated
@@ -36,6 +37,8 @@ __all__ = [
     "RetryTimer",
     "next_state",
 ]
+
+_http_request: Final = fast_constructor(HttpRequest)
 
 # Transition tables. Each is a table of rows (L2): trigger, source, destination.
 
@@ -319,15 +322,14 @@ class ClientTurn:
         request_id, state.next_request_id = state.next_request_id, state.next_request_id + 1
         nonce = f"{request_id}-{self.now}"
         url = self.endpoint.url_for(path, nonce=nonce, tenant=not method.is_download)
-        headers = self.endpoint.headers(*([content_type] if content_type else []))
+        headers = self.endpoint.headers(content_type) if content_type else self.endpoint.headers()
         deadline = self.now + timeout + self.settings.timeout_grace
         state.pending[request_id] = PendingRequest(
             purpose, deadline, max_body, state.credentials_version, api_request
         )
         self.effects.append(
-            HttpRequest(
+            _http_request(
                 *(request_id, method.verb, url, headers, content, timeout, max_body),
-                purpose=purpose,
-                template=method.path,
+                *(purpose, method.path),
             )
         )
