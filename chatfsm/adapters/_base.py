@@ -116,6 +116,7 @@ class Body:
     """`gzip`, or anything else for a body that is taken as it is."""
     _chunks: list[bytes] = field(factory=list, init=False, repr=False)
     _size: int = field(default=0, init=False)
+    """Bytes after decompression."""
     _received_size: int = field(default=0, init=False)
     _gzip: zlib._Decompress | None = field(default=None, init=False, repr=False)
     _start: bytes = field(default=b"", init=False, repr=False)
@@ -147,7 +148,7 @@ class Body:
             except zlib.error:
                 raise UnusableReplyError("the body must be valid gzip") from None
         if self.encoding != "gzip":
-            self._append(chunk)
+            self._chunks.append(chunk)
 
     def content(self) -> bytes:
         """Return the whole body. Raises `UnusableReplyError` if its gzip is incomplete."""
@@ -167,7 +168,10 @@ class Body:
             if not chunk.startswith(_GZIP_MARK):
                 return self._end_gzip(chunk)
             self._gzip = zlib.decompressobj(_GZIP)
-        self._append(self._gzip.decompress(chunk, CHUNK_SIZE))
+        piece = self._gzip.decompress(chunk, CHUNK_SIZE)
+        self._size += len(piece)
+        self._check_size(self._size)
+        self._chunks.append(piece)
         return self._gzip.unconsumed_tail or self._gzip.unused_data
 
     def _end_gzip(self, chunk: bytes) -> bytes:
@@ -177,11 +181,6 @@ class Body:
             return chunk
         self._is_past_end = True
         return b""
-
-    def _append(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        self._check_size(self._size)
-        self._chunks.append(chunk)
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:

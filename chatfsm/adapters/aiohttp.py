@@ -13,7 +13,6 @@ from chatfsm.adapters._base import (
     AsyncClosable,
     Body,
     failure_of,
-    headers_for,
     missing_library,
     reply_to,
 )
@@ -34,6 +33,8 @@ except ImportError:
 
 __all__ = ["AsyncSender", "CheckedConnector"]
 
+_ENCODINGS: Final = {"Accept-Encoding": "gzip"}
+"""Header of each request that has none of its own."""
 _CONNECT_ERRORS: Final = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError)
 
 
@@ -48,7 +49,9 @@ class AsyncSender(AsyncClosable):
         """Perform a request."""
         if self._session is None:  # made here: it belongs to the running event loop
             self._session = aiohttp.ClientSession(
-                connector=CheckedConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+                connector=CheckedConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=_ENCODINGS,
             )
         session = self._session if self._owns_client else _borrowed(self._session)
         try:
@@ -57,7 +60,7 @@ class AsyncSender(AsyncClosable):
                 session.request(
                     request.method,
                     _as_it_is(request.url),
-                    headers=headers_for(request),
+                    headers=request.headers,
                     data=_data_of(request.body),
                     allow_redirects=False,
                     auto_decompress=False,
@@ -87,6 +90,7 @@ def _borrowed(lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
         connector=lent.connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_ENCODINGS,
         trust_env=lent.trust_env,
         trace_configs=lent.trace_configs,
         proxy=getattr(lent, "_default_proxy", None),
