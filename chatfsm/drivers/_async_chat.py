@@ -98,7 +98,8 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         """Store to close at the end of the block."""
         self._chats: StoredChats[Chat] | None = None
         """Chats that this one belongs to, which close its store."""
-        self._change: Event | None = None
+        self._waiting: list[tuple[Callable[[], bool], Event]] = []
+        """Conditions that tasks wait for, each with the event of its task."""
         self._taker: object = None
         """Task that took the last effect."""
         self._scheduler.members.add(self)
@@ -175,9 +176,12 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             await anyio.lowlevel.checkpoint_if_cancelled()
         core.begin_waiting()
         try:
-            self._send_requests(core.finish(self._scheduler.now()))
-            while not core.is_handled:
-                await self._wait_for_change()
+            is_step = core.is_finish_a_step
+            requests = core.finish(self._scheduler.now())
+            if is_step:
+                self._send_requests(requests)
+            if not core.is_handled:
+                await self._wait_until(lambda: core.is_handled)
             while (effect := core.take(id(task))) is None:
                 if core.error is not None:
                     raise core.error
@@ -185,7 +189,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
                     if self._chats is not None:
                         await self.aclose()
                     raise StopAsyncIteration
-                await self._wait_for_change()
+                await self._wait_until(lambda: core.has_news)
         finally:
             core.end_waiting()
         self._taker = task
@@ -223,8 +227,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         call = self._core.add_call(request)
         try:
             await self._wait_saved(self._submit(call.request))
-            while call.answer is None and not self._core.is_stopped:
-                await self._wait_for_change()
+            await self._wait_until(lambda: call.answer is not None or self._core.is_stopped)
         finally:
             self._core.remove_call(call)
         result: Result = call.result()
@@ -242,8 +245,7 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
             raise
         statements, now = transaction.statements, self._scheduler.now()
         self._send_requests(self._core.commit_handling(statements, now))
-        while self._core.is_committing:
-            await self._wait_for_change()
+        await self._wait_until(lambda: not self._core.is_committing)
         self._core.check_committed()
 
     async def open(
@@ -288,11 +290,11 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
 
     async def _wait_saved(self, change: int) -> None:
         """Wait until the store has saved a change. Raises its error if it has not."""
-        if self._core.is_holder(id(current_task())):
+        core = self._core
+        if core.saving.save is None or core.is_holder(id(current_task())):
             return
-        while self._core.saving.is_undecided(change) and not self._core.is_stopped:
-            await self._wait_for_change()
-        self._core.check_saved(change)
+        await self._wait_until(lambda: core.is_stopped or not core.saving.is_undecided(change))
+        core.check_saved(change)
 
     def _finish_save(self) -> None:
         self._send_requests(self._core.finish_save(self._scheduler.now()))
@@ -303,18 +305,23 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         self._note_step()
 
     def _note_step(self) -> None:
-        """Have the scheduler know the deadline, and wake the tasks that wait for a change."""
+        """Have the scheduler know the deadline, and wake the tasks whose condition is true now."""
         self._scheduler.schedule(self)
         if self._core.is_over:
             self._scheduler.members.discard(self)
-        if self._change is not None:
-            self._change.set()
-            self._change = None
+        for condition, event in self._waiting:
+            if condition():
+                event.set()
 
-    async def _wait_for_change(self) -> None:
-        if self._change is None:
-            self._change = new_event()
-        await self._change.wait()
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition is true, which is asked for after each step of the chat."""
+        while not condition():
+            waiting = condition, new_event()
+            self._waiting.append(waiting)
+            try:
+                await waiting[1].wait()
+            finally:
+                self._waiting.remove(waiting)
 
     def closing(self, error: BaseException | None) -> Coroutine[Any, Any, None]:
         """Return the coroutine that closes the chat, after an error of the current task or None.
@@ -333,15 +340,14 @@ class Chat(ChatActions[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
         if self._core.is_closed:
             return
         self._taker = None
+        core, now = self._core, self._scheduler.now
         with anyio.move_on_after(self._closing_timeout, shield=True):
-            while not (self._core.is_closed or self._core.is_flushed(self._scheduler.now())):
-                await self._wait_for_change()
+            await self._wait_until(lambda: core.is_closed or core.is_flushed(now()))
         try:
-            self._core.close(self._scheduler.now(), closer)
+            core.close(now(), closer)
             with anyio.CancelScope(shield=True):
-                while self._core.saving.is_in_progress:
-                    await self._wait_for_change()
-            self._core.check_closed()
+                await self._wait_until(lambda: not core.saving.is_in_progress)
+            core.check_closed()
         finally:
             try:
                 if self._chats is not None and isinstance(self._store, ChatInStore):

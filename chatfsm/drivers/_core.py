@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import WeakSet
 
 from attrs import define, field, setters
@@ -72,6 +72,8 @@ def elapsed_seconds() -> float:
 
 # Requests that bring news, which wait while too many effects do.
 _NEWS: Final = frozenset({"poll", "history"})
+
+_ANSWERS: Final = (ApiSucceeded, ApiFailed)
 
 _SECOND_LOOP: Final = (
     "cannot iterate over the chat: another thread or task does already; pass the effects on from"
@@ -204,16 +206,16 @@ class DriverCore:
             return []
         return self._saved_requests_safely(now)
 
-    def _feed(self, item: object, now: float) -> None:
+    def _feed(self, item: Any, now: float) -> None:
         if isinstance(item, HttpReply):
             self._cookies.receive(item)
         try:
-            effects: list[Any] = self.client.receive(cast("Any", item), now=now)
+            effects: list[Any] = self.client.receive(item, now=now)
         except RemoteProtocolError as error:  # of a strict session, which goes on
             effects = [*error.effects, error]
         if self._observations is not None:
             self._observations.on_step(item, effects, now)
-        if effects or not isinstance(item, Tick):
+        if self.saving.save is not None and (effects or not isinstance(item, Tick)):
             self.saving.note_change()
             self.saving.records.change_client()
         for effect in effects:
@@ -221,11 +223,12 @@ class DriverCore:
 
     def _saved_requests(self, now: float) -> list[HttpRequest]:
         """Save the chat if it has changed; return the requests that follow. Raises errors."""
-        self._fail_late_requests(now)
-        try:
-            self.saving.start(self.client, self.pending, now)
-        finally:
-            self._note_failure()
+        if self.saving.save is not None:  # else nothing can be late or fail
+            self._fail_late_requests(now)
+            try:
+                self.saving.start(self.client, self.pending, now)
+            finally:
+                self._note_failure()
         return self._sent(self.saving.ready_requests(), now)
 
     def finish_save(self, now: float) -> list[HttpRequest]:
@@ -312,6 +315,11 @@ class DriverCore:
         """Whether an effect follows the one that the app has in hand, if it has one."""
         return len(self.pending) > self._in_hand
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `take` gives something or raises an error, or no effect follows any more."""
+        return bool(self.pending) or self.is_over or self.saving.lasting_error is not None
+
     def take(self, taker: int) -> ChatEffect | None:
         """Return the next effect, which the app has in hand until `finish`; None if there is none.
 
@@ -343,7 +351,7 @@ class DriverCore:
         if self._in_hand:
             self._drop_first()
             self._handled_change = self.saving.change
-            if not self.is_closed:
+            if self.saving.save is not None and not self.is_closed:
                 requests += self._saved_requests_safely(now)
         if not self._held or len(self.pending) > self.max_pending:
             return requests
@@ -355,6 +363,11 @@ class DriverCore:
                 why = "held back, because too many effects waited for the app"
                 requests += self.receive_safely(HttpFailure(request.id, "connect", why), now)
         return requests
+
+    @property
+    def is_finish_a_step(self) -> bool:
+        """Whether `finish` has consequences: for the store, or for a request that was held back."""
+        return self.saving.save is not None or bool(self._held)
 
     @property
     def is_handled(self) -> bool:
@@ -472,7 +485,7 @@ class DriverCore:
                 self.saving.hold_back(effect, now)
             else:
                 self._held[effect.purpose] = effect, now  # the client has given up the one before
-        elif isinstance(effect, ApiSucceeded | ApiFailed) and id(effect.request) in self._calls:
+        elif isinstance(effect, _ANSWERS) and id(effect.request) in self._calls:
             self._calls[id(effect.request)].answer = effect
         else:
             self.pending.append(effect)

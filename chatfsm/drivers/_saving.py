@@ -94,8 +94,8 @@ class Saving:
             raise self.error
 
     def note_change(self) -> None:
-        """Note that the chat is to be saved."""
-        self.change += 1
+        """Note that the chat is to be saved, if there is a store."""
+        self.change += self.save is not None
 
     def hold_back(self, request: HttpRequest, now: float) -> None:
         """Keep a request that follows from the latest change until that is saved."""
@@ -107,10 +107,9 @@ class Saving:
 
     def start(self, client: ChatClient, pending: deque[Any], now: float) -> None:
         """Save the chat unless it is, or a save is in progress. Raises the error of `save`."""
-        if self.save is None:
-            self._saved = self.change
+        if self.save is None or self.change == self._saved:
             return
-        if self._progress is not None or self.change == self._saved or self.is_held:
+        if self._progress is not None or self.is_held:
             return
         self._covered = self.change
         statements, self._statements = self._statements, None

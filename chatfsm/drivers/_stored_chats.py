@@ -60,7 +60,8 @@ class StoredChats(Generic[AnyChat]):
     """Keys of the open chats that the app has received, or will."""
     _busy: set[str] = field(factory=set, init=False)
     """Keys of chats that are being opened."""
-    _changed: Event | None = field(default=None, init=False)
+    _waiting: list[Event] = field(factory=list, init=False)
+    """Events of the tasks that wait for a change."""
     _is_ended: bool = field(default=False, init=False)
 
     async def due_keys(self) -> list[str]:
@@ -166,11 +167,11 @@ class StoredChats(Generic[AnyChat]):
         return chat
 
     async def _wait(self) -> None:
-        if self._changed is None:
-            self._changed = new_event()
-        await self._changed.wait()
+        change = new_event()
+        self._waiting.append(change)
+        await change.wait()
 
     def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            change.set()

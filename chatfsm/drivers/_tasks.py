@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from inspect import CORO_CLOSED, getcoroutinestate
 from math import inf
@@ -38,13 +38,30 @@ class _Cancellable(Protocol):
 
 
 class Event(Protocol):
-    """A condition of asyncio or trio that is set once, and that tasks wait for."""
+    """A condition of asyncio or trio that is set once, and that one task waits for."""
 
     def set(self) -> None:
-        """Wake the tasks that wait."""
+        """Wake the task that waits."""
 
-    async def wait(self) -> Any:
+    def wait(self) -> Awaitable[object]:
         """Wait until the event is set."""
+        ...
+
+
+class _FutureEvent:
+    """An event of asyncio: a future, which suffices for one task that waits."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future = asyncio.get_running_loop().create_future()
+
+    def set(self) -> None:
+        if not self._future.done():  # as it is if the wait was cancelled
+            self._future.set_result(None)
+
+    def wait(self) -> Awaitable[object]:
+        return self._future
 
 
 @define(eq=False)
@@ -120,11 +137,11 @@ def _running_trio() -> Any:
 def new_event() -> Event:
     """Return an event of the library that runs the current task; anyio's asks for it each time."""
     trio = _running_trio()
-    return asyncio.Event() if trio is None else cast("Event", trio.Event())
+    return _FutureEvent() if trio is None else cast("Event", trio.Event())
 
 
 async def wait_for(event: Event, seconds: float) -> None:
-    """Wait until an event is set that no other task waits for; for so many seconds at most."""
+    """Wait until an event is set, for so many seconds at most."""
     if _running_trio() is not None:
         with anyio.move_on_after(seconds):
             await event.wait()

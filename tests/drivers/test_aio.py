@@ -166,8 +166,7 @@ async def slow_app(server: Server) -> None:
     received: list[str] = []
     async with httpx.AsyncSender() as send, aio.Chat(server.client(), send, max_pending=3) as chat:
         await chat.open()
-        while len(chat._core.pending) <= 3:
-            await chat._wait_for_change()
+        await chat._wait_until(lambda: len(chat._core.pending) > 3)
         before = len(chat._core.pending)
         for number in range(30):
             server.tell(message(f"news {number}"))

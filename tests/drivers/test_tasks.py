@@ -15,6 +15,8 @@ import pytest
 from chatfsm.commands import End
 from chatfsm.drivers import aio
 from chatfsm.drivers import threads as blocking
+from chatfsm.drivers._core import DriverCore
+from chatfsm.drivers._tasks import new_event
 from chatfsm.errors import LocalProtocolError
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.drivers.scripted_client import ScriptedClient, named, poll, post, replying, returning
@@ -308,3 +310,41 @@ def test_the_end_of_a_loop_with_an_open_chat_does_not_hang() -> None:
 
     asyncio.run(asyncio.wait_for(play(), 5))
     assert left == [True]
+
+
+async def an_effect_after_three_replies(calls: list[int]) -> None:
+    scripts = [returning(poll(number)) for number in (1, 2, 3)]
+    client = ScriptedClient([*scripts, returning(*named("a"))])
+    async with aio.Chat(client, carry, closing_timeout=0.05) as chat:
+        await chat.send(End())
+        async for _ in chat:
+            break
+    assert len(client.received) == 4
+    assert len(calls) == 2
+
+
+def test_a_reply_without_effects_does_not_wake_the_app(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that waits for an effect runs when there is one, and not after each reply."""
+    calls: list[int] = []
+    take = DriverCore.take
+
+    def counted(core: DriverCore, taker: int) -> object:
+        calls.append(taker)
+        return take(core, taker)
+
+    monkeypatch.setattr(DriverCore, "take", counted)
+    run(an_effect_after_three_replies, calls)
+
+
+async def set_too_late() -> None:
+    event = new_event()
+    with anyio.move_on_after(0.01):
+        await event.wait()
+    event.set()
+
+
+def test_an_event_may_be_set_after_its_wait_was_cancelled(run: Callable[..., None]) -> None:
+    """A waker need not know whether the task still waits."""
+    run(set_too_late)
