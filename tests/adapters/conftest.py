@@ -11,7 +11,7 @@ from chatfsm.testing._loopback import CERTIFICATE
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the machine's proxies, which are not for 127.0.0.1."""
+    """Remove the proxies of the environment, which cannot reach 127.0.0.1."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -25,5 +25,5 @@ def trusting() -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def usual() -> ssl.SSLContext:
-    """Return a client's context as libraries make it; made once, because that is slow."""
+    """Return a client's default context; made once, because that is slow."""
     return ssl.create_default_context()

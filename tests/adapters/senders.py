@@ -1,4 +1,4 @@
-"""Every sender by name, over clients of its library with a context of the test's."""
+"""Every sender by name, over clients of its library with a context of the test."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class LentAsync(Lent):
         await (self.client.aclose() if hasattr(self.client, "aclose") else self.client.close())
 
 
-class Spoken:
-    """An asynchronous sender on an event loop of its own, which a test calls without awaiting."""
+class OnOwnLoop:
+    """An asynchronous sender on its own event loop, which a test calls without awaiting."""
 
     def __init__(self, make_sender: Callable[[], Any]) -> None:
         self.loop = start_blocking_portal("asyncio")
@@ -70,7 +70,7 @@ class Spoken:
 
     def __exit__(self, *error: object) -> None:
         self.portal.call(self.sender.aclose)
-        # asyncio closes the sockets below TLS a little later, and not after its end.
+        # asyncio closes the sockets below TLS a little later, and only while it runs.
         self.portal.call(anyio.sleep, 0.05)
         self.loop.__exit__(*error)
 
@@ -139,4 +139,4 @@ def sender(name: str, context: ssl.SSLContext) -> Any:
     """Return a sender for a `with` block; an asynchronous one is wrapped."""
     if name in BLOCKING:
         return BLOCKING[name](context)
-    return Spoken(lambda: AWAITED[name](context))
+    return OnOwnLoop(lambda: AWAITED[name](context))

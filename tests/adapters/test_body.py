@@ -1,4 +1,4 @@
-"""A reply's body, chunk by chunk."""
+"""Body: the body of a reply, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_the_limit_is_exact(content: bytes, packs: bool) -> None:
         body(len(content) - 1, "gzip" if packs else "").add(sent)
 
 
-def test_gzip_of_nothing_for_ever_is_refused() -> None:
+def test_endless_empty_gzip_members_are_refused() -> None:
     """Members that decompress to nothing count by their compressed size."""
     taken = body(1000, "gzip")
     with pytest.raises(UnusableReplyError, match="1000 bytes or fewer"):
         collections.deque(map(taken.add, [gzip.compress(b"")] * 1000))
 
 
-def test_an_encoding_that_was_not_asked_for_is_refused() -> None:
+def test_an_unsupported_encoding_is_refused() -> None:
     """An encoding that `Body` cannot decode is refused."""
     with pytest.raises(UnusableReplyError, match="plain or gzip"):
         body(1000, "br")
@@ -82,8 +82,8 @@ def test_gzip_is_requested_unless_the_request_names_an_encoding() -> None:
     assert headers_for(request(1, own)) == [own]
 
 
-def test_nested_errors_are_searched_for_the_systems_message() -> None:
-    """Eight levels deep, and no deeper: a cycle of causes ends as well."""
+def test_the_systems_message_is_found_in_nested_errors() -> None:
+    """The search is eight levels deep, so that a cycle of causes ends as well."""
     error = ValueError("quotes the reply")
     error.__context__ = RuntimeError("and so does this")
     error.__context__.__cause__ = OSError(104, "Connection reset by peer")
@@ -94,8 +94,8 @@ def test_nested_errors_are_searched_for_the_systems_message() -> None:
     assert failure_of(request(), "protocol", ring).why == "ValueError"
 
 
-def test_an_encoding_that_is_none_is_ignored() -> None:
-    """Some servers put a character set there, or a word of their own; the body is plain."""
+def test_an_invalid_encoding_is_ignored() -> None:
+    """Some servers send a charset or an unknown word as encoding; the body is plain."""
     for words in ("utf-8", "none", "binary", "8bit, identity", "", "aws-chunked"):
         taken = body(1000, words)
         taken.add(b"plain")
@@ -108,8 +108,10 @@ def test_an_encoding_that_is_none_is_ignored() -> None:
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80), st.integers(1, 20))
-def test_what_is_no_member_behind_gzip_is_ignored(content: bytes, rest: bytes, size: int) -> None:
-    """Proxies pad a body, or add a comment of theirs; however it is cut."""
+def test_bytes_after_gzip_that_are_no_member_are_ignored(
+    content: bytes, rest: bytes, size: int
+) -> None:
+    """Proxies append padding or a comment to a body; chunk boundaries do not matter."""
     sent = gzip.compress(content) + b"<" + rest
     taken = body(10_000, "gzip")
     for start in range(0, len(sent), size):
@@ -120,16 +122,16 @@ def test_what_is_no_member_behind_gzip_is_ignored(content: bytes, rest: bytes, s
 @given(
     st.binary(max_size=80).filter(lambda sent: not sent.startswith(b"\x1f\x8b")), st.integers(1, 9)
 )
-def test_text_that_claims_to_be_gzip_is_taken_as_it_is(sent: bytes, size: int) -> None:
-    """A body that does not begin as gzip does is none, however it is cut."""
+def test_text_that_is_marked_as_gzip_is_unchanged(sent: bytes, size: int) -> None:
+    """A body without the first bytes of gzip is plain; chunk boundaries do not matter."""
     taken = body(10_000, "gzip")
     for start in range(0, len(sent), size):
         taken.add(sent[start : start + size])
     assert taken.content() == sent
 
 
-def test_bytes_behind_gzip_count() -> None:
-    """An endless stream behind the last member is refused at the limit."""
+def test_bytes_after_gzip_count() -> None:
+    """An endless stream after the last member is refused at the limit."""
     taken = body(1000, "gzip")
     taken.add(gzip.compress(b"packed"))
     with pytest.raises(UnusableReplyError, match="1000 bytes or fewer"):

@@ -1,4 +1,4 @@
-"""All adapters, in all cases of the conformance kit."""
+"""All adapters in all cases of the conformance kit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OURS_AWAITED = {
     "httpx on trio": ("trio", httpx.AsyncSender),
     "aiohttp": ("asyncio", aiohttp.AsyncSender),
 }
-# aiohttp's own connector gives what a server says unasked to the next request; ours does not,
+# aiohttp's own connector gives unsolicited bytes of a server to the next request; ours does not,
 # but a session that is passed in has its own.
 UNASKED = "again-after-a-second-reply"
 HARD = [
@@ -32,8 +32,8 @@ HARD = [
     for case in cases()
     if case.startswith(("drip", "stall", "interim", "again", "post")) and case != UNASKED
 ]
-# What httpx leaves where a reply is left before its end, or a handshake is cancelled: generators
-# inside generators, and a socket, to the collector.
+# Warnings about objects that httpx leaves after an aborted reply or handshake: generators
+# inside generators, and a socket.
 LEFT_BEHIND = pytest.mark.filterwarnings(
     "ignore:Async generator:ResourceWarning", "ignore:unclosed:ResourceWarning"
 )
@@ -47,9 +47,9 @@ def passed(
     async def check() -> Conformance:
         return await check_async_sender(make_sender, only=only)
 
-    told = anyio.run(check, backend=backend)
+    result = anyio.run(check, backend=backend)
     gc.collect()  # now, so that no other test gets the warnings
-    return told.passed
+    return result.passed
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -79,10 +79,10 @@ def test_an_asynchronous_client_of_httpx2_conforms(usual: ssl.SSLContext) -> Non
 
 @pytest.mark.parametrize("name", ["requests", "httpx"])
 def test_a_sender_over_a_lent_client_conforms(usual: ssl.SSLContext, name: str) -> None:
-    """A client that is passed in keeps to deadlines as well, if its library allows."""
+    """A client that is passed in respects deadlines too, if its library allows."""
     assert check_sender(lambda: BLOCKING[name](usual), only=HARD).passed == len(HARD)
 
 
 def test_a_sender_over_a_lent_session_of_aiohttp_conforms(usual: ssl.SSLContext) -> None:
-    """A session of aiohttp that is passed in does so too; in one case its own connector fails."""
+    """A session of aiohttp that is passed in does so too; its own connector fails one case."""
     assert passed(lambda: AWAITED["aiohttp"](usual), only=HARD) == len(HARD)

@@ -1,4 +1,7 @@
-"""Senders while they connect: several addresses, slow names, proxies; and clients that are lent."""
+"""Senders while connecting: several addresses, slow name servers, proxies.
+
+And clients passed in.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from chatfsm.testing._cases import BODY, respond_with, response
 from chatfsm.testing._loopback import LoopbackServer
 from chatfsm.testing.conformance import check_async_sender, check_sender
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
-from tests.adapters.senders import AWAITED, BLOCKING, Lent, LentAsync, Spoken, get, sender
+from tests.adapters.senders import AWAITED, BLOCKING, Lent, LentAsync, OnOwnLoop, get, sender
 
 PATIENCE = 0.3
 ALL = [*BLOCKING, *AWAITED]
@@ -38,8 +41,8 @@ Resolver = Callable[..., Any]
 
 
 @pytest.fixture
-def deaf_address() -> Iterator[tuple[str, int]]:
-    """An address that never answers, as a broken IPv6."""
+def silent_address() -> Iterator[tuple[str, int]]:
+    """An address that never answers, like a broken IPv6 route."""
     with ExitStack() as stack:
         deaf = stack.enter_context(socket.socket())
         deaf.bind(("127.0.0.2", 0))
@@ -71,13 +74,13 @@ def resolving(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[int], list[Any
 def test_a_second_address_is_reached_in_time(
     name: str,
     usual: ssl.SSLContext,
-    deaf_address: tuple[str, int],
+    silent_address: tuple[str, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The addresses of a host share the timeout: one that never answers does not use it up."""
     server = LoopbackServer(respond_with(response()), PATIENCE)
     with server, sender(name, usual) as send:
-        resolving(monkeypatch, lambda _: [deaf_address, ("127.0.0.1", server.port)])
+        resolving(monkeypatch, lambda _: [silent_address, ("127.0.0.1", server.port)])
         answer = send(get(server, url=f"http://dual.example:{server.port}/", timeout=2.0))
     assert isinstance(answer, HttpReply)
     assert answer.body == BODY
@@ -87,13 +90,13 @@ def test_a_second_address_is_reached_in_time(
 def test_no_address_is_waited_for_longer_than_the_timeout(
     name: str,
     usual: ssl.SSLContext,
-    deaf_address: tuple[str, int],
+    silent_address: tuple[str, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Four addresses that never answer take one timeout, not four."""
     server = LoopbackServer(respond_with(response()), PATIENCE)
     with server, sender(name, usual) as send:
-        resolving(monkeypatch, lambda _: [deaf_address] * 4)
+        resolving(monkeypatch, lambda _: [silent_address] * 4)
         began = time.monotonic()
         answer = send(get(server, url=f"http://dual.example:{server.port}/", timeout=1.0))
     assert isinstance(answer, HttpFailure)
@@ -102,7 +105,7 @@ def test_no_address_is_waited_for_longer_than_the_timeout(
 
 
 @both
-def test_nothing_leaves_after_the_timeout(
+def test_nothing_is_sent_after_the_timeout(
     name: str, usual: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name server that answers after the timeout comes too late: the request is not sent."""
@@ -131,7 +134,7 @@ def requests_over(proxy: str) -> Any:
 
 
 def aiohttp_over(proxy: str) -> Any:
-    return Spoken(
+    return OnOwnLoop(
         lambda: LentAsync(aiohttp.AsyncSender, aiohttp_library.ClientSession(proxy=proxy))
     )
 
@@ -140,7 +143,7 @@ PROXIED: dict[str, Callable[[str], Any]] = {
     "requests": requests_over,
     "httpx": lambda proxy: Lent(httpx.Sender, httpx_library.Client(proxy=proxy)),
     "httpx2": lambda proxy: Lent(httpx.Sender, httpx2_library.Client(proxy=proxy)),
-    "httpx async": lambda proxy: Spoken(
+    "httpx async": lambda proxy: OnOwnLoop(
         lambda: LentAsync(httpx.AsyncSender, httpx_library.AsyncClient(proxy=proxy))
     ),
     "aiohttp": aiohttp_over,
@@ -149,7 +152,7 @@ PROXIED: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("name", PROXIED)
 @pytest.mark.parametrize("status", [407, 502])
-def test_a_refused_tunnel_is_no_connection(name: str, status: int) -> None:
+def test_a_refused_tunnel_is_a_connect_failure(name: str, status: int) -> None:
     """A proxy that opens no tunnel has not received the request: the kind is `connect`."""
     request = HttpRequest(1, "POST", "https://chat.invalid/events", (), b"{}", 5.0)
     server = LoopbackServer(respond_with(response(b"", status=status)), PATIENCE)
@@ -201,7 +204,10 @@ def raising_aiohttp() -> Any:
     ids=["requests", "httpx", "httpx2"],
 )
 def test_a_client_that_raises_for_a_status_gives_replies(make: Callable[[], Any]) -> None:
-    """An app's own client may raise for each error, and have cookies; a reply stays a reply."""
+    """A client of the app may raise for error statuses, and have cookies.
+
+    The sender returns replies.
+    """
     assert check_sender(make, only=RAISING).passed == len(RAISING)
 
 
@@ -215,13 +221,13 @@ def test_a_client_that_raises_for_a_status_gives_replies(make: Callable[[], Any]
     ids=["httpx", "httpx2", "aiohttp"],
 )
 def test_an_asynchronous_client_that_raises_gives_replies(make: Callable[[], Any]) -> None:
-    """The same for asynchronous clients."""
+    """Asynchronous clients give replies too."""
     report = asyncio.run(check_async_sender(make, only=RAISING))
     assert report.passed == len(RAISING)
 
 
 def test_a_lent_client_keeps_its_hooks_and_cookies() -> None:
-    """The sender changes nothing of a client that was passed in."""
+    """The sender does not change a client that was passed in."""
     client = httpx_library.Client(
         event_hooks={"response": [raise_for_status]}, cookies={"mine": "1"}
     )

@@ -1,4 +1,4 @@
-"""The conformance kit itself: it names the cases in which wrong senders fail."""
+"""The conformance kit: it names the cases in which wrong senders fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.adapters.senders import Answer
 
 
 class Wrong(stdlib.Sender):
-    """A correct sender, from which the wrong ones differ in one respect."""
+    """A correct sender, of which each subclass changes one respect."""
 
 
 class FollowsRedirects(Wrong):
@@ -109,11 +109,11 @@ class Raises(Closable):
         raise ConnectionError(request.headers)
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: no connection was opened."""
 
 
 class TimesEachRead(Closable):
-    """One connection, never looked at before it is used again, and a timeout for each read."""
+    """A sender with one connection, no check before reuse, and a timeout per read."""
 
     def __init__(self) -> None:
         self.connection: HTTPConnection | None = None
@@ -169,7 +169,7 @@ RIGHT = ("chunked", "gzip")
 
 @pytest.mark.parametrize("sender", WRONG, ids=lambda sender: sender.__name__)
 def test_a_wrong_sender_is_caught(sender: Any) -> None:
-    """It fails in the cases about its mistake, and the error names each."""
+    """It fails in the cases about its error, and the report names each."""
     with pytest.raises(ConformanceError) as caught:
         check_sender(sender, only=WRONG[sender], patience=0.06)
     assert set(caught.value.failed) == set(WRONG[sender])
@@ -177,7 +177,7 @@ def test_a_wrong_sender_is_caught(sender: Any) -> None:
 
 
 @pytest.mark.parametrize("sender", [FollowsRedirects, ReadsAll, SendsAgain, TrustsAnyone])
-def test_a_wrong_sender_passes_what_it_does_right(sender: Any) -> None:
+def test_a_wrong_sender_passes_the_other_cases(sender: Any) -> None:
     """It passes the other cases."""
     assert check_sender(sender, only=RIGHT).passed == 2
 
@@ -196,7 +196,7 @@ ODD = {
 
 @pytest.mark.parametrize(("sent", "problem"), ODD.items(), ids=map(str, range(len(ODD))))
 def test_a_request_that_no_case_can_answer_is_a_problem(sent: bytes, problem: str) -> None:
-    """Odd paths, lines and lengths are the sender's mistakes: the error says what came."""
+    """Odd paths, lines and lengths are errors of the sender: the report quotes them."""
 
     class Odd(Raises):
         def __call__(self, request: HttpRequest) -> Answer:
@@ -211,7 +211,7 @@ def test_a_request_that_no_case_can_answer_is_a_problem(sent: bytes, problem: st
     assert problem in caught.value.failed["reply-every-error-status"]
 
 
-def test_a_sender_that_hangs_is_given_up() -> None:
+def test_a_sender_that_hangs_is_abandoned() -> None:
     """The kit goes on after twenty times `patience`, and reports that there was no result."""
     released = Event()
 
@@ -237,7 +237,7 @@ def test_an_asynchronous_sender_that_hangs_or_raises_is_caught() -> None:
             raise LookupError
 
         async def aclose(self) -> None:
-            """Nothing was opened."""
+            """Do nothing: no connection was opened."""
 
     async def check() -> None:
         only = ["reply", "request-headers-as-sent", "several-at-once"]
@@ -250,7 +250,7 @@ def test_an_asynchronous_sender_that_hangs_or_raises_is_caught() -> None:
     anyio.run(check)
 
 
-def test_a_maker_that_raises_is_reported() -> None:
+def test_a_factory_that_raises_is_reported() -> None:
     """A sender that cannot be made fails its cases, also an asynchronous one."""
     words = "reply: making or closing the sender raised OSError"
 
@@ -274,7 +274,7 @@ def test_the_error_quotes_no_request() -> None:
     assert "client 8" not in str(caught.value)
 
 
-def test_the_report_of_the_right() -> None:
+def test_the_report_of_a_correct_sender() -> None:
     """Cases are selected by name; the report counts them; an unknown name is refused."""
     assert check_sender(stdlib.Sender, only=["reply"], patience=2.0) == Conformance(1, ())
     with pytest.raises(LookupError, match="not reply-to-all"):

@@ -1,4 +1,4 @@
-"""Senders with respect to their library, TLS and the machine; the kit covers the network."""
+"""Senders: behavior that depends on their library, TLS and the machine."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ALL = [*BLOCKING, *AWAITED]
 both = pytest.mark.parametrize("name", ALL)
 
 
-def drips_for_ever(connection: Connection) -> None:
+def sends_slowly_forever(connection: Connection) -> None:
     connection.receive()
     connection.send(response_head(200, "Content-Length: 999"))
     connection.drip(bytes(999), every=0.1)
 
 
 @both
-def test_a_server_that_is_trusted_is_spoken_to(name: str, trusting: ssl.SSLContext) -> None:
-    """Over TLS, with a certificate that the caller trusts, a reply is a reply."""
+def test_a_trusted_server_is_accepted(name: str, trusting: ssl.SSLContext) -> None:
+    """Over TLS, with a certificate that the caller trusts, a reply is returned."""
     server = LoopbackServer(respond_with(response()), PATIENCE, tls=server_context())
     with server, sender(name, trusting) as send:
         answer = send(get(server))
@@ -41,8 +41,8 @@ def test_a_server_that_is_trusted_is_spoken_to(name: str, trusting: ssl.SSLConte
 
 @both
 def test_a_deadline_holds_over_tls(name: str, trusting: ssl.SSLContext) -> None:
-    """A server that drips over TLS is given up in time as well."""
-    server = LoopbackServer(drips_for_ever, PATIENCE, tls=server_context())
+    """A server that sends slowly over TLS runs into the deadline too."""
+    server = LoopbackServer(sends_slowly_forever, PATIENCE, tls=server_context())
     with server, sender(name, trusting) as send:
         answer = send(get(server, timeout=0.5))
     assert isinstance(answer, HttpFailure)
@@ -50,7 +50,7 @@ def test_a_deadline_holds_over_tls(name: str, trusting: ssl.SSLContext) -> None:
 
 
 @both
-def test_a_connection_is_used_again(name: str, usual: ssl.SSLContext) -> None:
+def test_a_connection_is_reused(name: str, usual: ssl.SSLContext) -> None:
     """Three requests, one after the other, go over one connection."""
     server = LoopbackServer(respond_with(response(), response(), response()), PATIENCE)
     with server, sender(name, usual) as send:
@@ -107,7 +107,7 @@ def test_a_proxy_of_the_environment_is_used(
     usual: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender for requests uses the machine's proxy, and keeps to deadlines over it."""
-    server = LoopbackServer(drips_for_ever, PATIENCE)
+    server = LoopbackServer(sends_slowly_forever, PATIENCE)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with server, sender("requests", usual) as send:
@@ -117,7 +117,7 @@ def test_a_proxy_of_the_environment_is_used(
     assert server.received[0].target == "http://chat.example/clientweb"
 
 
-def test_a_lent_client_stays_open_and_useful(usual: ssl.SSLContext) -> None:
+def test_a_lent_client_stays_open(usual: ssl.SSLContext) -> None:
     """A session that is passed in is not closed, and works on its own as it did before."""
     with (
         requests_library.Session() as session,
@@ -191,6 +191,6 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, library, None)
     source = Path(stdlib.__file__).with_name(f"{library}.py")
     code: Callable[..., Any] = compile(source.read_text("utf-8"), str(source), "exec")
-    with pytest.raises(ImportError) as told:
-        exec(code, {"__name__": "again"})  # noqa: S102  # the module, once more, without it
-    assert str(told.value) == f"this needs {library}: pip install 'chatfsm[{library}]'"
+    with pytest.raises(ImportError) as caught:
+        exec(code, {"__name__": "again"})  # noqa: S102  # run the module again without its library
+    assert str(caught.value) == f"this needs {library}: pip install 'chatfsm[{library}]'"

@@ -20,7 +20,7 @@ ACTIONS = st.one_of(
     st.sampled_from([("decide", fate) for fate in FATES]),
     st.sampled_from([("restart", True), ("restart", False)]),
 )
-STORIES = st.lists(ACTIONS, min_size=5, max_size=60)
+ACTIONS = st.lists(ACTIONS, min_size=5, max_size=60)
 
 
 class WatchedMachine(ClientMachine):
@@ -64,10 +64,10 @@ TestOpening = OpeningMachine.TestCase
 TestJoining = JoiningMachine.TestCase
 
 
-def plays(story: list[tuple[Any, ...]], version: int = 2) -> ClientWorld:
+def run_actions(actions: list[tuple[Any, ...]], version: int = 2) -> ClientWorld:
     """Run a list of actions, then end all faults, and return the world."""
     machine = (FirstVersionMachine, WatchedMachine)[version - 1]()
-    for action, *detail in story:
+    for action, *detail in actions:
         getattr(machine, action)(*detail)
     machine.teardown()
     return machine.world
@@ -78,24 +78,24 @@ def plays(story: list[tuple[Any, ...]], version: int = 2) -> ClientWorld:
 @pytest.mark.parametrize("fate", FATES)
 def test_killed_after_each_fate_of_a_post(fate: str, arrived: bool, version: int) -> None:
     """Each fate of a POST is followed by a restart, and by another during the repetition."""
-    story = [("send_text",), ("decide", "answered"), ("decide", fate), ("restart", arrived)]
+    actions = [("send_text",), ("decide", "answered"), ("decide", fate), ("restart", arrived)]
     more = [("send_text",), ("wait", 0.0), ("wait", 0.0), ("restart", not arrived)]
-    world = plays([*story, *more, ("agent_writes",)], version)
+    world = run_actions([*actions, *more, ("agent_writes",)], version)
     assert len(world.sent_texts) == 2
 
 
 @pytest.mark.parametrize("end", [("restart", True), ("decide", "broken off")])
 def test_events_for_a_broken_poll(end: tuple[Any, ...]) -> None:
     """The server delivers events to a broken poll after the history was read."""
-    world = plays([end, ("wait", 0.0), ("decide", "answered"), ("agent_writes",)])
+    world = run_actions([end, ("wait", 0.0), ("decide", "answered"), ("agent_writes",)])
     assert world.received_texts == ["answer 0"]
 
 
 @settings(max_examples=25)
-@given(STORIES)
-def test_the_same_inputs_have_the_same_requests(story: list[tuple[Any, ...]]) -> None:
+@given(ACTIONS)
+def test_the_same_inputs_have_the_same_requests(actions: list[tuple[Any, ...]]) -> None:
     """Two clients with the same inputs have the same requests."""
-    first, second = plays(story), plays(story)
+    first, second = run_actions(actions), run_actions(actions)
     assert first.requests == second.requests
     assert first.now == second.now
     assert first.snapshot == second.snapshot

@@ -18,7 +18,7 @@ from chatfsm.settings import ClientSettings, Settings
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.client.conftest import ClientHarness, endpoint
 from tests.client.test_posting import FORM, SECURE
-from tests.session.snapshot.test_snapshot_tampered import json_values, places, reached
+from tests.session.snapshot.test_snapshot_tampered import json_values, paths_of, value_at
 
 
 def busy_client() -> dict[str, Any]:
@@ -46,7 +46,7 @@ def ending_client() -> dict[str, Any]:
 
 
 KEPT = [busy_client(), ending_client()]
-PLACES = [(data, path) for data in KEPT for path in places(data) if path[:1] == ("client",)]
+PLACES = [(data, path) for data in KEPT for path in paths_of(data) if path[:1] == ("client",)]
 NEWS = decode(
     [
         {"event": "chat_session_party_left", "party_id": "ann"},
@@ -62,7 +62,7 @@ def forged(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str,
     changed = deepcopy(data)
     if len(path) == 1:
         return changed
-    reached(changed, path[:-1])[path[-1]] = value
+    value_at(changed, path[:-1])[path[-1]] = value
     session = changed["client"].get("session")
     if isinstance(session, dict) and isinstance(session.get("memory"), dict):
         from chatfsm._session import snapshot  # noqa: PLC0415  # only this test needs the digest
@@ -109,7 +109,7 @@ def run_to_the_end(client: ChatClient) -> None:
 ODD = st.sampled_from([-1, 0, 1e308, -1e308, 10**17, 10**400, "..", "ended"])
 
 
-ELSEWHERE = st.sampled_from(PLACES).map(lambda place: deepcopy(reached(*place)))
+ELSEWHERE = st.sampled_from(PLACES).map(lambda place: deepcopy(value_at(*place)))
 
 
 @given(st.sampled_from(PLACES), json_values | ODD | ELSEWHERE)

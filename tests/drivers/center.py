@@ -1,4 +1,4 @@
-"""The simulator on 127.0.0.1, and access to its chats."""
+"""The simulator on a local port, with access to its chats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.drivers.customer import APP, QUICK, TENANT, endpoint_at
 ADA = Agent(party_id="AGENT-1", display_name="Ada", capacity=10_000)
 GREETING = "Good morning, this is Ada."
 OPENING = (FindAgent(ring=0), Say(GREETING))
-OBLIGING = Scenario("obliging", (*OPENING, Converse(typing=0)))
+ECHOING = Scenario("echoing", (*OPENING, Converse(typing=0)))
 """An agent who repeats the customer's texts, and shows a form when asked for one."""
 SILENT = Scenario("silent", (*OPENING, Await("chat_session_end")))
 """An agent who does nothing by herself, so that the test decides on the order."""
@@ -39,12 +39,12 @@ def message(text: str) -> dict[str, Any]:
 
 @define(eq=False)
 class Server:
-    """Plays a scenario to each customer until its block ends; `hold`: seconds of an empty poll.
+    """A simulated center that plays a scenario in each chat; `hold`: seconds of an empty poll.
 
-    `speed`: seconds of the center's to one second here.
+    `speed`: seconds of the center's clock per second of the wall clock.
     """
 
-    scenario: Scenario = OBLIGING
+    scenario: Scenario = ECHOING
     hold: float = 0.2
     speed: float = 1.0
     center: ContactCenter = field(init=False)
@@ -84,17 +84,17 @@ class Server:
 
     @property
     def refused_polls(self) -> list[str]:
-        """Those that came while another one of their chat was held."""
+        """The log lines of polls that were refused because another poll of their chat was held."""
         return [line for line in self.requests if " 429 " in line]
 
-    def tell(self, *events: dict[str, Any]) -> None:
-        """Let things happen in the latest chat, all in one go."""
+    def send(self, *events: dict[str, Any]) -> None:
+        """Send events to the latest chat in one batch."""
 
-        def telling() -> None:
+        def send_all() -> None:
             for event in events:
                 self.center.send_event(self.chat.chat_id, event, now=self.server.now())
 
-        self.server.call_in_loop(telling)
+        self.server.call_in_loop(send_all)
 
     def client(self, client_id: str = "client-1", version: int = 2) -> ChatClient:
         return ChatClient(endpoint_at(self.url, client_id, version), settings=QUICK)

@@ -1,4 +1,4 @@
-"""How the customers of the tests know their contact center; light, for processes of their own."""
+"""The endpoint of the tests' customers, without heavy imports, for processes of their own."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ TENANT, APP = "127.0.0.1", "an-app"
 
 
 def endpoint_at(url: str, client_id: str = "client-1", version: int = 2) -> Endpoint:
-    """The center at an address, as one customer knows it."""
+    """Return the endpoint of a customer at the center with this URL."""
     return Endpoint(url, TENANT, APP, client_id, version=version, allow_http=True)

@@ -1,4 +1,4 @@
-"""Kill loop: a chat whose process is killed again and again, at random moments.
+"""Kill loop: a chat whose process is killed repeatedly, at random times.
 
     python -m tests.drivers.kill_loop --kills 20 --seed 1
 
@@ -25,7 +25,7 @@ __all__ = ["Outcome", "play"]
 
 @frozen
 class Outcome:
-    """What became of the messages of both sides."""
+    """The counts of lost and doubled messages of both sides."""
 
     kills: int
     lost: int
@@ -34,12 +34,12 @@ class Outcome:
 
 
 def play(kills: int, lines: int, seed: int, folder: Path) -> Outcome:
-    """Run the chat of `killed_app`, and kill it so often, each time after a random delay."""
-    dice = random.Random(seed)  # no secret
+    """Run the chat of `killed_app` and kill it `kills` times, each time after a random delay."""
+    dice = random.Random(seed)  # not for secrets
     with Server() as server:
         for _ in range(kills):
             app = started(server, folder, lines)
-            if dice.random() < 0.3:  # also while it starts, and before it receives anything
+            if dice.random() < 0.3:  # also before the process has started completely
                 time.sleep(dice.random() * 0.6)
             else:
                 wanted = len(received_in(folder)) + dice.randint(1, 3)
@@ -67,7 +67,7 @@ def play(kills: int, lines: int, seed: int, folder: Path) -> Outcome:
 
 
 def main() -> int:
-    """Play as the command line says, and return the exit code."""
+    """Run the loop with the options of the command line, and return the exit code."""
     parser = argparse.ArgumentParser(description="Kill a chat's process again and again.")
     parser.add_argument("--kills", type=int, default=20, help="number of kills (default 20)")
     parser.add_argument("--lines", type=int, default=120, help="messages to send (default 120)")
@@ -75,7 +75,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = play(options.kills, options.lines, options.seed, Path(folder))
-    print(  # a command
+    print(  # the output of a command
         f"kills {outcome.kills}, lost {outcome.lost}, twice {outcome.twice},"
         f" received again {outcome.received_again}"
     )

@@ -1,7 +1,7 @@
-"""A program that chats until it is killed, and goes on from its store.
+"""A program that chats until it is killed, and continues from its store.
 
-It sends so many lines, one after each effect, writes the agent's messages to a file, and ends the
-chat when the last line was answered.
+It sends a number of lines, one after each effect, writes the messages of the agent to a file, and
+ends the chat when the last line was answered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A client that does what its scripts say, without a session and without the API."""
+"""A client that returns scripted effects, without a session and without the API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Script = Callable[[object], Iterable[object]]
 
 
 class ScriptedClient(ChatClient):
-    """Gives each input to the next of its scripts; without one, nothing follows."""
+    """A client that passes each input to its next script; without one there are no effects."""
 
     deadline = None
     done = False
@@ -78,5 +78,5 @@ def returning(*effects: object) -> Script:
 
 
 def replying(request: HttpRequest) -> HttpReply | HttpFailure:
-    """Perform a request; there is always a reply."""
+    """Perform a request successfully; there is always a reply."""
     return reply(request.id)

@@ -24,7 +24,7 @@ from tests.drivers.scripted_client import ScriptedClient, replying
 
 
 class Repeating(ChatActions[object, object]):
-    """Returns the command that each method sends."""
+    """A chat that returns the command of each method."""
 
     def send(self, command: object) -> object:
         return command
@@ -64,7 +64,7 @@ SENT: list[tuple[Any, object]] = [
 
 @pytest.mark.parametrize(("method", "command"), SENT, ids=lambda value: type(value).__name__)
 def test_a_method_sends_its_command(method: Any, command: object) -> None:
-    """Each method sends the command that it is called like."""
+    """Each method sends the command of the same name."""
     assert method(Repeating()) == command
 
 
@@ -75,7 +75,7 @@ def test_methods_need_a_driver() -> None:
 
 
 def test_a_message_without_an_id_cannot_be_marked() -> None:
-    """A receipt names a message: without an id it is refused where it was sent."""
+    """A receipt needs a message id; without one the method raises."""
     with pytest.raises(LocalProtocolError, match="no msg_id"):
         Repeating().mark_read(ChatMessage(events.Message(), None, own=False))
 
@@ -89,8 +89,10 @@ def test_a_message_without_an_id_cannot_be_marked() -> None:
         ("without", "application/octet-stream", "attachment"),
     ],
 )
-def test_a_file_is_brought_and_shared(tmp_path: Path, name: str, kind: str, file_type: str) -> None:
-    """The type is guessed from the name alone, and the wire is told image or attachment."""
+def test_a_file_is_uploaded_and_shared(
+    tmp_path: Path, name: str, kind: str, file_type: str
+) -> None:
+    """The type is guessed from the name, and the wire has `image` or `attachment`."""
     (tmp_path / name).write_bytes(b"content")
     call = read_upload(tmp_path / name)
     assert call == UploadFile(name, b"content", kind)
@@ -98,8 +100,8 @@ def test_a_file_is_brought_and_shared(tmp_path: Path, name: str, kind: str, file
     assert share_command(call, UploadedFile("f-1", "other")).file_name == "other"
 
 
-def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
-    """What the server would refuse is refused here, whatever its size."""
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    """A file above the server's limit is refused before it is read."""
     path = tmp_path / "large"
     with path.open("wb") as file:
         os.truncate(file.fileno(), LARGEST_FILE + 1)
@@ -107,14 +109,17 @@ def test_a_file_too_large_is_not_read_whole(tmp_path: Path) -> None:
         read_upload(str(path))
 
 
-def test_a_file_is_known_by_its_id() -> None:
-    """A download is asked for by what was told, or by the id."""
+def test_a_file_is_downloaded_by_its_id() -> None:
+    """A download takes a shared file or its id."""
     assert file_id_of(FILE) == file_id_of("f-1") == "f-1"
 
 
 @pytest.mark.parametrize("request_class", METHODS, ids=lambda cls: cls.__name__)
-def test_the_declared_result_is_the_one_that_is_read(request_class: type) -> None:
-    """`TypedRequest[Result]` names what the reader of the reply returns; 404 is None for one."""
+def test_the_declared_result_is_the_decoded_one(request_class: type) -> None:
+    """`TypedRequest[Result]` names the type that the decoder returns.
+
+    One may be None after a 404.
+    """
     declared = request_class.__orig_bases__[-1]
     [result] = get_args(declared)
     if isinstance(result, ForwardRef):
@@ -124,7 +129,7 @@ def test_the_declared_result_is_the_one_that_is_read(request_class: type) -> Non
 
 
 def test_a_message_names_its_sender() -> None:
-    """By the party's name, else by the party's id, else by nothing."""
+    """The sender is the party's name, or its id, or None."""
     event = events.Message(party_id="A")
     ada = Party("A", "internal", display_name="Ada")
     assert ChatMessage(event, ada, own=False).sender_name == "Ada"
@@ -133,7 +138,7 @@ def test_a_message_names_its_sender() -> None:
 
 
 def test_content_and_file_objects_are_uploaded(tmp_path: Path) -> None:
-    """What is in memory needs no path; the name may be given, or comes from the file object."""
+    """Content in memory needs no path; the name is given, or comes from the file object."""
     (tmp_path / "a.png").write_bytes(b"picture")
     with (tmp_path / "a.png").open("rb") as file:
         assert read_upload(file) == UploadFile("a.png", b"picture", "image/png")
@@ -148,14 +153,14 @@ def test_content_and_file_objects_are_uploaded(tmp_path: Path) -> None:
 
 
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
-    """Its content in bytes is not known."""
+    """A text file object has no bytes to upload."""
     with pytest.raises(TypeError, match="open for bytes, as with 'rb'; it gave str"):
         read_upload(StringIO("text"))  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the name is no name on other systems")
-def test_a_file_name_that_is_no_text_becomes_one(tmp_path: Path) -> None:
-    """Neither the upload nor the event may hold a lone surrogate, and both have the same name."""
+def test_an_undecodable_file_name_becomes_text(tmp_path: Path) -> None:
+    """Upload and event have the same name, without lone surrogates."""
     path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
     with open(path, "wb") as file:  # noqa: PTH123  # a path of bytes
         file.write(b"x")
@@ -166,7 +171,7 @@ def test_a_file_name_that_is_no_text_becomes_one(tmp_path: Path) -> None:
 
 
 def test_both_drivers_have_the_same_methods() -> None:
-    """Only `close` has another name where it is awaited, beside what the scheduler calls."""
+    """Only `close` differs, which has another name if awaited, and calls of the scheduler."""
     blocking, asynchronous = (
         {name for name in dir(cls) if not name.startswith("_")} for cls in (threads.Chat, aio.Chat)
     )
@@ -176,8 +181,8 @@ def test_both_drivers_have_the_same_methods() -> None:
     }
 
 
-def test_the_client_is_read_in_the_same_way() -> None:
-    """`inspect` gives the client to the reader, in both drivers without waiting."""
+def test_inspect_is_the_same_in_both_drivers() -> None:
+    """`inspect` passes the client to the function, in both drivers without waiting."""
 
     async def play() -> object:
         chat = aio.Chat(ScriptedClient(), never)

@@ -1,4 +1,4 @@
-"""A file that was shared just before the end of a chat can be fetched after it, by both drivers."""
+"""A file shared just before the end of a chat can be downloaded after it, by both drivers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEWS = [
 
 
 def answer(request: HttpRequest) -> HttpReply:
-    """The center: one chat, which ends at its first poll, and one file."""
+    """Answer as a center with one chat, which ends at its first poll, and one file."""
     path = urlsplit(request.url).path
     if path.endswith("/chats"):
         body = json.dumps({"chat_id": "c-1", "state": "queued", "is_new_chat": True}).encode()
@@ -35,22 +35,22 @@ def answer(request: HttpRequest) -> HttpReply:
     return HttpReply(request.id, 200, {}, body)
 
 
-def shared(told: list[ChatEffect]) -> SharedFile:
-    """The file, of a chat that is over."""
-    assert isinstance(told[-1], effects.Terminated)
-    (file,) = [effect.file for effect in told if isinstance(effect, effects.FileReceived)]
+def shared(reported: list[ChatEffect]) -> SharedFile:
+    """Return the shared file of an ended chat."""
+    assert isinstance(reported[-1], effects.Terminated)
+    (file,) = [effect.file for effect in reported if isinstance(effect, effects.FileReceived)]
     return file
 
 
 def test_the_blocking_driver() -> None:
-    """Within the block."""
+    """The download succeeds within the block."""
     with threads.Chat.connect(endpoint_at("http://127.0.0.1:1"), answer) as chat:
         assert chat.download(shared(list(chat))) == b"content"
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_the_asynchronous_driver(backend: str) -> None:
-    """Within the block, for both of its loops."""
+    """The download succeeds within the block, with asyncio and with trio."""
 
     async def send(request: HttpRequest) -> HttpReply:
         await anyio.lowlevel.checkpoint()
@@ -58,7 +58,7 @@ def test_the_asynchronous_driver(backend: str) -> None:
 
     async def main() -> None:
         async with aio.Chat.connect(endpoint_at("http://127.0.0.1:1"), send) as chat:
-            told = [effect async for effect in chat]
-            assert await chat.download(shared(told)) == b"content"
+            reported = [effect async for effect in chat]
+            assert await chat.download(shared(reported)) == b"content"
 
     anyio.run(main, backend=backend)

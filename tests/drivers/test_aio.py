@@ -28,7 +28,7 @@ Play = Callable[..., Awaitable[None]]
 
 @pytest.fixture(params=["asyncio", "trio"])
 def run(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Runs a play on one of the two, for ten seconds at most."""
+    """Return a function that runs a coroutine on asyncio or trio, for ten seconds at most."""
 
     async def bounded(play: Play, *given: object) -> None:
         with anyio.fail_after(10):
@@ -37,8 +37,8 @@ def run(request: pytest.FixtureRequest) -> Callable[..., None]:
     return lambda play, *given: anyio.run(bounded, play, *given, backend=request.param)
 
 
-async def carry(request: HttpRequest) -> HttpReply | HttpFailure:
-    """A sender that always has a reply."""
+async def perform(request: HttpRequest) -> HttpReply | HttpFailure:
+    """Perform a request successfully."""
     await anyio.lowlevel.checkpoint()
     return replying(request)
 
@@ -48,7 +48,7 @@ def texts(effects: list[Any]) -> list[str]:
 
 
 async def until(chat: aio.Chat, kind: type) -> Any:
-    """The next effect of a kind."""
+    """Return the next effect of a kind."""
     async for effect in chat:
         if isinstance(effect, kind):
             return effect
@@ -69,7 +69,7 @@ async def a_whole_chat(server: Server, notes: Path) -> None:
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     await chat.upload(notes)
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
-                    server.tell(
+                    server.send(
                         {**server.chat.customer_events[-1], "party_id": "AGENT-1", "msg_id": "900"}
                     )
                 case f.FileReceived(file):
@@ -128,7 +128,7 @@ def test_a_cancelled_block_is_flushed(run: Any) -> None:
 
 
 def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
-    """The same where asyncio itself cancels, as it does at Ctrl-C."""
+    """The block sends its messages also if asyncio cancels it, as at Ctrl-C."""
 
     async def chatting(server: Server, has_said: asyncio.Event) -> None:
         async with httpx.AsyncSender() as send, aio.Chat(server.client(), send) as chat:
@@ -151,12 +151,12 @@ def test_a_cancelled_task_of_asyncio_is_flushed() -> None:
 
 
 async def failing_block() -> None:
-    async with aio.Chat(ScriptedClient(), carry) as chat:
+    async with aio.Chat(ScriptedClient(), perform) as chat:
         await chat.send_text("hi")
         raise ZeroDivisionError
 
 
-def test_an_error_of_the_block_comes_out_as_it_is(run: Any) -> None:
+def test_an_error_of_the_block_is_raised_unchanged(run: Any) -> None:
     """An exception of the app is not wrapped in a group."""
     with pytest.raises(ZeroDivisionError):
         run(failing_block)
@@ -169,7 +169,7 @@ async def slow_app(server: Server) -> None:
         await chat._wait_until(lambda: len(chat._core.pending) > 3)
         before = len(chat._core.pending)
         for number in range(30):
-            server.tell(message(f"news {number}"))
+            server.send(message(f"news {number}"))
             await anyio.lowlevel.checkpoint()
         assert len(chat._core.pending) == before
         async for effect in chat:
@@ -179,8 +179,8 @@ async def slow_app(server: Server) -> None:
     assert received[1:] == [f"news {number}" for number in range(30)]
 
 
-def test_a_slow_app_loses_nothing_and_is_not_flooded(run: Any) -> None:
-    """While too many effects are pending no poll is sent; all news come, once there is capacity."""
+def test_a_slow_app_loses_no_effects(run: Any) -> None:
+    """While too many effects are pending no poll is sent; all effects arrive later."""
     with Server() as server:
         run(slow_app, server)
 
@@ -195,7 +195,7 @@ async def deadlines() -> None:
 
     client = ScriptedClient([wake("one", 2.0), wake("two", None)], deadline=1.0)
     clock = iter([0.0, 0.5, 1.0, 1.0, 2.0])
-    async with aio.Chat(client, carry, now=lambda: next(clock, 3.0)) as chat:
+    async with aio.Chat(client, perform, now=lambda: next(clock, 3.0)) as chat:
         assert [await anext(chat), await anext(chat)] == named("one", "two")
     assert client.received == [Tick(), Tick()]
 
@@ -229,7 +229,7 @@ def test_errors_reach_the_app(run: Any) -> None:
 
 async def ending() -> None:
     client = ScriptedClient([returning(*named("a", "b"))])
-    async with aio.Chat(client, carry, pending=named("before")) as chat:
+    async with aio.Chat(client, perform, pending=named("before")) as chat:
         await chat.send(End())
         client.done = True
         assert [effect async for effect in chat] == named("before", "a", "b")
@@ -243,7 +243,7 @@ def test_iteration_ends_with_the_chat(run: Any) -> None:
 
 
 async def asking_while_closing() -> None:
-    async with aio.Chat(ScriptedClient(), carry) as chat:
+    async with aio.Chat(ScriptedClient(), perform) as chat:
         async with anyio.create_task_group() as tasks:
 
             async def ask() -> None:
@@ -278,7 +278,7 @@ async def closing_in_vain() -> None:
     assert sorted(given_up) == [1, 2]
 
 
-def test_closing_does_not_wait_for_ever(run: Any) -> None:
+def test_closing_has_a_time_limit(run: Any) -> None:
     """The block ends even if a message cannot be sent, and no request stays in flight."""
     run(closing_in_vain)
 
@@ -328,9 +328,9 @@ def test_all_chats_are_flushed_at_the_end_of_their_block(run: Any) -> None:
         assert [texts_of(chat) for chat in server.chats] == [["my last words"]] * 5
 
 
-async def told_again() -> None:
+async def reported_again() -> None:
     saved: list[dict[str, Any]] = []
-    async with aio.Chats(carry) as chats:
+    async with aio.Chats(perform) as chats:
         chat = chats.open(ScriptedClient([returning(*named("a", "b"))]), save=saved.append)
         await chat.send(End())
         await anext(chat)
@@ -340,5 +340,5 @@ async def told_again() -> None:
 
 
 def test_an_effect_in_hand_of_another_task_comes_again(run: Any) -> None:
-    """Closing a chat does not count as handling the effect of another task."""
-    run(told_again)
+    """Closing a chat does not count as handling the effect that another task has taken."""
+    run(reported_again)

@@ -1,4 +1,4 @@
-"""`Chat.connect`: a chat that opens by itself, is saved, and goes on."""
+"""`Chat.connect`: opens a chat, saves it, and restores it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RECEIVED = [f"Ada: {GREETING}", "Ada: Thank you.", "chat over: ended"]
 
 
 class CrashError(Exception):
-    """An error of the app, which leaves the effect in hand unhandled."""
+    """An error of the app, which leaves the current effect unhandled."""
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
 
 
 def until(chat: threads.Chat, kind: type) -> list[ChatEffect]:
-    """The effects up to one of a kind, which is in hand."""
+    """Return the effects up to one of a kind, which is the current one."""
     received: list[ChatEffect] = []
     while not received or not isinstance(received[-1], kind):
         received.append(next(chat))
@@ -69,7 +69,7 @@ def connected(server: Server, **parts: Any) -> threads.Chat:
 def test_the_program_of_the_readme_works(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As it is printed, but for the address: it greets, answers a form, and sees the end."""
+    """The printed program, with the test's address, greets, answers a form, and sees the end."""
     [program] = re.findall(r"```py\n(from chatfsm import .*?)```", README, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     with Server(ORDER) as server:
@@ -92,21 +92,21 @@ def test_the_typed_programs_work(tmp_path: Path) -> None:
         assert anyio.run(async_app.converse, second, tmp_path / "async.json") == RECEIVED
 
 
-def test_unhandled_effects_come_again(server: Server, tmp_path: Path) -> None:
-    """A restored chat goes on, and gives first what the app had not handled."""
+def test_unhandled_effects_are_reported_again(server: Server, tmp_path: Path) -> None:
+    """A restored chat first reports the effects that the app has not handled."""
     store = tmp_path / "chat.json"
     with suppress(CrashError), connected(server, store=store) as chat:
         [*_, greeting] = until(chat, f.MessageReceived)
         raise CrashError
     with connected(server, store=str(store)) as chat:
         assert next(chat) == greeting
-        server.tell(message("news"))
+        server.send(message("news"))
         assert until(chat, f.MessageReceived)[-1].message.text == "news"
     assert len(server.chats) == 1
 
 
-def test_a_chat_that_is_over_is_followed_by_a_new_one(server: Server, tmp_path: Path) -> None:
-    """As long as the app has not handled the end it comes again; then a new chat is opened."""
+def test_an_ended_chat_is_followed_by_a_new_one(server: Server, tmp_path: Path) -> None:
+    """An unhandled end is reported again; after that a new chat is opened."""
     store = tmp_path / "chat.json"
     with suppress(CrashError), connected(server, store=store) as chat:
         chat.end()
@@ -121,7 +121,7 @@ def test_a_chat_that_is_over_is_followed_by_a_new_one(server: Server, tmp_path: 
 
 
 class InMemory:
-    """A store of the app's own."""
+    """A store of the app."""
 
     record: dict[str, Any] | None = None
 
@@ -133,7 +133,7 @@ class InMemory:
 
 
 def test_parts_can_be_given(server: Server) -> None:
-    """A store, a sender that stays open, a request with parameters, and a journal."""
+    """The parts are a store, a sender that stays open, a request with parameters, and a journal."""
     store, journal = InMemory(), list[str]()
     opening = RequestChat(parameters={"name": "Tove"})
     with stdlib.Sender() as sender:
@@ -146,7 +146,7 @@ def test_parts_can_be_given(server: Server) -> None:
     assert server.chat.parameters == {"name": "Tove"}
 
 
-def test_a_sender_that_the_chat_made_is_closed_by_it(server: Server) -> None:
+def test_a_sender_made_by_the_chat_is_closed(server: Server) -> None:
     """Without a sender the chat makes one of the standard library, and closes it at the end."""
     with connected(server) as chat:
         sender = chat._own_sender
@@ -161,8 +161,8 @@ def test_a_chat_that_cannot_be_opened_raises(tmp_path: Path) -> None:
         raise AssertionError("not reached")
 
 
-def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    """`connect` overwrites no file that holds no chat."""
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    """`connect` does not overwrite a file that is not a chat's."""
     store = tmp_path / "notes.json"
     store.write_text("[]")
     with pytest.raises(SnapshotError, match=r"notes\.json"):
@@ -170,8 +170,8 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert store.read_text() == "[]"
 
 
-def test_a_message_has_the_id_that_sending_returns(server: Server) -> None:
-    """Whether the session took the id or the app gave it; one that was used is refused."""
+def test_sending_returns_the_message_id(server: Server) -> None:
+    """The id may be the session's or the app's; a used one is refused."""
     with connected(server) as chat:
         ids = [chat.send_text("one"), chat.send_text("two", msg_id="mine"), chat.send_text("three")]
         with pytest.raises(LocalProtocolError, match="was used before"):
@@ -182,23 +182,23 @@ def test_a_message_has_the_id_that_sending_returns(server: Server) -> None:
 
 
 def test_the_state_is_the_one_that_the_app_has_received(server: Server, tmp_path: Path) -> None:
-    """State, outcome, parties and forms lag behind the client until their effects are received."""
+    """State, outcome, parties and forms change when the app receives their effects."""
     with suppress(CrashError), connected(server, store=tmp_path / "chat.json") as chat:
         assert (chat.state, chat.outcome, chat.forms) == ("establishing", None, ())
         until(chat, f.MessageReceived)
         assert chat.state == "connected"
         assert names_of(chat) == [ADA.display_name]
-        server.tell({"event": "chat_session_form_show", "form_request_id": "7"})
+        server.send({"event": "chat_session_form_show", "form_request_id": "7"})
         [*_, opened] = until(chat, f.FormOpened)
         assert chat.forms == (opened.form,)
         joins = {"event": "chat_session_party_joined", "party_id": "BO", "display_name": "Bo"}
         leaves = {"event": "chat_session_party_left", "party_id": ADA.party_id}
-        server.tell(joins, leaves, {"event": "chat_session_ended"})
+        server.send(joins, leaves, {"event": "chat_session_ended"})
         with chat._changed:
             assert chat._changed.wait_for(lambda: chat.client.done, 10)
         assert (chat.state, chat.outcome, chat.forms) == ("connected", None, (opened.form,))
         assert names_of(chat) == [ADA.display_name]
-        raise CrashError  # with the form in hand, which comes again
+        raise CrashError  # the effect of the form is unhandled, so it is reported again
     with connected(server, store=tmp_path / "chat.json") as chat:
         assert (chat.state, chat.outcome, chat.forms) == ("connected", None, ())
         until(chat, f.FormOpened)
@@ -218,7 +218,7 @@ def test_there_is_no_state_before_there_is_a_chat(server: Server) -> None:
         assert chat.parties == ()
 
 
-async def going_on(server: Server, store: Path) -> None:
+async def continued(server: Server, store: Path) -> None:
     endpoint = endpoint_at(server.url)
     async with httpx.AsyncSender() as sender:
         with suppress(CrashError):
@@ -253,6 +253,6 @@ def test_the_same_holds_for_the_asynchronous_driver(
     backend: str, server: Server, tmp_path: Path
 ) -> None:
     """`aio.Chat.connect` restores, returns ids, shows the state, and raises if there is no chat."""
-    anyio.run(going_on, server, tmp_path / "chat.json", backend=backend)
+    anyio.run(continued, server, tmp_path / "chat.json", backend=backend)
     assert texts_of(server.chat) == ["one", "two"]
     anyio.run(not_opening, backend=backend)

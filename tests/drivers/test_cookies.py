@@ -1,4 +1,4 @@
-"""Cookies are kept for each chat, whatever the sender."""
+"""Cookies are kept per chat, with any sender."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ LINES: list[tuple[tuple[str, ...], str | None]] = [
 
 @pytest.mark.parametrize(("lines", "sent"), LINES)
 def test_a_cookie_goes_out_with_later_requests(lines: tuple[str, ...], sent: str | None) -> None:
-    """By its path, until the server deletes it; unusable ones are dropped."""
+    """A cookie is sent to its path until the server deletes it; unusable ones are dropped."""
     assert sent_with(cookies_of(*lines)) == sent
 
 
 def test_a_secure_cookie_is_not_sent_in_clear() -> None:
-    """It goes out over https alone."""
+    """A secure cookie is sent over https only."""
     cookies = cookies_of("a=1; Secure")
     assert sent_with(cookies) == "a=1"
     assert sent_with(cookies, URL.replace("https", "http")) is None
 
 
-def test_cookies_are_few_and_secret() -> None:
-    """A server cannot fill the memory, and no repr shows a cookie."""
+def test_cookies_are_bounded_and_secret() -> None:
+    """The number of cookies is limited, and no repr shows one."""
     cookies = cookies_of(*(f"n{number}=secret" for number in range(999)))
     assert (sent_with(cookies) or "").count("secret") == 50
     assert "secret" not in repr(cookies)
 
 
 def test_the_core_adds_the_cookies_of_its_chat() -> None:
-    """Requests that follow a reply have its cookies, those of another chat have not."""
+    """Later requests of a chat have its cookies; requests of other chats do not."""
     core = DriverCore(ScriptedClient([returning(poll(1)), returning(post(2))]), None, 2)
     other = DriverCore(ScriptedClient([returning(post(2))]), None, 2)
     assert core.receive(Tick(), 0.0) == [poll(1)]
@@ -76,7 +76,7 @@ def test_the_core_adds_the_cookies_of_its_chat() -> None:
 
 
 def center(connection: Connection) -> None:
-    """Knows customers by a cookie: who has none gets a new chat."""
+    """Answer as a center that knows customers by a cookie: one without it gets a new chat."""
     while True:
         request = connection.receive()
         if request.method != "POST":
@@ -89,7 +89,7 @@ def center(connection: Connection) -> None:
 
 @pytest.mark.parametrize("library", [httpx, aiohttp])
 def test_two_customers_of_one_sender_get_two_chats(library: Any) -> None:
-    """The cookie that the server set for one customer does not go out for the other."""
+    """The cookie that the server set for one customer is not sent for the other."""
 
     async def play(server: LoopbackServer) -> None:
         endpoint = endpoint_at(server.origin, "WebChat")

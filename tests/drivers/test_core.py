@@ -26,7 +26,7 @@ def core_of(*scripts: Any, max_pending: int = 2, save: Any = None, pending: Any 
 
 
 def taken(core: DriverCore) -> list[object]:
-    """All that the app can take, each handled before the next."""
+    """Return all effects that the app can take, each handled before the next."""
     found = []
     while (effect := core.take(1)) is not None:
         found.append(effect)
@@ -50,7 +50,7 @@ def test_polls_are_held_back_while_too_many_effects_are_pending() -> None:
 
 
 def test_a_held_poll_is_sent_once_enough_effects_are_handled() -> None:
-    """When the app has handled enough, the poll is sent; no effect was lost."""
+    """The poll is sent when the app has handled enough effects, and no effect is lost."""
     effects = named("a", "b", "c")
     core = core_of(returning(*effects, poll(1)))
     core.receive(Tick(), 0.0)
@@ -61,7 +61,7 @@ def test_a_held_poll_is_sent_once_enough_effects_are_handled() -> None:
 
 
 def test_a_poll_held_too_long_is_a_failure() -> None:
-    """A poll that its client would give up before the answer is not sent: it failed to connect."""
+    """A poll that its client would time out before the answer fails without being sent."""
     core = core_of(returning(*named("a", "b", "c"), poll(1)), returning(poll(2)))
     core.receive(Tick(), 0.0)
     core.take(1)
@@ -70,8 +70,8 @@ def test_a_poll_held_too_long_is_a_failure() -> None:
     assert (failure.id, failure.kind) == (1, "connect")
 
 
-def test_of_two_polls_held_back_the_later_one_counts() -> None:
-    """A client that asks again has given up the first: two polls at once would be refused."""
+def test_the_later_of_two_held_polls_is_sent() -> None:
+    """A second held poll replaces the first, which the client has already abandoned."""
     core = core_of(returning(*named("a", "b", "c"), poll(1)), returning(poll(2)))
     core.receive(Tick(), 0.0)
     core.receive(Tick(), 1.0)
@@ -79,7 +79,7 @@ def test_of_two_polls_held_back_the_later_one_counts() -> None:
     assert core.finish(1.0) == [poll(2)]
 
 
-def test_a_file_called_like_the_polls_is_no_poll() -> None:
+def test_a_file_named_like_the_polls_is_no_poll() -> None:
     """Downloads are never held back: the app may need one to handle its effects."""
     request = HttpRequest(1, "GET", f"{CHAT}/files/events?_=1", ())
     core = core_of(returning(*named("a", "b", "c"), request))
@@ -87,7 +87,7 @@ def test_a_file_called_like_the_polls_is_no_poll() -> None:
 
 
 def test_a_result_goes_to_its_caller() -> None:
-    """Two callers with equal requests get each their own result, which is not among the effects."""
+    """Two callers with equal requests each get their own result, which is not an effect as well."""
     core = core_of()
     call = CheckAvailability()
     calls = [core.add_call(call), core.add_call(call)]
@@ -99,7 +99,7 @@ def test_a_result_goes_to_its_caller() -> None:
     assert taken(core) == []
 
 
-def test_a_refusal_is_raised_to_its_caller() -> None:
+def test_a_failure_is_raised_to_its_caller() -> None:
     """`ApiFailed` raises its error from `result`."""
     core = core_of()
     call = core.add_call(GetFile("f"))
@@ -116,7 +116,7 @@ def test_a_call_without_a_result_was_cancelled() -> None:
 
 
 def test_a_result_without_a_caller_is_an_effect() -> None:
-    """A result is never lost: if its caller has gone, it is among the effects."""
+    """The result of a caller that no longer waits is an effect."""
     core = core_of()
     call = core.add_call(GetFile("f"))
     core.remove_call(call)
@@ -127,23 +127,23 @@ def test_a_result_without_a_caller_is_an_effect() -> None:
 
 
 def test_the_chat_is_saved_before_requests_are_sent() -> None:
-    """When `save` is called, no request that follows is out yet, and the effects are in it."""
+    """When `save` is called, the new requests are not sent yet; the record has the effects."""
     saved: list[dict[str, Any]] = []
     core = core_of(returning(*named("a"), post(1)), save=saved.append)
     core.receive(End(), 0.0)
     assert [record["client"] for record in saved] == [{"received": 1}]
-    assert [told["name"] for told in saved[0]["told"]] == ["a"]
+    assert [effect["name"] for effect in saved[0]["told"]] == ["a"]
 
 
 def test_a_tick_without_effects_is_not_saved() -> None:
-    """An early tick changes nothing, and costs no write."""
+    """An early tick changes nothing, and causes no write."""
     saved: list[dict[str, Any]] = []
     core_of(save=saved.append).receive(Tick(), 0.0)
     assert saved == []
 
 
 class Disk:
-    """Saves records, unless it is full."""
+    """A store that fails while it is full."""
 
     def __init__(self) -> None:
         self.is_full = True
@@ -156,7 +156,7 @@ class Disk:
 
 
 def test_unsaved_requests_are_not_sent() -> None:
-    """If `save` fails the command fails with it, and its requests wait for a save that succeeds."""
+    """If `save` fails, the command raises, and its requests wait for a later save."""
     disk = Disk()
     core = core_of(returning(*named("a"), post(1)), returning(post(2)), save=disk.save)
     for now in (0.0, 0.1):
@@ -172,7 +172,7 @@ def test_unsaved_requests_are_not_sent() -> None:
 
 
 def test_a_failed_save_does_not_stop_the_chat() -> None:
-    """It is tried again soon, and the app learns nothing of one that failed once or twice."""
+    """The save is repeated soon; the app sees no error of one that failed once or twice."""
     disk = Disk()
     core = core_of(returning(*named("a"), poll(1)), save=disk.save)
     assert core.receive_safely(reply(1), 0.0) == []
@@ -184,7 +184,7 @@ def test_a_failed_save_does_not_stop_the_chat() -> None:
 
 
 def test_saves_that_fail_for_long_are_reported_once() -> None:
-    """The app gets the error of `save` in place of an effect, and may go on."""
+    """The app gets the error of `save` in place of an effect, and may continue."""
     core = core_of(returning(*named("a")), save=Disk().save)
     for _ in range(9):
         core.receive_safely(Tick(), core.deadline or 0.0)
@@ -194,7 +194,7 @@ def test_saves_that_fail_for_long_are_reported_once() -> None:
 
 
 def test_a_request_that_waited_too_long_for_a_save_is_a_failure() -> None:
-    """Its client would give it up before the reply; it was never sent, so it is sent again."""
+    """The request fails in the client and is made again, because it was never sent."""
     disk = Disk()
     core = core_of(returning(post(1)), returning(), returning(post(2)), save=disk.save)
     with pytest.raises(OSError, match="disk full"):
@@ -206,7 +206,7 @@ def test_a_request_that_waited_too_long_for_a_save_is_a_failure() -> None:
 
 
 def test_a_record_has_unchanged_parts_as_the_same_objects() -> None:
-    """Handling an effect makes no new snapshot, and writes no effect again."""
+    """Handling an effect makes no new snapshot, and serializes no effect again."""
     saved: list[dict[str, Any]] = []
     core = core_of(returning(*named("a", "b", "c")), save=saved.append)
     core.receive(End(), 0.0)
@@ -217,8 +217,8 @@ def test_a_record_has_unchanged_parts_as_the_same_objects() -> None:
     assert all(new is old for new, old in zip(second["told"], first["told"][1:], strict=True))
 
 
-def test_the_effect_in_hand_is_saved_until_it_was_handled() -> None:
-    """An effect that the app has taken, but not handled, comes again after a crash."""
+def test_the_current_effect_is_saved_until_it_is_handled() -> None:
+    """An effect that the app has taken but not handled is reported again after a crash."""
     saved: list[dict[str, Any]] = []
     core = core_of(returning(*named("a", "b")), save=saved.append)
     core.receive(reply(1), 0.0)
@@ -230,10 +230,8 @@ def test_the_effect_in_hand_is_saved_until_it_was_handled() -> None:
 
 
 @pytest.mark.parametrize(("closer", "left"), [(1, 1), (2, 2), (None, 2)])
-def test_closing_counts_only_the_closers_own_effect_as_handled(
-    closer: int | None, left: int
-) -> None:
-    """At the end, the effect in hand of another thread counts as not handled."""
+def test_closing_handles_only_the_callers_own_effect(closer: int | None, left: int) -> None:
+    """The effect taken by another thread counts as not handled."""
     saved: list[dict[str, Any]] = []
     core = core_of(save=saved.append, pending=named("a", "b"))
     core.take(1)
@@ -242,7 +240,7 @@ def test_closing_counts_only_the_closers_own_effect_as_handled(
     assert core.take(1) is None
 
 
-def test_a_violation_is_raised_to_the_app_in_its_place() -> None:
+def test_a_violation_is_raised_in_order() -> None:
     """A violation comes after the effects of the same step, and the chat goes on."""
 
     def violate(_item: object) -> list[object]:
@@ -275,7 +273,7 @@ def test_an_exception_of_the_client_stops_the_chat_and_nothing_else() -> None:
 
 
 def test_nothing_is_sent_after_closing() -> None:
-    """A closed core refuses commands, and feeds no input."""
+    """A closed core refuses commands, and ignores inputs."""
     core = core_of()
     core.close(0.0, None)
     with pytest.raises(LocalProtocolError, match="closed"):
@@ -285,7 +283,7 @@ def test_nothing_is_sent_after_closing() -> None:
 
 
 def test_flushing_waits_for_queued_events() -> None:
-    """It is flushed when no event is queued, or when waiting is in vain."""
+    """It is true when no event is queued, or when waiting cannot help."""
     client = ScriptedClient(queued=1)
     core = DriverCore(client, None, 2)
     assert not core.is_flushed(0.0)
@@ -295,7 +293,7 @@ def test_flushing_waits_for_queued_events() -> None:
     assert core.is_flushed(0.0)
 
 
-def test_a_sender_that_raises_is_quoted_by_its_class_alone() -> None:
-    """An adapter's bug becomes a failure which shows nothing of the request."""
+def test_a_sender_that_raises_is_reported_by_its_class() -> None:
+    """A bug of an adapter becomes a failure that shows nothing of the request."""
     failure = failure_of(post(3), ValueError("appId=secret"))
     assert failure == HttpFailure(3, "protocol", "the sender raised ValueError")

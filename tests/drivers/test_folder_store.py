@@ -1,4 +1,4 @@
-"""Many chats in a folder: names, versions, leases."""
+"""FolderStore: file names, versions and leases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = ["Ann", "ann", "../../etc/passwd", ".hidden", "a b/ü%41", "con.txt", "*?
 
 
 def test_any_key_has_a_file_of_its_own_in_the_folder(tmp_path: Path) -> None:
-    """Names hold no path, no pattern and no upper case; the list gives the keys back."""
+    """Names have no path, no pattern and no upper case; `list` returns the keys."""
     store = FolderStore(tmp_path / "chats")
     for number, key in enumerate(KEYS):
         store.save(key, {"number": number}, 0)
@@ -28,14 +28,14 @@ def test_any_key_has_a_file_of_its_own_in_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a" * 201, "a\0b", "a\nb", "\ud800", "ü" * 100])
-def test_a_key_that_makes_no_file_name_is_refused(tmp_path: Path, key: str) -> None:
-    """Empty, too long, or not printable."""
+def test_an_invalid_key_is_refused(tmp_path: Path, key: str) -> None:
+    """An empty key, one that is too long and one that is not printable are refused."""
     with pytest.raises(LocalProtocolError, match="cannot store a chat"):
         FolderStore(tmp_path).save(key, {}, 0)
 
 
 def test_a_save_needs_the_version_that_it_replaces(tmp_path: Path) -> None:
-    """A record that was saved, or deleted, by another store is not overwritten."""
+    """A record that another store has saved or deleted is not overwritten."""
     one, two = FolderStore(tmp_path), FolderStore(tmp_path)
     one.save("a", {"by": 1}, 0)
     two.save("a", {"by": 2}, 1)
@@ -52,7 +52,7 @@ def test_a_save_needs_the_version_that_it_replaces(tmp_path: Path) -> None:
 
 
 def test_a_chat_is_leased_once(tmp_path: Path) -> None:
-    """By the same store, or by another one, until it is released or the store is closed."""
+    """A second lease, by any store, is refused until the first is released or its store closed."""
     one, two = FolderStore(tmp_path), FolderStore(tmp_path)
     one.lease("a")
     for store in (one, two):
@@ -67,16 +67,16 @@ def test_a_chat_is_leased_once(tmp_path: Path) -> None:
     one.close()
 
 
-def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    """It names the file."""
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    """The error names the file."""
     (tmp_path / "a.chat").write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SnapshotError, match=r"a\.chat is not a chat of a store"):
         list(FolderStore(tmp_path).list())
 
 
-def test_one_chat_of_a_store_knows_its_version(tmp_path: Path) -> None:
-    """Each save follows the one before; `lock` may be repeated, and `close` releases."""
+def test_a_handle_of_one_chat_keeps_its_version(tmp_path: Path) -> None:
+    """Each save follows the one before; `lock` may be repeated, and `close` releases the lease."""
     store = FolderStore(tmp_path)
     chat = store.chat("a")
     assert chat.load() is None
@@ -100,7 +100,7 @@ def test_one_chat_of_a_store_knows_its_version(tmp_path: Path) -> None:
 
 
 def test_a_version_counts_once_its_save_is_done() -> None:
-    """Also if no callback of the future has run yet; a save that has failed does not count."""
+    """This holds before the callbacks of the future have run; a failed save does not count."""
     store, answers = MagicMock(), [Future[None]() for _ in range(4)]
     store.save.side_effect = answers
     chat = ChatInStore(store, "a")
@@ -114,8 +114,8 @@ def test_a_version_counts_once_its_save_is_done() -> None:
     assert chat.version == 2
 
 
-def test_a_chat_that_is_forgotten_is_released(tmp_path: Path) -> None:
-    """One that was made and never entered does not keep its lease."""
+def test_a_garbage_collected_handle_releases_its_lease(tmp_path: Path) -> None:
+    """A handle that was made and never entered is garbage collected with its lease."""
     store = FolderStore(tmp_path)
     chat = store.chat("a")
     chat.lock()

@@ -1,4 +1,4 @@
-"""Handling an effect in one transaction: all of it has happened, or nothing."""
+"""Transactions: an effect is handled together with the app's changes, or not at all."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def notes(store: SqliteStore) -> list[str]:
     return found
 
 
-def told(store: SqliteStore) -> list[str]:
-    """The names of the effects that a restored chat would give."""
+def pending_names(store: SqliteStore) -> list[str]:
+    """Return the names of the effects that a restored chat would report."""
     stored = store.load("a")
     assert stored is not None
     return [effect["name"] for effect in stored.record["told"]]
 
 
-def in_hand(save: Any, *scripts: Any, names: str = "xy") -> DriverCore:
+def core_with_a_current_effect(save: Any, *scripts: Any, names: str = "xy") -> DriverCore:
     core = DriverCore(ScriptedClient(scripts), save, 2, pending=named(*names))
     core.take(1)
     return core
 
 
 def test_a_block_is_saved_at_once() -> None:
-    """That the effect is handled, and what was sent; the requests go out after that."""
+    """One save has the handled effect and the sent messages; then the requests go out."""
     store = LateStore()
-    core = in_hand(store.save, returning(post(1)), returning(post(2)))
+    core = core_with_a_current_effect(store.save, returning(post(1)), returning(post(2)))
     core.begin_handling(core.pending[0], 1)
     assert core.receive(SendText("one"), 0.0) == core.receive_safely(reply(7), 0.1) == []
     assert store.records == []
@@ -70,9 +70,9 @@ def test_a_block_is_saved_at_once() -> None:
 
 
 def test_a_block_waits_for_a_save_in_progress() -> None:
-    """Its own save follows."""
+    """The save of the block comes after the one in progress."""
     store = LateStore()
-    core = in_hand(store.save, returning(post(1)))
+    core = core_with_a_current_effect(store.save, returning(post(1)))
     core.receive(End(), 0.0)
     core.begin_handling(core.pending[0], 1)
     core.commit_handling([], 0.1)
@@ -82,10 +82,10 @@ def test_a_block_waits_for_a_save_in_progress() -> None:
     assert [len(record["told"]) for record in store.records] == [2, 1]
 
 
-def test_a_lost_block_leaves_the_effect_in_hand() -> None:
-    """What was sent is saved by the next save, with the effect as not handled."""
+def test_an_abandoned_block_does_not_handle_the_effect() -> None:
+    """The next save has the sent messages, and the effect as not handled."""
     store = LateStore()
-    core = in_hand(store.save, returning(post(1)))
+    core = core_with_a_current_effect(store.save, returning(post(1)))
     core.begin_handling(core.pending[0], 1)
     core.receive(SendText("one"), 0.0)
     core.commit_handling([], 0.1)
@@ -101,10 +101,10 @@ def test_a_lost_block_leaves_the_effect_in_hand() -> None:
     assert len(store.records[2]["told"]) == 1
 
 
-def test_a_block_that_raises_leaves_the_effect_in_hand() -> None:
-    """What it has sent is saved and sent."""
+def test_a_block_that_raises_does_not_handle_the_effect() -> None:
+    """Messages sent in the block are saved and sent."""
     store = LateStore()
-    core = in_hand(store.save, returning(post(1)))
+    core = core_with_a_current_effect(store.save, returning(post(1)))
     core.begin_handling(core.pending[0], 1)
     core.receive(SendText("one"), 0.0)
     assert core.abandon_handling(0.1) == []
@@ -113,9 +113,9 @@ def test_a_block_that_raises_leaves_the_effect_in_hand() -> None:
     assert len(store.records[0]["told"]) == 2
 
 
-def test_only_the_effect_in_hand_is_handled() -> None:
-    """Once at a time; and the next one is not given within the block."""
-    core = in_hand(LateStore().save)
+def test_only_the_current_effect_is_handled() -> None:
+    """An effect is handled once, and the next one is not given within the block."""
+    core = core_with_a_current_effect(LateStore().save)
     effect, other = core.pending
     with pytest.raises(LocalProtocolError, match="not the one given last"):
         core.begin_handling(other, 1)
@@ -129,13 +129,13 @@ def test_only_the_effect_in_hand_is_handled() -> None:
 
 
 def test_a_client_that_breaks_ends_the_wait() -> None:
-    """The error of the client is that of the block."""
+    """The block raises the error of the client."""
 
     def fail(_item: object) -> list[object]:
         raise ZeroDivisionError
 
     store = LateStore()
-    core = in_hand(store.save, returning(), fail)
+    core = core_with_a_current_effect(store.save, returning(), fail)
     core.receive(End(), 0.0)
     core.begin_handling(core.pending[0], 1)
     core.commit_handling([], 0.1)
@@ -169,7 +169,7 @@ async def handled_by_tasks(store: SqliteStore) -> None:
             with pytest.raises(LocalProtocolError, match="cannot ask the server while an effect"):
                 await chat.ask(GetVersion())
             assert store.load("a") is None
-        assert (notes(store), told(store)) == (["x"], ["y", "z"])
+        assert (notes(store), pending_names(store)) == (["x"], ["y", "z"])
         second = await anext(chat)
         with pytest.raises(sqlite3.IntegrityError):
             async with chat.handling(second) as transaction:
@@ -177,20 +177,20 @@ async def handled_by_tasks(store: SqliteStore) -> None:
         with pytest.raises(ZeroDivisionError):
             async with chat.handling(second):
                 raise ZeroDivisionError
-        assert (notes(store), told(store)) == (["x"], ["y", "z"])
+        assert (notes(store), pending_names(store)) == (["x"], ["y", "z"])
         async with chat.handling(second) as transaction:
             transaction.execute(INSERT, ["y"])
         assert [await anext(chat)] == named("z")
-    assert (notes(store), told(store)) == (["x", "y"], [])
+    assert (notes(store), pending_names(store)) == (["x", "y"], [])
 
 
 def test_a_task_commits_with_the_effect(run: Any, store: SqliteStore) -> None:
-    """The app's rows, the message that it sends, and that the effect is handled."""
+    """The app's rows, the message sent, and the handled effect are in one transaction."""
     run(handled_by_tasks, store)
 
 
 def test_a_thread_commits_with_the_effect(store: SqliteStore) -> None:
-    """The same, in a blocking program."""
+    """The same holds for the blocking driver."""
     one = store.chat("a")
     client = ScriptedClient([returning(post(1))])
     with threads.Chat(client, replying, save=one.save, pending=named(*"xyz")) as chat:
@@ -202,22 +202,22 @@ def test_a_thread_commits_with_the_effect(store: SqliteStore) -> None:
             with pytest.raises(LocalProtocolError, match="cannot ask the server while an effect"):
                 chat.ask(GetVersion())
             assert store.load("a") is None
-        assert (notes(store), told(store)) == (["x"], ["y", "z"])
+        assert (notes(store), pending_names(store)) == (["x"], ["y", "z"])
         second = next(chat)
         with pytest.raises(sqlite3.OperationalError), chat.handling(second) as transaction:
             transaction.execute("INSERT INTO nowhere VALUES (1)")
         with pytest.raises(ZeroDivisionError), chat.handling(second) as transaction:
             transaction.execute(INSERT, [str(1 // 0)])
-        assert (notes(store), told(store)) == (["x"], ["y", "z"])
+        assert (notes(store), pending_names(store)) == (["x"], ["y", "z"])
         with chat.handling(second) as transaction:
             for end in ("commit", " ROLLBACK TO alone", "Begin"):
                 with pytest.raises(LocalProtocolError, match="a transaction begins and ends by"):
                     transaction.execute(end)
-        assert told(store) == ["z"]
+        assert pending_names(store) == ["z"]
 
 
 def test_other_stores_execute_no_sql() -> None:
-    """The rest of a block is saved at once in any store."""
+    """The other actions of a block are saved together in any store."""
     saved: list[dict[str, Any]] = []
     client = ScriptedClient()
     with threads.Chat(client, replying, save=saved.append, pending=named("x")) as chat:

@@ -1,4 +1,4 @@
-"""A chat whose process is killed, again and again: nothing is lost, and nothing is sent twice."""
+"""A chat whose process is killed repeatedly loses no message and sends none twice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def received_in(folder: Path) -> list[str]:
 
 
 def killed(server: Server, folder: Path, count: int, lines: int, file: str) -> None:
-    """Run it until it has received so many messages, and kill it."""
+    """Run the app until it has received `count` messages, and kill it."""
     app = started(server, folder, lines, file)
     try:
         until = time.monotonic() + 30
@@ -50,9 +50,9 @@ def killed(server: Server, folder: Path, count: int, lines: int, file: str) -> N
 def test_nothing_is_lost_and_nothing_sent_twice(
     tmp_path: Path, file: str, count: int, killed_at: tuple[int, ...]
 ) -> None:
-    """Killed again and again in one chat, the customer's lines arrive once each, in order.
+    """The customer's lines arrive once each and in order, though the process is killed repeatedly.
 
-    All messages of the agent are received; the one in hand may come again.
+    All messages of the agent are received; the current one may be received twice.
     """
     with Server() as server:
         for number in killed_at:

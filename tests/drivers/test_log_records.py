@@ -1,4 +1,4 @@
-"""Log records: the fields of each, and what none of them holds."""
+"""Log records: their fields, and the data that they never contain."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 
 import chatfsm
 from chatfsm.drivers import _stored_chats
-from tests.drivers.driven import APP_ID, CLIENT_ID, Driven
+from tests.drivers.core_harness import APP_ID, CLIENT_ID, CoreHarness
 
 PACKAGE = Path(chatfsm.__file__).parent
-SECRET = "words-of-a-customer"  # noqa: S105  # stands for what people write
+SECRET = "words-of-a-customer"  # noqa: S105  # stands for texts of customers
 NAMES = ("chat_id", "link", "purpose")
 
 
 def logging_calls() -> list[tuple[str, ast.Call]]:
-    """Each call of the logger in the package, with the path of its module."""
+    """Return each call of the logger in the package, with the path of its module."""
     return [
         (str(path), node)
         for path in sorted(PACKAGE.glob("**/*.py"))
@@ -33,7 +33,7 @@ def logging_calls() -> list[tuple[str, ast.Call]]:
 
 
 def calls_of(records: list[logging.LogRecord]) -> set[tuple[str, int]]:
-    """The logging calls that made the records."""
+    """Return the logging calls that made the records."""
     return {
         (path, node.lineno)
         for path, node in logging_calls()
@@ -48,28 +48,28 @@ def raising(_observation: object) -> None:
 
 @pytest.fixture
 def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """The records of one chat in which everything goes wrong that is logged."""
+    """The records of one chat with every failure that is logged."""
     caplog.set_level(logging.DEBUG, logger="chatfsm")
-    driven = Driven(observers=(raising,))
+    harness = CoreHarness(observers=(raising,))
     opened = {"chat_id": "chat-1", "state": "queued", "is_new_chat": True}
-    driven.replies("api", opened, at=0.1)
+    harness.reply("api", opened, at=0.1)
     hostile = [
         {"event": SECRET, "msg": SECRET},
         {"event": "chat_session_message", "msg": {"odd": SECRET}, "timestamp": SECRET},
         {"event": "chat_session_party_left", "party_id": "p-1", "reason": SECRET},
         {"event": "chat_session_typing", "msg": SECRET},
     ]
-    driven.replies("poll", {"events": hostile}, at=1.0)
-    driven.ticks(at=5.0)
-    driven.fails("poll", at=6.0)
-    driven.save_error = ValueError(SECRET)
-    driven.ticks(at=8.0)
-    driven.save_error = None
-    driven.ticks(at=9.0)
-    driven.replies("history", {"events": [{"msg": SECRET}]}, at=9.5)
-    driven.ticks(at=12.0)
-    driven.replies("poll", {"events": [{"event": "chat_session_ended"}]}, at=13.0)
-    assert driven.core.client.done
+    harness.reply("poll", {"events": hostile}, at=1.0)
+    harness.tick(at=5.0)
+    harness.fail("poll", at=6.0)
+    harness.save_error = ValueError(SECRET)
+    harness.tick(at=8.0)
+    harness.save_error = None
+    harness.tick(at=9.0)
+    harness.reply("history", {"events": [{"msg": SECRET}]}, at=9.5)
+    harness.tick(at=12.0)
+    harness.reply("poll", {"events": [{"event": "chat_session_ended"}]}, at=13.0)
+    assert harness.core.client.done
     return caplog.records
 
 
@@ -84,14 +84,14 @@ def test_each_logging_call_gives_the_fields() -> None:
 
 
 def test_the_chat_of_this_module_makes_each_record(records: list[logging.LogRecord]) -> None:
-    """No logging call of the package is missing here, but that of chats that cannot be resumed."""
+    """All logging calls of the package occur, except that for chats that cannot be resumed."""
     calls = {(path, node.lineno) for path, node in logging_calls()}
     assert {path for path, _ in calls - calls_of(records)} == {_stored_chats.__file__}
     assert calls_of(records) <= calls
 
 
 def test_each_record_has_the_three_fields(records: list[logging.LogRecord]) -> None:
-    """`chat_id`, `link` and `purpose` are in each record, whichever part of chatfsm made it."""
+    """`chat_id`, `link` and `purpose` are in each record of any module."""
     fields = [
         (record.getMessage().rpartition(": ")[2], *(vars(record)[name] for name in NAMES))
         for record in records
@@ -113,7 +113,7 @@ def test_each_record_has_the_three_fields(records: list[logging.LogRecord]) -> N
 
 
 def test_a_session_alone_knows_its_chat(caplog: pytest.LogCaptureFixture) -> None:
-    """Without a client there is neither a link nor a purpose; a format may name them anyway."""
+    """Without a client link and purpose are empty, so that a format can name them."""
     caplog.set_level(logging.INFO, logger="chatfsm")
     session = chatfsm.ChatSession("chat-2")
     session.receive(chatfsm.events.Ended(), now=0.0)
@@ -125,7 +125,7 @@ def test_a_session_alone_knows_its_chat(caplog: pytest.LogCaptureFixture) -> Non
 def test_no_record_above_debug_holds_texts_or_ids_of_people(
     records: list[logging.LogRecord],
 ) -> None:
-    """Whatever a server or a store says, a record names kinds, and the id of the chat."""
+    """A record has kinds of errors and the chat id, whatever text a server or a store returns."""
     for record in records:
         held = repr({**vars(record), "pathname": "", "message": record.getMessage()})
         for secret in (SECRET, APP_ID, CLIENT_ID, "p-1"):

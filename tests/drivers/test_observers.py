@@ -1,4 +1,4 @@
-"""The two observers that are ready, with the real libraries: what they collect of one chat."""
+"""The two observers of the package, with their real libraries: the data of one chat."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatfsm.commands import CancelForm, SendText
 from chatfsm.drivers import observing as o
 from chatfsm.drivers.opentelemetry import OpenTelemetryObserver
 from chatfsm.drivers.prometheus import PrometheusObserver
-from tests.drivers.driven import APP_ID, CLIENT_ID, OPENED, Driven
+from tests.drivers.core_harness import APP_ID, CLIENT_ID, OPENED, CoreHarness
 
 MESSAGE = {"event": "chat_session_message", "party_id": "p-1", "msg_id": "m1", "msg": "Hello Tove"}
 FORM = {"event": "chat_session_form_show", "form_request_id": "7"}
@@ -29,35 +29,35 @@ SECRETS = ("Hello", "p-1", "m1", "Tove", "chat-1", "tenant.example", APP_ID, CLI
 EVENTS = "/clientweb/api/v2/chats/{chat}/events"
 
 
-def hold_a_chat(observer: o.Observer) -> Driven:
-    """Hold a chat in which each observation occurs; it is left open, with a poll in flight."""
-    chat = Driven(observers=(observer,))
-    chat.replies("api", OPENED, at=0.5)
-    chat.commands(SendText("Hello"), at=0.6)
-    chat.replies("post", {}, at=0.85)
-    chat.commands(SendText("Hello again"), at=0.9)
+def hold_a_chat(observer: o.Observer) -> CoreHarness:
+    """Run a chat in which each observation occurs; it is left open, with a poll in flight."""
+    chat = CoreHarness(observers=(observer,))
+    chat.reply("api", OPENED, at=0.5)
+    chat.receive(SendText("Hello"), at=0.6)
+    chat.reply("post", {}, at=0.85)
+    chat.receive(SendText("Hello again"), at=0.9)
     odd = {"event": "chat_session_party_left", "party_id": "p-9"}
     connected = {"event": "chat_session_status", "state": "connected"}
     events = [connected, MESSAGE, MESSAGE, FORM, odd]
-    chat.replies("poll", {"events": events}, at=1.0)
-    chat.fails("post", at=1.5)
-    chat.commands(CancelForm("7"), at=2.0)
-    chat.ticks(at=5.0)
-    chat.replies("history", {"events": [{**MESSAGE, "msg_id": "m2", "msg": "Tove"}]}, at=6.0)
-    chat.replies("post", {"error_code": "5603"}, at=7.0, status=400)
-    chat.ticks(at=7.1)
-    chat.replies("post", {"error_code": "5603"}, at=8.0, status=400)
-    chat.ticks(at=8.1)
-    chat.replies("post", {"error_code": "5603"}, at=9.0, status=400)
+    chat.reply("poll", {"events": events}, at=1.0)
+    chat.fail("post", at=1.5)
+    chat.receive(CancelForm("7"), at=2.0)
+    chat.tick(at=5.0)
+    chat.reply("history", {"events": [{**MESSAGE, "msg_id": "m2", "msg": "Tove"}]}, at=6.0)
+    chat.reply("post", {"error_code": "5603"}, at=7.0, status=400)
+    chat.tick(at=7.1)
+    chat.reply("post", {"error_code": "5603"}, at=8.0, status=400)
+    chat.tick(at=8.1)
+    chat.reply("post", {"error_code": "5603"}, at=9.0, status=400)
     chat.save_error = OSError("disk")
-    chat.replies("poll", {"events": [MESSAGE]}, at=9.5)
+    chat.reply("poll", {"events": [MESSAGE]}, at=9.5)
     chat.save_error = None
-    chat.ticks(at=10.5)
+    chat.tick(at=10.5)
     return chat
 
 
 def test_the_chat_has_each_observation() -> None:
-    """So no case of an observer is left out."""
+    """The chat covers each case of an observer."""
     seen: list[o.Observation] = []
     hold_a_chat(seen.append).core.close(12.0, None)
     assert {*map(type, seen)} == {*o.Observation.__args__}  # type: ignore[attr-defined]
@@ -88,8 +88,8 @@ class Collected:
         return {point.attributes.get(label): point.value for point in self.points()[name]}
 
 
-def test_a_span_is_a_request() -> None:
-    """Named by method and template, of kind client, with the attributes of the convention."""
+def test_a_request_has_a_span() -> None:
+    """The span has method and template, kind client, and the attributes of the convention."""
     collected = Collected()
     hold_a_chat(collected.observer)
     first, post, poll, broken, *_ = collected.spans()
@@ -116,7 +116,7 @@ def test_a_span_is_a_request() -> None:
 
 
 def test_an_error_status_is_an_error() -> None:
-    """From 400 on, with the status as the type of the error."""
+    """A status of 400 or above is an error, with the status as its type."""
     collected = Collected()
     hold_a_chat(collected.observer)
     [refused, *_] = [
@@ -128,7 +128,7 @@ def test_an_error_status_is_an_error() -> None:
 
 
 def test_only_a_request_of_the_app_has_a_parent() -> None:
-    """A poll belongs to no call, even if it follows from one."""
+    """A poll has no parent, even if it follows from a request of the app."""
     collected = Collected()
     with collected.tracers.get_tracer("app").start_as_current_span("serve"):
         hold_a_chat(collected.observer)
@@ -157,7 +157,7 @@ def test_durations_follow_the_convention() -> None:
 
 
 def test_the_other_metrics_are_those_of_chats() -> None:
-    """Counts by link, state, fate and kind; what was entered is left again."""
+    """There are counts by link, state, fate and kind, and gauges return to their start."""
     collected = Collected()
     chat = hold_a_chat(collected.observer)
     assert collected.values("chatfsm.chats", "chatfsm.link") == {
@@ -179,12 +179,12 @@ def test_the_other_metrics_are_those_of_chats() -> None:
 
 
 def test_no_span_and_no_metric_holds_an_id_or_a_text() -> None:
-    """Not even that of the chat, unless spans are to have it."""
+    """The chat id is in spans only by option."""
     collected, named = Collected(), Collected(chat_ids=True)
     for each in (collected, named):
         hold_a_chat(each.observer)
-    told = "".join(span.to_json() for span in collected.spans()) + repr(collected.points())
-    assert [secret for secret in SECRETS if secret in told] == []
+    text = "".join(span.to_json() for span in collected.spans()) + repr(collected.points())
+    assert [secret for secret in SECRETS if secret in text] == []
     ids = {(span.attributes or {}).get("chatfsm.chat_id") for span in named.spans()}
     assert ids == {"chat-1"}
     assert "chat-1" not in repr(named.points())
@@ -199,7 +199,7 @@ def quiet() -> o.ChatsHealth:
 
 
 def test_the_health_is_read_with_each_collection() -> None:
-    """Without a reply there is no silence to measure."""
+    """Without a reply there is no time of silence."""
     collected, unanswered = Collected(), Collected()
     collected.observer.watch(health)
     unanswered.observer.watch(quiet)
@@ -214,7 +214,7 @@ def test_the_health_is_read_with_each_collection() -> None:
 
 
 def samples(page: bytes) -> dict[tuple[str, ...], float]:
-    """The samples of a page by their names and labels; without buckets and dates."""
+    """Return the samples of a page by name and labels, without buckets and dates."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(page.decode())
@@ -224,7 +224,7 @@ def samples(page: bytes) -> dict[tuple[str, ...], float]:
 
 
 def test_the_page_of_prometheus_counts_the_chat() -> None:
-    """Names with units and `_total`, labels of few values; the gauges are down at the end."""
+    """Names have units and `_total`, labels have few values, and gauges end at zero."""
     observer = PrometheusObserver(CollectorRegistry())
     chat = hold_a_chat(observer)
     found = samples(observer.page())
@@ -249,7 +249,7 @@ def test_the_page_of_prometheus_counts_the_chat() -> None:
 
 
 def test_the_page_holds_no_id_and_no_text() -> None:
-    """Whatever was said in the chat."""
+    """No text of the chat is in the page."""
     observer = PrometheusObserver(CollectorRegistry())
     hold_a_chat(observer)
     page = observer.page().decode()
@@ -257,7 +257,7 @@ def test_the_page_holds_no_id_and_no_text() -> None:
 
 
 def test_the_page_adds_up_the_health_of_all() -> None:
-    """Of several groups of chats, with the longest silence of any."""
+    """Groups of chats are summed, with the longest silence of all."""
     observer = PrometheusObserver(CollectorRegistry())
     observer.watch(quiet)
     assert ("chatfsm_oldest_silence_seconds",) not in samples(observer.page())
@@ -281,4 +281,4 @@ def test_a_missing_library_is_named_with_its_extra(
     source = Path(o.__file__).with_name(f"{module}.py")
     code: Callable[..., Any] = compile(source.read_text("utf-8"), str(source), "exec")
     with pytest.raises(ImportError, match=rf"pip install 'chatfsm\[{extra}\]'"):
-        exec(code, {"__name__": "again"})  # noqa: S102  # the module, once more, without it
+        exec(code, {"__name__": "again"})  # noqa: S102  # run the module again without its library

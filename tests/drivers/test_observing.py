@@ -1,4 +1,4 @@
-"""Observations: what both drivers tell observers, in which order, and at what risk."""
+"""Observations: their content and order in both drivers, and isolation from observer errors."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from chatfsm.drivers import observing as o
 from chatfsm.drivers._core import DriverCore
 from chatfsm.effects import FormOpened, MessageReceived, MessageSent
 from tests.drivers.center import Server
-from tests.drivers.driven import APP_ID, CLIENT_ID, ENDPOINT, OPENED, Driven
+from tests.drivers.core_harness import APP_ID, CLIENT_ID, ENDPOINT, OPENED, CoreHarness
 
 MESSAGE = {"event": "chat_session_message", "party_id": "p-1", "msg_id": "m1", "msg": "Hello Tove"}
 FORM = {"event": "chat_session_form_show", "form_request_id": "7"}
 CLOSED_FORM = {"event": "chat_session_secure_form_cancel", "form_request_id": "7"}
 
 
-class Watched(Driven):
-    """A driven chat with one observer."""
+class ObservedCore(CoreHarness):
+    """A driver core with one observer."""
 
     def __init__(self, client: ChatClient | None = None, **options: Any) -> None:
         self.seen: list[o.Observation] = []
         super().__init__(client, observers=(self.seen.append,), **options)
 
     def take(self) -> list[o.Observation]:
-        """Return what was observed since the last call."""
+        """Return the observations since the last call."""
         seen, self.seen[:] = [*self.seen], []
         return seen
 
 
 @pytest.fixture
-def chat() -> Watched:
-    """A chat that is open, and has one poll in flight."""
-    watched = Watched()
-    watched.replies("api", OPENED, at=0.5)
-    watched.take()
-    return watched
+def chat() -> ObservedCore:
+    """An open chat with one poll in flight."""
+    observed = ObservedCore()
+    observed.reply("api", OPENED, at=0.5)
+    observed.take()
+    return observed
 
 
 def request(purpose: Any, path: str, method: Any = "GET", size: int = 0) -> o.RequestSent:
@@ -59,22 +59,22 @@ HISTORY = request("history", "/{chat}/history")
 
 def test_a_new_chat_starts_before_its_first_request() -> None:
     """The first observation is the start; before the reply, the chat has no id."""
-    watched = Watched()
+    observed = ObservedCore()
     opening = attrs.evolve(request("api", "", "POST", 2), chat_id=None)
-    assert watched.take() == [o.ChatStarted(None, "waiting", None), opening]
-    watched.replies("api", OPENED, at=0.5)
+    assert observed.take() == [o.ChatStarted(None, "waiting", None), opening]
+    observed.reply("api", OPENED, at=0.5)
     size = len('{"chat_id": "chat-1", "state": "queued", "is_new_chat": true}')
-    assert watched.take() == [
+    assert observed.take() == [
         o.RequestEnded("chat-1", opening, 200, None, 0.5, size),
         o.StateEntered("chat-1", None, "queued", replayed=False),
         POLL,
     ]
 
 
-def test_a_reply_comes_before_what_follows_from_it(chat: Watched) -> None:
-    """One poll: its end, with status and seconds, then the link, messages, forms, anomalies."""
+def test_a_reply_comes_before_its_effects(chat: ObservedCore) -> None:
+    """First the end of the poll, with status and seconds, then link, messages, forms, anomalies."""
     odd = {"event": "chat_session_party_left", "party_id": "p-9"}
-    chat.replies("poll", {"events": [MESSAGE, FORM, odd, CLOSED_FORM]}, at=2.0)
+    chat.reply("poll", {"events": [MESSAGE, FORM, odd, CLOSED_FORM]}, at=2.0)
     ended, *others = chat.take()
     assert isinstance(ended, o.RequestEnded)
     assert (ended.request, ended.status, ended.failure, ended.seconds) == (POLL, 200, None, 1.5)
@@ -88,24 +88,24 @@ def test_a_reply_comes_before_what_follows_from_it(chat: Watched) -> None:
     ]
 
 
-def test_a_duplicate_is_counted(chat: Watched) -> None:
-    """Events that the session has seen before are one observation a step, with their number."""
-    chat.replies("poll", {"events": [MESSAGE, MESSAGE, MESSAGE]}, at=2.0)
+def test_a_duplicate_is_counted(chat: ObservedCore) -> None:
+    """The known events of one step are one observation with their number."""
+    chat.reply("poll", {"events": [MESSAGE, MESSAGE, MESSAGE]}, at=2.0)
     assert o.DuplicatesIgnored("chat-1", 2) in chat.take()
-    chat.ticks(at=5.0)
-    chat.replies("poll", {"events": []}, at=6.0)
+    chat.tick(at=5.0)
+    chat.reply("poll", {"events": []}, at=6.0)
     assert not any(isinstance(each, o.DuplicatesIgnored) for each in chat.take())
 
 
-def test_a_gap_is_repaired_by_a_history(chat: Watched) -> None:
-    """After a poll that broke, the history brings what was missed, and says how much."""
-    chat.fails("poll", at=2.0)
-    chat.ticks(at=3.5)
+def test_a_gap_is_repaired_by_a_history(chat: ObservedCore) -> None:
+    """After a broken poll the history has the missed events, and the observation their number."""
+    chat.fail("poll", at=2.0)
+    chat.tick(at=3.5)
     ended, link, sent = chat.take()
     assert ended == o.RequestEnded("chat-1", POLL, None, "protocol", 1.5, 0)
     assert link == o.LinkEntered("chat-1", "waiting", "retrying")
     assert sent == HISTORY
-    chat.replies("history", {"events": [MESSAGE]}, at=4.0)
+    chat.reply("history", {"events": [MESSAGE]}, at=4.0)
     _, message, gap, *_ = chat.take()
     assert (message, gap) == (
         o.IncomingMessage("chat-1", replayed=True),
@@ -113,18 +113,18 @@ def test_a_gap_is_repaired_by_a_history(chat: Watched) -> None:
     )
 
 
-def test_a_history_that_fails_repairs_nothing(chat: Watched) -> None:
-    """Neither one that is refused, nor one that cannot be read."""
-    chat.fails("poll", at=2.0)
-    chat.ticks(at=3.5)
-    chat.replies("history", "no history", at=4.0, status=200)
+def test_a_history_that_fails_repairs_nothing(chat: ObservedCore) -> None:
+    """A history that is refused or unreadable repairs no gap."""
+    chat.fail("poll", at=2.0)
+    chat.tick(at=3.5)
+    chat.reply("history", "no history", at=4.0, status=200)
     assert not any(isinstance(each, o.GapRepaired) for each in chat.take())
 
 
-def test_a_message_is_delivered_with_its_seconds(chat: Watched) -> None:
-    """From the command to the reply that confirms it."""
-    chat.commands(SendText("Hello"), at=1.0)
-    chat.replies("post", {}, at=1.25)
+def test_a_message_is_delivered_with_its_seconds(chat: ObservedCore) -> None:
+    """The seconds are those from the command to the confirming reply."""
+    chat.receive(SendText("Hello"), at=1.0)
+    chat.reply("post", {}, at=1.25)
     sent, ended, delivered = chat.take()
     assert isinstance(sent, o.RequestSent)
     assert (sent.purpose, sent.template) == ("post", POLL.template)
@@ -132,27 +132,27 @@ def test_a_message_is_delivered_with_its_seconds(chat: Watched) -> None:
     assert delivered == o.OwnMessageDelivered("chat-1", 0.25)
 
 
-def test_a_message_in_doubt_is_not_final(chat: Watched) -> None:
-    """A POST without a reply leaves it open; the history that shows it counts as delivery."""
-    chat.commands(SendText("Hello"), at=1.0)
-    chat.fails("post", at=2.0)
+def test_an_unconfirmed_message_is_not_final(chat: ObservedCore) -> None:
+    """A POST without a reply leaves it open; the history that has it counts as delivery."""
+    chat.receive(SendText("Hello"), at=1.0)
+    chat.fail("post", at=2.0)
     assert o.OwnEventUndelivered("chat-1", "message", is_final=False) in chat.take()
-    chat.ticks(at=10.0)
+    chat.tick(at=10.0)
     own = {**MESSAGE, "party_id": "chat-1", "msg_id": "t-1", "msg": "Hello"}
     [msg_id] = chat.core.client.session.outbox  # type: ignore[union-attr]
-    chat.replies("history", {"events": [{**own, "msg_id": msg_id}]}, at=11.0)
+    chat.reply("history", {"events": [{**own, "msg_id": msg_id}]}, at=11.0)
     assert o.OwnMessageDelivered("chat-1", 10.0) in chat.take()
 
 
-def test_a_refused_message_is_final(chat: Watched) -> None:
-    """So is an event that is no message, under its name on the wire."""
-    chat.commands(SendText("Hello"), at=1.0)
-    chat.replies("post", {}, at=1.5, status=400)
-    chat.replies("poll", {"events": [FORM]}, at=2.0)
+def test_a_refused_message_is_final(chat: ObservedCore) -> None:
+    """An event that is not a message is reported under its wire name."""
+    chat.receive(SendText("Hello"), at=1.0)
+    chat.reply("post", {}, at=1.5, status=400)
+    chat.reply("poll", {"events": [FORM]}, at=2.0)
     refusal = {"error_code": 5603}
-    chat.commands(CancelForm("7"), at=2.5)
-    chat.ticks(at=9.0)
-    chat.replies("post", refusal, at=9.5, status=400)
+    chat.receive(CancelForm("7"), at=2.5)
+    chat.tick(at=9.0)
+    chat.reply("post", refusal, at=9.5, status=400)
     found = [each for each in chat.take() if isinstance(each, o.OwnEventUndelivered)]
     assert found == [
         o.OwnEventUndelivered("chat-1", "message", is_final=True),
@@ -160,9 +160,9 @@ def test_a_refused_message_is_final(chat: Watched) -> None:
     ]
 
 
-def test_the_end_stops_the_chat_once(chat: Watched) -> None:
-    """The last observation of a chat that ends by itself; closing it adds none."""
-    chat.replies("poll", {"events": [{"event": "chat_session_ended"}]}, at=2.0)
+def test_the_end_stops_the_chat_once(chat: ObservedCore) -> None:
+    """The end is the last observation; closing the chat adds none."""
+    chat.reply("poll", {"events": [{"event": "chat_session_ended"}]}, at=2.0)
     assert chat.take()[1:] == [
         o.LinkEntered("chat-1", "waiting", "live"),
         o.StateEntered("chat-1", "queued", "ended", replayed=False),
@@ -173,8 +173,8 @@ def test_the_end_stops_the_chat_once(chat: Watched) -> None:
     assert chat.take() == []
 
 
-def test_closing_ends_what_is_in_flight(chat: Watched) -> None:
-    """Each request that was sent ends, also if the app leaves the chat before the reply."""
+def test_closing_ends_requests_in_flight(chat: ObservedCore) -> None:
+    """Each sent request has an end, also if the app leaves the chat before the reply."""
     chat.core.close(3.0, None)
     assert chat.take() == [
         o.ChatStopped("chat-1", "waiting", "queued", "closed"),
@@ -183,36 +183,36 @@ def test_closing_ends_what_is_in_flight(chat: Watched) -> None:
 
 
 def test_a_chat_that_never_began_does_not_stop() -> None:
-    """Neither is there a request to end."""
-    watched = Watched(ChatClient(ENDPOINT))
-    watched.core.close(1.0, None)
-    assert watched.seen == []
+    """A chat that never began has no request to end either."""
+    observed = ObservedCore(ChatClient(ENDPOINT))
+    observed.core.close(1.0, None)
+    assert observed.seen == []
 
 
 def test_an_error_of_the_client_stops_the_chat(
-    chat: Watched, monkeypatch: pytest.MonkeyPatch
+    chat: ObservedCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The driver calls it no more."""
+    """The driver does not call the client again."""
     monkeypatch.setattr(chat.core.client, "receive", lambda *_args, **_names: 1 / 0)
-    chat.ticks(at=2.0)
+    chat.tick(at=2.0)
     assert chat.take() == [o.ChatStopped("chat-1", "waiting", "queued", "error")]
 
 
-def test_a_failed_save_is_observed(chat: Watched) -> None:
-    """With the kind of the error, and without its text."""
+def test_a_failed_save_is_observed(chat: ObservedCore) -> None:
+    """The observation has the kind of the error, without its text."""
     chat.save_error = OSError("a path")
-    chat.replies("poll", {"events": [MESSAGE]}, at=2.0)
+    chat.reply("poll", {"events": [MESSAGE]}, at=2.0)
     assert chat.take()[-1] == o.SaveFailed("chat-1", "OSError")
 
 
-def test_a_request_that_was_never_sent_is_not_observed(chat: Watched) -> None:
-    """One that a failed save holds back for too long fails in the client alone."""
+def test_a_request_that_was_never_sent_is_not_observed(chat: ObservedCore) -> None:
+    """A request held back too long by a failed save fails in the client only."""
     chat.save_error = OSError()
-    chat.replies("poll", {"events": [MESSAGE]}, at=2.0)
-    chat.ticks(at=4.0)
-    chat.ticks(at=9.0)
+    chat.reply("poll", {"events": [MESSAGE]}, at=2.0)
+    chat.tick(at=4.0)
+    chat.tick(at=9.0)
     chat.save_error = None
-    chat.ticks(at=12.0)
+    chat.tick(at=12.0)
     seen = chat.take()
     sent = [each for each in seen if isinstance(each, o.RequestSent)]
     ended = [each.request for each in seen if isinstance(each, o.RequestEnded)]
@@ -222,38 +222,41 @@ def test_a_request_that_was_never_sent_is_not_observed(chat: Watched) -> None:
 
 def test_a_held_request_is_sent_when_it_is_released() -> None:
     """Backpressure delays a poll; its seconds begin when the sender gets it."""
-    watched = Watched()
-    watched.core.max_pending = 0
-    watched.replies("api", OPENED, at=0.5)
-    assert watched.take()[-1] != POLL
-    while watched.core.take(1) is not None:
-        assert POLL not in watched.seen
-        watched.core.finish(2.0)
-    assert watched.seen == [POLL]
+    observed = ObservedCore()
+    observed.core.max_pending = 0
+    observed.reply("api", OPENED, at=0.5)
+    assert observed.take()[-1] != POLL
+    while observed.core.take(1) is not None:
+        assert POLL not in observed.seen
+        observed.core.finish(2.0)
+    assert observed.seen == [POLL]
 
 
-def test_a_restored_chat_starts_as_it_was(chat: Watched) -> None:
-    """With its id, its link and its state; its gap is repaired by the first history."""
+def test_a_restored_chat_starts_as_it_was(chat: ObservedCore) -> None:
+    """The start has its id, its link and its state; the first history repairs its gap."""
     client = ChatClient.restore(chat.record["client"], ENDPOINT, now=100.0)
-    again = Watched(client)
-    again.ticks(at=100.0)
+    again = ObservedCore(client)
+    again.tick(at=100.0)
     assert again.take() == [o.ChatStarted("chat-1", "waiting", "queued"), HISTORY]
-    again.replies("history", {"events": []}, at=101.0)
+    again.reply("history", {"events": []}, at=101.0)
     assert o.GapRepaired("chat-1", 0) in again.take()
 
 
-def test_an_observer_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """The chat and the other observers go on. Its error is logged once, and then for debugging."""
+def test_an_error_of_an_observer_is_isolated(caplog: pytest.LogCaptureFixture) -> None:
+    """The chat and the other observers go on.
+
+    The error is logged once as such, then for debugging.
+    """
     caplog.set_level(logging.DEBUG, logger="chatfsm")
 
     def fail(observation: o.Observation) -> None:
         raise ValueError("secret words")
 
-    alone, seen = Watched(), list[o.Observation]()
-    both = Driven(observers=(fail, seen.append))
+    alone, seen = ObservedCore(), list[o.Observation]()
+    both = CoreHarness(observers=(fail, seen.append))
     for each in (alone, both):
-        each.replies("api", OPENED, at=0.5)
-        each.replies("poll", {"events": [MESSAGE]}, at=1.0)
+        each.reply("api", OPENED, at=0.5)
+        each.reply("poll", {"events": [MESSAGE]}, at=1.0)
     assert seen == alone.seen
     records = [record for record in caplog.records if "observer" in record.getMessage()]
     loud = [record for record in records if record.levelno > logging.DEBUG]
@@ -264,15 +267,15 @@ def test_an_observer_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture)
 
 
 def test_without_observers_nothing_is_derived() -> None:
-    """A core without observers has no part that could cost anything."""
+    """A core without observers does no work for them."""
     assert DriverCore(ChatClient(ENDPOINT), None, 8)._observations is None
 
 
-def test_no_observation_holds_texts_or_ids_of_customers(chat: Watched) -> None:
-    """Whatever the fields: no message, no name, no id of a party or a form, no credentials."""
-    chat.replies("poll", {"events": [MESSAGE, FORM, MESSAGE]}, at=2.0)
-    chat.commands(SendText("Hello"), at=2.5)
-    chat.replies("post", {}, at=3.0)
+def test_no_observation_holds_texts_or_ids_of_customers(chat: ObservedCore) -> None:
+    """No field has a message, a name, an id of a party or a form, or credentials."""
+    chat.reply("poll", {"events": [MESSAGE, FORM, MESSAGE]}, at=2.0)
+    chat.receive(SendText("Hello"), at=2.5)
+    chat.reply("post", {}, at=3.0)
     text = repr(chat.seen)
     for secret in ("Hello", "p-1", "m1", "Tove", APP_ID, CLIENT_ID, "tenant.example"):
         assert secret not in text
@@ -289,7 +292,7 @@ def test_the_union_has_each_observation() -> None:
 
 
 def test_both_drivers_observe_the_same() -> None:
-    """One chat with threads and with asyncio: the same observations, but for their number."""
+    """One chat with threads and with asyncio has the same observations, except for their number."""
     blocking, asynchronous = list[o.Observation](), list[o.Observation]()
     with Server() as server, stdlib.Sender() as sender:
         with threads.Chat(server.client("one"), sender, observers=[blocking.append]) as chat:
@@ -302,7 +305,7 @@ def test_both_drivers_observe_the_same() -> None:
                         chat.cancel_form(form)
                         chat.end()
             assert chat.unhandled == 0
-        healths = anyio.run(_talk, server.client("two"), asynchronous)
+        healths = anyio.run(_run_in_chats, server.client("two"), asynchronous)
     assert {*map(type, blocking)} == {*map(type, asynchronous)}
     assert [(each.chats, each.links) for each in healths] == [(1, {"live": 1}), (0, {})]
     for seen in (blocking, asynchronous):
@@ -312,8 +315,8 @@ def test_both_drivers_observe_the_same() -> None:
         assert (counts[o.OwnMessageDelivered], counts[o.ChatStopped]) == (1, 1)
 
 
-async def _talk(client: ChatClient, seen: list[o.Observation]) -> list[o.ChatsHealth]:
-    """Hold the same chat in `Chats`; return the health in it and after it."""
+async def _run_in_chats(client: ChatClient, seen: list[o.Observation]) -> list[o.ChatsHealth]:
+    """Run the same chat in `Chats`; return the health during it and after it."""
     healths: list[o.ChatsHealth] = []
     async with httpx.AsyncSender() as send, aio.Chats(send, observers=[seen.append]) as chats:
         chat = chats.open(client)
@@ -331,19 +334,19 @@ async def _talk(client: ChatClient, seen: list[o.Observation]) -> list[o.ChatsHe
     return healths
 
 
-def test_the_health_of_many_is_the_sum(chat: Watched) -> None:
-    """Counts by link and state, sums of what waits, and the largest silence and failures."""
+def test_the_health_of_many_is_the_sum(chat: ObservedCore) -> None:
+    """Counts by link and state and sums of pending work are added, and maxima are kept."""
 
     @attrs.define
     class Open:
         client: ChatClient
         unhandled: int
 
-    other = Driven()
-    other.replies("api", {**OPENED, "state": "connected"}, at=0.5)
-    other.replies("poll", {"events": []}, at=4.0)
-    other.commands(SendText("Hello"), at=5.0)
-    new = Driven()
+    other = CoreHarness()
+    other.reply("api", {**OPENED, "state": "connected"}, at=0.5)
+    other.reply("poll", {"events": []}, at=4.0)
+    other.receive(SendText("Hello"), at=5.0)
+    new = CoreHarness()
     cores = [chat.core, other.core, new.core]
     found = o.health_of([Open(each.client, len(each.pending)) for each in cores], now=10.0)
     assert found == o.ChatsHealth(

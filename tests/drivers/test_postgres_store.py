@@ -1,4 +1,4 @@
-"""The store of the documentation in PostgreSQL, on a real server; skipped where there is none."""
+"""The PostgreSQL store of the documentation, on a real server; skipped without PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs/examples/postgres_store.py"
 
 
 def user() -> str | None:
-    """Return the user that the server runs as: it refuses to run as root."""
+    """Return the user for the server process, which refuses to run as root."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -32,7 +32,7 @@ def user() -> str | None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A server of this module's, which listens on a socket in a new folder alone."""
+    """The address of a server of this module, which listens on a socket in a new folder only."""
     owner = user()
     if POSTGRES is None or owner is None:
         pytest.skip("there is no PostgreSQL server")
@@ -72,7 +72,7 @@ def wait_for(address: str) -> None:
 
 
 def test_the_store_of_the_documentation_passes_the_kit(address: str) -> None:
-    """All cases; and a lease ends with a connection that is lost."""
+    """The store passes all cases, and a lost connection ends its leases."""
     spec = importlib.util.spec_from_file_location("postgres_store", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""One scripted chat, through every adapter: the effects are the same, byte for byte."""
+"""One scripted chat with every adapter: the effects are equal byte for byte."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STANDING = 0.001
 
 
 class Script:
-    """Takes the next step whenever the effect has come that it waits for."""
+    """A script that takes its next step when the effect has come that it waits for."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -53,14 +53,14 @@ class Script:
         self.effects: list[str] = []
 
     def follow(self, effect: object) -> str | None:
-        """Return the text that the customer sends now, if any."""
+        """Return the text that the customer sends now, or None."""
         self.effects.append(written(effect))
         if not self.left or not isinstance(effect, self.left[0][0]):
             return None
         _, step = self.left.pop(0)
         if isinstance(step, str):
             return step
-        self.server.tell(*step)
+        self.server.send(*step)
         return None
 
 
@@ -109,7 +109,7 @@ OTHERS: dict[str, Callable[[int], list[str]]] = {
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_every_adapter_gives_the_same_effects(version: int) -> None:
-    """Five adapters, blocking and asynchronous, give one chat's effects in the same bytes."""
+    """Five adapters, blocking and asynchronous, give equal effects of one chat."""
     by_stdlib = with_threads(stdlib.Sender, version)
     assert '"outcome": "ended"' in by_stdlib[-1]
     assert len([line for line in by_stdlib if "message_received" in line]) == 2

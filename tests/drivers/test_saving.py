@@ -1,4 +1,4 @@
-"""Stores that answer later: nothing is sent, and no further effect given, before they do."""
+"""Asynchronous stores: no request is sent and no effect given before the save is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.drivers.scripted_client import ScriptedClient, named, poll, post, rep
 
 
 class LateStore:
-    """Answers when the test says so."""
+    """A store that completes a save when the test does so."""
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
@@ -32,7 +32,7 @@ class LateStore:
 
     @property
     def received(self) -> list[int]:
-        """How many inputs the client of each record had received."""
+        """Return the number of inputs that the client of each record had received."""
         return [record["client"]["received"] for record in self.records]
 
 
@@ -40,8 +40,8 @@ def core_of(store: LateStore, *scripts: Any) -> DriverCore:
     return DriverCore(ScriptedClient(scripts), store.save, 2)
 
 
-def test_requests_wait_for_the_answer() -> None:
-    """What comes meanwhile is saved together, after it, and its requests wait for that."""
+def test_requests_wait_for_the_save() -> None:
+    """Changes during a save are in the next one, and their requests wait for it."""
     store = LateStore()
     core = core_of(store, returning(post(1)), returning(post(2)), returning(poll(3)))
     assert core.receive(End(), 0.0) == []
@@ -57,8 +57,8 @@ def test_requests_wait_for_the_answer() -> None:
     assert store.received == [1, 3]
 
 
-def test_an_answer_that_is_there_at_once_is_used_at_once() -> None:
-    """As if the store had returned None."""
+def test_a_completed_save_is_used_at_once() -> None:
+    """A completed future has the same effect as None."""
     done: Future[None] = Future()
     done.set_result(None)
     core = DriverCore(ScriptedClient([returning(post(1))]), lambda _: done, 2)
@@ -71,7 +71,7 @@ def test_an_answer_that_is_there_at_once_is_used_at_once() -> None:
 
 
 def test_a_save_that_fails_late_is_repeated() -> None:
-    """At its time, or with the next change; its requests are sent then."""
+    """The save is repeated at its time or with the next change, and then its requests are sent."""
     store = LateStore()
     core = core_of(store, returning(post(1)), returning(), returning(post(2)))
     core.receive(End(), 0.0)
@@ -91,8 +91,8 @@ def test_a_save_that_fails_late_is_repeated() -> None:
     core.check_saved(2)
 
 
-def test_a_request_that_waited_too_long_for_an_answer_is_sent_again() -> None:
-    """As with a save that failed for long: its client is about to give it up."""
+def test_a_request_that_waited_too_long_for_a_save_is_sent_again() -> None:
+    """The client is about to abandon such a request, as after a save that failed for long."""
     store = LateStore()
     core = core_of(store, returning(post(1)), returning(post(2)), returning(post(3)))
     core.receive(End(), 0.0)
@@ -108,7 +108,7 @@ def test_a_request_that_waited_too_long_for_an_answer_is_sent_again() -> None:
 
 
 def test_an_error_of_the_client_about_a_late_request_stops_the_chat() -> None:
-    """As after any other input of the driver."""
+    """The error is handled like that of any other input of the driver."""
 
     def fail(_item: object) -> list[object]:
         raise ZeroDivisionError
@@ -122,7 +122,7 @@ def test_an_error_of_the_client_about_a_late_request_stops_the_chat() -> None:
 
 
 def test_a_chat_that_another_process_has_saved_stops() -> None:
-    """Nothing is sent, no effect is given, and it is not saved any more."""
+    """No request is sent, no effect is given, and the chat is not saved again."""
     store = LateStore()
     core = core_of(store, returning(*named("a"), post(1)))
     core.receive(End(), 0.0)
@@ -139,13 +139,13 @@ def test_a_chat_that_another_process_has_saved_stops() -> None:
 
 
 class SlowStore:
-    """Answers on a thread of its own, once the test lets it."""
+    """A store that saves in its own thread, when the test allows it."""
 
     def __init__(self, *, fail: bool = False) -> None:
         self.pool = ThreadPoolExecutor(1)
         self.may_answer = Event()
         self.fail = fail
-        self.told: list[int] = []
+        self.pending_counts: list[int] = []
 
     def save(self, record: dict[str, Any]) -> Future[None]:
         return self.pool.submit(self._save, record)
@@ -154,7 +154,7 @@ class SlowStore:
         assert self.may_answer.wait(10)
         if self.fail:
             raise OSError("disk full")
-        self.told.append(len(record["told"]))
+        self.pending_counts.append(len(record["told"]))
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -181,14 +181,14 @@ async def sending_saved() -> None:
             assert sent == []
             store.may_answer.set()
         assert [await anext(chat), await anext(chat)] == named("a", "b")
-        assert store.told[-1] == 1
+        assert store.pending_counts[-1] == 1
     assert sent == [1]
-    assert store.told[-1] == 0
+    assert store.pending_counts[-1] == 0
     store.pool.shutdown()
 
 
 def test_the_event_loop_goes_on_while_the_store_works(run: Any) -> None:
-    """A command returns once it is saved; an effect is given once the one before is saved."""
+    """A command returns when it is saved; an effect is given when the one before is saved."""
     run(sending_saved)
 
 
@@ -205,8 +205,8 @@ async def failing_late() -> None:
     store.pool.shutdown()
 
 
-def test_a_late_error_is_raised_where_it_belongs(run: Any) -> None:
-    """By the command that was not saved, and by the end of the block."""
+def test_a_late_error_is_raised_by_its_command(run: Any) -> None:
+    """The command that was not saved raises the error, and so does the end of the block."""
     run(failing_late)
 
 
@@ -217,7 +217,7 @@ def test_threads_wait_for_the_store() -> None:
 
     def sender(request: Any) -> Any:
         sent.append(request.id)
-        assert store.told
+        assert store.pending_counts
         return reply(request.id)
 
     client = ScriptedClient([returning(post(1)), returning(*named("a", "b"))])
@@ -226,14 +226,14 @@ def test_threads_wait_for_the_store() -> None:
         chat.send_text("hello")
         letting.result()
         assert [next(chat), next(chat)] == named("a", "b")
-        assert store.told[-1] == 1
+        assert store.pending_counts[-1] == 1
     assert sent == [1]
-    assert store.told[-1] == 0
+    assert store.pending_counts[-1] == 0
     store.pool.shutdown()
 
 
-def test_threads_raise_a_late_error_where_it_belongs() -> None:
-    """By the command that was not saved, and by the end of the block."""
+def test_threads_raise_a_late_error_by_its_command() -> None:
+    """The command that was not saved raises the error, and so does the end of the block."""
     store = SlowStore(fail=True)
     store.may_answer.set()
     chat = threads.Chat(ScriptedClient([returning(post(1))]), lambda _: None, save=store.save)

@@ -23,7 +23,7 @@ from tests.drivers.scripted_client import poll, reply
 
 @define(eq=False)
 class Member:
-    """Counts its ticks; each moves its deadline to the next in a row."""
+    """A member that counts its ticks, and moves its deadline to the next of a list."""
 
     deadlines: list[float]
     due: float = float("inf")
@@ -64,8 +64,8 @@ def test_each_member_is_woken_at_its_deadline() -> None:
     assert woken == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
 
 
-def test_a_deadline_that_moves_costs_no_second_entry() -> None:
-    """Later deadlines wait for the entry that is there; an earlier one takes its place."""
+def test_a_moved_deadline_has_no_second_entry() -> None:
+    """A later deadline reuses the entry in the heap; an earlier one replaces it."""
     clock = [0.0]
     member = Member([2.0])
     scheduler = scheduler_at(clock)
@@ -83,7 +83,7 @@ def test_a_deadline_that_moves_costs_no_second_entry() -> None:
 
 
 def test_no_request_is_sent_outside_the_block() -> None:
-    """A request that comes too late is dropped: a restored chat asks again."""
+    """A request after the end is dropped, and a restored chat repeats it."""
     scheduler = scheduler_at([0.0])
     scheduler.send(Member([]), poll(1))
     assert not scheduler.is_open
@@ -91,8 +91,8 @@ def test_no_request_is_sent_outside_the_block() -> None:
 
 
 @define(eq=False)
-class Asking(Member):
-    """Wants further requests after each result."""
+class Requesting(Member):
+    """A member that makes further requests after each result."""
 
     following: list[list[int]] = field(factory=list)
 
@@ -102,19 +102,19 @@ class Asking(Member):
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_all_requests_that_follow_from_a_result_are_performed(backend: str) -> None:
-    """The first one in the task of the request before it, the others in tasks of their own."""
+    """The first runs in the task of the request before it, the others in tasks of their own."""
     tasks: dict[int, object] = {}
 
     async def sender(request: HttpRequest) -> HttpReply:
         tasks[request.id] = current_task()
         if request.id == 3:
-            raise ZeroDivisionError  # a mistake of the app's ends nothing
+            raise ZeroDivisionError  # an error of the app stops nothing
         await anyio.lowlevel.checkpoint()
         return reply(request.id)
 
     async def play() -> None:
         async with Scheduler(sender) as scheduler:
-            member = Asking([], following=[[2, 3], [], [4]])
+            member = Requesting([], following=[[2, 3], [], [4]])
             scheduler.send(member, poll(1))
             await anyio.wait_all_tasks_blocked()
 
@@ -127,7 +127,7 @@ def test_all_requests_that_follow_from_a_result_are_performed(backend: str) -> N
 def test_a_sender_that_catches_its_cancellation_is_cancelled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The end of the block waits for all requests, and for none without end."""
+    """The end of the block waits for all requests, but not endlessly."""
     monkeypatch.setattr(_tasks, "_CANCEL_AGAIN", 0.01)
     caught: list[int] = []
 
@@ -140,7 +140,7 @@ def test_a_sender_that_catches_its_cancellation_is_cancelled_again(
 
     async def play() -> None:
         async with Scheduler(stubborn) as scheduler:
-            scheduler.send(Asking([]), poll(1))
+            scheduler.send(Requesting([]), poll(1))
             await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(play(), 10))
@@ -148,7 +148,7 @@ def test_a_sender_that_catches_its_cancellation_is_cancelled_again(
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_event_is_waited_for_at_most_so_long(backend: str) -> None:
+def test_waiting_for_an_event_has_a_limit(backend: str) -> None:
     """The wait ends when the event is set, or when the time is over."""
 
     async def play() -> list[bool]:

@@ -1,4 +1,4 @@
-"""The SQLite store: one file, one fsync for many, leases, damage, a full disk."""
+"""SqliteStore: one file, one fsync for many chats, leases, damage, a full disk."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def saved(store: SqliteStore, key: str, record: dict[str, Any], version: int = 0
     store.save(key, record, version).result(10)
 
 
-def test_saves_that_are_due_share_a_transaction(path: Path) -> None:
-    """A hundred chats wait for one fsync, and come back by their keys."""
+def test_pending_saves_share_a_transaction(path: Path) -> None:
+    """A hundred chats share one fsync, and are loaded by their keys."""
     with SqliteStore(path, max_delay=60.0) as store:
         savings = [store.save(f"chat-{number:03}", {"number": number}, 0) for number in range(500)]
         store.lease("urgent")
@@ -42,8 +42,8 @@ def test_saves_that_are_due_share_a_transaction(path: Path) -> None:
         assert [stored.record["number"] for stored in store.list()] == [*range(500)]
 
 
-def test_a_conflict_in_a_group_concerns_one_chat_alone(path: Path) -> None:
-    """The others of the same transaction are saved; of two saves of one chat the first is."""
+def test_a_conflict_affects_one_chat_only(path: Path) -> None:
+    """The other chats of the transaction are saved; of two saves of one chat the first is."""
     with SqliteStore(path, max_delay=60.0) as store:
         wrong = store.save("a", {}, 7)
         right = [store.save("b", {"first": 1}, 0), store.save("c", {}, 0)]
@@ -57,8 +57,8 @@ def test_a_conflict_in_a_group_concerns_one_chat_alone(path: Path) -> None:
         assert store.load("b") == StoredRecord("b", 1, {"first": 1})
 
 
-def test_closing_writes_what_is_due_and_leaves_one_file(path: Path) -> None:
-    """No lease, no lock and no log is left; a closed store refuses all."""
+def test_closing_writes_pending_saves_and_leaves_one_file(path: Path) -> None:
+    """No lease, lock or log file is left; a closed store refuses all calls."""
     store = SqliteStore(path, max_delay=60.0)
     store.lease("a")
     saving = store.save("a", {"last": 1}, 0)
@@ -78,7 +78,7 @@ def test_closing_writes_what_is_due_and_leaves_one_file(path: Path) -> None:
 
 
 def test_a_record_that_is_not_json_is_refused(path: Path) -> None:
-    """At once, and nothing of it is written."""
+    """The error is raised at once, and nothing of the record is written."""
     with SqliteStore(path) as store, pytest.raises(ValueError, match="not JSON"):
         store.save("a", {"x": float("nan")}, 0)
 
@@ -97,7 +97,10 @@ time.sleep(60)
 
 
 def test_a_second_process_may_lease_once_the_first_is_killed(path: Path) -> None:
-    """At once, whatever the first has leased; and the first was never overwritten while alive."""
+    """All leases of the first process are free then.
+
+    While it was alive none of its chats was saved.
+    """
     program = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
         try:
@@ -121,8 +124,8 @@ def test_a_second_process_may_lease_once_the_first_is_killed(path: Path) -> None
 
 
 @pytest.mark.skipif(fcntl is None, reason="shared locks are of POSIX")
-def test_two_that_ask_for_an_owner_find_no_owner(tmp_path: Path) -> None:
-    """Neither takes the other for the owner; the file of a dead one is removed."""
+def test_two_checks_for_an_owner_find_no_owner(tmp_path: Path) -> None:
+    """Two checks for an owner do not find each other; the file of a dead owner is removed."""
     path = tmp_path / ".lock"
     locked = open_locked(path)
     assert locked is not None
@@ -137,7 +140,7 @@ def test_two_that_ask_for_an_owner_find_no_owner(tmp_path: Path) -> None:
 
 
 def test_statements_of_the_app_are_in_the_transaction(path: Path) -> None:
-    """All or nothing: a record and its statements are written, or neither; others are unharmed."""
+    """A record and its statements are both written or both not; other chats are not affected."""
     with SqliteStore(path) as store:
         with sqlite3.connect(path) as app:
             app.execute("CREATE TABLE notes (text TEXT UNIQUE)")
@@ -156,13 +159,13 @@ def test_statements_of_the_app_are_in_the_transaction(path: Path) -> None:
 
 
 def bound_pages(store: SqliteStore, number: int) -> None:
-    """Let the file grow to so many pages, or no further if it has them already."""
+    """Limit the file to a number of pages, or to its present size."""
     bound = f"PRAGMA max_page_count = {number}"
     store._writer.submit(TaskWrite(lambda database: database.execute(bound))).result(10)
 
 
 def test_a_full_disk_is_an_error_and_loses_nothing(path: Path) -> None:
-    """Saves have an OSError that says so, until there is space again; what was saved is kept."""
+    """Saves raise an OSError until there is space again, and saved records are kept."""
     with SqliteStore(path) as store:
         saved(store, "a", {"x": "a" * 1_000})
         saved(store, "b", {"x": "b"})
@@ -186,7 +189,7 @@ def filled(path: Path) -> dict[str, Any]:
 
 
 def test_a_flipped_byte_is_refused_or_harmless(path: Path) -> None:
-    """Each 199th byte of the file: the store refuses it and says so, or has all records."""
+    """Each 199th byte of the file is flipped: the store raises an error, or has all records."""
     records = filled(path)
     content, refusals = path.read_bytes(), list[str]()
     for place in range(0, len(content), 199):
@@ -213,8 +216,8 @@ def test_a_record_that_is_damaged_later_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"{}", b"\0" * 4096])
-def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None:
-    """It is not changed."""
+def test_a_foreign_file_is_refused(path: Path, content: bytes) -> None:
+    """The file is not changed."""
     path.write_bytes(content)
     with pytest.raises(StoreError, match="no database of chats"):
         SqliteStore(path)
@@ -223,7 +226,7 @@ def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None
 
 @pytest.mark.parametrize("name", [b"chatfsm_schema", b"chatfsm_chats", b"sqlite_autoindex"])
 def test_a_damaged_name_in_the_schema_is_refused(path: Path, name: bytes) -> None:
-    """Also if it is no text any more, so that SQLite's own message cannot be read."""
+    """The error is clear even if SQLite's own message is not valid text."""
     filled(path)
     path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:], 1))
     with pytest.raises(StoreError, match=r"chats\.db"):
@@ -231,7 +234,7 @@ def test_a_damaged_name_in_the_schema_is_refused(path: Path, name: bytes) -> Non
 
 
 def test_an_error_quotes_no_record(path: Path) -> None:
-    """A text that is not UTF-8 any more is not as it was saved."""
+    """The error about a text that is not UTF-8 has no content."""
     filled(path)
     path.write_bytes(path.read_bytes().replace(b"hello 7", b"hello \xff"))
     with pytest.raises(StoreError, match="a record is not as it was saved") as raised:
@@ -250,7 +253,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    """And so is a file in a folder that is not there."""
+    """A path in a missing folder is refused too."""
     for wrong in (tmp_path, tmp_path / "nowhere" / "chats.db"):
         with pytest.raises(OSError, match=str(tmp_path)):
             SqliteStore(wrong)
@@ -258,7 +261,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "number"), [(5, errno.EBUSY), (13, errno.ENOSPC), (522, 5)])
 def test_errors_of_the_disk_are_os_errors(code: int, number: int) -> None:
-    """By the lower byte of SQLite's code; others say that the store cannot be used."""
+    """The low byte of SQLite's code decides; for other codes the store cannot be used."""
     error = sqlite3.OperationalError("why")
     error.sqlite_errorcode = code
     found = error_from(error, Path("chats.db"))
@@ -269,8 +272,8 @@ def test_errors_of_the_disk_are_os_errors(code: int, number: int) -> None:
     assert isinstance(error_from(error, Path("chats.db")), StoreError)
 
 
-def test_a_bug_in_the_writer_is_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No save waits for ever: an unexpected error is that of all in the transaction."""
+def test_a_bug_in_the_writer_fails_its_saves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No save waits forever: an unexpected error is that of each save in the transaction."""
     with SqliteStore(path) as store:
         saved(store, "a", {})
 
@@ -285,7 +288,7 @@ def test_a_bug_in_the_writer_is_answered(path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_another_process_leaves_the_log_of_an_open_store(path: Path) -> None:
-    """One that opens and closes the database deletes no log: what was saved is in it."""
+    """Another process that opens and closes the database does not delete the log with its saves."""
     program = (
         "import sqlite3, sys; database = sqlite3.connect(sys.argv[1]);"
         "database.execute('SELECT count(*) FROM chatfsm_chats').fetchone(); database.close()"

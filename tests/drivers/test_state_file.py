@@ -1,4 +1,4 @@
-"""The file of a chat: appended changes, torn lines, links, locks."""
+"""StateFile: appended changes, torn lines, links, locks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ VALUES = st.recursive(
 )
 
 
-def record_of(told: list[Any], received: int = 0) -> dict[str, Any]:
-    return {"client": {"received": received}, "told": told}
+def record_of(effects: list[Any], received: int = 0) -> dict[str, Any]:
+    return {"client": {"received": received}, "told": effects}
 
 
 def lines_of(path: Path) -> list[str]:
@@ -36,8 +36,8 @@ def lines_of(path: Path) -> list[str]:
 
 
 @given(VALUES, VALUES)
-def test_a_change_leads_from_one_value_to_the_other(old: Any, new: Any) -> None:
-    """Exactly, as JSON sees it: 1, 1.0 and true are three values."""
+def test_a_change_turns_one_value_into_another(old: Any, new: Any) -> None:
+    """The change is exact in JSON's terms: 1, 1.0 and true are three values."""
     change = _difference(old, new)
     found = old if change is None else _changed(old, json.loads(json.dumps(change)))
     assert json.dumps(found, sort_keys=True) == json.dumps(new, sort_keys=True)
@@ -47,19 +47,19 @@ def test_a_save_writes_what_has_changed(tmp_path: Path) -> None:
     """Handling one of many pending effects appends a short line."""
     path = tmp_path / "chat.json"
     store = FileStore(path)
-    told = [{"text": "hello " * 20, "number": number} for number in range(500)]
-    store.save(record_of(told))
+    effects = [{"text": "hello " * 20, "number": number} for number in range(500)]
+    store.save(record_of(effects))
     size = path.stat().st_size
     for handled in range(1, 100):
-        store.save(record_of(told[handled:]))
-    store.save(record_of([*told[99:], {"text": "new"}], received=1))
+        store.save(record_of(effects[handled:]))
+    store.save(record_of([*effects[99:], {"text": "new"}], received=1))
     assert path.stat().st_size - size < 100 * 60
-    assert FileStore(path).load() == record_of([*told[99:], {"text": "new"}], received=1)
+    assert FileStore(path).load() == record_of([*effects[99:], {"text": "new"}], received=1)
     store.close()
 
 
-def test_a_file_with_many_changes_is_written_anew(tmp_path: Path) -> None:
-    """The file stays in proportion to its record."""
+def test_a_file_with_many_changes_is_rewritten(tmp_path: Path) -> None:
+    """The size of the file stays proportional to its record."""
     store = FileStore(tmp_path / "chat.json")
     for number in range(300):
         store.save(record_of([], received=number) | {"padding": f"{number} " * 300})
@@ -70,7 +70,7 @@ def test_a_file_with_many_changes_is_written_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("torn", ['{"fie', '{"fields": {}}', "\0" * 40, "\0\0\0\n", '{"fie\n'])
 def test_a_torn_last_line_is_no_change(tmp_path: Path, torn: str) -> None:
-    """A crash in the middle of a save leaves the record before; the next save replaces the file."""
+    """After a crash during a save the previous record counts; the next save replaces the file."""
     path = tmp_path / "chat.json"
     store = FileStore(path)
     store.save(record_of([1]))
@@ -86,7 +86,7 @@ def test_a_torn_last_line_is_no_change(tmp_path: Path, torn: str) -> None:
 
 
 def test_a_broken_line_in_the_middle_is_refused(tmp_path: Path) -> None:
-    """Lines after it would change another record than they were made for."""
+    """Later lines would be applied to the wrong record."""
     path = tmp_path / "chat.json"
     store = FileStore(path)
     for number in range(3):
@@ -98,8 +98,8 @@ def test_a_broken_line_in_the_middle_is_refused(tmp_path: Path) -> None:
         FileStore(path).load()
 
 
-def test_after_a_failed_save_the_file_is_written_anew(tmp_path: Path) -> None:
-    """A change that could not be written is not built upon."""
+def test_after_a_failed_save_the_file_is_rewritten(tmp_path: Path) -> None:
+    """After a failed write the next save does not append to it."""
     store = FileStore(tmp_path / "chat.json")
     store.save(record_of([1]))
     with pytest.raises(ValueError, match="not JSON"):
@@ -110,8 +110,8 @@ def test_after_a_failed_save_the_file_is_written_anew(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_file_that_was_replaced_is_written_anew(tmp_path: Path) -> None:
-    """A change is never appended to a file that is not the store's own, or is gone."""
+def test_a_replaced_file_is_rewritten(tmp_path: Path) -> None:
+    """A change is never appended to a foreign or missing file."""
     store = FileStore(tmp_path / "chat.json")
     store.save(record_of([1]))
     store.path.unlink()
@@ -122,7 +122,7 @@ def test_a_file_that_was_replaced_is_written_anew(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="the system has no links")
 def test_a_link_is_written_through(tmp_path: Path) -> None:
-    """The path stays a link; the file that it names gets the record, also if it is new."""
+    """The path stays a link, and its target gets the record, also if it is new."""
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / "state", tmp_path / "chat.json"
     link.symlink_to(target)
@@ -139,7 +139,7 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="the system has no links")
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
-    """No name that can be guessed beside the file is written to."""
+    """No predictable name beside the file is opened for writing."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     for name in (".chat.json.new", ".chat.json.tmp", "chat.json.new", ".chat.json.lock"):
@@ -155,7 +155,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
 def test_all_files_are_the_owners_alone(tmp_path: Path) -> None:
-    """Whatever the umask allows, and also if an older file was readable by others."""
+    """The mode is independent of the umask, and of an older file's mode."""
     path = tmp_path / "chat.json"
     path.write_text(json.dumps(record_of([])))
     path.chmod(0o644)
@@ -172,7 +172,7 @@ def test_all_files_are_the_owners_alone(tmp_path: Path) -> None:
 
 
 def test_a_second_store_is_refused_until_the_first_is_closed(tmp_path: Path) -> None:
-    """By whichever name; the lock leaves no file."""
+    """The lock holds for all names of the file, and leaves no file."""
     first, second = FileStore(tmp_path / "chat.json"), FileStore(tmp_path / "." / "chat.json")
     first.lock()
     first.lock()
@@ -184,8 +184,8 @@ def test_a_second_store_is_refused_until_the_first_is_closed(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_that_is_forgotten_lets_go(tmp_path: Path) -> None:
-    """A chat that was made and never entered does not keep its file."""
+def test_a_garbage_collected_store_releases_its_lock(tmp_path: Path) -> None:
+    """A store that was made and never entered does not keep its lock."""
     store = FileStore(tmp_path / "chat.json")
     store.lock()
     del store
@@ -223,7 +223,7 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -
     assert [file.name for file in tmp_path.iterdir()] == ["chat.json"]
 
 
-def test_connect_lets_go_of_a_file_that_it_cannot_use(tmp_path: Path) -> None:
+def test_connect_releases_a_file_that_it_cannot_use(tmp_path: Path) -> None:
     """An error while the chat is restored leaves no lock."""
     path = tmp_path / "chat.json"
     path.write_text('{"format": "other"}')

@@ -1,4 +1,4 @@
-"""A chat's record: its pending effects survive, exactly."""
+"""Records of chats: pending effects are equal after a restart."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ WALL = 1_700_000_000.0
 ENDPOINT = Endpoint("https://chat.example", "tenant.example", "an-app", "a-client")
 
 
-def there_and_back(
+def round_trip(
     effects: Any, at: float = 0.0, later: float = 0.0, down: float = 0.0
 ) -> tuple[object, ...]:
-    """The effects, through the JSON of a record."""
+    """Return the effects after a round trip through the JSON of a record."""
     record = make_record({"some": "snapshot"}, effects, at, wall=WALL)
     text = json.dumps(record, allow_nan=False)
     snapshot, effects = parse_record(json.loads(text), later, wall=WALL + down)
@@ -48,38 +48,38 @@ def effects_of(log: Path) -> list[object]:
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
 def test_effects_of_recorded_chats_survive(log: Path) -> None:
-    """Every effect of every recorded chat comes back equal, in order."""
+    """Every effect of every recorded chat is equal after the round trip, in order."""
     effects = effects_of(log)
-    assert there_and_back(effects) == tuple(effects)
+    assert round_trip(effects) == tuple(effects)
 
 
 def test_effects_of_the_client_survive() -> None:
-    """Effects for the app come back; results of API requests do not, as their callers are gone."""
+    """Effects for the app survive; results of API requests do not, as their callers are gone."""
     effects = (
         ChatOpened("C", is_new=True),
         LinkChanged("live"),
         Undelivered("typing", None, "why"),
     )
-    assert there_and_back([*effects, ApiSucceeded(GetVersion(), 1)]) == effects
+    assert round_trip([*effects, ApiSucceeded(GetVersion(), 1)]) == effects
 
 
-def test_deadlines_travel_as_seconds_left() -> None:
-    """On another clock a form has as much time left as it had."""
+def test_deadlines_are_saved_as_remaining_seconds() -> None:
+    """The remaining time of a form is the same on another clock."""
     form = Form("7", "survey", deadline=130.0)
-    effects = there_and_back([FormOpened(form), FormClosed(form, "expired")], at=100.0, later=5.0)
+    effects = round_trip([FormOpened(form), FormClosed(form, "expired")], at=100.0, later=5.0)
     assert [effect.form.deadline for effect in effects] == [35.0, 35.0]
 
 
 def test_a_form_keeps_its_time_while_no_process_runs() -> None:
-    """The time for which the process was down is taken from the deadlines."""
+    """The deadlines are reduced by the time without a process."""
     form = Form("7", "survey", deadline=130.0)
-    [effect] = there_and_back([FormOpened(form)], at=100.0, later=5.0, down=20.0)
+    [effect] = round_trip([FormOpened(form)], at=100.0, later=5.0, down=20.0)
     assert isinstance(effect, FormOpened)
     assert effect.form.deadline == 15.0
 
 
 def test_an_open_form_expires_while_no_process_runs() -> None:
-    """The restored client reports it as expired at its first tick, unless there is time left."""
+    """The restored client reports the expiry at its first tick, if no time is left."""
     [opened] = decode(
         {"event": "chat_session_form_show", "form_request_id": "7", "form_timeout": 60}
     )
@@ -97,7 +97,7 @@ def test_an_open_form_expires_while_no_process_runs() -> None:
 
 
 def test_a_record_of_version_1_is_read() -> None:
-    """It has no wall clock; its deadlines are seconds left."""
+    """Version 1 has no wall clock; its deadlines are remaining seconds."""
     record = make_record({}, [FormOpened(Form("7", "survey", deadline=30.0))], 0.0, wall=0.0)
     old = {**record, "version": 1}
     del old["at"], old["due"]
@@ -107,11 +107,11 @@ def test_a_record_of_version_1_is_read() -> None:
 
 
 def test_hostile_content_can_be_written() -> None:
-    """Unread values of the wire are made harmless, at any depth and of any size."""
+    """Unread wire values are cleaned, at any depth and of any size."""
     deep: Any = float("nan")
     for _ in range(5_000):
         deep = [deep]
-    [effect] = there_and_back([UnknownReceived("odd", deep)])
+    [effect] = round_trip([UnknownReceived("odd", deep)])
     assert isinstance(effect, UnknownReceived)
 
 
@@ -132,14 +132,14 @@ BROKEN: list[Any] = [
 
 
 def test_a_record_of_version_2_is_read() -> None:
-    """It does not tell when the chat is due."""
+    """Version 2 has no due time of the chat."""
     record = make_record({"some": "snapshot"}, [], 0.0, wall=WALL)
     old = {key: value for key, value in record.items() if key != "due"}
     assert parse_record({**old, "version": 2}, 5.0) == ({"some": "snapshot"}, ())
 
 
-def test_a_record_tells_when_the_chat_is_due() -> None:
-    """In seconds since 1970: the client's deadline, or the present if that has passed."""
+def test_a_record_has_the_due_time_of_the_chat() -> None:
+    """The due time is the client's deadline in seconds since 1970, or now if that has passed."""
     client = ScriptedClient(deadline=130.0)
     found = []
     for client.deadline in (130.0, 7.0, None):
@@ -150,13 +150,13 @@ def test_a_record_tells_when_the_chat_is_due() -> None:
 
 @pytest.mark.parametrize("record", BROKEN)
 def test_a_value_that_is_not_a_record_is_refused(record: object) -> None:
-    """A record that was changed, or is something else, is a `SnapshotError`."""
+    """A changed record, or any other value, raises `SnapshotError`."""
     with pytest.raises(SnapshotError):
         parse_record(record, 0.0)
 
 
 def test_a_saved_chat_is_restored_whole(tmp_path: Path) -> None:
-    """Its file gives the client with its chat, and the pending effects."""
+    """The file restores the client with its chat and the pending effects."""
     client = ChatClient(ENDPOINT, chat_id="CHAT-1")
     client.receive(Tick(), now=1.0)
     store = storage.FileStore(str(tmp_path / "chat.json"))
@@ -167,8 +167,8 @@ def test_a_saved_chat_is_restored_whole(tmp_path: Path) -> None:
     assert restored.pending == (ServiceNamed("Parcels"),)
 
 
-def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    """The second record stands in place of the first, nothing is left beside it."""
+def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
+    """The second record replaces the first, and no other file is left."""
     store = storage.FileStore(tmp_path / "chat.json")
     store.save({"record": 1})
     store.save({"record": 2})
@@ -178,7 +178,7 @@ def test_a_file_is_replaced_whole_and_readable_by_its_owner_alone(tmp_path: Path
 
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
-    """A failure on the way to the disk leaves the last record."""
+    """A failed write leaves the previous record."""
     store = storage.FileStore(tmp_path / "chat.json")
     store.save({"record": 1})
     with pytest.raises(ValueError, match="not JSON"):
@@ -187,8 +187,8 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000])
-def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
-    """A file that holds no record is a `SnapshotError`; none at all is no record."""
+def test_a_foreign_file_is_refused(tmp_path: Path, text: str) -> None:
+    """A file without a record raises `SnapshotError`; an empty one counts as no record."""
     path = tmp_path / "chat.json"
     assert storage.FileStore(path).load() is None
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""Many chats of a store: resumed, connected by their keys, and forgotten."""
+"""Chats with a store: resumed, connected by key, and deleted."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def two_processes(server: Server, store: Store) -> None:
                 assert await chats.connect(key) is chat
                 await chat.send_text(f"I am {key}")
         assert [stored.key for stored in store.list()] == keys
-        server.tell(message("while you were away"))
+        server.send(message("while you were away"))
         async with chats_at(server.url, send, store) as chats:
             resumed = [await anext(chats) for _ in keys]
             assert sorted(str(chat.key) for chat in resumed) == keys
@@ -79,7 +79,7 @@ async def two_processes(server: Server, store: Store) -> None:
 
 
 def test_the_chats_of_a_store_are_resumed(run: Any, store: SqliteStore) -> None:
-    """Each once, with all that it missed; the record of one that is over and handled is deleted."""
+    """Each is resumed once with its missed events; records of handled ended chats are deleted."""
     with Server(SILENT) as server:
         run(two_processes, server, store)
 
@@ -105,10 +105,10 @@ async def one_of_two(server: Server, store: SqliteStore) -> None:
         assert store.load("broken") is not None
 
 
-def test_what_cannot_be_resumed_is_told_and_left(
+def test_chats_that_cannot_be_resumed_are_reported(
     run: Any, store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A chat that another process drives, and a record that cannot be read; logs name no key."""
+    """Both leased and unreadable records are skipped; log records have no key."""
     with Server(SILENT) as server:
         run(one_of_two, server, store)
     texts = [record.getMessage() for record in caplog.records if record.name == "chatfsm"]
@@ -142,13 +142,13 @@ async def connecting_at_once(server: Server, store: Store) -> None:
 
 
 def test_a_chat_is_opened_once(run: Any, tmp_path: Path) -> None:
-    """However many tasks connect its key; a chat that was closed is taken from the store again."""
+    """Any number of tasks may connect its key; a closed chat is loaded from the store again."""
     with Server(SILENT) as server:
         run(connecting_at_once, server, FolderStore(tmp_path / "chats"))
 
 
 class SlowStore(FolderStore):
-    """Opens no chat before the test says so."""
+    """A store whose leases wait for the test."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -181,7 +181,7 @@ async def leaving_early(store: SlowStore) -> None:
 
 
 def test_no_chat_is_opened_after_the_block(run: Any, tmp_path: Path) -> None:
-    """What is being opened at its end is released again."""
+    """A chat that is being opened at the end of the block is released."""
     path = tmp_path / "chats"
     store = SlowStore(path)
     store.may_lease.set()
@@ -201,12 +201,12 @@ async def refused(store: SqliteStore) -> None:
 
 
 def test_a_chat_that_was_never_opened_is_dropped(run: Any, store: SqliteStore) -> None:
-    """The error is raised, and the next process does not resume it."""
+    """The error is raised, and the next process does not resume the chat."""
     run(refused, store)
 
 
 def test_the_earliest_deadline_comes_first(run: Any, tmp_path: Path) -> None:
-    """Then the later ones; chats without a deadline come last."""
+    """Chats are ordered by deadline; chats without one come last."""
 
     async def play() -> None:
         store = FolderStore(tmp_path)
@@ -219,7 +219,7 @@ def test_the_earliest_deadline_comes_first(run: Any, tmp_path: Path) -> None:
 
 
 def test_chats_without_a_store_have_no_keys() -> None:
-    """Both of `store` and `endpoint_of` are needed; the rate is more than 0."""
+    """`store` and `endpoint_of` need each other, and the rate must be greater than 0."""
     send: Any = None
     store: Any = object()
     with pytest.raises(LocalProtocolError, match="both of store and endpoint_of"):

@@ -1,4 +1,4 @@
-"""The asynchronous driver among the tasks of its app: errors, cancellation, blocks, loops."""
+"""The asynchronous driver and the tasks of its app: errors, cancellation, blocks, loops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Play = Callable[..., Awaitable[None]]
 
 @pytest.fixture(params=["asyncio", "trio"])
 def run(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Runs a play on one of the two, for ten seconds at most."""
+    """Return a function that runs a coroutine on asyncio or trio, for ten seconds at most."""
 
     async def bounded(play: Play, *given: object) -> None:
         with anyio.fail_after(10):
@@ -35,14 +35,14 @@ def run(request: pytest.FixtureRequest) -> Callable[..., None]:
     return lambda play, *given: anyio.run(bounded, play, *given, backend=request.param)
 
 
-async def carry(request: HttpRequest) -> HttpReply | HttpFailure:
-    """A sender that always has a reply."""
+async def perform(request: HttpRequest) -> HttpReply | HttpFailure:
+    """Perform a request successfully."""
     await anyio.lowlevel.checkpoint()
     return replying(request)
 
 
-async def stalling(_request: HttpRequest) -> HttpReply:
-    """A sender that never has one."""
+async def never_reply(_request: HttpRequest) -> HttpReply:
+    """Perform no request: wait until cancelled."""
     await anyio.sleep_forever()
     raise AssertionError
 
@@ -60,14 +60,14 @@ async def failing_group() -> None:
         await asyncio.sleep(0.01)
         raise OwnError
 
-    async with aio.Chat(polling_client(), stalling, closing_timeout=0.05) as chat:
+    async with aio.Chat(polling_client(), never_reply, closing_timeout=0.05) as chat:
         await chat.send(End())
         async with asyncio.TaskGroup() as group:
             group.create_task(fail())
             await asyncio.sleep(5)
 
 
-def test_an_error_in_a_task_group_comes_out_as_it_is() -> None:
+def test_an_error_in_a_task_group_is_raised_unchanged() -> None:
     """A `TaskGroup` of asyncio inside the block raises its own group, and no `CancelledError`."""
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(failing_group())
@@ -87,11 +87,11 @@ def test_the_task_group_may_be_around_the_chat() -> None:
     asyncio.run(play())
 
 
-def test_a_timeout_of_asyncio_comes_out_as_it_is() -> None:
+def test_a_timeout_of_asyncio_is_raised_unchanged() -> None:
     """`asyncio.timeout` inside and around the block gives its `TimeoutError`."""
 
     async def inside() -> None:
-        async with aio.Chat(polling_client(), stalling, closing_timeout=0.05) as chat:
+        async with aio.Chat(polling_client(), never_reply, closing_timeout=0.05) as chat:
             await chat.send(End())
             async with asyncio.timeout(0.02):
                 await asyncio.sleep(5)
@@ -99,7 +99,7 @@ def test_a_timeout_of_asyncio_comes_out_as_it_is() -> None:
     async def around() -> None:
         async with (
             asyncio.timeout(0.02),
-            aio.Chat(polling_client(), stalling, closing_timeout=0.05),
+            aio.Chat(polling_client(), never_reply, closing_timeout=0.05),
         ):
             await asyncio.sleep(5)
 
@@ -124,13 +124,13 @@ async def in_two_tasks(make: Callable[[], Any]) -> None:
 
 
 def test_a_chat_is_left_in_another_task(run: Any) -> None:
-    """Frameworks call `start` and `stop` of a bot in different tasks; the events are sent."""
+    """Frameworks call `start` and `stop` of a bot in different tasks; all events are sent."""
     posted: list[int] = []
 
     async def sending(request: HttpRequest) -> HttpReply | HttpFailure:
         posted.append(request.id)
         client.queued = 0
-        return await carry(request)
+        return await perform(request)
 
     client = ScriptedClient([returning(post(7))], queued=1)
 
@@ -146,7 +146,7 @@ def test_a_chat_is_left_in_another_task(run: Any) -> None:
 
 def test_many_chats_are_left_in_another_task(run: Any) -> None:
     """The same for `Chats`."""
-    run(in_two_tasks, lambda: aio.Chats(carry))
+    run(in_two_tasks, lambda: aio.Chats(perform))
 
 
 async def handled_in_a_task(saved: list[Any]) -> None:
@@ -154,21 +154,21 @@ async def handled_in_a_task(saved: list[Any]) -> None:
         async for _ in chat:
             break
 
-    async with aio.Chat(polling_client(), carry, save=saved.append) as chat:
+    async with aio.Chat(polling_client(), perform, save=saved.append) as chat:
         await chat.send(End())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listen)
 
 
-def test_an_effect_that_an_ended_task_took_is_handled(run: Any) -> None:
-    """An effect does not come again if its task ended well, and another one left the block."""
+def test_an_effect_of_an_ended_task_is_handled(run: Any) -> None:
+    """An effect counts as handled if its task ended without error and another left the block."""
     saved: list[Any] = []
     run(handled_in_a_task, saved)
     assert [record["told"] for record in saved][-1] == []
 
 
-def test_an_effect_that_a_failed_task_took_comes_again() -> None:
-    """It is not handled if the task failed; asyncio still reports the error of the task."""
+def test_an_effect_of_a_failed_task_is_reported_again() -> None:
+    """An effect counts as unhandled if its task failed; asyncio still reports the error."""
     saved: list[Any] = []
     reported: list[Any] = []
 
@@ -177,16 +177,18 @@ def test_an_effect_that_a_failed_task_took_comes_again() -> None:
             raise OwnError
 
     async def play() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, told: reported.append(told))
-        async with aio.Chat(polling_client(), carry, save=saved.append) as chat:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: reported.append(context)
+        )
+        async with aio.Chat(polling_client(), perform, save=saved.append) as chat:
             await chat.send(End())
             task = asyncio.create_task(listen(chat))
             await asyncio.wait([task])
             del task
 
     asyncio.run(play())
-    assert [told["name"] for told in saved[-1]["told"]] == ["a"]
-    assert [type(told["exception"]) for told in reported] == [OwnError]
+    assert [effect["name"] for effect in saved[-1]["told"]] == ["a"]
+    assert [type(context["exception"]) for context in reported] == [OwnError]
 
 
 async def two_loops() -> None:
@@ -198,7 +200,7 @@ async def two_loops() -> None:
             await anyio.sleep_forever()
 
     client = ScriptedClient([returning(*named("a", "b"))])
-    async with aio.Chat(client, carry) as chat:
+    async with aio.Chat(client, perform) as chat:
         await chat.send(End())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(loop)
@@ -218,7 +220,7 @@ def test_a_second_loop_is_refused(run: Any) -> None:
 
 
 async def two_waiting() -> None:
-    async with aio.Chat(ScriptedClient(), carry) as chat, anyio.create_task_group() as tasks:
+    async with aio.Chat(ScriptedClient(), perform) as chat, anyio.create_task_group() as tasks:
         tasks.start_soon(anext, chat)
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(LocalProtocolError, match="cannot iterate"):
@@ -227,16 +229,16 @@ async def two_waiting() -> None:
 
 
 def test_a_second_waiting_task_is_refused(run: Any) -> None:
-    """The same with `anext`: one task at a time waits for an effect."""
+    """One task at a time may wait with `anext`."""
     run(two_waiting)
 
 
 def test_one_task_may_nest_its_loops(run: Any) -> None:
-    """A loop inside the loop of the same task takes the effects that follow."""
+    """A loop inside the loop of the same task gets the later effects."""
 
     async def play() -> None:
         client = ScriptedClient([returning(*named("a", "b", "c"))])
-        async with aio.Chat(client, carry) as chat:
+        async with aio.Chat(client, perform) as chat:
             await chat.send(End())
             async for first in chat:
                 async for second in chat:
@@ -292,12 +294,12 @@ def test_a_cancelled_loop_leaves_no_task(run: Any) -> None:
 
 
 def test_the_end_of_a_loop_with_an_open_chat_does_not_hang() -> None:
-    """At its end asyncio cancels all tasks, also those that hold a chat."""
+    """At its end asyncio cancels all tasks, also those that run a chat."""
     left: list[bool] = []
 
     async def holding() -> None:
         try:
-            async with aio.Chat(polling_client(), stalling, closing_timeout=0.05) as chat:
+            async with aio.Chat(polling_client(), never_reply, closing_timeout=0.05) as chat:
                 await chat.send(End())
                 await asyncio.sleep(60)
         finally:

@@ -27,8 +27,8 @@ from tests.drivers.scripted_client import ScriptedClient, named, poll, post, rep
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    """Whatever a test does, the threads that it began have ended."""
+def no_leftover_threads() -> Iterator[None]:
+    """Check that all threads of a test have ended."""
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
@@ -61,7 +61,7 @@ def test_a_whole_chat(server: Server, tmp_path: Path) -> None:
                 case f.MessageReceived(message) if message.text == "Thank you for your answer.":
                     chat.upload(tmp_path / "notes.txt")
                 case f.MessageReceived(message) if message.text == "Thank you for the file.":
-                    server.tell(
+                    server.send(
                         {**server.chat.customer_events[-1], "party_id": "AGENT-1", "msg_id": "900"}
                     )
                 case f.FileReceived(file):
@@ -117,14 +117,14 @@ def interrupted(server: Server, error: type[BaseException]) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_interrupted_block_is_flushed_too(server: Server, error: type[BaseException]) -> None:
-    """Ctrl-C, or an error of the app, leaves the block as it is, once all messages are sent."""
+    """Ctrl-C or an error of the app is raised unchanged after all messages are sent."""
     with pytest.raises(error):
         interrupted(server, error)
     assert texts_of(server.chat) == ["my last words"]
 
 
-def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
-    """While too many effects are pending no poll is sent; all news come, once there is capacity."""
+def test_a_slow_app_loses_no_effects(server: Server) -> None:
+    """While too many effects are pending no poll is sent; all effects arrive later."""
     received: list[str] = []
     with stdlib.Sender() as send, threads.Chat(server.client(), send, max_pending=3) as chat:
         chat.open()
@@ -132,7 +132,7 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
             assert chat._changed.wait_for(lambda: len(chat._core.pending) > 3, 10)
             before = len(chat._core.pending)
         for number in range(30):
-            server.tell(message(f"news {number}"))
+            server.send(message(f"news {number}"))
         assert len(chat._core.pending) == before
         while len(received) < 31:
             effect = next(chat)
@@ -141,7 +141,7 @@ def test_a_slow_app_loses_nothing_and_is_not_flooded(server: Server) -> None:
 
 
 def test_iteration_ends_with_the_chat() -> None:
-    """When the client is done, the pending effects come, and then the iterator stops."""
+    """When the client is done, the iterator gives the pending effects and stops."""
     client = ScriptedClient([returning(*named("a", "b"))])
     with threads.Chat(client, replying) as chat:
         chat.send(End())
@@ -163,7 +163,7 @@ def test_ticks_come_at_the_deadline() -> None:
     assert client.received == [Tick()]
 
 
-def test_a_request_is_carried_while_another_is_held() -> None:
+def test_a_held_poll_delays_no_request() -> None:
     """A poll that the server holds delays no message."""
     is_posted = threading.Event()
 
@@ -184,7 +184,7 @@ def test_a_request_is_carried_while_another_is_held() -> None:
 
 
 def test_a_sender_that_raises_is_a_failure() -> None:
-    """An adapter's bug does not stop the chat: the client receives a failure."""
+    """A bug of an adapter does not stop the chat: the client receives a failure."""
 
     def send(_request: HttpRequest) -> HttpReply:
         raise RuntimeError("an adapter's bug")
@@ -211,7 +211,7 @@ def test_a_client_that_raises_stops_the_chat() -> None:
 
 
 def test_methods_need_the_block() -> None:
-    """Before the block and after it every command is refused, and closing does no harm."""
+    """Outside the block commands are refused, and closing has no effect."""
     chat = threads.Chat(ScriptedClient(), replying)
     chat.close()
     with pytest.raises(LocalProtocolError, match="not in its with block"):
@@ -244,20 +244,20 @@ def test_closing_ends_a_pending_call() -> None:
     assert "chat was closed before" in str(outcome[0])
 
 
-def test_closing_does_not_wait_for_ever() -> None:
+def test_closing_has_a_time_limit() -> None:
     """The block ends even if a message cannot be sent."""
     with threads.Chat(ScriptedClient(queued=1), replying, closing_timeout=0.05) as chat:
         chat.send_text("into the void")
 
 
 def test_pending_effects_come_first() -> None:
-    """After a restart the app receives again the effects that it had not handled."""
+    """After a restart the app first receives the effects that it had not handled."""
     with threads.Chat(ScriptedClient(), replying, pending=named("a")) as chat:
         assert next(chat) == named("a")[0]
 
 
 def test_a_link_that_fails_is_reported_and_retried(server: Server) -> None:
-    """A poll that fails is followed by another, and the chat is live again."""
+    """A failed poll is followed by another, and the link is live again."""
     failed = threading.Event()
 
     def send(request: HttpRequest) -> HttpReply | HttpFailure:
@@ -276,7 +276,7 @@ def test_a_link_that_fails_is_reported_and_retried(server: Server) -> None:
 
 
 def test_a_save_that_fails_once_loses_nothing(server: Server) -> None:
-    """Three saves that fail delay the chat, and do not end it."""
+    """Three failed saves delay the chat, and do not end it."""
     attempts: list[dict[str, Any]] = []
 
     def save(record: dict[str, Any]) -> None:
@@ -300,7 +300,7 @@ def test_a_save_that_fails_once_loses_nothing(server: Server) -> None:
 
 
 def test_the_clock_counts_the_sleep_of_the_computer() -> None:
-    """By default the drivers use such a clock, where the system has one."""
+    """The drivers use such a clock by default, if the system has one."""
     defaults = [
         (threads.Chat.__init__, threads.Chat.connect),
         (aio.Chat.__init__, aio.Chat.connect, aio.Chats.__init__, aio.Scheduler.__init__),

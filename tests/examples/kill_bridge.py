@@ -31,7 +31,7 @@ from chatfsm.simulator.center import ContactCenter
 from chatfsm.simulator.network import Network
 from chatfsm.simulator.server.server import SimulatorServer
 from chatfsm.simulator.settings import CenterSettings
-from tests.drivers.center import GREETING, OBLIGING
+from tests.drivers.center import ECHOING, GREETING
 
 __all__ = ["Outcome", "Plan", "play"]
 
@@ -274,7 +274,7 @@ def _free_port() -> int:
 
 def play(plan: Plan, folder: Path) -> Outcome:
     """Let customers chat through the bridge, and kill it."""
-    tenant = build_tenant(OBLIGING, agents=builtin_agents(plan.customers))
+    tenant = build_tenant(ECHOING, agents=builtin_agents(plan.customers))
     center = ContactCenter([tenant], CenterSettings(hold=5, max_ended_chats=100_000))
     with SimulatorServer(Network(center, plan.faults, seed=plan.seed)) as server:
         seconds, messenger, customers = asyncio.run(_play(plan, server, folder))

@@ -1,7 +1,7 @@
-"""A small client written by hand, as others write theirs, and bugs to plant in it.
+"""A small hand-written client, and bugs that can be planted in it.
 
-It says three texts to the echo agent, leaves, and returns what it was told. Without a bug it keeps
-all rules of the protocol that a judge knows, under every fault that a client can handle.
+It sends three texts to the echo agent, leaves, and returns the texts received. Without a bug it
+keeps all rules of the judge, under every fault that a client can handle.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Event = dict[str, Any]
 
 
 class GoneError(Exception):
-    """A poll was told that there is no such chat."""
+    """A poll was refused because the chat does not exist."""
 
 
 class PlainClient:
     def __init__(self, http: VirtualHttp, bug: Bug = "") -> None:
         self.http, self.bug = http, bug
         self.chat = ""
-        self.told: list[str] = []
+        self.received: list[str] = []
         self.unread: list[Event] = []
         self.seen: set[str] = set()
         self.arrived: set[str] = set()
@@ -33,7 +33,7 @@ class PlainClient:
         self.count = 0
 
     def ask(self, method: Any, path: str, body: Any = None) -> Any:
-        """The JSON of a good reply, or None for any failure."""
+        """Return the JSON of a successful reply, or None for any failure."""
         self.count += 1
         http = self.http
         url = f"{http.url}/clientweb/api/v2/{path}?tenantUrl={http.tenant_url}&_={self.count}"
@@ -52,7 +52,7 @@ class PlainClient:
         return value if reply.status == 200 and isinstance(value, dict) else None
 
     def insist(self, method: Any, path: str, body: Any = None) -> Any:
-        """As `ask`, again and again, ever more slowly."""
+        """Repeat `ask` with growing delays until it succeeds."""
         delay = 1.0
         while (value := self.ask(method, path, body)) is None:
             self.http.sleep(delay)
@@ -72,7 +72,7 @@ class PlainClient:
                 self.poll()
         except GoneError:
             self.is_over = True
-        return self.told
+        return self.received
 
     def say(self, msg_id: str, text: str) -> None:
         """Post a text until it has arrived: after a failure, the history decides."""
@@ -109,6 +109,6 @@ class PlainClient:
                 self.arrived.add(str(event["msg_id"]))
             elif doubles or event["msg_id"] not in self.seen:
                 self.seen.add(event["msg_id"])
-                self.told.append(event["msg"])
+                self.received.append(event["msg"])
                 read = {"event": "chat_session_message_read", "ref_msg_id": event["msg_id"]}
                 self.unread.append(read)

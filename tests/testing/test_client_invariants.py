@@ -13,7 +13,7 @@ from chatfsm.api import GetFile, RequestChat, UploadFile
 from chatfsm.testing.invariants import ClientChecker
 from chatfsm.transport import HttpFailure, HttpReply, HttpRequest
 from tests.client.conftest import ClientHarness, endpoint, kind_of
-from tests.testing.test_invariants import Claims
+from tests.testing.test_invariants import WithOverrides
 
 
 class Checked(ClientHarness):
@@ -34,7 +34,7 @@ class Checked(ClientHarness):
 
 
 def test_a_correct_client_passes() -> None:
-    """Through a lost poll that it gives up by itself, a restart, an upload and the end."""
+    """The client has a lost poll that times out, a restart, an upload and the end."""
     harness = Checked()
     harness.open_chat()
     harness.receive(UploadFile("a.txt", b"a"))
@@ -84,8 +84,8 @@ def test_a_second_poll_is_found() -> None:
             harness.checker.check(Tick(), [request], harness.client, now=0.0)
 
 
-def test_a_poll_after_a_failure_is_no_second() -> None:
-    """A request that has a result, or was given up, is not in flight."""
+def test_a_poll_after_a_failure_is_no_second_poll() -> None:
+    """A request that has a result, or was abandoned, is not in flight."""
     harness = Checked()
     harness.open_chat()
     poll = requests_of(harness)["poll"]
@@ -101,23 +101,23 @@ def test_a_poll_after_a_failure_is_no_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "sentence"),
+    ("overrides", "sentence"),
     [
         ({"deadline": None}, "a chat that is not over has no deadline"),
         ({"deadline": 0.0}, "a deadline has passed unnoticed"),
     ],
 )
-def test_a_client_is_to_have_a_deadline(claims: dict[str, Any], sentence: str) -> None:
-    """A deadline in the future, as long as the chat is not over."""
+def test_a_client_must_have_a_deadline(overrides: dict[str, Any], sentence: str) -> None:
+    """The deadline must be in the future while the chat is live."""
     harness = Checked()
     harness.open_chat()
-    claiming: Any = Claims(harness.client, **claims)  # type: ignore[arg-type]
+    overridden: Any = WithOverrides(harness.client, **overrides)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match=sentence):
-        harness.checker.check(Tick(), [], claiming, now=0.0)
+        harness.checker.check(Tick(), [], overridden, now=0.0)
 
 
 def test_nothing_comes_after_the_end() -> None:
-    """No request, no effect; and Terminated is the last effect of its step."""
+    """After the end there is no request and no effect, and Terminated is the last of its step."""
     harness = Checked()
     harness.open_chat()
     poll = requests_of(harness)["poll"]

@@ -1,4 +1,4 @@
-"""A harness: virtual time, both kinds of clients, and runs that end by themselves."""
+"""Harness: virtual time, blocking and asynchronous clients, and limits of a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def opened(http: VirtualHttp) -> str:
 
 
 def test_time_is_virtual() -> None:
-    """A poll takes as long as the server holds it, a sleep as long as it says: in no time."""
+    """A poll takes as long as the server holds it and a sleep as long as its argument, at once."""
     times: list[float] = []
 
     def client(http: VirtualHttp) -> None:
@@ -59,8 +59,8 @@ def test_time_is_virtual() -> None:
         ("twice", None, 0.1),
     ],
 )
-def test_what_fails_is_an_exception(faults: str, error: type[Exception] | None, at: float) -> None:
-    """And a failure for a sender; a reply of any status is a reply, and comes once."""
+def test_a_failure_is_an_exception(faults: str, error: type[Exception] | None, at: float) -> None:
+    """A failure is raised, or returned by a sender; a reply of any status is returned once."""
     found: list[Any] = []
 
     def client(http: VirtualHttp) -> None:
@@ -79,7 +79,7 @@ def test_what_fails_is_an_exception(faults: str, error: type[Exception] | None, 
 
 
 def test_an_async_client_has_tasks_and_timers() -> None:
-    """On virtual time too: a poll and a POST at once, a timeout, and a request that is given up."""
+    """In virtual time: a poll and a POST at once, a timeout, and a cancelled request."""
     seen: list[Any] = []
 
     async def client(http: AsyncVirtualHttp) -> None:
@@ -104,7 +104,7 @@ def test_an_async_client_has_tasks_and_timers() -> None:
 
 
 def test_an_object_can_be_an_async_client() -> None:
-    """Its call is a coroutine."""
+    """Its `__call__` is a coroutine function."""
 
     class Client:
         async def __call__(self, http: AsyncVirtualHttp) -> None:
@@ -118,7 +118,7 @@ def test_an_object_can_be_an_async_client() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("version", [1, 2])
 def test_the_own_client_passes(preset: str, version: int) -> None:
-    """The async driver, with its sender and its clock; it is told what was said."""
+    """The asynchronous driver, with its sender and its clock, receives all texts."""
     texts: list[str] = []
 
     async def client(http: AsyncVirtualHttp) -> None:
@@ -141,22 +141,22 @@ def test_the_own_client_passes(preset: str, version: int) -> None:
     assert "You said: Hello." in texts
 
 
-def polls_for_ever(http: VirtualHttp) -> None:
+def polls_forever(http: VirtualHttp) -> None:
     chat = opened(http)
     while True:
         http.request("GET", url_of(http, f"chats/{chat}/events"), headers=headers_of(http))
 
 
-def sleeps_for_ever(http: VirtualHttp) -> None:
+def sleeps_forever(http: VirtualHttp) -> None:
     while True:
         http.sleep(0.0)
 
 
-def waits_for_ever(http: VirtualHttp) -> None:
+def waits_forever(http: VirtualHttp) -> None:
     http.sleep(1e9)
 
 
-def asks_for_ever(http: VirtualHttp) -> None:
+def requests_forever(http: VirtualHttp) -> None:
     while True:
         try:
             http.request("GET", url_of(http, "version"), headers=headers_of(http))
@@ -164,25 +164,25 @@ def asks_for_ever(http: VirtualHttp) -> None:
             continue
 
 
-async def awaits_for_ever(http: AsyncVirtualHttp) -> None:
+async def awaits_forever(http: AsyncVirtualHttp) -> None:
     await http.sleep(1e9)
 
 
 @pytest.mark.parametrize(
     ("client", "reason"),
     [
-        (polls_for_ever, "the client has sent 20 requests"),
-        (sleeps_for_ever, "the client has made 2000 calls"),
-        (waits_for_ever, "300 s are over"),
-        (asks_for_ever, "300 s are over"),
-        (awaits_for_ever, "300 s are over"),
+        (polls_forever, "the client has sent 20 requests"),
+        (sleeps_forever, "the client has made 2000 calls"),
+        (waits_forever, "300 s are over"),
+        (requests_forever, "300 s are over"),
+        (awaits_forever, "300 s are over"),
     ],
 )
-def test_a_run_ends_by_itself(client: Client, reason: str) -> None:
-    """After so many requests, calls or seconds; the judge says what it has seen until then."""
+def test_a_run_has_limits(client: Client, reason: str) -> None:
+    """The limits are requests, calls and seconds; the verdict covers the time until then."""
     faults = "drop-reply:other"
     harness = Harness(client, scenario="failure", faults=faults, max_requests=20, max_seconds=300.0)
-    if client is polls_for_ever:
+    if client is polls_forever:
         with pytest.raises(JudgementError, match="no-poll-after-end"):
             harness.run()
     else:
@@ -190,8 +190,8 @@ def test_a_run_ends_by_itself(client: Client, reason: str) -> None:
     assert harness.stopped == reason
 
 
-def test_what_a_client_raises_is_raised() -> None:
-    """It is the test's own affair."""
+def test_an_exception_of_the_client_is_raised() -> None:
+    """An exception of the client is raised by the run."""
 
     def client(http: VirtualHttp) -> None:
         raise KeyError(http.app_id)
@@ -201,7 +201,7 @@ def test_what_a_client_raises_is_raised() -> None:
 
 
 def test_an_async_client_that_waits_for_nothing() -> None:
-    """Of which nothing can come: the run is over."""
+    """A wait that nothing can end finishes the run."""
 
     async def client(_http: AsyncVirtualHttp) -> None:
         await asyncio.Event().wait()
@@ -211,11 +211,11 @@ def test_an_async_client_that_waits_for_nothing() -> None:
     assert harness.stopped == "the client waits for what never comes: no request and no timer"
 
 
-def test_what_a_harness_refuses() -> None:
-    """An unknown scenario, and times that are none."""
+def test_invalid_arguments_are_refused() -> None:
+    """An unknown scenario and invalid times are refused."""
     with pytest.raises(ValueError, match="no scenario is called 'tea'; there are plain, "):
-        Harness(polls_for_ever, scenario="tea")
-    assert Harness(polls_for_ever, scenario=SCENARIOS["plain"]).stopped == ""
+        Harness(polls_forever, scenario="tea")
+    assert Harness(polls_forever, scenario=SCENARIOS["plain"]).stopped == ""
     for seconds in (-1.0, float("nan")):
         with pytest.raises(ValueError, match="must be a finite number of seconds from 0"):
             Harness(lambda http, seconds=seconds: http.sleep(seconds)).run()

@@ -1,4 +1,4 @@
-"""`SessionChecker` and `check_restore` find errors, name them, and accept what is correct."""
+"""`SessionChecker` and `check_restore` find and name errors, and accept correct sessions."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ def effects_of(session: ChatSession, *items: dict[str, Any], now: float = 1.0) -
 def checked(*items: dict[str, Any]) -> tuple[ChatSession, SessionChecker, list[Any]]:
     """Return a session, its checker, and its effects."""
     session, checker = ChatSession("chat-1"), SessionChecker()
-    told = effects_of(session, *items)
-    checker.check(told, session, now=1.0)
-    return session, checker, told
+    reported = effects_of(session, *items)
+    checker.check(reported, session, now=1.0)
+    return session, checker, reported
 
 
 def test_a_correct_session_passes() -> None:
-    """From the first party to the end."""
-    session, checker, told = checked(CONNECTED, PARTY, MESSAGE, MESSAGE, FILE, PLACE, FORM, OFFER)
+    """The session goes from the first party to the end."""
+    session, checker, reported = checked(
+        CONNECTED, PARTY, MESSAGE, MESSAGE, FILE, PLACE, FORM, OFFER
+    )
     for order in (commands.SendText("good morning"), commands.SubmitForm("7", {"stars": "5"})):
-        told += (more := session.receive(order, now=2.0))
+        reported += (more := session.receive(order, now=2.0))
         checker.check(more, session, now=2.0)
     for items in ((TYPING,), ({**PARTY, "display_name": "Ann"}, ENDED), (MESSAGE,)):
-        told += (more := effects_of(session, *items, now=3.0))
+        reported += (more := effects_of(session, *items, now=3.0))
         checker.check(more, session, now=3.0)
-    assert checker.effects == len(told)
+    assert checker.effects == len(reported)
     assert checker.is_over
     check_restore(session, now=3.0)
 
@@ -64,10 +66,10 @@ def test_a_correct_session_passes() -> None:
 def test_a_repeated_effect_is_found(
     items: tuple[dict[str, Any], ...], again: int, sentence: str
 ) -> None:
-    """Each kind of effect, by its identity."""
-    session, checker, told = checked(*items)
+    """Each kind of effect is recognized by its identity."""
+    session, checker, reported = checked(*items)
     with pytest.raises(AssertionError, match=sentence):
-        checker.check([told[again]], session, now=1.0)
+        checker.check([reported[again]], session, now=1.0)
 
 
 def _party(**names: str) -> Any:
@@ -106,7 +108,7 @@ def _form() -> Any:
     ],
 )
 def test_an_effect_without_its_state_is_found(effect: Any, sentence: str) -> None:
-    """An effect that does not agree with the session's properties."""
+    """An effect must agree with the session's properties."""
     session, checker, _ = checked()
     with pytest.raises(AssertionError, match=sentence):
         checker.check([effect], session, now=1.0)
@@ -120,7 +122,7 @@ def test_a_change_to_the_same_party_is_found() -> None:
 
 
 def test_an_end_without_terminated_is_found() -> None:
-    """A session that is over without `Terminated`."""
+    """A session that is over must have reported `Terminated`."""
     session, checker, _ = checked()
     effects_of(session, ENDED)
     with pytest.raises(AssertionError, match="the session is over"):
@@ -136,28 +138,28 @@ def test_a_message_is_settled_once() -> None:
 
 
 def test_a_message_without_an_id_may_repeat() -> None:
-    """So may every message, once the session has reported that it forgot ids."""
+    """The same holds for every message, once the session has reported that it forgot ids."""
     nameless = {**MESSAGE, "msg_id": ""}
-    session, checker, told = checked(nameless, MESSAGE)
-    checker.check([told[0]], session, now=1.0)
+    session, checker, reported = checked(nameless, MESSAGE)
+    checker.check([reported[0]], session, now=1.0)
     checker.check([effects.Anomaly("too_many_ids", "")], session, now=1.0)
-    checker.check([told[1]], session, now=1.0)
+    checker.check([reported[1]], session, now=1.0)
     assert checker.effects == 5
 
 
-class Claims:
-    """A session with some properties replaced."""
+class WithOverrides:
+    """A session or a client with some properties replaced."""
 
-    def __init__(self, session: ChatSession, **claims: Any) -> None:
-        self._session, self._claims = session, claims
+    def __init__(self, session: ChatSession, **overrides: Any) -> None:
+        self._session, self._overrides = session, overrides
 
     def __getattr__(self, name: str) -> Any:
-        claims = self.__dict__["_claims"]
-        return claims[name] if name in claims else getattr(self.__dict__["_session"], name)
+        overrides = self.__dict__["_overrides"]
+        return overrides[name] if name in overrides else getattr(self.__dict__["_session"], name)
 
 
 @pytest.mark.parametrize(
-    ("items", "claims", "sentence"),
+    ("items", "overrides", "sentence"),
     [
         ((), {"deadline": 1.0}, "an effect is due and was not returned"),
         ((TYPING,), {"deadline": None}, "a typing indicator has no deadline"),
@@ -177,18 +179,18 @@ class Claims:
     ],
 )
 def test_a_session_is_measured(
-    items: tuple[dict[str, Any], ...], claims: dict[str, Any], sentence: str | None
+    items: tuple[dict[str, Any], ...], overrides: dict[str, Any], sentence: str | None
 ) -> None:
-    """Its deadline, and the bounds of its settings."""
+    """The deadline is checked, and the bounds of the settings."""
     session, checker = ChatSession("chat-1"), SessionChecker()
-    told = effects_of(session, *items)
-    claiming: Any = Claims(session, **claims)
+    reported = effects_of(session, *items)
+    overridden: Any = WithOverrides(session, **overrides)
     if sentence is None:
-        checker.check(told, claiming, now=1.0)
-        assert checker.effects == len(told)
+        checker.check(reported, overridden, now=1.0)
+        assert checker.effects == len(reported)
         return
     with pytest.raises(AssertionError, match=sentence):
-        checker.check(told, claiming, now=1.0)
+        checker.check(reported, overridden, now=1.0)
 
 
 @pytest.mark.parametrize(
@@ -198,20 +200,20 @@ def test_a_session_is_measured(
         ((OFFER,), {"call": "offered"}, "a call is left after the end"),
     ],
 )
-def test_nothing_survives_the_end(
+def test_forms_and_calls_do_not_survive_the_end(
     items: tuple[dict[str, Any], ...], was: dict[str, Any], sentence: str
 ) -> None:
-    """Neither a form nor a call."""
+    """No form and no call may be open."""
     session, checker, _ = checked(*items)
-    told = [e for e in effects_of(session, ENDED) if isinstance(e, effects.Terminated)]
+    reported = [e for e in effects_of(session, ENDED) if isinstance(e, effects.Terminated)]
     opened = {"forms": (_form(),)} if "forms" in was else was
-    claiming: Any = Claims(session, **opened, state="establishing")
+    overridden: Any = WithOverrides(session, **opened, state="establishing")
     with pytest.raises(AssertionError, match=sentence):
-        checker.check(told, claiming, now=1.0)
+        checker.check(reported, overridden, now=1.0)
 
 
 def test_a_wrong_snapshot_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot that cannot be restored, or gives a different session."""
+    """A snapshot that cannot be restored, or gives a different session, is an error."""
     session, _, _ = checked(PARTY)
 
     def unreadable(*_args: Any, **_named: Any) -> Any:

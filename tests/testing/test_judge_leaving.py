@@ -1,4 +1,4 @@
-"""What a judge says of a client that has ended: what it has not done, it never will."""
+"""Judge: rules about the end of a client, after which no request can follow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SAID = {"event": "chat_session_message", "msg": "Hello.", "msg_id": "1"}
 ENDED = {"event": "chat_session_ended"}
 
 
-class Wire:
-    """Requests of one client, one a second, and what becomes of each."""
+class ClientTraffic:
+    """The requests of one client, one per second, with their outcomes."""
 
     def __init__(self) -> None:
         self.judge = Judge()
@@ -37,7 +37,7 @@ class Wire:
     def poll(
         self, *events: Any, lost: bool = False, status: int = 200, path: str = "events"
     ) -> None:
-        """A poll whose reply has these events, if it is not lost on its way."""
+        """Poll; the reply has these events unless it is lost."""
         number = self.ask("GET", path)
         body = json.dumps({"events": events}).encode() if status == 200 else b""
         reply = HttpReply(number, status, {}, body)
@@ -46,41 +46,41 @@ class Wire:
         self.judge.on_arrival(arrival, now=float(number))
 
     def leave(self) -> list[str]:
-        """The rules that are broken once the client has left; before, none was."""
+        """Let the client leave; return the rules that are broken then, and none before."""
         assert self.judge.verdict().violations == ()
         self.judge.on_left(now=self.judge.now)
         return [violation.rule for violation in self.judge.verdict().violations]
 
 
 def test_a_chat_left_after_a_failed_poll() -> None:
-    """Who stops at the first failure misses what is said afterwards."""
-    wire = Wire()
-    wire.poll(TEXT)
-    wire.poll(status=503)
-    assert wire.leave() == ["polls-to-the-end"]
+    """A client that stops at the first failure misses the later events."""
+    traffic = ClientTraffic()
+    traffic.poll(TEXT)
+    traffic.poll(status=503)
+    assert traffic.leave() == ["polls-to-the-end"]
 
 
 @pytest.mark.parametrize("event", ["chat_session_end", "chat_session_disconnect"])
 def test_a_chat_ended_by_the_customer(event: str) -> None:
-    """After a goodbye the client need not hear more."""
-    wire = Wire()
-    wire.poll(status=503)
-    number = wire.ask("POST", "events", {"event": event})
-    wire.judge.on_arrival(HttpReply(number, 200, {}, b""), now=2.0)
-    assert wire.leave() == []
+    """After its own End or Disconnect a client may stop."""
+    traffic = ClientTraffic()
+    traffic.poll(status=503)
+    number = traffic.ask("POST", "events", {"event": event})
+    traffic.judge.on_arrival(HttpReply(number, 200, {}, b""), now=2.0)
+    assert traffic.leave() == []
 
 
-def test_a_chat_left_in_peace() -> None:
-    """An app may be closed while its chat lives, and after a failure that a success followed."""
-    wire = Wire()
-    wire.poll(status=503)
-    wire.poll(TEXT)
-    assert wire.leave() == []
+def test_a_live_chat_may_be_left() -> None:
+    """A client may stop in a live chat, also after a failure that a success followed."""
+    traffic = ClientTraffic()
+    traffic.poll(status=503)
+    traffic.poll(TEXT)
+    assert traffic.leave() == []
 
 
-def test_a_chat_that_is_over() -> None:
-    """Nothing is missed after the end, nor where there is no chat."""
-    over, gone = Wire(), Wire()
+def test_an_ended_chat_may_be_left() -> None:
+    """There is nothing to miss after the end, and without a chat."""
+    over, gone = ClientTraffic(), ClientTraffic()
     over.poll(ENDED)
     assert over.leave() == []
     gone.poll(status=404)
@@ -88,37 +88,37 @@ def test_a_chat_that_is_over() -> None:
 
 
 def test_a_gap_that_is_left() -> None:
-    """Who has polled on, and left without a history, has lost what the broken poll held."""
-    wire = Wire()
-    wire.poll(TEXT, lost=True)
-    wire.poll()
-    wire.poll(ENDED)
-    assert wire.leave() == ["history-after-gap"]
+    """A client that polled on and left without a history lost the events of the broken poll."""
+    traffic = ClientTraffic()
+    traffic.poll(TEXT, lost=True)
+    traffic.poll()
+    traffic.poll(ENDED)
+    assert traffic.leave() == ["history-after-gap"]
 
 
 @pytest.mark.parametrize("missing", [TEXT, {"event": "chat_session_typing", "party_id": "a"}])
-def test_a_gap_that_is_none(missing: dict[str, str]) -> None:
-    """What a later poll brings, and what passes by itself, leaves no gap."""
-    wire = Wire()
-    wire.poll(missing, lost=True)
-    wire.poll(TEXT, ENDED)
-    assert wire.leave() == []
+def test_events_that_leave_no_gap(missing: dict[str, str]) -> None:
+    """Events of a later poll, and events that expire, leave no gap."""
+    traffic = ClientTraffic()
+    traffic.poll(missing, lost=True)
+    traffic.poll(TEXT, ENDED)
+    assert traffic.leave() == []
 
 
 def test_a_gap_that_was_filled() -> None:
     """A history fills all gaps."""
-    wire = Wire()
-    wire.poll(TEXT, lost=True)
-    wire.poll()
-    wire.poll(TEXT, path="history")
-    assert wire.leave() == []
+    traffic = ClientTraffic()
+    traffic.poll(TEXT, lost=True)
+    traffic.poll()
+    traffic.poll(TEXT, path="history")
+    assert traffic.leave() == []
 
 
 @pytest.mark.parametrize("ending", [(), (ENDED,)])
 def test_a_text_that_never_arrived(ending: tuple[dict[str, str], ...]) -> None:
-    """It was given up at the latest when its client left."""
-    wire = Wire()
-    number = wire.ask("POST", "events", SAID)
-    wire.judge.on_arrival(BrokenExchange(number, "refused"), now=1.0)
-    wire.poll(*ending)
-    assert wire.leave() == ["text-given-up"]
+    """A text that has not arrived is abandoned when its client leaves."""
+    traffic = ClientTraffic()
+    number = traffic.ask("POST", "events", SAID)
+    traffic.judge.on_arrival(BrokenExchange(number, "refused"), now=1.0)
+    traffic.poll(*ending)
+    assert traffic.leave() == ["text-given-up"]

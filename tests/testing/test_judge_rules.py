@@ -1,4 +1,4 @@
-"""Each rule of a judge: what breaks it, and what comes near and does not."""
+"""Each rule of a judge: requests that break it, and similar ones that do not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatfsm.testing.judge import Judge
 from chatfsm.testing.judge_rules import RULES
 from chatfsm.transport import HttpReply
 from tests.simulator.network.conftest import world_of
-from tests.testing.tape import AUTH, Tape
+from tests.testing.traffic import AUTH, Traffic
 
 HISTORY = "chats/c1/history"
 HI = {"event": "chat_session_message", "party_id": "A", "msg_id": "2", "msg": "Hi."}
@@ -22,8 +22,8 @@ READ = {"event": "chat_session_message_read", "ref_msg_id": "2"}
 BUSY = {"error_code": "5509", "error_message": "busy"}
 
 
-def test_every_rule_says_why() -> None:
-    """In a sentence, with a severity."""
+def test_every_rule_has_a_reason() -> None:
+    """Each rule has a sentence and a severity."""
     for name, rule in RULES.items():
         assert rule.name == name
         assert rule.severity in {"error", "warning"}
@@ -33,82 +33,82 @@ def test_every_rule_says_why() -> None:
 # history-after-gap
 
 
-def lost_poll(tape: Tape, *events: Any, kind: str = "reset") -> None:
-    number = tape.poll()
-    tape.handle(number, *events)
-    tape.lose(number, kind)
+def lost_poll(traffic: Traffic, *events: Any, kind: str = "reset") -> None:
+    number = traffic.poll()
+    traffic.handle(number, *events)
+    traffic.lose(number, kind)
 
 
-def goes_on(tape: Tape, *events: Any) -> None:
-    """Polls for half a minute and more."""
+def polls_on(traffic: Traffic, *events: Any) -> None:
+    """Poll for half a minute and longer."""
     for _ in range(3):
-        tape.wait(12.0)
-        tape.reply(tape.poll(), *events)
+        traffic.wait(12.0)
+        traffic.reply(traffic.poll(), *events)
 
 
-def test_events_that_are_lost_and_not_asked_for() -> None:
-    """Once for each gap: in a broken reply, one that is given up, one that a refusal hides."""
-    tape = Tape()
-    lost_poll(tape, HI, TYPING)
-    goes_on(tape)
-    goes_on(tape)
-    assert tape.broken == ["history-after-gap"]
-    number = tape.poll()
-    tape.cancel(number)
-    tape.handle(number, {**HI, "msg_id": "4"})
-    goes_on(tape)
-    number = tape.poll()
-    tape.handle(number, {**HI, "msg_id": "6"})
-    tape.cancel(number)
-    goes_on(tape)
-    number = tape.poll()
-    tape.handle(number, {**HI, "msg_id": "8"})
+def test_lost_events_without_a_history() -> None:
+    """One violation per gap: a broken reply, a cancelled poll, a poll refused as busy."""
+    traffic = Traffic()
+    lost_poll(traffic, HI, TYPING)
+    polls_on(traffic)
+    polls_on(traffic)
+    assert traffic.broken == ["history-after-gap"]
+    number = traffic.poll()
+    traffic.cancel(number)
+    traffic.handle(number, {**HI, "msg_id": "4"})
+    polls_on(traffic)
+    number = traffic.poll()
+    traffic.handle(number, {**HI, "msg_id": "6"})
+    traffic.cancel(number)
+    polls_on(traffic)
+    number = traffic.poll()
+    traffic.handle(number, {**HI, "msg_id": "8"})
     busy = HttpReply(number, 429, {}, b'{"error_code":"5509"}')
-    tape.arrive(number, busy)
-    goes_on(tape)
-    assert tape.broken == ["history-after-gap"] * 4
-    text = str(tape.judge.verdict())
+    traffic.arrive(number, busy)
+    polls_on(traffic)
+    assert traffic.broken == ["history-after-gap"] * 4
+    text = str(traffic.judge.verdict())
     assert "no history was asked for since this poll lost chat_session_message" in text
 
 
-def test_gaps_that_are_none() -> None:
-    """Nothing was in it, the history was asked for, all came otherwise, too soon, or it is over."""
-    tape = Tape()
-    lost_poll(tape, TYPING)
-    goes_on(tape)
-    tape.lose(tape.poll())
-    lost_poll(tape, HI)
-    tape.lose(tape.send("GET", HISTORY))
-    goes_on(tape)
-    lost_poll(tape, {**HI, "msg_id": "4"})
-    goes_on(tape, {**HI, "msg_id": "4"})
-    lost_poll(tape, {**HI, "msg_id": "6"})
+def test_polls_without_a_gap() -> None:
+    """No event was lost, the history was requested, or the chat has ended."""
+    traffic = Traffic()
+    lost_poll(traffic, TYPING)
+    polls_on(traffic)
+    traffic.lose(traffic.poll())
+    lost_poll(traffic, HI)
+    traffic.lose(traffic.send("GET", HISTORY))
+    polls_on(traffic)
+    lost_poll(traffic, {**HI, "msg_id": "4"})
+    polls_on(traffic, {**HI, "msg_id": "4"})
+    lost_poll(traffic, {**HI, "msg_id": "6"})
     for _ in range(5):
-        tape.reply(tape.poll())
-    tape.wait(60.0)
-    tape.reply(tape.poll(), {"event": "chat_session_ended"})
-    assert tape.broken == []
+        traffic.reply(traffic.poll())
+    traffic.wait(60.0)
+    traffic.reply(traffic.poll(), {"event": "chat_session_ended"})
+    assert traffic.broken == []
 
 
 def test_a_gap_that_only_the_end_shows() -> None:
-    """The poll after it brings the end, and then there is no history to ask for."""
-    tape = Tape()
-    lost_poll(tape, HI)
-    tape.reply(tape.poll(), {"event": "chat_session_ended"})
-    tape.judge.on_left(now=tape.now)
-    assert tape.broken == []
+    """The next poll has the end, so no history can be requested."""
+    traffic = Traffic()
+    lost_poll(traffic, HI)
+    traffic.reply(traffic.poll(), {"event": "chat_session_ended"})
+    traffic.judge.on_left(now=traffic.now)
+    assert traffic.broken == []
 
 
 # backoff, retry-after
 
 
-def failures(tape: Tape, delay: float, count: int = 6, **failure: Any) -> None:
+def failures(traffic: Traffic, delay: float, count: int = 6, **failure: Any) -> None:
     for _ in range(count):
-        number = tape.poll(at=tape.now + delay)
+        number = traffic.poll(at=traffic.now + delay)
         if failure:
-            tape.reply(number, **failure)
+            traffic.reply(number, **failure)
         else:
-            tape.lose(number, "refused")
+            traffic.lose(number, "refused")
 
 
 @pytest.mark.parametrize(
@@ -121,267 +121,270 @@ def failures(tape: Tape, delay: float, count: int = 6, **failure: Any) -> None:
     ],
 )
 def test_a_tight_loop(failure: Any) -> None:
-    """From the third attempt on, each that follows its failure at once."""
-    tape = Tape()
-    failures(tape, 0.1, **failure)
-    assert tape.broken == ["backoff"] * 3
+    """From the third attempt on, each attempt right after a failure is a violation."""
+    traffic = Traffic()
+    failures(traffic, 0.1, **failure)
+    assert traffic.broken == ["backoff"] * 3
 
 
 def test_loops_that_are_not_tight() -> None:
-    """A second a time; two quick attempts; a success between; what is not the same; no events."""
-    tape = Tape()
-    failures(tape, 1.0)
-    tape.reply(tape.poll())
-    failures(tape, 0.0, 3)
-    tape.reply(tape.poll())
-    failures(tape, 0.0, 3)
-    for number in range(9):  # each a new text of an impatient person
-        tape.lose(tape.post({**ONE, "msg_id": str(number)}, at=tape.now), "refused")
-    tape.reply(tape.poll())
-    failures(tape, 0.0, status=400, body={"error_code": "5511", "error_message": "no events"})
-    assert tape.broken == []
+    """A second between, two quick attempts, a success between, and other requests are accepted."""
+    traffic = Traffic()
+    failures(traffic, 1.0)
+    traffic.reply(traffic.poll())
+    failures(traffic, 0.0, 3)
+    traffic.reply(traffic.poll())
+    failures(traffic, 0.0, 3)
+    for number in range(9):  # each with a new text
+        traffic.lose(traffic.post({**ONE, "msg_id": str(number)}, at=traffic.now), "refused")
+    traffic.reply(traffic.poll())
+    failures(traffic, 0.0, status=400, body={"error_code": "5511", "error_message": "no events"})
+    assert traffic.broken == []
 
 
-def test_a_server_that_asks_to_wait() -> None:
-    """A shorter wait is a warning; two minutes are enough for all."""
-    tape = Tape()
+def test_a_retry_after_of_the_server() -> None:
+    """A shorter wait is a warning; a wait of two minutes is always enough."""
+    traffic = Traffic()
 
     def refused(seconds: str, then: float) -> None:
-        number = tape.poll()
-        tape.arrive(number, HttpReply(number, 503, {"retry-after": seconds}, b""))
-        tape.reply(tape.poll(at=tape.now + then))
+        number = traffic.poll()
+        traffic.arrive(number, HttpReply(number, 503, {"retry-after": seconds}, b""))
+        traffic.reply(traffic.poll(at=traffic.now + then))
 
     refused("5", 5.0)
     refused("3600", 121.0)
-    assert tape.warned == []
+    assert traffic.warned == []
     refused("5", 4.0)
-    assert tape.warned == ["retry-after"]
+    assert traffic.warned == ["retry-after"]
 
 
 # arrived-once, in-order, no-blind-resend, text-given-up
 
 
 def test_a_message_that_arrives_again() -> None:
-    """After its reply was lost, after a success, and in one POST."""
-    tape = Tape()
-    number = tape.text("1", "One.")
-    tape.handle(number)
-    tape.lose(number)
-    tape.reply(tape.text("1", "One."))
-    assert tape.broken == ["arrived-once"]
-    tape.reply(tape.text("1", "One."))
-    tape.reply(tape.post(*[{**ONE, "msg_id": "3"}] * 2))
-    assert tape.broken == ["arrived-once"] * 3
+    """The copy comes after a lost reply, after a success, or in the same POST."""
+    traffic = Traffic()
+    number = traffic.text("1", "One.")
+    traffic.handle(number)
+    traffic.lose(number)
+    traffic.reply(traffic.text("1", "One."))
+    assert traffic.broken == ["arrived-once"]
+    traffic.reply(traffic.text("1", "One."))
+    traffic.reply(traffic.post(*[{**ONE, "msg_id": "3"}] * 2))
+    assert traffic.broken == ["arrived-once"] * 3
 
 
-def test_copies_that_no_client_can_know_of() -> None:
-    """A history lacked it, though it had arrived; a request was late; it was refused before."""
-    tape = Tape()
-    number = tape.text("1", "One.")
-    tape.handle(number)
-    tape.lose(number)
-    tape.reply(tape.send("GET", HISTORY), HI)  # from a cache
-    tape.reply(tape.text("1", "One."))
-    number = tape.text("3", "Three.")
-    tape.cancel(number)
-    tape.reply(tape.send("GET", HISTORY), HI)
-    tape.wait(1.0)
-    tape.reply(tape.text("3", "Three."))
-    tape.wait(1.0)
-    tape.handle(number)
-    tape.reply(tape.text("5", "Five."), status=503, body={"error_code": "5001"})
-    tape.reply(tape.text("5", "Five."))
-    assert tape.broken == []
-    assert tape.warned == []
+def test_copies_that_no_client_can_detect() -> None:
+    """The history lacked the message, a request was late, or the message was refused before."""
+    traffic = Traffic()
+    number = traffic.text("1", "One.")
+    traffic.handle(number)
+    traffic.lose(number)
+    traffic.reply(traffic.send("GET", HISTORY), HI)  # from a cache
+    traffic.reply(traffic.text("1", "One."))
+    number = traffic.text("3", "Three.")
+    traffic.cancel(number)
+    traffic.reply(traffic.send("GET", HISTORY), HI)
+    traffic.wait(1.0)
+    traffic.reply(traffic.text("3", "Three."))
+    traffic.wait(1.0)
+    traffic.handle(number)
+    traffic.reply(traffic.text("5", "Five."), status=503, body={"error_code": "5001"})
+    traffic.reply(traffic.text("5", "Five."))
+    assert traffic.broken == []
+    assert traffic.warned == []
 
 
-def test_a_message_that_is_sent_again_by_luck() -> None:
-    """It had not arrived, as the client could not know; a history that holds it is no excuse."""
-    tape = Tape()
-    tape.lose(tape.text("1", "One."))
-    tape.reply(tape.text("1", "One."))
-    assert (tape.broken, tape.warned) == ([], ["no-blind-resend"])
-    number = tape.text("3", "Three.")
-    tape.handle(number)
-    tape.lose(number)
-    tape.reply(tape.send("GET", HISTORY), {**ONE, "msg_id": "3"})
-    tape.reply(tape.text("3", "Three."))
-    assert tape.broken == ["arrived-once"]
+def test_a_message_that_is_sent_again_without_evidence() -> None:
+    """It had not arrived, but the client could not know; a history that has it is no excuse."""
+    traffic = Traffic()
+    traffic.lose(traffic.text("1", "One."))
+    traffic.reply(traffic.text("1", "One."))
+    assert (traffic.broken, traffic.warned) == ([], ["no-blind-resend"])
+    number = traffic.text("3", "Three.")
+    traffic.handle(number)
+    traffic.lose(number)
+    traffic.reply(traffic.send("GET", HISTORY), {**ONE, "msg_id": "3"})
+    traffic.reply(traffic.text("3", "Three."))
+    assert traffic.broken == ["arrived-once"]
 
 
 def test_a_message_that_overtakes_another() -> None:
-    """The second was posted while the first was in doubt."""
-    tape = Tape()
-    tape.lose(tape.text("1", "One."))
-    tape.reply(tape.text("3", "Three."))
-    tape.reply(tape.send("GET", HISTORY), HI)
-    tape.reply(tape.text("1", "One."))
-    assert tape.broken == ["in-order"]
+    """The second was posted while the first was unconfirmed."""
+    traffic = Traffic()
+    traffic.lose(traffic.text("1", "One."))
+    traffic.reply(traffic.text("3", "Three."))
+    traffic.reply(traffic.send("GET", HISTORY), HI)
+    traffic.reply(traffic.text("1", "One."))
+    assert traffic.broken == ["in-order"]
 
 
 def test_messages_that_are_in_order() -> None:
-    """One that was refused may be said anew, and a batch sent in parts."""
-    tape = Tape()
-    tape.reply(tape.text("1", "One."), status=400, body={"error_code": "5003"})
-    tape.reply(tape.text("3", "Three."))
-    tape.reply(tape.text("1", "One."))
-    tape.lose(tape.text("5", "Five."), "refused")  # reported, and said again after the next
-    tape.reply(tape.text("7", "Seven."))
-    tape.reply(tape.text("5", "Five."))
+    """A refused message may be sent again later, and a batch may be sent in parts."""
+    traffic = Traffic()
+    traffic.reply(traffic.text("1", "One."), status=400, body={"error_code": "5003"})
+    traffic.reply(traffic.text("3", "Three."))
+    traffic.reply(traffic.text("1", "One."))
+    traffic.lose(traffic.text("5", "Five."), "refused")  # reported, and sent again after the next
+    traffic.reply(traffic.text("7", "Seven."))
+    traffic.reply(traffic.text("5", "Five."))
     both = ({**ONE, "msg_id": "9"}, {**ONE, "msg_id": "11"})
-    tape.reply(tape.post(*both), status=500, body="")
-    tape.reply(tape.send("GET", HISTORY), HI)
-    tape.lose(tape.post(both[0]), "refused")
-    tape.reply(tape.post(both[0]))
-    tape.reply(tape.post(both[1]))
-    assert tape.broken == []
+    traffic.reply(traffic.post(*both), status=500, body="")
+    traffic.reply(traffic.send("GET", HISTORY), HI)
+    traffic.lose(traffic.post(both[0]), "refused")
+    traffic.reply(traffic.post(both[0]))
+    traffic.reply(traffic.post(both[1]))
+    assert traffic.broken == []
 
 
 def test_a_text_that_is_given_up() -> None:
-    """A minute after its last attempt; not at once, not after a refusal, not after the end."""
-    tape = Tape()
-    tape.lose(tape.text("1", "One."))
-    tape.reply(tape.text("3", "x"), status=400, body={"error_code": "5003"})
-    tape.wait(59.0)
-    assert tape.warned == []
-    tape.wait(9.0)
-    assert tape.warned == ["text-given-up"]
-    tape.reply(tape.poll(), {"event": "chat_session_ended"})
-    assert tape.warned == []
+    """The violation comes a minute after the last attempt, unless refused or after the end."""
+    traffic = Traffic()
+    traffic.lose(traffic.text("1", "One."))
+    traffic.reply(traffic.text("3", "x"), status=400, body={"error_code": "5003"})
+    traffic.wait(59.0)
+    assert traffic.warned == []
+    traffic.wait(9.0)
+    assert traffic.warned == ["text-given-up"]
+    traffic.reply(traffic.poll(), {"event": "chat_session_ended"})
+    assert traffic.warned == []
 
 
 # told-once, receipts
 
 
-def test_a_copy_that_is_read_again() -> None:
-    """A cache has repeated the poll, and the client says that it was read again."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
-    tape.reply(tape.post(READ))
-    tape.reply(tape.poll(), HI)
-    tape.reply(tape.post(READ))
-    assert tape.broken == ["told-once"]
+def test_a_second_receipt_for_a_copy() -> None:
+    """A cache has repeated the poll, and the client sends a second receipt."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
+    traffic.reply(traffic.post(READ))
+    traffic.reply(traffic.poll(), HI)
+    traffic.reply(traffic.post(READ))
+    assert traffic.broken == ["told-once"]
 
 
 def test_receipts_that_may_come_again() -> None:
-    """No copy came, or long ago, or of other content; the first was lost; delivered, not read."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
-    tape.lose(tape.post(READ))
-    tape.reply(tape.poll(), HI)
-    tape.reply(tape.post(READ))
-    tape.reply(tape.post(READ))
-    tape.reply(tape.poll(), {**HI, "msg_id": "4"})
+    """There was no copy, an old one, or one with other content.
+
+    The first was lost; or kinds differ.
+    """
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
+    traffic.lose(traffic.post(READ))
+    traffic.reply(traffic.poll(), HI)
+    traffic.reply(traffic.post(READ))
+    traffic.reply(traffic.post(READ))
+    traffic.reply(traffic.poll(), {**HI, "msg_id": "4"})
     read = {**READ, "ref_msg_id": "4"}
-    tape.reply(tape.post(read))
-    tape.reply(tape.poll(), {**HI, "msg_id": "4", "msg": "other"})
-    tape.reply(tape.post(read))
-    tape.reply(tape.poll(), {**HI, "msg_id": "4"})
-    tape.reply(tape.post({**read, "event": "chat_session_message_delivered"}))
-    tape.wait(6.0)
-    tape.reply(tape.post(read))
-    assert tape.broken == []
+    traffic.reply(traffic.post(read))
+    traffic.reply(traffic.poll(), {**HI, "msg_id": "4", "msg": "other"})
+    traffic.reply(traffic.post(read))
+    traffic.reply(traffic.poll(), {**HI, "msg_id": "4"})
+    traffic.reply(traffic.post({**read, "event": "chat_session_message_delivered"}))
+    traffic.wait(6.0)
+    traffic.reply(traffic.post(read))
+    assert traffic.broken == []
 
 
 def test_messages_without_receipts() -> None:
-    """Said once, with their number; so is one for what was not told."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI, {**HI, "msg_id": "4"}, {**HI, "msg_id": "6"})
-    tape.reply(tape.post(READ))
-    tape.wait(5.0)
-    assert tape.warned == ["receipts"]
-    assert "2 of 3 messages have no receipt" in str(tape.judge.verdict())
-    tape.reply(tape.post({**READ, "ref_msg_id": "99"}))
-    assert tape.warned == ["receipts"] * 2
+    """One violation has the number of messages; receipts for unknown messages are one as well."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI, {**HI, "msg_id": "4"}, {**HI, "msg_id": "6"})
+    traffic.reply(traffic.post(READ))
+    traffic.wait(5.0)
+    assert traffic.warned == ["receipts"]
+    assert "2 of 3 messages have no receipt" in str(traffic.judge.verdict())
+    traffic.reply(traffic.post({**READ, "ref_msg_id": "99"}))
+    assert traffic.warned == ["receipts"] * 2
 
 
 def test_messages_that_need_no_receipt() -> None:
-    """In version 1, own ones, those of a history, those without an id, and those of just now."""
-    tape = Tape(version=1)
-    tape.reply(tape.poll(), HI)
-    tape.wait(9.0)
-    assert tape.warned == []
-    tape = Tape()
+    """No receipt is needed in version 1, for own messages, in histories, or without an id."""
+    traffic = Traffic(version=1)
+    traffic.reply(traffic.poll(), HI)
+    traffic.wait(9.0)
+    assert traffic.warned == []
+    traffic = Traffic()
     nameless = {name: value for name, value in HI.items() if name != "msg_id"}
-    tape.reply(tape.send("GET", HISTORY), HI)
-    tape.reply(tape.poll(), HI, nameless, {**HI, "msg_id": "8", "party_id": "C1"})
-    tape.reply(tape.post({"event": "chat_session_message_read"}))
-    tape.wait(9.0)
-    tape.reply(tape.poll(), {**HI, "msg_id": "4"})
-    assert tape.warned == []
+    traffic.reply(traffic.send("GET", HISTORY), HI)
+    traffic.reply(traffic.poll(), HI, nameless, {**HI, "msg_id": "8", "party_id": "C1"})
+    traffic.reply(traffic.post({"event": "chat_session_message_read"}))
+    traffic.wait(9.0)
+    traffic.reply(traffic.poll(), {**HI, "msg_id": "4"})
+    assert traffic.warned == []
 
 
 @pytest.mark.parametrize("fate", ["lost", "given up", "refused"])
 def test_a_receipt_waits_for_a_post(fate: str) -> None:
-    """None is missed while a POST is open, nor soon after one that failed or took long."""
-    tape = Tape()
-    post = tape.text("1", "Hello.")
-    tape.reply(tape.poll(), HI)
-    tape.wait(30.0)
-    assert "receipts" not in tape.warned
+    """No receipt is missing while a POST is pending, or soon after one that failed or was slow."""
+    traffic = Traffic()
+    post = traffic.text("1", "Hello.")
+    traffic.reply(traffic.poll(), HI)
+    traffic.wait(30.0)
+    assert "receipts" not in traffic.warned
     if fate == "lost":
-        tape.lose(post)
+        traffic.lose(post)
     elif fate == "given up":
-        tape.cancel(post)
+        traffic.cancel(post)
     else:
-        tape.reply(post, status=503)
-    tape.wait(50.0)
-    assert "receipts" not in tape.warned
-    tape.reply(tape.text("1", "Hello."))
-    tape.wait(4.0)
-    assert "receipts" not in tape.warned
-    tape.wait(2.0)
-    assert "receipts" in tape.warned
+        traffic.reply(post, status=503)
+    traffic.wait(50.0)
+    assert "receipts" not in traffic.warned
+    traffic.reply(traffic.text("1", "Hello."))
+    traffic.wait(4.0)
+    assert "receipts" not in traffic.warned
+    traffic.wait(2.0)
+    assert "receipts" in traffic.warned
 
 
 def test_a_receipt_that_had_time_before_a_post() -> None:
-    """A client that could send receipts, but sends texts alone, is warned of, in time or late."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
+    """A client that posts texts without receipts gets a warning, sooner or later."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
     for number in range(3):
-        tape.reply(tape.text(str(2 * number + 1), "Hello."))
-        tape.wait(2.0)
-    post = tape.text("9", "Hello?")
-    tape.lose(post)
-    assert tape.warned == ["receipts"]
-    tape.reply(tape.post(READ))
-    assert tape.warned == []
+        traffic.reply(traffic.text(str(2 * number + 1), "Hello."))
+        traffic.wait(2.0)
+    post = traffic.text("9", "Hello?")
+    traffic.lose(post)
+    assert traffic.warned == ["receipts"]
+    traffic.reply(traffic.post(READ))
+    assert traffic.warned == []
 
 
-def test_a_post_that_fails_for_good_excuses_for_a_minute() -> None:
-    """A client that sends nothing any more sends no receipts either."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
-    tape.lose(tape.text("1", "Hello."))
-    tape.wait(60.0)
-    assert "receipts" not in tape.warned
-    tape.wait(6.0)
-    assert "receipts" in tape.warned
+def test_a_failing_post_excuses_receipts_for_a_minute() -> None:
+    """A client that sends nothing afterwards sends no receipts either."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
+    traffic.lose(traffic.text("1", "Hello."))
+    traffic.wait(60.0)
+    assert "receipts" not in traffic.warned
+    traffic.wait(6.0)
+    assert "receipts" in traffic.warned
 
 
 def test_no_receipt_follows_the_end() -> None:
-    """What came with the end, or just before it, can be confirmed to no server."""
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
-    tape.reply(tape.poll(), {**HI, "msg_id": "4"}, {"event": "chat_session_ended"})
-    tape.wait(60.0)
-    assert tape.warned == []
-    tape = Tape()
-    tape.reply(tape.poll(), HI)
-    tape.wait(6.0)
-    tape.reply(tape.poll(), {"event": "chat_session_ended"})
-    assert tape.warned == ["receipts"], "there was time before the end"
+    """Messages that came with the end, or just before it, cannot be confirmed."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
+    traffic.reply(traffic.poll(), {**HI, "msg_id": "4"}, {"event": "chat_session_ended"})
+    traffic.wait(60.0)
+    assert traffic.warned == []
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), HI)
+    traffic.wait(6.0)
+    traffic.reply(traffic.poll(), {"event": "chat_session_ended"})
+    assert traffic.warned == ["receipts"], "there was time before the end"
 
 
-def test_a_chat_that_lives_again_asks_for_receipts_again() -> None:
-    """The server hands the chat back after its end, and what it says then is confirmed."""
-    tape = Tape()
-    tape.reply(tape.poll(), {"event": "chat_session_ended"})
-    opened = tape.send("POST", "chats", raw=b"{}")
-    tape.reply(opened, body={"chat_id": "c1", "is_new_chat": True})
-    tape.reply(tape.poll(), HI)
-    tape.wait(6.0)
-    assert tape.warned == ["receipts"]
+def test_a_returned_chat_needs_receipts_again() -> None:
+    """After the server returns the chat, its new messages need receipts."""
+    traffic = Traffic()
+    traffic.reply(traffic.poll(), {"event": "chat_session_ended"})
+    opened = traffic.send("POST", "chats", raw=b"{}")
+    traffic.reply(opened, body={"chat_id": "c1", "is_new_chat": True})
+    traffic.reply(traffic.poll(), HI)
+    traffic.wait(6.0)
+    assert traffic.warned == ["receipts"]
 
 
 # no-end-call-echo
@@ -398,32 +401,32 @@ def own(kind: str) -> dict[str, Any]:
 
 
 def test_an_echo_of_the_end_of_a_call() -> None:
-    """Also of one that came as a text of JSON."""
-    tape = Tape()
-    tape.reply(tape.post(own("ANSWER_CALL")))
-    tape.reply(tape.poll(), {**signal("END_CALL"), "data": '{"type": "END_CALL"}'})
-    tape.post(own("END_CALL"))
-    assert tape.broken == ["no-end-call-echo"]
+    """The violation is found also if the signal is JSON text."""
+    traffic = Traffic()
+    traffic.reply(traffic.post(own("ANSWER_CALL")))
+    traffic.reply(traffic.poll(), {**signal("END_CALL"), "data": '{"type": "END_CALL"}'})
+    traffic.post(own("END_CALL"))
+    assert traffic.broken == ["no-end-call-echo"]
 
 
 def test_ends_of_calls_that_are_no_echo() -> None:
-    """The first to hang up; one that waited for a POST; of the next call; after a copy; refused."""
-    tape = Tape()
-    tape.reply(tape.post(own("END_CALL")))
-    tape.reply(tape.poll(), signal("END_CALL"), {**signal("x"), "data": "no JSON"})
-    tape.reply(tape.poll(), signal("OFFER_CALL", "4"))
-    tape.reply(tape.poll(), signal("END_CALL"))  # a copy
-    tape.reply(tape.post(own("END_CALL")))
-    post = tape.post(ONE)
-    tape.reply(tape.poll(), signal("END_CALL", "6"), signal("END_CALL", "1", "c1"))
-    tape.lose(post)
-    tape.post(own("END_CALL"))
-    tape.reply(tape.count)
-    tape.reply(tape.poll(), signal("END_CALL", "8"))
-    tape.reply(tape.post(own("CALL_REJECTED"), own("END_CALL")))
-    tape.reply(tape.send("GET", HISTORY), signal("END_CALL", "10"))
-    tape.reply(tape.post(own("END_CALL")))
-    assert tape.broken == []
+    """An END_CALL that comes first, waits, is of the next call, follows a copy, or is refused."""
+    traffic = Traffic()
+    traffic.reply(traffic.post(own("END_CALL")))
+    traffic.reply(traffic.poll(), signal("END_CALL"), {**signal("x"), "data": "no JSON"})
+    traffic.reply(traffic.poll(), signal("OFFER_CALL", "4"))
+    traffic.reply(traffic.poll(), signal("END_CALL"))  # a copy
+    traffic.reply(traffic.post(own("END_CALL")))
+    post = traffic.post(ONE)
+    traffic.reply(traffic.poll(), signal("END_CALL", "6"), signal("END_CALL", "1", "c1"))
+    traffic.lose(post)
+    traffic.post(own("END_CALL"))
+    traffic.reply(traffic.count)
+    traffic.reply(traffic.poll(), signal("END_CALL", "8"))
+    traffic.reply(traffic.post(own("CALL_REJECTED"), own("END_CALL")))
+    traffic.reply(traffic.send("GET", HISTORY), signal("END_CALL", "10"))
+    traffic.reply(traffic.post(own("END_CALL")))
+    assert traffic.broken == []
 
 
 # well-formed-event, known-event, well-formed-upload, credentials-in-header
@@ -443,24 +446,24 @@ def test_ends_of_calls_that_are_no_echo() -> None:
     ],
 )
 def test_an_event_that_is_malformed(event: Any) -> None:
-    """It lacks what it is about."""
-    tape = Tape()
-    tape.post(event)
-    assert tape.broken == ["well-formed-event"]
+    """A required field is missing."""
+    traffic = Traffic()
+    traffic.post(event)
+    assert traffic.broken == ["well-formed-event"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b'{"events": {}}', b"\xff"])
 def test_a_body_that_is_malformed(raw: bytes) -> None:
-    """It is not an object with a list of events."""
-    tape = Tape()
-    tape.send("POST", "chats/c1/events", raw=raw)
-    assert tape.broken == ["well-formed-event"]
+    """The body is not an object with a list of events."""
+    traffic = Traffic()
+    traffic.send("POST", "chats/c1/events", raw=raw)
+    assert traffic.broken == ["well-formed-event"]
 
 
 def test_events_that_are_well_formed() -> None:
-    """All that clients send; one that the API does not name is a warning."""
-    tape = Tape()
-    tape.post(
+    """All events that clients send are accepted; an event outside the API is a warning."""
+    traffic = Traffic()
+    traffic.post(
         ONE,
         {"event": "chat_session_message", "msg_text": "", "msg_id": "3"},
         {"event": "chat_session_typing", "msg": "the draft"},
@@ -470,85 +473,85 @@ def test_events_that_are_well_formed() -> None:
         {"event": "chat_session_end"},
         signal("ICE_CANDIDATE"),
     )
-    tape.post()
-    assert (tape.broken, tape.warned) == ([], [])
-    tape.post({"event": "chat_session_smile"})
-    assert (tape.broken, tape.warned) == ([], ["known-event"])
+    traffic.post()
+    assert (traffic.broken, traffic.warned) == ([], [])
+    traffic.post({"event": "chat_session_smile"})
+    assert (traffic.broken, traffic.warned) == ([], ["known-event"])
 
 
 def test_uploads() -> None:
-    """One part must have the name of a file, whatever the part is called."""
-    tape = Tape()
+    """One part must have a file name; the name of the part is free."""
+    traffic = Traffic()
     part = (
         b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\nHi\r\n--b--\r\n'
     )
     headers = {"Authorization": AUTH, "Content-Type": "multipart/form-data; boundary=b"}
-    tape.send("POST", "files", raw=part, headers=headers)
-    assert tape.broken == []
-    tape.send("POST", "files", raw=part, headers={**headers, "Content-Type": "text/plain"})
-    tape.send("POST", "files", raw=part.replace(b"; filename", b"; x"), headers=headers)
-    assert tape.broken == ["well-formed-upload"] * 2
+    traffic.send("POST", "files", raw=part, headers=headers)
+    assert traffic.broken == []
+    traffic.send("POST", "files", raw=part, headers={**headers, "Content-Type": "text/plain"})
+    traffic.send("POST", "files", raw=part.replace(b"; filename", b"; x"), headers=headers)
+    assert traffic.broken == ["well-formed-upload"] * 2
 
 
 def test_credentials() -> None:
-    """In each request but downloads; without quotes they are as good."""
-    tape = Tape()
+    """Each request except downloads needs them; quotes are optional."""
+    traffic = Traffic()
     scheme = "MOBILE-API-140-327-PLAIN"
-    tape.send("GET", "availability", headers={"authorization": f"{scheme} appId=a, clientId=b"})
+    traffic.send("GET", "availability", headers={"authorization": f"{scheme} appId=a, clientId=b"})
     for path in ("chats/c1/files/f1", "chats/c1/profilephotos/A", "chats/c1/chaticon"):
-        tape.send("GET", path, headers={})
-    assert tape.broken == []
-    tape.send("GET", "availability", headers={})
-    tape.send("POST", "chats", headers={"Authorization": "Basic YTpi"})
-    tape.send("POST", "files", headers={"Authorization": f'{scheme} appId="a"'}, raw=b"")
-    assert tape.broken == ["credentials-in-header"] * 3 + ["well-formed-upload"]
+        traffic.send("GET", path, headers={})
+    assert traffic.broken == []
+    traffic.send("GET", "availability", headers={})
+    traffic.send("POST", "chats", headers={"Authorization": "Basic YTpi"})
+    traffic.send("POST", "files", headers={"Authorization": f'{scheme} appId="a"'}, raw=b"")
+    assert traffic.broken == ["credentials-in-header"] * 3 + ["well-formed-upload"]
 
 
 # history-when-joining, uncached-polls, patient-poll
 
 
 @pytest.mark.parametrize("is_new", [False, "false"])
-def test_a_session_with_a_past(is_new: Any) -> None:
-    """Its history has to be asked for, once there was time for it."""
-    tape = Tape()
-    tape.reply(tape.send("POST", "chats"), body={"chat_id": "c1", "is_new_chat": is_new})
-    tape.reply(tape.poll())
-    assert tape.warned == []
-    goes_on(tape)
-    assert tape.warned == ["history-when-joining"]
-    tape.reply(tape.send("GET", HISTORY))
-    assert tape.warned == []
+def test_a_session_with_a_history(is_new: Any) -> None:
+    """Its history must be requested, after some time."""
+    traffic = Traffic()
+    traffic.reply(traffic.send("POST", "chats"), body={"chat_id": "c1", "is_new_chat": is_new})
+    traffic.reply(traffic.poll())
+    assert traffic.warned == []
+    polls_on(traffic)
+    assert traffic.warned == ["history-when-joining"]
+    traffic.reply(traffic.send("GET", HISTORY))
+    assert traffic.warned == []
 
 
 def test_a_session_that_is_new_or_known() -> None:
-    """A new one has no past; one that the client polls already is asked for again."""
-    tape = Tape()
-    tape.reply(tape.send("POST", "chats"), body={"chat_id": "c1", "is_new_chat": True})
-    goes_on(tape)
-    tape.reply(tape.send("GET", "chats/active"), body={"chat_id": "c1", "state": "queued"})
-    goes_on(tape)
-    assert tape.warned == []
+    """A new session has no history; a session that the client polls already needs none."""
+    traffic = Traffic()
+    traffic.reply(traffic.send("POST", "chats"), body={"chat_id": "c1", "is_new_chat": True})
+    polls_on(traffic)
+    traffic.reply(traffic.send("GET", "chats/active"), body={"chat_id": "c1", "state": "queued"})
+    polls_on(traffic)
+    assert traffic.warned == []
 
 
 def test_polls_that_a_cache_may_answer() -> None:
-    """Said once: without the header, or with the same URL."""
-    tape = Tape()
+    """One violation: no header against caching, or a repeated URL."""
+    traffic = Traffic()
     for _ in range(2):
-        tape.reply(tape.send("GET", "chats/c1/events", query=""))
-    assert tape.warned == ["uncached-polls"]
-    tape.reply(tape.send("GET", "chats/c2/events", headers={"Authorization": AUTH}))
-    assert tape.warned == ["uncached-polls"] * 2
+        traffic.reply(traffic.send("GET", "chats/c1/events", query=""))
+    assert traffic.warned == ["uncached-polls"]
+    traffic.reply(traffic.send("GET", "chats/c2/events", headers={"Authorization": AUTH}))
+    assert traffic.warned == ["uncached-polls"] * 2
 
 
-def test_polls_that_are_given_up_early() -> None:
-    """Three in a row after as long, which is a timeout; once or twice, a process was stopped."""
-    tape = Tape()
+def test_polls_that_are_cancelled_early() -> None:
+    """Three cancellations after equal times are a timeout; one or two are a stopped process."""
+    traffic = Traffic()
     for seconds in (13.0, 13.0, 4.0, 25.0, 25.0, 25.0):
-        tape.cancel(tape.poll(), at=tape.now + seconds)
-    assert tape.warned == []
+        traffic.cancel(traffic.poll(), at=traffic.now + seconds)
+    assert traffic.warned == []
     for _ in range(6):
-        tape.cancel(tape.poll(), at=tape.now + 13.0)
-    assert tape.warned == ["patient-poll"]
+        traffic.cancel(traffic.poll(), at=traffic.now + 13.0)
+    assert traffic.warned == ["patient-poll"]
 
 
 # Own client.
@@ -563,7 +566,7 @@ REFUSED_HISTORIES = [
 @pytest.mark.parametrize("faults", [*PRESETS, *REFUSED_HISTORIES, "storm,404:history"])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_own_client_passes(faults: str, seed: int) -> None:
-    """Killed and restored, in both versions, with a server that does not notice aborts or does."""
+    """The client is killed and restored, in both versions, with and without notice of aborts."""
     world = world_of(faults, seed=seed, notices_aborts=seed % 2 == 0)
     world.network.observer = judge = Judge()
     customer = world.add_customer("customer", version=1 + seed // 2)
@@ -582,10 +585,10 @@ def test_the_own_client_passes(faults: str, seed: int) -> None:
 
 
 def test_a_reply_after_the_judge_has_seen_enough() -> None:
-    """Exchanges of which nothing comes are forgotten in the end."""
-    tape = Tape()
+    """Exchanges without an outcome are dropped in the end."""
+    traffic = Traffic()
     for _ in range(10_005):
-        tape.send("GET", "version", at=0.0)
-    assert len(tape.judge._open) == 10_000
-    tape.judge.on_arrival(BrokenExchange(1, "reset"), now=1.0)
-    assert len(tape.judge._open) == 10_000
+        traffic.send("GET", "version", at=0.0)
+    assert len(traffic.judge._open) == 10_000
+    traffic.judge.on_arrival(BrokenExchange(1, "reset"), now=1.0)
+    assert len(traffic.judge._open) == 10_000

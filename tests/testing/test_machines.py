@@ -1,4 +1,4 @@
-"""The kits for sessions and clients pass what is right, and show what is wrong in few steps."""
+"""The conformance kits accept correct sessions and clients, and show errors in few steps."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ TYPING = {"event": "chat_session_typing", "party_id": "A"}
 
 
 class OwnSession(ChatSession):
-    """A session class of an app, which changes what is told."""
+    """A session class of an app, which changes the effects."""
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
-        return self.told(item, super().receive(item, now=now))
+        return self.change(item, super().receive(item, now=now))
 
-    def told(self, item: Any, effects: list[Any]) -> list[Any]:
+    def change(self, item: Any, effects: list[Any]) -> list[Any]:
         return effects
 
 
 class ForgetsTyping(OwnSession):
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
-        return [e for e in told if not isinstance(e, effects.TypingStopped)]
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
+        return [e for e in reported if not isinstance(e, effects.TypingStopped)]
 
 
 class SendsTwice(OwnSession):
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
         is_doubtful = isinstance(item, SendFailed) and item.retryable
-        return [*told, *self.again] if is_doubtful else self._keep(told)
+        return [*reported, *self.again] if is_doubtful else self._keep(reported)
 
-    def _keep(self, told: list[Any]) -> list[Any]:
-        type(self).again = [e for e in told if isinstance(e, effects.SendEvents)] or self.again
-        return told
+    def _keep(self, reported: list[Any]) -> list[Any]:
+        type(self).again = [e for e in reported if isinstance(e, effects.SendEvents)] or self.again
+        return reported
 
     again: list[Any] = []  # noqa: RUF012  # one run at a time
 
 
-class SpeaksOn(OwnSession):
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
-        return [*told, effects.WarningCleared()] if self.done else told
+class AddsEffectAfterEnd(OwnSession):
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
+        return [*reported, effects.WarningCleared()] if self.done else reported
 
 
 class ForgetsItsClock(OwnSession):
@@ -67,7 +67,7 @@ class ForgetsItsClock(OwnSession):
 
 
 class Wrapper:
-    """A session in a session, which no class restores."""
+    """A session wrapped in another object, without a class method `restore`."""
 
     def __init__(self, session: Any) -> None:
         self.session_within = session
@@ -81,23 +81,23 @@ def restored(snapshot: Any, now: float) -> Wrapper:
 
 
 class OwnClient(ChatClient):
-    """A client class of an app, which changes what is told."""
+    """A client class of an app, which changes the effects."""
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
-        return self.told(item, super().receive(item, now=now))
+        return self.change(item, super().receive(item, now=now))
 
-    def told(self, item: Any, effects: list[Any]) -> list[Any]:
+    def change(self, item: Any, effects: list[Any]) -> list[Any]:
         return effects
 
 
 class PollsTwice(OwnClient):
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
-        polls = [e for e in told if isinstance(e, HttpRequest) and e.purpose == "poll"]
-        return [*told, *(evolve(poll, id=poll.id + 1_000_000) for poll in polls)]
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
+        polls = [e for e in reported if isinstance(e, HttpRequest) and e.purpose == "poll"]
+        return [*reported, *(evolve(poll, id=poll.id + 1_000_000) for poll in polls)]
 
 
 class IgnoresHistories(OwnClient):
-    """For it, histories are empty."""
+    """A client that replaces histories by empty ones."""
 
     def receive(self, item: Any, *, now: float) -> list[Any]:
         pending = self._state.pending.get(getattr(item, "id", 0))
@@ -107,22 +107,24 @@ class IgnoresHistories(OwnClient):
 
 
 class OpensTwice(OwnClient):
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
-        return [e for e in told for _ in range(1 + isinstance(e, ChatOpened))]
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
+        return [e for e in reported for _ in range(1 + isinstance(e, ChatOpened))]
 
 
 class NeverPosts(OwnClient):
-    """It keeps what the customer says to itself."""
+    """A client that drops the POSTs of the customer."""
 
-    def told(self, item: Any, told: list[Any]) -> list[Any]:
-        return [e for e in told if not (isinstance(e, HttpRequest) and e.purpose == "post")]
+    def change(self, item: Any, reported: list[Any]) -> list[Any]:
+        return [e for e in reported if not (isinstance(e, HttpRequest) and e.purpose == "post")]
 
 
 FEW: dict[str, Any] = {"examples": 30, "steps": 20}
 
 
-def shown(check: Callable[[int], object], case: str, sentence: str, steps: int) -> ConformanceError:
-    """The error of the first seed by which a kit shows a rule in few steps."""
+def first_error(
+    check: Callable[[int], object], case: str, sentence: str, steps: int
+) -> ConformanceError:
+    """Return the error of the first seed for which a kit reports the rule in few steps."""
     for seed in range(20):
         try:
             check(seed)
@@ -134,14 +136,14 @@ def shown(check: Callable[[int], object], case: str, sentence: str, steps: int) 
 
 
 @pytest.mark.parametrize("cls", [ChatSession, OwnSession])
-def test_a_right_session_passes(cls: Any) -> None:
-    """Chatfsm's own, and a subclass."""
+def test_a_correct_session_passes(cls: Any) -> None:
+    """The class of chatfsm passes, and a subclass."""
     report = check_session(lambda: cls("chat-1", settings=SETTINGS), **FEW)
     assert report == Conformance(2, ())
 
 
-def test_a_wrapper_is_restored_by_its_maker() -> None:
-    """Where no class has `restore`."""
+def test_a_wrapper_is_restored_by_its_function() -> None:
+    """The function `restore` is used for classes without that method."""
     made = [0]
 
     def restore(snapshot: Any, now: float) -> Wrapper:
@@ -159,12 +161,12 @@ def test_a_wrapper_is_restored_by_its_maker() -> None:
     [
         (ForgetsTyping, "any inputs", "nothing was due at the deadline", 3),
         (SendsTwice, "any inputs", "was sent again", 4),
-        (SpeaksOn, "sessions of a server", "effect after Terminated", 2),
+        (AddsEffectAfterEnd, "sessions of a server", "effect after Terminated", 2),
     ],
 )
-def test_a_broken_session_is_shown(cls: Any, case: str, sentence: str, steps: int) -> None:
-    """The rule, and not many more steps than it takes."""
-    error = shown(
+def test_a_wrong_session_is_reported(cls: Any, case: str, sentence: str, steps: int) -> None:
+    """The error has the rule, and few more steps than necessary."""
+    error = first_error(
         lambda seed: check_session(
             lambda: cls("chat-1", settings=SETTINGS), examples=60, steps=15, seed=seed
         ),
@@ -174,13 +176,13 @@ def test_a_broken_session_is_shown(cls: Any, case: str, sentence: str, steps: in
 
 
 @pytest.mark.parametrize("make", [ChatClient, OwnClient])
-def test_a_right_client_passes(make: Callable[..., Any]) -> None:
-    """Chatfsm's own with its usual settings, and a subclass, by a seed."""
+def test_a_correct_client_passes(make: Callable[..., Any]) -> None:
+    """The class of chatfsm passes with its default settings, and a subclass does, for one seed."""
     assert check_client(lambda: make(ENDPOINT), **FEW, seed=11) == Conformance(2, ())
 
 
-def test_a_client_that_gives_up_may_lose_what_it_reports() -> None:
-    """A text that was refused need not arrive."""
+def test_a_text_that_is_reported_as_failed_may_be_lost() -> None:
+    """A text that is reported as failed need not arrive."""
     settings = ClientSettings(max_attempts=1, max_queued=2)
     assert check_client(lambda: ChatClient(ENDPOINT, settings=settings), **FEW).passed == 2
 
@@ -194,13 +196,13 @@ def test_a_client_that_gives_up_may_lose_what_it_reports() -> None:
         (OpensTwice, "opening", "ChatOpened was reported twice"),
     ],
 )
-def test_a_broken_client_is_shown(cls: Any, case: str, sentence: str) -> None:
-    """The rule, and few steps."""
+def test_a_wrong_client_is_reported(cls: Any, case: str, sentence: str) -> None:
+    """The error has the rule, and few steps."""
 
     def restore(snapshot: Any, now: float) -> Any:
         return cls.restore(snapshot, ENDPOINT, settings=CLIENT_SETTINGS, now=now)
 
-    shown(
+    first_error(
         lambda seed: check_client(
             lambda: cls(ENDPOINT, settings=CLIENT_SETTINGS),
             restore=restore,
@@ -214,7 +216,7 @@ def test_a_broken_client_is_shown(cls: Any, case: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("named", [{"examples": 0}, {"steps": 0}])
 def test_a_kit_runs_at_least_once(named: dict[str, int]) -> None:
-    """Numbers are checked as those of settings are."""
+    """The numbers are checked like those of settings."""
     with pytest.raises(ValueError, match=f"{next(iter(named))} must be"):
         check_session(lambda: ChatSession("chat-1"), **named)
 
@@ -224,7 +226,7 @@ def events(*items: dict[str, Any]) -> list[Any]:
 
 
 def test_a_watched_session_raises_at_the_first_wrong_step() -> None:
-    """The stand-in has all members; the step that breaks a rule raises."""
+    """The wrapper has all members, and raises at the step that breaks a rule."""
     with watched(ForgetsTyping("chat-1")) as session:
         assert session.receive(events(TYPING)[0], now=0.0) == [effects.TypingStarted("A")]
         assert session.typing == ("A",)
@@ -235,7 +237,7 @@ def test_a_watched_session_raises_at_the_first_wrong_step() -> None:
 
 
 def test_a_watched_client_raises_at_the_first_wrong_step() -> None:
-    """By the rules of clients."""
+    """The rules of clients are checked."""
     opened = b'{"chat_id": "chat-1", "state": "queued", "is_new_chat": true}'
     with watched(PollsTwice(ENDPOINT)) as client:
         [request] = client.receive(RequestChat(), now=0.0)
@@ -245,7 +247,7 @@ def test_a_watched_client_raises_at_the_first_wrong_step() -> None:
 
 
 def test_a_watched_session_survives_a_restart() -> None:
-    """At the end of the block its snapshot is restored; one that received nothing is left alone."""
+    """At the end of the block its snapshot is restored, unless it received no input."""
     with watched(ChatSession("chat-1")) as session:
         session.receive(commands.SendText("hello"), now=1.0)
     with watched(ChatClient(ENDPOINT)) as client:
@@ -283,27 +285,27 @@ RULES: list[Callable[[Any], None]] = [
 
 
 def all_effects() -> list[Any]:
-    session, told = ChatSession("chat-1"), []
+    session, reported = ChatSession("chat-1"), []
     own = {"event": "chat_session_message", "party_id": "chat-1", "msg": "hello", "msg_id": "1"}
-    told += session.receive(commands.SendText("hello"), now=0.0)
-    told += session.receive(History(events(own)), now=0.0)
+    reported += session.receive(commands.SendText("hello"), now=0.0)
+    reported += session.receive(History(events(own)), now=0.0)
     for event in events(*STORY):
-        told += session.receive(event, now=1.0)
-    return told
+        reported += session.receive(event, now=1.0)
+    return reported
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_a_rule_is_usable_alone(rule: Callable[[Any], None]) -> None:
-    """It accepts the effects of a session, and not the same effects backwards after them."""
-    told = all_effects()
-    rule(told)
+def test_a_rule_can_be_used_alone(rule: Callable[[Any], None]) -> None:
+    """It accepts the effects of a session, and refuses them repeated in reverse order."""
+    reported = all_effects()
+    rule(reported)
     with pytest.raises(AssertionError):
-        rule([*told, *reversed(told)])
+        rule([*reported, *reversed(reported)])
 
 
 def test_repetitions_are_allowed_after_ids_were_forgotten() -> None:
-    """The session says so by an anomaly."""
-    [told] = [
+    """An anomaly of the session reports that."""
+    [reported] = [
         e for e in all_effects() if isinstance(e, effects.MessageReceived) if not e.message.own
     ]
-    invariants.nothing_received_twice([told, told, effects.Anomaly("too_many_ids", "")])
+    invariants.nothing_received_twice([reported, reported, effects.Anomaly("too_many_ids", "")])

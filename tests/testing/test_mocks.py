@@ -1,4 +1,4 @@
-"""Mocks: a sender that a function answers, and captured effects."""
+"""Mocks: a sender with a function for replies, and captured effects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answer(request: HttpRequest) -> HttpReply:
     return reply(request, {"chat_id": "c1", "state": "connected", "is_new_chat": True})
 
 
-def test_an_app_meets_the_answers_of_a_function() -> None:
+def test_a_function_answers_the_requests_of_an_app() -> None:
     """The sender keeps the requests, and the block the effects."""
     sender = MockSender(answer)
     with capture_effects() as effects, Chat.connect(ENDPOINT, sender) as chat:
@@ -47,8 +47,8 @@ def test_an_app_meets_the_answers_of_a_function() -> None:
     assert sender.is_closed
 
 
-def test_replies_by_hand() -> None:
-    """JSON, bytes, nothing, events, an error, a failure: all with the id of the request."""
+def test_each_kind_of_reply() -> None:
+    """JSON, bytes, no body, events, an error and a failure all have the id of the request."""
     assert reply(REQUEST, {"a": 1}).body == b'{"a": 1}'
     assert reply(REQUEST, b"raw", status=503, headers={"retry-after": "2"}) == HttpReply(
         7, 503, {"retry-after": "2"}, b"raw"
@@ -61,7 +61,7 @@ def test_replies_by_hand() -> None:
 
 
 def test_a_result_has_the_id_of_its_request() -> None:
-    """Whatever the handler gives; what it raises is raised."""
+    """The id of the handler's result is replaced; its exceptions are raised."""
     assert MockSender(lambda _: HttpFailure(0, "connect"))(REQUEST).id == 7
 
     def broken(_request: HttpRequest) -> HttpReply:
@@ -72,7 +72,7 @@ def test_a_result_has_the_id_of_its_request() -> None:
 
 
 def test_an_async_sender_takes_either_function() -> None:
-    """One that returns its result, or one to be awaited."""
+    """The function may return its result, or be a coroutine function."""
 
     async def later(request: HttpRequest) -> HttpReply:
         return answer(request)
@@ -88,8 +88,8 @@ def test_an_async_sender_takes_either_function() -> None:
     asyncio.run(main())
 
 
-def test_effects_are_captured_in_the_block_alone() -> None:
-    """Those of a client and of a session, and each once."""
+def test_effects_are_captured_only_in_the_block() -> None:
+    """The effects of a client and of a session are captured, each once."""
     client, session = ChatClient(ENDPOINT), ChatSession("c1")
     with capture_effects() as effects:
         (request,) = client.receive(RequestChat(), now=0.0)

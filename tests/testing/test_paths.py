@@ -1,4 +1,4 @@
-"""Paths: every state and every transition of the tables is reached, by a session that is driven."""
+"""Paths: a driven session reaches every state and every transition of the tables."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ TABLES: dict[str, Any] = {
 }
 
 
-def state_in(session: ChatSession, machine: str, told: list[Any]) -> str:
-    """The state of a machine, as the session and its effects show it."""
+def state_in(session: ChatSession, machine: str, reported: list[Any]) -> str:
+    """Return the state of a machine, as the session and its effects show it."""
     match machine:
         case "lifecycle" | "commands":
             return session.state
         case "form":
-            [*_, last] = [e for e in told if isinstance(e, effects.FormClosed | effects.FormOpened)]
-            replaced = [e for e in told if getattr(e, "reason", None) == "replaced"]
+            [*_, last] = [
+                e for e in reported if isinstance(e, effects.FormClosed | effects.FormOpened)
+            ]
+            replaced = [e for e in reported if getattr(e, "reason", None) == "replaced"]
             return "replaced" if replaced else getattr(last, "reason", "open")
         case "call":
             return session.call
@@ -49,14 +51,14 @@ def test_a_shortest_path_leads_to_each_state(machine: Machine) -> None:
     found = shortest_paths(machine)
     assert set(found) == set(TABLES[machine].states)
     for state, path in found.items():
-        session, told = driven(path)
+        session, reported = driven(path)
         if path.steps or machine not in {"form", "delivery"}:
-            assert (path.state, state_in(session, machine, told)) == (state, state)
+            assert (path.state, state_in(session, machine, reported)) == (state, state)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_path_leads_through_each_transition(machine: Machine) -> None:
-    """All pairs that the table has, each as the last step, from the state that it starts in."""
+    """Each pair of the table is the last step of a path, from its source state."""
     found = paths.transition_paths(machine)
     moves = TABLES[machine].moves
     assert set(found) == {
@@ -67,22 +69,22 @@ def test_a_path_leads_through_each_transition(machine: Machine) -> None:
     for (trigger, source, destination), path in found.items():
         *before, last = path.steps
         assert last.row == (trigger, source, destination)
-        session, told = driven(Path(machine, source, tuple(before)))
-        assert state_in(session, machine, told) == source
+        session, reported = driven(Path(machine, source, tuple(before)))
+        assert state_in(session, machine, reported) == source
         now = 1000.0 + sum(step.after for step in path.steps)
-        told += session.receive(last.item, now=now)
-        assert state_in(session, machine, told) == destination == path.state
+        reported += session.receive(last.item, now=now)
+        assert state_in(session, machine, reported) == destination == path.state
 
 
 def test_a_path_is_as_short_as_any() -> None:
-    """One transition for what the table has from the start, else one more than the source's."""
+    """A path has one transition from the start, or else one more than that of its source state."""
     for machine in ("lifecycle", "form", "call", "delivery", "cobrowsing"):
         shortest = shortest_paths(machine)
         for path in paths.simple_paths(machine):
             assert len(path.rows) >= len(shortest[path.state].rows)
 
 
-def test_simple_paths_are_in_no_state_twice_and_lead_where_they_say() -> None:
+def test_simple_paths_repeat_no_state_and_reach_their_target() -> None:
     count = {}
     for machine in MACHINES:
         found = list(paths.simple_paths(machine))
@@ -91,14 +93,14 @@ def test_simple_paths_are_in_no_state_twice_and_lead_where_they_say() -> None:
         for path in found:
             states = [path.rows[0][1], *(row[2] for row in path.rows)] if path.rows else []
             assert len(states) == len(set(states))
-    assert count.pop("lifecycle") == 326 * 5  # of six live states in any order; then four ends
+    assert count.pop("lifecycle") == 326 * 5  # six live states in any order, then four ends
     assert count == {"form": 7, "call": 102, "delivery": 18, "cobrowsing": 5, "commands": 10}
 
 
 @pytest.mark.parametrize("path", list(paths.simple_paths("call")), ids=lambda path: len(path.rows))
 def test_a_session_follows_every_simple_path_of_a_call(path: Path) -> None:
-    session, told = driven(path)
-    assert state_in(session, "call", told) == path.state
+    session, reported = driven(path)
+    assert state_in(session, "call", reported) == path.state
 
 
 def test_every_command_has_a_path() -> None:
@@ -106,8 +108,8 @@ def test_every_command_has_a_path() -> None:
     assert used == set(get_args(commands.Command))
 
 
-def test_a_command_needs_what_the_path_prepares() -> None:
-    """Without it the session refuses the command: nothing in a path is idle."""
+def test_a_command_needs_its_path() -> None:
+    """Without the prepared state the session refuses the command, so no step is superfluous."""
     refused = []
     for (trigger, *_), path in paths.transition_paths("commands").items():
         *before, last = path.steps
@@ -121,8 +123,8 @@ def test_a_command_needs_what_the_path_prepares() -> None:
 
 def test_a_path_works_for_any_chat_id() -> None:
     session = ChatSession("7215D0DA-D272-499C-9CF3-9F1A322F42CB")
-    told = drive(session, paths.transition_paths("form")["message", "open", "submitted"])
-    assert told[1] == effects.FormClosed(told[0].form, "submitted")  # type: ignore[union-attr]
+    reported = drive(session, paths.transition_paths("form")["message", "open", "submitted"])
+    assert reported[1] == effects.FormClosed(reported[0].form, "submitted")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("function", [shortest_paths, paths.transition_paths, paths.simple_paths])

@@ -1,4 +1,4 @@
-"""A small client with bugs planted in it: the judge finds each by its rule, and no other error."""
+"""A small client with planted bugs: the judge finds each by its rule, and no other error."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatfsm.testing.harness import Harness, VirtualHttp
 from chatfsm.testing.judge import Verdict
 from tests.testing.plain_client import TEXTS, Bug, PlainClient
 
-# All faults of the presets: no others can be handled. Each hits one request, or some.
+# All faults of the presets, since clients can handle only those. Each hits one or some requests.
 KINDS = sorted({str(fault).rpartition(":")[0] for fault in Faults.parse(",".join(PRESETS))})
 WHEN = st.integers(1, 12).map("@{}".format) | st.sampled_from(("0.05", "0.2", "0.5"))
 
 
 def one_fault(kind: str, when: str) -> str:
-    """`kind` is with its requests, if it has any: `duplicate:poll`, `reset`."""
+    """Return `kind` with a selection of its requests, such as `duplicate:poll` and `reset`."""
     if not when.startswith("@"):
         return f"{kind}:{when}"
     return f"{kind}{when}" if ":" in kind else f"{kind}:{when}"
@@ -40,11 +40,11 @@ def play(faults: str, seed: int, bug: Bug = "") -> tuple[Verdict, Harness, Plain
 
 @given(FAULTS, SEEDS)
 def test_the_correct_client_passes(faults: str, seed: int) -> None:
-    """Whatever the network does; what it has told and been told is what the judge has counted."""
+    """With any faults, the texts sent and received are those that the judge has counted."""
     verdict, harness, client = play(faults, seed)
     verdict.check()
     assert verdict.said <= len(TEXTS)
-    assert len(client.told) <= verdict.told
+    assert len(client.received) <= verdict.told
     assert client.is_over or harness.stopped
 
 
@@ -58,7 +58,7 @@ def test_the_correct_client_passes(faults: str, seed: int) -> None:
     ],
 )
 def test_a_bug_is_found_and_named(bug: Bug, rule: str) -> None:
-    """By one fault, or without any, after Hypothesis has shrunk it; no other rule is broken."""
+    """Hypothesis shrinks the run to one fault, or none; no other rule is broken."""
 
     def is_found(example: tuple[str, int]) -> bool:
         return play(*example, bug)[0].verdict == "fail"

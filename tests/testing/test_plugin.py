@@ -1,6 +1,6 @@
-"""The pytest plugin: its fixtures, its marker, and the reports of failed judgements.
+"""The pytest plugin: its fixtures, its marker, and the reports of broken rules.
 
-It is loaded by its entry point where chatfsm is installed, and by its name where not.
+It is loaded by its entry point if chatfsm is installed, and by its name otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-# Kept by the runs within this process, which forget what they were the first to import.
+# Kept by the runs in this process, which unload the modules that they import first.
 from chatfsm.simulator.world import World
 from chatfsm.testing.fixture_judge import FixtureJudge
 from chatfsm.testing.served import ServedCenter
@@ -64,7 +64,7 @@ def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult
 
 
 def test_a_client_on_the_loopback(pytester: pytest.Pytester) -> None:
-    """`chatfsm_url` has what a client needs, and a correct client passes."""
+    """`chatfsm_url` has the client's parameters, and a correct client passes."""
     code = """
 def test_it(chatfsm_url, chatfsm_judge):
     chat = call(chatfsm_url, "chats", {})["chat_id"]
@@ -78,7 +78,7 @@ def test_a_new_center_for_each_test(chatfsm_url):
 
 
 def test_a_broken_rule_fails_the_test(pytester: pytest.Pytester) -> None:
-    """The test that passed fails after all, with the report and without the plugin's code."""
+    """A test that would pass fails, with the report and without the plugin's code."""
     result = run(pytester, "\ndef test_it(chatfsm_url, chatfsm_judge): reuse_an_id(chatfsm_url)\n")
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
@@ -88,14 +88,14 @@ def test_a_broken_rule_fails_the_test(pytester: pytest.Pytester) -> None:
 
 
 def test_without_a_judge_nothing_is_judged(pytester: pytest.Pytester) -> None:
-    """Only a test that asks for the judge is judged."""
+    """Only a test that uses the fixture of the judge is judged."""
     run(pytester, "\ndef test_it(chatfsm_url): reuse_an_id(chatfsm_url)\n").assert_outcomes(
         passed=1
     )
 
 
-def test_the_test_may_ask_itself(pytester: pytest.Pytester) -> None:
-    """A verdict that the test has seen is the test's business; `check` raises at its line."""
+def test_the_test_may_read_the_verdict(pytester: pytest.Pytester) -> None:
+    """A verdict that the test has read is not checked again; `check` raises at its line."""
     code = """
 def test_verdict(chatfsm_judge, chatfsm_url):
     reuse_an_id(chatfsm_url)
@@ -120,7 +120,7 @@ def test_check_of_a_good_one(chatfsm_url, chatfsm_judge):
 
 
 def test_ignored_rules(pytester: pytest.Pytester) -> None:
-    """A rule may be ignored, if there is such a rule."""
+    """A rule may be ignored, if it exists."""
     code = """
 def test_it(chatfsm_url, chatfsm_judge):
     chatfsm_judge.ignore("unique-message-ids")
@@ -135,7 +135,7 @@ def test_no_such_rule(chatfsm_url, chatfsm_judge):
 
 
 def test_a_test_that_cannot_fail_fails(pytester: pytest.Pytester) -> None:
-    """A judge without a simulator, or without any request, says so."""
+    """A judge without a simulator, or without any request, is an error."""
     code = """
 def test_no_request(chatfsm_url, chatfsm_judge): pass
 def test_no_simulator(chatfsm_judge): pass
@@ -152,7 +152,7 @@ def test_failed_before(chatfsm_judge): assert 0
 
 
 def test_a_world_with_faults(pytester: pytest.Pytester) -> None:
-    """The marker sets the faults of the world and their seed, and the judge sees its requests."""
+    """The marker sets the faults of the World and their seed, and the judge sees its requests."""
     code = """
 def chat(world):
     customer = world.add_customer("customer-1")
@@ -190,7 +190,7 @@ def test_loopback(chatfsm_url):
     ],
 )
 def test_a_wrong_marker(pytester: pytest.Pytester, arguments: str, problem: str) -> None:
-    """A marker that cannot be read is an error that says why in one line."""
+    """An invalid marker is an error with the reason in one line."""
     code = f"""
 @pytest.mark.chatfsm_faults({arguments})
 def test_it(chatfsm_world): pass
@@ -201,7 +201,7 @@ def test_it(chatfsm_world): pass
 
 
 def test_one_clock(pytester: pytest.Pytester) -> None:
-    """A center is in a world or on the loopback, not in both; and a judge has one network."""
+    """A center is in a World or on the loopback, not in both, and a judge has one network."""
     code = """
 def test_both(chatfsm_world, chatfsm_url): pass
 
@@ -215,7 +215,7 @@ def test_two_networks(chatfsm_world, chatfsm_judge):
     result.stdout.fnmatch_lines(["use chatfsm_world or chatfsm_url, not both: *"])
 
 
-def test_the_center_may_be_another(pytester: pytest.Pytester) -> None:
+def test_the_center_may_be_replaced(pytester: pytest.Pytester) -> None:
     """All fixtures use the `chatfsm_center` of the tests' own conftest.py."""
     pytester.makeconftest(
         """
@@ -237,7 +237,7 @@ def test_world(chatfsm_world, chatfsm_center): assert chatfsm_world.center is ch
 
 
 def test_fixtures_have_help(pytester: pytest.Pytester) -> None:
-    """`pytest --fixtures` and `--markers` describe what the plugin brings."""
+    """`pytest --fixtures` and `--markers` describe the plugin."""
     text = run(pytester, "", "--fixtures").stdout.str()
     for name in ("chatfsm_center", "chatfsm_world", "chatfsm_url", "chatfsm_judge"):
         assert name in text
@@ -258,7 +258,7 @@ def python(*arguments: str, path: str = ".") -> subprocess.CompletedProcess[str]
 
 
 def test_loading_is_cheap() -> None:
-    """Without a fixture the plugin brings itself alone: no library, and nothing else of chatfsm."""
+    """Without a fixture in use the plugin imports only itself, and no library."""
     code = (
         f"import pytest, sys; a = {{*sys.modules}}; import {PLUGIN}; print(*{{*sys.modules}} - a)"
     )

@@ -1,4 +1,4 @@
-"""The conformance kit of stores: the stores of chatfsm pass, and each mistake is found."""
+"""The conformance kit of stores: the stores of chatfsm pass, and each error is found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatfsm.testing.store_checks import check_store, store_cases
 
 
 def test_the_stores_of_chatfsm_pass(tmp_path: Path) -> None:
-    """All cases, and nothing of the kit is left in the place."""
+    """The stores pass all cases, and the kit leaves no data in the place."""
     assert check_store(lambda: SqliteStore(tmp_path / "chats.db", max_delay=0.001)).passed == 9
     assert check_store(lambda: FolderStore(tmp_path / "chats")).passed == len(store_cases())
     with SqliteStore(tmp_path / "chats.db") as store:
@@ -23,7 +23,7 @@ def test_the_stores_of_chatfsm_pass(tmp_path: Path) -> None:
 
 
 class Memory:
-    """A store that is right, but for what a subclass changes."""
+    """A correct store in memory, whose subclasses change one respect each."""
 
     def __init__(self, place: dict[str, Any]) -> None:
         self.place = place
@@ -124,8 +124,8 @@ class SortsAway(Memory):
         (SortsAway, {"records come back as they were"}),
     ],
 )
-def test_a_mistake_is_found(wrong: type[Memory], cases: set[str]) -> None:
-    """By the case about it."""
+def test_an_error_is_found(wrong: type[Memory], cases: set[str]) -> None:
+    """The error is found by the case about it."""
     place: dict[str, Any] = {}
     with pytest.raises(ConformanceError) as raised:
         check_store(lambda: wrong(place))

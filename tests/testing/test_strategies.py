@@ -1,4 +1,4 @@
-"""Each strategy draws what it says, and reaches all of it."""
+"""Each strategy draws only valid examples, and covers all kinds of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatfsm.simulator.faults import KINDS, Fault, Faults
 from chatfsm.testing import strategies as chats
 from chatfsm.testing.invariants import SessionChecker
 
-# What a test draws once and looks at as a whole needs no shrinking.
+# Examples that a test checks as a whole need no shrinking.
 LOOK = settings(
     max_examples=100,
     derandomize=False,
@@ -34,7 +34,7 @@ LOOK = settings(
 
 
 def drawn(strategy: st.SearchStrategy[Any]) -> list[Any]:
-    """Many examples of a strategy, of several seeds: those of one resemble each other."""
+    """Return many examples from several seeds, since those of one seed resemble each other."""
     found: list[Any] = []
 
     @LOOK
@@ -62,12 +62,12 @@ def kinds(values: Iterable[Any]) -> set[type]:
     ids=["events", "signals", "commands", "send_results"],
 )
 def test_all_classes_are_drawn(strategy: st.SearchStrategy[Any], union: object) -> None:
-    """Each class of the union, and no other."""
+    """Each class of the union is drawn, and no other."""
     assert kinds(drawn(strategy)) == set(get_args(union))
 
 
 def test_all_kinds_of_inputs_are_drawn() -> None:
-    """Of server, app, transport and time."""
+    """Inputs of server, app, transport and time are drawn."""
     found = kinds(drawn(chats.inputs()))
     assert {*get_args(inputs.Input)} & found >= {
         *(inputs.Tick, inputs.Sent, inputs.SendFailed, inputs.Lost, inputs.History),
@@ -77,7 +77,7 @@ def test_all_kinds_of_inputs_are_drawn() -> None:
 
 
 def test_events_of_some_classes() -> None:
-    """Only those that are asked for, whether they have names on the wire or not."""
+    """Only the requested classes are drawn, whether or not they have names on the wire."""
     assert kinds(drawn(chats.events(events.Message, events.Unknown))) == {
         events.Message,
         events.Unknown,
@@ -97,8 +97,8 @@ def test_events_of_some_classes() -> None:
     ],
     ids=["events", "quirky_events", "odd_events", "hostile_events"],
 )
-def test_a_session_goes_on(strategy: st.SearchStrategy[Any]) -> None:
-    """What does not end a session does not, whatever is in it."""
+def test_a_session_stays_live(strategy: st.SearchStrategy[Any]) -> None:
+    """Events that do not end a session leave it live, whatever their fields."""
 
     @given(st.lists(strategy, max_size=5))
     def run(several: list[Any]) -> None:
@@ -111,15 +111,15 @@ def test_a_session_goes_on(strategy: st.SearchStrategy[Any]) -> None:
 
 
 @given(chats.quirky_wire_events())
-def test_a_quirk_is_no_mistake(item: dict[str, Any]) -> None:
-    """Each is an event of the class of its name; what is undocumented is kept, and no more."""
+def test_a_quirk_is_decoded(item: dict[str, Any]) -> None:
+    """A quirk decodes to the class of its name, and undocumented fields are kept."""
     event = decode_item(json.loads(json.dumps(item)))
     assert not isinstance(event, (events.Malformed, events.Unknown))
     assert set(event.extra) <= {"channel_id", "tenant", "seq"}
 
 
 def test_quirks_are_reached() -> None:
-    """Ids as numbers, milliseconds, data as text, other names of a field, missing fields."""
+    """Ids as numbers, milliseconds, data as text, renamed fields and missing fields are drawn."""
     found = drawn(chats.quirky_wire_events())
     assert {type(item["msg_id"]) for item in found if "msg_id" in item} == {int, str}
     assert any(int(item.get("timestamp", 0)) > 10**11 for item in found)
@@ -131,7 +131,7 @@ def test_quirks_are_reached() -> None:
 
 
 def test_odd_and_hostile_events_are_reached() -> None:
-    """Malformed ones, no events at all, huge numbers, deep nesting, escape sequences."""
+    """Malformed events, other values, huge numbers, deep nesting and escape sequences are drawn."""
     odd = kinds(drawn(chats.odd_events()))
     assert {events.Malformed, events.Unknown, events.Message} <= odd
     texts = [repr(item) for item in drawn(chats.hostile_wire_events())]
@@ -140,15 +140,15 @@ def test_odd_and_hostile_events_are_reached() -> None:
 
 
 @given(chats.reply_bodies())
-def test_a_reply_is_read(body: bytes) -> None:
-    """As the events that it was written from."""
+def test_a_reply_is_decoded(body: bytes) -> None:
+    """Its events are those that it was written from."""
     value = json.loads(body)
     items = value["events"] if isinstance(value, dict) else value
     assert decode(body) == [decode_item(item) for item in items]
 
 
-def test_a_hostile_reply_is_read_or_refused() -> None:
-    """Both happen; nothing else does."""
+def test_a_hostile_reply_is_decoded_or_refused() -> None:
+    """Both outcomes occur, and no other."""
 
     def outcome(body: bytes) -> str:
         try:
@@ -160,50 +160,50 @@ def test_a_hostile_reply_is_read_or_refused() -> None:
 
 
 @given(st.lists(chats.odd_commands(), max_size=5))
-def test_an_odd_command_is_obeyed_or_refused(orders: list[c.Command]) -> None:
-    """With `LocalProtocolError`, and the session keeps its rules."""
+def test_an_odd_command_is_accepted_or_refused(orders: list[c.Command]) -> None:
+    """A refusal is a `LocalProtocolError`, and the session keeps its rules."""
     session, checker = ChatSession("chat-1"), SessionChecker()
     for order in orders:
         try:
-            told = session.receive(order, now=0.0)
+            reported = session.receive(order, now=0.0)
         except LocalProtocolError:
             continue
-        checker.check(told, session, now=0.0)
+        checker.check(reported, session, now=0.0)
 
 
 def test_ids_of_commands_may_be_chosen() -> None:
-    """None is left to the session."""
+    """With that option each command has an id."""
     some = drawn(chats.commands(msg_ids=st.just("7")))
     assert {command.msg_id for command in some if hasattr(command, "msg_id")} >= {"7"}
     assert not any(getattr(command, "msg_id", "7") is None for command in some)
 
 
 def play(session: ChatSession, polls: list[chats.Poll]) -> list[Any]:
-    """Play a session of a server; all effects."""
-    now, checker, told = 100.0, SessionChecker(), []
+    """Feed a server's session to a session; return all effects."""
+    now, checker, reported = 100.0, SessionChecker(), []
     for pause, items in polls:
         now += pause
         while session.deadline is not None and session.deadline <= now:
             due = session.deadline
             effects = session.receive(Tick(), now=due)
             checker.check(effects, session, now=due)
-            told += effects
+            reported += effects
         for event in decode(items):
             effects = session.receive(event, now=now)
             checker.check(effects, session, now=now)
-            told += effects
-    return told
+            reported += effects
+    return reported
 
 
 @given(chats.server_sessions(repeats=True))
 def test_a_session_of_a_server_is_valid(polls: list[chats.Poll]) -> None:
-    """It has no anomaly and no unknown event, even if polls come from a cache."""
-    told = play(ChatSession("chat-1", settings=Settings(strict=True)), polls)
-    assert not [effect for effect in told if isinstance(effect, (Anomaly, UnknownReceived))]
+    """There is no anomaly and no unknown event, even if polls come from a cache."""
+    reported = play(ChatSession("chat-1", settings=Settings(strict=True)), polls)
+    assert not [effect for effect in reported if isinstance(effect, (Anomaly, UnknownReceived))]
 
 
-def test_sessions_of_a_server_reach_everything() -> None:
-    """All events of a server, all outcomes, several polls, and one from a cache."""
+def test_sessions_of_a_server_cover_everything() -> None:
+    """All events of a server, all outcomes, several polls and a cached poll are drawn."""
     sessions = drawn(chats.server_sessions(repeats=True, max_size=40))
     items = [item for polls in sessions for _, several in polls for item in several]
     of_client = {events.FormData, events.FormDataCancel, events.ClientEvent}
@@ -221,7 +221,7 @@ def test_sessions_of_a_server_reach_everything() -> None:
 
 
 def test_a_session_of_a_server_shrinks() -> None:
-    """To one that is connected, and ends."""
+    """The smallest example connects and ends."""
     assert find(chats.server_sessions(), lambda _: True) == [
         (
             0.0,
@@ -235,12 +235,12 @@ def test_a_session_of_a_server_shrinks() -> None:
 
 @given(chats.journals())
 def test_a_journal_agrees(lines: list[str]) -> None:
-    """With a run of the same session."""
+    """A run of the same session confirms the journal."""
     assert verify(lines) == max(0, len(lines) - 1)
 
 
-def test_an_odd_journal_is_found_out() -> None:
-    """With an error of the library, unless the damage is none."""
+def test_a_damaged_journal_is_detected() -> None:
+    """Damage is an error of the library, unless it changes no value."""
 
     def outcome(lines: list[str]) -> str:
         try:
@@ -254,20 +254,20 @@ def test_an_odd_journal_is_found_out() -> None:
 
 
 def test_all_faults_are_drawn() -> None:
-    """Of every kind."""
+    """Every kind of fault is drawn."""
     assert {fault.kind for fault in drawn(chats.faults())} == set(KINDS)
 
 
 @given(chats.fault_specs(max_size=2), chats.faults())
 def test_a_spec_of_faults_is_read(spec: str, fault: Fault) -> None:
-    """Whatever is drawn as a text is understood."""
+    """Each drawn text is a valid specification."""
     assert isinstance(Faults.parse(spec), Faults)
     assert Faults.parse(str(fault)).entries == (fault,)
 
 
 @given(chats.wire_histories("forms", max_size=3), chats.past_wire_events("roster"))
 def test_a_history_has_topics(page: list[dict[str, Any]], item: dict[str, Any]) -> None:
-    """Each event is one that a session can merge."""
+    """A session can merge each event."""
     assert 1 <= len(page) <= 3
     ChatSession("chat-1").receive(inputs.History(decode([*page, item])), now=0.0)
 
@@ -280,14 +280,14 @@ def test_an_unknown_topic_is_refused() -> None:
 
 
 def test_a_strategy_is_made_once() -> None:
-    """The same arguments give the same strategy."""
+    """Equal arguments give the same strategy."""
     assert chats.wire_events(ending=False) is chats.wire_events(ending=False)
     assert chats.inputs() is chats.inputs()
 
 
 @pytest.mark.parametrize("module", ["strategies", "machines", "_machine_cases"])
 def test_without_hypothesis_the_extra_is_named(module: str) -> None:
-    """Only the modules that need it; nothing imports pytest."""
+    """Only modules that need hypothesis import it; none imports pytest."""
     words = f"""
 import sys
 sys.modules["hypothesis"] = None

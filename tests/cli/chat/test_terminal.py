@@ -164,7 +164,7 @@ def test_a_closed_secure_form_drops_its_begun_answer() -> None:
         terminal.shows("card: number?")
         terminal.press(CARD[:12])
         terminal.shows("*" * 12)
-        server.tell(closed_form())
+        server.send(closed_form())
         terminal.shows("cancelled")
         terminal.press(CARD[12:] + "\r")
         terminal.shows("nothing was sent")
@@ -185,7 +185,7 @@ def test_a_message_that_was_begun_is_no_answer() -> None:
         terminal.press("I am ")
         terminal.shows("I am")
         shown = {"event": "chat_session_secure_form_show", "form_id": "card"}
-        server.tell({**shown, "form_request_id": "1"})
+        server.send({**shown, "form_request_id": "1"})
         terminal.shows("(send or clear this message first)   card: number?")
         terminal.press("here\r")
         terminal.until(lambda: texts_of(server.chat) == ["I am here"], "send the message")
@@ -222,7 +222,7 @@ def test_texts_of_the_server_are_escaped(server: Server) -> None:
     """Sequences that would clear the screen or set the window title are escaped."""
     with Terminal(command(server.url)) as terminal:
         terminal.shows(GREETING)
-        server.tell(message("\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]"))
+        server.send(message("\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]"))
         terminal.shows(r"\x1b[2J\x1b]0;owned\x07 [bold]as it is[/bold]")
         terminal.press("/quit\r")
         assert terminal.ends() == 0
@@ -269,7 +269,7 @@ def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
         terminal.shows("card: number?")
         terminal.until(lambda: not terminal.echoes, "hide")
         terminal.press(CARD[:12])
-        server.tell(closed_form())
+        server.send(closed_form())
         terminal.shows("cancelled")
         terminal.press(CARD[12:] + "\n")
         terminal.shows("nothing was sent")
@@ -291,7 +291,7 @@ def test_a_plain_line_that_was_begun_is_no_answer() -> None:
         terminal.press("I am ")
         terminal.shows("I am")
         shown = {"event": "chat_session_secure_form_show", "form_id": "card"}
-        server.tell({**shown, "form_request_id": "1"})
+        server.send({**shown, "form_request_id": "1"})
         terminal.shows("card: number?")
         terminal.until(lambda: not terminal.echoes, "hide")
         terminal.press("here\n")

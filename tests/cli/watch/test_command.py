@@ -18,7 +18,7 @@ from chatfsm._cli.watch_reader import StoreReader
 from chatfsm.commands import SendText
 from chatfsm.drivers.sqlite import SqliteStore
 from chatfsm.drivers.storage import FileStore, FolderStore
-from tests.drivers.driven import OPENED, Driven
+from tests.drivers.core_harness import OPENED, CoreHarness
 
 SECRETS = ("Hello", "Tove", "the-app-id", "the-client-id", "customer-")
 MESSAGE = {"event": "chat_session_message", "party_id": "p-1", "msg_id": "m1", "msg": "Hello Tove"}
@@ -34,23 +34,23 @@ CONNECTED = {"event": "chat_session_status", "state": "connected"}
 
 def record_of(chat_id: str, kind: str = "live", *, age: float = 0.0) -> dict[str, Any]:
     """The record of a chat of a kind, saved `age` seconds ago."""
-    chat = Driven()
+    chat = CoreHarness()
     chat.core.saving.records.wall_clock = lambda: time.time() - age
     if kind == "new":
-        chat.ticks(at=0.1)
+        chat.tick(at=0.1)
         return deepcopy(chat.record)
-    chat.replies("api", {**OPENED, "chat_id": chat_id}, at=0.5)
+    chat.reply("api", {**OPENED, "chat_id": chat_id}, at=0.5)
     match kind:
         case "retrying":
-            chat.fails("poll", at=3.0)
+            chat.fail("poll", at=3.0)
         case "unauthorized":
-            chat.replies("poll", {"error_code": "3000"}, at=3.0, status=403)
+            chat.reply("poll", {"error_code": "3000"}, at=3.0, status=403)
         case "over":
-            chat.replies("poll", {"events": [{"event": "chat_session_ended"}]}, at=1.0)
+            chat.reply("poll", {"events": [{"event": "chat_session_ended"}]}, at=1.0)
         case _:
             odd = {"event": "chat_session_party_left", "party_id": "p-9"}
-            chat.replies("poll", {"events": [CONNECTED, AGENT, MESSAGE, FORM, odd]}, at=1.0)
-            chat.commands(SendText("Hello"), at=2.0)
+            chat.reply("poll", {"events": [CONNECTED, AGENT, MESSAGE, FORM, odd]}, at=1.0)
+            chat.receive(SendText("Hello"), at=2.0)
     return deepcopy(chat.record)
 
 
@@ -216,11 +216,11 @@ def test_a_forged_record_keeps_its_row_short(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A digest is no signature: counts, times and ids of a record may have any size."""
-    chat = Driven()
-    chat.replies("api", {**OPENED, "chat_id": "x" * 200}, at=0.5)
+    chat = CoreHarness()
+    chat.reply("api", {**OPENED, "chat_id": "x" * 200}, at=0.5)
     chat.core.client._state.poll_timer.failures = 10**4000
     chat.core.client._state.poll_answered_at = -1e300
-    chat.ticks(at=1.0)
+    chat.tick(at=1.0)
     chat.core.saving.records.change_client()
     record = chat.core.saving.records.record(chat.core.client, chat.core.pending, 1.0)
     FileStore(tmp_path / "one.json").save({**record, "at": -1e300, "due": 1e300})

@@ -1,4 +1,4 @@
-"""Requests and replies for a judge, written by hand."""
+"""Requests and replies for a judge, built by hand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ HOST = "https://chat.example.com/clientweb/api"
 AUTH = 'MOBILE-API-140-327-PLAIN appId="demo", clientId="c"'
 
 
-class Tape:
-    """Requests and replies that a judge sees; each happens a second after the last."""
+class Traffic:
+    """A judge with its requests and replies, each one second after the last."""
 
     def __init__(self, *, version: int = 2) -> None:
         self.judge = Judge()
@@ -33,7 +33,7 @@ class Tape:
         headers: dict[str, str] | None = None,
         query: str | None = None,
     ) -> int:
-        """A request, and its number."""
+        """Send a request; return its number."""
         self.now = self.now + 1.0 if at is None else at
         self.count += 1
         body = b"" if events is None else json.dumps({"events": events}).encode()
@@ -55,11 +55,11 @@ class Tape:
         return self.post({"event": "chat_session_message", "msg_id": msg_id, "msg": text})
 
     def reply(self, number: int, *events: Any, status: int = 200, body: Any = None) -> None:
-        """The center replies, and the reply arrives."""
+        """Let the center reply, and the reply arrive."""
         self.arrive(number, self.handle(number, *events, status=status, body=body))
 
     def handle(self, number: int, *events: Any, status: int = 200, body: Any = None) -> HttpReply:
-        """The center replies."""
+        """Let the center reply."""
         value = {"events": list(events)} if body is None else body
         reply = HttpReply(number, status, {}, json.dumps(value).encode() if value != "" else b"")
         self.judge.on_handled(number, reply, now=self.now)
@@ -76,18 +76,18 @@ class Tape:
         self.judge.on_cancel(number, now=self.now)
 
     def wait(self, seconds: float) -> None:
-        """Time passes, as the judge learns by the next request."""
+        """Let time pass; the judge learns of it by the next request."""
         self.now += seconds
         self.judge.now = self.now
 
     @property
     def broken(self) -> list[str]:
-        """The rules that are broken, each as often as it is."""
+        """The broken rules, each as often as it is broken."""
         return self.found("error")
 
     @property
     def warned(self) -> list[str]:
-        """The rules of which the judge warns, each as often as it does."""
+        """The rules with a warning, each as often as it is given."""
         return self.found("warning")
 
     def found(self, severity: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A driver's core with a real client, whose requests get the replies of a test."""
+"""A driver core with a real client, whose requests are answered by the test."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ENDPOINT = Endpoint("https://chat.example.com", "tenant.example", APP_ID, CLIENT
 OPENED = {"chat_id": "chat-1", "state": "queued", "is_new_chat": True}
 
 
-class Driven:
-    """A chat, the requests that wait for a reply by their purposes, and a store that may fail."""
+class CoreHarness:
+    """A driver core, its unanswered requests by purpose, and a store that can fail."""
 
     def __init__(self, client: ChatClient | None = None, **options: Any) -> None:
         self.core = DriverCore(client or ChatClient(ENDPOINT), self.save, 64, **options)
@@ -33,19 +33,19 @@ class Driven:
             raise self.save_error
         self.record = record
 
-    def commands(self, command: object, *, at: float) -> None:
+    def receive(self, command: object, *, at: float) -> None:
         self._note(self.core.receive(command, at))
 
-    def replies(self, purpose: str, value: object, *, at: float, status: int = 200) -> None:
+    def reply(self, purpose: str, value: object, *, at: float, status: int = 200) -> None:
         request = self.sent.pop(purpose)
         reply = HttpReply(request.id, status, {}, json.dumps(value).encode())
         self._note(self.core.receive_safely(reply, at))
 
-    def fails(self, purpose: str, *, at: float) -> None:
+    def fail(self, purpose: str, *, at: float) -> None:
         failure = HttpFailure(self.sent.pop(purpose).id, "protocol", "reset")
         self._note(self.core.receive_safely(failure, at))
 
-    def ticks(self, *, at: float) -> None:
+    def tick(self, *, at: float) -> None:
         self._note(self.core.receive_safely(Tick(), at))
 
     def _note(self, requests: list[HttpRequest]) -> None:
