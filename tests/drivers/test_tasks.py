@@ -317,7 +317,7 @@ def test_the_end_of_a_loop_with_an_open_chat_does_not_hang() -> None:
 async def an_effect_after_three_replies(calls: list[int]) -> None:
     scripts = [returning(poll(number)) for number in (1, 2, 3)]
     client = ScriptedClient([*scripts, returning(*named("a"))])
-    async with aio.Chat(client, carry, closing_timeout=0.05) as chat:
+    async with aio.Chat(client, perform, closing_timeout=0.05) as chat:
         await chat.send(End())
         async for _ in chat:
             break
