@@ -79,7 +79,7 @@ class DropsHeaders(Wrong):
         return super().__call__(evolve(request, headers=request.headers[:2]))
 
 
-class TellsSecrets(Wrong):
+class LeaksSecrets(Wrong):
     def __call__(self, request: HttpRequest) -> Answer:
         answer = super().__call__(request)
         if isinstance(answer, HttpFailure):
@@ -87,7 +87,7 @@ class TellsSecrets(Wrong):
         return answer
 
 
-class SaysNoReason(Wrong):
+class GivesNoReason(Wrong):
     def __call__(self, request: HttpRequest) -> Answer:
         answer = super().__call__(request)
         return evolve(answer, why="") if isinstance(answer, HttpFailure) else answer
@@ -98,7 +98,7 @@ class MixesUpIds(Wrong):
         return evolve(super().__call__(request), id=request.id + 1)
 
 
-class CallsAllConnect(Wrong):
+class ReportsOnlyConnect(Wrong):
     def __call__(self, request: HttpRequest) -> Answer:
         answer = super().__call__(request)
         return evolve(answer, kind="connect") if isinstance(answer, HttpFailure) else answer
@@ -156,10 +156,10 @@ WRONG: dict[Any, tuple[str, ...]] = {
     TrustsAnyone: ("tls-not-trusted",),
     DecodesUrls: ("request-url-as-sent",),
     DropsHeaders: ("request-headers-as-sent",),
-    TellsSecrets: ("connect-refused", "truncated-body", "stall-in-body"),
-    SaysNoReason: ("connect-refused", "truncated-body"),
+    LeaksSecrets: ("connect-refused", "truncated-body", "stall-in-body"),
+    GivesNoReason: ("connect-refused", "truncated-body"),
     MixesUpIds: ("reply", "truncated-body"),
-    CallsAllConnect: ("truncated-body", "stall-before-headers", "reset-after-request"),
+    ReportsOnlyConnect: ("truncated-body", "stall-before-headers", "reset-after-request"),
     Raises: ("reply", "connect-refused"),
     TimesEachRead: ("drip-headers", "drip-body", "again-after-a-second-reply"),
     CannotClose: ("reply",),
@@ -269,7 +269,7 @@ def test_a_factory_that_raises_is_reported() -> None:
 def test_the_error_quotes_no_request() -> None:
     """The error is a `ChatError`, and holds no header of the requests."""
     with pytest.raises(ChatError) as caught:
-        check_sender(TellsSecrets, only=["connect-refused"], patience=0.1)
+        check_sender(LeaksSecrets, only=["connect-refused"], patience=0.1)
     assert "its reason quotes the request" in str(caught.value)
     assert "client 8" not in str(caught.value)
 

@@ -85,7 +85,7 @@ def test_any_errors_of_polls(story: list[tuple[int, bytes, str]]) -> None:
     before = kinds(chat).count("history")
     chat.reply_poll()
     if was_busy:
-        assert "history" in chat.pending, "what another client got is asked for"
+        assert "history" in chat.pending, "a busy poll is followed by a history"
         assert kinds(chat).count("history") == before + 1
         chat.reply_history()
     assert chat.client.health(chat.now).failures == 0
@@ -95,7 +95,7 @@ def test_any_errors_of_polls(story: list[tuple[int, bytes, str]]) -> None:
             chat.reply_history()
     failed_at = chat.now
     chat.reply("poll", status=503)
-    assert chat.client.health(chat.now).failures == 1, "a good poll is where counting begins"
+    assert chat.client.health(chat.now).failures == 1, "a successful poll resets the count"
 
 
 def kinds(chat: ClientHarness) -> list[str]:
@@ -199,7 +199,7 @@ def test_any_sleep_of_the_computer(seconds: float, has_replied: bool) -> None:
     assert deadline is not None
     chat.receive(Tick(), at=deadline + seconds)
     while "history" not in chat.pending:
-        assert chat.now <= deadline + seconds + 60.0, "what happened meanwhile is not asked for"
+        assert chat.now <= deadline + seconds + 60.0, "no history is requested after the sleep"
         if chat.pending == ["poll"]:
             chat.reply_poll()
         chat.run_to_deadline()

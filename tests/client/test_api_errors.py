@@ -167,7 +167,7 @@ def test_a_flawed_body_is_parsed(body: bytes, value: Any, flaw: str) -> None:
 
 
 def test_undecodable_content_is_not_quoted() -> None:
-    """With 5003 the server may quote customer texts, so the message is dropped."""
+    """The server may quote customer texts with 5003, so the message is dropped."""
     found = error(400, {"error_code": "5003", "error_message": 'near "my card is 4111"'})
     assert "4111" not in str(found)
 

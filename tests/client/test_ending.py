@@ -54,7 +54,7 @@ def test_a_last_history_settles_unconfirmed_messages(
     assert chat.client.done
     assert chat.client.deadline is None
     assert effects.MessageFailed("3", "not posted: the chat is over") in reported
-    assert chat.posted == [["a"]], "nothing is posted to a chat that is over"
+    assert chat.posted == [["a"]], "nothing is posted to an ended chat"
 
 
 @pytest.mark.parametrize(("asked", "is_asked"), [("7", True), ("60", False)])

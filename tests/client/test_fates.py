@@ -42,7 +42,7 @@ def test_an_unconfirmed_message_that_arrived_is_not_sent_again(
     chat.send_text("a")
     assert names(lose_post(chat, how)) == ["MessageUnconfirmed"]
     chat.send_text("b")
-    assert chat.pending == ["poll"], "what is said later waits for its turn"
+    assert chat.pending == ["poll"], "later texts wait"
     assert chat.run_to_deadline() == ["history"]
     assert chat.now == 2.0
     assert chat.reply_history(own("a", "1")) == [effects.MessageSent("1", replayed=True)]
@@ -306,7 +306,7 @@ def test_an_end_that_arrived_without_a_reply(chat: ClientHarness) -> None:
 
 
 def test_a_refused_history_stops_nothing(chat: ClientHarness) -> None:
-    """With a permanently refused history the message stays unconfirmed, and the rest goes on."""
+    """The message stays unconfirmed if the history is refused permanently; the rest goes on."""
     chat.reply_poll(FORM, at=1.0)
     chat.send_text("a")
     chat.receive(c.SubmitForm("7", {"age": "44"}))

@@ -221,7 +221,7 @@ def test_a_history_over_the_limit_is_skipped(
     assert anomaly.kind == "malformed"
     assert "history" in anomaly.text
     chat.send_text("b")
-    assert chat.posted[-1][-1] == "b", "what is said later goes out"
+    assert chat.posted[-1][-1] == "b", "later texts are sent"
     for _ in range(40):
         for kind in chat.pending:
             chat.reply(kind)

@@ -23,7 +23,7 @@ def test_a_broken_poll_may_lose_events(chat: ClientHarness) -> None:
     assert chat.run_to_deadline() == ["history"]
     assert [type(effect) for effect in chat.reply_history(HELLO)] == [effects.MessageReceived]
     chat.reply_poll(at=30.0)
-    assert chat.pending == ["poll"], "and that was it"
+    assert chat.pending == ["poll"], "only once"
 
 
 def test_a_broken_poll_needs_a_later_history(chat: ClientHarness) -> None:

@@ -78,7 +78,7 @@ def test_joining_survives_a_restart(make_client: type[ClientHarness]) -> None:
     chat.tick()
     assert chat.pending == ["history"]
     chat.reply("history", status=503)
-    assert chat.pending == ["poll"], "a server that is there is polled meanwhile"
+    assert chat.pending == ["poll"], "a server that answers is polled meanwhile"
     assert chat.posted == []
 
 
@@ -97,7 +97,9 @@ def test_a_second_device_whose_post_is_dropped(make_client: type[ClientHarness])
     assert second.client.session is not None
     assert second.client.session.outbox == {"second:1": "unconfirmed"}
     reported = second.reply_poll(read("first:1"))
-    assert second.client.session.outbox == {"second:1": "unconfirmed"}, "what was read is another"
+    assert second.client.session.outbox == {"second:1": "unconfirmed"}, (
+        "the receipt is for another message"
+    )
     assert not [effect for effect in reported if isinstance(effect, effects.MessageSent)]
     while "history" not in second.pending:
         second.run_to_deadline()
@@ -131,7 +133,7 @@ def test_the_documented_form_has_a_token_as_well() -> None:
 
 
 def test_the_counter_skips_own_ids_of_an_earlier_run() -> None:
-    """With the same token and a lost snapshot no id of the history is used again."""
+    """No id of the history is used again, even with the same token and a lost snapshot."""
     chat = ClientHarness(chat_id=CHAT, token="device-7")
     chat.tick()
     chat.reply_history(own("before the crash", "device-7:5"))

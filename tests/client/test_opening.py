@@ -65,7 +65,7 @@ def test_an_existing_chat_reads_the_history_first(harness: ClientHarness, is_new
     assert harness.pending == ["history"]
     past = harness.reply_history({"event": "ended"}, HELLO)
     assert names(past) == ["MessageReceived"]
-    assert past[0].replayed, "and an old end in it ends nothing"
+    assert past[0].replayed, "an old end in it has no effect"
     assert harness.pending == ["poll"]
     assert names(harness.reply_poll(HELLO, at=5.0)) == ["LinkChanged"], "reported once"
 

@@ -24,7 +24,7 @@ def test_one_history_after_an_outage(make_client: type[ClientHarness], version: 
     for _ in range(10):
         before = chat.now
         assert chat.pending == []
-        assert chat.run_to_deadline() == ["history"], "and no poll beside it"
+        assert chat.run_to_deadline() == ["history"], "no poll beside the history"
         waits.append(chat.now - before)
         chat.fail("history", "connect")
     steps = [min(2.0**attempt, 30.0) for attempt in range(10)]

@@ -151,7 +151,7 @@ def test_a_busy_server_is_polled_later(
     chat.reply("poll", body, status=status, at=1.0)
     assert chat.client.health(1.0).link == "waiting"
     assert chat.run_to_deadline() == ["poll"]
-    assert 1.5 <= chat.now <= 2.0, "from 1.0 on, the first wait"
+    assert 1.5 <= chat.now <= 2.0, "the first delay counts from 1.0"
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_a_post_to_an_unknown_chat_ends_it(chat: ClientHarness) -> None:
     assert "Undelivered" in names(reported)
     why = "not posted: the chat is over"
     assert Undelivered("chat_session_form_data", "7", why) in reported
-    assert chat.client.session.outbox == {"1": "failed"}, "the server took nothing"
+    assert chat.client.session.outbox == {"1": "failed"}, "the server accepted nothing"
 
 
 def test_the_queue_is_bounded(make_client: type[ClientHarness]) -> None:

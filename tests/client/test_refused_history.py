@@ -134,19 +134,19 @@ class Server:
         self.chat = chat
         self.arrived: list[dict[str, Any]] = []
 
-    def answers(self, post: str = "taken", history: str = "given", poll: str = "given") -> None:
+    def answer(self, post: str = "taken", history: str = "given", poll: str = "given") -> None:
         """Answer all pending requests, one of each kind; if there are none, advance the time."""
         chat = self.chat
         if not chat.pending:
             chat.run_to_deadline()
         if "post" in chat.pending:
-            self.answers_post(post)
+            self.answer_post(post)
         if "history" in chat.pending:
-            self.answers_history(history)
+            self.answer_history(history)
         if "poll" in chat.pending:
             chat.reply_poll() if poll == "given" else chat.fail("poll", "protocol")
 
-    def answers_post(self, how: str) -> None:
+    def answer_post(self, how: str) -> None:
         if how == "later":
             return
         if how in {"taken", "lost after"}:
@@ -158,7 +158,7 @@ class Server:
         else:
             self.chat.fail("post", "connect" if how == "connect" else "protocol")
 
-    def answers_history(self, how: str) -> None:
+    def answer_history(self, how: str) -> None:
         if how == "given":
             self.chat.reply_history(*(own(event["msg"], event["msg_id"]) for event in self.arrived))
         else:
@@ -182,10 +182,10 @@ def test_any_refusals_change_no_order(
     for number, (says, *answers) in enumerate(steps):
         if says:
             chat.send_text(str(number))
-        server.answers(*answers)
+        server.answer(*answers)
     for poll in ("lost", "given"):
         for _ in range(20):
-            server.answers(poll=poll)
+            server.answer(poll=poll)
     texts = [int(event["msg"]) for event in server.arrived]
     assert texts == sorted(set(texts))
     assert chat.client.session is not None

@@ -45,7 +45,7 @@ def test_events_lost_with_an_old_poll_are_reported(chat: ClientHarness) -> None:
     chat.reply("poll", {"error_code": "5509"}, status=400)
     assert chat.run_to_deadline() == ["poll"]
     chat.reply_poll(at=1_005.0)
-    assert chat.pending == ["history"], "the poll of the dead was answered, or let go"
+    assert chat.pending == ["history"], "the old poll was answered or has timed out"
     chat.reply_history()
     assert chat.run_to_deadline() == ["history"]
     assert chat.now == 1_020.0
@@ -103,7 +103,7 @@ def test_unconfirmed_and_waiting_messages_survive(chat: ClientHarness) -> None:
     chat.restart(at=1_000.0)
     chat.tick()
     chat.restart(at=5.0)
-    assert chat.client.deadline == 7.0, "what was to settle still has its time"
+    assert chat.client.deadline == 7.0, "the remaining time to settle is kept"
     chat.tick(at=7.0)
     chat.reply_history()
     assert chat.posted == [["a"], ["a"]]
@@ -121,7 +121,7 @@ def test_the_remaining_backoff_survives(chat: ClientHarness) -> None:
     assert chat.tick() == []
     assert chat.pending == []
     assert chat.client.health(77.0).next_in == pytest.approx(left)
-    assert chat.run_to_deadline() == ["history"], "the first thing, as after any restart, and once"
+    assert chat.run_to_deadline() == ["history"], "first after a restart, and once"
     chat.reply_history()
     assert chat.pending == ["poll"]
 

@@ -51,7 +51,7 @@ def play(kills: int, lines: int, seed: int, folder: Path) -> Outcome:
             is_running = app.poll() is None
             app.kill()
             app.wait(10)
-            assert is_running, "it ended by itself: more lines are needed"
+            assert is_running, "the process ended by itself: more lines are needed"
         assert started(server, folder, lines).wait(60) == 0
         [chat] = server.chats
         sent = Counter(texts_of(chat))

@@ -187,11 +187,11 @@ def test_a_slow_app_loses_no_effects(run: Any) -> None:
 
 async def deadlines() -> None:
     def wake(name: str, later: float | None) -> Any:
-        def tell(_item: object) -> list[object]:
+        def named_effect(_item: object) -> list[object]:
             client.deadline = later
             return [*named(name)]
 
-        return tell
+        return named_effect
 
     client = ScriptedClient([wake("one", 2.0), wake("two", None)], deadline=1.0)
     clock = iter([0.0, 0.5, 1.0, 1.0, 2.0])

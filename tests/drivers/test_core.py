@@ -43,7 +43,7 @@ def test_requests_go_to_the_sender_and_effects_to_the_app() -> None:
 
 
 def test_polls_are_held_back_while_too_many_effects_are_pending() -> None:
-    """With more than `max_pending` effects pending, no poll and no history is sent."""
+    """No poll and no history is sent while more than `max_pending` effects are pending."""
     history = HttpRequest(3, "GET", f"{CHAT}/history?_=3", (), purpose="history")
     core = core_of(returning(*named("a", "b", "c"), poll(1), post(2), history))
     assert core.receive(Tick(), 0.0) == [post(2)]

@@ -36,8 +36,8 @@ def killed(server: Server, folder: Path, count: int, lines: int, file: str) -> N
     try:
         until = time.monotonic() + 30
         while len(received_in(folder)) < count:
-            assert app.poll() is None, "it ended by itself"
-            assert time.monotonic() < until, "it hears nothing more"
+            assert app.poll() is None, "the process ended by itself"
+            assert time.monotonic() < until, "it receives nothing more"
             time.sleep(0.002)
     finally:
         app.kill()

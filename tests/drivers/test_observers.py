@@ -29,7 +29,7 @@ SECRETS = ("Hello", "p-1", "m1", "Tove", "chat-1", "tenant.example", APP_ID, CLI
 EVENTS = "/clientweb/api/v2/chats/{chat}/events"
 
 
-def hold_a_chat(observer: o.Observer) -> CoreHarness:
+def run_a_chat(observer: o.Observer) -> CoreHarness:
     """Run a chat in which each observation occurs; it is left open, with a poll in flight."""
     chat = CoreHarness(observers=(observer,))
     chat.reply("api", OPENED, at=0.5)
@@ -59,7 +59,7 @@ def hold_a_chat(observer: o.Observer) -> CoreHarness:
 def test_the_chat_has_each_observation() -> None:
     """The chat covers each case of an observer."""
     seen: list[o.Observation] = []
-    hold_a_chat(seen.append).core.close(12.0, None)
+    run_a_chat(seen.append).core.close(12.0, None)
     assert {*map(type, seen)} == {*o.Observation.__args__}  # type: ignore[attr-defined]
 
 
@@ -91,7 +91,7 @@ class Collected:
 def test_a_request_has_a_span() -> None:
     """The span has method and template, kind client, and the attributes of the convention."""
     collected = Collected()
-    hold_a_chat(collected.observer)
+    run_a_chat(collected.observer)
     first, post, poll, broken, *_ = collected.spans()
     assert [span.name for span in (first, post, poll)] == [
         "POST /clientweb/api/v2/chats",
@@ -118,7 +118,7 @@ def test_a_request_has_a_span() -> None:
 def test_an_error_status_is_an_error() -> None:
     """A status of 400 or above is an error, with the status as its type."""
     collected = Collected()
-    hold_a_chat(collected.observer)
+    run_a_chat(collected.observer)
     [refused, *_] = [
         span.attributes or {}
         for span in collected.spans()
@@ -131,7 +131,7 @@ def test_only_a_request_of_the_app_has_a_parent() -> None:
     """A poll has no parent, even if it follows from a request of the app."""
     collected = Collected()
     with collected.tracers.get_tracer("app").start_as_current_span("serve"):
-        hold_a_chat(collected.observer)
+        run_a_chat(collected.observer)
     parents = {
         (span.attributes or {})["chatfsm.purpose"]: span.parent is not None
         for span in collected.spans()
@@ -143,7 +143,7 @@ def test_only_a_request_of_the_app_has_a_parent() -> None:
 def test_durations_follow_the_convention() -> None:
     """`http.client.request.duration` in seconds, with the boundaries that it asks for."""
     collected = Collected()
-    hold_a_chat(collected.observer)
+    run_a_chat(collected.observer)
     points = collected.points()["http.client.request.duration"]
     [post] = [
         point
@@ -159,7 +159,7 @@ def test_durations_follow_the_convention() -> None:
 def test_the_other_metrics_are_those_of_chats() -> None:
     """There are counts by link, state, fate and kind, and gauges return to their start."""
     collected = Collected()
-    chat = hold_a_chat(collected.observer)
+    chat = run_a_chat(collected.observer)
     assert collected.values("chatfsm.chats", "chatfsm.link") == {
         "waiting": 0,
         "live": 1,
@@ -182,7 +182,7 @@ def test_no_span_and_no_metric_holds_an_id_or_a_text() -> None:
     """The chat id is in spans only by option."""
     collected, named = Collected(), Collected(chat_ids=True)
     for each in (collected, named):
-        hold_a_chat(each.observer)
+        run_a_chat(each.observer)
     text = "".join(span.to_json() for span in collected.spans()) + repr(collected.points())
     assert [secret for secret in SECRETS if secret in text] == []
     ids = {(span.attributes or {}).get("chatfsm.chat_id") for span in named.spans()}
@@ -226,7 +226,7 @@ def samples(page: bytes) -> dict[tuple[str, ...], float]:
 def test_the_page_of_prometheus_counts_the_chat() -> None:
     """Names have units and `_total`, labels have few values, and gauges end at zero."""
     observer = PrometheusObserver(CollectorRegistry())
-    chat = hold_a_chat(observer)
+    chat = run_a_chat(observer)
     found = samples(observer.page())
     assert found["chatfsm_http_request_duration_seconds_count", "POST", "post", "200"] == 1
     total = found["chatfsm_http_request_duration_seconds_sum", "POST", "post", "200"]
@@ -251,7 +251,7 @@ def test_the_page_of_prometheus_counts_the_chat() -> None:
 def test_the_page_holds_no_id_and_no_text() -> None:
     """No text of the chat is in the page."""
     observer = PrometheusObserver(CollectorRegistry())
-    hold_a_chat(observer)
+    run_a_chat(observer)
     page = observer.page().decode()
     assert [secret for secret in SECRETS if secret in page] == []
 

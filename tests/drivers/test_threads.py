@@ -153,11 +153,11 @@ def test_iteration_ends_with_the_chat() -> None:
 def test_ticks_come_at_the_deadline() -> None:
     """The clock thread feeds a `Tick` to the client at its deadline."""
 
-    def tell(_item: object) -> list[object]:
+    def wake(_item: object) -> list[object]:
         client.deadline = None
         return [*named("woken")]
 
-    client = ScriptedClient([tell], deadline=0.0)
+    client = ScriptedClient([wake], deadline=0.0)
     with threads.Chat(client, replying) as chat:
         assert next(chat) == named("woken")[0]
     assert client.received == [Tick()]
@@ -232,11 +232,11 @@ def test_closing_ends_a_pending_call() -> None:
             chat.ask(CheckAvailability())
         outcome.append(caught.value)
 
-    def hear(_item: object) -> list[object]:
+    def note_request(_item: object) -> list[object]:
         is_asking.set()
         return []
 
-    with threads.Chat(ScriptedClient([hear]), replying) as chat:
+    with threads.Chat(ScriptedClient([note_request]), replying) as chat:
         asking = threading.Thread(target=ask)
         asking.start()
         assert is_asking.wait(10)

@@ -51,7 +51,7 @@ class PlainClient:
             return {"events": []}  # the last events may still wait for a poll
         return value if reply.status == 200 and isinstance(value, dict) else None
 
-    def insist(self, method: Any, path: str, body: Any = None) -> Any:
+    def retry(self, method: Any, path: str, body: Any = None) -> Any:
         """Repeat `ask` with growing delays until it succeeds."""
         delay = 1.0
         while (value := self.ask(method, path, body)) is None:
@@ -60,7 +60,7 @@ class PlainClient:
         return value
 
     def run(self) -> list[str]:
-        self.chat = f"chats/{self.insist('POST', 'chats', {})['chat_id']}"
+        self.chat = f"chats/{self.retry('POST', 'chats', {})['chat_id']}"
         try:
             self.ask_history()
             for number, text in enumerate(TEXTS):
@@ -97,7 +97,7 @@ class PlainClient:
                 self.unread = []
 
     def ask_history(self) -> None:
-        self.take(self.insist("GET", f"{self.chat}/history")["events"])
+        self.take(self.retry("GET", f"{self.chat}/history")["events"])
 
     def take(self, events: list[Event], *, doubles: bool = False) -> None:
         for event in events:

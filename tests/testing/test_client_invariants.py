@@ -49,7 +49,7 @@ def test_a_correct_client_passes() -> None:
     while "poll" not in harness.pending:
         harness.run_to_deadline()
     harness.reply_poll({"event": "ended"})
-    assert not harness.checker.session.is_over, "the text is on its way"
+    assert not harness.checker.session.is_over, "the POST of the text is in flight"
     harness.reply("post")
     assert harness.checker.session.is_over
     harness.receive(GetFile("f-1"))

@@ -90,7 +90,7 @@ def test_the_history_holds_both_sides() -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_setting_keeps_signals_out_of_histories(kept: bool) -> None:
-    """By setting, signals are in the history, as documented, or not, as clients observe."""
+    """The history has signals, as documented, or has none, as clients observe."""
     harness = CenterHarness(signals_in_history=kept)
     chat_id = harness.open_chat()
     signal = event("signaling", msg_id="1", data={"type": "END_CALL"})

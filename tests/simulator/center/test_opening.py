@@ -72,7 +72,7 @@ def test_a_client_has_at_most_one_session() -> None:
 
 @pytest.mark.parametrize(("as_text", "flags"), [(True, ["true", "false"]), (False, [True, False])])
 def test_version_one_may_write_flags_as_text(as_text: bool, flags: list[object]) -> None:
-    """By setting, and in version 1 alone, flags are texts."""
+    """A setting, for version 1 alone, writes flags as texts."""
     harness = CenterHarness(flags_as_text=as_text)
     asks = lambda version: harness.request_json("POST", "chats", version=version)["is_new_chat"]  # noqa: E731
     assert [asks(1), asks(1)] == flags

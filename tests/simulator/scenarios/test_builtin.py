@@ -52,7 +52,7 @@ def states(effects: list[Any]) -> list[str]:
     ],
 )
 def test_a_session_goes_through_the_expected_states(name: str, passed: list[str]) -> None:
-    """With an answering customer, the session goes through these states without anomaly."""
+    """The session of an answering customer goes through these states without anomaly."""
     played = play_through(name)
     session, effects = observe_with_a_session(played)
     assert states(effects) == passed
@@ -63,7 +63,7 @@ def test_a_session_goes_through_the_expected_states(name: str, passed: list[str]
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in {"survey", "echo"}])
 def test_a_scenario_goes_on_without_answers(name: str) -> None:
-    """With a silent customer no scenario gets stuck."""
+    """No scenario gets stuck with a silent customer."""
     played = begun(name)
     played.run()
     session, _ = observe_with_a_session(played)

@@ -83,8 +83,8 @@ async def page_at(url: str) -> AsyncIterator[Page]:
             stderr=PIPE,
         )
         try:
-            place = await _listening(process)
-            reading = asyncio.create_task(_drained(process))
+            place = await _devtools_address(process)
+            reading = asyncio.create_task(_drain(process))
             async with ClientSession() as session:
                 async with session.get(f"http://{place}/json/list") as reply:
                     [target] = [one for one in await reply.json() if one["type"] == "page"]
@@ -105,7 +105,7 @@ async def page_at(url: str) -> AsyncIterator[Page]:
             await reading
 
 
-async def _listening(process: Process) -> str:
+async def _devtools_address(process: Process) -> str:
     """Return the host and port of the DevTools server."""
     assert process.stderr
     async with asyncio.timeout(PATIENCE):
@@ -115,7 +115,7 @@ async def _listening(process: Process) -> str:
     raise AssertionError("the browser did not start")
 
 
-async def _drained(process: Process) -> None:
+async def _drain(process: Process) -> None:
     """Read and drop the output of the browser, so that it does not block on a full pipe."""
     assert process.stderr
     while await process.stderr.read(65_536):

@@ -43,7 +43,7 @@ def server() -> Iterator[SimulatorServer]:
 def test_a_chat_in_the_browser(server: SimulatorServer) -> None:
     """The form is answered, the chat ends, and hostile content is shown as text."""
     center: Any = server.network.center
-    seen = asyncio.run(_chatted(server.url))
+    seen = asyncio.run(_run_chat(server.url))
     [chat] = server.call_in_loop(lambda: list(center.chats.values()))
     [form] = [one for one in chat.customer_events if one["event"] == "chat_session_form_data"]
     assert form["data"] == {"rating": "5", "comment": "<i>fine</i>"}
@@ -60,7 +60,7 @@ def test_a_chat_in_the_browser(server: SimulatorServer) -> None:
     assert seen["complaints"] == []
 
 
-async def _chatted(url: str) -> dict[str, Any]:
+async def _run_chat(url: str) -> dict[str, Any]:
     """Chat on a screen of the size of a phone; return the state of the page at the end."""
     async with page_at(url) as page:
         await phone(page, 360, 700)
@@ -74,7 +74,7 @@ async def _chatted(url: str) -> dict[str, Any]:
         await page.write("#text", "Goodbye & <b>thanks</b>")
         await page.click("#send")
         await page.until("document.querySelector('#state').dataset.state === 'ended'")
-        return await _seen(page)
+        return await _page_state(page)
 
 
 async def phone(page: Page, width: int, height: int) -> None:
@@ -88,7 +88,7 @@ async def phone(page: Page, width: int, height: int) -> None:
     )
 
 
-async def _seen(page: Page) -> dict[str, Any]:
+async def _page_state(page: Page) -> dict[str, Any]:
     texts = "[...document.querySelectorAll('{} .bubble')].map((one) => one.textContent)"
     states = "[...document.querySelectorAll('#lifecycle .{}')].map((one) => one.dataset.state)"
     root = "document.documentElement"
@@ -118,7 +118,7 @@ LAST_ROW_IS_WHOLE = """(() => {
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_a_reload_keeps_the_chat(echo_server: SimulatorServer) -> None:
     """After a reload all rows are there, and the chat goes on to its end; so is an ended chat."""
-    seen = asyncio.run(_reloaded(echo_server.url))
+    seen = asyncio.run(_run_reloads(echo_server.url))
     center: Any = echo_server.network.center
     [chat] = echo_server.call_in_loop(lambda: list(center.chats.values()))
     sent = [event["msg"] for event in chat.customer_events if "msg" in event]
@@ -131,7 +131,7 @@ def test_a_reload_keeps_the_chat(echo_server: SimulatorServer) -> None:
     assert seen["complaints"] == []
 
 
-async def _reloaded(url: str) -> dict[str, Any]:
+async def _run_reloads(url: str) -> dict[str, Any]:
     async with page_at(url) as page:
         await phone(page, 360, 740)
         await page.until("document.querySelector('#app')?.options.length > 1")
@@ -192,10 +192,10 @@ def test_an_unknown_chat_is_reported(
 ) -> None:
     """The page reports it in a row, without a browser error; a reload then shows no chat."""
     monkeypatch.setattr(web_chat, "_MAX_CHATS", 1)
-    assert asyncio.run(_lost(echo_server.url)) == []
+    assert asyncio.run(_open_unknown_chat(echo_server.url)) == []
 
 
-async def _lost(url: str) -> list[str]:
+async def _open_unknown_chat(url: str) -> list[str]:
     other = "{ method: 'POST', body: JSON.stringify({ app_id: 'plain' }) }"
     async with page_at(url) as page:
         await page.until("document.querySelector('#app')?.options.length > 1")
@@ -221,7 +221,7 @@ def echo_server() -> Iterator[SimulatorServer]:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_the_agents_seat_in_the_browser(server: SimulatorServer) -> None:
     """The seat sends texts, typing, a form, a transfer, a fault and the end."""
-    seen = asyncio.run(_seated(server.url))
+    seen = asyncio.run(_run_seat(server.url))
     assert seen["typing"] == "Odile F. is typing"
     assert seen["theirs"][-2:] == ["A person answers.", HOSTILE]
     assert seen["agent_title"] == "chatfsm agent's seat"
@@ -237,7 +237,7 @@ def test_the_agents_seat_in_the_browser(server: SimulatorServer) -> None:
     assert seen["complaints"] == []
 
 
-async def _seated(url: str) -> dict[str, Any]:
+async def _run_seat(url: str) -> dict[str, Any]:
     texts = "[...document.querySelectorAll('.theirs .bubble')].map((one) => one.textContent)"
     async with page_at(url) as customer, page_at(f"{url}/agent") as agent:
         await customer.until("document.querySelector('#app')?.options.length > 1")
