@@ -45,9 +45,9 @@ def test_exact_lines_of_a_small_journal(recorder: Any) -> None:
     recorder.refuses(commands.EndCall(), at=2.0)
     recorder.receives(commands.SendText("hi"))
     recorder.receives(Tick(), at=3.0)
-    opening, *rest = recorder.lines
+    header, *rest = recorder.lines
     settings = json.dumps(asdict(Settings()))
-    assert opening == (
+    assert header == (
         '{"v": 1, "chat_id": "chat-1", "journal": '
         f'{{"chatfsm": "{chatfsm.__version__}", "settings": {settings}}}, "at": 1.5}}\n'
     )
@@ -134,12 +134,12 @@ def test_the_header_holds_version_and_settings(new_recorder: Any) -> None:
     """The header holds the version, the settings as given, and the time of the first input."""
     recorder = new_recorder(max_forms=2, strict=True, typing_timeout=12)
     recorder.receives(Tick(), at=17.0)
-    opening = recorder.written[0]
-    assert set(opening) == {"v", "chat_id", "journal", "at"}
-    assert (opening["v"], opening["chat_id"], opening["at"]) == (1, "chat-1", 17.0)
-    assert opening["journal"]["chatfsm"] == chatfsm.__version__
-    assert opening["journal"]["settings"] == asdict(recorder.recorded.settings)
-    assert opening["journal"]["settings"]["max_forms"] == 2
+    header = recorder.written[0]
+    assert set(header) == {"v", "chat_id", "journal", "at"}
+    assert (header["v"], header["chat_id"], header["at"]) == (1, "chat-1", 17.0)
+    assert header["journal"]["chatfsm"] == chatfsm.__version__
+    assert header["journal"]["settings"] == asdict(recorder.recorded.settings)
+    assert header["journal"]["settings"]["max_forms"] == 2
 
 
 def test_the_header_of_a_used_session_holds_its_snapshot(recorder: Any) -> None:
@@ -148,9 +148,9 @@ def test_the_header_of_a_used_session_holds_its_snapshot(recorder: Any) -> None:
     assert "snapshot" not in recorder.written[0]
     again = recorder.restarts(at=1_000.0)
     again.receives(Tick(), at=1_003.0)
-    opening = recorder.written[-2]
-    assert (opening["at"], recorder.written[-1]["seq"]) == (1_003.0, 0)
-    restored = ChatSession.restore(opening["snapshot"], now=1_003.0)
+    header = recorder.written[-2]
+    assert (header["at"], recorder.written[-1]["seq"]) == (1_003.0, 0)
+    restored = ChatSession.restore(header["snapshot"], now=1_003.0)
     assert restored == recorder.recorded.session
     assert sum("journal" in entry for entry in recorder.written) == 2
 
@@ -254,7 +254,7 @@ def test_deeply_nested_values_verify(recorder: Any, levels: int) -> None:
     assert verify(recorder.lines) == 5
 
 
-def test_a_page_of_history_nested_deep_agrees(recorder: Any) -> None:
+def test_a_deeply_nested_history_verifies(recorder: Any) -> None:
     """The nesting limit of a history is that of a batch."""
     past = decode([nested(100), {"event": "chat_session_weather", "clouds": nested(100)}])
     recorder.receives(History(tuple(past)))
@@ -311,7 +311,7 @@ def test_answers_that_the_app_calls_secure_are_not_written(recorder: Any) -> Non
     assert verify(recorder.lines) == 2
 
 
-def test_answers_that_the_app_calls_secure_agree_where_refused(recorder: Any) -> None:
+def test_refused_answers_that_the_app_calls_secure_verify(recorder: Any) -> None:
     """A refused answer is left out too."""
     recorder.refuses(commands.SubmitForm("7", {"card": ANSWER}, secure=True))
     assert ANSWER not in recorder.text

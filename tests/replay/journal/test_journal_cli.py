@@ -35,9 +35,9 @@ def printed_effects(recorder: Any) -> list[dict[str, Any]]:
 def test_json_prints_the_effects_of_the_journal(new_recorder: Any, runs: Runs, file: File) -> None:
     """`--json` prints the effects of all entries in order, each with its time and its number."""
     recorder = new_recorder().receives_everything()
-    ran = runs("replay", "--json", file("a.jsonl", recorder.text))
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.items == printed_effects(recorder)
+    result = runs("replay", "--json", file("a.jsonl", recorder.text))
+    assert (result.status, result.err) == (0, "")
+    assert result.items == printed_effects(recorder)
 
 
 def test_summary_shows_the_final_state(new_recorder: Any, runs: Runs, file: File) -> None:
@@ -53,18 +53,18 @@ def test_summary_shows_the_final_state(new_recorder: Any, runs: Runs, file: File
 
 def test_the_timeline_reports_both_sides(journal: Path, runs: Runs) -> None:
     """The timeline shows the events of the server, the commands of the app and the outcome."""
-    ran = runs("replay", journal)
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith("chat-1  ")
-    assert "gone" in ran.out.splitlines()[0]
-    assert "good" in ran.out
-    assert "4000-1234" not in ran.out
+    result = runs("replay", journal)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("chat-1  ")
+    assert "gone" in result.out.splitlines()[0]
+    assert "good" in result.out
+    assert "4000-1234" not in result.out
 
 
 def test_verify_counts_the_entries(journal: Path, runs: Runs) -> None:
     """The exit code is 0; standard error has the number of entries."""
-    ran = runs("replay", "--verify", "--quiet", journal)
-    assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 38 entries agree\n")
+    result = runs("replay", "--verify", "--quiet", journal)
+    assert (result.status, result.out, result.err) == (0, "", "chatfsm: 38 entries agree\n")
 
 
 def test_verify_adds_up_files_and_still_prints(new_recorder: Any, runs: Runs, file: File) -> None:
@@ -74,9 +74,9 @@ def test_verify_adds_up_files_and_still_prints(new_recorder: Any, runs: Runs, fi
         new_recorder("chat-2").receives_everything(),
     )
     paths = file("a.jsonl", recorder.text), file("b.jsonl", other.text)
-    ran = runs("replay", "--verify", "--json", *paths)
-    assert (ran.status, ran.err) == (0, "chatfsm: 76 entries agree\n")
-    assert ran.items == printed_effects(recorder) + printed_effects(other)
+    result = runs("replay", "--verify", "--json", *paths)
+    assert (result.status, result.err) == (0, "chatfsm: 76 entries agree\n")
+    assert result.items == printed_effects(recorder) + printed_effects(other)
 
 
 def test_verify_finds_a_difference(new_recorder: Any, runs: Runs, file: File) -> None:
@@ -88,14 +88,14 @@ def test_verify_finds_a_difference(new_recorder: Any, runs: Runs, file: File) ->
     lines = recorder.written
     lines[2]["out"][0]["message"]["text"] = "other"
     path = file("a.jsonl", *lines)
-    ran = runs("replay", "--verify", "--quiet", path)
-    assert ran.status == 1
-    assert ran.err.startswith(
+    result = runs("replay", "--verify", "--quiet", path)
+    assert result.status == 1
+    assert result.err.startswith(
         f"chatfsm: {path}: line 3: effect 0, message_received, differs in message; "
     )
-    assert ran.err.count("\n") == 1
-    assert PRIVATE_TEXT not in ran.err
-    assert "agree" not in ran.err
+    assert result.err.count("\n") == 1
+    assert PRIVATE_TEXT not in result.err
+    assert "agree" not in result.err
     assert runs("replay", "--quiet", path).status == 0, "not compared without --verify"
 
 
@@ -108,19 +108,19 @@ def test_verify_prints_the_effects_before_the_difference(
         recorder.receives_event("status", state=state, at=float(number))
     lines = recorder.written
     lines[2]["out"] = []
-    ran = runs("replay", "--verify", "--json", file("a.jsonl", *lines))
-    assert (ran.status, [item["state"] for item in ran.items]) == (1, ["ivr"])
+    result = runs("replay", "--verify", "--json", file("a.jsonl", *lines))
+    assert (result.status, [item["state"] for item in result.items]) == (1, ["ivr"])
 
 
 @pytest.mark.parametrize("content", ["", '{"event": "chat_session_ended"}\n'])
 def test_verify_without_a_journal_fails(runs: Runs, file: File, content: str) -> None:
     """The exit code is 2 if there is no entry to verify."""
-    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", content))
-    assert ran.status == 2
-    assert ran.err == "chatfsm: nothing to verify: no journal was read\n"
+    result = runs("replay", "--verify", "--quiet", file("a.jsonl", content))
+    assert result.status == 2
+    assert result.err == "chatfsm: nothing to verify: no journal was read\n"
 
 
-def test_verify_of_an_opening_alone_fails(new_recorder: Any, runs: Runs, file: File) -> None:
+def test_verify_of_a_header_alone_fails(new_recorder: Any, runs: Runs, file: File) -> None:
     """A header alone has no entry to verify."""
     recorder = new_recorder()
     recorder.receives(Tick())
@@ -129,9 +129,9 @@ def test_verify_of_an_opening_alone_fails(new_recorder: Any, runs: Runs, file: F
 
 def test_a_missing_file_is_unreadable(tmp_path: Path, journal: Path, runs: Runs) -> None:
     """The exit code is 2 even if another file verifies."""
-    ran = runs("replay", "--verify", "--quiet", journal, tmp_path / "none.jsonl")
-    assert ran.status == 2
-    assert "none.jsonl" in ran.err
+    result = runs("replay", "--verify", "--quiet", journal, tmp_path / "none.jsonl")
+    assert result.status == 2
+    assert "none.jsonl" in result.err
 
 
 def test_a_packed_journal_is_read(new_recorder: Any, runs: Runs, file: File, stdin: Any) -> None:
@@ -140,9 +140,9 @@ def test_a_packed_journal_is_read(new_recorder: Any, runs: Runs, file: File, std
     packed = file("a.jsonl.gz", recorder.text, packed=True)
     assert runs("replay", "--verify", "--quiet", packed).err == "chatfsm: 38 entries agree\n"
     stdin(packed.read_bytes())
-    ran = runs("replay", "--verify", "--json", "-")
-    assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
-    assert ran.items == printed_effects(recorder)
+    result = runs("replay", "--verify", "--json", "-")
+    assert (result.status, result.err) == (0, "chatfsm: 38 entries agree\n")
+    assert result.items == printed_effects(recorder)
 
 
 def test_a_restart_is_one_chat(new_recorder: Any, runs: Runs, file: File) -> None:
@@ -152,9 +152,9 @@ def test_a_restart_is_one_chat(new_recorder: Any, runs: Runs, file: File) -> Non
     second = first.restarts(at=900.0)
     second.receives(commands.SendText("hello"), at=901.0)
     path = file("a.jsonl", first.text)
-    ran = runs("replay", "--verify", "--summary", path)
-    assert (ran.status, ran.err) == (0, "chatfsm: 2 entries agree\n")
-    (chat,) = ran.document["sessions"]
+    result = runs("replay", "--verify", "--summary", path)
+    assert (result.status, result.err) == (0, "chatfsm: 2 entries agree\n")
+    (chat,) = result.document["sessions"]
     assert (chat["agent"], chat["counts"]["effects"]) == ("ann", 2)
     items = [{**item, "seq": 0} for item in runs("replay", "--json", path).items]
     assert items == printed_effects(first)
@@ -167,9 +167,9 @@ def test_chats_interleaved_are_kept_apart(new_recorder: Any, runs: Runs, file: F
     one.receives_event("status", state="ivr")
     two.receives_event("status", state="queued")
     one.receives_event("status", state="connected")
-    ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
-    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
-    states = [(chat["chat_id"], chat["state"]) for chat in ran.document["sessions"]]
+    result = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
+    assert (result.status, result.err) == (0, "chatfsm: 3 entries agree\n")
+    states = [(chat["chat_id"], chat["state"]) for chat in result.document["sessions"]]
     assert states == [("one", "connected"), ("two", "queued")]
 
 
@@ -179,10 +179,10 @@ def test_strict_finds_violations_in_a_journal(new_recorder: Any, runs: Runs, fil
     recorder.receives_event("status", state="ivr")
     recorder.receives_event("weather", text=PRIVATE_TEXT)
     path = file("a.jsonl", recorder.text)
-    ran = runs("replay", "--strict", "--quiet", path)
-    assert ran.status == 1
-    assert ran.err.startswith(f"chatfsm: {path}: line 3: unknown: ")
-    assert PRIVATE_TEXT not in ran.err
+    result = runs("replay", "--strict", "--quiet", path)
+    assert result.status == 1
+    assert result.err.startswith(f"chatfsm: {path}: line 3: unknown: ")
+    assert PRIVATE_TEXT not in result.err
 
 
 def test_strict_accepts_a_violation_that_was_refused(
@@ -194,9 +194,9 @@ def test_strict_accepts_a_violation_that_was_refused(
     with pytest.raises(Exception, match="unknown"):
         recorder.receives_event("weather")
     recorder.receives_event("status", state="queued")
-    ran = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", recorder.text))
-    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
-    assert [item["state"] for item in ran.items] == ["ivr", "queued"]
+    result = runs("replay", "--strict", "--verify", "--json", file("a.jsonl", recorder.text))
+    assert (result.status, result.err) == (0, "chatfsm: 3 entries agree\n")
+    assert [item["state"] for item in result.items] == ["ivr", "queued"]
 
 
 def test_a_clean_journal_is_strictly_clean(new_recorder: Any, runs: Runs, file: File) -> None:
@@ -213,7 +213,7 @@ def test_findings_of_a_journal_count(journal: Path, runs: Runs) -> None:
     assert runs("replay", "--quiet", "--verify", "--fail-on", "malformed", journal).status == 1
 
 
-def test_a_broken_line_in_a_journal_does_not_agree(
+def test_a_broken_line_in_a_journal_does_not_verify(
     new_recorder: Any, runs: Runs, file: File
 ) -> None:
     """An unreadable entry cannot be compared: the exit code is not 0, and the line is named."""
@@ -222,13 +222,13 @@ def test_a_broken_line_in_a_journal_does_not_agree(
     recorder.receives(Tick())
     recorder.receives_event("status", state="queued")
     lines = [*recorder.lines[:2], recorder.lines[2][:30] + "\n", *recorder.lines[3:]]
-    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
-    assert ran.status == 2
-    assert "line 3: not a line of a journal: the rest of this chat is not verified" in ran.err
-    assert "agree" not in ran.err
+    result = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+    assert result.status == 2
+    assert "line 3: not a line of a journal: the rest of this chat is not verified" in result.err
+    assert "agree" not in result.err
 
 
-def test_verify_goes_on_after_a_broken_line(new_recorder: Any, runs: Runs, file: File) -> None:
+def test_verify_continues_after_a_broken_line(new_recorder: Any, runs: Runs, file: File) -> None:
     """The other chats of the file are verified, and a new header restarts the chat."""
     first, second = new_recorder("first"), new_recorder("second")
     for recorder in (first, second):
@@ -240,10 +240,10 @@ def test_verify_goes_on_after_a_broken_line(new_recorder: Any, runs: Runs, file:
         ([*torn, *second.lines[:2], wrong], "line 6: "),
         ([*torn, *first.lines[:2], first.lines[2].replace('"queued"', '"ivr"', 1)], "line 6: "),
     ):
-        ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
-        assert ran.status == 1
-        assert "line 2: not a line of a journal" in ran.err
-        assert where in ran.err.splitlines()[-1]
+        result = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+        assert result.status == 1
+        assert "line 2: not a line of a journal" in result.err
+        assert where in result.err.splitlines()[-1]
 
 
 def test_each_chat_that_is_not_verified_is_named_once(
@@ -254,44 +254,44 @@ def test_each_chat_that_is_not_verified_is_named_once(
     for number in range(4):
         recorder.receives_event("message", msg=f"message {number}")
     lines = [recorder.lines[0], *recorder.lines[2:]]
-    ran = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
-    assert ran.status == 2
-    assert ran.err.count("line ") == 1
-    assert "line 2: the next entry must have seq 0, not 1: the rest of this chat" in ran.err
-    assert json.loads(ran.out)["totals"]["messages"] == 3
+    result = runs("replay", "--verify", "--summary", file("a.jsonl", *lines))
+    assert result.status == 2
+    assert result.err.count("line ") == 1
+    assert "line 2: the next entry must have seq 0, not 1: the rest of this chat" in result.err
+    assert json.loads(result.out)["totals"]["messages"] == 3
 
 
-def test_a_journal_of_a_newer_version_does_not_agree(
+def test_a_journal_of_a_newer_version_does_not_verify(
     new_recorder: Any, runs: Runs, file: File
 ) -> None:
     """The exit code is 2, and the error names the version."""
     recorder = new_recorder()
     recorder.receives(Tick())
     lines = [{**line, "v": 2} for line in recorder.written]
-    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
-    assert ran.status == 2
-    assert "must be 1, not 2" in ran.err
-    assert "line 1" in ran.err
+    result = runs("replay", "--verify", "--quiet", file("a.jsonl", *lines))
+    assert result.status == 2
+    assert "must be 1, not 2" in result.err
+    assert "line 1" in result.err
 
 
-def opening_at_inf(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+def header_at_infinity(header: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
     """A header with an infinite time."""
-    return {**opening, "at": float("inf"), "snapshot": snapshot}
+    return {**header, "at": float("inf"), "snapshot": snapshot}
 
 
-def without_chat_id(opening: dict[str, Any], _snapshot: dict[str, Any]) -> dict[str, Any]:
+def without_chat_id(header: dict[str, Any], _snapshot: dict[str, Any]) -> dict[str, Any]:
     """A header with an empty chat_id."""
-    return {**opening, "chat_id": ""}
+    return {**header, "chat_id": ""}
 
 
-def tampered(opening: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+def tampered(header: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
     """A header with a changed snapshot."""
-    return {**opening, "snapshot": {**snapshot, "digest": "0"}}
+    return {**header, "snapshot": {**snapshot, "digest": "0"}}
 
 
-@pytest.mark.parametrize("broken", [opening_at_inf, without_chat_id, tampered])
+@pytest.mark.parametrize("broken", [header_at_infinity, without_chat_id, tampered])
 @pytest.mark.parametrize("verify", [["--verify"], []])
-def test_an_unusable_opening_is_named(
+def test_an_unusable_header_is_named(
     new_recorder: Any, runs: Runs, file: File, broken: Any, verify: list[str]
 ) -> None:
     """The exit code is 2; the error names file and line."""
@@ -300,20 +300,20 @@ def test_an_unusable_opening_is_named(
     lines = recorder.written
     lines[0] = broken(lines[0], recorder.recorded.snapshot(now=0.0))
     path = file("a.jsonl", *lines)
-    ran = runs("replay", "--quiet", *verify, path)
-    assert ran.status == 2
-    assert "a.jsonl: line 1" in ran.err
+    result = runs("replay", "--quiet", *verify, path)
+    assert result.status == 2
+    assert "a.jsonl: line 1" in result.err
 
 
-def test_an_entry_without_its_opening_does_not_agree(
+def test_an_entry_without_its_header_does_not_verify(
     new_recorder: Any, runs: Runs, file: File
 ) -> None:
     """The settings of the session are unknown, so that its entries cannot be verified."""
     recorder = new_recorder()
     recorder.receives_event("status", state="ivr")
-    ran = runs("replay", "--verify", "--quiet", file("a.jsonl", *recorder.lines[1:]))
-    assert ran.status != 0
-    assert "line 1" in ran.err
+    result = runs("replay", "--verify", "--quiet", file("a.jsonl", *recorder.lines[1:]))
+    assert result.status != 0
+    assert "line 1" in result.err
 
 
 def test_a_raw_event_with_the_fields_of_a_journal_entry(runs: Runs, file: File) -> None:
@@ -325,9 +325,9 @@ def test_a_raw_event_with_the_fields_of_a_journal_entry(runs: Runs, file: File) 
 
 def test_help_describes_journals(runs: Runs) -> None:
     """The help describes the formats, the option and the exit code."""
-    ran = runs("replay", "--help")
-    assert ran.status == 0
-    text = " ".join(ran.out.split())
+    result = runs("replay", "--help")
+    assert result.status == 0
+    text = " ".join(result.out.split())
     assert "a log, a journal" in text
     assert (
         "--verify replay journals, compare the effects with the recorded ones, and stop at the"
@@ -345,8 +345,8 @@ def test_events_without_a_time_before_an_entry_happen_at_it(
     recorder = new_recorder("a", at=7.0)
     recorder.receives_event("status", state="connected")
     raw = '{"chat_id": "a", "event": "chat_session_status", "state": "queued"}\n'
-    ran = runs("replay", "--json", file("a.jsonl", raw + recorder.lines[1]))
-    assert [(row["seq"], row["at"], row["state"]) for row in ran.items] == [
+    result = runs("replay", "--json", file("a.jsonl", raw + recorder.lines[1]))
+    assert [(row["seq"], row["at"], row["state"]) for row in result.items] == [
         (0, 7.0, "queued"),
         (1, 7.0, "connected"),
     ]

@@ -74,7 +74,7 @@ def test_a_write_that_broke_off_is_ended_too(
     assert path.read_text() == "one\nsec\nthird\n"
 
 
-def test_a_new_journal_is_the_owners_alone(tmp_path: Path) -> None:
+def test_a_new_journal_is_private_to_its_owner(tmp_path: Path) -> None:
     """A new file is empty and readable by its owner only."""
     path = tmp_path / "journal.jsonl"
     append(path, [])
@@ -177,7 +177,7 @@ def test_a_journal_that_turns_strict_diverges(new_recorder: Any) -> None:
         verify(map(json.dumps, lines))
 
 
-def test_a_torn_line_spoils_its_own_chat_alone(
+def test_a_torn_line_affects_only_its_own_chat(
     tmp_path: Path, new_recorder: Any, capsys: Any
 ) -> None:
     """Verification names the torn line and checks the next chat, which scrub keeps complete."""

@@ -43,7 +43,7 @@ def recorded_outcomes(lines: list[str]) -> list[Any]:
 
 
 @given(scripts, settings)
-def test_the_journal_of_any_run_agrees(script: list[Any], chosen: Settings) -> None:
+def test_the_journal_of_any_session_verifies(script: list[Any], chosen: Settings) -> None:
     """All inputs of a new session are recorded, and all entries verify."""
     lines: list[str] = []
     outcomes = feed(Recorded(ChatSession("chat-1", settings=chosen), lines.append), script)
@@ -65,7 +65,7 @@ def test_the_journal_of_a_session_in_progress_verifies(
 
 
 @given(scripts, scripts, settings, settings, pauses())
-def test_a_journal_over_a_restart_agrees(
+def test_a_journal_over_a_restart_verifies(
     first: list[Any], second: list[Any], one: Settings, other: Settings, clock: float
 ) -> None:
     """Two sessions in one file, with different settings and clocks, verify."""
@@ -79,7 +79,7 @@ def test_a_journal_over_a_restart_agrees(
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), any_inputs(), pauses()), max_size=12))
-def test_a_journal_of_chats_interleaved_agrees(script: list[Any]) -> None:
+def test_a_journal_of_interleaved_chats_verifies(script: list[Any]) -> None:
     """Several chats in one file, in any order, verify."""
     lines: list[str] = []
     chats = {

@@ -41,7 +41,7 @@ def short_chat(recorder: Any) -> Any:
     return recorder
 
 
-def test_a_journal_of_everything_agrees(recorder: Any) -> None:
+def test_a_journal_of_every_kind_of_input_verifies(recorder: Any) -> None:
     """Events, commands, refusals, ticks, send results, histories and the end all verify."""
     journal = recorder.receives_everything().text
     assert verify(recorder.lines) == 38
@@ -91,7 +91,7 @@ def test_chats_in_one_journal_are_kept_apart(new_recorder: Any) -> None:
     assert {json.loads(line)["chat_id"] for line in lines} == {"one", "two"}
 
 
-def test_a_restart_goes_on_in_the_same_journal(new_recorder: Any) -> None:
+def test_a_restart_continues_the_same_journal(new_recorder: Any) -> None:
     """Two sessions in one file have their own clocks; the second begins with a snapshot."""
     first = short_chat(new_recorder())
     second = first.restarts(at=90_000.5)
@@ -235,7 +235,7 @@ def test_a_difference_quotes_no_text(recorder: Any, number: int) -> None:
         assert found.expected == change["out"]
 
 
-def test_settings_of_the_opening_are_those_of_the_session(new_recorder: Any) -> None:
+def test_settings_of_the_header_are_those_of_the_session(new_recorder: Any) -> None:
     """Another bound in the header gives other effects."""
     recorder = new_recorder(max_parties=1)
     recorder.receives_event("party_joined", party_id="ann")
@@ -250,9 +250,9 @@ def test_settings_of_the_opening_are_those_of_the_session(new_recorder: Any) -> 
 def foreign(recorder: Any) -> dict[str, str]:
     """Lines that are not journal lines, or malformed ones."""
     short_chat(recorder)
-    opening, entry = recorder.written[0], recorder.written[1]
-    settings = opening["journal"]["settings"]
-    made = opening["journal"]
+    header, entry = recorder.written[0], recorder.written[1]
+    settings = header["journal"]["settings"]
+    made = header["journal"]
     snapshot = recorder.recorded.snapshot(now=0.0)
     broken = {
         "event": {"event": "chat_session_ended"},
@@ -270,14 +270,14 @@ def foreign(recorder: Any) -> dict[str, str]:
         "no_input": {**entry, "in": {"input": "weather"}},
         "text_input": {**entry, "in": "tick"},
         "more_input": {**entry, "in": {"input": "tick", "more": 1}},
-        "no_settings": {**opening, "journal": {"chatfsm": "0.1.0"}},
-        "odd_settings": {**opening, "journal": {**made, "settings": {**settings, "max_ids": 0}}},
-        "more_settings": {**opening, "journal": {**made, "settings": {**settings, "more": 1}}},
-        "opening_at_nan": {**opening, "at": float("inf"), "snapshot": snapshot},
-        "no_chat_id": {**opening, "chat_id": ""},
-        "no_snapshot": {**opening, "snapshot": {"format": "x"}},
-        "tampered": {**opening, "snapshot": {**snapshot, "digest": "0"}},
-        "newer_snapshot": {**opening, "snapshot": {**snapshot, "version": 99}},
+        "no_settings": {**header, "journal": {"chatfsm": "0.1.0"}},
+        "odd_settings": {**header, "journal": {**made, "settings": {**settings, "max_ids": 0}}},
+        "more_settings": {**header, "journal": {**made, "settings": {**settings, "more": 1}}},
+        "header_at_nan": {**header, "at": float("inf"), "snapshot": snapshot},
+        "no_chat_id": {**header, "chat_id": ""},
+        "no_snapshot": {**header, "snapshot": {"format": "x"}},
+        "tampered": {**header, "snapshot": {**snapshot, "digest": "0"}},
+        "newer_snapshot": {**header, "snapshot": {**snapshot, "version": 99}},
     }
     lines = {name: json.dumps(line) + "\n" for name, line in broken.items()}
     return {**lines, "cut": recorder.lines[1][:40], "text": "hello\n"}
@@ -286,7 +286,7 @@ def foreign(recorder: Any) -> dict[str, str]:
 FOREIGN = (
     *("event", "list", "number", "object", "newer", "no_v", "no_in", "no_out", "no_at", "no_chat"),
     *("no_time", "nan", "no_input", "text_input", "more_input", "no_settings", "odd_settings"),
-    *("more_settings", "opening_at_nan", "no_chat_id", "no_snapshot", "tampered"),
+    *("more_settings", "header_at_nan", "no_chat_id", "no_snapshot", "tampered"),
     *("newer_snapshot", "cut", "text"),
 )
 
@@ -306,7 +306,7 @@ def test_every_foreign_line_is_tried(recorder: Any) -> None:
     assert set(foreign(recorder)) == set(FOREIGN)
 
 
-def test_an_entry_before_its_opening_is_named(recorder: Any, new_recorder: Any) -> None:
+def test_an_entry_before_its_header_is_named(recorder: Any, new_recorder: Any) -> None:
     """Entries before the header cannot be verified."""
     short_chat(recorder)
     with pytest.raises(UnreadableLogError, match=r"^line 1: .*no header"):

@@ -328,7 +328,7 @@ def test_duplicates_stay_duplicates_and_reuse_stays_reuse() -> None:
     assert_same([shown, shown, {**shown, "mood": "y"}, {**shown, "form_timeout": 5}])
 
 
-def test_places_stay_as_many_as_they_were() -> None:
+def test_different_locations_stay_different() -> None:
     """Different locations with one id stay different; equal ones stay duplicates."""
     places = [
         wire("location", party_id="ann", msg_id="2", latitude=place / 4, longitude=5)
@@ -527,7 +527,7 @@ def test_own_ids_of_a_journal_stay_counted(new_recorder: Any, file: File) -> Non
         assert effects == ["message_sent", "delivery_confirmed"]
 
 
-def test_a_journal_of_chats_interleaved_stays_that(new_recorder: Any, file: File) -> None:
+def test_a_scrubbed_journal_of_interleaved_chats_verifies(new_recorder: Any, file: File) -> None:
     """Each chat has its own header and its own pseudonym."""
     lines: list[str] = []
     one, two = new_recorder("one", lines=lines), new_recorder("two", lines=lines)

@@ -29,8 +29,8 @@ def children(path: Path) -> set[str]:
 def test_out_is_written(file: File, runs: Runs, tmp_path: Path) -> None:
     """One line of ASCII JSON for each event; the number of lines is on standard error."""
     path, out = file("in.jsonl", HELLO, "\n", HELLO), tmp_path / "out.jsonl"
-    ran = runs("scrub", path, out)
-    assert (ran.status, ran.out, ran.err) == (0, "", "chatfsm: 2 lines scrubbed\n")
+    result = runs("scrub", path, out)
+    assert (result.status, result.out, result.err) == (0, "", "chatfsm: 2 lines scrubbed\n")
     one, other = out.read_text(encoding="ascii").splitlines()
     assert one == other
     item = json.loads(one)
@@ -39,12 +39,12 @@ def test_out_is_written(file: File, runs: Runs, tmp_path: Path) -> None:
     assert children(tmp_path) == {"in.jsonl", "out.jsonl"}
 
 
-def test_out_that_is_there_is_left_alone(file: File, runs: Runs, tmp_path: Path) -> None:
+def test_an_existing_out_is_kept(file: File, runs: Runs, tmp_path: Path) -> None:
     """An existing OUT is not overwritten: exit code 2, and the error names --force."""
     path, out = file("in.jsonl", HELLO), file("out.jsonl", "mine")
-    ran = runs("scrub", path, out)
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err == f"chatfsm: {out}: the file exists already; --force overwrites it\n"
+    result = runs("scrub", path, out)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == f"chatfsm: {out}: the file exists already; --force overwrites it\n"
     assert out.read_text(encoding="ascii") == "mine"
     assert children(tmp_path) == {"in.jsonl", "out.jsonl"}
 
@@ -82,16 +82,16 @@ def test_in_that_cannot_be_read_leaves_nothing(
     if name in contents:
         file(name, contents[name])
     before = children(tmp_path)
-    ran = runs("scrub", tmp_path / name, tmp_path / "out.jsonl")
-    assert (ran.status, ran.out) == (2, "")
-    assert name in ran.err
+    result = runs("scrub", tmp_path / name, tmp_path / "out.jsonl")
+    assert (result.status, result.out) == (2, "")
+    assert name in result.err
     assert children(tmp_path) == before
 
 
 def test_an_empty_file_gives_an_empty_file(file: File, runs: Runs, tmp_path: Path) -> None:
     """An empty log gives an empty file."""
-    ran = runs("scrub", file("in.jsonl", ""), tmp_path / "out.jsonl")
-    assert (ran.status, ran.err) == (0, "chatfsm: 0 lines scrubbed\n")
+    result = runs("scrub", file("in.jsonl", ""), tmp_path / "out.jsonl")
+    assert (result.status, result.err) == (0, "chatfsm: 0 lines scrubbed\n")
     assert (tmp_path / "out.jsonl").read_bytes() == b""
 
 
@@ -105,18 +105,18 @@ def test_an_existing_part_file_is_kept(file: File, runs: Runs, tmp_path: Path) -
 def test_dashes_are_standard_input_and_output(file: File, runs: Runs, stdin: Any) -> None:
     """Standard output has the log only; events without a chat_id belong to the chat "stdin"."""
     stdin((json.dumps(HELLO) + "\n").encode())
-    ran = runs("scrub", "-", "-")
-    assert (ran.status, ran.err) == (0, "")
-    (item,) = ran.items
+    result = runs("scrub", "-", "-")
+    assert (result.status, result.err) == (0, "")
+    (item,) = result.items
     assert item["event"] == HELLO["event"]
-    assert "MARK" not in ran.out
-    assert "stdin" not in ran.out
+    assert "MARK" not in result.out
+    assert "stdin" not in result.out
 
 
 def test_one_dash_is_enough(file: File, runs: Runs, stdin: Any, tmp_path: Path) -> None:
     """Either of IN and OUT may be a dash."""
-    ran = runs("scrub", file("in.jsonl", HELLO), "-")
-    assert (ran.status, len(ran.items), ran.err) == (0, 1, "")
+    result = runs("scrub", file("in.jsonl", HELLO), "-")
+    assert (result.status, len(result.items), result.err) == (0, 1, "")
     stdin((json.dumps(HELLO) + "\n").encode())
     assert runs("scrub", "-", tmp_path / "out.jsonl").status == 0
     assert len((tmp_path / "out.jsonl").read_text(encoding="ascii").splitlines()) == 1
@@ -142,8 +142,8 @@ def test_the_key_is_in_no_file_and_no_message(
     first, second = runs("scrub", path, out), runs("scrub", path, out)
     third = runs("scrub", tmp_path / "none", tmp_path / "other")
     assert (first.status, second.status, third.status) == (0, 2, 2)
-    for ran in (first, second, third):
-        assert SECRET not in ran.out + ran.err
+    for result in (first, second, third):
+        assert SECRET not in result.out + result.err
     assert SECRET not in out.read_text(encoding="ascii")
 
 
@@ -186,9 +186,7 @@ def test_chat_id_applies_to_events_without_one(
     assert runs("scrub", "--chat-id", "", path, "-").status == 2
 
 
-def test_the_file_s_name_is_no_part_of_it(
-    file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_name_is_scrubbed(file: File, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events without a chat_id belong to a chat named after the file, under a pseudonym."""
     monkeypatch.setenv(KEY, SECRET)
     path = file("mark_twain.jsonl", HELLO)
@@ -218,32 +216,32 @@ def test_a_journal_with_a_snapshot_is_refused(
     recorder.receives_event("status", state="queued")
     recorder.restarts(at=5.0).receives(Tick())
     path, out = file("in.jsonl", recorder.text), tmp_path / "out.jsonl"
-    ran = runs("scrub", path, out)
-    assert ran.status == 2
-    assert ran.err.startswith(f"chatfsm: {path}: line 3: the journal begins with a snapshot")
+    result = runs("scrub", path, out)
+    assert result.status == 2
+    assert result.err.startswith(f"chatfsm: {path}: line 3: the journal begins with a snapshot")
     assert children(tmp_path) == {"in.jsonl"}
 
 
-def test_a_journal_without_its_opening_is_refused(
+def test_a_journal_without_its_header_is_refused(
     recorder: Any, file: File, runs: Runs, tmp_path: Path
 ) -> None:
     """The settings of the session are unknown."""
     recorder.receives(Tick())
     path = file("in.jsonl", recorder.lines[1])
-    ran = runs("scrub", path, tmp_path / "out.jsonl")
-    assert ran.status == 2
-    assert ran.err == f"chatfsm: {path}: line 1: the journal of this chat has no header\n"
+    result = runs("scrub", path, tmp_path / "out.jsonl")
+    assert result.status == 2
+    assert result.err == f"chatfsm: {path}: line 1: the journal of this chat has no header\n"
     assert children(tmp_path) == {"in.jsonl"}
 
 
-def test_a_scrubbed_journal_agrees(recorder: Any, file: File, runs: Runs, tmp_path: Path) -> None:
+def test_a_scrubbed_journal_verifies(recorder: Any, file: File, runs: Runs, tmp_path: Path) -> None:
     """`replay --verify` accepts a scrubbed journal."""
     out = tmp_path / "out.jsonl"
-    ran = runs("scrub", file("in.jsonl", recorder.receives_everything().text), out)
-    assert (ran.status, ran.out) == (0, "")
-    assert ran.err == "chatfsm: 39 lines scrubbed\n"
-    ran = runs("replay", "--verify", "--quiet", out)
-    assert (ran.status, ran.err) == (0, "chatfsm: 38 entries agree\n")
+    result = runs("scrub", file("in.jsonl", recorder.receives_everything().text), out)
+    assert (result.status, result.out) == (0, "")
+    assert result.err == "chatfsm: 39 lines scrubbed\n"
+    result = runs("replay", "--verify", "--quiet", out)
+    assert (result.status, result.err) == (0, "chatfsm: 38 entries agree\n")
 
 
 @pytest.mark.parametrize("form", ["n", "chat_id:n"])
@@ -262,8 +260,8 @@ def test_a_token_gets_a_pseudonym(
     out = tmp_path / "out.jsonl"
     runs("scrub", file("in.jsonl", recorder.text), out)
     assert "anns-phone" not in out.read_text()
-    ran = runs("replay", "--verify", "--quiet", out)
-    assert (ran.status, ran.err) == (0, "chatfsm: 3 entries agree\n")
+    result = runs("replay", "--verify", "--quiet", out)
+    assert (result.status, result.err) == (0, "chatfsm: 3 entries agree\n")
 
 
 def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> None:
@@ -271,32 +269,32 @@ def test_out_that_cannot_be_written_is_reported(file: File, tmp_path: Path) -> N
     path = file("in.jsonl", HELLO)
     (tmp_path / "folder").mkdir()
     for words in ([tmp_path / "none" / "out.jsonl"], ["--force", tmp_path / "folder"]):
-        ran = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "chatfsm", "scrub", path, *words],
             capture_output=True,
             text=True,
             check=False,
             cwd=Path(__file__).resolve().parents[3],
         )
-        assert ran.returncode == 2
-        assert ran.stderr.startswith("chatfsm: cannot write: ")
-        assert "Traceback" not in ran.stderr
+        assert result.returncode == 2
+        assert result.stderr.startswith("chatfsm: cannot write: ")
+        assert "Traceback" not in result.stderr
     assert children(tmp_path) == {"in.jsonl", "folder"}
 
 
 @pytest.mark.parametrize("words", [[], ["only-in"], ["a", "b", "c"], ["a", "b", "--weather"]])
 def test_invalid_arguments_are_refused(runs: Runs, words: list[str]) -> None:
     """The exit code is 2, with the usage."""
-    ran = runs("scrub", *words)
-    assert ran.status == 2
-    assert "usage: chatfsm" in ran.err
+    result = runs("scrub", *words)
+    assert result.status == 2
+    assert "usage: chatfsm" in result.err
 
 
 def test_help_names_the_removed_data(runs: Runs) -> None:
     """The help describes the removed data, the key and the options."""
-    ran = runs("scrub", "--help")
-    assert (ran.status, ran.err) == (0, "")
-    text = " ".join(ran.out.split())
+    result = runs("scrub", "--help")
+    assert (result.status, result.err) == (0, "")
+    text = " ".join(result.out.split())
     for part in (
         "IN OUT",
         "--force",
