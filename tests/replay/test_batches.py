@@ -144,7 +144,7 @@ def test_a_chat_that_is_not_adjacent_is_out_of_order() -> None:
         reduced([row("a", 1.0), row("b", 1.0), row("a", 2.0)], size=1)
 
 
-def test_chats_may_stand_in_any_order() -> None:
+def test_chats_may_be_in_any_order() -> None:
     """Chats may have any order if the events of each are adjacent."""
     found = reduced([row("b", 1.0), row("a", 1.0)])
     assert [each["chat_id"] for each in found] == ["b", "a"]
@@ -196,7 +196,7 @@ def test_an_unknown_event_is_a_finding() -> None:
     assert dict(one(row("a", 1.0, {"event": "weather"}))["findings"]) == {"unknown": 1}
 
 
-def test_fields_that_the_log_added_are_no_part_of_the_event() -> None:
+def test_fields_that_the_log_added_are_not_part_of_the_event() -> None:
     """A chat_id and a time of receipt inside the JSON do not change the event."""
     message = {"event": "chat_session_message", "party_id": "A", "msg_id": "1", "msg": "Hi"}
     events = [

@@ -46,9 +46,9 @@ def test_fail_on_a_kind_fails_on_that_kind(
 
 def test_without_fail_on_no_finding_fails(odd: dict[str, Path], replays: Replays) -> None:
     """Findings are reported without `--fail-on`, with exit code 0."""
-    ran = replays("--summary", *odd.values())
-    assert ran.status == 0
-    assert ran.totals["findings"] == {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 1}
+    result = replays("--summary", *odd.values())
+    assert result.status == 0
+    assert result.totals["findings"] == {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 1}
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_fail_on_takes_several_kinds(
 
 def test_a_finding_of_any_chat_fails(odd: dict[str, Path], replays: Replays) -> None:
     """The exit code is that of all files, and all of them are reported."""
-    ran = replays("--summary", "--fail-on=late", odd["late"], odd["clean"], odd["unknown"])
-    assert ran.status == 1
-    assert [each["chat_id"] for each in ran.sessions] == ["late", "clean", "unknown"]
-    assert ran.totals["complete"] is True
+    result = replays("--summary", "--fail-on=late", odd["late"], odd["clean"], odd["unknown"])
+    assert result.status == 1
+    assert [each["chat_id"] for each in result.sessions] == ["late", "clean", "unknown"]
+    assert result.totals["complete"] is True
 
 
 def test_unreadable_input_is_worse_than_a_finding(
@@ -107,40 +107,40 @@ def test_strict_stops_at_the_first_violation(
         "cut": '{"event":\n',
     }[kind]
     path = log("a.jsonl", wire.status("queued", at=1), bad, wire.ended(at=2))
-    ran = replays("--strict", "--summary", path)
-    assert ran.status == 1
-    assert ran.err.startswith(f"chatfsm: {path}: line 2: {why}")
-    assert ran.err.count("\n") == 1
-    assert (ran.session["state"], ran.session["counts"]["events"]) == ("queued", 1)
-    assert ran.totals["complete"] is False
+    result = replays("--strict", "--summary", path)
+    assert result.status == 1
+    assert result.err.startswith(f"chatfsm: {path}: line 2: {why}")
+    assert result.err.count("\n") == 1
+    assert (result.session["state"], result.session["counts"]["events"]) == ("queued", 1)
+    assert result.totals["complete"] is False
 
 
 def test_strict_names_the_event_of_a_document(wire: Any, log: Log, replays: Replays) -> None:
     """Events of a pretty-printed file are named by their number, not by a line."""
     text = json.dumps({"events": [wire.status("ivr", at=1), wire.unknown()]}, indent=2)
-    ran = replays("--strict", "--quiet", log("a.json", text))
-    assert (ran.status, ran.out) == (1, "")
-    assert "a.json: event 2: unknown: " in ran.err
+    result = replays("--strict", "--quiet", log("a.json", text))
+    assert (result.status, result.out) == (1, "")
+    assert "a.json: event 2: unknown: " in result.err
 
 
 def test_strict_reads_no_further_file(wire: Any, log: Log, replays: Replays) -> None:
     """The replay stops at the first violation."""
-    ran = replays(
+    result = replays(
         "--strict",
         "--summary",
         log("a.jsonl", wire.unknown(at=1)),
         log("b.jsonl", wire.status("ivr", at=1)),
     )
-    assert (ran.status, [each["chat_id"] for each in ran.sessions]) == (1, ["a"])
+    assert (result.status, [each["chat_id"] for each in result.sessions]) == (1, ["a"])
 
 
 def test_strict_accepts_a_clean_log(wire: Any, log: Log, replays: Replays) -> None:
     """Duplicates, own events, unknown fields and late events are no violations."""
     hello = wire.says("ann", "hello", msg_id="1", at=1, mood="fine")
     path = log("a.jsonl", hello, hello, wire.event("navigation"), wire.ended(), wire.unknown())
-    ran = replays("--strict", path)
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.out == replays(path).out
+    result = replays("--strict", path)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == replays(path).out
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--summary"], ["--quiet"]])
@@ -148,9 +148,9 @@ def test_strict_may_stop_at_the_very_first_event(
     wire: Any, log: Log, replays: Replays, output: list[str]
 ) -> None:
     """A violation in the first event of a log gives no output of the chat."""
-    ran = replays("--strict", *output, log("a.jsonl", wire.unknown(at=1), wire.ended()))
-    assert ran.status == 1
-    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 1: unknown: .*\n", ran.err)
+    result = replays("--strict", *output, log("a.jsonl", wire.unknown(at=1), wire.ended()))
+    assert result.status == 1
+    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 1: unknown: .*\n", result.err)
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--summary"], ["--quiet"]])
@@ -161,22 +161,22 @@ def test_strict_judges_a_chat_without_time_at_the_end(
     path = log(
         "a.jsonl", {**wire.status("ivr"), "chat_id": "x"}, {**wire.unknown(), "chat_id": "x"}
     )
-    ran = replays("--strict", *output, path)
-    assert ran.status == 1
-    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 2: unknown: .*\n", ran.err)
+    result = replays("--strict", *output, path)
+    assert result.status == 1
+    assert re.fullmatch(r"chatfsm: \S*a\.jsonl: line 2: unknown: .*\n", result.err)
     if output == ["--summary"]:
-        assert ran.session["state"] == "ivr"
-        assert ran.totals["complete"] is False
+        assert result.session["state"] == "ivr"
+        assert result.totals["complete"] is False
 
 
 def test_strict_has_one_first_violation(wire: Any, log: Log, replays: Replays) -> None:
     """Only the first violation is reported if waiting chats hold more."""
     path = log("a.jsonl", {**wire.unknown(at=1), "chat_id": "x"})
     waiting = log("b.jsonl", {**wire.unknown(), "chat_id": "y"})
-    ran = replays("--strict", "--summary", waiting, path)
-    assert ran.status == 1
-    assert ran.err.count("chatfsm: ") == 1
-    assert len(ran.sessions) == 2
+    result = replays("--strict", "--summary", waiting, path)
+    assert result.status == 1
+    assert result.err.count("chatfsm: ") == 1
+    assert len(result.sessions) == 2
 
 
 def test_strict_names_a_broken_line_before_later_violations(
@@ -189,6 +189,6 @@ def test_strict_names_a_broken_line_before_later_violations(
         "{broken\n",
         {**wire.unknown(at=2), "chat_id": "x"},
     )
-    ran = replays("--strict", "--quiet", path)
-    assert ran.status == 1
-    assert "a.jsonl: line 2: malformed: " in ran.err
+    result = replays("--strict", "--quiet", path)
+    assert result.status == 1
+    assert "a.jsonl: line 2: malformed: " in result.err

@@ -67,22 +67,22 @@ def test_ctrl_c_prints_the_partial_summary(
 ) -> None:
     """One document of the events so far, with exit code 130; later files are not read."""
     early, never = log("early.jsonl", wire.ended()), log("never.jsonl", wire.ended())
-    ran = replays("--summary", early, "-", never)
-    assert ran.status == 130
-    assert ran.err == "chatfsm: interrupted: this is what was read so far\n"
-    assert [(each["chat_id"], each["state"]) for each in ran.sessions] == [
+    result = replays("--summary", early, "-", never)
+    assert result.status == 130
+    assert result.err == "chatfsm: interrupted: this is what was read so far\n"
+    assert [(each["chat_id"], each["state"]) for each in result.sessions] == [
         ("early", "ended"),
         ("stdin", "queued"),
     ]
-    assert (ran.totals["messages"], ran.totals["complete"]) == (1, False)
+    assert (result.totals["messages"], result.totals["complete"]) == (1, False)
 
 
 def test_ctrl_c_prints_the_timeline_so_far(interrupted: None, replays: Replays) -> None:
     """The timeline shows the chat as far as it was read."""
-    ran = replays("-")
-    assert ran.status == 130
-    assert "stdin  not over: queued at the end of the log, after 1 s" in ran.lines
-    assert ran.lines[-1].endswith("message  ann  hello")
+    result = replays("-")
+    assert result.status == 130
+    assert "stdin  not over: queued at the end of the log, after 1 s" in result.lines
+    assert result.lines[-1].endswith("message  ann  hello")
 
 
 def test_ctrl_c_limits_the_rows(
@@ -93,9 +93,9 @@ def test_ctrl_c_limits_the_rows(
     data = "".join(json.dumps(item) + "\n" for item in items).encode()
     keyboard = io.TextIOWrapper(io.BufferedReader(InterruptedPipe(data)))
     monkeypatch.setattr(sys, "stdin", keyboard)
-    ran = replays("--rows", "0", "-")
-    assert ran.status == 130
-    rows = [line for line in ran.lines if "  message  " in line]
+    result = replays("--rows", "0", "-")
+    assert result.status == 130
+    rows = [line for line in result.lines if "  message  " in line]
     assert 900 < len(rows) <= 1000
     assert rows[-1].endswith("text 1499")
 
@@ -169,7 +169,7 @@ def test_ctrl_c_in_a_pipe_that_stays_open(wire: Any) -> None:
         assert err == b"chatfsm: interrupted: this is what was read so far\n"
 
 
-def test_ctrl_c_gives_a_whole_document(wire: Any) -> None:
+def test_ctrl_c_gives_a_complete_document(wire: Any) -> None:
     """The summary of an interrupted run is one JSON document."""
     line = json.dumps(wire.says("ann", "hello", at=1)).encode() + b"\n"
     with running("--summary", "-", stdin=subprocess.PIPE) as child:

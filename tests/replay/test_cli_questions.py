@@ -32,8 +32,8 @@ def path(wire: Any, log: Log) -> Path:
     )
 
 
-def rows(ran: Any) -> list[str]:
-    return [" ".join(line.split()) for line in ran.lines if line.startswith("  ")]
+def rows(result: Any) -> list[str]:
+    return [" ".join(line.split()) for line in result.lines if line.startswith("  ")]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -66,12 +66,15 @@ def test_a_finding_of_a_journal_has_its_line(log: Log, replays: Replays) -> None
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_only_findings_are_printed(path: Path, replays: Replays, jobs: str) -> None:
     """Only chats with findings are printed; the totals count all chats."""
-    ran = replays("--only-findings", "--jobs", jobs, path)
-    assert [line.split()[1] for line in rows(ran) if line.startswith("+")] == ["unknown", "anomaly"]
-    assert not any(line.startswith("B ") for line in ran.lines)
-    assert ran.lines[-1].startswith("2 chats, ")
-    ran = replays("--only-findings", "--json", "--jobs", jobs, path)
-    assert [effect["effect"] for effect in ran.effects] == ["unknown_received", "anomaly"]
+    result = replays("--only-findings", "--jobs", jobs, path)
+    assert [line.split()[1] for line in rows(result) if line.startswith("+")] == [
+        "unknown",
+        "anomaly",
+    ]
+    assert not any(line.startswith("B ") for line in result.lines)
+    assert result.lines[-1].startswith("2 chats, ")
+    result = replays("--only-findings", "--json", "--jobs", jobs, path)
+    assert [effect["effect"] for effect in result.effects] == ["unknown_received", "anomaly"]
 
 
 @pytest.mark.parametrize("word", ["--summary", "--quiet"])
@@ -79,16 +82,16 @@ def test_only_findings_needs_an_output_with_effects(
     path: Path, replays: Replays, word: str
 ) -> None:
     """A summary has no effects to select."""
-    ran = replays("--only-findings", word, path)
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err == "chatfsm: --only-findings is for timelines and --json\n"
+    result = replays("--only-findings", word, path)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "chatfsm: --only-findings is for timelines and --json\n"
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ignored_events_are_explained(path: Path, replays: Replays, jobs: str) -> None:
     """A late event is a finding, a duplicate is not."""
-    ran = replays("--explain", "--jobs", jobs, path)
-    assert [line for line in rows(ran) if " ignored " in line] == [
+    result = replays("--explain", "--jobs", jobs, path)
+    assert [line for line in rows(result) if " ignored " in line] == [
         "+0:12 ignored duplicate: message",
         f"+1:50 ignored late: message ({path}: line 9)",
     ]
@@ -98,11 +101,11 @@ def test_ignored_events_are_explained(path: Path, replays: Replays, jobs: str) -
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_chat_is_chosen(path: Path, replays: Replays, jobs: str) -> None:
     """Other chats are neither printed nor counted."""
-    ran = replays("--summary", "--chat", "B", "--jobs", jobs, path)
-    assert [each["chat_id"] for each in ran.sessions] == ["B"]
-    assert ran.totals["sessions"] == 1
-    ran = replays("--summary", "--chat", "B", "--chat", "A", "--jobs", jobs, path)
-    assert ran.totals["sessions"] == 2
+    result = replays("--summary", "--chat", "B", "--jobs", jobs, path)
+    assert [each["chat_id"] for each in result.sessions] == ["B"]
+    assert result.totals["sessions"] == 1
+    result = replays("--summary", "--chat", "B", "--chat", "A", "--jobs", jobs, path)
+    assert result.totals["sessions"] == 2
 
 
 def test_a_chat_that_is_named_by_its_file_is_chosen(wire: Any, log: Log, replays: Replays) -> None:
@@ -115,18 +118,18 @@ def test_a_chat_that_is_named_by_its_file_is_chosen(wire: Any, log: Log, replays
 
 def test_a_chat_that_is_not_there_is_an_error(path: Path, replays: Replays) -> None:
     """An unknown chat_id is an error."""
-    ran = replays("--quiet", "--chat", "C", "--chat", "D", path)
-    assert (ran.status, ran.err) == (2, "chatfsm: no chat has the id of --chat: C, D\n")
+    result = replays("--quiet", "--chat", "C", "--chat", "D", path)
+    assert (result.status, result.err) == (2, "chatfsm: no chat has the id of --chat: C, D\n")
 
 
 def test_times_of_day_have_their_date_above(path: Path, replays: Replays) -> None:
     """A row of another day has its own date."""
-    ran = replays("--time", "utc", "--chat", "A", path)
-    assert "time 2026-01-01 11:59:50 to 12:01:40 UTC" in rows(ran)
-    assert "11:59:50 state queued → connected" in rows(ran)
-    ran = replays("--time", "utc", "--chat", "B", path)
-    assert "time 2026-01-01 12:00:00 to 2026-01-03 00:26:40 UTC" in rows(ran)
-    assert "01-03 00:26:40 over ended" in rows(ran)
+    result = replays("--time", "utc", "--chat", "A", path)
+    assert "time 2026-01-01 11:59:50 to 12:01:40 UTC" in rows(result)
+    assert "11:59:50 state queued → connected" in rows(result)
+    result = replays("--time", "utc", "--chat", "B", path)
+    assert "time 2026-01-01 12:00:00 to 2026-01-03 00:26:40 UTC" in rows(result)
+    assert "01-03 00:26:40 over ended" in rows(result)
 
 
 def test_local_times_have_their_offset(
@@ -138,9 +141,9 @@ def test_local_times_have_their_offset(
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "XYZ-2")
         time.tzset()
-        ran = replays("--time", "local", "--chat", "A", path)
+        result = replays("--time", "local", "--chat", "A", path)
     time.tzset()
-    assert "time 2026-01-01 13:59:50 to 14:01:40 +0200" in rows(ran)
+    assert "time 2026-01-01 13:59:50 to 14:01:40 +0200" in rows(result)
 
 
 def test_a_clock_that_does_not_count_from_1970_stays_relative(log: Log, replays: Replays) -> None:
@@ -175,8 +178,8 @@ def test_gaps_in_the_numbers_of_messages_are_hinted_at(
     wire: Any, log: Log, replays: Replays, ids: list[str], hint: str
 ) -> None:
     """Servers assign consecutive even numbers; their order does not matter."""
-    ran = replays(log("a.jsonl", *says(wire, *ids)))
-    assert f"hint msg_id {hint} may be missing from the log" in rows(ran)
+    result = replays(log("a.jsonl", *says(wire, *ids)))
+    assert f"hint msg_id {hint} may be missing from the log" in rows(result)
 
 
 @pytest.mark.parametrize(
@@ -189,12 +192,12 @@ def test_gaps_in_the_numbers_of_messages_are_hinted_at(
         ["2", "4", "1000"],
     ],
 )
-def test_other_numbers_are_no_gaps(
+def test_other_numbers_are_not_gaps(
     wire: Any, log: Log, replays: Replays, ids: list[object]
 ) -> None:
     """The customer's numbers are odd, and some servers use other ids."""
-    ran = replays(log("a.jsonl", *says(wire, *ids)))
-    assert not [row for row in rows(ran) if row.startswith("hint")]
+    result = replays(log("a.jsonl", *says(wire, *ids)))
+    assert not [row for row in rows(result) if row.startswith("hint")]
 
 
 def test_a_message_that_cannot_be_used_is_not_missing(
@@ -202,5 +205,5 @@ def test_a_message_that_cannot_be_used_is_not_missing(
 ) -> None:
     """A malformed message with the id counts as present."""
     broken = wire.event("file", msg_id="4")
-    ran = replays(log("a.jsonl", *says(wire, "2", "6"), broken))
-    assert not [row for row in rows(ran) if row.startswith("hint")]
+    result = replays(log("a.jsonl", *says(wire, "2", "6"), broken))
+    assert not [row for row in rows(result) if row.startswith("hint")]

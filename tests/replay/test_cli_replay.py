@@ -33,11 +33,11 @@ def test_json_is_one_line_an_effect(wire: Any, log: Log, replays: Replays) -> No
         wire.ended(),
         wire.says("ann", "late"),
     )
-    ran = replays("--json", path)
-    assert (ran.status, ran.err) == (0, "")
+    result = replays("--json", path)
+    assert (result.status, result.err) == (0, "")
     head = '{"chat_id": "small", "seq": '
     ann = '{"party_id": "ann", "type": "internal", "display_name": "Ann", '
-    assert ran.out.splitlines(keepends=True) == [
+    assert result.out.splitlines(keepends=True) == [
         head + '0, "at": 1000.0, "effect": "state_changed", "previous": "establishing", '
         '"state": "queued"}\n',
         head + '0, "at": 1000.0, "effect": "wait_estimated", "seconds": 40.0}\n',
@@ -72,17 +72,17 @@ def test_json_reports_chats_as_they_happen(wire: Any, log: Log, replays: Replays
 def test_every_effect_has_its_line(wire: Any, log: Log, replays: Replays) -> None:
     """One line of ASCII JSON for each counted effect."""
     path = log("a.jsonl", wire.joins("ann", "🐧"), wire.unknown(x="\ud800"), "{\n", wire.ended())
-    ran = replays("--json", path)
-    assert ran.out.isascii()
-    assert len(ran.effects) == replays("--summary", path).session["counts"]["effects"] == 5
+    result = replays("--json", path)
+    assert result.out.isascii()
+    assert len(result.effects) == replays("--summary", path).session["counts"]["effects"] == 5
 
 
 def test_an_empty_log_is_clean_in_every_output(log: Log, replays: Replays) -> None:
     """An empty log gives no output and exit code 0."""
     path = log("empty.jsonl")
     for words in (["--json"], ["--quiet"], []):
-        ran = replays(*words, path)
-        assert (ran.status, ran.out, ran.err) == (0, "", "")
+        result = replays(*words, path)
+        assert (result.status, result.out, result.err) == (0, "", "")
 
 
 def test_timelines_end_with_the_totals(wire: Any, log: Log, replays: Replays) -> None:
@@ -101,9 +101,9 @@ def test_timelines_end_with_the_totals(wire: Any, log: Log, replays: Replays) ->
 def test_a_pipe_gets_no_escape_codes(wire: Any, log: Log, replays: Replays) -> None:
     """The output in a pipe is plain text, whatever the log holds."""
     path = log("a.jsonl", wire.joins("ann", "\x1b[31mAnn"), wire.says("ann", "\x1b[2Jhello"))
-    ran = replays(path)
-    assert (ran.status, ran.err) == (0, "")
-    assert {c for c in ran.out if not c.isprintable()} == {"\n"}
+    result = replays(path)
+    assert (result.status, result.err) == (0, "")
+    assert {c for c in result.out if not c.isprintable()} == {"\n"}
 
 
 def test_color_always_colours_a_pipe(wire: Any, log: Log, replays: Replays) -> None:
@@ -126,9 +126,9 @@ def test_color_always_without_rich_names_the_extra(
 ) -> None:
     """The error names the extra, and nothing is printed."""
     monkeypatch.setattr(terminal, "find_spec", lambda name: None)
-    ran = replays("--color", "always", log("a.jsonl", wire.ended()))
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err == "chatfsm: colours need rich: pip install 'chatfsm[cli]'\n"
+    result = replays("--color", "always", log("a.jsonl", wire.ended()))
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "chatfsm: colours need rich: pip install 'chatfsm[cli]'\n"
     assert replays(log("a.jsonl", wire.ended())).status == 0
 
 
@@ -145,21 +145,21 @@ def test_characters_outside_the_encoding_are_escaped(
 def test_rows_limits_a_timeline(wire: Any, log: Log, replays: Replays) -> None:
     """The first and the last half are shown, with the number of omitted rows; 0 shows all."""
     path = log("a.jsonl", *[wire.says("ann", x * 3) for x in "abcdefghij"])
-    ran = replays("--rows=4", path)
-    rows = [line.split()[-1] for line in ran.lines[ran.lines.index("") + 1 :]]
+    result = replays("--rows=4", path)
+    rows = [line.split()[-1] for line in result.lines[result.lines.index("") + 1 :]]
     assert rows == ["aaa", "bbb", "out", "iii", "jjj"]
-    assert "6 rows left out" in ran.out
-    ran = replays("--rows", "0", path)
-    assert re.findall(r"message +ann +(\w)", ran.out) == list("abcdefghij")
-    assert "left out" not in ran.out
+    assert "6 rows left out" in result.out
+    result = replays("--rows", "0", path)
+    assert re.findall(r"message +ann +(\w)", result.out) == list("abcdefghij")
+    assert "left out" not in result.out
 
 
 def test_a_thousand_rows_are_shown_by_default(wire: Any, log: Log, replays: Replays) -> None:
     """A longer chat is cut; its counts are complete."""
-    ran = replays(log("a.jsonl", *[wire.says("ann", "x")] * 1_001))
-    assert "1 rows left out" in ran.out
-    assert ran.out.count("message  ann") == 1_000
-    assert "1001 from 1001 events" in ran.out
+    result = replays(log("a.jsonl", *[wire.says("ann", "x")] * 1_001))
+    assert "1 rows left out" in result.out
+    assert result.out.count("message  ann") == 1_000
+    assert "1001 from 1001 events" in result.out
 
 
 def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
@@ -173,17 +173,17 @@ def test_quiet_prints_nothing(wire: Any, log: Log, replays: Replays) -> None:
 
 def test_quiet_still_reports_errors(tmp_path: Path, replays: Replays) -> None:
     """`--quiet` does not suppress errors."""
-    ran = replays("--quiet", tmp_path / "missing.jsonl")
-    assert (ran.status, ran.out) == (2, "")
-    assert "missing.jsonl" in ran.err
+    result = replays("--quiet", tmp_path / "missing.jsonl")
+    assert (result.status, result.out) == (2, "")
+    assert "missing.jsonl" in result.err
 
 
 def test_chat_id_names_unnamed_events(wire: Any, log: Log, replays: Replays) -> None:
     """Unnamed events of all files become one chat, whose own events are recognized."""
     first = log("a.jsonl", wire.status("queued", at=1), wire.says("CHAT-7", "hi", at=2))
     second = log("b.jsonl", {**wire.ended(at=3), "chat_id": ""})
-    ran = replays("--summary", "--chat-id", "chat-7", first, second)
-    assert (ran.session["chat_id"], ran.session["outcome"]) == ("chat-7", "ended")
+    result = replays("--summary", "--chat-id", "chat-7", first, second)
+    assert (result.session["chat_id"], result.session["outcome"]) == ("chat-7", "ended")
     (message,) = [
         each["message"]
         for each in replays("--json", "--chat-id=chat-7", first).effects
@@ -196,18 +196,18 @@ def test_a_chat_over_two_files_is_one(wire: Any, log: Log, replays: Replays) -> 
     """A log that was split by rotation is read as one."""
     first = log("a.jsonl", {**wire.status("queued", at=1), "chat_id": "x"})
     second = log("b.jsonl.gz", {**wire.ended(at=5), "chat_id": "x"}, packed=True)
-    ran = replays("--summary", first, second)
-    assert (ran.session["outcome"], ran.session["counts"]["events"]) == ("ended", 2)
+    result = replays("--summary", first, second)
+    assert (result.session["outcome"], result.session["counts"]["events"]) == ("ended", 2)
 
 
 def test_the_same_name_in_two_folders_is_two_chats(wire: Any, log: Log, replays: Replays) -> None:
     """Two files of the same name are two chats with the same chat_id."""
-    ran = replays(
+    result = replays(
         "--summary",
         log("here/chat.jsonl", wire.status("queued")),
         log("there/chat.jsonl", wire.ended()),
     )
-    assert [(each["chat_id"], each["state"]) for each in ran.sessions] == [
+    assert [(each["chat_id"], each["state"]) for each in result.sessions] == [
         ("chat", "queued"),
         ("chat", "ended"),
     ]
@@ -223,8 +223,8 @@ def test_close_after_reports_a_silent_chat(wire: Any, log: Log, replays: Replays
         ],
     )
     assert len(replays("--summary", path).sessions) == 2
-    ran = replays("--summary", "--close-after", "30", path)
-    assert [each["chat_id"] for each in ran.sessions] == ["x", "y", "x"]
+    result = replays("--summary", "--close-after", "30", path)
+    assert [each["chat_id"] for each in result.sessions] == ["x", "y", "x"]
     reported = replays("--json", "--close-after=30.5", path).effects
     assert [(each["chat_id"], each["seq"]) for each in reported] == [("x", 0), ("y", 0), ("x", 0)]
 
@@ -246,18 +246,18 @@ def test_a_missing_file_does_not_hide_the_others(
     wire: Any, log: Log, tmp_path: Path, replays: Replays
 ) -> None:
     """Readable files are reported, each unreadable one is named, and the exit code is 2."""
-    ran = replays(
+    result = replays(
         "--summary",
         log("a.jsonl", wire.ended()),
         tmp_path / "missing.jsonl",
         log("b.jsonl", wire.ended()),
     )
-    assert ran.status == 2
-    assert [each["chat_id"] for each in ran.sessions] == ["a", "b"]
-    assert ran.err.splitlines() == [
+    assert result.status == 2
+    assert [each["chat_id"] for each in result.sessions] == ["a", "b"]
+    assert result.err.splitlines() == [
         f"chatfsm: {tmp_path / 'missing.jsonl'}: cannot be read: No such file or directory",
     ]
-    assert ran.totals["complete"] is False
+    assert result.totals["complete"] is False
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_other_content_is_reported_in_a_line(
     log: Log, replays: Replays, data: bytes, output: list[str]
 ) -> None:
     """Other content gives exit code 2, one line on standard error and no output."""
-    ran = replays(*output, log("a.bin", data))
-    assert (ran.status, ran.out) == (2, "")
-    assert re.fullmatch(r"chatfsm: \S*a\.bin: .+\n", ran.err)
+    result = replays(*output, log("a.bin", data))
+    assert (result.status, result.out) == (2, "")
+    assert re.fullmatch(r"chatfsm: \S*a\.bin: .+\n", result.err)
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--summary"]])
@@ -279,22 +279,24 @@ def test_events_before_an_error_are_reported(
 ) -> None:
     """A truncated gzip file gives exit code 2, and its readable part is reported."""
     data = b"".join(json.dumps(wire.says("ann", f"word{n}")).encode() + b"\n" for n in range(3))
-    ran = replays(*output, log("cut.jsonl.gz", gzip.compress(data)[:-8]))
-    assert ran.status == 2
-    assert re.fullmatch(r"chatfsm: \S*cut\.jsonl\.gz: cannot be read after line 3: .+\n", ran.err)
+    result = replays(*output, log("cut.jsonl.gz", gzip.compress(data)[:-8]))
+    assert result.status == 2
+    assert re.fullmatch(
+        r"chatfsm: \S*cut\.jsonl\.gz: cannot be read after line 3: .+\n", result.err
+    )
     if output == ["--summary"]:
-        assert (ran.session["messages"], ran.totals["complete"]) == (3, False)
+        assert (result.session["messages"], result.totals["complete"]) == (3, False)
     else:
-        assert all(f"word{n}" in ran.out for n in range(3))
+        assert all(f"word{n}" in result.out for n in range(3))
 
 
 def test_a_log_cut_at_both_ends_is_reported(wire: Any, log: Log, replays: Replays) -> None:
     """A malformed first line does not hide the rest of the readable part."""
     lines = b'"cut": 1}\n' + json.dumps(wire.says("ann", "hello")).encode() + b"\n"
-    ran = replays("--summary", log("cut.jsonl.gz", gzip.compress(lines)[:-8]))
-    assert ran.status == 2
-    assert "cannot be read after line 2" in ran.err
-    assert (ran.session["messages"], ran.session["counts"]["malformed"]) == (1, 1)
+    result = replays("--summary", log("cut.jsonl.gz", gzip.compress(lines)[:-8]))
+    assert result.status == 2
+    assert "cannot be read after line 2" in result.err
+    assert (result.session["messages"], result.session["counts"]["malformed"]) == (1, 1)
 
 
 def test_the_command_may_print_into_a_text(wire: Any, log: Log) -> None:

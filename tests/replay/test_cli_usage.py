@@ -69,8 +69,8 @@ def test_a_wrong_command_line_is_refused(
 )
 def test_an_error_names_the_allowed_values(replays: Replays, word: str, why: str) -> None:
     """The error quotes the value and the allowed ones."""
-    ran = replays(word, "x")
-    assert (ran.status, ran.err.splitlines()[-1].endswith(why)) == (2, True)
+    result = replays(word, "x")
+    assert (result.status, result.err.splitlines()[-1].endswith(why)) == (2, True)
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,8 +83,8 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_help_shows_every_option(replays: Replays) -> None:
     """The help has all options, the exit codes and the kinds of FILE."""
-    ran = replays("--help")
-    assert (ran.status, ran.err) == (0, "")
+    result = replays("--help")
+    assert (result.status, result.err) == (0, "")
     options = {
         "--json",
         "--summary",
@@ -105,8 +105,8 @@ def test_help_shows_every_option(replays: Replays) -> None:
         "--jobs",
         "--help",
     }
-    assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", ran.out, re.MULTILINE)) == options
-    words = " ".join(ran.out.split())
+    assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", result.out, re.MULTILINE)) == options
+    words = " ".join(result.out.split())
     assert "exit status: 0 clean; 1 a finding" in words
     assert "unknown, malformed, anomalies, late, or any" in words
     assert "- is standard input" in words
@@ -139,14 +139,14 @@ def test_python_m_chatfsm_works(wire: Any, log: Log) -> None:
     """`python -m chatfsm` runs in a process and returns its exit code."""
     path = log("a.jsonl", wire.unknown())
     words = ["replay", "--summary", "--fail-on", "any", str(path)]
-    ran = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "chatfsm", *words],
         capture_output=True,
         check=False,
         timeout=TIMEOUT,
     )
-    assert (ran.returncode, ran.stderr) == (1, b"")
-    assert json.loads(ran.stdout)["totals"]["findings"]["unknown"] == 1
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert json.loads(result.stdout)["totals"]["findings"]["unknown"] == 1
 
 
 def test_help_does_not_import_the_replay() -> None:
@@ -155,10 +155,10 @@ def test_help_does_not_import_the_replay() -> None:
         "import sys; from chatfsm._cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     )
     code += "\nsys.exit('chatfsm._cli.replay' in sys.modules or 'rich' in sys.modules)"
-    ran = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=False, timeout=TIMEOUT
     )
-    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_the_public_name_of_the_command_is_main() -> None:

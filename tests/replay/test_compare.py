@@ -100,7 +100,7 @@ def test_the_only_chats_of_both_sides_are_compared(tmp_path: Path) -> None:
     assert difference.b is not None
 
 
-def test_printed_effects_stand_for_their_log(tmp_path: Path) -> None:
+def test_printed_effects_replace_their_log(tmp_path: Path) -> None:
     """Printed effects replace their log, so that two versions can be compared."""
     name = printed(tmp_path / "effects.jsonl", TWO)
     assert is_effect_file(name)
@@ -124,7 +124,7 @@ def test_printed_effects_stand_for_their_log(tmp_path: Path) -> None:
         '{"chat_id": "C", "seq": 0, "at": "x", "effect": "terminated"}',
     ],
 )
-def test_a_line_that_is_no_effect_is_named(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_an_effect_is_named(tmp_path: Path, line: str) -> None:
     """The error names file and line."""
     path = tmp_path / "effects.jsonl"
     path.write_text(f"\n{line}\n", encoding="utf-8")

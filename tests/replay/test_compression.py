@@ -81,7 +81,7 @@ def test_padding_between_xz_streams_is_skipped(log: Log) -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_a_log_larger_than_a_read_is_whole(log: Log, name: str) -> None:
+def test_a_log_larger_than_a_block_is_complete(log: Log, name: str) -> None:
     """Content of many blocks is read completely."""
     path = log("a.log", COMPRESSIONS[name](LOG * 20_000))
     assert len(kinds(path)) == 40_000
@@ -147,7 +147,7 @@ def test_a_zip_file_of_one_log_is_read_by_its_name(log: Log) -> None:
     assert kinds(log("a.zip", zipped({"a.jsonl": LOG}))) == ["Status", "Ended"]
 
 
-def test_a_zip_file_stands_for_its_files(log: Log) -> None:
+def test_a_zip_file_is_expanded_to_its_files(log: Log) -> None:
     """Each file is a log, sorted by name, compressed or not; hidden files are skipped."""
     hidden = {"__MACOSX/x": b"x", "a/.hidden": b"x", "folder/": b""}
     data = zipped({"b.jsonl": LOG, "a/c.jsonl": gzip.compress(LOG), **hidden})
@@ -217,7 +217,7 @@ def test_a_zip_file_with_a_wrong_checksum_is_unreadable(log: Log) -> None:
         list(records(source))
 
 
-def test_a_member_that_is_gone_is_unreadable(log: Log) -> None:
+def test_a_missing_member_is_unreadable(log: Log) -> None:
     """The zip file may change after its members were listed."""
     path = log("a.zip", zipped({"a.jsonl": LOG}))
     source = Source(f"{path}/b.jsonl", member="b.jsonl")
@@ -225,7 +225,7 @@ def test_a_member_that_is_gone_is_unreadable(log: Log) -> None:
         list(records(source))
 
 
-def test_an_office_document_is_no_zip_file_of_logs(log: Log) -> None:
+def test_an_office_document_is_not_a_zip_file_of_logs(log: Log) -> None:
     """An Office document is refused by its kind."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

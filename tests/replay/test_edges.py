@@ -19,7 +19,7 @@ NEWER = {"v": 99, "chat_id": "a", "seq": 0, "at": 0, "in": {"input": "tick"}, "o
 EVENT = json.dumps({"event": "chat_session_status", "state": "queued"})
 
 
-def test_without_standard_output_that_is_reported(
+def test_a_missing_standard_output_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without standard output the command prints an error and exits with code 2."""

@@ -155,7 +155,7 @@ def test_the_innermost_chat_id_counts(log: Log, value: object, indent: int | Non
     assert (each.chat_id, each.kind) == ("a", "Ended")
 
 
-def test_a_chat_id_is_no_field_of_the_event(log: Log) -> None:
+def test_a_chat_id_is_not_a_field_of_the_event(log: Log) -> None:
     """The chat_id is removed, so that the event is as the server sent it."""
     (event,) = events_of(log("a.jsonl", '{"event":"chat_session_ended","chat_id":"a","x":1}\n'))
     assert event == e.Ended(extra={"x": 1})
@@ -280,7 +280,7 @@ def test_a_log_may_start_with_ninety_nine_broken_lines(log: Log) -> None:
     assert found(path) == in_lines(*["Malformed"] * 99, "Ended")
 
 
-def test_a_hundred_broken_lines_are_no_log(log: Log) -> None:
+def test_a_hundred_broken_lines_are_not_a_log(log: Log) -> None:
     """After a hundred malformed lines the file is refused with the error of the first."""
     path = log("a.jsonl", "\n", *["broken\n"] * 100, ENDED)
     assert refusal(path) == "line 2: not a log of chat events: this is plain text"
@@ -316,7 +316,7 @@ def test_a_refusal_quotes_no_content(log: Log) -> None:
     assert "secret" not in refusal(log("a.txt", b"the secret is 17\n"))
 
 
-def test_a_document_too_large_to_parse_whole_is_read_line_by_line(
+def test_a_document_that_is_too_large_is_read_line_by_line(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log with a malformed first line may have any size: it is not one document."""
@@ -325,7 +325,7 @@ def test_a_document_too_large_to_parse_whole_is_read_line_by_line(
     assert found(path) == in_lines("Malformed", *["Status"] * 50)
 
 
-def test_a_document_up_to_the_limit_is_parsed_whole(
+def test_a_document_up_to_the_limit_is_parsed_at_once(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit itself is allowed."""

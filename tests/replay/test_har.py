@@ -141,7 +141,7 @@ def test_a_body_may_be_base64(log: Log) -> None:
 
 
 @pytest.mark.parametrize("reply", ["%%%", base64.b64encode(b"\xff\xfe").decode()])
-def test_a_body_that_is_no_base64_is_malformed(log: Log, reply: str) -> None:
+def test_a_body_of_invalid_base64_is_malformed(log: Log, reply: str) -> None:
     """A malformed body is reported with its entry."""
     (record,), _ = read(log, entry(reply=reply, encoding="base64"))
     assert isinstance(record.event, e.Malformed)
@@ -149,7 +149,7 @@ def test_a_body_that_is_no_base64_is_malformed(log: Log, reply: str) -> None:
 
 
 @pytest.mark.parametrize("reply", ["{", '{"events": 5', '[{"v": 1, "journal": {}}]'])
-def test_a_body_that_is_no_json_is_malformed(log: Log, reply: str) -> None:
+def test_a_body_of_invalid_json_is_malformed(log: Log, reply: str) -> None:
     """The other entries are read."""
     found, _ = read(log, entry(reply=reply), entry(2, reply=envelope(ENDED)))
     assert isinstance(found[0].event, e.Malformed)
@@ -223,8 +223,8 @@ def test_headers_and_credentials_are_not_printed(log: Log, replays: Callable[...
     entries = [entry(reply="{"), entry(1, reply="%", encoding="base64"), entry(2)]
     path = log("a.har", json.dumps(har_file(*entries)))
     for words in ((), ("--json",), ("--summary",), ("--strict",)):
-        ran = replays(*words, path)
-        assert "secret" not in ran.out + ran.err
+        result = replays(*words, path)
+        assert "secret" not in result.out + result.err
     assert "secret" not in repr([record.raw for record in records(open_logs(path)[0])])
 
 
@@ -260,7 +260,7 @@ def test_a_har_file_is_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
         read(log, entry(reply=envelope(ENDED)))
 
 
-def test_deep_nesting_is_no_crash(log: Log) -> None:
+def test_deep_nesting_is_malformed(log: Log) -> None:
     """Deep nesting is malformed, as in any log."""
     deep = '{"event": "chat_session_message", "x": ' + "[" * 700 + "]" * 700 + "}"
     found, _ = read(log, entry(reply=f'{{"events": [{deep}]}}'), entry(2, reply=envelope(ENDED)))

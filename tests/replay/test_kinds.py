@@ -58,12 +58,12 @@ def test_the_beginning_of_a_log_is_of_no_other_kind(head: bytes) -> None:
         (b"hello \xff\xfe there\n", "binary data of an unknown kind"),
     ],
 )
-def test_a_line_that_is_no_json_has_a_kind(line: bytes, kind: str | None) -> None:
+def test_a_line_that_is_not_json_has_a_kind(line: bytes, kind: str | None) -> None:
     """A line that begins like JSON keeps the error of the JSON parser."""
     assert kind_of_line(line) == kind
 
 
-def test_a_cut_off_character_is_no_binary_data() -> None:
+def test_a_truncated_character_is_not_binary_data() -> None:
     """The first bytes of a text may end within a character."""
     assert not is_binary("größer"[:4].encode()[:3])
     assert is_binary(b"\xc3(xx")

@@ -39,19 +39,17 @@ def names(sources: list[Source], folder: Path) -> list[str]:
     return [Path(source.name).relative_to(folder).as_posix() for source in sources]
 
 
-def test_a_directory_stands_for_its_files(folder: Path) -> None:
+def test_a_directory_is_expanded_to_its_files(folder: Path) -> None:
     """Files of subdirectories are included, sorted by name, without hidden ones."""
     sources = open_logs(folder)
     assert names(sources, folder) == ["README.md", "a.json", "b.jsonl", "deep/c.har.txt", "picture"]
 
 
-def test_files_of_a_directory_that_are_no_logs_are_left_out(
-    folder: Path, replays: Callable[..., Any]
-) -> None:
+def test_other_files_of_a_directory_are_skipped(folder: Path, replays: Callable[..., Any]) -> None:
     """Each is named in a note, without an error."""
-    ran = replays("--summary", folder)
-    assert (ran.status, ran.totals["sessions"], ran.totals["complete"]) == (0, 3, True)
-    text, picture = ran.err.splitlines()
+    result = replays("--summary", folder)
+    assert (result.status, result.totals["sessions"], result.totals["complete"]) == (0, 3, True)
+    text, picture = result.err.splitlines()
     why = "left out: line 1: not a log of chat events: this is plain text"
     assert text == f"chatfsm: {folder}/README.md: {why}"
     why = "left out: not a log of chat events: this is a PNG image"
@@ -63,9 +61,9 @@ def test_a_file_with_the_name_of_a_log_must_be_one(
 ) -> None:
     """A file with the name of a log is an error if it is not one; the others are read."""
     log("logs/a.csv", "# nothing\n")
-    ran = replays("--summary", folder)
-    assert (ran.status, ran.totals["sessions"]) == (2, 3)
-    assert "a.csv: line 1: not a log" in ran.err
+    result = replays("--summary", folder)
+    assert (result.status, result.totals["sessions"]) == (2, 3)
+    assert "a.csv: line 1: not a log" in result.err
 
 
 @pytest.mark.parametrize(
@@ -76,9 +74,7 @@ def test_a_file_with_the_name_of_a_log_must_be_one(
         ("[ab].*", ["a.json", "b.jsonl"]),
     ],
 )
-def test_a_pattern_stands_for_the_files_that_match(
-    folder: Path, pattern: str, found: list[str]
-) -> None:
+def test_a_pattern_is_expanded_to_its_matches(folder: Path, pattern: str, found: list[str]) -> None:
     """Patterns are expanded as in a shell, sorted, without directories."""
     assert names(open_logs(folder / pattern), folder) == found
     assert names(open_logs([str(folder / pattern)]), folder) == found
@@ -132,8 +128,8 @@ def test_scrub_takes_all_formats(log: Log, tmp_path: Path, replays: Callable[...
     log("logs/README", "hello\n")
     out = tmp_path / "out.jsonl"
     assert main(["scrub", str(tmp_path / "logs"), str(out)]) == 0
-    ran = replays("--summary", out)
-    assert ran.totals["outcomes"] == {"ended": 2}
+    result = replays("--summary", out)
+    assert result.totals["outcomes"] == {"ended": 2}
 
 
 # The same output for any number of workers

@@ -61,7 +61,7 @@ def test_no_time_is_none(value: object) -> None:
         *(-5, 1e17, 1e400, True, [], {}, 10**400, datetime(1, 1, 1), "1900-01-01"),  # noqa: DTZ001
     ],
 )
-def test_a_value_that_is_no_time_is_unreadable(value: object) -> None:
+def test_an_invalid_time_is_unreadable(value: object) -> None:
     """An unreadable time is distinguished from a missing one."""
     assert read_time(value) is UNREADABLE
 
@@ -168,9 +168,9 @@ def test_a_time_that_cannot_be_read_is_a_finding(
 ) -> None:
     """An unreadable time is an anomaly; the event is kept, and the clock does not advance."""
     path = log("a.jsonl", status("queued", recv_ts=NOON), status("connected", **{field: "soon"}))
-    ran = replays("--summary", "--jobs", jobs, path)
-    assert ran.totals["findings"]["anomalies"] == 1
-    assert ran.session["state"] == "connected"
+    result = replays("--summary", "--jobs", jobs, path)
+    assert result.totals["findings"]["anomalies"] == 1
+    assert result.session["state"] == "connected"
     assert replays("--quiet", "--fail-on", "anomalies", "--jobs", jobs, path).status == 1
     assert steps(path)[1:] == [(NOON, ["Anomaly"]), (NOON, ["StateChanged"])]
 

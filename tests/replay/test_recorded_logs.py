@@ -83,9 +83,9 @@ def test_every_shipped_log_is_known(recorded: list[Path]) -> None:
 @every_log
 def test_each_log_ends_and_counts_as_known(replays: Replays, name: str) -> None:
     """The outcome and every count of each chat equal those counted by hand."""
-    ran = replays("--summary", LOGS / name)
-    assert (ran.status, ran.err) == (0, "")
-    found = [Known(each["outcome"], each["messages"], **each["counts"]) for each in ran.sessions]
+    result = replays("--summary", LOGS / name)
+    assert (result.status, result.err) == (0, "")
+    found = [Known(each["outcome"], each["messages"], **each["counts"]) for each in result.sessions]
     assert found == KNOWN[name]
 
 
@@ -122,24 +122,24 @@ def test_each_log_has_the_findings_of_the_readme(replays: Replays, name: str) ->
 @every_log
 def test_each_log_is_escaped_in_a_pipe(replays: Replays, name: str) -> None:
     """One row for each effect, and no control characters."""
-    ran = replays("--rows=0", LOGS / name)
-    assert [line for line in ran.out.split("\n") if line != harmless_text(line)] == []
-    rows = [line for line in ran.lines if re.match(r" +\+[0-9:]+ ", line)]
+    result = replays("--rows=0", LOGS / name)
+    assert [line for line in result.out.split("\n") if line != harmless_text(line)] == []
+    rows = [line for line in result.lines if re.match(r" +\+[0-9:]+ ", line)]
     times = name == "unknown_events.jsonl"  # its one unreadable time has a row, but no effect
     assert len(rows) == sum(known.effects for known in KNOWN[name]) + times
-    assert not any(line != line.rstrip() for line in ran.lines)
+    assert not any(line != line.rstrip() for line in result.lines)
 
 
 def test_all_logs_at_once(recorded: list[Path], replays: Replays) -> None:
     """The totals are the sums of the table."""
-    ran = replays("--summary", *recorded)
+    result = replays("--summary", *recorded)
     known = [each for path in recorded for each in KNOWN[path.name]]
-    assert [each["chat_id"] for each in ran.sessions if each["outcome"] is None] == []
-    assert ran.totals["sessions"] == len(known) == 27
-    assert ran.totals["messages"] == sum(each.messages for each in known)
-    for count, total in ran.totals["counts"].items():
+    assert [each["chat_id"] for each in result.sessions if each["outcome"] is None] == []
+    assert result.totals["sessions"] == len(known) == 27
+    assert result.totals["messages"] == sum(each.messages for each in known)
+    for count, total in result.totals["counts"].items():
         assert total == sum(getattr(each, count) for each in known)
-    assert ran.totals["findings"] == {"unknown": 4, "malformed": 10, "anomalies": 15, "late": 1}
+    assert result.totals["findings"] == {"unknown": 4, "malformed": 10, "anomalies": 15, "late": 1}
 
 
 def test_the_duplicates_are_reported_once_and_counted(replays: Replays) -> None:

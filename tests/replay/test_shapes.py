@@ -84,14 +84,14 @@ def test_a_cut_off_stream_of_documents_ends_malformed(log: Log) -> None:
     assert isinstance(broken.event, e.Malformed)
 
 
-def test_a_stream_of_documents_without_events_is_no_log(log: Log) -> None:
+def test_a_stream_of_documents_without_events_is_not_a_log(log: Log) -> None:
     """Documents of another kind are refused."""
     with pytest.raises(UnreadableLogError, match="line 1: not a log of chat events"):
         read(log("a.json", '{\n"a": 1\n}\n{\n"b": 2\n}\n'))
 
 
 @pytest.mark.parametrize("text", ["[\n", "[\n,\n"])
-def test_brackets_alone_are_no_log(log: Log, text: str) -> None:
+def test_brackets_alone_are_not_a_log(log: Log, text: str) -> None:
     """A list that was cut off before its first event is an error, not an empty log."""
     with pytest.raises(UnreadableLogError, match="line 1: not a log of chat events"):
         read(log("a.json", text))

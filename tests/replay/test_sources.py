@@ -153,7 +153,7 @@ def test_a_line_may_be_as_long_as_the_limit(log: Log, monkeypatch: pytest.Monkey
     assert [len(line) for line in read(log("a.jsonl", b"x" * (MIB - 1), b"\ny"))] == [MIB, 1]
 
 
-def test_a_longer_line_is_no_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_longer_line_is_an_error(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names file and line; the lines before it are read."""
     monkeypatch.setattr(source_module, "MAX_LINE_BYTES", MIB)
     path = log("a.jsonl", b"one\n", b"x" * MIB, b"\n", b"three\n")
@@ -181,7 +181,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert (taken, why) == ([], "cannot be read: No such file or directory")
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
+def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
     """The error names the directory."""
     assert read_until_error(tmp_path) == ([], "cannot be read: Is a directory")
 

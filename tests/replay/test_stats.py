@@ -47,8 +47,8 @@ def test_the_summary_of_an_open_chat(wire: Any, log: Log, replays: Replays) -> N
         wire.unknown(),
         wire.broken(),
     )
-    ran = replays("--summary", path)
-    assert (ran.status, ran.err) == (0, "")
+    result = replays("--summary", path)
+    assert (result.status, result.err) == (0, "")
     session = {
         "chat_id": "chat-1",
         "state": "connected",
@@ -84,7 +84,7 @@ def test_the_summary_of_an_open_chat(wire: Any, log: Log, replays: Replays) -> N
         "findings": {"unknown": 1, "malformed": 1, "anomalies": 2, "late": 0},
         "complete": True,
     }
-    assert json.dumps(ran.document) == json.dumps({"sessions": [session], "totals": totals})
+    assert json.dumps(result.document) == json.dumps({"sessions": [session], "totals": totals})
 
 
 def test_the_summary_of_an_ended_chat(wire: Any, log: Log, replays: Replays) -> None:
@@ -114,9 +114,9 @@ def test_the_summary_of_an_ended_chat(wire: Any, log: Log, replays: Replays) -> 
 
 def test_the_summary_of_no_chat_is_a_document(log: Log, replays: Replays) -> None:
     """An empty log has no sessions, totals of 0 and exit code 0."""
-    ran = replays("--summary", log("empty.jsonl"))
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.document == {
+    result = replays("--summary", log("empty.jsonl"))
+    assert (result.status, result.err) == (0, "")
+    assert result.document == {
         "sessions": [],
         "totals": {
             "sessions": 0,
@@ -142,9 +142,9 @@ def test_the_summary_of_many_chats_is_one_document(wire: Any, log: Log, replays:
         wire.says("ann", "hello"),
         wire.broken(),
     )
-    ran = replays("--summary", path)
-    assert [each["chat_id"] for each in ran.sessions] == ["a", "b", "c", "many"]
-    assert ran.totals == {
+    result = replays("--summary", path)
+    assert [each["chat_id"] for each in result.sessions] == ["a", "b", "c", "many"]
+    assert result.totals == {
         "sessions": 4,
         "messages": 4,
         "outcomes": {"ended": 1, "failed": 1, "open": 1, "timed_out": 1},
@@ -152,7 +152,7 @@ def test_the_summary_of_many_chats_is_one_document(wire: Any, log: Log, replays:
         "findings": {"unknown": 3, "malformed": 1, "anomalies": 1, "late": 0},
         "complete": True,
     }
-    assert list(ran.totals["outcomes"]) == ["ended", "failed", "open", "timed_out"]
+    assert list(result.totals["outcomes"]) == ["ended", "failed", "open", "timed_out"]
 
 
 def test_late_events_count_as_nothing_else(wire: Any, log: Log, replays: Replays) -> None:
@@ -169,12 +169,12 @@ def test_late_events_count_as_nothing_else(wire: Any, log: Log, replays: Replays
 def test_duplicates_are_events_without_effects(wire: Any, log: Log, replays: Replays) -> None:
     """A duplicate is an event without effects, and no finding."""
     hello = wire.says("ann", "hello", msg_id="1")
-    ran = replays("--summary", "--fail-on", "any", log("a.jsonl", hello, hello, hello))
-    assert ran.session["counts"] == counts(events=3, effects=1, duplicates=2)
-    assert ran.status == 0
+    result = replays("--summary", "--fail-on", "any", log("a.jsonl", hello, hello, hello))
+    assert result.session["counts"] == counts(events=3, effects=1, duplicates=2)
+    assert result.status == 0
 
 
-def test_an_own_client_event_is_no_finding(wire: Any, log: Log, replays: Replays) -> None:
+def test_an_own_client_event_is_not_a_finding(wire: Any, log: Log, replays: Replays) -> None:
     """Events of the customer's side come back in logs, and are only counted."""
     path = log(
         "a.jsonl",
@@ -183,9 +183,9 @@ def test_an_own_client_event_is_no_finding(wire: Any, log: Log, replays: Replays
         wire.event("navigation", page="x"),
         wire.event("form_data", form_request_id="7", data="Form not found"),
     )
-    ran = replays("--summary", "--fail-on", "any", log("b.jsonl"), path)
-    assert ran.session["counts"] == counts(events=4)
-    assert ran.status == 0
+    result = replays("--summary", "--fail-on", "any", log("b.jsonl"), path)
+    assert result.session["counts"] == counts(events=4)
+    assert result.status == 0
 
 
 def test_a_malformed_event_is_an_anomaly_too(wire: Any, log: Log, replays: Replays) -> None:
@@ -219,10 +219,10 @@ def test_without_agents_the_agent_is_null(wire: Any, log: Log, replays: Replays)
 def test_a_summary_is_ascii(wire: Any, log: Log, replays: Replays) -> None:
     """Emoji and controls are escaped, and lone surrogates replaced, for any JSON reader."""
     path = log("a.jsonl", {**wire.joins("ann", "\x1b[31m🐧\ud800"), "chat_id": "é\u202e"})
-    ran = replays("--summary", path)
-    assert ran.out.isascii()
-    assert ran.session["chat_id"] == "é\u202e"
-    assert ran.session["parties"][0]["display_name"] == "\x1b[31m🐧\ufffd"
+    result = replays("--summary", path)
+    assert result.out.isascii()
+    assert result.session["chat_id"] == "é\u202e"
+    assert result.session["parties"][0]["display_name"] == "\x1b[31m🐧\ufffd"
 
 
 def test_names_are_remembered_up_to_a_bound(wire: Any, log: Log, replays: Replays) -> None:

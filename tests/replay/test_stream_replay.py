@@ -132,7 +132,7 @@ def test_a_chat_that_is_called_like_a_file_is_not_that_of_the_file(wire: Any) ->
     assert replay.open == ["a", "a"]
 
 
-def test_a_chat_goes_on_in_the_next_file(wire: Any) -> None:
+def test_a_chat_continues_in_the_next_file(wire: Any) -> None:
     """A chat with a chat_id continues over files; unnamed ones end with their file."""
     replay = feeder()
     replay.feed(wire.status("queued", at=1), "a")

@@ -105,7 +105,7 @@ def test_a_column_of_another_name_is_named(log: Log) -> None:
     assert (record.event, record.received_at) == (e.Ended(), NOON)
 
 
-def test_a_column_alone_is_a_table(log: Log) -> None:
+def test_a_table_may_have_one_column(log: Log) -> None:
     """A table with one column needs no delimiter."""
     rows = [{"payload": json.dumps({"event": "chat_session_ended"})}]
     assert [each.event for each in read(log("a.csv", table(rows)))] == [e.Ended()]
@@ -135,11 +135,11 @@ def test_a_time_may_be_written_as_tables_do(log: Log, written: str) -> None:
     assert record.event.timestamp == NOON  # type: ignore[union-attr]
 
 
-def test_an_unreadable_time_stays_for_the_finding(log: Log, replays: Callable[..., Any]) -> None:
+def test_an_unreadable_time_is_a_finding(log: Log, replays: Callable[..., Any]) -> None:
     """An unreadable time is an anomaly."""
     rows = [{"event": "chat_session_message", "msg": "x", "timestamp": "soon"}]
-    ran = replays("--summary", log("a.csv", table(rows)))
-    assert ran.totals["findings"]["anomalies"] == 1
+    result = replays("--summary", log("a.csv", table(rows)))
+    assert result.totals["findings"]["anomalies"] == 1
 
 
 def test_a_row_with_other_columns_is_malformed(log: Log) -> None:
@@ -188,7 +188,7 @@ def test_an_empty_table_is_an_empty_log(log: Log) -> None:
     assert read(log("a.csv", "chat_id,event,state\n")) == []
 
 
-def test_another_table_is_no_log(log: Log) -> None:
+def test_another_table_is_not_a_log(log: Log) -> None:
     """Another table is refused as plain text."""
     assert refusal(log("a.csv", "name,age\nx,1\n")).endswith("this is plain text")
 

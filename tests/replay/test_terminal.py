@@ -89,16 +89,14 @@ def test_without_names_there_is_no_column_for_them(wire: Any, neutral_environmen
     assert out.getvalue().endswith("\n  +0:00  state  establishing → queued\n")
 
 
-def test_a_chat_in_which_nothing_followed_is_its_verdict(
-    wire: Any, neutral_environment: None
-) -> None:
+def test_a_chat_without_effects_is_its_verdict(wire: Any, neutral_environment: None) -> None:
     """A chat without effects has no rows and no empty line."""
     out = io.StringIO()
     printer_for(out, "auto").print(timeline_of(wire, wire.event("navigation")))
     assert out.getvalue().endswith("  findings  none\n")
 
 
-def test_chats_are_parted_by_an_empty_line(wire: Any, neutral_environment: None) -> None:
+def test_chats_are_separated_by_an_empty_line(wire: Any, neutral_environment: None) -> None:
     """Empty lines separate chats, and the totals from the chats."""
     out = io.StringIO()
     timelines = Timelines(style_for(out, "never"), None)
@@ -481,7 +479,7 @@ def test_a_chat_is_printed_as_it_goes(wire: Any, neutral_environment: None) -> N
     assert shown.lines() == [*rows, "", verdict]
 
 
-def test_a_chat_that_ends_beside_another_is_printed_between_its_rows(
+def test_a_chat_that_ends_during_another_is_printed_between_its_rows(
     wire: Any, neutral_environment: None
 ) -> None:
     """The second chat is printed as a whole; then the first continues, below its chat_id."""
@@ -531,7 +529,7 @@ def test_only_chats_with_findings_are_shown_as_they_go(
     assert [line.split()[0] for line in shown.lines() if line] == ["b", "+0:00", "b"]
 
 
-def test_few_rows_follow_an_interrupt(wire: Any, neutral_environment: None) -> None:
+def test_few_rows_are_printed_after_an_interrupt(wire: Any, neutral_environment: None) -> None:
     """After an interrupt few rows of each open chat are printed."""
     shown = Shown()
     for number in range(50):

@@ -205,7 +205,7 @@ def test_a_row_has_the_published_columns() -> None:
         ),
     ],
 )
-def test_another_text_is_no_chat(text: str) -> None:
+def test_another_text_is_not_a_chat(text: str) -> None:
     """A state that `to_json` did not write is refused."""
     with pytest.raises(SnapshotError):
         WatchedChat.from_json(text)

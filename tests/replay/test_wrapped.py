@@ -295,7 +295,7 @@ def test_deep_wrapping_is_not_followed(log: Log) -> None:
 
 
 @pytest.mark.parametrize("unwrap", [None, "payload", "text"])
-def test_deep_nesting_is_no_crash(log: Log, unwrap: str | None) -> None:
+def test_deep_nesting_is_malformed(log: Log, unwrap: str | None) -> None:
     """Deep nesting in the wrapper or in the event raises no RecursionError."""
     deep = "[" * 700 + "]" * 700
     good = [f'{{"payload": {text}}}\n' for text in EVENTS]

@@ -22,10 +22,10 @@ def test_a_page_of_a_directory(reports: Run, log: Log, wire: Wire, tmp_path: Pat
     path = log("logs/a.jsonl", wire.status("queued", at=1), wire.ended(at=5))
     log("logs/notes.txt", "Call the customer back.\n")
     out = tmp_path / "report.html"
-    ran = reports(path.parent, "-o", out, "--title", "Week 7", "--threshold", "30")
-    assert (ran.status, ran.out) == (0, "")
+    result = reports(path.parent, "-o", out, "--title", "Week 7", "--threshold", "30")
+    assert (result.status, result.out) == (0, "")
     page = ReportPage(out.read_text("utf-8"))
-    assert ran.err.endswith(f"{out}: 1 chat, {out.stat().st_size:,} bytes\n")
+    assert result.err.endswith(f"{out}: 1 chat, {out.stat().st_size:,} bytes\n")
     facts = page.facts
     assert (facts["title"], facts["scrubbed"]) == ("Week 7", False)
     assert facts["command"] == f"chatfsm report --threshold 30 {path.parent}"
@@ -43,8 +43,8 @@ def test_all_options_that_change_the_figures_are_in_the_command(
     reports: Run, log: Log, wire: Wire
 ) -> None:
     path = log("a b.jsonl", wire.status("queued", at=1))
-    ran = reports(path, "-o", "-", "--max-chats", "2", "--max-steps", "9", "--close-after", "60")
-    assert ReportPage(ran.out).facts["command"] == (
+    result = reports(path, "-o", "-", "--max-chats", "2", "--max-steps", "9", "--close-after", "60")
+    assert ReportPage(result.out).facts["command"] == (
         f"chatfsm report --max-chats 2 --max-steps 9 --close-after 60 '{path}'"
     )
 
@@ -62,9 +62,9 @@ def test_a_file_that_exists_is_kept(reports: Run, log: Log, wire: Wire, tmp_path
     """An existing file is kept unless --force is given."""
     path, out = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "report.html"
     out.write_text("mine", "utf-8")
-    ran = reports(path, "-o", out)
-    assert (ran.status, out.read_text("utf-8")) == (2, "mine")
-    assert "the file exists already; --force overwrites it" in ran.err
+    result = reports(path, "-o", out)
+    assert (result.status, out.read_text("utf-8")) == (2, "mine")
+    assert "the file exists already; --force overwrites it" in result.err
     assert reports(path, "-o", out, "--force").status == 0
     assert out.read_text("utf-8").startswith("<!doctype html>")
 
@@ -82,9 +82,9 @@ def test_a_page_from_standard_input(
 def test_an_unreadable_file_is_reported(reports: Run, log: Log, wire: Wire, tmp_path: Path) -> None:
     """Unreadable files are named on standard error and on the page; the exit code is 2."""
     path, missing = log("a.jsonl", wire.status("queued", at=1)), tmp_path / "missing.jsonl"
-    ran = reports(path, missing, "-o", tmp_path / "report.html")
-    assert ran.status == 2
-    assert f"chatfsm: {missing}: cannot be read" in ran.err
+    result = reports(path, missing, "-o", tmp_path / "report.html")
+    assert result.status == 2
+    assert f"chatfsm: {missing}: cannot be read" in result.err
     page = ReportPage((tmp_path / "report.html").read_text("utf-8"))
     assert page.facts["inputs"][1]["notes"] == ["cannot be read: No such file or directory"]
     assert len(page.chats) == 1
@@ -115,9 +115,9 @@ def test_an_interrupted_run_writes_the_page(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(StreamReplay, "end_file", interrupt)
-    ran = reports(path, "-o", tmp_path / "report.html")
-    assert ran.status == 130
-    assert "interrupted: this is what was read so far" in ran.err
+    result = reports(path, "-o", tmp_path / "report.html")
+    assert result.status == 130
+    assert "interrupted: this is what was read so far" in result.err
     assert len(ReportPage((tmp_path / "report.html").read_text("utf-8")).chats) == 1
 
 
@@ -125,8 +125,8 @@ def test_a_large_page_is_reported(
     reports: Run, log: Log, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "_LARGE_PAGE", 1_000)
-    ran = reports(log("a.jsonl", wire.status("queued", at=1)), "-o", tmp_path / "report.html")
-    assert "the page is large: --max-chats and --max-steps make it smaller" in ran.err
+    result = reports(log("a.jsonl", wire.status("queued", at=1)), "-o", tmp_path / "report.html")
+    assert "the page is large: --max-chats and --max-steps make it smaller" in result.err
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def test_a_scrubbed_page(
 ) -> None:
     """The page holds no name, id, text or path of the log, but states, times and findings."""
     monkeypatch.setenv("CHATFSM_SCRUB_KEY", "a key of the test")
-    ran = reports(personal_log, "-o", "-", "--scrub")
-    page = ReportPage(ran.out)
+    result = reports(personal_log, "-o", "-", "--scrub")
+    page = ReportPage(result.out)
     for word in (
         "Susan",
         "Miller",
@@ -171,7 +171,7 @@ def test_a_scrubbed_page(
     assert page.chats[0]["started_at"] == "2025-03-07T12:00:00Z"
     assert page.chats[0]["findings"] == {"unknown": 1, "anomalies": 1}
     assert [step[3] for step in page.trace()["steps"]] == [f"line {n}" for n in range(1, 6)]
-    assert reports(personal_log, "-o", "-", "--scrub").out == ran.out
+    assert reports(personal_log, "-o", "-", "--scrub").out == result.out
 
 
 def test_a_file_that_cannot_be_scrubbed(reports: Run, personal_log: Path) -> None:
@@ -179,10 +179,10 @@ def test_a_file_that_cannot_be_scrubbed(reports: Run, personal_log: Path) -> Non
     missing = personal_log.with_name("henry-ford.jsonl")
     log = personal_log.with_name("about-susan.txt")
     log.write_text("nothing\n", "utf-8")
-    ran = reports(personal_log, missing, personal_log.parent, "-o", "-", "--scrub")
-    assert ran.status == 2
-    assert "henry-ford" in ran.err
-    page = ReportPage(ran.out)
+    result = reports(personal_log, missing, personal_log.parent, "-o", "-", "--scrub")
+    assert result.status == 2
+    assert "henry-ford" in result.err
+    page = ReportPage(result.out)
     assert "henry" not in page.all_data
     assert "about-susan" not in page.all_data
     notes = {one["name"]: one["notes"] for one in page.facts["inputs"]}
