@@ -90,14 +90,14 @@ def test_without_a_message_there_is_no_answer_to_wait_for(
     assert time.monotonic() - began < 30
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line(chat: Chat, server: Server) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_line(chat: Chat, server: Server) -> None:
     """Windows writes one at the beginning of a file; later ones are text."""
     assert chat("\ufeff//hello\r\n\ufeffsecond\n/end\n") == 0
     assert texts_of(server.chat) == ["/hello", "\ufeffsecond"]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_chat_goes_on_from_its_state(
+def test_a_chat_continues_from_its_state(
     chat: Chat, server: Server, tmp_path: Path, capsys: Any, version: str
 ) -> None:
     """With --state the second run continues the chat; after its end the third opens another."""

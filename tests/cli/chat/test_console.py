@@ -206,7 +206,7 @@ def test_a_text_prompt_is_answered_by_a_message() -> None:
     assert console.chat.sent == [c.SendText("forty-two")]
 
 
-def test_a_form_that_is_gone_is_no_longer_asked() -> None:
+def test_a_cancelled_form_is_not_asked_any_more() -> None:
     """When the server cancels a form, the next one is asked; /cancel declines it."""
     console = console_of()
     secure = {"event": "chat_session_secure_form_show", "form_request_id": "8", "form_id": "card"}
@@ -298,7 +298,7 @@ SECURE = {"event": "chat_session_secure_form_show", "form_request_id": "8", "for
 CANCEL = {"event": "chat_session_secure_form_cancel", "form_request_id": "8"}
 
 
-def test_the_line_after_a_secure_form_that_is_gone_is_dropped() -> None:
+def test_the_line_after_a_closed_secure_form_is_dropped() -> None:
     """In plain input the form may close before the line of its answer is complete."""
     console = console_of(card=("number",))
     console.drops_late_answers = True

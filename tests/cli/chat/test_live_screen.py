@@ -125,7 +125,7 @@ def test_keys_edit_the_line(pieces: tuple[str, ...], text: str, at: int) -> None
     "grapheme",
     ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea", "京"],
 )
-def test_keys_take_whole_graphemes(grapheme: str) -> None:
+def test_keys_act_on_graphemes(grapheme: str) -> None:
     """A grapheme is deleted and passed as one character."""
     assert typed(f"a{grapheme}\x7f").text == "a"
     assert typed(f"a{grapheme}\x1b[Db").text == f"ab{grapheme}"

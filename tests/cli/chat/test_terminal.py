@@ -175,7 +175,7 @@ def test_a_closed_secure_form_drops_its_begun_answer() -> None:
         assert texts_of(server.chat) == ["the next line"]
 
 
-def test_a_message_that_was_begun_is_no_answer() -> None:
+def test_a_begun_message_is_not_an_answer() -> None:
     """A form that opens while a message is typed does not take it as its answer."""
     with (
         Server(SILENT, hold=0.05) as server,
@@ -260,7 +260,7 @@ def test_plain_lines_hide_the_answer_of_a_secure_form() -> None:
         assert answer["data"] == {"number": CARD}
 
 
-def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
+def test_plain_lines_drop_the_answer_of_a_closed_secure_form() -> None:
     """The answer is neither shown nor sent as a message."""
     with (
         Server(SECURE, hold=0.05) as server,
@@ -281,7 +281,7 @@ def test_plain_lines_drop_the_answer_of_a_secure_form_that_is_gone() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="terminals differ in passing on partial lines")
-def test_a_plain_line_that_was_begun_is_no_answer() -> None:
+def test_a_begun_plain_line_is_not_an_answer() -> None:
     """A form that opens while a line is typed does not take it as its answer."""
     with (
         Server(SILENT, hold=0.05) as server,

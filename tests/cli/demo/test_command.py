@@ -156,7 +156,7 @@ def test_ctrl_c_is_clean() -> None:
     assert (process.returncode, err) == (130, "chatfsm: interrupted\n")
 
 
-def test_a_reader_that_ends_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     """A closed pipe at standard output, as of `chatfsm demo | head -5`, is no error."""
     with demo() as process:
         assert process.stdout

@@ -88,7 +88,7 @@ def test_the_order_counts() -> None:
     assert not made.is_intact
 
 
-def test_the_clients_stand_side_by_side() -> None:
+def test_the_table_has_a_value_for_each_client() -> None:
     """A line has a value for each client, in their order."""
     table = {
         line.label: line.values

@@ -24,7 +24,7 @@ from chatfsm.replay.sharding import Shard, shards_of
 
 
 @frozen
-class Ran:
+class CommandResult:
     """The exit code and the output of a run."""
 
     status: int
@@ -44,11 +44,11 @@ class Runs:
         path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
         return str(path)
 
-    def alone(self, *words: str) -> Ran:
+    def alone(self, *words: str) -> CommandResult:
         """Run one process for all input."""
         return _captured(lambda: _cli.main(["replay", *words]))
 
-    def shared(self, jobs: int, *words: str) -> Ran:
+    def shared(self, jobs: int, *words: str) -> CommandResult:
         """Run `jobs` workers in this process, one after the other."""
         options = self.options(*words, "--jobs", str(jobs))
 
@@ -102,11 +102,11 @@ def _pieces(batches: list[WorkerBatch]) -> Iterator[OutputPiece]:
     return iter(pieces)
 
 
-def _captured(run: Callable[[], int]) -> Ran:
+def _captured(run: Callable[[], int]) -> CommandResult:
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = run()
-    return Ran(status, out.getvalue(), err.getvalue())
+    return CommandResult(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

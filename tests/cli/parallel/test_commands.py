@@ -27,7 +27,7 @@ DIFFS = (
 )
 
 
-def ran(*words: str) -> tuple[int, str, str]:
+def run_command(*words: str) -> tuple[int, str, str]:
     """The exit code, the output and the errors of a command."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
@@ -54,33 +54,33 @@ def interleaved(tmp_path: Path) -> str:
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_prints_the_same(interleaved: str, words: list[str]) -> None:
     """The output is identical, byte for byte, for any number of processes."""
-    alone = ran(*words, interleaved, *MANY)
+    alone = run_command(*words, interleaved, *MANY)
     assert alone[1]
     for jobs in ("2", "3"):
-        status, out, err = ran(*words, interleaved, *MANY, "--jobs", jobs)
+        status, out, err = run_command(*words, interleaved, *MANY, "--jobs", jobs)
         assert (status, out, err) == alone
 
 
 @pytest.mark.parametrize("words", DIFFS, ids=["settings", "directories", "metrics"])
 def test_a_comparison_prints_the_same(words: list[str]) -> None:
     """Both sides are read by all processes, twice if a chat differs."""
-    alone = ran("diff", *words)
-    assert ran("diff", *words, "--jobs=3") == alone
+    alone = run_command("diff", *words)
+    assert run_command("diff", *words, "--jobs=3") == alone
 
 
 def test_a_side_that_cannot_be_read_ends_a_comparison(tmp_path: Path) -> None:
     """The error is that of one process."""
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(Path(STUCK).read_bytes() + b'{"v": 9, "chat_id": "a", "in": 5}\n')
-    alone = ran("diff", str(bad), STUCK)
+    alone = run_command("diff", str(bad), STUCK)
     assert alone[0] == 2
-    assert ran("diff", str(bad), STUCK, "--jobs=2") == alone
+    assert run_command("diff", str(bad), STUCK, "--jobs=2") == alone
 
 
 def test_a_page_notes_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """The note is printed once, for any number of processes."""
     missing = str(tmp_path / "missing.jsonl")
-    alone = ran("report", "-o", "-", STUCK, missing)
+    alone = run_command("report", "-o", "-", STUCK, missing)
     assert alone[0] == 2
     assert "cannot be read: No such file" in alone[1]
-    assert ran("report", "-o", "-", STUCK, missing, "--jobs=2") == alone
+    assert run_command("report", "-o", "-", STUCK, missing, "--jobs=2") == alone

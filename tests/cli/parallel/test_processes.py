@@ -98,13 +98,13 @@ def test_a_worker_that_is_killed_is_reported(runs: Any, in_place: Callable[[Any]
     """The error names the input; the document is complete JSON, marked as incomplete."""
     in_place(crashing.be_killed)
     path = runs.writes("a.jsonl", lines(20))
-    ran = runs.alone("--summary", "--jobs=2", path)
+    result = runs.alone("--summary", "--jobs=2", path)
     _, shard = shards_of([Source(path)], 2)
     assert str(shard).endswith("a.jsonl (bytes 915 to the end)")
     how = f"was ended by signal {signal.SIGKILL:d}, in {shard}"
     why = f"a worker of --jobs {how}, after {path}: line 7"
-    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
-    assert json.loads(ran.out)["totals"]["complete"] is False
+    assert (result.status, result.err) == (2, f"chatfsm: {why}\n")
+    assert json.loads(result.out)["totals"]["complete"] is False
     assert is_clean()
 
 
@@ -112,10 +112,10 @@ def test_a_worker_that_exits_early_is_reported(runs: Any, in_place: Callable[[An
     """A worker without a report fails, even with exit code 0."""
     in_place(crashing.exit_early)
     path = runs.writes("a.jsonl", lines(12))
-    ran = runs.alone("--quiet", "--jobs=2", path)
+    result = runs.alone("--quiet", "--jobs=2", path)
     shard, _ = shards_of([Source(path)], 2)
     why = f"a worker of --jobs ended with 0, in {shard}, after the start"
-    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
+    assert (result.status, result.err) == (2, f"chatfsm: {why}\n")
 
 
 @pytest.mark.parametrize("output", ["--quiet", "--json"])
@@ -126,10 +126,10 @@ def test_a_bug_in_a_worker_is_reported(
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 64 * 1024)
     in_place(crashing.fail_in_receive)
     path = runs.writes("a.jsonl", re.sub(rb'"c\d"', b'"c0"', lines(20)))  # one run of one chat
-    ran = runs.alone(output, "--jobs=2", path)
+    result = runs.alone(output, "--jobs=2", path)
     shard, _ = shards_of([Source(path)], 2)
     why = f"a worker of --jobs failed in {shard}: MemoryError at {path}: line 8"
-    assert (ran.status, ran.err) == (2, f"chatfsm: {why}\n")
+    assert (result.status, result.err) == (2, f"chatfsm: {why}\n")
     assert is_clean()
 
 
@@ -138,9 +138,9 @@ def test_a_bug_before_the_first_line_is_reported(
 ) -> None:
     """An error before the first record has no line."""
     in_place(crashing.fail_at_start)
-    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(20)))
-    assert ran.status == 2
-    assert ran.err.endswith(": ValueError at the start\n")
+    result = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(20)))
+    assert result.status == 2
+    assert result.err.endswith(": ValueError at the start\n")
 
 
 @contextmanager
@@ -193,8 +193,11 @@ def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Worker, "start", lambda *_: None)
     monkeypatch.setattr(parallel, "print_pieces", presses_twice)
-    ran = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(12)))
-    assert (ran.status, ran.err) == (130, "chatfsm: interrupted: this is what was read so far\n")
+    result = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(12)))
+    assert (result.status, result.err) == (
+        130,
+        "chatfsm: interrupted: this is what was read so far\n",
+    )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -92,7 +92,7 @@ def test_most_chat_ids_are_found_without_parsing(line: bytes, whose: bytes | Non
     assert chat_id_of_line(line) == whose
 
 
-def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) -> None:
+def test_a_malformed_line_belongs_to_the_chat_that_it_names(runs: Any) -> None:
     """A line with a chat_id belongs to that chat, not to the chat of the line before."""
     broken = b'{"chat_id":"named","event":}\n{"chat_id":"cut","event":\n'
     path = runs.writes("a.jsonl", GOOD + broken + GOOD + broken)
@@ -102,8 +102,8 @@ def test_a_broken_line_that_looks_whole_is_of_the_chat_that_it_names(runs: Any) 
 
 def test_a_refused_header_is_reported_once(runs: Any) -> None:
     """The rest of the file is read."""
-    opening = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
-    files = [runs.writes("a.jsonl", GOOD + opening + GOOD * 3), runs.writes("b.jsonl", GOOD)]
+    header = b'{"v":1,"chat_id":"j","journal":{"settings":{}},"at":1,"snapshot":{"v":9}}\n'
+    files = [runs.writes("a.jsonl", GOOD + header + GOOD * 3), runs.writes("b.jsonl", GOOD)]
     alone = runs.alone("--summary", *files)
     assert alone.status == 2
     assert "a.jsonl: line 2: not a usable journal header" in alone.err
@@ -142,7 +142,7 @@ def lines_of(chats: str, count: int) -> bytes:
     return b"".join(line % (chats[n % len(chats)].encode(), n) for n in range(count))
 
 
-def test_violations_of_a_chat_that_goes_on_are_not_those_of_a_new_one(runs: Any) -> None:
+def test_a_shard_knows_the_parties_of_the_shard_before(runs: Any) -> None:
     """A party that left had joined in the shard before; any other one is a violation."""
     joined = b'{"chat_id":"a","event":"chat_session_party_joined","party_id":"p","timestamp":1}\n'
     left = b'{"chat_id":"a","event":"chat_session_party_left","party_id":"%s","timestamp":99}\n'
@@ -153,10 +153,10 @@ def test_violations_of_a_chat_that_goes_on_are_not_those_of_a_new_one(runs: Any)
     assert alone.out.count("unknown_party") == 1
 
 
-def test_journals_of_several_chats_agree_together(runs: Any) -> None:
+def test_the_verified_entries_of_workers_are_added(runs: Any) -> None:
     """The counts of the workers are added."""
-    opening = b'{"v":1,"chat_id":"%s","journal":{"settings":{}},"at":1,"snapshot":null}\n'
+    header = b'{"v":1,"chat_id":"%s","journal":{"settings":{}},"at":1,"snapshot":null}\n'
     entry = b'{"v":1,"chat_id":"%s","seq":0,"at":1,"in":{"input":"tick"},"out":[]}\n'
-    data = b"".join(opening % name + entry % name for name in (b"a", b"b", b"c", b"d"))
+    data = b"".join(header % name + entry % name for name in (b"a", b"b", b"c", b"d"))
     path = runs.writes("a.jsonl", data)
     assert runs.shared(2, "--verify", "--quiet", path).err == "chatfsm: 4 entries agree\n"

@@ -77,9 +77,9 @@ def test_a_file_name_that_is_not_unicode_is_printed_escaped(tmp_path: Path) -> N
     Path(os.fsdecode(path)).write_text(STATUS.replace('"chat_id":"C1",', ""))
     for options in ([], ["--json"], ["--summary"]):
         command = [sys.executable, "-m", "chatfsm", "replay", *options, path]
-        ran = subprocess.run(command, capture_output=True, check=False, timeout=60)
-        assert (ran.returncode, ran.stderr) == (0, b"")
-        assert "caf" in ran.stdout.decode("utf-8")
+        result = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert "caf" in result.stdout.decode("utf-8")
 
 
 def test_errors_without_a_standard_error_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,16 +108,16 @@ def test_each_command_survives_a_stream_that_cannot_encode(command: str, tmp_pat
         STATUS + json.dumps({"event": "chat_session_message", "msg": "Dzień dobry \U0001f642"})
     )
     words = {"replay": ["replay", str(path)], "simulate": ["simulate", "--list"], "demo": ["demo"]}
-    ran = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "chatfsm", *words[command]],
         capture_output=True,
         check=False,
         timeout=60,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
-    assert ran.returncode == 0
-    assert ran.stdout.isascii()
-    assert ran.stderr == b""
+    assert result.returncode == 0
+    assert result.stdout.isascii()
+    assert result.stderr == b""
 
 
 LONE = {"high": "a\ud83db", "low": "\ude42", "two": "\ud83d\ud83d\ude42", "escaped": "\\ud83d"}

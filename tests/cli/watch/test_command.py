@@ -140,7 +140,7 @@ def test_nothing_is_written_and_no_chat_is_leased(
     assert after == before
 
 
-def test_a_database_that_is_closed_gets_no_files_beside_it(
+def test_reading_a_closed_database_creates_no_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SQLite would create its own files there."""
@@ -265,7 +265,7 @@ def test_a_store_that_cannot_be_read_is_an_error(
     assert error.count("\n") == 1
 
 
-def test_a_database_of_another_app_is_no_store(
+def test_a_database_of_another_app_is_not_a_store(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The database has no table of chats."""
@@ -341,7 +341,7 @@ def test_a_duration_is_short(seconds: float, text: str) -> None:
     assert watch._seconds(seconds) == text
 
 
-def test_a_chat_that_is_long_due_stands_out(
+def test_a_chat_with_a_past_deadline_is_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A past deadline has a minus sign: perhaps no process drives the chat."""
