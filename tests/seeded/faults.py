@@ -377,8 +377,8 @@ FAULTS: Final = (
         "sleep",
         "a sleep of the computer is taken for a long wait",
         f"{CLIENT}/client.py",
-        "return deadline is not None and -inf < deadline < now - self.settings.suspend_gap",
-        "return deadline is None",
+        "return -inf < self._deadline < now - self.settings.suspend_gap",
+        "return False",
         (f"{ERRORS}_sleep_of_the_computer",),
     ),
     Fault(
