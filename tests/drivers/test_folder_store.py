@@ -67,9 +67,12 @@ def test_a_chat_is_leased_once(tmp_path: Path) -> None:
     one.close()
 
 
-def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ["{}", '{"version": 1, "record": []}', '{"version": "1", "record": {}}']
+)
+def test_a_foreign_file_is_refused(tmp_path: Path, content: str) -> None:
     """The error names the file."""
-    (tmp_path / "a.chat").write_text("{}")
+    (tmp_path / "a.chat").write_text(content)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SnapshotError, match=r"a\.chat is not a chat of a store"):
         list(FolderStore(tmp_path).list())

@@ -231,3 +231,11 @@ def test_connect_releases_a_file_that_it_cannot_use(tmp_path: Path) -> None:
         with pytest.raises(SnapshotError):
             threads.Chat.connect(endpoint_at("http://127.0.0.1:9"), store=path)
     assert [file.name for file in tmp_path.iterdir()] == ["chat.json"]
+
+
+def test_a_directory_is_no_file_of_a_chat(tmp_path: Path) -> None:
+    """It cannot be locked, and nothing is left beside it."""
+    (tmp_path / "chats").mkdir()
+    with pytest.raises(IsADirectoryError, match="chats"):
+        FileStore(tmp_path / "chats").lock()
+    assert [path.name for path in tmp_path.iterdir()] == ["chats"]
