@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chatfsm.drivers.opentelemetry import OpenTelemetryObserver
 from chatfsm.drivers.prometheus import PrometheusObserver
-from tests.drivers.test_observers import health, hold_a_chat, samples
+from tests.drivers.test_observers import health, run_a_chat, samples
 
 PROMETHEUS = {
     "chatfsm_http_request_duration_seconds": {"purpose", "method", "result"},
@@ -55,7 +55,7 @@ OPENTELEMETRY = {
 def page_of_a_chat() -> bytes:
     observer = PrometheusObserver(CollectorRegistry())
     observer.watch(health)
-    hold_a_chat(observer).core.close(12.0, None)
+    run_a_chat(observer).core.close(12.0, None)
     return observer.page()
 
 
@@ -92,7 +92,7 @@ def test_the_metrics_of_opentelemetry() -> None:
     reader = InMemoryMetricReader()
     observer = OpenTelemetryObserver(None, MeterProvider([reader]))
     observer.watch(health)
-    hold_a_chat(observer).core.close(12.0, None)
+    run_a_chat(observer).core.close(12.0, None)
     data = reader.get_metrics_data()
     assert data is not None
     [scope] = [scope for found in data.resource_metrics for scope in found.scope_metrics]
