@@ -79,7 +79,9 @@ class Counts:
     duplicates: int = 0
     """Events ignored because their content was reported before."""
     unknown: int = 0
+    """Events of a name that chatfsm does not know, reported as `UnknownReceived`."""
     malformed: int = 0
+    """Items of a reply that are no usable event, reported as `Anomaly("malformed")`."""
     anomalies: int = 0
     """`Anomaly` effects of every kind."""
     late: int = 0
