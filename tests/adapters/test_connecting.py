@@ -1,7 +1,4 @@
-"""Senders while connecting: several addresses, slow name servers, proxies.
-
-And clients passed in.
-"""
+"""Senders while connecting: several addresses, slow name servers, proxies, lent clients."""
 
 from __future__ import annotations
 

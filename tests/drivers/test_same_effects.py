@@ -41,7 +41,7 @@ STEPS: tuple[tuple[type, Step], ...] = (
 )
 """The step that follows each effect: events of the center, or a text of the customer."""
 STANDING = 0.001
-"""So slow a clock that all is stamped with one second, however long an adapter takes."""
+"""A speed of the clock at which all events have one timestamp, with any adapter."""
 
 
 class Script:

@@ -264,10 +264,7 @@ def test_a_second_receipt_for_a_copy() -> None:
 
 
 def test_receipts_that_may_come_again() -> None:
-    """There was no copy, an old one, or one with other content.
-
-    The first was lost; or kinds differ.
-    """
+    """Receipts may repeat if no recent copy came, the first was lost, or their kind differs."""
     traffic = Traffic()
     traffic.reply(traffic.poll(), HI)
     traffic.lose(traffic.post(READ))
