@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from math import isfinite
 from typing import Any, Final, get_args
 
@@ -72,12 +73,9 @@ def snake_case(cls: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
 
-_converter: Final = Converter()
-
-
 def to_plain(value: object) -> dict[str, Any]:
     """Return the fields of an effect, or of a value in one, in the order of its class."""
-    plain: dict[str, Any] = _converter.unstructure(value)
+    plain: dict[str, Any] = _converter().unstructure(value)
     return plain
 
 
@@ -97,14 +95,30 @@ def _without_lone_surrogate(escape: re.Match[str]) -> str:
     return _REPLACEMENT if is_lone else escape[0]
 
 
-def _unstructure_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
+@cache
+def _converter() -> Converter:
+    """The converter of effects, made when the first one is written: many programs write none."""
+    converter = Converter()
+    unstructure_hook = partial(_unstructure_hook, converter=converter)
+    converter.register_unstructure_hook_factory(has, unstructure_hook)
+    write_form = unstructure_hook(Form)
+    converter.register_unstructure_hook(Form, lambda form: _form_fields(form, write_form(form)))
+    converter.register_unstructure_hook(ChatMessage, _message_fields)
+    converter.register_unstructure_hook(SharedFile, _file_fields)
+    converter.register_unstructure_hook(SharedLocation, _location_fields)
+    for cls in get_args(Signal):
+        converter.register_unstructure_hook(cls, _tagged_hook(cls, unstructure_hook(cls)))
+    return converter
+
+
+def _unstructure_hook(cls: type, converter: Converter) -> Callable[[Any], dict[str, Any]]:
     """Return a hook that writes each field, with `json_safe` for unparsed data."""
     unparsed: Any = {
         attribute.name: override(unstruct_hook=json_safe)
         for attribute in fields(cls)
         if attribute.name in {"raw", "extra"}
     }
-    return make_dict_unstructure_fn(cls, _converter, **unparsed)
+    return make_dict_unstructure_fn(cls, converter, **unparsed)
 
 
 def _message_fields(message: ChatMessage) -> dict[str, Any]:
@@ -118,8 +132,7 @@ def _message_fields(message: ChatMessage) -> dict[str, Any]:
     }
 
 
-def _form_fields(form: Form) -> dict[str, Any]:
-    plain = _write_form(form)
+def _form_fields(form: Form, plain: dict[str, Any]) -> dict[str, Any]:
     if form.content is None:
         del plain["content"]
     return plain
@@ -159,17 +172,8 @@ def _trailing_fields(shared: ChatMessage | SharedFile | SharedLocation) -> dict[
     return {"timestamp": shared.timestamp, "extra": json_safe(shared.event.extra)}
 
 
-def _tagged_hook(cls: type) -> Callable[[Any], dict[str, Any]]:
-    write = _unstructure_hook(cls)
+def _tagged_hook(
+    cls: type, write: Callable[[Any], dict[str, Any]]
+) -> Callable[[Any], dict[str, Any]]:
     name = snake_case(cls)
     return lambda signal: {"signal": name, **write(signal)}
-
-
-_converter.register_unstructure_hook_factory(has, _unstructure_hook)
-_write_form: Final = _unstructure_hook(Form)
-_converter.register_unstructure_hook(Form, _form_fields)
-_converter.register_unstructure_hook(ChatMessage, _message_fields)
-_converter.register_unstructure_hook(SharedFile, _file_fields)
-_converter.register_unstructure_hook(SharedLocation, _location_fields)
-for _cls in get_args(Signal):
-    _converter.register_unstructure_hook(_cls, _tagged_hook(_cls))

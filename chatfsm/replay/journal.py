@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from math import isfinite
 from typing import Any, Final, cast
 
 from attrs import evolve, frozen
 from cattrs import Converter
-from cattrs.strategies import configure_tagged_union
 
 from chatfsm._client.journal import VERSION, Recorded, effects_to_json, input_to_json
 from chatfsm._plain import snake_case
@@ -54,12 +54,22 @@ __all__ = [
 # Stands for the next seq of a chat whose journal was found to be inconsistent.
 _GIVEN_UP: Final = -1
 
-_converter: Final = Converter(forbid_extra_keys=True, detailed_validation=False)
-_converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
-_converter.register_structure_hook(float, lambda value, _cls: _finite(value))
-configure_tagged_union(Signal, _converter, tag_name="signal", tag_generator=snake_case)
-configure_tagged_union(Event, _converter, tag_name="input", tag_generator=snake_case)
-configure_tagged_union(Input, _converter, tag_name="input", tag_generator=snake_case)
+
+@cache
+def _converter() -> Converter:
+    """The converter of inputs and settings, made for the first line of a journal.
+
+    Making it takes a fifth of the start of `chatfsm replay`, and most logs are no journals.
+    """
+    from cattrs.strategies import configure_tagged_union  # noqa: PLC0415  # for this alone
+
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False)
+    converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _cls: value)
+    converter.register_structure_hook(float, lambda value, _cls: _finite(value))
+    configure_tagged_union(Signal, converter, tag_name="signal", tag_generator=snake_case)
+    configure_tagged_union(Event, converter, tag_name="input", tag_generator=snake_case)
+    configure_tagged_union(Input, converter, tag_name="input", tag_generator=snake_case)
+    return converter
 
 
 def _finite(value: Any) -> float:
@@ -73,7 +83,7 @@ def _finite(value: Any) -> float:
 def input_from_json(value: object) -> Input:
     """Return the input that `input_to_json` wrote. Raises the errors of cattrs if it is none."""
     # cattrs accepts a union, which is not a class.
-    item: Input = _converter.structure(value, cast("type[Any]", Input))
+    item: Input = _converter().structure(value, cast("type[Any]", Input))
     return item
 
 
@@ -156,7 +166,7 @@ def parse_journal_line(value: dict[str, Any]) -> JournalHeader | JournalEntry | 
         if not chat_id or not isfinite(at) or not isfinite(received_at or 0.0):
             raise ValueError  # noqa: TRY301  # handled like all other errors of the line
         if "journal" in value:
-            settings = _converter.structure(value["journal"]["settings"], Settings)
+            settings = _converter().structure(value["journal"]["settings"], Settings)
             token = value["journal"].get("token", "")
             return JournalHeader(chat_id, at, settings, value.get("snapshot"), token, received_at)
         item = input_from_json(value["in"])
