@@ -347,6 +347,8 @@ class SourceRange(Source):
     """Bytes up to its end; None: the rest of the file."""
     chat_id_before: str | None = field(default=None, kw_only=True)
     """The chat of the line before it; None if it begins with the file."""
+    _lines_before: int | None = field(default=None, init=False, repr=False)
+    """Number of lines before it; None until it is opened."""
 
     def __str__(self) -> str:
         return f"bytes {self.start:,} to {'the end' if self.end is None else self.end}"
@@ -358,7 +360,10 @@ class SourceRange(Source):
         path = Path(self.path)
         self.size = path.stat().st_size
         self._file = stack.enter_context(io.BufferedReader(io.FileIO(path)))
-        self._line_count = _count_lines(self._file, self.start)
+        if self._lines_before is None:
+            self._lines_before = _count_lines(self._file, self.start)
+        self._file.seek(self.start)
+        self._line_count = self._lines_before
         left = None if self.end is None else self.end - self.start
         return Content(_limited(self._file.read1, left), path)
 
@@ -379,7 +384,7 @@ def _limited(read1: Callable[[int], bytes], size: int | None) -> Callable[[int],
 
 
 def _count_lines(file: io.BufferedReader[Any], size: int) -> int:
-    """The number of lines in the first bytes of a file, which is then read from there on."""
+    """The number of lines in the first bytes of a file."""
     count = 0
     while size and (piece := file.read(min(size, _COUNT_BYTES))):
         count += piece.count(b"\n")
