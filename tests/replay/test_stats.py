@@ -278,3 +278,22 @@ def test_totals_add_up_findings(wire: Any) -> None:
         "anomalies": 2,
         "late": 0,
     }
+
+
+def test_totals_of_parts_add_up_to_those_of_all(wire: Any) -> None:
+    """Adding chats one by one and merging two parts give the same totals."""
+    all_chats, parts = Totals(), (Totals(), Totals())
+    for number in range(1, 8):
+        session = ChatSession(f"chat-{number}")
+        items = [wire.unknown()] * number + [wire.broken(), wire.ended()][: number % 3]
+        for event in wire.decoded(*items):
+            session.receive(event, now=0.0)
+        stats = ChatStats(session, messages=number)
+        for totals in (all_chats, parts[number % 2]):
+            totals.add(ChatTotals.of(stats))
+    first, second = parts
+    first.merge(second)
+    assert first == all_chats
+    assert first.summary()["counts"]["unknown"] == 28
+    first.merge(Totals(complete=False))
+    assert first.summary() == {**all_chats.summary(), "complete": False}
