@@ -6,6 +6,7 @@ other. `worker` tells how a shard is replayed.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from argparse import Namespace
@@ -115,14 +116,18 @@ def _context() -> BaseContext:
 
 
 def _start_worker(
-    printing_end: Connection, work: Callable[..., None], arguments: tuple[Any, ...]
+    printing_end: Connection,
+    gc_threshold: tuple[int, int, int],
+    work: Callable[..., None],
+    arguments: tuple[Any, ...],
 ) -> None:
     """Close the inherited other end of the pipe, then work.
 
     With it open, the pipe would not break when the printing process ends, and the worker would
-    outlive it.
+    outlive it. `gc_threshold`: that of the printing process, which only a forked process inherits.
     """
     printing_end.close()
+    gc.set_threshold(*gc_threshold)
     work(*arguments)
 
 
@@ -142,9 +147,8 @@ class Worker:
         """Start the process."""
         self._pipe, other_end = context.Pipe()
         arguments = (options, output, self.shard, other_end, stop)
-        self._process = context.Process(
-            target=_start_worker, args=(self._pipe, work, arguments), daemon=True
-        )
+        start = (self._pipe, gc.get_threshold(), work, arguments)
+        self._process = context.Process(target=_start_worker, args=start, daemon=True)
         self._process.start()
         other_end.close()  # the pipe then ends with the process
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import builtins
+import gc
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from chatfsm import _cli
 from chatfsm._cli import ExitCode, main
+from chatfsm.errors import ChatError
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
@@ -91,3 +95,40 @@ def test_an_absent_extra_is_named(
     monkeypatch.setattr(builtins, "__import__", without_shtab)
     assert main(["--print-completion", "bash"]) == ExitCode.ERROR
     assert "pip install 'chatfsm[cli]'" in capsys.readouterr().err
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    [choices] = [action.choices for action in parser._actions if action.metavar == "COMMAND"]
+    return dict(choices or {})
+
+
+@pytest.mark.parametrize("name", _commands(_cli._parser()))
+def test_a_command_is_parsed_without_the_others(name: str) -> None:
+    """Its help is the same, whether its arguments are all that were made, or not."""
+    every, alone = _cli._parser(), _cli._parser(name)
+    assert [*_commands(alone)] == [name]
+    assert _commands(alone)[name].format_help() == _commands(every)[name].format_help()
+    assert alone.format_usage() == every.format_usage()
+
+
+@pytest.mark.parametrize("word", ["--help", "nothing", "re"])
+def test_words_that_are_no_command_need_all(word: str) -> None:
+    """Help lists all of them, and so does the error."""
+    assert [*_commands(_cli._parser(word))] == [*_commands(_cli._parser())]
+
+
+def test_the_garbage_collector_is_as_before_after_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs rarely while the command does, also if that fails."""
+    met: list[tuple[int, int, int]] = []
+
+    def fail(_options: object) -> int:
+        met.append(gc.get_threshold())
+        raise ChatError("nothing to print")
+
+    monkeypatch.setattr("chatfsm._cli.schema.run", fail)
+    before = gc.get_threshold()
+    assert main(["schema"]) == ExitCode.ERROR
+    assert met[0][0] > before[0]
+    assert gc.get_threshold() == before
