@@ -13,9 +13,9 @@ from attrs import define, field
 
 from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.output_file import write_file
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import ReplayReporter
 from chatfsm._cli.replay_outputs import Printer
-from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
 from chatfsm.errors import UnreadableLogError
@@ -23,7 +23,7 @@ from chatfsm.replay import COVERAGE_PARTS
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.coverage import Coverage, Section
 from chatfsm.replay.coverage_diagram import mermaid
-from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stats import Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
 __all__ = ["CoverageLines", "coverage_text", "run"]
@@ -66,10 +66,10 @@ class CoverageReporter(ReplayReporter):
 
     coverage: Coverage = field(factory=Coverage, kw_only=True)
 
-    def report_chat(self, totals: ChatTotals, text: str) -> None:
-        """Add a finished chat."""
-        self.totals.add(totals)
-        self.coverage.merge(json.loads(text))
+    def report_texts(self, texts: Sequence[str]) -> None:
+        """Add finished chats."""
+        for text in texts:
+            self.coverage.merge(json.loads(text))
 
     def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
         """Print the coverage, and return the exit code."""

@@ -13,9 +13,9 @@ from attrs import define, fields_dict, frozen
 
 from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.metrics import ChatDocuments, MetricsReporter
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import ReplayReporter
 from chatfsm._cli.replay_outputs import NoOutput, Output, Printer
-from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._plain import json_text
 from chatfsm.errors import ChatError

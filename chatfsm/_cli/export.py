@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,10 +15,10 @@ from attrs import define, field
 
 from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.output_file import check_target, new_file
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import ReplayReporter, sources_of
 from chatfsm._cli.replay_outputs import Printer
 from chatfsm._cli.scrub import make_pseudonyms
-from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
 from chatfsm.errors import ChatError, UnreadableLogError
@@ -25,7 +26,7 @@ from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.export import ExportWriter, step_rows, writer_for
 from chatfsm.replay.scrub import scrubbed_lines
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stats import Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
 __all__ = ["RowLines", "run"]
@@ -66,9 +67,10 @@ class RowPrinter(Printer):
             self.writer.add(chat, row)
             self.row_count += 1
 
-    def write_chat(self, text: str) -> None:
-        """End a chat, of which the text is the number."""
-        self.writer.finish(int(text))
+    def write_chats(self, texts: Iterable[str]) -> None:
+        """End chats, of which the texts are the numbers."""
+        for text in texts:
+            self.writer.finish(int(text))
 
 
 @define
@@ -76,11 +78,6 @@ class ExportReporter(ReplayReporter):
     """Writes the rows, and says at the end how many there are."""
 
     rows: RowPrinter = field(kw_only=True)
-
-    def report_chat(self, totals: ChatTotals, text: str) -> None:
-        """End a chat."""
-        self.totals.add(totals)
-        self.rows.write_chat(text)
 
     def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
         """Write the rest, and return the exit code."""

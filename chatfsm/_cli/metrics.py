@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -17,9 +17,10 @@ from attrs import define, field
 
 from chatfsm._cli import parallel
 from chatfsm._cli.output_file import write_file
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import ReplayReporter
 from chatfsm._cli.replay_outputs import Printer
-from chatfsm._cli.terminal import ProgressBar, padded
+from chatfsm._cli.terminal import padded
 from chatfsm._cli.terminal_text import harmless_text
 from chatfsm._plain import json_text
 from chatfsm._session.tables import LIFECYCLE, OUTCOMES
@@ -28,7 +29,7 @@ from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.export_tables import safe_cell
 from chatfsm.replay.metric_totals import MetricsReport
 from chatfsm.replay.metrics import ChatMetrics, finish_metrics, record_step
-from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stats import Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
 __all__ = ["ChatDocuments", "MetricsReporter", "run"]
@@ -88,10 +89,10 @@ class MetricsReporter(ReplayReporter):
 
     report: MetricsReport = field(kw_only=True)
 
-    def report_chat(self, totals: ChatTotals, text: str) -> None:
-        """Add a finished chat."""
-        self.totals.add(totals)
-        self.report.add(cattrs.structure(json.loads(text), ChatMetrics))
+    def report_texts(self, texts: Sequence[str]) -> None:
+        """Add finished chats."""
+        for text in texts:
+            self.report.add(cattrs.structure(json.loads(text), ChatMetrics))
 
     def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
         """Print the metrics, and return the exit code."""

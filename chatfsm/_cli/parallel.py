@@ -23,21 +23,15 @@ from typing import Any, Final
 from attrs import define, field
 
 from chatfsm._cli import ExitCode, replay
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import INTERRUPTED_TEXT, ReplayReporter, reporter_for, sources_of
-from chatfsm._cli.replay_outputs import Output, StreamedTimelines
-from chatfsm._cli.terminal import ProgressBar
-from chatfsm._cli.worker import (
-    HandedOver,
-    OutputPiece,
-    WorkerBatch,
-    WorkerDone,
-    WorkerFailed,
-    work,
-)
+from chatfsm._cli.replay_outputs import Output
+from chatfsm._cli.worker import HandedOver, WorkerDone, WorkerFailed, work
+from chatfsm._cli.worker_output import PieceKind, WorkerBatch
 from chatfsm.errors import ChatError
 from chatfsm.replay.sharding import Shard, shards_of
 
-__all__ = ["Worker", "WorkerError", "print_pieces", "run"]
+__all__ = ["Worker", "WorkerError", "print_batches", "run"]
 
 # Seconds after which a process that was terminated and has not ended is killed.
 _STOP_TIMEOUT: Final = 5.0
@@ -53,8 +47,7 @@ def run(
     """Replay as the command line says, in `--jobs` processes if possible; return the exit code."""
     reporter = make_reporter(options)
     # Rows are printed as they come on a terminal, where no process is faster than its reader.
-    is_streamed = isinstance(reporter.output, StreamedTimelines)
-    is_shared = options.jobs > 1 and not is_streamed and _can_be_shared(options)
+    is_shared = options.jobs > 1 and not reporter.is_streamed and _can_be_shared(options)
     shards = shards_of(sources_of(options), options.jobs) if is_shared else []
     if len(shards) < 2:  # noqa: PLR2004  # one process reads it all
         return replay.replay_with(options, reporter)
@@ -68,7 +61,7 @@ def run(
                 for worker in workers:
                     worker.start(context, options, reporter.output, stop)
             for worker, successor in zip_longest(workers, workers[1:]):
-                print_pieces(worker.pieces(successor, reporter.progress), reporter)
+                print_batches(worker.batches(successor, reporter.progress), reporter)
                 verified += worker.done.verified
                 if worker.done.is_end:
                     break
@@ -84,19 +77,29 @@ def run(
     return reporter.finish(options, verified)
 
 
-def print_pieces(pieces: Iterable[OutputPiece], reporter: ReplayReporter) -> None:
+def print_batches(batches: Iterable[WorkerBatch], reporter: ReplayReporter) -> None:
     """Print the output of a worker."""
-    for piece in pieces:
-        if piece.is_unreadable:
-            reporter.report_unreadable(piece.text)
-        elif piece.is_failure:
-            reporter.report_error(piece.text, ExitCode.FAILURE)
-        elif piece.is_note:
-            reporter.report_note(piece.text)
-        elif piece.totals is not None:
-            reporter.report_chat(piece.totals, piece.text)
-        elif piece.text:
-            reporter.printer.write(piece.text)
+    for batch in batches:
+        if batch.totals is not None:
+            reporter.totals.merge(batch.totals)
+        for kind, texts in batch.runs:
+            if kind == "chat":
+                reporter.report_texts(texts)
+            elif kind == "step":
+                reporter.printer.write("".join(texts))
+            else:
+                _report_all(kind, texts, reporter)
+
+
+def _report_all(kind: PieceKind, texts: Iterable[str], reporter: ReplayReporter) -> None:
+    """Report errors and notes."""
+    for text in texts:
+        if kind == "unreadable":
+            reporter.report_unreadable(text)
+        elif kind == "failure":
+            reporter.report_error(text, ExitCode.FAILURE)
+        else:
+            reporter.report_note(text)
 
 
 def _can_be_shared(options: Namespace) -> bool:
@@ -152,7 +155,7 @@ class Worker:
         self._process.start()
         other_end.close()  # the pipe then ends with the process
 
-    def pieces(self, successor: Worker | None, progress: ProgressBar) -> Iterator[OutputPiece]:
+    def batches(self, successor: Worker | None, progress: ProgressBar) -> Iterator[WorkerBatch]:
         """All output of the worker; pass what it hands over to its successor.
 
         Raises `WorkerError` if it ends before it is done.
@@ -167,7 +170,7 @@ class Worker:
             self._position = message.position
             if message.progress is not None:
                 progress.show(message.progress, message.records)
-            yield from message.pieces
+            yield message
         self.done = message
 
     def send(self, handed: HandedOver) -> None:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from attrs import define, field
 
 from chatfsm._cli import ExitCode
-from chatfsm._cli.replay_outputs import (
-    EffectLines,
-    NoOutput,
-    Output,
-    Printer,
-    StreamedTimelines,
-    Summary,
-    Timelines,
-)
-from chatfsm._cli.terminal import ProgressBar, style_for
+from chatfsm._cli.progress import ProgressBar
+from chatfsm._cli.replay_outputs import EffectLines, NoOutput, Output, Printer, Summary
 from chatfsm._cli.terminal_text import print_error
 from chatfsm.errors import ChatError, ReplayDivergence
 from chatfsm.replay.chat_replay import ReplayStep
@@ -54,6 +46,10 @@ class ReplayReporter:
     progress: ProgressBar
     totals: Totals = field(factory=Totals)
     status: int = ExitCode.SUCCESS
+    is_streamed: bool = field(default=False, kw_only=True)
+    """Whether rows are printed as their events are read, on a terminal."""
+    limit_rows: Callable[[int], object] | None = field(default=None, kw_only=True)
+    """Lets the output print at most so many rows of an unfinished chat; None: it prints none."""
 
     def report_error(self, error: object, status: int) -> None:
         """Report on standard error why the input was not read completely."""
@@ -79,13 +75,14 @@ class ReplayReporter:
     def report_chats(self, chats: Iterable[ReplayedChat]) -> None:
         """Print chats as they are finished."""
         for chat in chats:
-            self.report_chat(ChatTotals.of(chat.stats), self.output.chat_text(chat))
+            text = self.output.chat_text(chat)
+            self.totals.add(ChatTotals.of(chat.stats))
+            self.report_texts([text])
 
-    def report_chat(self, totals: ChatTotals, text: str) -> None:
-        """Print the text of a finished chat, and add it to the totals."""
-        self.totals.add(totals)
+    def report_texts(self, texts: Sequence[str]) -> None:
+        """Print the texts of finished chats, which are in the totals."""
         self.progress.hide()
-        self.printer.write_chat(text)
+        self.printer.write_chats(texts)
 
     def finish(self, options: Namespace, verified: int) -> int:
         """Print the totals and return the exit code.
@@ -106,25 +103,31 @@ class ReplayReporter:
 
 def reporter_for(options: Namespace) -> ReplayReporter:
     """The reporter that the command line asks for."""
-    output = _output(options)
+    progress = ProgressBar(wanted=not options.quiet)
+    if options.only_findings and (options.summary or options.quiet):
+        raise ChatError("--only-findings is for timelines and --json")
+    if options.json or options.summary or options.quiet:
+        output = _output_for_programs(options)
+        return ReplayReporter(output, Printer(sys.stdout, output), progress)
+    # Loaded for timelines alone, with all that formats and prints them.
+    from chatfsm._cli.replay_timelines import StreamedTimelines, Timelines  # noqa: PLC0415
+    from chatfsm._cli.terminal import style_for  # noqa: PLC0415
+
+    is_streamed = sys.stdout.isatty()
+    timelines = (StreamedTimelines if is_streamed else Timelines)(
+        *(style_for(sys.stdout, options.color), options.rows or None, options.time),
+        only_findings=options.only_findings,
+    )
+    printer, limit_rows = Printer(sys.stdout, timelines), timelines.limit_rows
     return ReplayReporter(
-        output, Printer(sys.stdout, output), ProgressBar(wanted=not options.quiet)
+        timelines, printer, progress, is_streamed=is_streamed, limit_rows=limit_rows
     )
 
 
-def _output(options: Namespace) -> Output:
-    only_findings = options.only_findings
-    if only_findings and (options.summary or options.quiet):
-        raise ChatError("--only-findings is for timelines and --json")
+def _output_for_programs(options: Namespace) -> Output:
     if options.json:
-        return EffectLines(only_findings=only_findings)
-    if options.summary:
-        return Summary()
-    if options.quiet:
-        return NoOutput()
-    style = style_for(sys.stdout, options.color)
-    make = StreamedTimelines if sys.stdout.isatty() else Timelines
-    return make(style, options.rows or None, options.time, only_findings=only_findings)
+        return EffectLines(only_findings=options.only_findings)
+    return Summary() if options.summary else NoOutput()
 
 
 def _report_verified(entries: int) -> int:
@@ -155,8 +158,8 @@ def replay_with(options: Namespace, reporter: ReplayReporter) -> int:
         reporter.report_error(error, ExitCode.FAILURE)
     except KeyboardInterrupt:
         reporter.report_error(INTERRUPTED_TEXT, ExitCode.INTERRUPTED)
-        if isinstance(reporter.output, Timelines):
-            reporter.output.limit_rows(_INTERRUPTED_ROWS)  # who interrupts does not want to wait
+        if reporter.limit_rows is not None:
+            reporter.limit_rows(_INTERRUPTED_ROWS)  # who interrupts does not want to wait
     reporter.report_chats(stream.abandon())
     return reporter.finish(options, stream.journal.verified)
 

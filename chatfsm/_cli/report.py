@@ -8,6 +8,7 @@ import shlex
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,10 @@ from attrs import define, field
 
 from chatfsm._cli import ExitCode, parallel
 from chatfsm._cli.output_file import check_target, write_file
+from chatfsm._cli.progress import ProgressBar
 from chatfsm._cli.replay import ReplayReporter, sources_of
 from chatfsm._cli.replay_outputs import Printer
 from chatfsm._cli.scrub import make_pseudonyms
-from chatfsm._cli.terminal import ProgressBar
 from chatfsm._cli.terminal_text import print_error
 from chatfsm._plain import json_text
 from chatfsm.errors import UnreadableLogError
@@ -28,7 +29,7 @@ from chatfsm.replay.report import ReportBuilder, ReportInput
 from chatfsm.replay.report.builder import ChatRecorder, ReportedChat
 from chatfsm.replay.scrub import scrubbed_lines
 from chatfsm.replay.sources import Source
-from chatfsm.replay.stats import ChatTotals, Totals
+from chatfsm.replay.stats import Totals
 from chatfsm.replay.stream_replay import ReplayedChat
 
 __all__ = ["ReportLines", "run"]
@@ -76,10 +77,10 @@ class PageReporter(ReplayReporter):
         self.builder.add_note(note)
         super().report_note(note)
 
-    def report_chat(self, totals: ChatTotals, text: str) -> None:
-        """Add a finished chat."""
-        self.totals.add(totals)
-        self.builder.add(cattrs.structure(json.loads(text), ReportedChat))
+    def report_texts(self, texts: Sequence[str]) -> None:
+        """Add finished chats."""
+        for text in texts:
+            self.builder.add(cattrs.structure(json.loads(text), ReportedChat))
 
     def finish(self, options: Namespace, verified: int) -> int:  # noqa: ARG002  # no journals here
         """Write the page, and return the exit code."""

@@ -14,20 +14,25 @@ from __future__ import annotations
 
 import pickle
 import signal
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from math import inf
 from multiprocessing.connection import Connection
 from operator import attrgetter
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, Final, NamedTuple, Self, cast
+from typing import Any, Final, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from chatfsm._cli.replay import stream_for
 from chatfsm._cli.replay_outputs import Output
+from chatfsm._cli.worker_output import (
+    LAST_KEY,
+    HeldOutput,
+    OutputPiece,
+    PieceMerger,
+    WorkerBatch,
+    batch_of,
+)
 from chatfsm.errors import ReplayDivergence, UnreadableLogError
 from chatfsm.replay.chat_replay import ReplayStep
 from chatfsm.replay.formats import record_batches
@@ -36,47 +41,16 @@ from chatfsm.replay.replayed_chat import ChatKey, OpenChats, ReplayedChat
 from chatfsm.replay.sharding import Shard
 from chatfsm.replay.sources import ReadPosition, Source
 from chatfsm.replay.stats import ChatTotals
-from chatfsm.replay.stream_replay import OutputKey, StreamReplay, ViolationError
+from chatfsm.replay.stream_replay import StreamReplay, ViolationError
 
 __all__ = [
     "HandedOver",
-    "OutputPiece",
     "ShardWorker",
-    "WorkerBatch",
     "WorkerDone",
     "WorkerFailed",
     "WorkerReporter",
     "work",
 ]
-
-
-class OutputPiece(NamedTuple):
-    """A part of the output, with the sort key of its place in the output of the shard."""
-
-    key: OutputKey
-    chat: ChatKey | None
-    """The chat that it tells of; None: a file."""
-    text: str = ""
-    """Text of a step or of a finished chat; or of an error."""
-    totals: ChatTotals | None = None
-    """Contribution to the totals, if a chat is finished."""
-    is_unreadable: bool = False
-    """The text tells why a file could not be read."""
-    is_note: bool = False
-    """The text tells what was left out of a file."""
-    is_failure: bool = False
-    """The text tells why the run ends here: a violation, or a difference."""
-
-
-class WorkerBatch(NamedTuple):
-    """Output since the last batch, and the progress of the worker."""
-
-    pieces: list[OutputPiece]
-    progress: ReadPosition | None
-    records: int
-    """Number of records of the file so far."""
-    position: str
-    """Place of the last record that was fed, for error texts."""
 
 
 class HandedOver(NamedTuple):
@@ -102,13 +76,10 @@ class WorkerFailed(NamedTuple):
 
 # Numbers of records in a shard begin with its index times this, so that they differ in all shards.
 _RECORDS: Final = 10**12
-_LAST_KEY: Final = (inf, sys.maxsize, sys.maxsize)
 # A batch is sent when it holds so many characters, or after so many reads of 64 KiB: rarely enough
 # to be cheap, and often enough that output does not stall.
 _BATCH_CHARACTERS: Final = 64 * 1024
 _BATCH_READS: Final = 16
-# Output that waits for the chats that are handed over is kept in memory up to this, then in a file.
-_HELD_BYTES: Final = 8 * 1024 * 1024
 
 
 class _StoppedError(Exception):
@@ -160,7 +131,7 @@ class ShardWorker:
 
     def _replay(self, before: OpenChats) -> WorkerDone:
         """Replay the shard as a single process does, after what was handed over."""
-        reporter = self._open(self.pipe.send)
+        reporter = self._open(self._send)
         stream, is_end = reporter.stream, self.shard.is_last
         stream.take_over(before, self.shard.index * _RECORDS)
         try:
@@ -171,7 +142,7 @@ class ShardWorker:
         except (ViolationError, ReplayDivergence, _StoppedError) as error:
             is_end = True
             if not isinstance(error, _StoppedError):
-                reporter.add(OutputPiece(stream.output_key, None, str(error), is_failure=True))
+                reporter.add(OutputPiece(stream.output_key, None, "failure", str(error)))
             reporter.report_chats(stream.abandon())
         reporter.send()
         if not is_end:
@@ -224,8 +195,8 @@ class ShardWorker:
         self, first: HeldOutput, second: HeldOutput, again: set[ChatKey], stream: StreamReplay
     ) -> None:
         """Send the output of both replays in order: of the chats of `again`, the second's."""
-        reporter = WorkerReporter(self.output, self.pipe.send, stream)
-        others = _Pieces(piece for held in second.batches for piece in held.pieces())
+        reporter = WorkerReporter(self.output, self._send, stream)
+        others = PieceMerger(piece for held in second.batches for piece in held.pieces())
         for held in first.batches:
             reporter.add_all(others.before(held.first))
             if held.chats.isdisjoint(again) and others.key > held.last:
@@ -236,10 +207,13 @@ class ShardWorker:
                 reporter.add_all(others.before(piece.key))
                 if piece.chat not in again:
                     reporter.add(piece)
-        reporter.add_all(others.before(_LAST_KEY))
+        reporter.add_all(others.before(LAST_KEY))
         reporter.send()
 
-    def _open(self, send: Callable[[WorkerBatch], object]) -> WorkerReporter:
+    def _send(self, batch: WorkerBatch, _pieces: list[OutputPiece]) -> None:
+        self.pipe.send(batch)
+
+    def _open(self, send: Callable[[WorkerBatch, list[OutputPiece]], object]) -> WorkerReporter:
         """A reporter of a new replay."""
         stream = stream_for(self.options, None)
         reporter = WorkerReporter(self.output, send, stream, self.is_stopped)
@@ -314,79 +288,13 @@ def _together(first: OpenChats, second: OpenChats, again: set[ChatKey]) -> OpenC
     return OpenChats(first.records, chats, {**second.next_entries, **entries}, first.given_up)
 
 
-@frozen
-class _HeldBatch:
-    """A pickled batch of output in a file."""
-
-    file: IO[bytes]
-    start: int
-    size: int
-    first: OutputKey
-    """Key of its first piece."""
-    last: OutputKey
-    chats: set[ChatKey | None]
-    """The chats that it tells of."""
-
-    def read(self) -> bytes:
-        """The pickled batch."""
-        self.file.seek(self.start)
-        return self.file.read(self.size)
-
-    def pieces(self) -> list[OutputPiece]:
-        """The pieces of the batch, which are in order."""
-        batch: WorkerBatch = pickle.loads(self.read())  # noqa: S301  # as it was written here
-        return batch.pieces
-
-
-class _Pieces:
-    """Pieces in order, taken as soon as a piece with a later key is known."""
-
-    def __init__(self, pieces: Iterator[OutputPiece]) -> None:
-        self._pieces = pieces
-        self._next = next(pieces, None)
-
-    @property
-    def key(self) -> OutputKey:
-        """The key of the next piece."""
-        return _LAST_KEY if self._next is None else self._next.key
-
-    def before(self, key: OutputKey) -> Iterator[OutputPiece]:
-        """Take the pieces before a key."""
-        while self._next is not None and self._next.key < key:
-            yield self._next
-            self._next = next(self._pieces, None)
-
-
-class HeldOutput:
-    """Output that is held back, in a file if it is long."""
-
-    def __init__(self) -> None:
-        self.batches: list[_HeldBatch] = []
-        self._file = cast("IO[bytes]", SpooledTemporaryFile(max_size=_HELD_BYTES))  # noqa: SIM115  # see __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def add(self, batch: WorkerBatch) -> None:
-        """Add a batch, unless it is empty."""
-        if not batch.pieces:
-            return
-        data, start = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL), self._file.tell()
-        self._file.write(data)
-        first, last = batch.pieces[0].key, batch.pieces[-1].key
-        chats = {piece.chat for piece in batch.pieces}
-        self.batches.append(_HeldBatch(self._file, start, len(data), first, last, chats))
-
-
 @define
 class WorkerReporter:
     """Collects the output of a replay, and sends it in batches."""
 
     output: Output
-    _send: Callable[[WorkerBatch], object]
+    _send: Callable[[WorkerBatch, list[OutputPiece]], object]
+    """Takes a batch, and its pieces."""
     stream: StreamReplay
     _is_stopped: Callable[[], bool] = lambda: False
     _progress: ReadPosition | None = field(default=None, init=False)
@@ -411,25 +319,25 @@ class WorkerReporter:
         """Collect the text of a step."""
         text = self.output.step_text(chat, step)
         if text:
-            self.add(OutputPiece(self.stream.output_key, chat.key, text))
+            self.add(OutputPiece(self.stream.output_key, chat.key, "step", text))
 
     def report_chats(self, chats: Iterable[ReplayedChat]) -> None:
         """Collect the texts and totals of chats as they are finished."""
         for chat in chats:
             text = self.output.chat_text(chat)
             totals = ChatTotals.of(chat.stats)
-            self.add(OutputPiece(self.stream.output_key, chat.key, text, totals))
+            self.add(OutputPiece(self.stream.output_key, chat.key, "chat", text, totals))
 
     def report_unreadable(self, error: UnreadableLogError) -> None:
         """Report a file that cannot be read, or the journal of a chat that is inconsistent."""
         key, chat = self.stream.end_key, None
         if isinstance(error, InconsistentJournalError):
             key, chat = self.stream.output_key, error.chat
-        self.add(OutputPiece(key, chat, str(error), is_unreadable=True))
+        self.add(OutputPiece(key, chat, "unreadable", str(error)))
 
     def report_note(self, note: str) -> None:
         """Report what was left out of a file."""
-        self.add(OutputPiece(self.stream.end_key, None, note, is_note=True))
+        self.add(OutputPiece(self.stream.end_key, None, "note", note))
 
     def report_progress(self, source: Source, records: int) -> None:
         """Send output and progress from time to time."""
@@ -455,5 +363,6 @@ class WorkerReporter:
 
     def send(self) -> None:
         """Send the batch."""
-        self._send(WorkerBatch(self._pieces, self._progress, self._records, self.position))
+        pieces = self._pieces
+        self._send(batch_of(pieces, self._progress, self._records, self.position), pieces)
         self._pieces, self._characters, self._reads = [], 0, 0

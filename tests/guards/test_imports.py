@@ -165,3 +165,12 @@ def test_help_loads_no_library() -> None:
 def test_rich_is_loaded_by_printing_only() -> None:
     """The replay command is loaded without rich."""
     assert "rich" not in loaded_by("import chatfsm._cli.replay, chatfsm._cli")
+
+
+def test_replay_for_programs_brings_no_timelines() -> None:
+    """The modules for timelines and journals are loaded for these alone."""
+    log = PACKAGE.parent / "tests" / "logs" / "plain.jsonl"
+    words = f"from chatfsm._cli import main; main(['replay', '--quiet', {str(log)!r}])"
+    loaded = loaded_by(words)
+    assert "chatfsm._cli.replay_outputs" in loaded
+    assert not loaded & {"chatfsm._cli.timeline", "chatfsm._cli.terminal", "cattrs.strategies"}

@@ -205,7 +205,7 @@ def test_a_terminal_sees_the_bar(wire: Any, log: Log, quiet: list[str]) -> None:
     """The progress bar is drawn on the terminal and removed; standard output does not hold it."""
     path = log("a.jsonl", *[wire.says("ann", "hello")] * 5_000)
     master, slave = pty.openpty()
-    without_delay = "from chatfsm._cli import terminal; terminal._DELAY = 0.0; "
+    without_delay = "from chatfsm._cli import progress; progress._DELAY = 0.0; "
     child = subprocess.Popen(
         [sys.executable, "-c", without_delay + COMMAND, "replay", "--rows=1", *quiet, str(path)],
         stdout=subprocess.PIPE,

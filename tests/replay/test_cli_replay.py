@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from chatfsm._cli import main, terminal
+from chatfsm._cli.progress import ProgressBar
 
 Log = Callable[..., Path]
 Replays = Callable[..., Any]
@@ -316,7 +317,7 @@ def test_the_progress_bar_is_updated_for_each_block(
     def show(self: object, source: Any, events: int) -> None:
         updates.append((source.stem, events))
 
-    monkeypatch.setattr(terminal.ProgressBar, "show", show)
+    monkeypatch.setattr(ProgressBar, "show", show)
     long = log("long.jsonl", *[wire.says("ann", "x")] * 2_500)
     assert replays("--quiet", long, log("short.jsonl", wire.ended())).status == 0
     assert [stem for stem, _ in updates] == ["long"] * (len(updates) - 1) + ["short"]

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from chatfsm._cli import terminal
-from chatfsm._cli.replay_outputs import Printer, StreamedTimelines, Timelines
-from chatfsm._cli.terminal import ProgressBar, TimelinePrinter, printer_for, style_for
+from chatfsm._cli import progress, terminal
+from chatfsm._cli.progress import ProgressBar
+from chatfsm._cli.replay_outputs import Printer
+from chatfsm._cli.replay_timelines import StreamedTimelines, Timelines
+from chatfsm._cli.terminal import TimelinePrinter, printer_for, style_for
 from chatfsm._cli.timeline import Timeline
 from chatfsm._protocol.codec import decode_item
 from chatfsm._session.session import ChatSession
@@ -52,7 +54,8 @@ def timeline_of(wire: Any, *items: dict[str, Any], chat_id: str = "chat") -> Tim
 @pytest.fixture
 def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra `cli` is not installed."""
-    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
+    for module in (terminal, progress):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "rich", None)
 
 
@@ -109,7 +112,7 @@ def test_chats_are_separated_by_an_empty_line(wire: Any, neutral_environment: No
         for step in steps:
             printer.write(timelines.step_text(chat, step))
         totals.add(ChatTotals.of(chat.stats))
-        printer.write_chat(timelines.chat_text(chat))
+        printer.write_chats([timelines.chat_text(chat)])
     printer.write(timelines.totals_text(totals))
     lines = out.getvalue().splitlines()
     assert lines[0].startswith("a  ")
@@ -291,7 +294,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the progress bar."""
     clock = Clock()
-    monkeypatch.setattr(terminal, "time", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 
@@ -456,7 +459,7 @@ class Shown:
 
     def finish(self, chat_id: str) -> None:
         """End a chat."""
-        self._printer.write_chat(self.timelines.chat_text(self._chats.pop(chat_id)))
+        self._printer.write_chats([self.timelines.chat_text(self._chats.pop(chat_id))])
 
     def lines(self) -> list[str]:
         """The lines so far; of each verdict only the first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,9 +16,11 @@ import pytest
 from attrs import frozen
 
 from chatfsm import _cli
-from chatfsm._cli.parallel import print_pieces
+from chatfsm._cli import worker
+from chatfsm._cli.parallel import print_batches
 from chatfsm._cli.replay import reporter_for, sources_of
-from chatfsm._cli.worker import HandedOver, OutputPiece, ShardWorker, WorkerBatch, WorkerDone
+from chatfsm._cli.worker import HandedOver, ShardWorker, WorkerDone
+from chatfsm._cli.worker_output import OutputPiece, WorkerBatch, batch_of, with_rows
 from chatfsm.replay import sharding, sources, stream_replay
 from chatfsm.replay.sharding import Shard, shards_of
 
@@ -60,7 +62,7 @@ class Runs:
                 messages, done = self.worker(options, shard, handed)
                 handed = next((one for one in messages if isinstance(one, HandedOver)), None)
                 batches = [one for one in messages if isinstance(one, WorkerBatch)]
-                print_pieces(_pieces(batches), reporter)
+                print_batches(_in_order(batches), reporter)
                 verified += done.verified
                 if done.is_end:
                     break
@@ -81,8 +83,7 @@ class Runs:
             send_bytes=lambda data: messages.append(pickle.loads(data)),  # noqa: S301  # as above
             recv=lambda: handed,
         )
-        worker = ShardWorker(options, output, _sent(shard), pipe, stopped)
-        done = worker.run()
+        done = ShardWorker(options, output, _sent(shard), pipe, stopped).run()
         return _sent(messages), done
 
     def options(self, *words: str) -> Namespace:
@@ -95,11 +96,11 @@ def _sent(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))  # noqa: S301  # pickled here
 
 
-def _pieces(batches: list[WorkerBatch]) -> Iterator[OutputPiece]:
-    """The pieces of the batches; they are in order."""
-    pieces = [piece for batch in batches for piece in _sent(batch).pieces]
-    assert pieces == sorted(pieces, key=lambda piece: piece.key)
-    return iter(pieces)
+def _in_order(batches: list[WorkerBatch]) -> list[WorkerBatch]:
+    """The batches after a pipe; their pieces are in order."""
+    keys = [row[0] for batch in batches for row in pickle.loads(batch.rows)]  # noqa: S301  # pickled here
+    assert keys == sorted(keys)
+    return _sent(batches)
 
 
 def _captured(run: Callable[[], int]) -> CommandResult:
@@ -121,3 +122,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_BLOCK_BYTES", 128)
     monkeypatch.setattr(sharding, "_MIN_RANGE_BYTES", 256)
     monkeypatch.setattr(stream_replay, "_LINGER_RECORDS", 5)
+
+
+@pytest.fixture(autouse=True)
+def indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All batches know the order of their pieces, not only those that are held back."""
+
+    def indexed_batch(pieces: list[OutputPiece], *more: Any) -> WorkerBatch:
+        return with_rows(batch_of(pieces, *more), pieces)
+
+    monkeypatch.setattr(worker, "batch_of", indexed_batch)

@@ -7,7 +7,8 @@ import signal
 from typing import Any
 
 from chatfsm._cli import worker
-from chatfsm._cli.worker import WorkerBatch, work
+from chatfsm._cli.worker import work
+from chatfsm._cli.worker_output import WorkerBatch
 from chatfsm._session.session import ChatSession
 
 
@@ -15,7 +16,7 @@ def be_killed(*words: Any) -> None:
     """The worker is killed while it reads the first log, as by the out-of-memory killer."""
     options, _, shard, pipe, _ = words
     if shard.index == 1:
-        pipe.send(WorkerBatch([], None, 0, f"{options.files[0]}: line 7"))
+        pipe.send(WorkerBatch([], None, None, 0, f"{options.files[0]}: line 7"))
         os.kill(os.getpid(), signal.SIGKILL)
     work(*words)
 

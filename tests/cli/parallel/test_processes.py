@@ -22,10 +22,12 @@ import pytest
 
 from chatfsm._cli import main, parallel
 from chatfsm._cli.parallel import Worker
-from chatfsm._cli.worker import HandedOver, WorkerBatch
+from chatfsm._cli.worker import HandedOver
+from chatfsm._cli.worker_output import WorkerBatch
 from chatfsm.replay import sources
 from chatfsm.replay.sharding import shards_of
 from chatfsm.replay.sources import Source, SourceRange
+from chatfsm.replay.stats import Totals
 from tests.cli.parallel import crashing
 
 # A child that takes longer than this is stuck, even on a slow machine.
@@ -192,7 +194,7 @@ def test_a_second_ctrl_c_does_not_wait(runs: Any, monkeypatch: pytest.MonkeyPatc
         return False
 
     monkeypatch.setattr(Worker, "start", lambda *_: None)
-    monkeypatch.setattr(parallel, "print_pieces", presses_twice)
+    monkeypatch.setattr(parallel, "print_batches", presses_twice)
     result = runs.alone("--quiet", "--jobs=2", runs.writes("a.jsonl", lines(12)))
     assert (result.status, result.err) == (
         130,
@@ -216,9 +218,11 @@ def test_a_worker_that_is_stopped_reports_its_chats(runs: Any, index: int) -> No
     messages, done = runs.worker(options, (first, second)[index], handed, *stops)
     assert done.is_end
     assert all(isinstance(message, WorkerBatch) for message in messages)
-    over = [piece for batch in messages for piece in batch.pieces if piece.totals]
-    assert len(over) == 5
-    assert 30 * index < sum(piece.totals.messages for piece in over) < 30 * (index + 1)
+    totals = Totals()
+    for batch in messages:
+        totals.merge(batch.totals or Totals())
+    assert totals.sessions == 5
+    assert 30 * index < totals.messages < 30 * (index + 1)
 
 
 @pytest.mark.parametrize("words", [["--close-after=5"], ["-"], ["missing.jsonl"], ["/dev/null"]])
@@ -260,7 +264,7 @@ def test_the_progress_bar_shows_the_worker(runs: Any, monkeypatch: pytest.Monkey
     """The progress bar shows the worker whose output is printed."""
     requested: list[tuple[str, int | None]] = []
     show = lambda _self, reached, _records: requested.append((reached.stem, reached.size))  # noqa: E731
-    monkeypatch.setattr("chatfsm._cli.terminal.ProgressBar.show", show)
+    monkeypatch.setattr("chatfsm._cli.progress.ProgressBar.show", show)
     path = runs.writes("a.jsonl", lines(20))
     assert runs.alone("--quiet", "--jobs=2", path).status == 0
     assert set(requested) == {("a", Path(path).stat().st_size)}
