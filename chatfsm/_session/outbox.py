@@ -154,12 +154,10 @@ def find_echo(session: SessionState, msg_id: str | None, *texts: str | None) -> 
     outbox = session.outbox
     if not outbox:
         return None
-    contents = _fingerprints(texts)
-    matching = [
-        own_id
-        for own_id, outgoing in outbox.items()
-        if msg_id in {own_id, None} and contents & {*outgoing.echo}
-    ]
+    if msg_id is not None:
+        outbox = {msg_id: outbox[msg_id]} if msg_id in outbox else {}
+    contents = _fingerprints(texts) if outbox else set()
+    matching = [own_id for own_id, sent in outbox.items() if contents & {*sent.echo}]
     # Of two equal ones, the one that is not known to have arrived.
     undecided_first = sorted(matching, key=lambda own_id: outbox[own_id].state not in _UNDECIDED)
     return undecided_first[0] if undecided_first else None
