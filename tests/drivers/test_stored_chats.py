@@ -166,10 +166,12 @@ async def leaving_early(store: SlowStore) -> None:
     store.may_lease.clear()
     async with httpx.AsyncSender() as send, anyio.create_task_group() as tasks:
         chats = chats_at("http://127.0.0.1:9", send, store, resumed_per_second=1e6)
+        refused = anyio.Event()
 
         async def connect() -> None:
             with pytest.raises(LocalProtocolError, match="not in its async with block"):
                 await chats.connect("client-99")
+            refused.set()
 
         async with chats:
             tasks.start_soon(connect)
@@ -177,6 +179,7 @@ async def leaving_early(store: SlowStore) -> None:
             chats._with_store().end()
             store.may_lease.set()
         assert chats._with_store().open_chats == {}
+        await refused.wait()  # the app's own task may end after the block
         assert store._leased == {}
 
 
