@@ -22,6 +22,7 @@ class ProgressBar:
 
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty() and find_spec("rich") is not None
+        self._is_beside_output = sys.stdout.isatty()
         self._next = time.monotonic() + _DELAY
         self._bar: tuple[Any, Any] | None = None
 
@@ -39,8 +40,13 @@ class ProgressBar:
         )
         bar.refresh()
 
+    def clear_for_output(self) -> None:
+        """Remove the bar before output is printed, if that goes to a terminal, too."""
+        if self._is_beside_output:
+            self.hide()
+
     def hide(self) -> None:
-        """Remove the bar before output is printed; the next `show` draws it again."""
+        """Remove the bar; the next `show` draws it again."""
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None

@@ -81,7 +81,8 @@ class ReplayReporter:
 
     def report_texts(self, texts: Sequence[str]) -> None:
         """Print the texts of finished chats, which are in the totals."""
-        self.progress.hide()
+        if any(texts):
+            self.progress.clear_for_output()
         self.printer.write_chats(texts)
 
     def finish(self, options: Namespace, verified: int) -> int:
